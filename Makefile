@@ -1,0 +1,51 @@
+# CI and newcomers call these; each sets up all it needs.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := $(CURDIR)/.cache/tools
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PYTEST := TOOLS=$(TOOLS) $(BIN)/python -m pytest -n 4 --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all check golden clean
+
+help: ## What there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
+	$(BIN)/inferometer run $(ARGS)
+
+test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
+	$(PYTEST) -m "not heavy"
+
+test-all: $(VENV)/installed-dev tools check ## With the real vLLM and the long fault loops
+	$(PYTEST)
+
+check: $(VENV)/installed-dev ## Lint and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+golden: $(VENV)/installed-dev ## Record the golden pages anew; read the difference
+	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py
+
+.PHONY: tools
+tools: ## promtool of two releases, gcc, openssl
+	bash tests/tools/debian.sh $(TOOLS)
+
+clean: ## Forget everything that was made here
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache dist
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -y -q --no-install-recommends python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

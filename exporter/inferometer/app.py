@@ -1,0 +1,230 @@
+"""Composition root: configuration in, running exporter out."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import prometheus_client
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from inferometer import __version__
+from inferometer import catalogue as c
+from inferometer import config as configuration
+from inferometer.collector import Deadline, Scrape
+from inferometer.config import Config, ConfigError, EngineTarget
+from inferometer.cost.collector import CostCollector
+from inferometer.engines import ENGINES
+from inferometer.engines.collector import EnginesCollector
+from inferometer.engines.discovery import USUAL_PORTS, Discovery
+from inferometer.engines.page import Access
+from inferometer.engines.target import Target
+from inferometer.exposition import OPENMETRICS, render
+from inferometer.gpu.collector import GpuCollector
+from inferometer.gpu.sampler import Sampler
+from inferometer.guard import Guard
+from inferometer.samples import Family
+from inferometer.server import Server, Site
+from inferometer.web_config import WebConfig, WebConfigError
+
+log = logging.getLogger(__name__)
+
+Overrides = Callable[[Config], Config]  # what the command line sets over the file
+
+
+def load_config(path: Path | None, overrides: Overrides) -> Config:
+    """The file, or the defaults without one, with the command line over it. Raises ConfigError."""
+    config = overrides(configuration.load(path) if path else Config())
+    name = path or "command line"
+    for i, target in enumerate(config.engines.targets):
+        _check_secrets(target, f"{name}: engines.targets[{i}]")
+    load_web_config(config, path)
+    return config
+
+
+def load_web_config(config: Config, path: Path | None) -> WebConfig | None:
+    """The web configuration file, by a path relative to the config's. Raises ConfigError."""
+    if not config.web.config_file:
+        return None
+    try:
+        return WebConfig.load((path.parent if path else Path()) / config.web.config_file)
+    except WebConfigError as error:
+        raise ConfigError(f"{path or 'command line'}: web.config_file: {error}") from error
+
+
+class App:
+    """The exporter: its collectors in one explicit list, and how they change on a reload."""
+
+    def __init__(self, path: Path | None, overrides: Overrides) -> None:
+        self._path = path
+        self._overrides = overrides
+        self.config = load_config(path, overrides)
+        self._web = load_web_config(self.config, path)
+        self._reloads = {"success": 0.0, "failure": 0.0}
+        self._reload_good = True
+        self._loaded_at = time.time()
+        self._lock = threading.Lock()
+        self.sampler = Sampler(self.config.gpu) if self.config.gpu.enabled else None
+        self._targets: dict[str, tuple[EngineTarget, Target]] = {}
+        self._set_targets()
+        self.discovery = self._make_discovery()
+        self._cost = CostCollector(self.config, self.sampler.gpus if self.sampler else list)
+        self._guard = Guard()
+        self._scrape = Scrape([
+            *([GpuCollector(self.sampler)] if self.sampler else []),
+            EnginesCollector(self.targets),
+            self._cost,
+        ], self._guard)
+        self._process = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=self._process)
+        prometheus_client.PlatformCollector(registry=self._process)
+        prometheus_client.GCCollector(registry=self._process)
+
+    def start(self) -> Server:
+        """Begin to watch, and listen. Raises OSError if the address cannot be had."""
+        host, port = configuration.split_address(self.config.web.listen)
+        reload = self.reload if self.config.web.enable_reload else None
+        site = Site(self.page, lambda: self._scrape.names, self.ready, reload)
+        server = Server(host, port, site, self._web)
+        if self.sampler:
+            self.sampler.start()
+        self.discovery.start()
+        return server
+
+    def targets(self) -> list[Target]:
+        """All engine targets: those of the file, then those found."""
+        named = [target for _, target in self._targets.values()]
+        return [*named, *self.discovery.targets()]
+
+    def ready(self) -> bool:
+        """Whether the first look for GPUs and engines has ended."""
+        gpus_looked = self.sampler is None or self.sampler.looked.is_set()
+        return gpus_looked and self.discovery.looked.is_set()
+
+    def page(self, deadline: Deadline, chosen: Sequence[str] | None, content: str) -> bytes:
+        """The whole page in one of the two formats."""
+        said = self._scrape.families(deadline, chosen)
+        page = render([*self._about_us(), *said], content)
+        if content == OPENMETRICS:
+            own = generate_openmetrics(self._process)  # type: ignore[no-untyped-call]
+            own = own.removesuffix(b"# EOF\n")
+        else:
+            own = prometheus_client.generate_latest(self._process)
+        return bytes(own) + page
+
+    def reload(self) -> str:
+        """Read the file again; what went wrong, if anything: then the old one stays in force."""
+        with self._lock:
+            try:
+                new = load_config(self._path, self._overrides)
+                self._apply(new)
+            except ConfigError as error:
+                self._reload_good = False
+                self._reloads["failure"] += 1
+                log.error("reload failed, the old configuration stays", extra={"why": str(error)})
+                return str(error)
+            self._reload_good, self._loaded_at = True, time.time()
+            self._reloads["success"] += 1
+            log.info("configuration reloaded")
+            return ""
+
+    def _apply(self, new: Config) -> None:
+        for key in ("listen", "config_file", "enable_reload"):
+            if getattr(new.web, key) != getattr(self.config.web, key):
+                log.warning("takes effect at the next start", extra={"key": f"web.{key}"})
+        if new.gpu.enabled != self.config.gpu.enabled:
+            log.warning("takes effect at the next start", extra={"key": "gpu.enabled"})
+        looking_elsewhere = new.engines != self.config.engines
+        self.config = new
+        if self.sampler:
+            self.sampler.configure(new.gpu)
+        self._cost.configure(new)
+        if looking_elsewhere:
+            self._set_targets()
+            self.discovery.stop()
+            self.discovery = self._make_discovery()
+            self.discovery.start()
+
+    def _set_targets(self) -> None:
+        """Targets as configured; one that did not change keeps what it knows."""
+        kept = self._targets
+        self._targets = {}
+        for settings in self.config.engines.targets:
+            name = configuration.target_name(settings)
+            known = kept.get(name)
+            same = known is not None and known[0] == settings
+            target = known[1] if known and same else self._make_target(name, settings)
+            self._targets[name] = (settings, target)
+
+    def _make_target(self, name: str, settings: EngineTarget) -> Target:
+        engines = self.config.engines
+        access = Access(os.environ.get(settings.bearer_token_env, ""), settings.bearer_token_file,
+                        _tls(settings), engines.max_page_bytes)
+        return Target(name, settings.url, ENGINES, access, engines.timeout_seconds)
+
+    def _make_discovery(self) -> Discovery:
+        engines = self.config.engines
+        ports = engines.discover_ports
+        if ports is None:
+            ports = () if engines.targets else USUAL_PORTS
+        ours = configuration.split_address(self.config.web.listen)[1]
+        return Discovery(ports, ENGINES, engines.discover_seconds,
+                         lambda name, url: self._make_target(name, EngineTarget(url)), {ours})
+
+    def _about_us(self) -> list[Family]:
+        build, reloads = Family(c.BUILD_INFO), Family(c.CONFIG_RELOADS)
+        good, when = Family(c.CONFIG_RELOAD_OK), Family(c.CONFIG_RELOAD_TIME)
+        build.add(1.0, version=__version__)
+        for result, count in self._reloads.items():
+            reloads.add(count, result=result)
+        good.add(1.0 if self._reload_good else 0.0)
+        when.add(self._loaded_at)
+        return [build, reloads, good, when]
+
+
+def with_flags(listen: str | None, engines: Sequence[str]) -> Overrides:
+    """What the command line's flags make of a configuration; they replace what the file says."""
+
+    def apply(config: Config) -> Config:
+        if listen is not None:
+            config = dataclasses.replace(
+                config, web=dataclasses.replace(config.web, listen=listen))
+        if engines:
+            targets = tuple(EngineTarget(url) for url in engines)
+            config = dataclasses.replace(
+                config, engines=dataclasses.replace(config.engines, targets=targets))
+        return config
+
+    return apply
+
+
+def _check_secrets(target: EngineTarget, path: str) -> None:
+    """Files and variables a target names must be there. Raises ConfigError."""
+    for key in ("bearer_token_file", "ca_file"):
+        file = getattr(target, key)
+        if file:
+            try:
+                Path(file).read_bytes()
+            except OSError as error:
+                raise ConfigError(f"{path}.{key}: {file}: {error.strerror}") from error
+    if target.bearer_token_env and not os.environ.get(target.bearer_token_env):
+        raise ConfigError(f"{path}.bearer_token_env: {target.bearer_token_env} is not set")
+    try:
+        _tls(target)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigError(f"{path}.ca_file: {target.ca_file}: no usable certificate") from error
+
+
+def _tls(target: EngineTarget) -> ssl.SSLContext | None:
+    if not (target.ca_file or target.insecure_skip_verify):
+        return None
+    context = ssl.create_default_context(cafile=target.ca_file or None)
+    if target.insecure_skip_verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

@@ -1,0 +1,134 @@
+"""The command line: arguments, what is printed, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from inferometer import __version__
+from inferometer.app import App, load_config, with_flags
+from inferometer.config import ADDRESS, URL, ConfigError, is_engine_url, split_address
+from inferometer.logs import start_logging
+from inferometer.server import Server
+
+OK, FAILED, MISUSED = 0, 1, 2
+FIRST_LOOK_SECONDS = 3.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code: 0 well, 1 failed, 2 wrong arguments or configuration."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except ConfigError as error:
+        print(f"inferometer: {error}", file=sys.stderr)
+        return MISUSED
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    start_logging(options.log_level)
+    app = App(options.config, with_flags(options.listen, options.engine))
+    try:
+        server = app.start()
+    except OSError as error:
+        print(f"inferometer: cannot listen on {app.config.web.listen}: {error.strerror}",
+              file=sys.stderr)
+        return FAILED
+    _handle_signals(app, server)
+    threading.Thread(target=_greet, args=(app, server), daemon=True).start()
+    with server:
+        server.serve_forever()
+    return OK
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """Load the file as `run` would, and say whether it is good."""
+    config = load_config(options.config, with_flags(None, ()))
+    print(f"{options.config}: good ({len(config.engines.targets)} engine targets, "
+          f"{len(config.cost.gpu_hour_usd)} GPU prices)")
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferometer",
+        description="Measures LLM inference: GPUs, engines and their cost, for Prometheus.",
+        epilog="Exit codes: 0 well, 1 failed, 2 wrong arguments or configuration.")
+    parser.add_argument("--version", action="version", version=f"inferometer {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    running = commands.add_parser(
+        "run", help="serve /metrics", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Serve /metrics until stopped. SIGHUP reads the configuration again.",
+        epilog="Without --config the defaults hold; without --engine and without targets in the\n"
+               "file, engines are looked for on the usual ports of this machine.\n\n"
+               "  inferometer run\n"
+               "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839")
+    running.add_argument("--config", type=Path, metavar="FILE", help="inferometer.yml")
+    running.add_argument("--listen", type=_address, metavar="HOST:PORT",
+                         help="where to serve; over the file (127.0.0.1:9839)")
+    running.add_argument("--engine", type=_url, metavar="URL", action="append", default=[],
+                         help="an engine to read, may be repeated; over the file's targets")
+    running.add_argument("--log-level", choices=("debug", "info", "warning", "error"),
+                         default="info", help="least level of log lines (info)")
+    running.set_defaults(command=run)
+
+    checking = commands.add_parser(
+        "check-config", help="say whether a configuration file is good",
+        description="Load a configuration file as `run` would. Exit code 2 and one line naming "
+                    "file and key if it is not good.")
+    checking.add_argument("config", type=Path, metavar="FILE")
+    checking.set_defaults(command=check_config)
+    return parser
+
+
+def _handle_signals(app: App, server: Server) -> None:
+    def stop(*_: object) -> None:
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=app.reload).start())
+
+
+def _greet(app: App, server: Server) -> None:
+    """Say where to look, and what was found so far."""
+    host = str(server.server_address[0])
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "https" if server.web is not None and server.web.tls else "http"
+    print(f"Inferometer {__version__}\n"
+          f"  metrics  {scheme}://{shown}:{server.server_port}/metrics", flush=True)
+    if app.sampler is None:
+        print("  GPUs     switched off by gpu.enabled")
+    else:
+        app.sampler.looked.wait(FIRST_LOOK_SECONDS)
+        print(f"  GPUs     {app.sampler.state or 'the driver has not answered yet'}; "
+              f"looking again every {app.config.gpu.retry_seconds:g} s")
+    app.discovery.looked.wait(FIRST_LOOK_SECONDS)
+    for target in app.targets():
+        print(f"  engine   {target.name}  {target.url}")
+    if app.discovery.ports:
+        ports = ", ".join(map(str, app.discovery.ports))
+        found = "" if app.targets() else "none found; "
+        print(f"  engines  {found}looking on 127.0.0.1, ports {ports}, every "
+              f"{app.config.engines.discover_seconds:g} s")
+    sys.stdout.flush()
+
+
+def _address(text: str) -> str:
+    try:
+        split_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {ADDRESS}") from error
+    return text
+
+
+def _url(text: str) -> str:
+    if not is_engine_url(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {URL}")
+    return text

@@ -1,0 +1,128 @@
+"""What all collectors share, once: isolation, the deadline, the label guard, self-metrics."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from inferometer.catalogue import COLLECTOR_DURATION, COLLECTOR_SUCCESS
+from inferometer.guard import Guard
+from inferometer.samples import Family
+
+SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for rendering
+
+log = logging.getLogger(__name__)
+
+
+class Collector(Protocol):
+    """A part of the exporter that reads one subject."""
+
+    name: str
+
+    def collect(self, deadline: Deadline) -> Iterable[Family]:
+        """The subject's families as they are now, within the deadline. May raise anything."""
+        ...
+
+
+class Deadline:
+    """A point in time by which an answer must be there."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._at = clock() + seconds
+
+    def left(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._at - self._clock())
+
+
+class Scrape:
+    """Runs collectors side by side; a failing or hanging one costs its own families only."""
+
+    def __init__(self, collectors: Sequence[Collector], guard: Guard) -> None:
+        self._runners = [_Runner(collector) for collector in collectors]
+        self._guard = guard
+
+    @property
+    def names(self) -> list[str]:
+        """The collectors' names, as `collect[]` takes them."""
+        return [runner.collector.name for runner in self._runners]
+
+    def families(self, deadline: Deadline, chosen: Iterable[str] | None = None) -> list[Family]:
+        """What the chosen collectors, all by default, say by the deadline."""
+        wanted = set(self.names if chosen is None else chosen)
+        runners = [runner for runner in self._runners if runner.collector.name in wanted]
+        success, duration = Family(COLLECTOR_SUCCESS), Family(COLLECTOR_DURATION)
+        said: list[Family] = []
+        early = Deadline(deadline.left() * SHARE)
+        runs = [(runner, runner.start(early)) for runner in runners]
+        for runner, run in runs:
+            name = runner.collector.name
+            run.done.wait(deadline.left())
+            families, took = run.result, run.seconds()
+            runner.report(run)
+            said.extend(self._guard.admit(families or ()))
+            success.add(0.0 if families is None else 1.0, collector=name)
+            duration.add(took, collector=name)
+        return [*said, success, duration, self._guard.folded()]
+
+
+class _Run:
+    """One call of one collector; its result is None until, and unless, it ends well."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.result: list[Family] | None = None
+        self.error: Exception | None = None
+        self._began = time.monotonic()
+        self._ended: float | None = None
+
+    def fill(self, collector: Collector, deadline: Deadline) -> None:
+        try:
+            self.result = list(collector.collect(deadline))
+        except Exception as error:  # the one place where any failure is contained
+            self.error = error
+        finally:
+            self._ended = time.monotonic()
+            self.done.set()
+
+    def seconds(self) -> float:
+        return (self._ended or time.monotonic()) - self._began
+
+
+class _Runner:
+    """Runs one collector, at most once at a time, and logs when its state changes."""
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self._lock = threading.Lock()
+        self._current: _Run | None = None
+        self._state = ""
+
+    def start(self, deadline: Deadline) -> _Run:
+        """Begin a run, or join the one that is still going."""
+        with self._lock:
+            if self._current is not None and not self._current.done.is_set():
+                return self._current
+            run = self._current = _Run()
+        threading.Thread(target=run.fill, args=(self.collector, deadline),
+                         name=f"collect-{self.collector.name}", daemon=True).start()
+        return run
+
+    def report(self, run: _Run) -> None:
+        """Log the collector's state if it is another than before."""
+        state = "ok"
+        if run.error is not None:
+            state = f"{type(run.error).__name__}: {run.error}"
+        elif run.result is None:
+            state = "did not answer within the scrape's deadline"
+        with self._lock:
+            changed, self._state = self._state != state, state
+        if changed and state != "ok":
+            log.error("collector failed", extra={"collector": self.collector.name, "why": state},
+                      exc_info=run.error)
+        elif changed:
+            log.info("collector works", extra={"collector": self.collector.name})

@@ -1,0 +1,322 @@
+"""What the user wants: the validated shape of inferometer.yml.
+
+The dataclasses below are the file: a field is a key, its default the key's default, its type what
+it takes. Everything else in this module turns a mistake into one line naming file and key path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import yaml
+
+from inferometer.catalogue import LIMITS_RATIO, LIMITS_SECONDS, LIMITS_USD, PERIOD, TARGETS
+
+T = TypeVar("T")
+
+# Key of a limit in the file: the limit and its unit, as in `request_duration_p95_seconds`.
+LIMITS = {
+    f"{limit}_{unit}": (limit, unit)
+    for unit, limits in (
+        ("seconds", LIMITS_SECONDS), ("ratio", LIMITS_RATIO), ("usd", LIMITS_USD))
+    for limit in limits
+}
+
+
+class ConfigError(ValueError):
+    """A mistake in the configuration; the message names file and key path in one line."""
+
+
+def _check(test: Callable[[Any], bool], wanted: str, default: Any = dataclasses.MISSING) -> Any:
+    """A field whose value must pass a test."""
+    return field(default=default, metadata={"test": test, "wanted": wanted})
+
+
+def _table(test: Callable[[Any], bool], wanted: str, keys: tuple[str, ...] = ()) -> Any:
+    """A field that maps keys, any or only these, to values that must pass a test."""
+    return field(default_factory=dict, metadata={"each": test, "wanted": wanted, "keys": keys})
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """HOST:PORT, [IPV6]:PORT or :PORT as host and port. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535 or "]" in port:
+        raise ValueError(text)
+    if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
+        raise ValueError(text)
+    return host.strip("[]"), int(port)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        split_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_engine_url(url: str) -> bool:
+    """Whether this is an http(s) URL with a host, no user and nothing odd in it."""
+    try:
+        parts = urlsplit(url)
+        good_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url
+    return (plain and good_port and parts.scheme in ("http", "https") and bool(parts.hostname)
+            and parts.username is None and not parts.fragment)
+
+
+def _positive(value: float) -> bool:
+    return 0 < value < math.inf
+
+
+def _money(value: float) -> bool:
+    return 0 <= value < math.inf
+
+
+ADDRESS = "HOST:PORT"
+URL = "an http:// or https:// URL without user, password or fragment"
+SECONDS = "a number of seconds above 0"
+USD = "an amount of USD, 0 or more"
+
+
+@dataclass(frozen=True)
+class Web:
+    """Where the page is served and who may read it."""
+
+    listen: str = _check(_is_address, ADDRESS, "127.0.0.1:9839")
+    config_file: str = ""
+    enable_reload: bool = False
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Reading GPUs through NVML."""
+
+    enabled: bool = True
+    interval_seconds: float = _check(_positive, SECONDS, 1.0)
+    time_to_live_seconds: float = _check(_positive, SECONDS, 5.0)
+    retry_seconds: float = _check(_positive, SECONDS, 10.0)
+
+
+@dataclass(frozen=True)
+class EngineTarget:
+    """One engine endpoint."""
+
+    url: str = _check(is_engine_url, URL)
+    name: str = _check(lambda name: len(name) <= 100, "at most 100 characters", "")
+    bearer_token_file: str = ""
+    bearer_token_env: str = ""
+    ca_file: str = ""
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Which engines are read, and how patiently."""
+
+    targets: tuple[EngineTarget, ...] = ()
+    discover_ports: tuple[int, ...] | None = _check(
+        lambda ports: ports is None or all(0 < port < 65536 for port in ports),
+        "ports from 1 to 65535", None,
+    )
+    discover_seconds: float = _check(_positive, SECONDS, 10.0)
+    timeout_seconds: float = _check(_positive, SECONDS, 5.0)
+    max_page_bytes: int = _check(lambda size: size >= 1024, "a size of 1024 or more", 16 * 2**20)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What GPUs cost."""
+
+    gpu_hour_usd: Mapping[str, float] = _table(_money, USD)
+
+
+@dataclass(frozen=True)
+class MonthlyUsd:
+    """Fixed costs a month, accrued per second."""
+
+    storage: float | None = _check(lambda v: v is None or _money(v), USD, None)
+    vector_db: float | None = _check(lambda v: v is None or _money(v), USD, None)
+    network: float | None = _check(lambda v: v is None or _money(v), USD, None)
+    other: float | None = _check(lambda v: v is None or _money(v), USD, None)
+
+
+@dataclass(frozen=True)
+class ModelFleet:
+    """Budgets and limits of one model."""
+
+    budgets_usd: Mapping[str, float] = _table(_money, USD, PERIOD.values)
+    limits: Mapping[str, float] = _table(_money, "0 or more", tuple(LIMITS))
+
+
+@dataclass(frozen=True)
+class Fleet(ModelFleet):
+    """What the one exporter that speaks for all adds."""
+
+    monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
+    overhead_percent: float | None = _check(
+        lambda v: v is None or 0 <= v <= 1000, "a percentage from 0 to 1000", None)
+    models: Mapping[str, ModelFleet] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    web: Web = field(default_factory=Web)
+    gpu: Gpu = field(default_factory=Gpu)
+    engines: Engines = field(default_factory=Engines)
+    cost: Cost = field(default_factory=Cost)
+    fleet: Fleet = field(default_factory=Fleet)
+
+
+def load(path: Path) -> Config:
+    """Read and validate a file. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise ConfigError(f"{path}: {why}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Config:
+    """Validate a file's text; `name` is what messages call it. Raises ConfigError."""
+    try:
+        raw = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
+        raise ConfigError(f"{name}:{line} {error.problem}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{name}: {' '.join(str(error).split())}") from error
+    try:
+        config: Config = _build(Config, raw, "")
+        _check_whole(config)
+    except _Mistake as mistake:
+        raise ConfigError(f"{name}: {mistake}") from mistake
+    return config
+
+
+def target_name(target: EngineTarget) -> str:
+    """What a target is called: its name, else host:port of its URL."""
+    parts = urlsplit(target.url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return target.name or f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+class _Mistake(ValueError):
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path or 'the file'}: {what}")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that does not let a key be given twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} is given twice", key.start_mark)
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _build(shape: Any, raw: Any, path: str) -> Any:
+    """`raw` as a value of the type `shape`; raises _Mistake."""
+    origin, arguments = typing.get_origin(shape), typing.get_args(shape)
+    if dataclasses.is_dataclass(shape):
+        return _build_record(typing.cast(type, shape), raw, path)
+    if origin in (types.UnionType, typing.Union):
+        return None if raw is None else _build(arguments[0], raw, path)
+    if origin is tuple:
+        if not isinstance(raw, list):
+            raise _Mistake(path, f"must be a list, not {_kind(raw)}")
+        return tuple(_build(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(raw))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {key: _build(arguments[1], value, f"{path}.{key}")
+                for key, value in _mapping(raw, path).items()}
+    if shape is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if not isinstance(raw, shape) or (shape is not bool and isinstance(raw, bool)):
+        raise _Mistake(path, f"must be {_NAMES[shape]}, not {_kind(raw)}")
+    return raw
+
+
+def _build_record(shape: type[T], raw: Any, path: str) -> T:
+    given = _mapping({} if raw is None else raw, path)  # a section whose keys are commented out
+    hints = typing.get_type_hints(shape)
+    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, shape))}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        where = f"{path}.{key}" if path else key
+        if key not in fields:
+            raise _Mistake(where, f"unknown key; known here are {', '.join(fields)}")
+        values[key] = _build(hints[key], value, where)
+        _check_value(fields[key].metadata, values[key], where)
+    for key, known in fields.items():
+        required = (known.default is dataclasses.MISSING
+                    and known.default_factory is dataclasses.MISSING)
+        if required and key not in values:
+            raise _Mistake(f"{path}.{key}", "is missing")
+    return shape(**values)
+
+
+def _check_value(rules: Mapping[str, Any], value: Any, where: str) -> None:
+    for key, item in value.items() if "each" in rules else ():
+        if rules["keys"] and key not in rules["keys"]:
+            known = ", ".join(rules["keys"])
+            raise _Mistake(f"{where}.{key}", f"unknown key; known here are {known}")
+        if not rules["each"](item):
+            raise _Mistake(f"{where}.{key}", f"must be {rules['wanted']}, not {item!r}")
+    if "test" in rules and not rules["test"](value):
+        raise _Mistake(where, f"must be {rules['wanted']}, not {value!r}")
+
+
+def _check_whole(config: Config) -> None:
+    """What no single key can tell."""
+    gpu, targets = config.gpu, config.engines.targets
+    if gpu.time_to_live_seconds < gpu.interval_seconds:
+        raise _Mistake("gpu.time_to_live_seconds", "must not be below gpu.interval_seconds")
+    if len(targets) > TARGETS:
+        raise _Mistake("engines.targets", f"at most {TARGETS} targets, not {len(targets)}")
+    seen: set[str] = set()
+    for i, target in enumerate(targets):
+        name = target_name(target)
+        if name in seen:
+            raise _Mistake(f"engines.targets[{i}]", f"the name {name!r} is taken; give it another")
+        seen.add(name)
+        if target.bearer_token_file and target.bearer_token_env:
+            raise _Mistake(f"engines.targets[{i}].bearer_token_env",
+                           "excludes bearer_token_file; give one of them")
+
+
+def _mapping(raw: Any, path: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise _Mistake(path, f"must be a mapping of keys, not {_kind(raw)}")
+    for key in raw:
+        if not isinstance(key, str):
+            raise _Mistake(path, f"the key {key!r} must be text; put it in quotes")
+    return raw
+
+
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def _kind(raw: Any) -> str:
+    if raw is None:
+        return "empty"
+    if isinstance(raw, dict | list):
+        return "a mapping" if isinstance(raw, dict) else "a list"
+    return repr(raw)[:80]

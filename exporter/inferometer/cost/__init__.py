@@ -1,0 +1,1 @@
+"""What GPUs and the fleet cost, accrued per second; budgets and limits."""

@@ -1,0 +1,24 @@
+"""Budgets and limit overrides: what the config's fleet section says, as series for the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from inferometer import catalogue as c
+from inferometer.config import LIMITS, Fleet
+from inferometer.samples import Family
+
+_FAMILIES = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD}
+
+
+def budgets_and_limits(fleet: Fleet) -> Iterable[Family]:
+    """The families; the fleet's own figures have an empty model."""
+    budgets = Family(c.BUDGET)
+    limits = {unit: Family(metric) for unit, metric in _FAMILIES.items()}
+    for model, figures in (("", fleet), *fleet.models.items()):
+        for period, usd in figures.budgets_usd.items():
+            budgets.add(usd, period=period, model=model)
+        for key, value in figures.limits.items():
+            limit, unit = LIMITS[key]
+            limits[unit].add(value, limit=limit, model=model)
+    return [budgets, *limits.values()]

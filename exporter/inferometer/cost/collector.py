@@ -1,0 +1,83 @@
+"""Cost: accrued up to now, with the budgets and limits to hold it against."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from inferometer import catalogue as c
+from inferometer.collector import Deadline
+from inferometer.config import Config
+from inferometer.cost.accrual import FixedCosts, GpuHours, price_of
+from inferometer.cost.budgets import budgets_and_limits
+from inferometer.gpu.sampler import Gpu
+from inferometer.samples import Family
+
+log = logging.getLogger(__name__)
+
+
+class CostCollector:
+    """Accrues money as time passes; counters begin at 0 with the exporter."""
+
+    name = "cost"
+
+    def __init__(self, config: Config, gpus: Callable[[], Sequence[Gpu]],
+                 clock: Callable[[], float] = time.monotonic,
+                 wall: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._gpus = gpus
+        self._clock = clock
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._accrued_at = clock()
+        self._gpu_hours = GpuHours()
+        self._fixed = FixedCosts()
+        self._overhead = 0.0
+        self._without_price: set[str] = set()
+
+    def configure(self, config: Config) -> None:
+        """Take other prices from now on; what went before keeps the old ones."""
+        self._accrue()
+        self._config = config
+
+    def collect(self, deadline: Deadline) -> Iterable[Family]:
+        """Cost counters, prices, budgets and limits."""
+        self._accrue()
+        cost, idle, prices = Family(c.COST), Family(c.COST_IDLE), Family(c.GPU_PRICE)
+        for gpu, usd in self._gpu_hours.usd.items():
+            cost.add(usd, category="gpu", uuid=gpu.uuid)
+        for gpu, usd in self._gpu_hours.idle_usd.items():
+            idle.add(usd, gpu=str(gpu.index), uuid=gpu.uuid)
+        for gpu in self._gpus():
+            prices.add(price_of(gpu, self._config.cost), gpu=str(gpu.index), uuid=gpu.uuid)
+        for category, usd in self._fixed.usd.items():
+            cost.add(usd, category=category)
+        if self._config.fleet.overhead_percent is not None:
+            cost.add(self._overhead, category="overhead")
+        return [cost, idle, prices, *budgets_and_limits(self._config.fleet)]
+
+    def _accrue(self) -> None:
+        with self._lock:
+            now, gpus = self._clock(), self._gpus()
+            seconds, self._accrued_at = now - self._accrued_at, now
+            before = self._spent()
+            self._gpu_hours.accrue(gpus, self._config.cost.gpu_hour_usd, seconds)
+            self._fixed.accrue(self._config.fleet, seconds, self._wall())
+            share = (self._config.fleet.overhead_percent or 0.0) / 100
+            self._overhead += (self._spent() - before) * share
+            self._tell_of_missing_prices(gpus)
+
+    def _spent(self) -> float:
+        return sum(self._gpu_hours.usd.values()) + sum(self._fixed.usd.values())
+
+    def _tell_of_missing_prices(self, gpus: Sequence[Gpu]) -> None:
+        if not self._config.cost.gpu_hour_usd:
+            return
+        for gpu in gpus:
+            if gpu.name and price_of(gpu, self._config.cost) is None and (
+                    gpu.name not in self._without_price):
+                self._without_price.add(gpu.name)
+                log.warning("no price for a GPU", extra={"gpu_name": gpu.name,
+                                                         "key": "cost.gpu_hour_usd"})

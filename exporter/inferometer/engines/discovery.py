@@ -1,0 +1,63 @@
+"""Finds engines on this machine: the usual ports are tried, the kind is read off the page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from inferometer.engines.page import Access, PageError, Parser, fetch
+from inferometer.engines.table import Engine
+from inferometer.engines.target import Target, metrics_url, recognise
+
+# vLLM and NIM; TGI in a container and llama.cpp; TGI; SGLang.
+USUAL_PORTS = (8000, 8080, 3000, 30000)
+PROBE_SECONDS = 1.0
+PROBE_BYTES = 2**22
+
+log = logging.getLogger(__name__)
+
+
+class Discovery:
+    """Tries ports of the loopback address now and then; what it found once, it keeps."""
+
+    def __init__(self, ports: Sequence[int], engines: tuple[Engine, ...], seconds: float,
+                 make: Callable[[str, str], Target], excluded: Iterable[int] = ()) -> None:
+        self.ports = tuple(port for port in ports if port not in set(excluded))
+        self._engines = engines
+        self._seconds = seconds
+        self._make = make
+        self._found: dict[int, Target] = {}
+        self._stopped = threading.Event()
+        self.looked = threading.Event()  # set once every port was tried
+
+    def targets(self) -> list[Target]:
+        """The engines found so far, whether they still answer or not."""
+        return [self._found[port] for port in sorted(self._found)]
+
+    def start(self) -> None:
+        """Begin to look, until stopped."""
+        threading.Thread(target=self._run, name="engine-discovery", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            for port in self.ports:
+                if port not in self._found:
+                    self._try(port)
+            self.looked.set()
+            self._stopped.wait(self._seconds)
+
+    def _try(self, port: int) -> None:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            body = fetch(metrics_url(url), Access(max_bytes=PROBE_BYTES), PROBE_SECONDS)
+            engine = recognise(Parser().parse(body), self._engines)
+        except PageError:
+            return
+        if engine is not None:
+            log.info("engine found", extra={"url": url, "engine": engine.name})
+            self._found[port] = self._make(f"127.0.0.1:{port}", url)

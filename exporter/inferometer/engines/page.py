@@ -1,0 +1,288 @@
+"""Fetch a page within bounds, and parse it into families. Nothing worse than PageError leaves."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# No OpenMetrics and no name escaping: engines then print the names their tables hold.
+ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+_LINE = re.compile(
+    r'(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*'
+    r'(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?[ \t]*'
+    r"(?P<value>[^ \t#]+)(?:[ \t]+-?[0-9.]+)?[ \t]*(?:#.*)?$"
+)
+_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"n": "\n"}
+_SUFFIXES = ("_bucket", "_count", "_sum", "_total")
+_CACHED_SERIES = 50_000
+
+
+class PageError(Exception):
+    """A page that could not be had, or is no metrics page; the message says why in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line: `suffix` is what the series' name has beyond its family's."""
+
+    suffix: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(slots=True)
+class Foreign:
+    """A family as the engine prints it; kind as its TYPE line says, `untyped` without one."""
+
+    name: str
+    kind: str
+    samples: list[Sample] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach an endpoint: bearer token or its file, TLS context, and the bound to keep."""
+
+    token: str = ""
+    token_file: str = ""
+    tls: ssl.SSLContext | None = None
+    max_bytes: int = 16 * 2**20
+
+
+def fetch(url: str, access: Access, seconds: float) -> bytes:
+    """The body of one GET, at most `access.max_bytes` long and within `seconds` in all.
+
+    Redirects are not followed, and a compressed body is bounded by its unpacked size. Raises
+    PageError.
+    """
+    deadline = time.monotonic() + seconds
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"Accept": ACCEPT, "Accept-Encoding": "identity", "Connection": "close"}
+    token = access.token or _token(access.token_file)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    sock = _connect(parts.scheme, parts.hostname or "", parts.port, access, deadline)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    connection.sock = _TimedSocket(sock, deadline)
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise PageError(f"HTTP status {response.status}")
+        if "html" in response.headers.get("Content-Type", "").lower():
+            raise PageError("HTML instead of metrics")
+        return _body(response, access.max_bytes)
+    except TimeoutError as error:
+        raise PageError(f"no full answer within {seconds:.3g} s") from error
+    except http.client.IncompleteRead as error:
+        raise PageError("the body ended early") from error
+    except (OSError, ValueError, http.client.HTTPException, zlib.error) as error:
+        raise PageError(_reason(error)) from error
+    finally:
+        sock.close()
+
+
+class Parser:
+    """Parses one endpoint's pages. Remembers its series' texts: most return on every page."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, tuple[str, Mapping[str, str]]] = {}
+
+    def parse(self, body: bytes) -> dict[str, Foreign]:
+        """Families by name as in the text format. Lines that make no sense are passed over.
+
+        `_created` series are dropped, and of a series printed twice the last value holds. Raises
+        PageError if the page has lines and none of them is a sample.
+        """
+        page = _Page()
+        values: dict[str, float] = {}
+        bad = False
+        for line in body.decode("utf-8", "replace").split("\n"):
+            line = line.rstrip("\r")
+            if not line or line[0] == "#":
+                page.comment(line)
+                continue
+            cut = line.rfind(" ")
+            text = line[:cut]
+            if text not in self._series:
+                found = self._read(line, cut)
+                if found is None:
+                    bad = bad or bool(line.strip())
+                    continue
+                text, number = found
+            else:
+                number = line[cut + 1 :]
+            try:
+                values[text] = float(number)
+            except ValueError:
+                bad = True
+        if bad and not values:
+            raise PageError("no metrics on the page")
+        for text, value in values.items():
+            page.add(*self._series[text], value)
+        page.declared()
+        if len(self._series) > _CACHED_SERIES:
+            self._series.clear()
+        return page.families
+
+    def _read(self, line: str, cut: int) -> tuple[str, str] | None:
+        match = _LINE.match(line.lstrip(" \t"))
+        if match is None:
+            return None
+        labels = dict(_LABEL.findall((match["labels"] or "{}")[1:-1]))
+        if "\\" in (match["labels"] or ""):
+            labels = {name: _ESCAPE.sub(lambda m: _ESCAPED.get(m[1], m[1]), value)
+                      for name, value in labels.items()}
+        text = match["name"] + (match["labels"] or "")
+        self._series[text] = (match["name"], labels)
+        return text, match["value"]
+
+
+class _Page:
+    """A page as it is read: which family each series' name belongs to, by the TYPE lines."""
+
+    def __init__(self) -> None:
+        self.families: dict[str, Foreign] = {}
+        self._kinds: dict[str, str] = {}
+        self._places: dict[str, tuple[Foreign, str] | None] = {}
+
+    def comment(self, line: str) -> None:
+        words = line.split(None, 4)
+        if len(words) == 4 and words[1] == "TYPE":
+            self._kinds.setdefault(words[2], words[3])
+
+    def declared(self) -> None:
+        """Add the families that have a TYPE line and no sample: they live, and are at 0."""
+        for name, kind in self._kinds.items():
+            if not name.endswith("_created") and f"{name}_total" not in self.families:
+                self._family(name, kind)
+
+    def add(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        if name not in self._places:
+            self._places[name] = self._place(name)
+        place = self._places[name]
+        if place is not None:
+            place[0].samples.append(Sample(place[1], labels, value))
+
+    def _place(self, name: str) -> tuple[Foreign, str] | None:
+        if name.endswith("_created"):
+            return None
+        if name in self._kinds:
+            return self._family(name, self._kinds[name]), ""
+        for suffix in _SUFFIXES:
+            base = name.removesuffix(suffix)
+            kind = self._kinds.get(base) if base != name else None
+            if kind == "counter" and suffix == "_total":  # OpenMetrics names the family without
+                return self._family(name, kind), ""
+            if kind in ("histogram", "summary") and suffix != "_total":
+                return self._family(base, kind), suffix
+        return self._family(name, "untyped"), ""
+
+    def _family(self, name: str, kind: str) -> Foreign:
+        return self.families.setdefault(name, Foreign(name, kind))
+
+
+class _TimedSocket:
+    """A socket whose every wait ends at one deadline, however slowly the bytes drip."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(_left(self._deadline))
+        self._sock.sendall(data)
+
+    def makefile(self, mode: str, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
+
+    def close(self) -> None:
+        """Nothing: http.client closes early, while the body is still to be read."""
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        self._sock.settimeout(_left(self._deadline))
+        return self._sock.recv_into(buffer)  # type: ignore[arg-type]
+
+
+def _token(file: str) -> str:
+    """The token as the file holds it now: tokens are rotated."""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise PageError("the bearer token file cannot be read") from error
+
+
+def _connect(scheme: str, host: str, port: int | None, access: Access,
+             deadline: float) -> socket.socket:
+    address = (host, port or (443 if scheme == "https" else 80))
+    try:
+        sock = socket.create_connection(address, timeout=_left(deadline))
+        if scheme == "https":
+            sock.settimeout(_left(deadline))
+            context = access.tls or ssl.create_default_context()
+            sock = context.wrap_socket(sock, server_hostname=host)
+    except (OSError, ValueError) as error:
+        raise PageError(_reason(error)) from error
+    return sock
+
+
+def _body(response: http.client.HTTPResponse, most: int) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("gzip", "deflate"):
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    elif encoding in ("", "identity"):
+        unpack = None
+    else:
+        raise PageError(f"content encoding {encoding[:20]!r}")
+    framed = response.chunked or response.length is not None
+    body = bytearray()
+    while chunk := response.read1(65536):
+        body += chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(body))
+        if len(body) > most:
+            raise PageError(f"the page is larger than {most} bytes")
+    if response.length:
+        raise http.client.IncompleteRead(bytes(body), response.length)
+    if unpack is not None and not unpack.eof:
+        raise PageError("the body ended early")
+    if not framed and unpack is None:  # closed to end it: a last line without end may be cut off
+        del body[body.rfind(b"\n") + 1 :]
+    return bytes(body)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{type(error).__name__}: {text}"[:200]
+

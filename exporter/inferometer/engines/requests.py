@@ -1,0 +1,114 @@
+"""How requests ended, by the contract's outcomes: the engine's own count, completed from HTTP."""
+
+from __future__ import annotations
+
+import re
+
+from inferometer.counters import Remainder
+from inferometer.engines.table import EVERYWHERE, Http, Place, View
+
+# Paths that do inference; health, metrics and model lists never count as requests.
+INFERENCE = re.compile(
+    r"^(?:/v\d+(?:beta\d*)?)?/(?:"
+    r"(?:chat/)?completions(?:/batch)?|responses|messages|embed(?:dings)?|embed_all|generate"
+    r"(?:_stream)?|infer(?:ence)?(?:/v1/generate)?|invocations|pooling|classify|score|scoring|"
+    r"(?:v\d+/)?rerank|encode|predict|audio/(?:transcriptions|translations|speech)|"
+    r"images/(?:generations|edits)|completion|infill|api/(?:chat|generate|embed(?:dings)?)|"
+    r"models/[^/]+/(?:infer|generate|generate_stream)|realtime)/?$"
+)
+_EXACT = {"429": ("rejected", "http_429"), "503": ("rejected", "http_503"), "499": None}
+_BY_CLASS = {"4xx": ("invalid", "http_4xx"), "5xx": ("error", "http_5xx")}
+CLASSES = ("2xx", "3xx", "4xx", "5xx")
+
+Ending = tuple[str, str]  # outcome, reason
+
+
+class Requests:
+    """Ended requests of one target over its life."""
+
+    def __init__(self) -> None:
+        self._differences: dict[Place, Remainder] = {}
+        self._remainders: dict[str, Remainder] = {}
+
+    def read(self, view: View, at: float) -> tuple[dict[tuple[Place, Ending], float], set[str]]:
+        """Counts by place and ending, and the outcomes whose count is derived."""
+        native = self._native(view)
+        counts = dict(native)
+        derived: set[str] = set()
+        for place, total in self._difference(view, at).items():
+            counts[place, ("success", "finished")] = total
+            derived.add("success")
+        for ending, total in self._beyond(view, native, at).items():
+            counts[EVERYWHERE, ending] = counts.get((EVERYWHERE, ending), 0.0) + total
+            derived.add(ending[0])
+        return counts, derived
+
+    def _native(self, view: View) -> dict[tuple[Place, Ending], float]:
+        counts: dict[tuple[Place, Ending], float] = {}
+        places: set[Place] = set()
+        read = [(request, request.series.by_label(view, request.label))
+                for request in view.engine.requests]
+        for _, found in read:
+            places.update(place for place, _ in found)
+        for request, found in read:
+            here = places if request.late else {place for place, _ in found}
+            for place in here:
+                for ending in request.meaning.values() or (request.otherwise,):
+                    counts.setdefault((place, ending), 0.0)
+            for (place, value), count in found.items():
+                key = (place, request.meaning.get(value, request.otherwise))
+                counts[key] = counts.get(key, 0.0) + count
+        return counts
+
+    def _difference(self, view: View, at: float) -> dict[Place, float]:
+        difference = view.engine.success
+        if difference is None:
+            return {}
+        parts = difference.part.numbers(view, "counter")
+        return {
+            place: self._differences.setdefault(place, Remainder()).add(
+                whole, [parts.get(place, 0.0)], at)
+            for place, whole in difference.whole.numbers(view, "counter").items()
+        }
+
+    def _beyond(self, view: View, native: dict[tuple[Place, Ending], float],
+                at: float) -> dict[Ending, float]:
+        http = view.engine.http
+        if http is None or http.name not in view.families:
+            return {}
+        by_ending: dict[Ending, float] = dict.fromkeys(http.endings, 0.0)
+        for code, count in responses(view, http).items():
+            ending = _EXACT.get(code, _BY_CLASS.get(f"{code[:1]}xx"))
+            if ending is not None:
+                by_ending[ending] = by_ending.get(ending, 0.0) + count
+        totals: dict[Ending, float] = {}
+        for ending, count in by_ending.items():
+            parts = [n for (_, (outcome, _)), n in sorted(native.items())
+                     if outcome in http.explained.get(ending[1], ())]
+            remainder = self._remainders.setdefault(ending[1], Remainder())
+            totals[ending] = remainder.add(count, [sum(parts)], at)
+        return totals
+
+
+def responses(view: View, http: Http) -> dict[str, float]:
+    """Responses of inference endpoints by status code or class, as the page has them."""
+    counts: dict[str, float] = {}
+    family = view.family(http.name, "counter")
+    for sample in family.samples if family else ():
+        labels = sample.labels
+        if labels.get("method", "POST") != "POST" or not sample.value >= 0:
+            continue
+        if INFERENCE.match(labels.get(http.handler, "")):
+            code = labels.get(http.code, "")
+            counts[code] = counts.get(code, 0.0) + sample.value
+    return counts
+
+
+def by_class(view: View, http: Http) -> dict[str, float]:
+    """Responses of inference endpoints by status class, every class from 0 on."""
+    counts = dict.fromkeys(CLASSES, 0.0)
+    for code, count in responses(view, http).items():
+        name = f"{code[:1]}xx"
+        if name in counts:
+            counts[name] += count
+    return counts

@@ -1,0 +1,83 @@
+"""SGLang, with colons and with underscores.
+
+From sglang/srt/observability/metrics_collector.py (0.5.23) and its forerunners back to 0.3.5.
+"""
+
+import re
+
+from inferometer import catalogue as c
+from inferometer.engines.table import Difference, Engine, Fact, Http, Series
+
+ENGINE = Engine(
+    name="sglang",
+    prefix="sglang:",
+    spelling=re.compile(r"sglang[:_]"),
+    rank="dp_rank",
+    copies=frozenset({"tp_rank", "pp_rank", "moe_ep_rank"}),
+    signals={
+        c.SERVER_TTFT: (Series("sglang:time_to_first_token_seconds"),),
+        c.SERVER_TPOT: (Series("sglang:request_time_per_output_token_seconds"),),
+        # One value per token; until 0.4 under a name that promises one per request.
+        c.SERVER_ITL: (
+            Series("sglang:inter_token_latency_seconds"),
+            Series("sglang:time_per_output_token_seconds"),
+        ),
+        c.SERVER_DURATION: (Series("sglang:e2e_request_latency_seconds"),),
+        c.SERVER_QUEUE: (
+            Series("sglang:queue_time_seconds"),
+            Series("sglang:waiting_request_latency_seconds"),
+        ),
+        c.SERVER_PREFILL: (
+            Series("sglang:per_stage_req_latency_seconds",
+                   where={"stage": ("prefill", "prefill_forward")}),
+        ),
+        c.SERVER_INPUT: (Series("sglang:prompt_tokens_total"),),
+        # Since 0.5.10 by source with their total beside them: only the total is taken.
+        c.SERVER_INPUT_CACHED: (
+            Series("sglang:cached_tokens_total", where={"cache_source": ("total",)}),
+            Series("sglang:cached_tokens_total"),
+        ),
+        c.SERVER_OUTPUT: (Series("sglang:generation_tokens_total"),),
+        c.SERVER_RUNNING: (
+            Series("sglang:num_running_reqs"),
+            Series("sglang:num_requests_running"),
+        ),
+        c.SERVER_WAITING: (
+            Series("sglang:num_queue_reqs"),
+            Series("sglang:num_requests_waiting"),
+            Series("sglang:queue_req"),
+        ),
+        c.SERVER_KV_USAGE: (Series("sglang:token_usage", combine=max, most=1.0),),
+        c.SERVER_KV_CAPACITY: (Series("sglang:max_total_num_tokens", combine=max),),
+        # Not cache_hit_rate, which is that of the last prefill batch only.
+        c.SERVER_PREFIX_QUERIES: (Series("sglang:prompt_tokens_total", derived=True),),
+        c.SERVER_PREFIX_HITS: (
+            Series("sglang:cached_tokens_total", where={"cache_source": ("total",)}, derived=True),
+            Series("sglang:cached_tokens_total", derived=True),
+        ),
+        c.SERVER_PREEMPTIONS: (Series("sglang:num_retracted_requests_total"),),
+        c.SERVER_MAX_LENGTH: (Series("sglang:context_len", combine=max),),
+        c.SERVER_START: (Series("process_start_time_seconds"),),
+    },
+    # num_requests_total holds the aborted ones too.
+    success=Difference(
+        Series("sglang:num_requests_total"), Series("sglang:num_aborted_requests_total"),
+    ),
+    http=Http(
+        "sglang:http_responses_total",
+        code="status_code",
+        handler="endpoint",
+        endings=(
+            ("invalid", "http_4xx"), ("error", "http_5xx"),
+            ("rejected", "http_429"), ("rejected", "http_503"),
+        ),
+    ),
+    # Token counters move when a request ends; only this one is live.
+    progress=(Series("sglang:realtime_tokens_total"),),
+    facts=(
+        Fact("/get_server_info", {"version": ("version",)}),
+        Fact("/v1/models", {"model": ("data", 0, "id"),
+                            "max_model_length": ("data", 0, "max_model_len")}),
+    ),
+    unused=r".*",
+)

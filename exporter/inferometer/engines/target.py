@@ -1,0 +1,172 @@
+"""One engine endpoint: asked on demand, once at a time, and remembered between scrapes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from inferometer.engines.page import Access, Foreign, PageError, Parser, fetch
+from inferometer.engines.reading import Describer, Facts, Reading
+from inferometer.engines.table import Engine, View
+
+FACTS_KEPT_SECONDS = 600.0
+FACTS_SECONDS = 1.0  # for one document
+FACTS_BYTES = 2**20
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of the endpoint after an answer or the lack of one."""
+
+    up: bool
+    engine: str = "unknown"
+    model: str = ""
+    version: str = ""
+    read_at: float | None = None  # of the last page read, Unix seconds
+    reading: Reading | None = None  # None while it is down
+    why: str = ""
+
+
+class Target:
+    """Asks one endpoint for its page; tells what it is, and keeps what it was."""
+
+    def __init__(self, name: str, url: str, engines: tuple[Engine, ...], access: Access,
+                 seconds: float, clock: Callable[[], float] = time.time) -> None:
+        self.name = name
+        self.url = metrics_url(url)
+        self._engines = engines
+        self._access = access
+        self._seconds = seconds
+        self._clock = clock
+        self._parser = Parser()
+        self._describer = Describer()
+        self._engine: Engine | None = None
+        self._facts = Facts()
+        self._facts_at = float("-inf")
+        self._lock = threading.Lock()
+        self._asking: _Question | None = None
+        self._last = State(up=False, why="not asked yet")
+
+    def ask(self) -> _Question:
+        """Ask for the page; join the question that is still open, if there is one."""
+        with self._lock:
+            if self._asking is not None and not self._asking.answered.is_set():
+                return self._asking
+            question = self._asking = _Question()
+        threading.Thread(target=self._answer, args=(question,), name=f"ask-{self.name}",
+                         daemon=True).start()
+        return question
+
+    def state(self, question: _Question, seconds: float) -> State:
+        """The answer if it comes within `seconds`, else what was known, as down."""
+        if question.answered.wait(seconds) and question.state is not None:
+            return question.state
+        return self._down("no answer within the scrape's deadline")
+
+    def _answer(self, question: _Question) -> None:
+        try:
+            state = self._read()
+        except PageError as error:
+            state = self._down(str(error))
+            self._facts_at = float("-inf")
+        except Exception as error:  # a page must never cost more than its own target
+            log.exception("reading an engine's page failed", extra={"target": self.name})
+            state = self._down(f"{type(error).__name__}: {error}")
+        if (state.up, state.why, state.engine) != (
+                self._last.up, self._last.why, self._last.engine):
+            log.log(logging.INFO if state.up else logging.WARNING,
+                    "engine answers" if state.up else "engine does not answer",
+                    extra={"target": self.name, "url": self.url, "engine": state.engine,
+                           "model": state.model, "why": state.why})
+        self._last = question.state = state
+        question.answered.set()
+
+    def _read(self) -> State:
+        at = self._clock()
+        page = self._parser.parse(fetch(self.url, self._access, self._seconds))
+        engine = recognise(page, self._engines) or self._engine
+        if engine is None:
+            raise PageError("none of the known engines' metrics on the page")
+        if engine is not self._engine:
+            self._engine, self._describer = engine, Describer()
+            self._facts_at = float("-inf")
+        facts = self._known_facts(engine, at)
+        if not facts.model:  # before its first request an engine may not name its model
+            facts = replace(facts, model=self._last.model)
+        reading = self._describer.describe(View(engine, page), facts, at)
+        return State(True, engine.name, reading.model, facts.version, at, reading)
+
+    def _down(self, why: str) -> State:
+        last = self._last
+        return State(False, last.engine, last.model, last.version, last.read_at, None, why)
+
+    def _known_facts(self, engine: Engine, at: float) -> Facts:
+        if at - self._facts_at > FACTS_KEPT_SECONDS:
+            self._facts_at = at
+            self._facts = self._fetch_facts(engine)
+        return self._facts
+
+    def _fetch_facts(self, engine: Engine) -> Facts:
+        found: dict[str, object] = {}
+        access = replace(self._access, max_bytes=FACTS_BYTES)
+        for fact in engine.facts:
+            try:
+                url = urlsplit(self.url)._replace(path=fact.path, query="").geturl()
+                document = json.loads(fetch(url, access, FACTS_SECONDS))
+            except (PageError, ValueError, RecursionError):
+                continue  # not every version has every document
+            for name, path in fact.wanted.items():
+                value = _dig(document, path)
+                if value is not None:
+                    found.setdefault(name, value)
+        return Facts(_text(found.get("model")), _text(found.get("version")),
+                     _positive(found.get("max_model_length")))
+
+
+class _Question:
+    """A request for the page under way; `state` is there once it is answered."""
+
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+        self.state: State | None = None
+
+
+def metrics_url(url: str) -> str:
+    """The page's URL: a bare endpoint means its /metrics."""
+    parts = urlsplit(url)
+    return parts._replace(path="/metrics").geturl() if parts.path in ("", "/") else url
+
+
+def recognise(page: Mapping[str, Foreign], engines: tuple[Engine, ...]) -> Engine | None:
+    """The engine most of whose families are on the page, by their prefix; None if none is."""
+    counts = {engine.name: sum(engine.respell(name) is not None for name in page)
+              for engine in engines}
+    best = max(engines, key=lambda engine: counts[engine.name], default=None)
+    return best if best is not None and counts[best.name] else None
+
+
+def _dig(document: object, path: tuple[str | int, ...]) -> object:
+    for step in path:
+        if isinstance(step, str) and isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(step, int) and isinstance(document, list) and len(document) > step:
+            document = document[step]
+        else:
+            return None
+    return document
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _positive(value: object) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**53
+    return float(value) if good and isinstance(value, int | float) else None

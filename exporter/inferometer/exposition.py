@@ -1,0 +1,104 @@
+"""Families to bytes: Prometheus text 0.0.4 and OpenMetrics 1.0.
+
+Our own rather than prometheus_client's, which spends some 5 µs on every series; text from a
+cache of label texts takes a tenth of that. Numbers and `le` are in OpenMetrics' canonical form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from prometheus_client.utils import floatToGoString
+
+from inferometer.catalogue import Metric
+from inferometer.samples import Family, Histogram, Key, Value
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def content_type(accept: str | None) -> str:
+    """The better of the two formats for an Accept header; text where it asks for neither."""
+    quality = {TEXT: 0.0, OPENMETRICS: 0.0}
+    for part in (accept or "").split(","):
+        media, *parameters = [piece.strip().lower() for piece in part.split(";")]
+        options = dict(p.split("=", 1) for p in parameters if "=" in p)
+        weight = _weight(options.get("q", "1"))
+        if media == "application/openmetrics-text":
+            if options.get("version", "1.0.0").strip('"') in ("1.0.0", "0.0.1"):
+                quality[OPENMETRICS] = max(quality[OPENMETRICS], weight)
+        elif media in ("text/plain", "text/*", "*/*"):
+            quality[TEXT] = max(quality[TEXT], weight)
+    return OPENMETRICS if quality[OPENMETRICS] > quality[TEXT] else TEXT
+
+
+def render(families: Iterable[Family], content: str) -> bytes:
+    """The page in the given content type. Families of one metric are joined, empty ones left out.
+    """
+    merged: dict[Metric, dict[Key, Value]] = {}
+    for family in families:
+        if family.points:
+            merged.setdefault(family.metric, {}).update(family.points)
+    lines: list[str] = []
+    for metric, points in merged.items():
+        lines.extend(_header(metric, content))
+        for key, value in points.items():
+            if isinstance(value, Histogram):
+                _histogram(lines, metric, key, value)
+            else:
+                lines.append(f"{metric.name}{_labels(metric, key)} {number(value)}")
+    if content == OPENMETRICS:
+        lines.append("# EOF")
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+@lru_cache(maxsize=8192)
+def number(value: float) -> str:
+    """A number in OpenMetrics' canonical form, as in `1.0`, `+Inf` and `1e+06`."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+@lru_cache(maxsize=512)
+def _header(metric: Metric, content: str) -> tuple[str, str]:
+    name = metric.name
+    if content == OPENMETRICS and metric.kind == "counter":
+        name = name.removesuffix("_total")
+    text = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
+    if content == OPENMETRICS:
+        text = text.replace('"', '\\"')
+    return f"# HELP {name} {text}", f"# TYPE {name} {metric.kind}"
+
+
+@lru_cache(maxsize=65536)
+def _labels(metric: Metric, key: Key) -> str:
+    pairs = [
+        f'{label.name}="{_escape(value)}"'
+        for label, value in zip(metric.labels, key, strict=True)
+        if value or not label.optional
+    ]
+    return "{" + ",".join(pairs) + "}" if pairs else ""
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _histogram(lines: list[str], metric: Metric, key: Key, value: Histogram) -> None:
+    labels = _labels(metric, key)
+    inside = labels[1:-1] + "," if labels else ""
+    name = metric.name
+    value = value.coarsened(metric.bounds)
+    for bound, count in zip((*value.bounds, float("inf")), value.counts, strict=True):
+        lines.append(f'{name}_bucket{{{inside}le="{number(bound)}"}} {number(count)}')
+    lines.append(f"{name}_count{labels} {number(value.counts[-1])}")
+    if value.total is not None:
+        lines.append(f"{name}_sum{labels} {number(value.total)}")

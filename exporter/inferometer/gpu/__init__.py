@@ -1,0 +1,1 @@
+"""GPUs through NVML: read in the background, served from a snapshot."""

@@ -1,0 +1,148 @@
+"""The label guard: however many values come from outside, the page stays within the catalogue.
+
+A family has `seats` for tuples of open label values. A tuple that finds none is folded whole: its
+foreign values become `_other`, and what it grows is added there, so that totals stay exact. A gauge
+cannot be added and is left out. Both are counted. A seat unused for an hour is free again, and the
+first tuple of each target has one whatever the others did.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from inferometer.catalogue import FOLDING, LABELS_FOLDED, OTHER, Metric
+from inferometer.counters import Sums
+from inferometer.samples import Family, Key, Value, sum_of
+
+LONGEST_VALUE = 200  # characters; a longer label value is folded like one over the cap
+SEAT_KEPT_SECONDS = 3600.0
+
+
+class Guard:
+    """Enforces the catalogue's caps on every family, over the life of the exporter."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seats: dict[Metric, _Seats] = {}
+        self._folded: dict[Key, Value] = {pair: 0.0 for pair in FOLDING}
+        self._lock = threading.Lock()
+
+    def admit(self, families: Iterable[Family]) -> list[Family]:
+        """The families within their caps."""
+        with self._lock:
+            now = self._clock()
+            return [self._admit(family, now) for family in families]
+
+    def folded(self) -> Family:
+        """How often each label of each family was folded or left out."""
+        with self._lock:
+            return Family(LABELS_FOLDED, dict(self._folded))
+
+    def _admit(self, family: Family, now: float) -> Family:
+        metric = family.metric
+        if not metric.labels:
+            return family
+        seats = self._seats.get(metric)
+        if seats is None:
+            seats = self._seats[metric] = _Seats(metric)
+        seats.expire(now)
+        points: dict[Key, Value] = {}
+        folded: dict[Key, dict[Key, Value]] = {}
+        for key, value in family.points.items():
+            if seats.has(key, now):
+                points[key] = value
+                continue
+            into, labels = seats.fold(key)
+            for label in labels:
+                pair = (metric.name, label)
+                self._folded[pair] = sum_of(self._folded.get(pair, 0.0), 1.0)
+            if into is not None:
+                folded.setdefault(into, {})[key] = value
+        for into, sources in folded.items():
+            points[into] = seats.sum(into, sources, now)
+        return Family(metric, points)
+
+
+class _Seats:
+    """Who is seated in one family, and what was folded there."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._closed = [(i, frozenset((*label.values, "")))
+                        for i, label in enumerate(metric.labels) if label.values]
+        self._open = [i for i, label in enumerate(metric.labels) if not label.values]
+        self._foreign = [i for i in self._open if metric.labels[i].folds] or self._open
+        self._ours = [i for i in self._open if i not in self._foreign]
+        self._seated: dict[Key, float] = {}
+        self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
+        self._known: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
+        self._sums: Sums[Key] = Sums()
+        self._expired_at = 0.0
+
+    def has(self, key: Key, now: float) -> bool:
+        """Whether the key is seated, taking a free seat where there is one."""
+        seat = self._known.get(key)
+        if seat is None:
+            seat = tuple([key[i] for i in self._open])
+            if not (self._fits(key) and (seat in self._seated or self._take(key, seat))):
+                return False
+            self._known[key] = seat
+        self._seated[seat] = now
+        return True
+
+    def fold(self, key: Key) -> tuple[Key | None, list[str]]:
+        """Where the key's value goes, None for nowhere, and which labels that costs."""
+        labels = self._metric.labels
+        strange = [i for i, values in self._closed if key[i] not in values]
+        over = strange or [i for i in self._foreign if key[i]]
+        names = [labels[i].name for i in over]
+        if self._metric.kind == "gauge" or any(OTHER not in labels[i].values for i in strange):
+            return None, names
+        into = list(key)
+        for i in strange:
+            into[i] = OTHER
+        if not strange or not self.has(tuple(into), self._expired_at):
+            for i in self._foreign:
+                into[i] = "" if labels[i].optional else OTHER
+        return tuple(into), names
+
+    def sum(self, into: Key, sources: dict[Key, Value], now: float) -> Value:
+        """The folded counter after what its sources have grown."""
+        total: Value = 0.0
+        for source, value in sources.items():
+            total = self._sums.add(into, source, value, now)
+        return total
+
+    def expire(self, now: float) -> None:
+        """Free the seats nobody has used for long."""
+        if now - self._expired_at < SEAT_KEPT_SECONDS / 10:
+            return
+        self._expired_at = now
+        gone = {s for s, at in self._seated.items() if now - at > SEAT_KEPT_SECONDS}
+        if not gone:
+            return
+        self._seated = {s: at for s, at in self._seated.items() if s not in gone}
+        self._known = {k: s for k, s in self._known.items() if s not in gone}
+        self._groups = {}
+        for seat in self._seated:
+            self._join(self._group(seat))
+
+    def _fits(self, key: Key) -> bool:
+        return (all(len(key[i]) <= LONGEST_VALUE for i in self._open)
+                and all(key[i] in values for i, values in self._closed))
+
+    def _take(self, key: Key, seat: Key) -> bool:
+        group = self._group(seat)
+        if len(self._seated) >= self._metric.seats and self._groups.get(group, 0) > 0:
+            return False
+        self._join(group)
+        return True
+
+    def _join(self, group: Key) -> None:
+        self._groups[group] = self._groups.get(group, 0) + 1
+
+    def _group(self, seat: Key) -> Key:
+        return tuple([seat[self._open.index(i)] for i in self._ours])
+
