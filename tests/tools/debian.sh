@@ -33,14 +33,10 @@ retry() {
   die "$what failed $ATTEMPTS times: ${output##*$'\n'}"
 }
 
-install_on_system() {
+update_and_install() {
   local root=(env DEBIAN_FRONTEND=noninteractive)
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo > /dev/null || die "needs root or sudo to install: $*"
-    root=(sudo "${root[@]}")
-  fi
-  retry "apt-get update" "${root[@]}" apt-get update --error-on=any
-  retry "apt-get install $*" "${root[@]}" apt-get install -y --no-install-recommends "$@"
+  [ "$(id -u)" -eq 0 ] || root=(sudo "${root[@]}")
+  "${root[@]}" apt-get update && "${root[@]}" apt-get install -y --no-install-recommends "$@"
 }
 
 # The first plain Debian archive of the machine's apt sources, whatever their format.
@@ -58,7 +54,7 @@ version() {
 
 # fetch RELEASE DIRECTORY_SUFFIX OLDEST_VERSION NEWEST_VERSION PACKAGE...
 fetch() {
-  local release=$1 suffix=$2 oldest=$3 newest=$4 apt program found
+  local release=$1 suffix=$2 oldest=$3 newest=$4 apt deb program found
   shift 4
   local work=$WORK/$release
   mkdir -p "$work"/{lists,cache/archives}/partial "$work"/{debs,root}
@@ -67,7 +63,7 @@ fetch() {
     -o Dir::State::lists="$work/lists" -o Dir::State::status=/dev/null
     -o Dir::Cache="$work/cache" -o APT::Sandbox::User=)
   retry "reading the package lists of $release" "${apt[@]}" update --error-on=any
-  cd "$work/debs"
+  cd "$work/debs" # where apt-get download puts them
   retry "downloading $* of $release" "${apt[@]}" download "$@"
   for deb in *.deb; do
     dpkg -x "$deb" "$work/root"
@@ -94,13 +90,21 @@ exec 9> "$TOOLS/.lock"
 flock 9
 
 MISSING=()
-command -v gcc > /dev/null || MISSING+=(gcc libc6-dev)
+command -v gcc > /dev/null || MISSING+=(gcc)
+[ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
 command -v openssl > /dev/null || MISSING+=(openssl)
-complete 2.42 && complete 3 || [ -e "$KEYRING" ] || MISSING+=(debian-archive-keyring)
-[ ${#MISSING[@]} -eq 0 ] || install_on_system "${MISSING[@]}"
+if ! complete 2.42 || ! complete 3; then
+  [ -e "$KEYRING" ] || MISSING+=(debian-archive-keyring)
+fi
+if [ ${#MISSING[@]} -gt 0 ]; then
+  [ "$(id -u)" -eq 0 ] || command -v sudo > /dev/null ||
+    die "needs root or sudo to install: ${MISSING[*]}"
+  retry "installing ${MISSING[*]}" update_and_install "${MISSING[@]}"
+fi
 
 if ! complete 2.42 || ! complete 3; then
-  MIRROR=$(mirror)
+  rm -rf "$TOOLS"/.work.* # left by a call that was killed
+  MIRROR=$(mirror) || true
   [ -n "$MIRROR" ] || die "no Debian archive among this machine's apt sources"
   WORK=$(mktemp -d "$TOOLS/.work.XXXXXX")
   trap 'rm -rf "$WORK"' EXIT

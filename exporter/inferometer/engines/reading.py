@@ -69,7 +69,7 @@ class Describer:
 
     def _read(self, source: Source, view: View, metric: Metric,
               at: float) -> Mapping[Place, Value]:
-        if not isinstance(source, Total):
+        if not isinstance(source, Total) or metric.kind != "counter":
             return source.read(view, metric)
         totals: dict[Place, Value] = {}
         for place in source.read(view, metric):

@@ -7,15 +7,15 @@ import re
 from inferometer.counters import Remainder
 from inferometer.engines.table import EVERYWHERE, Http, Place, View
 
-# Paths that do inference; health, metrics and model lists never count as requests.
+# Paths that do inference; health, metrics, tokenizers and model lists never count as requests.
 INFERENCE = re.compile(
-    r"^(?:/v\d+(?:beta\d*)?)?/(?:"
-    r"(?:chat/)?completions(?:/batch)?|responses|messages|embed(?:dings)?|embed_all|generate"
-    r"(?:_stream)?|infer(?:ence)?(?:/v1/generate)?|invocations|pooling|classify|score|scoring|"
-    r"(?:v\d+/)?rerank|encode|predict|audio/(?:transcriptions|translations|speech)|"
-    r"images/(?:generations|edits)|completion|infill|api/(?:chat|generate|embed(?:dings)?)|"
-    r"models/[^/]+/(?:infer|generate|generate_stream)|realtime)/?$"
+    r"/(?:(?:inference|cohere|api)/)?(?:v\d+(?:beta\d*)?/)?(?:"
+    r"chat|chat/completions(?:/batch)?|completions?|responses|messages|generate(?:_stream)?"
+    r"|vertex_generate|invocations|infill|embed(?:dings|_all)?|encode|pooling|classify|score"
+    r"|generative_scoring|rerank|predict|systemone|decisions"
+    r"|audio/(?:transcriptions|translations|speech)|images/(?:generations|edits))/?"
 )
+UNNAMED = "none"  # the instrumentator's word for a path it knows no route of
 _EXACT = {"429": ("rejected", "http_429"), "503": ("rejected", "http_503"), "499": None}
 _BY_CLASS = {"4xx": ("invalid", "http_4xx"), "5xx": ("error", "http_5xx")}
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
@@ -91,15 +91,21 @@ class Requests:
 
 
 def responses(view: View, http: Http) -> dict[str, float]:
-    """Responses of inference endpoints by status code or class, as the page has them."""
+    """Responses of inference endpoints by status code or class, as the page has them.
+
+    Where routes have no names (vLLM with FastAPI 0.137 or newer) all that is posted counts: a
+    response that is good cannot be of an unknown path.
+    """
     counts: dict[str, float] = {}
     family = view.family(http.name, "counter")
-    for sample in family.samples if family else ():
-        labels = sample.labels
-        if labels.get("method", "POST") != "POST" or not sample.value >= 0:
-            continue
-        if INFERENCE.match(labels.get(http.handler, "")):
-            code = labels.get(http.code, "")
+    posted = [sample for sample in (family.samples if family else ())
+              if sample.labels.get("method", "POST") in ("POST", "PUT") and sample.value >= 0]
+    unnamed = any(sample.labels.get(http.handler) == UNNAMED
+                  and sample.labels.get(http.code, "").startswith("2") for sample in posted)
+    for sample in posted:
+        handler = sample.labels.get(http.handler, "")
+        if INFERENCE.fullmatch(handler) or (unnamed and handler == UNNAMED):
+            code = sample.labels.get(http.code, "")
             counts[code] = counts.get(code, 0.0) + sample.value
     return counts
 

@@ -6,21 +6,23 @@ From sglang/srt/observability/metrics_collector.py (0.5.23) and its forerunners 
 import re
 
 from inferometer import catalogue as c
-from inferometer.engines.table import Difference, Engine, Fact, Http, Series
+from inferometer.engines.table import Difference, Engine, Fact, Http, Series, Total
 
 ENGINE = Engine(
     name="sglang",
     prefix="sglang:",
     spelling=re.compile(r"sglang[:_]"),
+    models=("model_name", "name"),
     rank="dp_rank",
     copies=frozenset({"tp_rank", "pp_rank", "moe_ep_rank"}),
     signals={
         c.SERVER_TTFT: (Series("sglang:time_to_first_token_seconds"),),
         c.SERVER_TPOT: (Series("sglang:request_time_per_output_token_seconds"),),
-        # One value per token; until 0.4 under a name that promises one per request.
+        # 0.3 has one value per token under a name that promises one per request; 0.4 has the
+        # whole duration by tokens there, which is neither, and a model_name label.
         c.SERVER_ITL: (
             Series("sglang:inter_token_latency_seconds"),
-            Series("sglang:time_per_output_token_seconds"),
+            Series("sglang:time_per_output_token_seconds", where={"model_name": ("",)}),
         ),
         c.SERVER_DURATION: (Series("sglang:e2e_request_latency_seconds"),),
         c.SERVER_QUEUE: (
@@ -28,21 +30,18 @@ ENGINE = Engine(
             Series("sglang:waiting_request_latency_seconds"),
         ),
         c.SERVER_PREFILL: (
-            Series("sglang:per_stage_req_latency_seconds",
-                   where={"stage": ("prefill", "prefill_forward")}),
+            Series("sglang:per_stage_req_latency_seconds", where={"stage": ("prefill_forward",)}),
         ),
         c.SERVER_INPUT: (Series("sglang:prompt_tokens_total"),),
-        # Since 0.5.10 by source with their total beside them: only the total is taken.
-        c.SERVER_INPUT_CACHED: (
-            Series("sglang:cached_tokens_total", where={"cache_source": ("total",)}),
-            Series("sglang:cached_tokens_total"),
-        ),
+        # Since 0.5.10 by source; `total` is a source like the others, for requests that tell none.
+        c.SERVER_INPUT_CACHED: (Series("sglang:cached_tokens_total"),),
         c.SERVER_OUTPUT: (Series("sglang:generation_tokens_total"),),
         c.SERVER_RUNNING: (
             Series("sglang:num_running_reqs"),
             Series("sglang:num_requests_running"),
         ),
         c.SERVER_WAITING: (
+            Total((Series("sglang:num_queue_reqs"), Series("sglang:num_grammar_queue_reqs"))),
             Series("sglang:num_queue_reqs"),
             Series("sglang:num_requests_waiting"),
             Series("sglang:queue_req"),
@@ -51,10 +50,7 @@ ENGINE = Engine(
         c.SERVER_KV_CAPACITY: (Series("sglang:max_total_num_tokens", combine=max),),
         # Not cache_hit_rate, which is that of the last prefill batch only.
         c.SERVER_PREFIX_QUERIES: (Series("sglang:prompt_tokens_total", derived=True),),
-        c.SERVER_PREFIX_HITS: (
-            Series("sglang:cached_tokens_total", where={"cache_source": ("total",)}, derived=True),
-            Series("sglang:cached_tokens_total", derived=True),
-        ),
+        c.SERVER_PREFIX_HITS: (Series("sglang:cached_tokens_total", derived=True),),
         c.SERVER_PREEMPTIONS: (Series("sglang:num_retracted_requests_total"),),
         c.SERVER_MAX_LENGTH: (Series("sglang:context_len", combine=max),),
         c.SERVER_START: (Series("process_start_time_seconds"),),
@@ -79,5 +75,18 @@ ENGINE = Engine(
         Fact("/v1/models", {"model": ("data", 0, "id"),
                             "max_model_length": ("data", 0, "max_model_len")}),
     ),
-    unused=r".*",
+    unused=(
+        r"(?:backup|cuda_graph|decode|dp_(?:attention|cooperation)|encoder|eplb|estimated|evict|get_loads"
+        r"|grammar|hicache|kv|load_back|lora_pool|mamba|max_running|max_total_num_tokens|new_token"
+        r"|num_(?:bootstrap|decode|grammar|pages|paused|prefill|retracted|so|streaming|transfer"
+        r"|unique)|pending_prealloc|prealloc|prefetch|prefill|routing_key|scheduler|spec|startup"
+        r"|storage|streaming_session|swa|weight).*"
+        r"|cache_(?:hit_rate|config_info)|failed_session_recoveries_total"
+        r"|forward_execution_seconds_total|full_token_usage|func_latency_seconds|fwd_occupancy"
+        r"|gen_throughput|(?:generation|prompt|uncached_prompt)_tokens_histogram"
+        r"|graph_memory_usage_gb|http_requests_(?:active|total)|is_cuda_graph|num_used_tokens"
+        r"|page_size|process_cpu_seconds_total|utilization|total_retracted_reqs"
+        r"|avg_request_queue_latency|max_prefill_tokens|new_seq|cached_token"
+        r"|request_(?:prompt|generation)_tokens"
+    ),
 )

@@ -91,6 +91,7 @@ class Engine:
     success: Difference | None = None  # requests that ended well, where only others are counted
     http: Http | None = None
     progress: tuple[Series, ...] = ()
+    models: tuple[str, ...] = ()  # labels that may hold the model; a page uses one of them
     rank: str = ""
     copies: frozenset[str] = frozenset()  # labels of processes that all say the same
     facts: tuple[Fact, ...] = ()
@@ -118,9 +119,6 @@ class Engine:
         return self.prefix + name[match.end() :] if match else None
 
 
-MODEL_LABELS = ("model_name", "name", "model")
-
-
 class View:
     """A page seen through one engine's table."""
 
@@ -137,32 +135,28 @@ class View:
                 self.families[spelt or name] = family
         ranks = {labels[engine.rank] for labels in self._own_labels() if engine.rank in labels}
         self._several_ranks = len(ranks) > 1
-        self.models = {model for labels in self._own_labels() if (model := _model(labels))}
+        self._model = next((name for name in engine.models
+                            if any(name in labels for labels in self._own_labels())), "")
+        self.models = {labels[self._model] for labels in self._own_labels()
+                       if labels.get(self._model)}
         self.only_model = next(iter(self.models)) if len(self.models) == 1 else ""
 
     def family(self, name: str, *kinds: str) -> Foreign | None:
         """The family if the page has it with samples, as one of these kinds or without any."""
         family = self.families.get(name)
-        if family is None or not family.samples or family.kind not in (*kinds, "untyped", "unknown"):
-            return None
-        return family
+        if family is not None and family.samples and family.kind in (*kinds, "untyped", "unknown"):
+            return family
+        return None
 
     def place(self, labels: Labels) -> Place:
         """Which model and which rank a sample speaks of."""
         rank = labels.get(self.engine.rank, "") if self._several_ranks else ""
-        return _model(labels) or self.only_model, rank
+        return labels.get(self._model) or self.only_model, rank
 
     def _own_labels(self) -> Iterator[Labels]:
         for name in self.own:
             for sample in self.families[name].samples:
                 yield sample.labels
-
-
-def _model(labels: Labels) -> str:
-    for name in MODEL_LABELS:
-        if labels.get(name):
-            return labels[name]
-    return ""
 
 
 @dataclass(frozen=True)
@@ -254,7 +248,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Total:
-    """A counter that is the sum of others, all of which the page must hold."""
+    """A counter or gauge that is the sum of others, all of which the page must hold."""
 
     terms: tuple[Series, ...]
     derived: bool = True
@@ -265,7 +259,7 @@ class Total:
         return tuple(term.name for term in self.terms)
 
     def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """The sums as they stand now; whoever keeps the counter adds growth instead."""
+        """The sums as they stand; a counter is kept by adding the growth of each term instead."""
         read = [term.read(view, metric) for term in self.terms]
         places = set(read[0]).intersection(*read[1:])
         return {place: sum(v for r in read if isinstance(v := r[place], float))

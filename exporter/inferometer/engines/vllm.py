@@ -12,6 +12,7 @@ ENGINE = Engine(
     name="vllm",
     prefix="vllm:",
     spelling=re.compile(r"(?:ray_)?vllm[:_]"),
+    models=("model_name",),
     rank="engine",
     signals={
         c.SERVER_TTFT: (Series("vllm:time_to_first_token_seconds"),),
@@ -81,7 +82,7 @@ ENGINE = Engine(
         code="status",
         handler="handler",
         endings=(("invalid", "http_4xx"), ("error", "http_5xx")),
-        explained={"http_4xx": ("rejected",), "http_5xx": ("error",)},
+        explained={"http_5xx": ("error", "rejected")},  # a full queue answers 503
     ),
     progress=(Series("vllm:generation_tokens_total"), Series("vllm:prompt_tokens_total")),
     facts=(
