@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -18,7 +19,14 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from inferometer.catalogue import LIMITS_RATIO, LIMITS_SECONDS, LIMITS_USD, PERIOD, TARGETS
+from inferometer.catalogue import (
+    LIMITS_RATIO,
+    LIMITS_SECONDS,
+    LIMITS_USD,
+    MODEL,
+    PERIOD,
+    TARGETS,
+)
 
 T = TypeVar("T")
 
@@ -47,12 +55,10 @@ def _table(test: Callable[[Any], bool], wanted: str, keys: tuple[str, ...] = ())
 
 def split_address(text: str) -> tuple[str, int]:
     """HOST:PORT, [IPV6]:PORT or :PORT as host and port. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535 or "]" in port:
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([\w.-]*)):(\d{1,5})", text, re.ASCII)
+    if match is None or int(match[3]) > 65535:
         raise ValueError(text)
-    if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
-        raise ValueError(text)
-    return host.strip("[]"), int(port)
+    return match[1] or match[2], int(match[3])
 
 
 def _is_address(text: str) -> bool:
@@ -75,8 +81,8 @@ def is_engine_url(url: str) -> bool:
             and parts.username is None and not parts.fragment)
 
 
-def _positive(value: float) -> bool:
-    return 0 < value < math.inf
+def _is_wait(seconds: float) -> bool:
+    return 0 < seconds <= 86400
 
 
 def _money(value: float) -> bool:
@@ -85,7 +91,7 @@ def _money(value: float) -> bool:
 
 ADDRESS = "HOST:PORT"
 URL = "an http:// or https:// URL without user, password or fragment"
-SECONDS = "a number of seconds above 0"
+SECONDS = "a number of seconds above 0 and at most 86400"
 USD = "an amount of USD, 0 or more"
 
 
@@ -103,9 +109,9 @@ class Gpu:
     """Reading GPUs through NVML."""
 
     enabled: bool = True
-    interval_seconds: float = _check(_positive, SECONDS, 1.0)
-    time_to_live_seconds: float = _check(_positive, SECONDS, 5.0)
-    retry_seconds: float = _check(_positive, SECONDS, 10.0)
+    interval_seconds: float = _check(_is_wait, SECONDS, 1.0)
+    time_to_live_seconds: float = _check(_is_wait, SECONDS, 5.0)
+    retry_seconds: float = _check(_is_wait, SECONDS, 10.0)
 
 
 @dataclass(frozen=True)
@@ -129,9 +135,10 @@ class Engines:
         lambda ports: ports is None or all(0 < port < 65536 for port in ports),
         "ports from 1 to 65535", None,
     )
-    discover_seconds: float = _check(_positive, SECONDS, 10.0)
-    timeout_seconds: float = _check(_positive, SECONDS, 5.0)
-    max_page_bytes: int = _check(lambda size: size >= 1024, "a size of 1024 or more", 16 * 2**20)
+    discover_seconds: float = _check(_is_wait, SECONDS, 10.0)
+    timeout_seconds: float = _check(_is_wait, SECONDS, 5.0)
+    max_page_bytes: int = _check(
+        lambda size: 2**10 <= size <= 2**30, "a size from 1024 to 1073741824", 16 * 2**20)
 
 
 @dataclass(frozen=True)
@@ -166,7 +173,9 @@ class Fleet(ModelFleet):
     monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
     overhead_percent: float | None = _check(
         lambda v: v is None or 0 <= v <= 1000, "a percentage from 0 to 1000", None)
-    models: Mapping[str, ModelFleet] = field(default_factory=dict)
+    models: Mapping[str, ModelFleet] = _check(
+        lambda models: "" not in models and len(models) < MODEL.budget,
+        f"fewer than {MODEL.budget} models, none without a name", default_factory=dict)
 
 
 @dataclass(frozen=True)

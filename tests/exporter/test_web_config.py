@@ -17,6 +17,7 @@ from typing import Any
 import bcrypt
 import pytest
 import yaml
+
 from inferometer import web_config
 from inferometer.web_config import WebConfig, WebConfigError
 

@@ -1,0 +1,132 @@
+"""Golden pages: what a user gets from each captured engine page, recorded and linted.
+
+Record anew with `make golden`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics import parser as openmetrics
+
+from inferometer import catalogue as c
+from inferometer.collector import Deadline
+from inferometer.config import parse
+from inferometer.cost.collector import CostCollector
+from inferometer.engines import ENGINES
+from inferometer.engines.collector import EnginesCollector
+from inferometer.engines.page import Access
+from inferometer.engines.target import Target
+from inferometer.exposition import OPENMETRICS, TEXT, render
+from inferometer.gpu.sampler import Gpu
+from inferometer.guard import Guard
+from inferometer.samples import Family
+from tests.exporter.support import Engine, Page, fixture
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TOOLS = Path(os.environ.get("TOOLS", Path(__file__).parents[2] / ".cache" / "tools"))
+PROMTOOLS = ("promtool-2.42", "promtool-3")  # the oldest supported, and a current one
+PAGES = {
+    "vllm": "vllm-0.32.0/busy.prom",
+    "vllm-0.8.5": "vllm-0.8.5/busy.prom",
+    "tgi": "tgi/tgi-3.3.5.prom",
+    "sglang": "sglang/sglang-0.3.5.prom",
+    "llama_cpp": "llama.cpp-0.6.0/after.prom",
+}
+COST = """
+cost: {gpu_hour_usd: {NVIDIA H100 80GB HBM3: 3.6}}
+fleet:
+  monthly_usd: {storage: 310, vector_db: 62, network: 31, other: 31}
+  overhead_percent: 10
+  budgets_usd: {day: 100, month: 3000}
+  limits: {request_duration_p95_seconds: 2.0, error_ratio: 0.01, daily_spend_usd: 1000}
+  models: {tiny: {budgets_usd: {day: 10}, limits: {time_to_first_token_p95_seconds: 0.5}}}
+"""
+
+
+def engine_page(path: str) -> list[Family]:
+    with Engine(fixture(path)) as engine:
+        target = Target("chat", engine.url, ENGINES, Access(), 5.0, clock=lambda: 1.79e9)
+        said = EnginesCollector(lambda: [target]).collect(Deadline(10))
+        return Guard().admit(said)
+
+
+def cost_page() -> list[Family]:
+    now = [0.0]
+    gpu = Gpu("GPU-0", 0, "NVIDIA H100 80GB HBM3")
+    cost = CostCollector(parse(COST, "golden"), lambda: [gpu], clock=lambda: now[0],
+                         wall=lambda: 1767225600.0)  # in a month of 31 days
+    now[0], gpu.observed_seconds, gpu.busy_seconds = 3600.0, 3600.0, 900.0
+    return list(cost.collect(Deadline(1)))
+
+
+def pages() -> dict[str, list[Family]]:
+    return {**{name: engine_page(path) for name, path in PAGES.items()}, "cost": cost_page()}
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, list[Family]]:
+    return pages()
+
+
+@pytest.mark.parametrize("name", [*PAGES, "cost"])
+def test_the_page_is_the_recorded_one(name: str, said: dict[str, list[Family]]) -> None:
+    file = GOLDEN / f"{name}.prom"
+    page = render(said[name], TEXT)
+    if os.environ.get("GOLDEN") == "record":
+        file.write_bytes(page)
+    assert page.decode() == file.read_text()
+
+
+@pytest.mark.parametrize("name", [*PAGES, "cost"])
+def test_the_openmetrics_page_passes_a_strict_parser_and_says_the_same(
+        name: str, said: dict[str, list[Family]]) -> None:
+    text = render(said[name], OPENMETRICS).decode()
+    strict = {(s.name, tuple(sorted(s.labels.items()))): s.value
+              for family in openmetrics.text_string_to_metric_families(  # type: ignore[no-untyped-call]
+                 text)
+              for s in family.samples}
+    plain = {(s.name, tuple(sorted(s.labels.items()))): s.value
+             for s in Page(render(said[name], TEXT).decode()).series}
+    assert strict == plain
+
+
+@pytest.mark.parametrize("promtool", PROMTOOLS)
+@pytest.mark.parametrize("name", [*PAGES, "cost"])
+def test_promtool_finds_nothing_to_say_about_the_page(name: str, promtool: str) -> None:
+    lint(promtool, (GOLDEN / f"{name}.prom").read_bytes())
+
+
+@pytest.mark.parametrize("promtool", PROMTOOLS)
+def test_promtool_finds_nothing_to_say_about_any_family_of_the_catalogue(promtool: str) -> None:
+    said = []
+    for metric in c.METRICS:
+        if metric.kind != "histogram":
+            key = tuple(label.values[0] if label.values else "x" for label in metric.labels)
+            said.append(Family(metric, {key: 1.0}))
+    lint(promtool, render(said, TEXT))
+
+
+def lint(promtool: str, page: bytes) -> None:
+    tool = TOOLS / promtool / "promtool"
+    version = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
+    print((version.stdout or version.stderr).splitlines()[0])
+    checked = subprocess.run([tool, "check", "metrics"], input=page, capture_output=True,
+                             check=False)
+    assert (checked.returncode, checked.stderr.decode(), checked.stdout.decode()) == (0, "", "")
+
+
+def test_every_catalogue_family_is_made_somewhere() -> None:
+    """A name nobody says would be a promise broken."""
+    package = Path(c.__file__).parent
+    source = "".join(file.read_text() for file in package.rglob("*.py")
+                     if file.name != "catalogue.py")
+    constants = {id(value): name for name, value in vars(c).items() if isinstance(value, c.Metric)}
+    missing = [metric.name for metric in c.METRICS
+               if not any(word in source for word in (f"c.{constants[id(metric)]}",
+                                                      f"{constants[id(metric)]},",
+                                                      f"{constants[id(metric)]}\n"))]
+    assert missing == []

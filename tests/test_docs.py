@@ -1,0 +1,40 @@
+"""The documents say what is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_excerpt_in_the_readme_is_on_the_golden_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    excerpt = re.search(r"a test compares them -->\n```\n(.*?)```", readme, re.DOTALL)
+    assert excerpt is not None
+    golden = set((ROOT / "tests/golden/vllm.prom").read_text().splitlines())
+    assert [line for line in excerpt[1].splitlines() if line not in golden] == []
+
+
+def test_every_dependency_is_in_contributing_with_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    table = (ROOT / "CONTRIBUTING.md").read_text()
+    names = [re.split(r"[><=~]", line)[0] for line in wanted]
+    assert [name for name in names if name not in table] == []
+
+
+def test_every_file_the_documents_name_is_there() -> None:
+    for document in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text()
+        for path in re.findall(r"\]\(([\w./-]+)\)", text):
+            assert (ROOT / path).exists(), f"{document} names {path}"
+
+
+def test_no_fixture_is_without_its_origin() -> None:
+    folder = ROOT / "tests/fixtures/engines"
+    origins = (folder / "README.md").read_text()
+    for page in folder.rglob("*.prom"):
+        relative = page.relative_to(folder)
+        assert f"`{relative.parent}`" in origins or f"`{relative}`" in origins, relative
