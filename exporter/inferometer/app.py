@@ -35,17 +35,26 @@ from inferometer.web_config import WebConfig, WebConfigError
 
 log = logging.getLogger(__name__)
 
+NEXT_START = (("web", "listen"), ("web", "enable_reload"), ("gpu", "enabled"))
 Overrides = Callable[[Config], Config]  # what the command line sets over the file
 
 
 def load_config(path: Path | None, overrides: Overrides) -> Config:
-    """The file, or the defaults without one, with the command line over it. Raises ConfigError."""
+    """The file, or the defaults without one, with the command line over it. Raises ConfigError.
+
+    Names of files in it are seen from the file's own directory.
+    """
     config = overrides(configuration.load(path) if path else Config())
-    name = path or "command line"
-    for i, target in enumerate(config.engines.targets):
-        _check_secrets(target, f"{name}: engines.targets[{i}]")
+    folder = path.parent if path else Path()
+    targets = tuple(
+        dataclasses.replace(target, bearer_token_file=_beside(folder, target.bearer_token_file),
+                            ca_file=_beside(folder, target.ca_file))
+        for target in config.engines.targets)
+    for i, target in enumerate(targets):
+        _check_secrets(target, f"{path or 'command line'}: engines.targets[{i}]")
     load_web_config(config, path)
-    return config
+    return dataclasses.replace(
+        config, engines=dataclasses.replace(config.engines, targets=targets))
 
 
 def load_web_config(config: Config, path: Path | None) -> WebConfig | None:
@@ -71,8 +80,11 @@ class App:
         self._loaded_at = time.time()
         self._lock = threading.Lock()
         self.sampler = Sampler(self.config.gpu) if self.config.gpu.enabled else None
-        self._targets: dict[str, tuple[EngineTarget, Target]] = {}
+        self._server: Server | None = None
+        self._was_ready = False
+        self._targets: dict[str, tuple[object, Target]] = {}
         self._set_targets()
+        self._search = self._search_wanted()
         self.discovery = self._make_discovery()
         self._cost = CostCollector(self.config, self.sampler.gpus if self.sampler else list)
         self._guard = Guard()
@@ -91,7 +103,7 @@ class App:
         host, port = configuration.split_address(self.config.web.listen)
         reload = self.reload if self.config.web.enable_reload else None
         site = Site(self.page, lambda: self._scrape.names, self.ready, reload)
-        server = Server(host, port, site, self._web)
+        server = self._server = Server(host, port, site, self._web)
         if self.sampler:
             self.sampler.start()
         self.discovery.start()
@@ -105,7 +117,8 @@ class App:
     def ready(self) -> bool:
         """Whether the first look for GPUs and engines has ended."""
         gpus_looked = self.sampler is None or self.sampler.looked.is_set()
-        return gpus_looked and self.discovery.looked.is_set()
+        self._was_ready = self._was_ready or (gpus_looked and self.discovery.looked.is_set())
+        return self._was_ready
 
     def page(self, deadline: Deadline, chosen: Sequence[str] | None, content: str) -> bytes:
         """The whole page in one of the two formats."""
@@ -124,7 +137,7 @@ class App:
             try:
                 new = load_config(self._path, self._overrides)
                 self._apply(new)
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 self._reload_good = False
                 self._reloads["failure"] += 1
                 log.error("reload failed, the old configuration stays", extra={"why": str(error)})
@@ -135,47 +148,61 @@ class App:
             return ""
 
     def _apply(self, new: Config) -> None:
-        for key in ("listen", "config_file", "enable_reload"):
-            if getattr(new.web, key) != getattr(self.config.web, key):
-                log.warning("takes effect at the next start", extra={"key": f"web.{key}"})
-        if new.gpu.enabled != self.config.gpu.enabled:
-            log.warning("takes effect at the next start", extra={"key": "gpu.enabled"})
-        looking_elsewhere = new.engines != self.config.engines
+        web = load_web_config(new, self._path)
+        for section, key in NEXT_START:
+            in_force, wanted = getattr(self.config, section), getattr(new, section)
+            if getattr(in_force, key) != getattr(wanted, key):
+                log.warning("takes effect at the next start", extra={"key": f"{section}.{key}"})
+                kept = dataclasses.replace(wanted, **{key: getattr(in_force, key)})
+                new = dataclasses.replace(new, **{section: kept})
         self.config = new
+        if self._server:
+            self._server.web = web
         if self.sampler:
             self.sampler.configure(new.gpu)
         self._cost.configure(new)
-        if looking_elsewhere:
-            self._set_targets()
+        self._set_targets()
+        if self._search_wanted() != self._search:
+            self._search = self._search_wanted()
             self.discovery.stop()
             self.discovery = self._make_discovery()
             self.discovery.start()
 
     def _set_targets(self) -> None:
         """Targets as configured; one that did not change keeps what it knows."""
-        kept = self._targets
-        self._targets = {}
+        targets: dict[str, tuple[object, Target]] = {}
         for settings in self.config.engines.targets:
             name = configuration.target_name(settings)
-            known = kept.get(name)
-            same = known is not None and known[0] == settings
-            target = known[1] if known and same else self._make_target(name, settings)
-            self._targets[name] = (settings, target)
+            wanted = (settings, _ca(settings), self._patience())
+            known = self._targets.get(name)
+            targets[name] = known if known and known[0] == wanted else (
+                wanted, self._make_target(name, settings))
+        self._targets = targets
 
     def _make_target(self, name: str, settings: EngineTarget) -> Target:
         engines = self.config.engines
-        access = Access(os.environ.get(settings.bearer_token_env, ""), settings.bearer_token_file,
-                        _tls(settings), engines.max_page_bytes)
+        token = os.environ.get(settings.bearer_token_env, "").strip()
+        access = Access(token, settings.bearer_token_file, _tls(settings), engines.max_page_bytes)
         return Target(name, settings.url, ENGINES, access, engines.timeout_seconds)
 
-    def _make_discovery(self) -> Discovery:
+    def _patience(self) -> tuple[float, int]:
+        return self.config.engines.timeout_seconds, self.config.engines.max_page_bytes
+
+    def _search_wanted(self) -> tuple[Sequence[int], float, tuple[float, int]]:
+        """All that discovery depends on; while it stays the same, so does what was found."""
         engines = self.config.engines
-        ports = engines.discover_ports
+        ports: Sequence[int] | None = engines.discover_ports
         if ports is None:
             ports = () if engines.targets else USUAL_PORTS
         ours = configuration.split_address(self.config.web.listen)[1]
-        return Discovery(ports, ENGINES, engines.discover_seconds,
-                         lambda name, url: self._make_target(name, EngineTarget(url)), {ours})
+        taken = {ours, *(configuration.local_port(target) for target in engines.targets)}
+        ports = [port for port in ports if port not in taken]
+        return ports, engines.discover_seconds, self._patience()
+
+    def _make_discovery(self) -> Discovery:
+        ports, seconds, _ = self._search
+        return Discovery(ports, ENGINES, seconds,
+                         lambda name, url: self._make_target(name, EngineTarget(url)))
 
     def _about_us(self) -> list[Family]:
         build, reloads = Family(c.BUILD_INFO), Family(c.CONFIG_RELOADS)
@@ -189,7 +216,7 @@ class App:
 
 
 def with_flags(listen: str | None, engines: Sequence[str]) -> Overrides:
-    """What the command line's flags make of a configuration; they replace what the file says."""
+    """What flags make of a configuration, replacing what the file says. Raises ConfigError."""
 
     def apply(config: Config) -> Config:
         if listen is not None:
@@ -199,9 +226,18 @@ def with_flags(listen: str | None, engines: Sequence[str]) -> Overrides:
             targets = tuple(EngineTarget(url) for url in engines)
             config = dataclasses.replace(
                 config, engines=dataclasses.replace(config.engines, targets=targets))
+            configuration.check(config, "command line")
         return config
 
     return apply
+
+
+def _beside(folder: Path, name: str) -> str:
+    return str(folder / name) if name else ""
+
+
+def _ca(target: EngineTarget) -> bytes:
+    return Path(target.ca_file).read_bytes() if target.ca_file else b""
 
 
 def _check_secrets(target: EngineTarget, path: str) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property
 OTHER = "_other"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Label:
     """A label name with what bounds it: the closed set of its values, or a budget of them."""
 
@@ -26,7 +26,7 @@ class Label:
     folds: bool = False  # values that come from outside and become `_other` over the cap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """One family: name with prefix and base unit, kind, help, labels and caps."""
 

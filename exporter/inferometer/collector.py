@@ -43,7 +43,7 @@ class Scrape:
     """Runs collectors side by side; a failing or hanging one costs its own families only."""
 
     def __init__(self, collectors: Sequence[Collector], guard: Guard) -> None:
-        self._runners = [_Runner(collector) for collector in collectors]
+        self._runners = [_Runner(collector, guard) for collector in collectors]
         self._guard = guard
 
     @property
@@ -64,7 +64,7 @@ class Scrape:
             run.done.wait(deadline.left())
             families, took = run.result, run.seconds()
             runner.report(run)
-            said.extend(self._guard.admit(families or ()))
+            said.extend(families or ())
             success.add(0.0 if families is None else 1.0, collector=name)
             duration.add(took, collector=name)
         return [*said, success, duration, self._guard.folded()]
@@ -80,9 +80,10 @@ class _Run:
         self._began = time.monotonic()
         self._ended: float | None = None
 
-    def fill(self, collector: Collector, deadline: Deadline) -> None:
+    def fill(self, collector: Collector, guard: Guard, deadline: Deadline) -> None:
+        """Run it. What it says is admitted once and in order, whoever shares it and when."""
         try:
-            self.result = list(collector.collect(deadline))
+            self.result = guard.admit(list(collector.collect(deadline)))
         except Exception as error:  # the one place where any failure is contained
             self.error = error
         finally:
@@ -96,8 +97,9 @@ class _Run:
 class _Runner:
     """Runs one collector, at most once at a time, and logs when its state changes."""
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector, guard: Guard) -> None:
         self.collector = collector
+        self._guard = guard
         self._lock = threading.Lock()
         self._current: _Run | None = None
         self._state = ""
@@ -107,9 +109,10 @@ class _Runner:
         with self._lock:
             if self._current is not None and not self._current.done.is_set():
                 return self._current
-            run = self._current = _Run()
-        threading.Thread(target=run.fill, args=(self.collector, deadline),
-                         name=f"collect-{self.collector.name}", daemon=True).start()
+            run = _Run()
+            threading.Thread(target=run.fill, args=(self.collector, self._guard, deadline),
+                             name=f"collect-{self.collector.name}", daemon=True).start()
+            self._current = run
         return run
 
     def report(self, run: _Run) -> None:

@@ -173,9 +173,7 @@ class Fleet(ModelFleet):
     monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
     overhead_percent: float | None = _check(
         lambda v: v is None or 0 <= v <= 1000, "a percentage from 0 to 1000", None)
-    models: Mapping[str, ModelFleet] = _check(
-        lambda models: "" not in models and len(models) < MODEL.budget,
-        f"fewer than {MODEL.budget} models, none without a name", default_factory=dict)
+    models: Mapping[str, ModelFleet] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -206,14 +204,22 @@ def parse(text: str, name: str) -> Config:
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
         raise ConfigError(f"{name}:{line} {error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{name}: {' '.join(str(error).split())}") from error
+    except Exception as error:  # PyYAML lets out whatever int(), chr() and the like raise
+        raise ConfigError(f"{name}: is not YAML: {' '.join(str(error).split())}") from error
     try:
         config: Config = _build(Config, raw, "")
+    except _Mistake as mistake:
+        raise ConfigError(f"{name}: {mistake}") from mistake
+    check(config, name)
+    return config
+
+
+def check(config: Config, name: str) -> None:
+    """Look for what no single key can tell; `name` is to blame. Raises ConfigError."""
+    try:
         _check_whole(config)
     except _Mistake as mistake:
         raise ConfigError(f"{name}: {mistake}") from mistake
-    return config
 
 
 def target_name(target: EngineTarget) -> str:
@@ -221,6 +227,13 @@ def target_name(target: EngineTarget) -> str:
     parts = urlsplit(target.url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return target.name or f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def local_port(target: EngineTarget) -> int:
+    """The port of a target on this machine's loopback address, else 0."""
+    parts = urlsplit(target.url)
+    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    return (parts.port or (443 if parts.scheme == "https" else 80)) if local else 0
 
 
 class _Mistake(ValueError):
@@ -233,12 +246,13 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key.value!r} is given twice", key.start_mark)
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -250,21 +264,27 @@ def _build(shape: Any, raw: Any, path: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         return None if raw is None else _build(arguments[0], raw, path)
     if origin is tuple:
-        if not isinstance(raw, list):
-            raise _Mistake(path, f"must be a list, not {_kind(raw)}")
-        return tuple(_build(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(raw))
+        if not isinstance(raw, list | None):
+            raise _Mistake(path, f"must be a list, not {_shown(raw)}")
+        return tuple(_build(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(raw or ()))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {key: _build(arguments[1], value, f"{path}.{key}")
                 for key, value in _mapping(raw, path).items()}
+    return _build_scalar(shape, raw, path)
+
+
+def _build_scalar(shape: type, raw: Any, path: str) -> Any:
     if shape is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
+        raw = float(raw) if abs(raw) < 2**1000 else math.inf
     if not isinstance(raw, shape) or (shape is not bool and isinstance(raw, bool)):
-        raise _Mistake(path, f"must be {_NAMES[shape]}, not {_kind(raw)}")
+        raise _Mistake(path, f"must be {_NAMES[shape]}, not {_shown(raw)}")
+    if isinstance(raw, str) and not raw.isprintable():
+        raise _Mistake(path, f"must be text on one line, not {_shown(raw)}")
     return raw
 
 
 def _build_record(shape: type[T], raw: Any, path: str) -> T:
-    given = _mapping({} if raw is None else raw, path)  # a section whose keys are commented out
+    given = _mapping(raw, path)
     hints = typing.get_type_hints(shape)
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, shape))}
     values: dict[str, Any] = {}
@@ -288,18 +308,21 @@ def _check_value(rules: Mapping[str, Any], value: Any, where: str) -> None:
             known = ", ".join(rules["keys"])
             raise _Mistake(f"{where}.{key}", f"unknown key; known here are {known}")
         if not rules["each"](item):
-            raise _Mistake(f"{where}.{key}", f"must be {rules['wanted']}, not {item!r}")
+            raise _Mistake(f"{where}.{key}", f"must be {rules['wanted']}, not {_shown(item)}")
     if "test" in rules and not rules["test"](value):
-        raise _Mistake(where, f"must be {rules['wanted']}, not {value!r}")
+        raise _Mistake(where, f"must be {rules['wanted']}, not {_shown(value)}")
 
 
 def _check_whole(config: Config) -> None:
-    """What no single key can tell."""
-    gpu, targets = config.gpu, config.engines.targets
+    gpu, targets, models = config.gpu, config.engines.targets, config.fleet.models
     if gpu.time_to_live_seconds < gpu.interval_seconds:
         raise _Mistake("gpu.time_to_live_seconds", "must not be below gpu.interval_seconds")
     if len(targets) > TARGETS:
         raise _Mistake("engines.targets", f"at most {TARGETS} targets, not {len(targets)}")
+    if "" in models:
+        raise _Mistake("fleet.models", "a model has no name")
+    if len(models) >= MODEL.budget:  # the fleet's own figures count as one
+        raise _Mistake("fleet.models", f"at most {MODEL.budget - 1} models, not {len(models)}")
     seen: set[str] = set()
     for i, target in enumerate(targets):
         name = target_name(target)
@@ -312,20 +335,32 @@ def _check_whole(config: Config) -> None:
 
 
 def _mapping(raw: Any, path: str) -> dict[str, Any]:
+    if raw is None:  # all that is below the key is commented out
+        return {}
     if not isinstance(raw, dict):
-        raise _Mistake(path, f"must be a mapping of keys, not {_kind(raw)}")
+        raise _Mistake(path, f"must be a mapping of keys, not {_shown(raw)}")
     for key in raw:
         if not isinstance(key, str):
-            raise _Mistake(path, f"the key {key!r} must be text; put it in quotes")
+            raise _Mistake(path, f"the key {_shown(key)} must be text; put it in quotes")
+        if not key.isprintable():
+            raise _Mistake(path, f"the key {_shown(key)} must be text on one line")
     return raw
 
 
 _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def _kind(raw: Any) -> str:
+def _shown(raw: Any) -> str:
+    """A value as messages quote it: cut short, and without the password of a URL."""
     if raw is None:
         return "empty"
     if isinstance(raw, dict | list):
         return "a mapping" if isinstance(raw, dict) else "a list"
-    return repr(raw)[:80]
+    if isinstance(raw, tuple):
+        return f"[{', '.join(map(_shown, raw))}]"[:80]
+    if isinstance(raw, int) and raw.bit_length() > 256:
+        return "a number that large"
+    if not isinstance(raw, str | int | float):
+        return f"a {type(raw).__name__}"  # what else YAML has: dates, sets, bytes
+    text = repr(raw).lower() if isinstance(raw, bool) else repr(raw)
+    return re.sub("(?<=^.).*@", "***@", text)[:80]

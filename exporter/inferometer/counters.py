@@ -42,19 +42,21 @@ class Sums(Generic[K]):
 
     def __init__(self, most: int = 10_000) -> None:
         self._growth: Growth[tuple[K, Hashable]] = Growth(most)
-        self._totals: OrderedDict[K, Value] = OrderedDict()
+        self._totals: OrderedDict[K, tuple[float, Value]] = OrderedDict()
         self._most = most
 
     def add(self, key: K, source: Hashable, value: Value, at: float) -> Value:
         """Add what `source` grew to the counter `key`, and say its total."""
         grown = self._growth.of((key, source), value, at)
-        if grown is not None:
-            total = self._totals.get(key)
-            self._totals[key] = grown if total is None else sum_of(total, grown)
+        total = self._totals.get(key)
+        if total is None:
+            self._totals[key] = (at, value if grown is None else grown)
+        elif grown is not None:
+            self._totals[key] = (at, sum_of(total[1], grown))
             self._totals.move_to_end(key)
-        if len(self._totals) > self._most:
+        while len(self._totals) > self._most and next(iter(self._totals.values()))[0] < at:
             self._totals.popitem(last=False)
-        return self._totals[key]
+        return self._totals[key][1]
 
 
 class Remainder:

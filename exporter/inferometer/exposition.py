@@ -45,13 +45,13 @@ def render(families: Iterable[Family], content: str) -> bytes:
         lines.extend(_header(metric, content))
         for key, value in points.items():
             if isinstance(value, Histogram):
-                _histogram(lines, metric, key, value)
+                _histogram(lines, metric, key, value, content)
             else:
                 lines.append(f"{metric.name}{_labels(metric, key)} {number(value)}")
     if content == OPENMETRICS:
         lines.append("# EOF")
     lines.append("")
-    return "\n".join(lines).encode()
+    return "\n".join(lines).encode(errors="replace")  # JSON knows characters that UTF-8 does not
 
 
 @lru_cache(maxsize=8192)
@@ -92,13 +92,15 @@ def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _histogram(lines: list[str], metric: Metric, key: Key, value: Histogram) -> None:
+def _histogram(lines: list[str], metric: Metric, key: Key, value: Histogram,
+               content: str) -> None:
     labels = _labels(metric, key)
     inside = labels[1:-1] + "," if labels else ""
     name = metric.name
     value = value.coarsened(metric.bounds)
     for bound, count in zip((*value.bounds, float("inf")), value.counts, strict=True):
         lines.append(f'{name}_bucket{{{inside}le="{number(bound)}"}} {number(count)}')
-    lines.append(f"{name}_count{labels} {number(value.counts[-1])}")
+    if value.total is not None or content != OPENMETRICS:  # which has no count without a sum
+        lines.append(f"{name}_count{labels} {number(value.counts[-1])}")
     if value.total is not None:
         lines.append(f"{name}_sum{labels} {number(value.total)}")

@@ -2,12 +2,14 @@
 
 A family has `seats` for tuples of open label values. A tuple that finds none is folded whole: its
 foreign values become `_other`, and what it grows is added there, so that totals stay exact. A gauge
-cannot be added and is left out. Both are counted. A seat unused for an hour is free again, and the
-first tuple of each target has one whatever the others did.
+cannot be added and is left out. Both are counted. A seat unused for an hour is free again, and one
+is kept back for the first tuple of each target, whatever the others do.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -75,6 +77,8 @@ class _Seats:
         self._open = [i for i, label in enumerate(metric.labels) if not label.values]
         self._foreign = [i for i in self._open if metric.labels[i].folds] or self._open
         self._ours = [i for i in self._open if i not in self._foreign]
+        self._folds = metric.kind != "gauge" and any(label.folds for label in metric.labels)
+        self._shared = metric.seats - math.prod(metric.labels[i].budget for i in self._ours)
         self._seated: dict[Key, float] = {}
         self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
         self._known: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
@@ -86,7 +90,7 @@ class _Seats:
         seat = self._known.get(key)
         if seat is None:
             seat = tuple([key[i] for i in self._open])
-            if not (self._fits(key) and (seat in self._seated or self._take(key, seat))):
+            if not (self._fits(key) and (seat in self._seated or self._take(seat))):
                 return False
             self._known[key] = seat
         self._seated[seat] = now
@@ -96,9 +100,9 @@ class _Seats:
         """Where the key's value goes, None for nowhere, and which labels that costs."""
         labels = self._metric.labels
         strange = [i for i, values in self._closed if key[i] not in values]
-        over = strange or [i for i in self._foreign if key[i]]
+        over = strange or [i for i in self._foreign if key[i]] or self._foreign
         names = [labels[i].name for i in over]
-        if self._metric.kind == "gauge" or any(OTHER not in labels[i].values for i in strange):
+        if not self._folds or any(OTHER not in labels[i].values for i in strange):
             return None, names
         into = list(key)
         for i in strange:
@@ -112,7 +116,7 @@ class _Seats:
         """The folded counter after what its sources have grown."""
         total: Value = 0.0
         for source, value in sources.items():
-            total = self._sums.add(into, source, value, now)
+            total = self._sums.add(into, _brief(source), value, now)
         return total
 
     def expire(self, now: float) -> None:
@@ -121,24 +125,39 @@ class _Seats:
             return
         self._expired_at = now
         gone = {s for s, at in self._seated.items() if now - at > SEAT_KEPT_SECONDS}
-        if not gone:
-            return
+        if gone:
+            self._free(gone)
+
+    def _fits(self, key: Key) -> bool:
+        taken = OTHER if self._folds else None  # means what was folded, and nobody else
+        return (all(len(key[i]) <= LONGEST_VALUE for i in self._open)
+                and all(key[i] != taken for i in self._foreign)
+                and all(key[i] in values for i, values in self._closed))
+
+    def _take(self, seat: Key) -> bool:
+        group = self._group(seat)
+        full = len(self._seated) - len(self._groups) >= self._shared
+        if full and group in self._groups and not self._name(seat, group):
+            return False
+        self._join(group)
+        return True
+
+    def _name(self, seat: Key, group: Key) -> bool:
+        """Take the seat back that a target has had while nothing was known of it."""
+        if self._folds or self._groups[group] > 1:
+            return False
+        nameless = tuple([seat[n] if i in self._ours else "" for n, i in enumerate(self._open)])
+        if nameless not in self._seated:
+            return False
+        self._free({nameless})
+        return True
+
+    def _free(self, gone: set[Key]) -> None:
         self._seated = {s: at for s, at in self._seated.items() if s not in gone}
         self._known = {k: s for k, s in self._known.items() if s not in gone}
         self._groups = {}
         for seat in self._seated:
             self._join(self._group(seat))
-
-    def _fits(self, key: Key) -> bool:
-        return (all(len(key[i]) <= LONGEST_VALUE for i in self._open)
-                and all(key[i] in values for i, values in self._closed))
-
-    def _take(self, key: Key, seat: Key) -> bool:
-        group = self._group(seat)
-        if len(self._seated) >= self._metric.seats and self._groups.get(group, 0) > 0:
-            return False
-        self._join(group)
-        return True
 
     def _join(self, group: Key) -> None:
         self._groups[group] = self._groups.get(group, 0) + 1
@@ -146,3 +165,9 @@ class _Seats:
     def _group(self, seat: Key) -> Key:
         return tuple([seat[self._open.index(i)] for i in self._ours])
 
+
+def _brief(source: Key) -> Key:
+    """A key to remember: a long label value by its digest."""
+    return tuple([value if len(value) <= LONGEST_VALUE
+                  else hashlib.sha256(value.encode(errors="replace")).hexdigest()
+                  for value in source])

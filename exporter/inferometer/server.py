@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import math
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ TIMEOUT_MARGIN = 0.5  # for the way back, as blackbox_exporter keeps it
 IDLE_SECONDS = 120.0  # a connection may rest between two scrapes
 HANDSHAKE_SECONDS = 10.0
 GZIP_FROM = 1024  # bytes; smaller pages are not worth it
+LARGEST_BODY = 65536  # bytes; no route wants one, but a small one is read to keep the connection
 PLAIN = "text/plain; charset=utf-8"
 
 _HOME = b"""<!doctype html>
@@ -100,29 +102,42 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    do_HEAD = do_POST = do_PUT = do_GET
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
     def log_message(self, *_: Any) -> None:
         """No line per request."""
 
     def _serve(self) -> None:
-        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self.close_connection = True  # no route takes a body: it is left unread
+        self._pass_body()
         refusal = self._refusal()
         if refusal is not None:
             self._send(refusal)
             return
-        path = urlsplit(self.path).path
+        try:
+            path = urlsplit(self.path).path
+        except ValueError:
+            self._send(_text(HTTPStatus.BAD_REQUEST, "bad request target"))
+            return
         methods = _ROUTES.get(path)
         if methods is None or (path == "/-/reload" and self.server.site.reload is None):
             self._send(_text(HTTPStatus.NOT_FOUND, "not found"))
             return
         route = methods.get("GET" if self.command == "HEAD" else self.command)
         if route is None:
-            answer = _text(HTTPStatus.METHOD_NOT_ALLOWED, f"use {' or '.join(methods)}")
-            self._send(answer, {"Allow": ", ".join(methods)})
+            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+            answer = _text(HTTPStatus.METHOD_NOT_ALLOWED, f"use {' or '.join(allowed)}")
+            self._send(answer, {"Allow": ", ".join(allowed)})
             return
         self._send(route(self))
+
+    def _pass_body(self) -> None:
+        """Read over a body, so that the next request can follow; close after a large one."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not re.fullmatch(r"[0-9]{1,5}", length) or (
+                int(length) > LARGEST_BODY):
+            self.close_connection = True
+        elif int(length):
+            self.rfile.read(int(length))
 
     def _refusal(self) -> Answer | None:
         web = self.server.web
@@ -142,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         chosen, wrong = self._chosen()
         if wrong:
             return _text(HTTPStatus.BAD_REQUEST, wrong)
-        kind = content_type(self.headers.get("Accept"))
+        kind = content_type(", ".join(self.headers.get_all("Accept", [])))
         seconds = timeout_of(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
         return Answer(HTTPStatus.OK, self.server.site.page(Deadline(seconds), chosen, kind), kind)
 
@@ -225,11 +240,11 @@ def timeout_of(header: str | None) -> float:
 
 def takes_gzip(header: str | None) -> bool:
     """Whether an Accept-Encoding header lets us compress."""
-    for part in (header or "").lower().split(","):
-        coding, _, quality = part.strip().partition(";")
-        if coding.strip() in ("gzip", "*"):
-            return quality.replace(" ", "").rstrip("0").rstrip(".") not in ("q=", "q=0")
-    return False
+    takes: dict[str, bool] = {}
+    for part in (header or "").lower().replace(" ", "").split(","):
+        coding, _, quality = part.partition(";")
+        takes[coding] = not re.fullmatch(r"q=0(\.0*)?", quality)
+    return takes.get("gzip", takes.get("*", False))
 
 
 def _text(status: HTTPStatus, text: str) -> Answer:

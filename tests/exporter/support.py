@@ -158,7 +158,7 @@ Behaviour = Callable[[BaseHTTPRequestHandler], None]
 class Engine:
     """A server on loopback that answers each path with a body or by a behaviour."""
 
-    def __init__(self, page: bytes | str | Behaviour = b"", **paths: Any) -> None:
+    def __init__(self, page: bytes | str | Behaviour = b"", port: int = 0, **paths: Any) -> None:
         self.paths: dict[str, bytes | str | Behaviour] = {"/metrics": page, **paths}
         self.asked: list[tuple[str, Mapping[str, str]]] = []
         engine = self
@@ -180,7 +180,7 @@ class Engine:
 
             def handle_error(self, *_: Any) -> None: ...
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.name = f"127.0.0.1:{self.port}"

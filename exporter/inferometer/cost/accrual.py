@@ -21,20 +21,22 @@ class GpuHours:
         self.idle_usd: dict[Gpu, float] = {}
         self._counted: dict[Gpu, tuple[float, float]] = {}  # observed, busy seconds
 
-    def accrue(self, gpus: Iterable[Gpu], prices: Mapping[str, float], seconds: float) -> None:
-        """Add `seconds` of every GPU that has a price.
+    def accrue(self, gpus: Iterable[Gpu], prices: Mapping[str, float], seconds: float,
+               now: float) -> None:
+        """Add the `seconds` up to `now` (the sampler's clock) of every GPU that has a price.
 
         A lost GPU still costs, one the driver no longer lists does not. Idle is what was
         observed and not busy; time in which utilization was unknown is neither.
         """
         for gpu in gpus:
+            seen = seconds if gpu in self._counted else min(seconds, now - gpu.adopted_at)
             observed, busy = gpu.observed_seconds, gpu.busy_seconds
-            counted = self._counted.get(gpu, (observed, busy))
+            counted = self._counted.get(gpu, (0.0, 0.0))
             self._counted[gpu] = (observed, busy)
             if gpu.name not in prices or gpu.gone:
                 continue
             price = prices[gpu.name] / HOUR
-            self.usd[gpu] = self.usd.get(gpu, 0.0) + seconds * price
+            self.usd[gpu] = self.usd.get(gpu, 0.0) + max(0.0, seen) * price
             idle = max(0.0, (observed - counted[0]) - (busy - counted[1]))
             if observed:
                 self.idle_usd[gpu] = self.idle_usd.get(gpu, 0.0) + idle * price
@@ -52,17 +54,23 @@ class FixedCosts:
         A month's cost is spread evenly over that calendar month (UTC), so that a whole month
         comes to exactly the bill.
         """
-        month = seconds_in_month(now)
+        share = months(seconds, now)
         for category in ("storage", "vector_db", "network", "other"):
             monthly = getattr(fleet.monthly_usd, category)
             if monthly is not None:
-                self.usd[category] = self.usd.get(category, 0.0) + seconds * monthly / month
+                self.usd[category] = self.usd.get(category, 0.0) + share * monthly
 
 
-def seconds_in_month(now: float) -> float:
-    """Length of the calendar month (UTC) in which `now` lies."""
-    day = datetime.fromtimestamp(now, UTC)
-    return calendar.monthrange(day.year, day.month)[1] * DAY
+def months(seconds: float, now: float) -> float:
+    """How many calendar months (UTC) the `seconds` up to `now` are, each by its own length."""
+    total, at = 0.0, now - seconds
+    while at < now:
+        day = datetime.fromtimestamp(at, UTC)
+        length = calendar.monthrange(day.year, day.month)[1] * DAY
+        end = datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() + length
+        total += (min(end, now) - at) / length
+        at = end
+    return total
 
 
 def price_of(gpu: Gpu, cost: Cost) -> float | None:

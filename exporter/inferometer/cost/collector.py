@@ -39,35 +39,44 @@ class CostCollector:
 
     def configure(self, config: Config) -> None:
         """Take other prices from now on; what went before keeps the old ones."""
-        self._accrue()
-        self._config = config
+        with self._lock:
+            self._accrue()
+            self._config = config
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """Cost counters, prices, budgets and limits."""
-        self._accrue()
-        cost, idle, prices = Family(c.COST), Family(c.COST_IDLE), Family(c.GPU_PRICE)
+        with self._lock:
+            self._accrue()
+            return [*self._counters(), self._prices(), *budgets_and_limits(self._config.fleet)]
+
+    def _counters(self) -> Iterable[Family]:
+        cost, idle = Family(c.COST), Family(c.COST_IDLE)
         for gpu, usd in self._gpu_hours.usd.items():
             cost.add(usd, category="gpu", uuid=gpu.uuid)
         for gpu, usd in self._gpu_hours.idle_usd.items():
             idle.add(usd, gpu=str(gpu.index), uuid=gpu.uuid)
-        for gpu in self._gpus():
-            prices.add(price_of(gpu, self._config.cost), gpu=str(gpu.index), uuid=gpu.uuid)
         for category, usd in self._fixed.usd.items():
             cost.add(usd, category=category)
-        if self._config.fleet.overhead_percent is not None:
+        if self._overhead or self._config.fleet.overhead_percent is not None:
             cost.add(self._overhead, category="overhead")
-        return [cost, idle, prices, *budgets_and_limits(self._config.fleet)]
+        return [cost, idle]
+
+    def _prices(self) -> Family:
+        prices = Family(c.GPU_PRICE)
+        for gpu in self._gpus():
+            if not gpu.gone:
+                prices.add(price_of(gpu, self._config.cost), gpu=str(gpu.index), uuid=gpu.uuid)
+        return prices
 
     def _accrue(self) -> None:
-        with self._lock:
-            now, gpus = self._clock(), self._gpus()
-            seconds, self._accrued_at = now - self._accrued_at, now
-            before = self._spent()
-            self._gpu_hours.accrue(gpus, self._config.cost.gpu_hour_usd, seconds)
-            self._fixed.accrue(self._config.fleet, seconds, self._wall())
-            share = (self._config.fleet.overhead_percent or 0.0) / 100
-            self._overhead += (self._spent() - before) * share
-            self._tell_of_missing_prices(gpus)
+        now, gpus = self._clock(), self._gpus()
+        seconds, self._accrued_at = now - self._accrued_at, now
+        before = self._spent()
+        self._gpu_hours.accrue(gpus, self._config.cost.gpu_hour_usd, seconds, now)
+        self._fixed.accrue(self._config.fleet, seconds, self._wall())
+        share = (self._config.fleet.overhead_percent or 0.0) / 100
+        self._overhead += (self._spent() - before) * share
+        self._tell_of_missing_prices(gpus)
 
     def _spent(self) -> float:
         return sum(self._gpu_hours.usd.values()) + sum(self._fixed.usd.values())

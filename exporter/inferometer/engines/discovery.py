@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from inferometer.engines.page import Access, PageError, Parser, fetch
 from inferometer.engines.table import Engine
@@ -22,8 +22,8 @@ class Discovery:
     """Tries ports of the loopback address now and then; what it found once, it keeps."""
 
     def __init__(self, ports: Sequence[int], engines: tuple[Engine, ...], seconds: float,
-                 make: Callable[[str, str], Target], excluded: Iterable[int] = ()) -> None:
-        self.ports = tuple(port for port in ports if port not in set(excluded))
+                 make: Callable[[str, str], Target]) -> None:
+        self.ports = tuple(ports)
         self._engines = engines
         self._seconds = seconds
         self._make = make

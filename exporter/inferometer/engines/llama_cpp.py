@@ -7,7 +7,8 @@ of requests. Its prompt_tokens_total leaves out what came from the cache.
 import re
 
 from inferometer import catalogue as c
-from inferometer.engines.table import Engine, Fact, Series, Total
+from inferometer.engines.sources import Series, Total
+from inferometer.engines.table import Engine, Fact
 
 ENGINE = Engine(
     name="llama_cpp",

@@ -16,16 +16,18 @@ from urllib.parse import urlsplit
 
 # No OpenMetrics and no name escaping: engines then print the names their tables hold.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+MOST_LINES = 100_000
+LONGEST_LINE = 2**16
+# Nothing here may be matched in two ways: a line would cost the square of its length, and more.
 _LINE = re.compile(
-    r'(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*'
-    r'(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?[ \t]*'
-    r"(?P<value>[^ \t#]+)(?:[ \t]+-?[0-9.]+)?[ \t]*(?:#.*)?$"
+    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)"
+    r'(?:[ \t]*+(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})[ \t]*+|[ \t]++)'
+    r"(?P<value>[^ \t]++)(?:[ \t]++[-+.0-9eE]++)?[ \t]*+(?:#.*)?$"
 )
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n"}
 _SUFFIXES = ("_bucket", "_count", "_sum", "_total")
-_CACHED_SERIES = 50_000
 
 
 class PageError(Exception):
@@ -72,9 +74,12 @@ def fetch(url: str, access: Access, seconds: float) -> bytes:
     headers = {"Accept": ACCEPT, "Accept-Encoding": "identity", "Connection": "close"}
     token = access.token or _token(access.token_file)
     if token:
+        if not (token.isascii() and token.isprintable()):  # http.client would say it aloud
+            raise PageError("the bearer token is no header's value")
         headers["Authorization"] = f"Bearer {token}"
     sock = _connect(parts.scheme, parts.hostname or "", parts.port, access, deadline)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    # Without a port it would look for one in an IPv6 address.
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80)
     connection.sock = _TimedSocket(sock, deadline)
     try:
         connection.request("GET", path, headers=headers)
@@ -104,11 +109,13 @@ class Parser:
         """Families by name as in the text format. Lines that make no sense are passed over.
 
         `_created` series are dropped, and of a series printed twice the last value holds. Raises
-        PageError if the page has lines and none of them is a sample.
+        PageError if more lines make no sense than there are series, or if there are too many.
         """
+        if body.count(b"\n") > MOST_LINES:
+            raise PageError(f"the page has more than {MOST_LINES} lines")
         page = _Page()
         values: dict[str, float] = {}
-        bad = False
+        bad = 0
         for line in body.decode("utf-8", "replace").split("\n"):
             line = line.rstrip("\r")
             if not line or line[0] == "#":
@@ -116,38 +123,32 @@ class Parser:
                 continue
             cut = line.rfind(" ")
             text = line[:cut]
-            if text not in self._series:
-                found = self._read(line, cut)
-                if found is None:
-                    bad = bad or bool(line.strip())
-                    continue
-                text, number = found
-            else:
-                number = line[cut + 1 :]
-            try:
-                values[text] = float(number)
-            except ValueError:
-                bad = True
-        if bad and not values:
+            value = _number(line[cut + 1 :]) if cut > 0 and text in self._series else None
+            if value is None:
+                text, value = self._read(line)
+            if value is not None:
+                values[text] = value
+            elif line.strip():
+                bad += 1
+        if bad > len(values):
             raise PageError("no metrics on the page")
         for text, value in values.items():
             page.add(*self._series[text], value)
         page.declared()
-        if len(self._series) > _CACHED_SERIES:
-            self._series.clear()
+        if len(self._series) > len(values):  # what has left the page is not kept
+            self._series = {text: self._series[text] for text in values}
         return page.families
 
-    def _read(self, line: str, cut: int) -> tuple[str, str] | None:
-        match = _LINE.match(line.lstrip(" \t"))
-        if match is None:
-            return None
-        labels = dict(_LABEL.findall((match["labels"] or "{}")[1:-1]))
-        if "\\" in (match["labels"] or ""):
-            labels = {name: _ESCAPE.sub(lambda m: _ESCAPED.get(m[1], m[1]), value)
-                      for name, value in labels.items()}
+    def _read(self, line: str) -> tuple[str, float | None]:
+        """A line's series and value; None if it makes no sense."""
+        match = _LINE.match(line.lstrip(" \t")) if len(line) <= LONGEST_LINE else None
+        labels = _labels(match["labels"] or "{}") if match else None
+        value = _number(match["value"]) if match else None
+        if match is None or labels is None or value is None:
+            return "", None
         text = match["name"] + (match["labels"] or "")
         self._series[text] = (match["name"], labels)
-        return text, match["value"]
+        return text, value
 
 
 class _Page:
@@ -192,6 +193,29 @@ class _Page:
 
     def _family(self, name: str, kind: str) -> Foreign:
         return self.families.setdefault(name, Foreign(name, kind))
+
+
+def _labels(text: str) -> dict[str, str] | None:
+    """The labels between these braces; None if something else is there too."""
+    inside, at = text[1:-1].strip(), 0
+    labels: dict[str, str] = {}
+    while at < len(inside):
+        match = _LABEL.match(inside, at)
+        if match is None:
+            return None
+        value = match[2]
+        if "\\" in value:
+            value = _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), value)
+        labels[match[1]] = value
+        at = match.end()
+    return labels
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class _TimedSocket:
@@ -257,10 +281,11 @@ def _body(response: http.client.HTTPResponse, most: int) -> bytes:
     else:
         raise PageError(f"content encoding {encoding[:20]!r}")
     framed = response.chunked or response.length is not None
-    body = bytearray()
+    body, size = bytearray(), 0
     while chunk := response.read1(65536):
+        size += len(chunk)  # what follows a packed body's end would be kept as well
         body += chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(body))
-        if len(body) > most:
+        if max(size, len(body)) > most:
             raise PageError(f"the page is larger than {most} bytes")
     if response.length:
         raise http.client.IncompleteRead(bytes(body), response.length)

@@ -9,7 +9,9 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.counters import Sums
 from inferometer.engines.requests import Requests, by_class
-from inferometer.engines.table import EVERYWHERE, Place, Source, Total, View
+from inferometer.engines.sources import Total
+from inferometer.engines.table import Source
+from inferometer.engines.view import EVERYWHERE, Place, View
 from inferometer.samples import Histogram, Key, Value
 
 NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from inferometer.counters import Remainder
-from inferometer.engines.table import EVERYWHERE, Http, Place, View
+from inferometer.engines.table import Http
+from inferometer.engines.view import EVERYWHERE, Place, View
 
 # Paths that do inference; health, metrics, tokenizers and model lists never count as requests.
 INFERENCE = re.compile(

@@ -6,7 +6,8 @@ From sglang/srt/observability/metrics_collector.py (0.5.23) and its forerunners 
 import re
 
 from inferometer import catalogue as c
-from inferometer.engines.table import Difference, Engine, Fact, Http, Series, Total
+from inferometer.engines.sources import Difference, Series, Total
+from inferometer.engines.table import Engine, Fact, Http
 
 ENGINE = Engine(
     name="sglang",

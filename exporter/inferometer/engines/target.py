@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from inferometer.catalogue import OTHER
 from inferometer.engines.page import Access, Foreign, PageError, Parser, fetch
 from inferometer.engines.reading import Describer, Facts, Reading
-from inferometer.engines.table import Engine, View
+from inferometer.engines.table import Engine
+from inferometer.engines.view import View
+from inferometer.guard import LONGEST_VALUE
 
 FACTS_KEPT_SECONDS = 600.0
 FACTS_SECONDS = 1.0  # for one document
@@ -53,22 +56,25 @@ class Target:
         self._lock = threading.Lock()
         self._asking: _Question | None = None
         self._last = State(up=False, why="not asked yet")
+        self._told = self._last
 
     def ask(self) -> _Question:
         """Ask for the page; join the question that is still open, if there is one."""
         with self._lock:
             if self._asking is not None and not self._asking.answered.is_set():
                 return self._asking
-            question = self._asking = _Question()
-        threading.Thread(target=self._answer, args=(question,), name=f"ask-{self.name}",
-                         daemon=True).start()
+            question = _Question()
+            threading.Thread(target=self._answer, args=(question,), name=f"ask-{self.name}",
+                             daemon=True).start()
+            self._asking = question
         return question
 
     def state(self, question: _Question, seconds: float) -> State:
         """The answer if it comes within `seconds`, else what was known, as down."""
-        if question.answered.wait(seconds) and question.state is not None:
-            return question.state
-        return self._down("no answer within the scrape's deadline")
+        question.answered.wait(seconds)
+        state = question.state or self._down("no answer within the scrape's deadline")
+        self._tell(state, question.error)
+        return state
 
     def _answer(self, question: _Question) -> None:
         try:
@@ -77,31 +83,39 @@ class Target:
             state = self._down(str(error))
             self._facts_at = float("-inf")
         except Exception as error:  # a page must never cost more than its own target
-            log.exception("reading an engine's page failed", extra={"target": self.name})
             state = self._down(f"{type(error).__name__}: {error}")
-        if (state.up, state.why, state.engine) != (
-                self._last.up, self._last.why, self._last.engine):
+            question.error = error
+        self._last = question.state = state
+        question.answered.set()
+
+    def _tell(self, state: State, error: Exception | None) -> None:
+        """Log the endpoint's state if it is another than before."""
+        with self._lock:
+            told, self._told = self._told, state
+        if (state.up, state.why, state.engine) != (told.up, told.why, told.engine):
             log.log(logging.INFO if state.up else logging.WARNING,
                     "engine answers" if state.up else "engine does not answer",
                     extra={"target": self.name, "url": self.url, "engine": state.engine,
-                           "model": state.model, "why": state.why})
-        self._last = question.state = state
-        question.answered.set()
+                           "model": state.model, "why": state.why}, exc_info=error)
 
     def _read(self) -> State:
         at = self._clock()
         page = self._parser.parse(fetch(self.url, self._access, self._seconds))
-        engine = recognise(page, self._engines) or self._engine
+        engine = recognise(page, self._engines)
+        if not page:  # so an engine says before its first request that there is nothing yet
+            engine = self._engine
         if engine is None:
             raise PageError("none of the known engines' metrics on the page")
         if engine is not self._engine:
             self._engine, self._describer = engine, Describer()
             self._facts_at = float("-inf")
         facts = self._known_facts(engine, at)
-        if not facts.model:  # before its first request an engine may not name its model
+        if not facts.model and engine.name == self._last.engine:
+            # Before its first request an engine may not name its model.
             facts = replace(facts, model=self._last.model)
         reading = self._describer.describe(View(engine, page), facts, at)
-        return State(True, engine.name, reading.model, facts.version, at, reading)
+        model = reading.model if len(reading.model) <= LONGEST_VALUE else OTHER
+        return State(True, engine.name, model, facts.version, at, reading)
 
     def _down(self, why: str) -> State:
         last = self._last
@@ -136,6 +150,7 @@ class _Question:
     def __init__(self) -> None:
         self.answered = threading.Event()
         self.state: State | None = None
+        self.error: Exception | None = None  # one that is a fault of ours
 
 
 def metrics_url(url: str) -> str:
@@ -164,7 +179,8 @@ def _dig(document: object, path: tuple[str | int, ...]) -> object:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Text; JSON has characters that UTF-8 has not."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _positive(value: object) -> float | None:

@@ -8,7 +8,8 @@ the prefill, so neither TTFT nor TPOT is said.
 import re
 
 from inferometer import catalogue as c
-from inferometer.engines.table import Engine, Fact, Quotient, Request, Series
+from inferometer.engines.sources import Quotient, Series
+from inferometer.engines.table import Engine, Fact, Request
 
 ENGINE = Engine(
     name="tgi",

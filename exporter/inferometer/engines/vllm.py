@@ -6,7 +6,8 @@ From vLLM's vllm/v1/metrics/loggers.py (0.8 to 0.33) and vllm/engine/metrics.py 
 import re
 
 from inferometer import catalogue as c
-from inferometer.engines.table import Engine, Fact, Http, Product, Request, Series
+from inferometer.engines.sources import Product, Series
+from inferometer.engines.table import Engine, Fact, Http, Request
 
 ENGINE = Engine(
     name="vllm",

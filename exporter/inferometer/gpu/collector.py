@@ -19,7 +19,10 @@ class GpuCollector:
         self._sampler = sampler
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
-        """The families of all GPUs; of a lost or hung one only that it is not up, and its XIDs."""
+        """The families of all GPUs.
+
+        Of a lost or hung one only who it is, that it is not up, when it last answered, its XIDs.
+        """
         said = {metric: Family(metric) for metric in c.GPU_METRICS}
         for gpu in self._sampler.gpus():
             if not self._sampler.settling(gpu):

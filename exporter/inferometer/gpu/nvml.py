@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pynvml
 
@@ -21,6 +21,7 @@ NANOSECONDS, MILLI, MEGA, PERCENT, KIBI = 1e-9, 1e-3, 1e6, 0.01, 1024.0
 
 Extra = tuple[str, ...]  # label values after gpu and uuid
 Point = tuple[Metric, Extra, float]
+Answer = TypeVar("Answer")
 
 # Codes after which asking this GPU again in the same way is pointless.
 _UNSUPPORTED = frozenset({
@@ -49,10 +50,13 @@ class GpuLostError(Exception):
 
 @dataclass
 class Round:
-    """What one round of calls to one GPU brought; `clock_reasons` is the driver's bit mask."""
+    """What one round of calls to one GPU brought.
+
+    `held`: of the reasons to throttle whose time the driver does not count, which hold now.
+    """
 
     points: dict[Metric, dict[Extra, float]] = field(default_factory=dict)
-    clock_reasons: int | None = None
+    held: dict[str, bool] = field(default_factory=dict)
 
     def put(self, points: Iterable[Point]) -> None:
         """Add points."""
@@ -84,12 +88,13 @@ class Driver:
             pynvml._nvmlGetFunctionPointer_cache.clear()
             ctypes.CDLL(None).dlclose(ctypes.c_void_p(handle))
 
-    def count(self) -> int:
-        """How many GPUs the driver has. Raises DriverLostError."""
+    def count(self) -> int | None:
+        """How many GPUs the driver has, None if it would not say now. Raises DriverLostError."""
         try:
-            return int(pynvml.nvmlDeviceGetCount())
-        except pynvml.NVMLError as error:
-            raise DriverLostError(_why(error)) from error
+            with _Translated():
+                return int(pynvml.nvmlDeviceGetCount())
+        except (pynvml.NVMLError, GpuLostError):
+            return None
 
     def device(self, index: int) -> Device:
         """The GPU at an index. Raises GpuLostError, DriverLostError."""
@@ -108,14 +113,11 @@ class Device:
         self.index = index
         self.uuid = uuid
         self.handle = handle
-        self.name = _text(pynvml.nvmlDeviceGetName, handle)
-        self.pci_bus_id = _text(lambda h: pynvml.nvmlDeviceGetPciInfo(h).busId, handle)
+        self.name = ""
+        self.pci_bus_id = ""
+        self._mig = False
         self._unsupported: set[object] = set()
-
-    @property
-    def address(self) -> int:
-        """What the driver's events name the GPU by."""
-        return _address(self.handle)
+        self._identify()
 
     def read(self) -> Round:
         """One round of all calls. What fails is left out.
@@ -123,34 +125,48 @@ class Device:
         Raises GpuLostError, DriverLostError.
         """
         result = Round()
+        self._identify()
+        self._see_mig_mode()
         for reading in _READINGS:
-            result.put(self._first(reading, self.handle, ()))
+            result.put(self._points(reading, self.handle))
         result.put(self._fields())
         for mig, handle in self._instances(result):
             for reading in _SHARED_READINGS:
-                result.put(self._first(reading, handle, (mig,)))
-        if len(result.points.get(c.GPU_THROTTLED, {})) < len(_THROTTLE_FIELDS):
-            bits = self._first(_CLOCK_REASONS, self.handle, ())
-            result.clock_reasons = int(bits[0][2]) if bits else None
+                result.put(self._points(reading, handle, (mig,)))
+        result.held = self._held()
         return result
 
-    def _first(self, alternatives: tuple[Callable[[Any], Iterable[Point]], ...], handle: Any,
-               scope: Extra) -> list[Point]:
-        """The points of the first alternative that works here, none if none does."""
-        for call in alternatives:
+    def _identify(self) -> None:
+        """Learn who the GPU is, as far as it has not told yet."""
+        self.name = self.name or _text(pynvml.nvmlDeviceGetName, self.handle)
+        self.pci_bus_id = self.pci_bus_id or _text(_pci_bus_id, self.handle)
+
+    def _see_mig_mode(self) -> None:
+        on = self._ask((_mig_mode,), self.handle)
+        if on is not None and on != self._mig:
+            self._mig = on
+            self._unsupported.clear()  # what a GPU supports depends on the mode
+
+    def _points(self, calls: tuple[Callable[[Any], Iterable[Point]], ...], handle: Any,
+                scope: Extra = ()) -> Iterable[Point]:
+        """What one reading brings of the GPU, or in the scope of a MIG instance."""
+        for metric, extra, value in self._ask(calls, handle, scope) or ():
+            yield metric, _in_scope(metric, scope, extra), value
+
+    def _ask(self, calls: tuple[Callable[[Any], Answer], ...], handle: Any,
+             scope: Extra = ()) -> Answer | None:
+        """The answer to the first call that is supported here, None if there is none now."""
+        for call in calls:
             if (call, scope) in self._unsupported:
                 continue
             try:
                 with _Translated():
-                    points = call(handle)
+                    return call(handle)
             except pynvml.NVMLError as error:
                 if error.value not in _UNSUPPORTED:
-                    return []
+                    return None
                 self._unsupported.add((call, scope))
-            else:
-                return [(metric, _in_scope(metric, scope, extra), value)
-                        for metric, extra, value in points]
-        return []
+        return None
 
     def _fields(self) -> Iterator[Point]:
         wanted = [f for f in _FIELDS if f not in self._unsupported]
@@ -166,68 +182,69 @@ class Device:
             return
         for asked, answer in zip(wanted, answers, strict=True):
             if answer.nvmlReturn == pynvml.NVML_SUCCESS:
-                value = float(getattr(answer.value, _VALUE_TYPES[answer.valueType]))
-                yield asked.metric, asked.extra, value * asked.scale
+                if answer.valueType in range(len(_VALUE_TYPES)):
+                    value = float(getattr(answer.value, _VALUE_TYPES[answer.valueType]))
+                    yield asked.metric, asked.extra, value * asked.scale
             elif answer.nvmlReturn in _UNSUPPORTED | {pynvml.NVML_ERROR_INVALID_ARGUMENT}:
                 self._unsupported.add(asked)
 
+    def _held(self) -> dict[str, bool]:
+        """Of the reasons to throttle that the driver does not count here, which hold now."""
+        uncounted = [field.extra[0] for field in _THROTTLE_FIELDS
+                     if not self._unsupported.isdisjoint((field, _FIELDS))]
+        bits = self._ask(_CLOCK_REASONS, self.handle) if uncounted else None
+        if bits is None:
+            return {}
+        return {reason: bool(bits & CLOCK_REASONS[reason]) for reason in uncounted}
+
     def _instances(self, result: Round) -> Iterator[tuple[str, Any]]:
         """MIG instances with their label; they change at run time, so they are looked up anew."""
-        try:
-            with _Translated():
-                if _mig_mode in self._unsupported or not _mig_mode(self.handle):
-                    return
-                for index in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(self.handle)):
+        most = self._ask((_most_instances,), self.handle) if self._mig else None
+        for index in range(most or 0):
+            try:
+                with _Translated():
                     handle = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(self.handle, index)
                     mig = (f"{pynvml.nvmlDeviceGetGpuInstanceId(handle)}/"
                            f"{pynvml.nvmlDeviceGetComputeInstanceId(handle)}")
                     profile = _text(pynvml.nvmlDeviceGetName, handle).rpartition(" MIG ")[2]
                     uuid = str(pynvml.nvmlDeviceGetUUID(handle))
-                    result.put([(c.GPU_MIG_INFO, (mig, uuid, profile), 1.0)])
-                    yield mig, handle
-        except pynvml.NVMLError as error:
-            if error.value in _UNSUPPORTED:
-                self._unsupported.add(_mig_mode)
+            except pynvml.NVMLError:
+                continue  # no instance has this index, while one after it may
+            result.put([(c.GPU_MIG_INFO, (mig, uuid, profile), 1.0)])
+            yield mig, handle
 
 
 class Events:
-    """The driver's XID events for a set of GPUs, from now on."""
+    """The driver's XID events for one GPU, from now on."""
 
-    def __init__(self, devices: Iterable[Device]) -> None:
+    def __init__(self, device: Device) -> None:
         self._set: Any = None
-        self.registered: dict[int, Device] = {}
+        self.registered = False
+        self.failing = False  # whether the last wait came to nothing before its time
         try:
             self._set = pynvml.nvmlEventSetCreate()
-            for device in devices:
-                self._register(device)
+            pynvml.nvmlDeviceRegisterEvents(
+                device.handle, pynvml.nvmlEventTypeXidCriticalError, self._set)
+            self.registered = True
         except pynvml.NVMLError:
-            self._set = None
+            pass  # not every GPU has events, and a lost one has none
 
-    def wait(self, milliseconds: int) -> tuple[Device, int] | None:
-        """The next event as GPU and XID; None if none came. Raises DriverLostError."""
+    def wait(self, milliseconds: int) -> int | None:
+        """The next event's XID; None if none came."""
         try:
-            with _Translated():
-                event = pynvml.nvmlEventSetWait_v2(self._set, milliseconds)
-        except (pynvml.NVMLError, GpuLostError):
+            event = pynvml.nvmlEventSetWait_v2(self._set, milliseconds)
+        except pynvml.NVMLError as error:
+            self.failing = error.value != pynvml.NVML_ERROR_TIMEOUT
             return None
-        device = self.registered.get(_address(event.device))
-        if device is None or event.eventType != pynvml.nvmlEventTypeXidCriticalError:
-            return None
-        return device, int(event.eventData)
+        self.failing = False
+        is_xid = event.eventType == pynvml.nvmlEventTypeXidCriticalError
+        return int(event.eventData) if is_xid else None
 
     def close(self) -> None:
         """Give the event set back."""
         if self._set is not None:
-            with contextlib.suppress(pynvml.NVMLError):  # its session may have ended
+            with contextlib.suppress(pynvml.NVMLError):  # as of a lost GPU
                 pynvml.nvmlEventSetFree(self._set)
-
-    def _register(self, device: Device) -> None:
-        try:
-            pynvml.nvmlDeviceRegisterEvents(
-                device.handle, pynvml.nvmlEventTypeXidCriticalError, self._set)
-        except pynvml.NVMLError:
-            return  # not every GPU has events, and a lost one has none
-        self.registered[device.address] = device
 
 
 class _Translated:
@@ -364,10 +381,6 @@ _READINGS: tuple[tuple[Callable[[Any], Iterable[Point]], ...], ...] = (
     (_ecc("uncorrected", pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),),
     (_remapped,),
 )
-_CLOCK_REASONS = (
-    _number(c.GPU_THROTTLED, "nvmlDeviceGetCurrentClocksEventReasons"),
-    _number(c.GPU_THROTTLED, "nvmlDeviceGetCurrentClocksThrottleReasons"),
-)
 
 
 def _function(name: str) -> Any:
@@ -389,6 +402,24 @@ def _mig_mode(handle: Any) -> bool:
     return bool(pynvml.nvmlDeviceGetMigMode(handle)[0] == pynvml.NVML_DEVICE_MIG_ENABLE)
 
 
+def _most_instances(handle: Any) -> int:
+    return int(pynvml.nvmlDeviceGetMaxMigDeviceCount(handle))
+
+
+def _clock_reasons(function: str) -> Callable[[Any], int]:
+    return lambda handle: int(_function(function)(handle))
+
+
+_CLOCK_REASONS = (
+    _clock_reasons("nvmlDeviceGetCurrentClocksEventReasons"),
+    _clock_reasons("nvmlDeviceGetCurrentClocksThrottleReasons"),
+)
+
+
+def _pci_bus_id(handle: Any) -> Any:
+    return pynvml.nvmlDeviceGetPciInfo(handle).busId
+
+
 def _text(call: Callable[[Any], Any], handle: Any) -> str:
     """A text about a GPU, empty where the driver does not tell."""
     try:
@@ -396,10 +427,6 @@ def _text(call: Callable[[Any], Any], handle: Any) -> str:
     except pynvml.NVMLError:
         return ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _address(handle: Any) -> int:
-    return ctypes.cast(handle, ctypes.c_void_p).value or 0
 
 
 def _why(error: BaseException | None) -> str:

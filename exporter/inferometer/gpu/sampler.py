@@ -5,18 +5,18 @@ A scrape takes the last snapshots and never waits for the driver.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.config import Gpu as GpuConfig
+from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.nvml import (
-    CLOCK_REASONS,
     Device,
     Driver,
     DriverLostError,
@@ -26,16 +26,19 @@ from inferometer.gpu.nvml import (
     Round,
 )
 
-EVENT_WAIT_MILLISECONDS = 500
+EVENT_WAIT_MILLISECONDS = 200
+EVENT_PAUSE_SECONDS = 0.5  # where waiting itself fails, as it does on a lost GPU
 QUIET_SECONDS = 2.0  # how long to wait for every thread to be out of the driver
+FIRST_LOOK_SECONDS = 10.0  # a driver may take long to wake up; one that hangs is not waited for
 REOPEN_SECONDS = (30.0, 600.0)  # first and longest wait before NVML is opened anew for lost GPUs
+HUNG = "a call does not return"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One GPU's last full round: when, on the monotonic clock, and what."""
+    """One GPU's last full round: when it began, on the monotonic clock, and what it brought."""
 
     at: float
     points: dict[Metric, dict[Extra, float]]
@@ -45,7 +48,7 @@ class Snapshot:
 class Gpu:
     """What is known of one GPU over the exporter's life."""
 
-    uuid: str
+    uuid: str  # empty while the GPU has never told it
     index: int
     name: str = ""
     pci_bus_id: str = ""
@@ -61,6 +64,24 @@ class Gpu:
     xids: dict[str, int] = field(default_factory=dict)
     last_xid_time: float | None = None
 
+    def take(self, result: Round, at: float, wall: float, longest_gap: float) -> None:
+        """Publish a round that began `at`; a gap above the longest is not integrated over."""
+        elapsed = at - self.snapshot.at if self.snapshot else 0.0
+        self._integrate(result, elapsed if elapsed <= longest_gap else 0.0)
+        self.snapshot, self.last_read = Snapshot(at, result.points), wall
+
+    def _integrate(self, result: Round, elapsed: float) -> None:
+        utilization = result.points.get(c.GPU_UTILIZATION, {}).get(())
+        if utilization is not None:
+            self.busy_seconds += elapsed * utilization
+            self.observed_seconds += elapsed
+            result.put([(c.GPU_BUSY, (), self.busy_seconds),
+                        (c.GPU_OBSERVED, (), self.observed_seconds)])
+        for reason, held in result.held.items():
+            seconds = self.throttled_seconds.get(reason, 0.0) + (elapsed if held else 0.0)
+            self.throttled_seconds[reason] = seconds
+            result.put([(c.GPU_THROTTLED, (reason,), seconds)])
+
 
 class Sampler:
     """Keeps the list of GPUs true and their snapshots fresh, whatever the driver does."""
@@ -72,21 +93,22 @@ class Sampler:
         self._driver = driver or Driver()
         self._clock = clock
         self._wall = wall
-        self._gate = _Gate()
-        self._gpus: dict[str, Gpu] = {}
-        self._threads: dict[str, _GpuThread] = {}
+        self._gate = Gate()
+        self._lock = threading.Lock()  # over what is known of the GPUs
+        self._gpus: dict[str, Gpu] = {}  # by UUID, or by index while there is none
+        self._readers: dict[int, _Reader] = {}
         self._version = ""
-        self._opened = False
         self._state = ""
-        self._wake = threading.Event()
-        self._generation = 0
         self._reopen_at = float("inf")
         self._reopen_wait = REOPEN_SECONDS[0]
-        self.looked = threading.Event()  # set once the first look for GPUs has ended
+        self.looked = threading.Event()  # set once the first look for GPUs has ended, or hangs
 
     def start(self) -> None:
         """Begin to look for GPUs and to read them."""
         threading.Thread(target=self._watch, name="gpu-watch", daemon=True).start()
+        patience = threading.Timer(FIRST_LOOK_SECONDS, self.looked.set)
+        patience.daemon = True
+        patience.start()
 
     def configure(self, config: GpuConfig) -> None:
         """Take other intervals from now on."""
@@ -94,7 +116,8 @@ class Sampler:
 
     def gpus(self) -> list[Gpu]:
         """All GPUs seen so far, lost ones too."""
-        return sorted(self._gpus.values(), key=lambda gpu: (gpu.index, gpu.uuid))
+        with self._lock:
+            return sorted(self._gpus.values(), key=lambda gpu: (gpu.index, gpu.uuid))
 
     @property
     def state(self) -> str:
@@ -111,26 +134,8 @@ class Sampler:
 
     def settling(self, gpu: Gpu) -> bool:
         """Whether the GPU is so new that its first round may still be under way."""
-        never_read = gpu.snapshot is None and not gpu.lost
+        never_read = gpu.last_read is None and not gpu.lost
         return never_read and self._clock() - gpu.adopted_at < self._config.time_to_live_seconds
-
-    def owns(self, thread: _GpuThread) -> bool:
-        """Whether this thread is still the one that reads its GPU."""
-        return self._threads.get(thread.device.uuid) is thread
-
-    @property
-    def config(self) -> GpuConfig:
-        """The settings in force."""
-        return self._config
-
-    def driver_lost(self, why: str) -> None:
-        """Told by a GPU's thread: the session is of no use any more."""
-        if self._opened:
-            self._opened = False
-            self._say(f"driver lost: {why}", logging.ERROR)
-        for gpu in self._gpus.values():
-            gpu.snapshot = None
-        self._wake.set()
 
     def _watch(self) -> None:
         while True:
@@ -139,247 +144,290 @@ class Sampler:
             except Exception:  # the watch must outlive anything the driver does
                 log.exception("looking for GPUs failed")
             self.looked.set()
-            self._wake.wait(self._config.retry_seconds)
-            self._wake.clear()
+            time.sleep(self._config.retry_seconds)
 
     def _look(self) -> None:
         """Open the driver if it is closed, and see which GPUs there are."""
         try:
-            if not self._opened:
-                self._open()
-            self._enumerate()
+            if not self._gate.session:
+                self._open(unload=True)  # a library that failed before may be outdated
+            elif self._due_for_lost():
+                self._reopen()
+            count = self._driver.count()
         except DriverLostError as error:
-            self._opened = False
-            self._say(f"no driver: {error}", logging.WARNING)
-            for gpu in self._gpus.values():
-                gpu.snapshot = None
+            self._close(f"no driver: {error}", logging.WARNING)
             return
-        if any(gpu.lost for gpu in self._gpus.values()):
-            self._reopen_for_lost()
-        else:
-            self._reopen_at, self._reopen_wait = float("inf"), REOPEN_SECONDS[0]
+        if count is None:
+            self._say("the driver does not say how many GPUs there are", logging.WARNING)
+            return
+        self._say(f"{count} GPUs, driver {self._version}", logging.INFO)
+        self._staff(count)
+        self._tell_lost()
 
-    def _open(self) -> None:
+    def _open(self, unload: bool) -> None:
         with self._gate.closed(QUIET_SECONDS) as quiet:
-            self._driver.close(unload=quiet)  # a library that failed before may be outdated
-            self._version = self._driver.open()
-        self._opened = True
-        self._threads = {uuid: t for uuid, t in self._threads.items() if t.stuck()}
+            self._begin(unload and quiet)
 
-    def _enumerate(self) -> None:
-        found: dict[str, Device] = {}
-        lost: dict[int, str] = {}
-        for index in range(self._driver.count()):
-            try:
-                device = self._driver.device(index)
-            except GpuLostError as error:
-                lost[index] = str(error)
-            except DriverLostError:
-                raise
-            else:
-                found[device.uuid] = device
-        self._settle(found, lost)
-        self._say(f"{len(self._gpus)} GPUs, driver {self._version}", logging.INFO)
+    def _begin(self, unload: bool) -> None:
+        """A new session, while nobody is let into the driver. Raises DriverLostError."""
+        self._gate.end()
+        self._driver.close(unload)
+        self._version = self._driver.open()
+        self._gate.begin()
 
-    def _settle(self, found: dict[str, Device], lost: dict[int, str]) -> None:
-        """Match what the driver has with what is known; start threads for what is new."""
-        by_index = {gpu.index: gpu for gpu in self._gpus.values() if gpu.uuid not in found}
-        for index, why in lost.items():
-            gpu = by_index.get(index) or self._gpus.setdefault("", Gpu("", index))
-            self._lose(gpu, why)
-        if not lost:
-            self._gpus.pop("", None)
-        for uuid, gpu in list(self._gpus.items()):
-            if uuid and uuid not in found and gpu.index not in lost:
-                gpu.gone = True
-                self._lose(gpu, "no longer there")
-        fresh = [device for uuid, device in found.items() if self._adopt(uuid, device)]
-        if fresh:
-            self._listen([t.device for t in self._threads.values()])
-
-    def _adopt(self, uuid: str, device: Device) -> bool:
-        """Take a GPU that answers; True if it gets a thread it did not have."""
-        gpu = self._gpus.setdefault(uuid, Gpu(uuid, device.index))
-        gpu.index, gpu.name = device.index, device.name or gpu.name
-        gpu.pci_bus_id, gpu.driver_version = device.pci_bus_id or gpu.pci_bus_id, self._version
-        thread = self._threads.get(uuid)
-        if thread is not None and thread.alive() and not gpu.lost:
+    def _due_for_lost(self) -> bool:
+        """Whether it is time to try a new session for lost GPUs, ever more rarely."""
+        if not any(gpu.lost for gpu in self.gpus()):
+            self._reopen_at, self._reopen_wait = float("inf"), REOPEN_SECONDS[0]
             return False
-        if thread is not None and thread.stuck():
-            return False
-        if gpu.lost:
-            log.info("GPU is back", extra={"gpu": gpu.index, "uuid": uuid})
-        gpu.lost, gpu.gone, gpu.adopted_at = "", False, self._clock()
-        self._threads[uuid] = _GpuThread(self, gpu, device)
-        self._threads[uuid].start()
-        return True
-
-    def lose(self, gpu: Gpu, why: str) -> None:
-        """Told by a GPU's thread: this GPU is lost."""
-        self._lose(gpu, why)
-        self._wake.set()
-
-    def _lose(self, gpu: Gpu, why: str) -> None:
-        if not gpu.lost:
-            log.error("GPU lost", extra={"gpu": gpu.index, "uuid": gpu.uuid, "why": why})
-        gpu.lost, gpu.snapshot = why, None
-
-    def _reopen_for_lost(self) -> None:
-        """A GPU that was reset may answer in a new session only: try one, ever more rarely."""
         now = self._clock()
         if self._reopen_at == float("inf"):
             self._reopen_at = now + self._reopen_wait
         if now < self._reopen_at:
-            return
+            return False
         self._reopen_wait = min(2 * self._reopen_wait, REOPEN_SECONDS[1])
         self._reopen_at = now + self._reopen_wait
-        with self._gate.closed(QUIET_SECONDS) as quiet:
+        return True
+
+    def _reopen(self) -> None:
+        """A GPU that was reset may answer in a new session only. Raises DriverLostError."""
+        if any(reader.stuck() for reader in self._readers.values()):
+            return  # the session cannot end while a thread is in it
+        patience = min(QUIET_SECONDS, self._config.time_to_live_seconds / 2)  # healthy ones wait
+        with self._gate.closed(patience) as quiet:
             if quiet:
-                self._driver.close(unload=False)
-                self._version = self._driver.open()
-                self._threads = {}
-        if quiet:
-            self._enumerate()
+                self._begin(unload=False)
 
-    def _listen(self, devices: list[Device]) -> None:
-        self._generation += 1
-        threading.Thread(target=self._hear, args=(devices, self._generation), name="gpu-events",
-                         daemon=True).start()
+    def _close(self, state: str, level: int) -> None:
+        """The session is over: nothing known of any GPU is worth showing."""
+        with self._lock:
+            self._gate.end()
+            for gpu in self._gpus.values():
+                gpu.snapshot = None
+        self._say(state, level)
 
-    def _hear(self, devices: list[Device], generation: int) -> None:
-        """Count XID events until a later generation listens."""
-        with self._gate.inside():
-            events = Events(devices)
-        for device in events.registered.values():
-            xids = self._gpus[device.uuid].xids
-            for code in c.XIDS_DRAIN:
-                xids.setdefault(code, 0)
-        while events.registered and generation == self._generation and self._opened:
-            with self._gate.inside():
-                try:
-                    event = events.wait(EVENT_WAIT_MILLISECONDS)
-                except DriverLostError:
-                    break
-            if event is not None:
-                self._count_xid(self._gpus[event[0].uuid], event[1])
-        with self._gate.inside():
-            events.close()
+    def _staff(self, count: int) -> None:
+        """Have one thread for each index the driver has; wait for new ones to say what is there."""
+        kept = {index: reader for index, reader in self._readers.items()
+                if index < count and not reader.done()}
+        new = {index: _Reader(self, index, self._gate.session)
+               for index in range(count) if index not in kept}
+        self._readers = {**kept, **new}
+        for reader in new.values():
+            reader.start()
+        deadline = time.monotonic() + self._config.time_to_live_seconds
+        for reader in new.values():
+            reader.settled.wait(max(0.0, deadline - time.monotonic()))
 
-    def _count_xid(self, gpu: Gpu, code: int) -> None:
-        xid = str(code) if str(code) in c.XID.values else "other"
-        if not gpu.xids.get(xid):
-            log.error("XID event", extra={"gpu": gpu.index, "uuid": gpu.uuid, "xid": code})
-        gpu.xids[xid] = gpu.xids.get(xid, 0) + 1
-        gpu.last_xid_time = self._wall()
+    def _tell_lost(self) -> None:
+        """Give up GPUs whose thread hangs, and those that no index stands for any more."""
+        for reader in self._readers.values():
+            if reader.stuck():
+                self.lose(reader, HUNG)
+        if not all(reader.settled.is_set() for reader in self._readers.values()):
+            return
+        with self._lock:
+            held = {reader.gpu for reader in self._readers.values()}
+            for key, gpu in list(self._gpus.items()):
+                if gpu in held:
+                    continue
+                if not gpu.uuid:
+                    del self._gpus[key]
+                else:
+                    gpu.gone = True
+                    self._lose(gpu, "no longer there")
 
     def _say(self, state: str, level: int) -> None:
         if state != self._state:
             self._state = state
             log.log(level, "GPUs", extra={"state": state})
 
-    def read(self, gpu: Gpu, device: Device) -> None:
-        """One round for one GPU: read, integrate, publish. Raises GpuLost- and DriverLostError."""
-        with self._gate.inside():
+    # What the threads below tell and ask; `owns` says whether they still speak for their GPU.
+
+    @property
+    def config(self) -> GpuConfig:
+        """The settings in force."""
+        return self._config
+
+    @property
+    def gate(self) -> Gate:
+        """What every call of the driver goes through."""
+        return self._gate
+
+    def owns(self, reader: _Reader) -> bool:
+        """Whether this thread is still the one that reads its GPU."""
+        current = reader.session == self._gate.session
+        return current and self._readers.get(reader.index) is reader
+
+    def find(self, reader: _Reader) -> Device:
+        """The GPU at the reader's index. Raises GpuLost-, DriverLost- and SessionEndedError."""
+        with self._gate.inside(reader, reader.session):
+            device = self._driver.device(reader.index)
+        with self._lock:
+            before = reader.gpu
+            self._gpus.pop(str(reader.index), None)
+            gpu = self._gpus.get(device.uuid)
+            if gpu is None:
+                gpu = Gpu(device.uuid, reader.index, lost=before.lost if before else "",
+                          adopted_at=self._clock())
+                self._gpus[gpu.uuid] = gpu
+            gpu.index, gpu.driver_version = reader.index, self._version
+            _identify(gpu, device)
+            reader.gpu = gpu
+        return device
+
+    def read(self, reader: _Reader, device: Device) -> None:
+        """One round: read and publish. Raises GpuLost-, DriverLost- and SessionEndedError."""
+        began, wall = self._clock(), self._wall()
+        with self._gate.inside(reader, reader.session):
             result = device.read()
         if not result.points:
             raise GpuLostError("no call answers")
-        now, previous = self._clock(), gpu.snapshot
-        if previous is not None:
-            elapsed = now - previous.at
-            if elapsed <= self._config.time_to_live_seconds:
-                self._integrate(gpu, result, elapsed)
-        self._derive(gpu, result)
-        gpu.snapshot, gpu.last_read = Snapshot(now, result.points), self._wall()
+        with self._lock:
+            gpu = reader.gpu
+            if gpu is None or not self.owns(reader):
+                raise SessionEndedError
+            _identify(gpu, device)
+            gpu.take(result, began, wall, self._config.time_to_live_seconds)
+            if gpu.lost:
+                log.info("GPU is back", extra={"gpu": gpu.index, "uuid": gpu.uuid})
+            gpu.lost, gpu.gone = "", False
 
-    def _integrate(self, gpu: Gpu, result: Round, elapsed: float) -> None:
-        utilization = result.points.get(c.GPU_UTILIZATION, {}).get(())
-        if utilization is not None:
-            gpu.busy_seconds += elapsed * utilization
-            gpu.observed_seconds += elapsed
-        if result.clock_reasons is not None:
-            for reason, bit in CLOCK_REASONS.items():
-                held = elapsed if result.clock_reasons & bit else 0.0
-                gpu.throttled_seconds[reason] = gpu.throttled_seconds.get(reason, 0.0) + held
+    def lose(self, reader: _Reader, why: str) -> None:
+        """The GPU at the reader's index does not answer."""
+        with self._lock:
+            if self._readers.get(reader.index) is reader:
+                if reader.gpu is None:
+                    reader.gpu = self._known_at(reader.index)
+                self._lose(reader.gpu, why)
+        reader.settled.set()
+
+    def driver_lost(self, reader: _Reader, why: str) -> None:
+        """The reader's session is of no use any more."""
+        if self.owns(reader):
+            self._close(f"driver lost: {why}", logging.ERROR)
+
+    def expect_xids(self, gpu: Gpu) -> None:
+        """From now on the driver tells of this GPU's XIDs: none so far is 0, not unknown."""
+        with self._lock:
+            gpu.xids = {**dict.fromkeys(c.XIDS_DRAIN, 0), **gpu.xids}
+
+    def count_xid(self, gpu: Gpu, code: int) -> None:
+        """One XID event."""
+        xid = str(code) if str(code) in c.XID.values else "other"
+        with self._lock:
+            if not gpu.xids.get(xid):
+                log.error("XID event", extra={"gpu": gpu.index, "uuid": gpu.uuid, "xid": code})
+            gpu.xids = {**gpu.xids, xid: gpu.xids.get(xid, 0) + 1}  # a scrape may read the old
+            gpu.last_xid_time = self._wall()
+
+    def _known_at(self, index: int) -> Gpu:
+        """The GPU last seen at an index, if no other thread has it; else one without a name."""
+        taken = {reader.gpu for reader in self._readers.values()}
+        for gpu in self._gpus.values():
+            if gpu.index == index and gpu not in taken:
+                return gpu
+        return self._gpus.setdefault(str(index), Gpu("", index))
 
     @staticmethod
-    def _derive(gpu: Gpu, result: Round) -> None:
-        if c.GPU_UTILIZATION in result.points:
-            result.put([(c.GPU_BUSY, (), gpu.busy_seconds),
-                        (c.GPU_OBSERVED, (), gpu.observed_seconds)])
-        counted = result.points.get(c.GPU_THROTTLED, {})
-        if result.clock_reasons is not None:
-            result.put((c.GPU_THROTTLED, (reason,), gpu.throttled_seconds.get(reason, 0.0))
-                       for reason in CLOCK_REASONS if (reason,) not in counted)
+    def _lose(gpu: Gpu, why: str) -> None:
+        if not gpu.lost:
+            log.error("GPU lost", extra={"gpu": gpu.index, "uuid": gpu.uuid, "why": why})
+        gpu.lost, gpu.snapshot = why, None
 
 
-class _GpuThread:
-    """The thread that reads one GPU until the GPU or the driver is lost."""
+class _Reader:
+    """The thread that reads the GPU at one index until the driver's session ends."""
 
-    def __init__(self, sampler: Sampler, gpu: Gpu, device: Device) -> None:
-        self.device = device
+    def __init__(self, sampler: Sampler, index: int, session: int) -> None:
+        self.index = index
+        self.session = session
+        self.gpu: Gpu | None = None
+        self.device: Device | None = None
+        self.settled = threading.Event()  # set once the GPU was read, or found lost
         self._sampler = sampler
-        self._gpu = gpu
-        self._began: float | None = None
-        self._thread = threading.Thread(target=self._run, name=f"gpu-{device.index}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"gpu-{index}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
     def stuck(self) -> bool:
-        """Whether the thread is in a call that has outlived any value."""
-        began = self._began
+        """Whether the thread has been in the driver for longer than any value lives."""
+        since = self._sampler.gate.since(self)
         ttl = self._sampler.config.time_to_live_seconds
-        return self.alive() and began is not None and time.monotonic() - began > ttl
+        return since is not None and time.monotonic() - since > ttl
+
+    def done(self) -> bool:
+        """Whether another may take its place."""
+        if self._sampler.owns(self):
+            return not self._thread.is_alive()
+        return self._sampler.gate.since(self) is None
 
     def _run(self) -> None:
-        pause = threading.Event()
         try:
             while self._sampler.owns(self):
-                began = self._began = time.monotonic()
-                self._sampler.read(self._gpu, self.device)
-                self._began = None
-                took = time.monotonic() - began
-                pause.wait(max(0.01, self._sampler.config.interval_seconds - took))
-        except GpuLostError as error:
-            if self._sampler.owns(self):
-                self._sampler.lose(self._gpu, str(error))
+                self._read_until_lost()
+                time.sleep(self._sampler.config.retry_seconds)
+        except SessionEndedError:
+            pass
         except DriverLostError as error:
-            if self._sampler.owns(self):
-                self._sampler.driver_lost(str(error))
+            self._sampler.driver_lost(self, str(error))
+        self.settled.set()
 
-
-class _Gate:
-    """Lets any number of threads into the driver, and one close it once all are out."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._inside = 0
-        self._closing = False
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        with self._condition:
-            self._condition.wait_for(lambda: not self._closing)
-            self._inside += 1
+    def _read_until_lost(self) -> None:
         try:
-            yield
-        finally:
-            with self._condition:
-                self._inside -= 1
-                self._condition.notify_all()
+            self.device = self._sampler.find(self)
+            _Listener(self._sampler, self, self.device).start()
+            while self._sampler.owns(self):
+                began = time.monotonic()
+                self._sampler.read(self, self.device)
+                self.settled.set()
+                took = time.monotonic() - began
+                time.sleep(max(0.01, self._sampler.config.interval_seconds - took))
+        except (SessionEndedError, DriverLostError):
+            raise
+        except GpuLostError as error:
+            self._sampler.lose(self, str(error))
+        except Exception as error:  # whatever one GPU does, its thread goes on trying
+            self._sampler.lose(self, f"{type(error).__name__}: {error}")
 
-    @contextmanager
-    def closed(self, seconds: float) -> Iterator[bool]:
-        """Keep all out; says whether nobody is left inside."""
-        with self._condition:
-            self._closing = True
-            quiet = self._condition.wait_for(lambda: self._inside == 0, timeout=seconds)
-        try:
-            yield quiet
-        finally:
-            with self._condition:
-                self._closing = False
-                self._condition.notify_all()
+
+class _Listener:
+    """The thread that counts a GPU's XIDs: an event must not wait for the GPU's other calls."""
+
+    def __init__(self, sampler: Sampler, reader: _Reader, device: Device) -> None:
+        self._sampler = sampler
+        self._reader = reader
+        self._device = device
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=f"gpu-{self._reader.index}-events",
+                         daemon=True).start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(SessionEndedError):  # what was opened in it went with it
+            self._listen()
+
+    def _listen(self) -> None:
+        gate, session, gpu = self._sampler.gate, self._reader.session, self._reader.gpu
+        with gate.inside(self, session):
+            events = Events(self._device)
+        if gpu is not None and events.registered:
+            self._sampler.expect_xids(gpu)
+            while self._speaks():
+                with gate.inside(self, session):
+                    code = events.wait(EVENT_WAIT_MILLISECONDS)
+                if code is not None:
+                    self._sampler.count_xid(gpu, code)
+                elif events.failing:
+                    time.sleep(EVENT_PAUSE_SECONDS)
+        with gate.inside(self, session):
+            events.close()
+
+    def _speaks(self) -> bool:
+        return self._reader.device is self._device and self._sampler.owns(self._reader)
+
+
+def _identify(gpu: Gpu, device: Device) -> None:
+    gpu.name = device.name or gpu.name
+    gpu.pci_bus_id = device.pci_bus_id or gpu.pci_bus_id

@@ -12,8 +12,8 @@ from inferometer.engines import ENGINES
 from inferometer.engines.page import Parser
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.requests import INFERENCE
-from inferometer.engines.table import View
 from inferometer.engines.target import recognise
+from inferometer.engines.view import View
 from inferometer.samples import Histogram, Value
 from tests.exporter.support import fixture
 

@@ -6,7 +6,9 @@
  * a later line wins over an earlier one, unknown lines are ignored:
  *
  *   gpus N                            how many GPUs there are (a handle past the count is "lost")
- *   driver VERSION                    the driver's version
+ *   driver VERSION                    the driver's version, if not the one it was compiled with
+ *   kernel VERSION                    the kernel has this driver: a library compiled with another
+ *                                     answers everything with LIB_RM_VERSION_MISMATCH
  *   init CODE                         nvmlInit* return CODE
  *   all CODE                          everything but nvmlInit*, nvmlShutdown returns CODE
  *   missing FUNCTION                  FUNCTION returns FUNCTION_NOT_FOUND
@@ -18,13 +20,14 @@
  *   set GPU KEY VALUE                 a value of NUMBERS below, or `name` or `uuid`
  *   process GPU compute|graphics|mps PID BYTES [GI CI]   BYTES -1: the driver does not know
  *   mig GPU GI CI PROFILE TOTAL USED  MIG is on, with this instance; `mig GPU` alone: with none
- *   xid GPU CODE SEQ                  one XID event, the first time this SEQ is seen
+ *   xid GPU CODE SEQ                  one XID event, the first time this SEQ is seen since loading
  *
  * FUNCTION is the exported name, or `*` for any. A call that takes no device ignores the GPU of
  * a line that names it, and heeds a line for `*` only if its GPU is `*` too. A call on a MIG
  * handle counts as one on its parent.
  *
- * If FAKE_NVML_CALLS is set, each call appends "FUNCTION GPU" (or "FUNCTION -") to that file.
+ * If FAKE_NVML_CALLS is set, each call appends "FUNCTION GPU" (or "FUNCTION -") to that file, and
+ * each field value asked for "field FIELD GPU".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -45,6 +48,9 @@ enum { NAME_SIZE = 96, FUNCTION_SIZE = 64 };
 enum { MEMORY_V2 = 0x02000028, TEMPERATURE_V1 = 0x0100000C };
 enum { EVENT_ECC_SINGLE = 0x1, EVENT_ECC_DOUBLE = 0x2, EVENT_XID = 0x8 };
 #define SUPPORTED_EVENTS ((uint64_t)(EVENT_ECC_SINGLE | EVENT_ECC_DOUBLE | EVENT_XID))
+#ifndef DRIVER
+#define DRIVER "570.00.01"
+#endif
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
@@ -165,7 +171,7 @@ static void reset(void)
     gpu_count = 1;
     init_code = all_code = SUCCESS;
     rule_count = process_count = 0;
-    strcpy(driver, "570.00.01");
+    strcpy(driver, DRIVER);
     for (int g = 0; g < MAX_GPUS; g++) {
 #define X(key, value) [key] = (value),
         gpus[g] = (Gpu){.name = "NVIDIA H100 80GB HBM3", .numbers = {NUMBERS(X)}};
@@ -245,6 +251,8 @@ static bool parse_global(const char *verb, const char *word)
         gpu_count = count < 0 ? 0 : count > MAX_GPUS ? MAX_GPUS : count;
     } else if (strcmp(verb, "driver") == 0) {
         snprintf(driver, NAME_SIZE, "%s", word);
+    } else if (strcmp(verb, "kernel") == 0) {
+        init_code = all_code = strcmp(word, DRIVER) == 0 ? SUCCESS : LIB_RM_VERSION_MISMATCH;
     } else if (strcmp(verb, "init") == 0) {
         init_code = atoi(word);
     } else if (strcmp(verb, "all") == 0) {
@@ -687,6 +695,9 @@ static void fill_field(const Gpu *gpu, int index, FieldValue *value)
     value->timestamp = clock_us(CLOCK_REALTIME);
     value->latency_us = 0;
     value->code = NOT_SUPPORTED;
+    char asked[48];
+    snprintf(asked, sizeof asked, "field %u %d\n", value->field, index);
+    append_call(asked);
     for (size_t f = 0; f < COUNT(fields); f++)
         if (fields[f].id == value->field) {
             value->code = SUCCESS;
@@ -752,6 +763,14 @@ static bool take_event(const EventSet *set, EventData *data)
     return false;
 }
 
+static bool has_lost(const EventSet *set)
+{
+    for (int g = 0; g < MAX_GPUS; g++)
+        if (set->types[g] != 0 && (gpus[g].lost || g >= gpu_count))
+            return true;
+    return false;
+}
+
 CALL(nvmlEventSetCreate, SYSTEM, (EventSet **set),
      int s = 0;
      while (s < MAX_SETS && sets[s].used)
@@ -779,6 +798,7 @@ int nvmlEventSetWait_v2(EventSet *set, EventData *data, unsigned timeout_ms)
         REQUIRE(is_set(set), INVALID_ARGUMENT);
         if (take_event(set, data))
             return SUCCESS;
+        REQUIRE(!has_lost(set), GPU_IS_LOST);
         const int64_t left_ms = (deadline - clock_us(CLOCK_MONOTONIC) + 999) / 1000;
         REQUIRE(left_ms > 0, TIMEOUT);
         pause_ms(left_ms < EVENT_POLL_MS ? left_ms : EVENT_POLL_MS);

@@ -13,15 +13,17 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_suffix(".c")
 SONAME = "libnvidia-ml.so.1"
+DRIVER = "570.00.01"
 FLAGS = ("-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", f"-Wl,-soname,{SONAME}")
 
 
-def build(folder: Path) -> Path:
-    """Compile the library into `folder`, for any number of FakeNvml to share."""
+def build(folder: Path, driver: str = DRIVER) -> Path:
+    """Compile a driver's library into `folder`, for any number of FakeNvml to share."""
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / SONAME
     unfinished = folder / f"{SONAME}.{os.getpid()}.tmp"
-    command = ["gcc", *FLAGS, "-pthread", "-o", str(unfinished), str(SOURCE)]
+    command = ["gcc", *FLAGS, f'-DDRIVER="{driver}"', "-pthread",
+               "-o", str(unfinished), str(SOURCE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
@@ -79,13 +81,17 @@ class FakeNvml:
         self.write(*(line for line in self._lines if line.split()[: len(words)] != words))
 
     def calls(self) -> list[str]:
-        """The calls so far, oldest first: "FUNCTION GPU", or "FUNCTION -" without a device."""
+        """The calls so far, oldest first: "FUNCTION GPU", or "FUNCTION -" without a device.
+
+        Each is followed by the values it asked for, if any: "field FIELD GPU".
+        """
         if not self.calls_file.exists():
             return []
         return self.calls_file.read_text(encoding="utf-8").splitlines()
 
-    def install(self) -> None:
-        """Make the library appear, as when a driver is installed."""
+    def install(self, library: Path | None = None) -> None:
+        """Make the library, or another build of it, appear: a driver is installed."""
+        self._built = library or self._built
         # Replaced and not written over: a process may be running the one that is there.
         unfinished = self.library.with_suffix(".tmp")
         shutil.copyfile(self._built, unfinished)

@@ -1,0 +1,158 @@
+"""Engines are found on this machine by what they say, not by where they listen."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from inferometer.engines import ENGINES
+from inferometer.engines.discovery import PROBE_BYTES, USUAL_PORTS, Discovery
+from inferometer.engines.page import Access
+from inferometer.engines.target import Target
+from tests.exporter.process import messages, ready, started
+from tests.exporter.support import Engine, fixture, free_port, send, wait_for
+
+VLLM = fixture("vllm-0.32.0/busy.prom")
+PAGES = {
+    "vllm": VLLM,
+    "sglang": fixture("sglang/sglang-0.4.0.prom"),
+    "tgi": fixture("tgi/tgi-3.3.5.prom"),
+    "llama_cpp": fixture("llama.cpp-0.6.0/busy.prom"),
+}
+NO_ENGINES = {
+    "another exporter": b"# TYPE node_load1 gauge\nnode_load1 0.5\ngo_goroutines 9\n",
+    "HTML": b"<html><body>vllm:num_requests_running 1</body></html>\n",
+    "JSON": b'{"engine": "vllm"}',
+    "nothing": b"",
+    "bytes": bytes(range(256)) * 50,
+    "too much": VLLM + b"\n" * PROBE_BYTES,
+}
+
+
+@contextlib.contextmanager
+def discovery(ports: Sequence[int], seconds: float = 0.1) -> Iterator[Discovery]:
+    def make(name: str, url: str) -> Target:
+        return Target(name, url, ENGINES, Access(), 2.0)
+
+    looking = Discovery(ports, ENGINES, seconds, make)
+    looking.start()
+    try:
+        assert looking.looked.wait(10)
+        yield looking
+    finally:
+        looking.stop()
+
+
+def kind(target: Target) -> str:
+    return target.state(target.ask(), 5.0).engine
+
+
+def test_an_engine_is_found_when_it_appears_and_kept_when_it_goes() -> None:
+    port = free_port()
+    with discovery([port]) as looking:
+        assert looking.targets() == []
+        with Engine(VLLM, port) as engine:
+            (target,) = wait_for(looking.targets)
+            assert (target.name, target.url) == (engine.name, f"{engine.url}/metrics")
+            assert kind(target) == "vllm"
+        time.sleep(0.3)
+        assert looking.targets() == [target]
+        assert not target.state(target.ask(), 5.0).up
+
+
+def test_the_kind_is_recognised_from_the_page_and_not_from_the_port() -> None:
+    with contextlib.ExitStack() as stack:
+        engines = [stack.enter_context(Engine(page)) for page in PAGES.values()]
+        looking = stack.enter_context(discovery([engine.port for engine in engines]))
+        found = {target.name: kind(target) for target in looking.targets()}
+    assert found == {engine.name: name for engine, name in zip(engines, PAGES, strict=True)}
+
+
+@pytest.mark.parametrize("body", NO_ENGINES.values(), ids=NO_ENGINES)
+def test_a_server_that_is_no_engine_is_not_taken(body: bytes) -> None:
+    with Engine(body) as server, discovery([server.port]) as looking:
+        wait_for(lambda: len(server.asked) >= 3)
+        assert looking.targets() == []
+
+
+def test_a_server_that_refuses_or_redirects_is_not_taken_and_not_followed() -> None:
+    with Engine(VLLM) as elsewhere:
+        def redirect(handler: BaseHTTPRequestHandler) -> None:
+            send(handler, b"", 302, Location=f"{elsewhere.url}/metrics")
+
+        with (Engine(redirect) as moved, Engine(lambda h: send(h, VLLM, 401)) as closed,
+              discovery([moved.port, closed.port]) as looking):
+            assert looking.targets() == []
+        assert elsewhere.asked == []
+
+
+def test_a_server_that_becomes_an_engine_is_found_then() -> None:
+    with Engine(b"# still loading\n") as engine, discovery([engine.port]) as looking:
+        assert looking.targets() == []
+        engine.serve(VLLM)
+        (target,) = wait_for(looking.targets)
+        assert kind(target) == "vllm"
+
+
+def test_a_port_that_hangs_does_not_keep_the_others_from_being_found() -> None:
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(3)
+
+    with (Engine(hang) as hung, Engine(VLLM) as engine,
+          discovery([hung.port, engine.port]) as looking):
+        assert [target.name for target in looking.targets()] == [engine.name]
+
+
+def test_what_is_found_is_asked_by_discovery_no_more() -> None:
+    with Engine(VLLM) as engine, discovery([engine.port]) as looking:
+        time.sleep(0.5)
+        assert len(engine.asked) == 1
+        assert len(looking.targets()) == 1
+
+
+def test_it_looks_no_more_once_stopped() -> None:
+    with Engine(b"") as engine, discovery([engine.port]) as looking:
+        looking.stop()
+        time.sleep(0.3)
+        asked = len(engine.asked)
+        time.sleep(0.3)
+        assert len(engine.asked) == asked
+
+
+def test_finding_an_engine_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with Engine(VLLM) as engine, discovery([engine.port]):
+        time.sleep(0.3)
+    lines = [record for record in caplog.records if record.getMessage() == "engine found"]
+    assert [vars(line)["engine"] for line in lines] == ["vllm"]
+
+
+def test_the_usual_ports_are_those_engines_choose_by_themselves() -> None:
+    assert {8000, 8080, 3000, 30000} == set(USUAL_PORTS)
+
+
+def test_the_exporter_finds_engines_beside_itself_and_never_asks_itself(tmp_path: Path) -> None:
+    late, ours = free_port(), free_port()
+    config = tmp_path / "inferometer.yml"
+    with Engine(PAGES["llama_cpp"]) as engine:
+        config.write_text("gpu: {enabled: false}\nengines:\n  discover_seconds: 0.2\n"
+                          f"  discover_ports: [{ours}, {engine.port}, {late}]\n")
+        with started("--listen", f"127.0.0.1:{ours}", "--config", config) as running:
+            page = ready(running).scrape()
+            assert page.value("llm_server_up", target=engine.name, engine="llama_cpp") == 1
+            assert len(page.find("llm_server_up")) == 1
+            with Engine(VLLM, late) as appeared:
+                wait_for(lambda: running.scrape().value(
+                    "llm_server_up", target=appeared.name, engine="vllm") == 1)
+            page = running.scrape()
+            assert page.value("llm_server_up", target=appeared.name, engine="vllm") == 0
+            found = [line["url"] for line in messages(running, "engine found")]
+            assert found == [engine.url, appeared.url]
+            said = wait_for(lambda: [line for line in running.printed if "looking on" in line])
+            assert f"ports {engine.port}, {late}," in said[0]

@@ -1,0 +1,225 @@
+"""One GPU read through the real pynvml: what each return code means, and what old parts lack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pynvml
+import pytest
+
+from inferometer import catalogue as c
+from inferometer.gpu.nvml import Device, Driver, DriverLostError, Events, GpuLostError
+from tests.exporter.gpu.fake_nvml import DRIVER, FakeNvml
+
+POWER = "nvmlDeviceGetPowerUsage"
+MIG_ON = ("mig 0 1 0 1g.10gb 10000 100", "mig 0 2 0 3g.40gb 40000 400")
+
+
+@pytest.fixture
+def device(driver: Driver) -> Device:
+    return driver.device(0)
+
+
+@pytest.mark.parametrize("code", [3, 13, 25, 26])
+def test_a_code_that_is_final_is_asked_once(fake: FakeNvml, device: Device, code: int) -> None:
+    fake.write(f"error 0 {POWER} {code}")
+    for _ in range(3):
+        assert c.GPU_POWER not in device.read().points
+    assert fake.calls().count(f"{POWER} 0") == 1
+
+
+@pytest.mark.parametrize("code", [2, 4, 6, 7, 8, 10, 11, 17, 19, 20, 23, 24, 27, 29, 999, 12345])
+def test_any_other_code_is_asked_again(fake: FakeNvml, device: Device, code: int) -> None:
+    fake.write(f"error 0 {POWER} {code}")
+    assert c.GPU_POWER not in device.read().points
+    assert c.GPU_TEMPERATURE in device.read().points
+    fake.write()
+    assert c.GPU_POWER in device.read().points
+    assert fake.calls().count(f"{POWER} 0") == 3
+
+
+@pytest.mark.parametrize("code", [15, 16, 28])
+def test_a_code_of_a_lost_gpu_ends_the_round(fake: FakeNvml, device: Device, code: int) -> None:
+    fake.write(f"error 0 {POWER} {code}")
+    with pytest.raises(GpuLostError):
+        device.read()
+
+
+@pytest.mark.parametrize("code", [1, 9, 12, 18])
+@pytest.mark.parametrize("function", [POWER, "nvmlDeviceGetFieldValues", "nvmlDeviceGetMigMode"])
+def test_a_code_of_a_lost_driver_ends_the_round(
+        fake: FakeNvml, device: Device, function: str, code: int) -> None:
+    fake.write(f"error 0 {function} {code}")
+    with pytest.raises(DriverLostError):
+        device.read()
+
+
+def test_every_point_is_of_the_catalogue_and_has_its_labels(
+        fake: FakeNvml, device: Device) -> None:
+    fake.write(*MIG_ON, "process 0 compute 1 2 1 0", "field_error 0 74 3")
+    result = device.read()
+    for metric, points in result.points.items():
+        assert metric in c.GPU_METRICS
+        for extra in points:
+            assert len(extra) == len(metric.labels) - 2, metric.name  # all but gpu and uuid
+    assert set(result.held) <= set(c.THROTTLE.values)
+
+
+def test_counting_gpus_says_none_for_not_now_and_raises_for_a_lost_driver(
+        fake: FakeNvml, driver: Driver) -> None:
+    fake.write("gpus 3")
+    assert driver.count() == 3
+    for code in (10, 15, 999):
+        fake.write(f"error * nvmlDeviceGetCount_v2 {code}")
+        assert driver.count() is None
+    fake.write("all 18")
+    with pytest.raises(DriverLostError, match="LIB_RM_VERSION_MISMATCH"):
+        driver.count()
+
+
+@pytest.mark.parametrize("code", [4, 10, 15, 999])
+def test_a_gpu_whose_handle_cannot_be_had_is_lost_with_the_reason(
+        fake: FakeNvml, driver: Driver, code: int) -> None:
+    fake.write(f"error 0 nvmlDeviceGetHandleByIndex_v2 {code}")
+    with pytest.raises(GpuLostError):
+        driver.device(0)
+
+
+def test_a_name_that_was_not_told_at_first_is_learned_later(
+        fake: FakeNvml, driver: Driver) -> None:
+    fake.write("error 0 nvmlDeviceGetName 10")
+    device = driver.device(0)
+    assert (device.name, device.pci_bus_id) == ("", "00000000:01:00.0")
+    fake.write("set 0 name NVIDIA Late")
+    device.read()
+    assert device.name == "NVIDIA Late"
+
+
+def test_a_pynvml_that_lacks_a_function_counts_as_a_driver_that_does(
+        device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetMPSComputeRunningProcesses_v3"):
+        monkeypatch.delattr(pynvml, name)
+    points = device.read().points
+    assert points[c.GPU_TEMPERATURE] == {(): 45.0}
+    assert set(points[c.GPU_PROCESSES]) == {("", "compute"), ("", "graphics")}
+
+
+def test_a_field_value_of_a_type_unknown_here_is_left_out(
+        device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = pynvml.nvmlDeviceGetFieldValues
+
+    def odd(handle: Any, fields: Any) -> Any:
+        answers = real(handle, fields)
+        for answer in answers:
+            if answer.fieldId == 82:
+                answer.valueType = 99
+        return answers
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetFieldValues", odd)
+    points = device.read().points
+    assert c.GPU_MEMORY_TEMPERATURE not in points
+    assert c.GPU_PCIE in points
+
+
+def test_instances_are_found_behind_a_gap(
+        fake: FakeNvml, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.write(*MIG_ON)
+    real: Callable[[Any, int], Any] = pynvml.nvmlDeviceGetMigDeviceHandleByIndex
+
+    def behind_a_gap(handle: Any, index: int) -> Any:
+        if index < 3:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return real(handle, index - 3)
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMigDeviceHandleByIndex", behind_a_gap)
+    assert {extra[0] for extra in device.read().points[c.GPU_MIG_INFO]} == {"1/0", "2/0"}
+
+
+def test_an_instance_destroyed_during_the_round_leaves_its_neighbours_in_it(
+        fake: FakeNvml, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.write(*MIG_ON)
+    real: Callable[[Any], int] = pynvml.nvmlDeviceGetComputeInstanceId
+    asked = []
+
+    def first_is_going(handle: Any) -> int:
+        asked.append(handle)
+        if len(asked) == 1:  # destroyed between two calls
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+        return real(handle)
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeInstanceId", first_is_going)
+    assert {extra[0] for extra in device.read().points[c.GPU_MIG_INFO]} == {"2/0"}
+
+
+def test_a_mode_that_cannot_be_told_now_is_the_mode_of_before(
+        fake: FakeNvml, device: Device) -> None:
+    fake.write(*MIG_ON)
+    assert c.GPU_UTILIZATION not in device.read().points
+    fake.write(*MIG_ON, "error 0 nvmlDeviceGetMigMode 999")
+    device.read()
+    assert fake.calls().count("nvmlDeviceGetUtilizationRates 0") == 1
+
+
+def test_only_reasons_the_driver_does_not_count_are_told_as_held(
+        fake: FakeNvml, device: Device) -> None:
+    fake.write("set 0 clock_reasons 0x60")
+    assert device.read().held == {}
+    fake.write("set 0 clock_reasons 0x60", "field_error 0 269 3", "field_error 0 74 3")
+    assert device.read().held == {"power_cap": False, "sw_thermal": True}
+    fake.write("field_error 0 270 10")  # not now is not never
+    assert set(device.read().held) == {"power_cap", "sw_thermal"}
+
+
+def test_old_drivers_tell_the_reasons_under_the_old_name(
+        fake: FakeNvml, device: Device) -> None:
+    fake.write("set 0 clock_reasons 0x80", "missing nvmlDeviceGetFieldValues",
+               "missing nvmlDeviceGetCurrentClocksEventReasons")
+    assert device.read().held["hw_power_brake"]
+
+
+def test_events_tell_of_xids_of_their_gpu_and_when_waiting_fails(
+        fake: FakeNvml, driver: Driver, device: Device) -> None:
+    fake.write("gpus 2")
+    events = Events(device)
+    assert events.registered
+    assert events.wait(1) is None
+    assert not events.failing
+    fake.write("gpus 2", "xid 1 31 1", "xid 0 79 2")
+    assert (events.wait(50), events.wait(1)) == (79, None)
+    fake.write("gpus 2", "lost 0")
+    assert events.wait(1000) is None
+    assert events.failing
+    events.close()
+
+
+def test_a_gpu_without_events_registers_for_none(fake: FakeNvml, device: Device) -> None:
+    fake.write("error 0 nvmlDeviceRegisterEvents 3")
+    events = Events(device)
+    assert not events.registered
+    events.close()
+    fake.write("error * nvmlEventSetCreate 23")
+    events = Events(device)
+    assert not events.registered
+    events.close()
+
+
+def test_unloading_lets_go_of_the_library_and_opening_loads_what_is_there_now(
+        fake: FakeNvml, driver: Driver) -> None:
+    def loaded() -> bool:
+        return str(fake.library) in Path("/proc/self/maps").read_text()
+
+    assert loaded()
+    driver.close(unload=False)
+    assert loaded()
+    driver.close(unload=True)
+    assert not loaded()
+    assert driver.open() == DRIVER
+    assert driver.count() == 1
+
+
+def test_closing_what_was_never_opened_is_no_error(driver: Driver) -> None:
+    driver.close(unload=True)
+    driver.close(unload=True)
+    driver.close(unload=False)

@@ -1,0 +1,74 @@
+"""`inferometer run` with exactly the arguments a test gives, from its first word to its last."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.exporter.support import START_SECONDS, Exporter, get, wait_for
+
+COMMAND = (sys.executable, "-m", "inferometer")
+ANYWHERE = ("--listen", "127.0.0.1:0")  # a port nobody has
+ALONE = "gpu: {enabled: false}\nengines: {discover_ports: []}\n"  # nothing to look for
+
+
+@contextlib.contextmanager
+def started(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
+    """The process once it has said where it listens, or has ended."""
+    process = subprocess.Popen([*COMMAND, "run", *map(str, arguments)], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env={**os.environ, **(env or {})})
+    running = Exporter(process, 0)
+    readers = [threading.Thread(target=lines.extend, args=(pipe,), daemon=True)
+               for pipe, lines in ((process.stdout, running.printed),
+                                   (process.stderr, running.lines))]
+    for reader in readers:
+        reader.start()
+    try:
+        wait_for(lambda: said_port(running) or process.poll() is not None, START_SECONDS)
+        if process.poll() is not None:
+            for reader in readers:
+                reader.join(5)
+        running.port = said_port(running)
+        yield running
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+        for reader in readers:
+            reader.join(5)
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+def said_port(running: Exporter) -> int:
+    """The port it said it listens on, 0 while it has not."""
+    said = re.search(r"metrics  https?://.*:(\d+)/metrics", "".join(running.printed))
+    return int(said[1]) if said else 0
+
+
+def ready(running: Exporter) -> Exporter:
+    """The same, after its first look for GPUs and engines."""
+    wait_for(lambda: get(running.port, "/-/ready").status == 200)
+    return running
+
+
+def command(*arguments: str | Path, env: Mapping[str, str] | None = None,
+            cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Any `inferometer` command that ends by itself."""
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=START_SECONDS, check=False, cwd=cwd,
+                          env={**os.environ, **(env or {})})
+
+
+def messages(running: Exporter, message: str) -> Sequence[Mapping[str, object]]:
+    """Its log lines with this message."""
+    return [line for line in running.logged() if line["message"] == message]

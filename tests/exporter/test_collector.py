@@ -1,0 +1,235 @@
+"""Isolation: what a collector does to itself it does to nobody else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from inferometer import catalogue as c
+from inferometer.catalogue import Metric
+from inferometer.collector import Collector, Deadline, Scrape
+from inferometer.guard import Guard
+from inferometer.samples import Family, Value
+
+SECONDS = 0.5  # a scrape's deadline
+
+
+def power() -> list[Family]:
+    return [Family(c.GPU_POWER, {("0", "GPU-0"): 300.0})]
+
+
+def tokens(count: float, models: int = 1) -> list[Family]:
+    return [Family(c.SERVER_OUTPUT, {("t", "vllm", f"m{n}", ""): count for n in range(models)})]
+
+
+class Fake:
+    """A collector that does what it is told."""
+
+    def __init__(self, name: str, act: Callable[[Deadline], Iterable[Family]]) -> None:
+        self.name = name
+        self.act = act
+        self.calls = 0
+
+    def collect(self, deadline: Deadline) -> Iterable[Family]:
+        self.calls += 1
+        return self.act(deadline)
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What hanging collectors wait for; opened at the end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def scraped(scrape: Scrape, seconds: float = SECONDS) -> dict[Metric, dict[tuple[str, ...], Value]]:
+    return {family.metric: family.points for family in scrape.families(Deadline(seconds))}
+
+
+def scrape_of(*collectors: Collector) -> Scrape:
+    return Scrape(collectors, Guard())
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Any]]:
+    return [(record.levelname, record.getMessage(), getattr(record, "why", None))
+            for record in caplog.records]
+
+
+def raising(_: Deadline) -> Iterable[Family]:
+    raise OSError(5, "the driver is gone")
+
+
+def raising_half_way(_: Deadline) -> Iterable[Family]:
+    yield from tokens(1.0)
+    raise ValueError("half way")
+
+
+def saying_nonsense(_: Deadline) -> Iterable[Family]:
+    return [Family(c.SERVER_OUTPUT, {("too", "short"): 1.0})]
+
+
+@pytest.mark.parametrize("act", [raising, raising_half_way, saying_nonsense])
+def test_a_collector_that_fails_costs_its_own_families_only(
+        act: Callable[[Deadline], Iterable[Family]]) -> None:
+    page = scraped(scrape_of(Fake("gpu", lambda _: power()), Fake("engines", act)))
+    assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
+    assert c.SERVER_OUTPUT not in page
+    assert page[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0, ("engines",): 0.0}
+    assert set(page[c.COLLECTOR_DURATION]) == {("gpu",), ("engines",)}
+
+
+def test_a_collector_that_hangs_costs_its_own_families_only_and_not_the_deadline(
+        gate: threading.Event) -> None:
+    def hang(_: Deadline) -> list[Family]:
+        gate.wait()
+        return tokens(1.0)
+
+    scrape = scrape_of(Fake("engines", hang), Fake("gpu", lambda _: power()))
+    for _ in range(3):
+        began = time.monotonic()
+        page = scraped(scrape)
+        assert SECONDS - 0.1 < time.monotonic() - began < SECONDS + 1.0
+        assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
+        assert c.SERVER_OUTPUT not in page
+        assert page[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0, ("engines",): 0.0}
+        durations = page[c.COLLECTOR_DURATION]
+        assert durations["gpu",] < durations["engines",]  # type: ignore[operator]
+        assert durations["engines",] >= SECONDS - 0.1  # type: ignore[operator]
+
+
+def test_all_that_hang_together_cost_one_deadline(gate: threading.Event) -> None:
+    hanging = [Fake(name, lambda _: power() if gate.wait() else [])
+               for name in ("gpu", "engines", "cost")]
+    began = time.monotonic()
+    assert set(scraped(scrape_of(*hanging))[c.COLLECTOR_SUCCESS].values()) == {0.0}
+    assert time.monotonic() - began < SECONDS + 1.0
+
+
+def test_a_hanging_collector_is_not_started_again_until_it_has_ended(
+        gate: threading.Event) -> None:
+    collector = Fake("gpu", lambda _: power() if gate.wait() else [])
+    scrape = scrape_of(collector)
+    for _ in range(4):
+        scraped(scrape, 0.05)
+    assert collector.calls == 1
+    gate.set()
+    time.sleep(0.1)
+    assert scraped(scrape)[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
+    assert collector.calls == 2
+
+
+def test_a_collector_is_told_a_deadline_before_the_scrapes_own() -> None:
+    left: list[float] = []
+
+    def look(deadline: Deadline) -> list[Family]:
+        left.append(deadline.left())
+        return []
+
+    scraped(scrape_of(Fake("gpu", look)), 10.0)
+    assert 8.0 < left[0] < 9.5
+
+
+def test_a_deadline_never_has_less_than_nothing_left() -> None:
+    now = [100.0]
+    deadline = Deadline(2.0, lambda: now[0])
+    assert deadline.left() == 2.0
+    now[0] = 200.0
+    assert deadline.left() == 0.0
+
+
+def test_a_failure_is_logged_once_and_so_is_the_return(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    failing = [False]
+    scrape = scrape_of(Fake("gpu", lambda d: raising(d) if failing[0] else power()))
+    for state in (False, False, True, True, True, False, False):
+        failing[0] = state
+        scraped(scrape)
+    why = "OSError: [Errno 5] the driver is gone"
+    assert told(caplog) == [("INFO", "collector works", None),
+                            ("ERROR", "collector failed", why),
+                            ("INFO", "collector works", None)]
+    assert [bool(record.exc_info) for record in caplog.records] == [False, True, False]
+
+
+def test_hanging_is_logged_once_and_so_is_the_return(caplog: pytest.LogCaptureFixture,
+                                                     gate: threading.Event) -> None:
+    caplog.set_level(logging.INFO)
+    scrape = scrape_of(Fake("gpu", lambda _: power() if gate.wait() else []))
+    for _ in range(3):
+        scraped(scrape, 0.05)
+    gate.set()
+    for _ in range(2):
+        scraped(scrape)
+    why = "did not answer within the scrape's deadline"
+    assert told(caplog) == [("ERROR", "collector failed", why), ("INFO", "collector works", None)]
+
+
+def test_scrapes_at_the_same_time_share_one_run() -> None:
+    begun = threading.Barrier(8)
+
+    def slowly(_: Deadline) -> list[Family]:
+        time.sleep(0.3)
+        return power()
+
+    collector = Fake("gpu", slowly)
+    scrape = scrape_of(collector)
+
+    def once(_: int) -> dict[Metric, dict[tuple[str, ...], Value]]:
+        begun.wait(5)
+        return scraped(scrape, 5.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(once, range(8)))
+    assert collector.calls == 1
+    for page in pages:
+        assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
+        assert page[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
+
+
+def test_a_shared_run_is_folded_and_counted_once(gate: threading.Event) -> None:
+    scrape = scrape_of(Fake("engines", lambda _: tokens(1.0, 1000) if gate.wait() else []))
+    with ThreadPoolExecutor(4) as pool:
+        pages = pool.map(lambda _: scraped(scrape, 5.0), range(4))
+        time.sleep(0.2)
+        gate.set()
+        first, *others = [page[c.SERVER_OUTPUT] for page in pages]
+    assert all(points == first for points in others)
+    (count,) = [family.points[c.SERVER_OUTPUT.name, "model"]
+                for family in scrape.families(Deadline(1.0), [])
+                if family.metric is c.LABELS_FOLDED]
+    assert count == 1000 - (len(first) - 1)
+
+
+def test_an_answer_that_waits_for_a_hanging_neighbour_is_not_taken_for_a_reset(
+        gate: threading.Event) -> None:
+    """Two Prometheus with different patience: the older reading is given out last."""
+    counts = iter([10.0, 20.0, 30.0])
+    scrape = scrape_of(Fake("gpu", lambda _: power() if gate.wait() else []),
+                       Fake("engines", lambda _: tokens(next(counts), 500)))
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(scraped, scrape, 2.0)
+        time.sleep(0.2)
+        hasty = scraped(scrape, 0.2)[c.SERVER_OUTPUT]
+        late = patient.result()[c.SERVER_OUTPUT]
+    other = ("t", "vllm", c.OTHER, "")
+    folded = 500 - (len(late) - 1)
+    assert late[other] == 10.0 * folded
+    assert hasty[other] == 20.0 * folded
+    gate.set()
+    assert scraped(scrape)[c.SERVER_OUTPUT][other] == 30.0 * folded
+
+
+def test_only_the_chosen_collectors_are_asked() -> None:
+    chosen, other = Fake("gpu", lambda _: power()), Fake("cost", lambda _: [])
+    scrape = scrape_of(chosen, other)
+    assert scrape.names == ["gpu", "cost"]
+    said = {family.metric: family.points for family in scrape.families(Deadline(1.0), ["gpu"])}
+    assert said[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
+    assert (chosen.calls, other.calls) == (1, 0)

@@ -1,0 +1,89 @@
+"""Which way imports point: each layer may know those before it, never one after it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import inferometer
+
+PACKAGE = Path(inferometer.__file__).parent
+LAYERS = (
+    {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "samples", "web_config"},
+    {"collector"},
+    {"gpu", "engines", "cost"},
+    {"server"},
+    {"app"},
+    {"cli"},
+    {"__main__"},
+)
+FOREIGN = ("vllm:", "tgi_", "sglang:", "llamacpp:")
+MODULES = {
+    ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."):
+    file for file in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def part(module: str) -> str:
+    return module.split(".")[0]
+
+
+def layer(module: str) -> int:
+    return next(i for i, names in enumerate(LAYERS) if part(module) in names)
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Whole names of what a file imports, at its top or anywhere else."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(file: Path) -> set[str]:
+    """Modules of this package that a file imports."""
+    names = {name.removeprefix("inferometer.") for name in imported(file)
+             if name.startswith("inferometer.")}
+    return {name if name in MODULES else name.rpartition(".")[0] for name in names}
+
+
+def test_every_module_has_its_layer() -> None:
+    parts = {part(module) for module in MODULES}
+    assert parts == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_one_of_a_later_layer(module: str) -> None:
+    later = {name for name in ours(MODULES[module]) if layer(name) > layer(module)}
+    assert later == set()
+
+
+def test_engines_and_gpu_do_not_know_each_other_nor_what_they_cost() -> None:
+    for module, file in MODULES.items():
+        known = {part(name) for name in ours(file)}
+        if part(module) in ("engines", "gpu"):
+            assert known & {"engines", "gpu", "cost"} <= {part(module)}, module
+
+
+def test_only_one_module_imports_pynvml() -> None:
+    assert [module for module, file in MODULES.items()
+            if any(part(name) == "pynvml" for name in imported(file))] == ["gpu.nvml"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_engines_own_names_stand_in_its_table_only(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    for table, prefix in zip(("vllm", "tgi", "sglang", "llama_cpp"), FOREIGN, strict=True):
+        if module != f"engines.{table}":
+            assert prefix not in text
+
+
+def test_the_foreign_names_are_looked_for_where_they_are() -> None:
+    """Else the test above could not fail."""
+    for table, prefix in zip(("vllm", "tgi", "sglang", "llama_cpp"), FOREIGN, strict=True):
+        assert prefix in MODULES[f"engines.{table}"].read_text(encoding="utf-8")
