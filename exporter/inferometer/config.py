@@ -48,8 +48,8 @@ def _check(test: Callable[[Any], bool], wanted: str, default: Any = dataclasses.
     return field(default=default, metadata={"test": test, "wanted": wanted})
 
 
-def _table(test: Callable[[Any], bool], wanted: str, keys: tuple[str, ...] = ()) -> Any:
-    """A field that maps keys, any or only these, to values that must pass a test."""
+def _table(test: Callable[[str, Any], bool], wanted: str, keys: tuple[str, ...] = ()) -> Any:
+    """A field that maps keys, any or only these, to values; key and value must pass a test."""
     return field(default_factory=dict, metadata={"each": test, "wanted": wanted, "keys": keys})
 
 
@@ -145,7 +145,7 @@ class Engines:
 class Cost:
     """What GPUs cost."""
 
-    gpu_hour_usd: Mapping[str, float] = _table(_money, USD)
+    gpu_hour_usd: Mapping[str, float] = _table(lambda _, usd: _money(usd), USD)
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,11 @@ class MonthlyUsd:
 class ModelFleet:
     """Budgets and limits of one model."""
 
-    budgets_usd: Mapping[str, float] = _table(_money, USD, PERIOD.values)
-    limits: Mapping[str, float] = _table(_money, "0 or more", tuple(LIMITS))
+    budgets_usd: Mapping[str, float] = _table(
+        lambda _, usd: _money(usd), USD, PERIOD.values)
+    limits: Mapping[str, float] = _table(
+        lambda key, value: _money(value) and (value <= 1 or LIMITS[key][1] != "ratio"),
+        "0 or more, and a ratio at most 1", tuple(LIMITS))
 
 
 @dataclass(frozen=True)
@@ -307,7 +310,7 @@ def _check_value(rules: Mapping[str, Any], value: Any, where: str) -> None:
         if rules["keys"] and key not in rules["keys"]:
             known = ", ".join(rules["keys"])
             raise _Mistake(f"{where}.{key}", f"unknown key; known here are {known}")
-        if not rules["each"](item):
+        if not rules["each"](key, item):
             raise _Mistake(f"{where}.{key}", f"must be {rules['wanted']}, not {_shown(item)}")
     if "test" in rules and not rules["test"](value):
         raise _Mistake(where, f"must be {rules['wanted']}, not {_shown(value)}")
