@@ -130,13 +130,13 @@ class Parser:
                 values[text] = value
             elif line.strip():
                 bad += 1
+        if len(self._series) > len(values):  # what has left the page is not kept
+            self._series = {text: self._series[text] for text in values}
         if bad > len(values):
             raise PageError("no metrics on the page")
         for text, value in values.items():
             page.add(*self._series[text], value)
         page.declared()
-        if len(self._series) > len(values):  # what has left the page is not kept
-            self._series = {text: self._series[text] for text in values}
         return page.families
 
     def _read(self, line: str) -> tuple[str, float | None]:
@@ -308,6 +308,8 @@ def _reason(error: Exception) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no connection in time"
+    if type(error) in (http.client.BadStatusLine, http.client.UnknownProtocol):
+        return "no HTTP"  # what it is instead may differ each time
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"{type(error).__name__}: {text}"[:200]
 

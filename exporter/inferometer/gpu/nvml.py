@@ -38,6 +38,7 @@ _DRIVER_LOST = frozenset({
 })
 _NAMES = {code: name.removeprefix("NVML_ERROR_") for name, code in vars(pynvml).items()
           if name.startswith("NVML_ERROR_") and isinstance(code, int)}
+_NAMES[pynvml.NVML_ERROR_LIBRARY_NOT_FOUND] = "libnvidia-ml.so.1 not found"
 
 
 class DriverLostError(Exception):
@@ -71,9 +72,9 @@ class Driver:
         """Load the library and start a session; the driver's version. Raises DriverLostError."""
         try:
             pynvml.nvmlInit()
-            return str(pynvml.nvmlSystemGetDriverVersion())
         except pynvml.NVMLError as error:
             raise DriverLostError(_why(error)) from error
+        return _text(lambda _: pynvml.nvmlSystemGetDriverVersion(), None)
 
     def close(self, unload: bool) -> None:
         """End the session, and on `unload` let go of the library, so that a new one is loaded.

@@ -107,6 +107,7 @@ def test_a_call_that_never_returns_stops_only_its_own_gpu(start: Start, function
     page = drill.until_up(0, 2, 3)
     assert of(page, c.GPU_UP, 1) == 0.0
     drill.check_alive(0, 2, 3)
+    assert last_sample(drill.scrape(), 1) == last_sample(page, 1)
     wait_for(lambda: drill.logged("GPU lost", gpu=1, why="a call does not return"))
 
     drill.fake.remove("hang")
@@ -262,7 +263,7 @@ def test_a_driver_installed_later_is_found_without_a_restart(start: Start, fake:
     drill.until_up(0, 1)
     drill.check_alive(0, 1)
     assert len(drill.logged("GPUs")) == 2
-    assert drill.logged("GPUs", state="no driver: LIBRARY_NOT_FOUND")
+    assert drill.logged("GPUs", state="no driver: libnvidia-ml.so.1 not found")
 
 
 def test_a_driver_that_does_not_fit_its_library_is_tried_until_it_does(start: Start) -> None:
@@ -349,6 +350,11 @@ def test_gpus_that_are_added_and_taken_away_appear_and_are_down(start: Start) ->
     drill.fake.write("gpus 4")
     drill.until_up(0, 1, 2, 3)
     assert len(drill.logged("GPU lost", gpu=2)) == len(drill.logged("GPU is back", gpu=2)) == 1
+
+
+def test_an_exporter_that_is_ready_shows_all_gpus(start: Start) -> None:
+    drill = start("gpus 8", "delay * nvmlDeviceGetPowerUsage 300", time_to_live=10.0)
+    assert up(drill.scrape()) == dict.fromkeys(map(str, EIGHT), True)
 
 
 def test_a_driver_without_gpus_is_no_failure_and_told_of_once(start: Start) -> None:
