@@ -214,9 +214,9 @@ def test_an_answer_that_waits_for_a_hanging_neighbour_is_not_taken_for_a_reset(
     scrape = scrape_of(Fake("gpu", lambda _: power() if gate.wait() else []),
                        Fake("engines", lambda _: tokens(next(counts), 500)))
     with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(scraped, scrape, 2.0)
-        time.sleep(0.2)
-        hasty = scraped(scrape, 0.2)[c.SERVER_OUTPUT]
+        patient = pool.submit(scraped, scrape, 5.0)
+        time.sleep(0.5)
+        hasty = scraped(scrape, 1.5)[c.SERVER_OUTPUT]
         late = patient.result()[c.SERVER_OUTPUT]
     other = ("t", "vllm", c.OTHER, "")
     folded = 500 - (len(late) - 1)

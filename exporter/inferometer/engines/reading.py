@@ -34,6 +34,7 @@ class Reading:
     points: dict[Metric, dict[Key, Value]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     unknown: int = 0
+    restarted: bool = False  # whether the engine counts from nothing again
 
     def put(self, metric: Metric, key: Key, value: Value) -> None:
         """Set one point."""
@@ -46,38 +47,50 @@ class Describer:
     def __init__(self) -> None:
         self._requests = Requests()
         self._sums: Sums[tuple[Metric, Place]] = Sums(1000)
+        self._turn = 0.0  # pages come one after the other, whatever the wall clock does
         self._counted: float | None = None
+        self._generated = 0.0
         self._progressed_at = 0.0
 
     def describe(self, view: View, facts: Facts, at: float) -> Reading:
         """The page's points. `at` is when it was asked for, in Unix seconds."""
+        self._turn += 1
         reading = Reading(view.only_model if view.models else facts.model)
-        for metric in c.SIGNAL_METRICS:
-            reading.sources[metric.signal] = UNAVAILABLE
-            for source in view.engine.signals.get(metric, ()):
-                values = self._read(source, view, metric, at)
-                if values:
-                    self._put(reading, metric, values)
-                    reading.sources[metric.signal] = DERIVED if source.derived else NATIVE
-                    break
-        self._put_requests(reading, view, at)
+        self._put_signals(reading, view)
+        self._put_requests(reading, view)
         self._put_http(reading, view)
         self._put_progress(reading, view, at)
         if facts.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
             self._put(reading, c.SERVER_MAX_LENGTH, {EVERYWHERE: facts.max_model_length})
             reading.sources[c.SERVER_MAX_LENGTH.signal] = NATIVE
+        reading.restarted = self._restarted(reading)
         reading.unknown = sum(not view.engine.knows(name) for name in view.own)
         return reading
 
-    def _read(self, source: Source, view: View, metric: Metric,
-              at: float) -> Mapping[Place, Value]:
+    def _put_signals(self, reading: Reading, view: View) -> None:
+        for metric in c.SIGNAL_METRICS:
+            reading.sources[metric.signal] = UNAVAILABLE
+            for source in view.engine.signals.get(metric, ()):
+                values = self._read(source, view, metric)
+                if values:
+                    self._put(reading, metric, values)
+                    reading.sources[metric.signal] = DERIVED if source.derived else NATIVE
+                    break
+
+    def _restarted(self, reading: Reading) -> bool:
+        before = self._generated
+        self._generated = sum(value for value in reading.points.get(c.SERVER_OUTPUT, {}).values()
+                              if isinstance(value, float))
+        return self._generated < before
+
+    def _read(self, source: Source, view: View, metric: Metric) -> Mapping[Place, Value]:
         if not isinstance(source, Total) or metric.kind != "counter":
             return source.read(view, metric)
-        totals: dict[Place, Value] = {}
-        for place in source.read(view, metric):
-            for index, term in enumerate(source.terms):
-                value = term.read(view, metric)[place]
-                totals[place] = self._sums.add((metric, place), index, value, at)
+        totals = source.read(view, metric)
+        for index, term in enumerate(source.terms):
+            for place, value in term.read(view, metric).items():
+                if place in totals:
+                    totals[place] = self._sums.add((metric, place), index, value, self._turn)
         return totals
 
     def _put(self, reading: Reading, metric: Metric, values: Mapping[Place, Value]) -> None:
@@ -88,8 +101,8 @@ class Describer:
                 value = value.coarsened(metric.bounds)
             reading.put(metric, key, value)
 
-    def _put_requests(self, reading: Reading, view: View, at: float) -> None:
-        counts, derived = self._requests.read(view, at)
+    def _put_requests(self, reading: Reading, view: View) -> None:
+        counts, derived = self._requests.read(view, self._turn)
         for outcome in c.OUTCOMES:
             reading.sources[f"requests_{outcome}"] = UNAVAILABLE
         for ((model, rank), (outcome, reason)), count in counts.items():

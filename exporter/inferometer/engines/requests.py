@@ -21,6 +21,8 @@ _EXACT = {"429": ("rejected", "http_429"), "503": ("rejected", "http_503"), "499
 _BY_CLASS = {"4xx": ("invalid", "http_4xx"), "5xx": ("error", "http_5xx")}
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
+MOST_PLACES = 1000  # whose differences are kept while they are not on the page
+
 Ending = tuple[str, str]  # outcome, reason
 
 
@@ -65,11 +67,15 @@ class Requests:
         difference = view.engine.success
         if difference is None:
             return {}
+        wholes = difference.whole.numbers(view, "counter")
         parts = difference.part.numbers(view, "counter")
+        if len(self._differences) > MOST_PLACES:
+            self._differences = {place: kept for place, kept in self._differences.items()
+                                 if place in wholes}
         return {
             place: self._differences.setdefault(place, Remainder()).add(
                 whole, [parts.get(place, 0.0)], at)
-            for place, whole in difference.whole.numbers(view, "counter").items()
+            for place, whole in wholes.items()
         }
 
     def _beyond(self, view: View, native: dict[tuple[Place, Ending], float],

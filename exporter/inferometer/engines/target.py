@@ -18,6 +18,7 @@ from inferometer.engines.view import View
 from inferometer.guard import LONGEST_VALUE
 
 FACTS_KEPT_SECONDS = 600.0
+FACTS_RETRY_SECONDS = 60.0  # where a document did not say all it should
 FACTS_SECONDS = 1.0  # for one document
 FACTS_BYTES = 2**20
 
@@ -52,7 +53,7 @@ class Target:
         self._describer = Describer()
         self._engine: Engine | None = None
         self._facts = Facts()
-        self._facts_at = float("-inf")
+        self._facts_until = float("-inf")  # when to ask for them again
         self._lock = threading.Lock()
         self._asking: _Question | None = None
         self._last = State(up=False, why="not asked yet")
@@ -81,7 +82,7 @@ class Target:
             state = self._read()
         except PageError as error:
             state = self._down(str(error))
-            self._facts_at = float("-inf")
+            self._forget_facts()
         except Exception as error:  # a page must never cost more than its own target
             state = self._down(f"{type(error).__name__}: {error}")
             question.error = error
@@ -108,12 +109,14 @@ class Target:
             raise PageError("none of the known engines' metrics on the page")
         if engine is not self._engine:
             self._engine, self._describer = engine, Describer()
-            self._facts_at = float("-inf")
+            self._forget_facts()
         facts = self._known_facts(engine, at)
         if not facts.model and engine.name == self._last.engine:
             # Before its first request an engine may not name its model.
             facts = replace(facts, model=self._last.model)
         reading = self._describer.describe(View(engine, page), facts, at)
+        if reading.restarted:
+            self._forget_facts()
         model = reading.model if len(reading.model) <= LONGEST_VALUE else OTHER
         return State(True, engine.name, model, facts.version, at, reading)
 
@@ -121,13 +124,17 @@ class Target:
         last = self._last
         return State(False, last.engine, last.model, last.version, last.read_at, None, why)
 
+    def _forget_facts(self) -> None:
+        self._facts_until = float("-inf")
+
     def _known_facts(self, engine: Engine, at: float) -> Facts:
-        if at - self._facts_at > FACTS_KEPT_SECONDS:
-            self._facts_at = at
-            self._facts = self._fetch_facts(engine)
+        if at >= self._facts_until:
+            self._facts, complete = self._fetch_facts(engine)
+            self._facts_until = at + (FACTS_KEPT_SECONDS if complete else FACTS_RETRY_SECONDS)
         return self._facts
 
-    def _fetch_facts(self, engine: Engine) -> Facts:
+    def _fetch_facts(self, engine: Engine) -> tuple[Facts, bool]:
+        """What the documents beside the page say, and whether that is all they should."""
         found: dict[str, object] = {}
         access = replace(self._access, max_bytes=FACTS_BYTES)
         for fact in engine.facts:
@@ -140,8 +147,9 @@ class Target:
                 value = _dig(document, path)
                 if value is not None:
                     found.setdefault(name, value)
-        return Facts(_text(found.get("model")), _text(found.get("version")),
-                     _positive(found.get("max_model_length")))
+        facts = Facts(_text(found.get("model")), _text(found.get("version")),
+                      _positive(found.get("max_model_length")))
+        return facts, all(name in found for fact in engine.facts for name in fact.wanted)
 
 
 class _Question:

@@ -26,7 +26,7 @@ from inferometer.gpu.nvml import (
     Round,
 )
 
-EVENT_WAIT_MILLISECONDS = 200
+EVENT_WAIT_SECONDS = 1.0  # at most: a new session waits for those who wait for events
 EVENT_PAUSE_SECONDS = 0.5  # where waiting itself fails, as it does on a lost GPU
 QUIET_SECONDS = 2.0  # how long to wait for every thread to be out of the driver
 FIRST_LOOK_SECONDS = 10.0  # a driver may take long to wake up; one that hangs is not waited for
@@ -41,6 +41,7 @@ class Snapshot:
     """One GPU's last full round: when it began, on the monotonic clock, and what it brought."""
 
     at: float
+    took: float
     points: dict[Metric, dict[Extra, float]]
 
 
@@ -64,11 +65,12 @@ class Gpu:
     xids: dict[str, int] = field(default_factory=dict)
     last_xid_time: float | None = None
 
-    def take(self, result: Round, at: float, wall: float, longest_gap: float) -> None:
+    def take(self, result: Round, at: float, took: float, wall: float,
+             longest_gap: float) -> None:
         """Publish a round that began `at`; a gap above the longest is not integrated over."""
         elapsed = at - self.snapshot.at if self.snapshot else 0.0
         self._integrate(result, elapsed if elapsed <= longest_gap else 0.0)
-        self.snapshot, self.last_read = Snapshot(at, result.points), wall
+        self.snapshot, self.last_read = Snapshot(at, took, result.points), wall
 
     def _integrate(self, result: Round, elapsed: float) -> None:
         utilization = result.points.get(c.GPU_UTILIZATION, {}).get(())
@@ -130,7 +132,13 @@ class Sampler:
         if snapshot is None:
             return None
         age = self._clock() - snapshot.at
-        return snapshot if age <= self._config.time_to_live_seconds else None
+        return snapshot if age <= self._longest_age(snapshot.took) else None
+
+    def _longest_age(self, took: float) -> float:
+        """The time to live; two rounds where the driver is slow, though not so slow as to hang."""
+        config = self._config
+        ttl = config.time_to_live_seconds
+        return max(ttl, 2 * took + config.interval_seconds) if took <= ttl else ttl
 
     def settling(self, gpu: Gpu) -> bool:
         """Whether the GPU is so new that its first round may still be under way."""
@@ -288,7 +296,8 @@ class Sampler:
             if gpu is None or not self.owns(reader):
                 raise SessionEndedError
             _identify(gpu, device)
-            gpu.take(result, began, wall, self._config.time_to_live_seconds)
+            took = self._clock() - began
+            gpu.take(result, began, took, wall, self._longest_age(took))
             if gpu.lost:
                 log.info("GPU is back", extra={"gpu": gpu.index, "uuid": gpu.uuid})
             gpu.lost, gpu.gone = "", False
@@ -416,13 +425,17 @@ class _Listener:
             self._sampler.expect_xids(gpu)
             while self._speaks():
                 with gate.inside(self, session):
-                    code = events.wait(EVENT_WAIT_MILLISECONDS)
+                    code = events.wait(self._patience())
                 if code is not None:
                     self._sampler.count_xid(gpu, code)
                 elif events.failing:
                     time.sleep(EVENT_PAUSE_SECONDS)
         with gate.inside(self, session):
             events.close()
+
+    def _patience(self) -> int:
+        ttl = self._sampler.config.time_to_live_seconds
+        return int(1000 * min(EVENT_WAIT_SECONDS, ttl / 4))
 
     def _speaks(self) -> bool:
         return self._reader.device is self._device and self._sampler.owns(self._reader)

@@ -274,7 +274,8 @@ def test_budgets_are_said_for_the_fleet_and_for_models() -> None:
 
 @pytest.mark.parametrize("key", LIMITS)
 def test_a_limit_is_said_in_its_unit_for_the_fleet_and_for_a_model(key: str) -> None:
-    fleet = Fleet(f"fleet: {{limits: {{{key}: 0.5}}, models: {{tiny: {{limits: {{{key}: 0.25}}}}}}}}")
+    fleet = Fleet(
+        f"fleet: {{limits: {{{key}: 0.5}}, models: {{tiny: {{limits: {{{key}: 0.25}}}}}}}}")
     families = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD}
     limit, _, unit = key.rpartition("_")
     for other, metric in families.items():

@@ -17,7 +17,7 @@ from inferometer.gpu import sampler as module
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.nvml import Device, Driver, DriverLostError, GpuLostError, Round
-from inferometer.gpu.sampler import Gpu, Sampler
+from inferometer.gpu.sampler import Gpu, Sampler, Snapshot
 from tests.exporter.support import wait_for
 
 FAST = GpuConfig(interval_seconds=0.01, time_to_live_seconds=1.0, retry_seconds=0.02)
@@ -267,7 +267,7 @@ def test_a_snapshot_is_as_old_as_the_beginning_of_its_round() -> None:
     now = [100.0]
     sampler = Sampler(FAST, Scripted(), clock=lambda: now[0])
     gpu = Gpu("GPU-0", 0)
-    gpu.take(Round({c.GPU_POWER: {(): 1.0}}), at=100.0, wall=5.0, longest_gap=1.0)
+    gpu.take(Round({c.GPU_POWER: {(): 1.0}}), at=100.0, took=0.1, wall=5.0, longest_gap=1.0)
     now[0] = 101.0
     assert sampler.fresh(gpu)
     now[0] = 101.1
@@ -282,7 +282,7 @@ def test_what_is_integrated_leaves_out_long_gaps_and_rounds_without_utilization(
         result = Round({c.GPU_POWER: {(): 1.0}}, {"power_cap": held})
         if utilization is not None:
             result.put([(c.GPU_UTILIZATION, (), utilization)])
-        gpu.take(result, at, at, longest_gap=5.0)
+        gpu.take(result, at, 0.0, at, longest_gap=5.0)
         return {metric: value for metric, values in result.points.items()
                 for value in values.values()}
 
@@ -352,3 +352,16 @@ def test_the_gate_closes_once_all_are_out_and_keeps_new_ones_waiting() -> None:
 
 def wait_for_ever(release: threading.Event) -> None:
     release.wait(20)
+
+
+def test_where_the_driver_is_slow_two_rounds_are_fresh_but_after_a_hang_one_is_not() -> None:
+    now = [0.0]
+    config = GpuConfig(interval_seconds=1.0, time_to_live_seconds=5.0)
+    sampler = Sampler(config, Scripted(), clock=lambda: now[0])
+    gpu = Gpu("GPU-0", 0)
+    for took, longest in ((0.1, 5.0), (4.0, 9.0), (60.0, 5.0)):
+        gpu.snapshot = Snapshot(100.0, took, {})
+        now[0] = 100.0 + longest
+        assert sampler.fresh(gpu), took
+        now[0] += 0.1
+        assert not sampler.fresh(gpu), took
