@@ -23,7 +23,7 @@ from inferometer.cost.collector import CostCollector
 from inferometer.engines import ENGINES
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
-from inferometer.engines.page import Access
+from inferometer.engines.fetch import Access
 from inferometer.engines.target import Target
 from inferometer.exposition import OPENMETRICS, render
 from inferometer.gpu.collector import GpuCollector

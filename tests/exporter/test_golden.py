@@ -18,7 +18,7 @@ from inferometer.config import parse
 from inferometer.cost.collector import CostCollector
 from inferometer.engines import ENGINES
 from inferometer.engines.collector import EnginesCollector
-from inferometer.engines.page import Access
+from inferometer.engines.fetch import Access
 from inferometer.engines.target import Target
 from inferometer.exposition import OPENMETRICS, TEXT, render
 from inferometer.gpu.sampler import Gpu

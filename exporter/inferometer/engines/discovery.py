@@ -6,7 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from inferometer.engines.page import Access, PageError, Parser, fetch
+from inferometer.engines.fetch import Access, fetch
+from inferometer.engines.page import PageError, Parser
 from inferometer.engines.table import Engine
 from inferometer.engines.target import Target, metrics_url, recognise
 

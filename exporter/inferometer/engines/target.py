@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from inferometer.catalogue import OTHER
-from inferometer.engines.page import Access, Foreign, PageError, Parser, fetch
+from inferometer.engines.fetch import Access, fetch
+from inferometer.engines.page import Foreign, PageError, Parser
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.table import Engine
 from inferometer.engines.view import View

@@ -13,7 +13,7 @@ import pytest
 
 from inferometer.engines import ENGINES
 from inferometer.engines.discovery import PROBE_BYTES, USUAL_PORTS, Discovery
-from inferometer.engines.page import Access
+from inferometer.engines.fetch import Access
 from inferometer.engines.target import Target
 from tests.exporter.process import messages, ready, started
 from tests.exporter.support import Engine, fixture, free_port, send, wait_for
