@@ -1,7 +1,7 @@
 """Families to bytes: Prometheus text 0.0.4 and OpenMetrics 1.0.
 
-Our own rather than prometheus_client's, which spends some 5 µs on every series; text from a
-cache of label texts takes a tenth of that. Numbers and `le` are in OpenMetrics' canonical form.
+Our own rather than prometheus_client's, so that the text of a series' labels is made once and
+not at every scrape. Numbers and `le` are in OpenMetrics' canonical form.
 """
 
 from __future__ import annotations

@@ -5,12 +5,24 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from inferometer.config import Cost, Fleet
-from inferometer.gpu.sampler import Gpu
 
 HOUR = 3600.0
 DAY = 86400.0
+
+
+class Gpu(Protocol):
+    """What must be known of a GPU to say what it costs; whoever reads GPUs knows it."""
+
+    uuid: str
+    index: int
+    name: str
+    gone: bool  # no longer listed by the driver
+    adopted_at: float  # when it was first seen, on the monotonic clock
+    observed_seconds: float
+    busy_seconds: float
 
 
 class GpuHours:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.config import Config
-from inferometer.cost.accrual import FixedCosts, GpuHours, price_of
+from inferometer.cost.accrual import FixedCosts, Gpu, GpuHours, price_of
 from inferometer.cost.budgets import budgets_and_limits
-from inferometer.gpu.sampler import Gpu
 from inferometer.samples import Family
 
 log = logging.getLogger(__name__)
