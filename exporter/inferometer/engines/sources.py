@@ -72,7 +72,9 @@ class Series:
             if sample.suffix != self.part or not self._wanted(sample.labels):
                 continue
             value = _number(sample.labels.get(self.label)) if self.label else sample.value
-            if value is not None and math.isfinite(value):
+            if value is None or not math.isfinite(value):
+                continue
+            if value >= 0 or kind != "counter":
                 yield sample.labels, value * self.scale
 
     def _wanted(self, labels: Labels) -> bool:
