@@ -21,7 +21,7 @@ from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.fetch import Access
 from inferometer.engines.target import Target
 from inferometer.exposition import OPENMETRICS, TEXT, render
-from inferometer.gpu.sampler import Gpu
+from inferometer.gpu.state import Gpu
 from inferometer.guard import Guard
 from inferometer.samples import Family
 from tests.exporter.support import Engine, Page, fixture

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
-from inferometer.gpu.sampler import Gpu, Sampler
+from inferometer.gpu.sampler import Sampler
+from inferometer.gpu.state import Gpu
 from inferometer.samples import Family
 
 

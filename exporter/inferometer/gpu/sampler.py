@@ -5,84 +5,24 @@ A scrape takes the last snapshots and never waits for the driver.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
-from inferometer.catalogue import Metric
 from inferometer.config import Gpu as GpuConfig
 from inferometer.gpu.gate import Gate, SessionEndedError
-from inferometer.gpu.nvml import (
-    Device,
-    Driver,
-    DriverLostError,
-    Events,
-    Extra,
-    GpuLostError,
-    Round,
-)
+from inferometer.gpu.nvml import Device, Driver, DriverLostError, GpuLostError
+from inferometer.gpu.reader import Reader
+from inferometer.gpu.state import Gpu, Snapshot
 
-EVENT_WAIT_SECONDS = 1.0  # at most: a new session waits for those who wait for events
-EVENT_PAUSE_SECONDS = 0.5  # where waiting itself fails, as it does on a lost GPU
 QUIET_SECONDS = 2.0  # how long to wait for every thread to be out of the driver
 FIRST_LOOK_SECONDS = 10.0  # a driver may take long to wake up; one that hangs is not waited for
 REOPEN_SECONDS = (30.0, 600.0)  # first and longest wait before NVML is opened anew for lost GPUs
 HUNG = "a call does not return"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One GPU's last full round: when it began, on the monotonic clock, and what it brought."""
-
-    at: float
-    took: float
-    points: dict[Metric, dict[Extra, float]]
-
-
-@dataclass(eq=False)
-class Gpu:
-    """What is known of one GPU over the exporter's life."""
-
-    uuid: str  # empty while the GPU has never told it
-    index: int
-    name: str = ""
-    pci_bus_id: str = ""
-    driver_version: str = ""
-    lost: str = ""
-    snapshot: Snapshot | None = None
-    last_read: float | None = None  # Unix seconds
-    busy_seconds: float = 0.0
-    observed_seconds: float = 0.0
-    adopted_at: float = 0.0
-    gone: bool = False  # lost, and not even listed by the driver any more
-    throttled_seconds: dict[str, float] = field(default_factory=dict)
-    xids: dict[str, int] = field(default_factory=dict)
-    last_xid_time: float | None = None
-
-    def take(self, result: Round, at: float, took: float, wall: float,
-             longest_gap: float) -> None:
-        """Publish a round that began `at`; a gap above the longest is not integrated over."""
-        elapsed = at - self.snapshot.at if self.snapshot else 0.0
-        self._integrate(result, elapsed if elapsed <= longest_gap else 0.0)
-        self.snapshot, self.last_read = Snapshot(at, took, result.points), wall
-
-    def _integrate(self, result: Round, elapsed: float) -> None:
-        utilization = result.points.get(c.GPU_UTILIZATION, {}).get(())
-        if utilization is not None:
-            self.busy_seconds += elapsed * utilization
-            self.observed_seconds += elapsed
-            result.put([(c.GPU_BUSY, (), self.busy_seconds),
-                        (c.GPU_OBSERVED, (), self.observed_seconds)])
-        for reason, held in result.held.items():
-            seconds = self.throttled_seconds.get(reason, 0.0) + (elapsed if held else 0.0)
-            self.throttled_seconds[reason] = seconds
-            result.put([(c.GPU_THROTTLED, (reason,), seconds)])
 
 
 class Sampler:
@@ -98,7 +38,7 @@ class Sampler:
         self._gate = Gate()
         self._lock = threading.Lock()  # over what is known of the GPUs
         self._gpus: dict[str, Gpu] = {}  # by UUID, or by index while there is none
-        self._readers: dict[int, _Reader] = {}
+        self._readers: dict[int, Reader] = {}
         self._version = ""
         self._state = ""
         self._reopen_at = float("inf")
@@ -218,7 +158,7 @@ class Sampler:
         """Have one thread for each index the driver has; wait for new ones to say what is there."""
         kept = {index: reader for index, reader in self._readers.items()
                 if index < count and not reader.done()}
-        new = {index: _Reader(self, index, self._gate.session)
+        new = {index: Reader(self, index, self._gate.session)
                for index in range(count) if index not in kept}
         self._readers = {**kept, **new}
         for reader in new.values():
@@ -262,12 +202,12 @@ class Sampler:
         """What every call of the driver goes through."""
         return self._gate
 
-    def owns(self, reader: _Reader) -> bool:
+    def owns(self, reader: Reader) -> bool:
         """Whether this thread is still the one that reads its GPU."""
         current = reader.session == self._gate.session
         return current and self._readers.get(reader.index) is reader
 
-    def find(self, reader: _Reader) -> Device:
+    def find(self, reader: Reader) -> Device:
         """The GPU at the reader's index. Raises GpuLost-, DriverLost- and SessionEndedError."""
         with self._gate.inside(reader, reader.session):
             device = self._driver.device(reader.index)
@@ -284,7 +224,7 @@ class Sampler:
             reader.gpu = gpu
         return device
 
-    def read(self, reader: _Reader, device: Device) -> None:
+    def read(self, reader: Reader, device: Device) -> None:
         """One round: read and publish. Raises GpuLost-, DriverLost- and SessionEndedError."""
         began, wall = self._clock(), self._wall()
         with self._gate.inside(reader, reader.session):
@@ -302,7 +242,7 @@ class Sampler:
                 log.info("GPU is back", extra={"gpu": gpu.index, "uuid": gpu.uuid})
             gpu.lost, gpu.gone = "", False
 
-    def lose(self, reader: _Reader, why: str) -> None:
+    def lose(self, reader: Reader, why: str) -> None:
         """The GPU at the reader's index does not answer."""
         with self._lock:
             if self._readers.get(reader.index) is reader:
@@ -311,7 +251,7 @@ class Sampler:
                 self._lose(reader.gpu, why)
         reader.settled.set()
 
-    def driver_lost(self, reader: _Reader, why: str) -> None:
+    def driver_lost(self, reader: Reader, why: str) -> None:
         """The reader's session is of no use any more."""
         if self.owns(reader):
             self._close(f"driver lost: {why}", logging.ERROR)
@@ -343,102 +283,6 @@ class Sampler:
         if not gpu.lost:
             log.error("GPU lost", extra={"gpu": gpu.index, "uuid": gpu.uuid, "why": why})
         gpu.lost, gpu.snapshot = why, None
-
-
-class _Reader:
-    """The thread that reads the GPU at one index until the driver's session ends."""
-
-    def __init__(self, sampler: Sampler, index: int, session: int) -> None:
-        self.index = index
-        self.session = session
-        self.gpu: Gpu | None = None
-        self.device: Device | None = None
-        self.settled = threading.Event()  # set once the GPU was read, or found lost
-        self._sampler = sampler
-        self._thread = threading.Thread(target=self._run, name=f"gpu-{index}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stuck(self) -> bool:
-        """Whether the thread has been in the driver for longer than any value lives."""
-        since = self._sampler.gate.since(self)
-        ttl = self._sampler.config.time_to_live_seconds
-        return since is not None and time.monotonic() - since > ttl
-
-    def done(self) -> bool:
-        """Whether another may take its place."""
-        if self._sampler.owns(self):
-            return not self._thread.is_alive()
-        return self._sampler.gate.since(self) is None
-
-    def _run(self) -> None:
-        try:
-            while self._sampler.owns(self):
-                self._read_until_lost()
-                time.sleep(self._sampler.config.retry_seconds)
-        except SessionEndedError:
-            pass
-        except DriverLostError as error:
-            self._sampler.driver_lost(self, str(error))
-        self.settled.set()
-
-    def _read_until_lost(self) -> None:
-        try:
-            self.device = self._sampler.find(self)
-            _Listener(self._sampler, self, self.device).start()
-            while self._sampler.owns(self):
-                began = time.monotonic()
-                self._sampler.read(self, self.device)
-                self.settled.set()
-                took = time.monotonic() - began
-                time.sleep(max(0.01, self._sampler.config.interval_seconds - took))
-        except (SessionEndedError, DriverLostError):
-            raise
-        except GpuLostError as error:
-            self._sampler.lose(self, str(error))
-        except Exception as error:  # whatever one GPU does, its thread goes on trying
-            self._sampler.lose(self, f"{type(error).__name__}: {error}")
-
-
-class _Listener:
-    """The thread that counts a GPU's XIDs: an event must not wait for the GPU's other calls."""
-
-    def __init__(self, sampler: Sampler, reader: _Reader, device: Device) -> None:
-        self._sampler = sampler
-        self._reader = reader
-        self._device = device
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name=f"gpu-{self._reader.index}-events",
-                         daemon=True).start()
-
-    def _run(self) -> None:
-        with contextlib.suppress(SessionEndedError):  # what was opened in it went with it
-            self._listen()
-
-    def _listen(self) -> None:
-        gate, session, gpu = self._sampler.gate, self._reader.session, self._reader.gpu
-        with gate.inside(self, session):
-            events = Events(self._device)
-        if gpu is not None and events.registered:
-            self._sampler.expect_xids(gpu)
-            while self._speaks():
-                with gate.inside(self, session):
-                    code = events.wait(self._patience())
-                if code is not None:
-                    self._sampler.count_xid(gpu, code)
-                elif events.failing:
-                    time.sleep(EVENT_PAUSE_SECONDS)
-        with gate.inside(self, session):
-            events.close()
-
-    def _patience(self) -> int:
-        ttl = self._sampler.config.time_to_live_seconds
-        return int(1000 * min(EVENT_WAIT_SECONDS, ttl / 4))
-
-    def _speaks(self) -> bool:
-        return self._reader.device is self._device and self._sampler.owns(self._reader)
 
 
 def _identify(gpu: Gpu, device: Device) -> None:

@@ -16,7 +16,7 @@ from inferometer.collector import Deadline
 from inferometer.config import LIMITS, Config, parse
 from inferometer.cost.accrual import months
 from inferometer.cost.collector import CostCollector
-from inferometer.gpu.sampler import Gpu
+from inferometer.gpu.state import Gpu
 from inferometer.samples import Key
 
 HOUR, DAY = 3600.0, 86400.0

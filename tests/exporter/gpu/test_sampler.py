@@ -17,7 +17,8 @@ from inferometer.gpu import sampler as module
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.nvml import Device, Driver, DriverLostError, GpuLostError, Round
-from inferometer.gpu.sampler import Gpu, Sampler, Snapshot
+from inferometer.gpu.sampler import Sampler
+from inferometer.gpu.state import Gpu, Snapshot
 from tests.exporter.support import wait_for
 
 FAST = GpuConfig(interval_seconds=0.01, time_to_live_seconds=1.0, retry_seconds=0.02)
