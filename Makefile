@@ -19,8 +19,8 @@ run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: $(VENV)/installed-dev tools check ## With the real vLLM and the long fault loops
-	$(PYTEST)
+test-all: test ## With the real vLLM and the long fault loop, one after the other
+	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev ## Lint and types
 	$(BIN)/ruff check .

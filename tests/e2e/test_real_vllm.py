@@ -122,7 +122,9 @@ def test_the_page_agrees_with_the_engine_and_with_what_was_sent(
     told = requests(after)
     told.subtract(requests(before))
     assert told["success:stop"] == sent["success:stop"]
-    assert told["success:length"] == sent["success:length"]
+    # A busy engine may end a request before it sees that the client has left.
+    left_too_late = told["success:length"] - sent["success:length"]
+    assert 0 <= left_too_late <= sent["aborted"]
     invalid = sum(count for key, count in sent.items() if key.startswith("invalid:"))
     assert told["invalid:http_4xx"] == invalid > 0
     assert told["error:http_5xx"] == told["error:engine_error"] == 0
@@ -131,7 +133,7 @@ def test_the_page_agrees_with_the_engine_and_with_what_was_sent(
     # What aborted requests had generated is in the engine's count too.
     assert growth(before, after, "llm_server_output_tokens_total") >= sent["output_tokens"] > 0
     assert growth(before, after, "llm_server_request_duration_seconds_count") == (
-        sent["success:stop"] + sent["success:length"])
+        sent["success:stop"] + sent["success:length"] + left_too_late)
     agree(after, vllm.page())
 
 
