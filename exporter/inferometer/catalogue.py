@@ -89,7 +89,7 @@ COST_CATEGORIES = ("gpu", "api", "storage", "vector_db", "network", "other", "ov
 
 TARGET = Label("target", "One engine endpoint: its configured name, or host:port.", budget=TARGETS)
 ENGINE = Label("engine", "The engine's kind, as its page shows it.", values=ENGINES)
-MODEL = Label("model", "The served model's name.", budget=200, folds=True)
+MODEL = Label("model", "The served model's name.", budget=400, folds=True)
 RANK = Label("rank", "Data-parallel rank, where there are several.", budget=64,
              optional=True, folds=True)
 OUTCOME = Label("outcome", "How the request ended.", values=OUTCOMES)

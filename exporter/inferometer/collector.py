@@ -73,17 +73,19 @@ class Scrape:
 class _Run:
     """One call of one collector; its result is None until, and unless, it ends well."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
         self.done = threading.Event()
         self.result: list[Family] | None = None
         self.error: Exception | None = None
         self._began = time.monotonic()
         self._ended: float | None = None
 
-    def fill(self, collector: Collector, guard: Guard, deadline: Deadline) -> None:
-        """Run it. What it says is admitted once and in order, whoever shares it and when."""
+    def fill(self, collector: Collector, guard: Guard) -> None:
+        """Run it. What it says is admitted once, whoever shares it, as of when it began."""
+        at = guard.now()
         try:
-            self.result = guard.admit(list(collector.collect(deadline)))
+            self.result = guard.admit(list(collector.collect(self.deadline)), at)
         except Exception as error:  # the one place where any failure is contained
             self.error = error
         finally:
@@ -105,12 +107,14 @@ class _Runner:
         self._state = ""
 
     def start(self, deadline: Deadline) -> _Run:
-        """Begin a run, or join the one that is still going."""
+        """Begin a run, or join one that is still going and has to end in time for this one too."""
         with self._lock:
-            if self._current is not None and not self._current.done.is_set():
-                return self._current
-            run = _Run()
-            threading.Thread(target=run.fill, args=(self.collector, self._guard, deadline),
+            current = self._current
+            if current is not None and not current.done.is_set() and (
+                    current.deadline.left() <= deadline.left()):
+                return current
+            run = _Run(deadline)
+            threading.Thread(target=run.fill, args=(self.collector, self._guard),
                              name=f"collect-{self.collector.name}", daemon=True).start()
             self._current = run
         return run

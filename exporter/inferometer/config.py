@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from inferometer.catalogue import (
+    BUDGET,
     LIMITS_RATIO,
     LIMITS_SECONDS,
     LIMITS_USD,
-    MODEL,
     PERIOD,
     TARGETS,
 )
@@ -324,8 +324,8 @@ def _check_whole(config: Config) -> None:
         raise _Mistake("engines.targets", f"at most {TARGETS} targets, not {len(targets)}")
     if "" in models:
         raise _Mistake("fleet.models", "a model has no name")
-    if len(models) >= MODEL.budget:  # the fleet's own figures count as one
-        raise _Mistake("fleet.models", f"at most {MODEL.budget - 1} models, not {len(models)}")
+    if len(models) >= BUDGET.seats:  # the fleet's own figures count as one
+        raise _Mistake("fleet.models", f"at most {BUDGET.seats - 1} models, not {len(models)}")
     seen: set[str] = set()
     for i, target in enumerate(targets):
         name = target_name(target)

@@ -7,56 +7,101 @@ reset and counts from nothing again; a reading older than the last one is ignore
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Iterable, Mapping
+from functools import reduce
+from typing import Any, Generic, TypeVar
 
-from inferometer.samples import Value, growth, sum_of
+from inferometer.samples import Value, fell, growth, sum_of
 
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+MOST = 10_000  # things remembered that are on no present page
+
+
+class Memory(Generic[K, V]):
+    """What was read last, by key and with its time.
+
+    Above `most` of them those longest unseen are forgotten, but never one of the present reading
+    or of the one before: the rest of the present one may still be to come.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._now = self._before = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: K) -> tuple[float, V] | None:
+        """Time and value as they were put last."""
+        return self._kept.get(key)
+
+    def put(self, key: K, value: V, at: float) -> None:
+        """Remember a value read at this time."""
+        if at > self._now:
+            self._before, self._now = self._now, at
+        self._kept[key] = (at, value)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._most and next(iter(self._kept.values()))[0] < self._before:
+            self._kept.popitem(last=False)
 
 
 class Growth(Generic[K]):
-    """The growth of foreign counters, each known by a key.
+    """The growth of foreign counters, each known by a key."""
 
-    Above `most` of them those longest unseen are forgotten, but never one of the present reading.
-    """
-
-    def __init__(self, most: int = 10_000) -> None:
-        self._most = most
-        self._last: OrderedDict[K, tuple[float, Value]] = OrderedDict()
+    def __init__(self, most: int = MOST) -> None:
+        self._last: Memory[K, Value] = Memory(most)
 
     def of(self, source: K, value: Value, at: float) -> Value | None:
         """How much the source grew up to time `at`; None for a reading that came too late."""
         earlier = self._last.get(source)
         if earlier is not None and at < earlier[0]:
             return None
-        self._last[source] = (at, value)
-        self._last.move_to_end(source)
-        while len(self._last) > self._most and next(iter(self._last.values()))[0] < at:
-            self._last.popitem(last=False)
+        self._last.put(source, value, at)
         return growth(earlier[1] if earlier else None, value)
 
 
 class Sums(Generic[K]):
     """Our own counters, each the sum of what any number of sources grew."""
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self._growth: Growth[tuple[K, Hashable]] = Growth(most)
-        self._totals: OrderedDict[K, tuple[float, Value]] = OrderedDict()
-        self._most = most
+        self._totals: Memory[K, Value] = Memory(most)
 
     def add(self, key: K, source: Hashable, value: Value, at: float) -> Value:
         """Add what `source` grew to the counter `key`, and say its total."""
         grown = self._growth.of((key, source), value, at)
-        total = self._totals.get(key)
-        if total is None:
-            self._totals[key] = (at, value if grown is None else grown)
-        elif grown is not None:
-            self._totals[key] = (at, sum_of(total[1], grown))
-            self._totals.move_to_end(key)
-        while len(self._totals) > self._most and next(iter(self._totals.values()))[0] < at:
-            self._totals.popitem(last=False)
-        return self._totals[key][1]
+        kept = self._totals.get(key)
+        if kept is not None and grown is None:
+            return kept[1]
+        grown = value if grown is None else grown
+        total = grown if kept is None else sum_of(kept[1], grown)
+        self._totals.put(key, total, at)
+        return total
+
+
+class Wholes(Generic[K]):
+    """Foreign counters that are the sum of children, some of which may come and go.
+
+    Such a sum is passed on as it is, and so is its reset when the engine starts anew. Only if
+    children are lost while others stay is what they had counted kept: else the sum would fall,
+    and be taken for a reset.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._last: Memory[K, tuple[Mapping[Any, Value], list[Value]]] = Memory(most)
+
+    def of(self, key: K, children: Mapping[Any, Value], at: float) -> Value:
+        """The counter `key`, given all its children as they are now; there is one at least."""
+        earlier = self._last.get(key)
+        before, kept = earlier[1] if earlier else ({}, [])
+        lost = [value for child, value in before.items()
+                if child not in children or fell(value, children[child])]
+        if lost:
+            kept = [reduce(sum_of, [*kept, *lost])] if len(lost) < len(before) else []
+        self._last.put(key, (children, kept), at)
+        return reduce(sum_of, [*children.values(), *kept])
 
 
 class Remainder:
@@ -68,23 +113,23 @@ class Remainder:
     """
 
     def __init__(self) -> None:
-        self._growth: Growth[Hashable] = Growth()
+        self._growth: Growth[Hashable] = Growth(1000)
         self._owed = 0.0
         self._at = float("-inf")
         self.total = 0.0
 
-    def add(self, whole: float, parts: Sequence[float], at: float) -> float:
-        """Take in a reading of the whole and of its parts, and say the total so far."""
+    def add(self, whole: Mapping[Any, float], parts: Mapping[Any, float], at: float) -> float:
+        """Take in a reading of the whole and its parts, child by child; say the total so far."""
         if at < self._at:
             return self.total
         self._at = at
-        grown = self._number("whole", whole, at)
-        explained = sum(self._number(index, part, at) for index, part in enumerate(parts))
+        grown = self._grown("whole", whole.items(), at)
+        explained = self._grown("part", parts.items(), at)
         paid = min(self._owed + explained, grown)
         self.total += grown - paid
         self._owed = min(explained, self._owed + explained - paid)
         return self.total
 
-    def _number(self, source: Hashable, value: float, at: float) -> float:
-        grown = self._growth.of(source, value, at)
-        return grown if isinstance(grown, (int, float)) else 0.0
+    def _grown(self, role: str, children: Iterable[tuple[Hashable, float]], at: float) -> float:
+        grown = [self._growth.of((role, child), value, at) for child, value in children]
+        return sum(number for number in grown if isinstance(number, int | float))

@@ -31,11 +31,15 @@ class Guard:
         self._folded: dict[Key, Value] = {pair: 0.0 for pair in FOLDING}
         self._lock = threading.Lock()
 
-    def admit(self, families: Iterable[Family]) -> list[Family]:
-        """The families within their caps."""
+    def now(self) -> float:
+        """The time on the clock by which readings are put in order."""
+        return self._clock()
+
+    def admit(self, families: Iterable[Family], at: float | None = None) -> list[Family]:
+        """The families within their caps; they were begun to be read `at`, by default now."""
         with self._lock:
-            now = self._clock()
-            return [self._admit(family, now) for family in families]
+            at = self._clock() if at is None else at
+            return [self._admit(family, at) for family in families]
 
     def folded(self) -> Family:
         """How often each label of each family was folded or left out."""
@@ -79,6 +83,10 @@ class _Seats:
         self._ours = [i for i in self._open if i not in self._foreign]
         self._folds = metric.kind != "gauge" and any(label.folds for label in metric.labels)
         self._shared = metric.seats - math.prod(metric.labels[i].budget for i in self._ours)
+        # By place in a seat: foreign values there are, and how many there may be.
+        self._room = {n: metric.labels[i].budget for n, i in enumerate(self._open)
+                      if metric.labels[i].folds}
+        self._values: dict[int, set[str]] = {n: set() for n in self._room}
         self._seated: dict[Key, float] = {}
         self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
         self._known: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
@@ -136,11 +144,18 @@ class _Seats:
 
     def _take(self, seat: Key) -> bool:
         group = self._group(seat)
-        full = len(self._seated) - len(self._groups) >= self._shared
+        full = len(self._seated) - len(self._groups) >= self._shared or self._over_budget(seat)
         if full and group in self._groups and not self._name(seat, group):
             return False
-        self._join(group)
+        self._join(group, seat)
         return True
+
+    def _over_budget(self, seat: Key) -> bool:
+        """Whether the seat has a foreign value for which its label's budget has no room."""
+        return any(
+            seat[n] and seat[n] not in self._values[n]
+            and len(self._values[n]) >= self._room[n]
+            for n in self._values)
 
     def _name(self, seat: Key, group: Key) -> bool:
         """Take the seat back that a target has had while nothing was known of it."""
@@ -156,11 +171,15 @@ class _Seats:
         self._seated = {s: at for s, at in self._seated.items() if s not in gone}
         self._known = {k: s for k, s in self._known.items() if s not in gone}
         self._groups = {}
+        self._values = {n: set() for n in self._room}
         for seat in self._seated:
-            self._join(self._group(seat))
+            self._join(self._group(seat), seat)
 
-    def _join(self, group: Key) -> None:
+    def _join(self, group: Key, seat: Key) -> None:
         self._groups[group] = self._groups.get(group, 0) + 1
+        for n, values in self._values.items():
+            values.add(seat[n])
+
 
     def _group(self, seat: Key) -> Key:
         return tuple([seat[self._open.index(i)] for i in self._ours])

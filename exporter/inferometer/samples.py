@@ -84,6 +84,15 @@ def growth(earlier: Value | None, now: Value) -> Value:
     return now - earlier if now >= earlier else now
 
 
+def fell(earlier: Value, now: Value) -> bool:
+    """Whether a counter went down, as only a reset makes it do."""
+    if isinstance(now, Histogram) and isinstance(earlier, Histogram):
+        return now.counts[-1] < earlier.counts[-1]
+    assert not isinstance(now, Histogram)
+    assert not isinstance(earlier, Histogram)
+    return now < earlier
+
+
 @dataclass(slots=True)
 class Family:
     """One metric with its points."""

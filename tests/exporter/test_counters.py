@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.counters import Growth, Remainder, Sums
+from inferometer.counters import Growth, Remainder, Sums, Wholes
 from inferometer.samples import Histogram, Value, growth, sum_of
 
 Reading = tuple[str, Value, float]  # source, value, when it was taken
@@ -138,13 +138,13 @@ def test_those_longest_unseen_are_forgotten_above_the_most() -> None:
     sums: Sums[int] = Sums(most=10)
     for key in range(1000):
         sums.add(key, "source", 1.0, float(key))
-    assert len(sums._totals) <= 11
-    assert len(sums._growth._last) <= 11
+    assert len(sums._totals) <= 12
+    assert len(sums._growth._last) <= 12
 
 
 def test_a_late_reading_of_something_forgotten_starts_it_anew() -> None:
     sums: Sums[int] = Sums(most=1)
-    for key, at in ((1, 5.0), (2, 5.0), (2, 6.0)):
+    for key, at in ((1, 5.0), (2, 5.0), (2, 6.0), (2, 7.0)):
         sums.add(key, "source", 3.0, at)
     assert sums.add(1, "source", 4.0, 1.0) == 4.0
 
@@ -164,7 +164,7 @@ def test_a_remainder_is_exact_if_parts_show_with_the_whole_or_one_reading_before
         part += together + next_time
         early = next_time
         unexplained += alone
-        total = remainder.add(whole, [part], at)
+        total = remainder.add({"a": whole}, {"a": part}, at)
         assert total <= unexplained
     assert total == unexplained
 
@@ -177,21 +177,63 @@ def test_a_remainder_never_falls_and_ignores_what_comes_late(
     remainder, in_order = Remainder(), Remainder()
     newest, last = -1, 0.0
     for whole, one, other, at in readings:
-        total = remainder.add(whole, [one, other], at)
+        total = remainder.add({"a": whole}, {"a": one, "b": other}, at)
         assert total >= last
         if at < newest:
             assert total == last
         else:
-            assert total == in_order.add(whole, [one, other], at)
+            assert total == in_order.add({"a": whole}, {"a": one, "b": other}, at)
         newest, last = max(newest, at), total
 
 
 def test_a_remainder_does_not_owe_for_ever() -> None:
     remainder = Remainder()
-    remainder.add(0, [0], 0)
-    remainder.add(0, [1], 1)  # a part that never shows in the whole
-    remainder.add(0, [1], 2)
-    assert remainder.add(1, [1], 3) == 1
+    for at, part in enumerate((0, 1, 1)):  # a part that never shows in the whole
+        remainder.add({"a": 0}, {"a": part}, at)
+    assert remainder.add({"a": 1}, {"a": 1}, 3) == 1
+
+
+def test_a_remainder_takes_growth_child_by_child() -> None:
+    """One child reset must not hide what another grew, nor count what it had before again."""
+    remainder = Remainder()
+    assert remainder.add({"a": 100, "b": 0}, {}, 0) == 100
+    assert remainder.add({"a": 10, "b": 95}, {}, 1) == 205
+    assert remainder.add({"a": 10, "b": 5}, {}, 2) == 210
+
+
+def test_many_sources_of_one_reading_are_all_remembered_until_the_next() -> None:
+    sums: Sums[str] = Sums(most=10)
+    for at in range(4):
+        for source in range(1000):
+            total = sums.add("key", source, 5.0 * (at + 1), float(at))
+        assert total == 5000.0 * (at + 1)
+
+
+Children = dict[int, float]
+
+
+@settings(deadline=None, database=None)
+@given(st.lists(st.dictionaries(st.integers(0, 3), st.integers(0, 20).map(float), min_size=1),
+                min_size=1, max_size=20))
+def test_a_sum_of_children_falls_only_if_all_it_had_were_lost(pages: list[Children]) -> None:
+    wholes: Wholes[str] = Wholes()
+    before: Children = {}
+    last = 0.0
+    for at, page in enumerate(pages):
+        whole = wholes.of("key", page, float(at))
+        assert isinstance(whole, float)
+        stayed = [child for child in before if page.get(child, -1.0) >= before[child]]
+        if stayed or not before:
+            assert whole >= last
+        else:
+            assert whole == sum(page.values())
+        before, last = page, whole
+
+
+def test_a_single_child_is_passed_on_as_it_is() -> None:
+    wholes: Wholes[str] = Wholes()
+    said = [wholes.of("key", {"a": value}, at) for at, value in enumerate((5.0, 9.0, 2.0, 3.0))]
+    assert said == [5.0, 9.0, 2.0, 3.0]
 
 
 @st.composite

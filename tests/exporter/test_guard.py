@@ -160,7 +160,7 @@ def test_long_label_values_are_not_remembered() -> None:
     guard = Guard()
     for n in range(20):
         admit(guard, COUNTER, {of(str(n) + "x" * 2**20): 1.0})
-    sources = guard._seats[COUNTER]._sums._growth._last
+    sources = guard._seats[COUNTER]._sums._growth._last._kept
     assert len(sources) == 20
     assert max(len(str(source)) for source in sources) < 2 * LONGEST_VALUE
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.counters import Sums
-from inferometer.engines.requests import Requests, by_class
-from inferometer.engines.sources import Total
+from inferometer.counters import Sums, Wholes
+from inferometer.engines.requests import Requests
+from inferometer.engines.sources import Child, Series, Total
 from inferometer.engines.table import Source
 from inferometer.engines.view import EVERYWHERE, Place, View
 from inferometer.samples import Histogram, Key, Value
@@ -47,6 +47,7 @@ class Describer:
     def __init__(self) -> None:
         self._requests = Requests()
         self._sums: Sums[tuple[Metric, Place]] = Sums(1000)
+        self._wholes: Wholes[tuple[Metric, Place]] = Wholes(1000)
         self._turn = 0.0  # pages come one after the other, whatever the wall clock does
         self._counted: float | None = None
         self._generated = 0.0
@@ -84,14 +85,26 @@ class Describer:
         return self._generated < before
 
     def _read(self, source: Source, view: View, metric: Metric) -> Mapping[Place, Value]:
-        if not isinstance(source, Total) or metric.kind != "counter":
-            return source.read(view, metric)
-        totals = source.read(view, metric)
-        for index, term in enumerate(source.terms):
-            for place, value in term.read(view, metric).items():
-                if place in totals:
-                    totals[place] = self._sums.add((metric, place), index, value, self._turn)
-        return totals
+        values = source.read(view, metric)
+        if metric.kind == "gauge":
+            return values
+        if isinstance(source, Series):
+            for place, children in self._children(source, view, metric).items():
+                values[place] = self._wholes.of((metric, place), children, self._turn)
+        elif isinstance(source, Total):
+            for term in source.terms:
+                for place, children in self._children(term, view, metric).items():
+                    for child, value in children.items() if place in values else ():
+                        values[place] = self._sums.add(
+                            (metric, place), (term.name, child), value, self._turn)
+        return values
+
+    @staticmethod
+    def _children(series: Series, view: View,
+                  metric: Metric) -> Mapping[Place, Mapping[Child, Value]]:
+        if metric.kind == "histogram":
+            return series.histograms(view)
+        return series.children(view, series.kind or metric.kind)
 
     def _put(self, reading: Reading, metric: Metric, values: Mapping[Place, Value]) -> None:
         engine_wide = c.RANK not in metric.labels
@@ -111,10 +124,8 @@ class Describer:
             reading.sources[f"requests_{outcome}"] = source
 
     def _put_http(self, reading: Reading, view: View) -> None:
-        http = view.engine.http
-        if http is not None and http.name in view.families:
-            for code_class, count in by_class(view, http).items():
-                reading.put(c.SERVER_HTTP, (reading.model, code_class), count)
+        for code_class, count in self._requests.by_class(view, self._turn).items():
+            reading.put(c.SERVER_HTTP, (reading.model, code_class), count)
             reading.sources[c.SERVER_HTTP.signal] = NATIVE
 
     def _put_progress(self, reading: Reading, view: View, at: float) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from inferometer.counters import Remainder
-from inferometer.engines.table import Http
+from inferometer.counters import Memory, Remainder, Wholes
+from inferometer.engines.sources import Child
 from inferometer.engines.view import EVERYWHERE, Place, View
+from inferometer.samples import Histogram, Value
 
 # Paths that do inference; health, metrics, tokenizers and model lists never count as requests.
 INFERENCE = re.compile(
@@ -21,8 +22,6 @@ _EXACT = {"429": ("rejected", "http_429"), "503": ("rejected", "http_503"), "499
 _BY_CLASS = {"4xx": ("invalid", "http_4xx"), "5xx": ("error", "http_5xx")}
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
-MOST_PLACES = 1000  # whose differences are kept while they are not on the page
-
 Ending = tuple[str, str]  # outcome, reason
 
 
@@ -30,12 +29,16 @@ class Requests:
     """Ended requests of one target over its life."""
 
     def __init__(self) -> None:
-        self._differences: dict[Place, Remainder] = {}
+        self._wholes: Wholes[tuple[Place, Ending] | str] = Wholes(1000)
+        self._differences: Memory[Place, Remainder] = Memory(1000)
         self._remainders: dict[str, Remainder] = {}
 
     def read(self, view: View, at: float) -> tuple[dict[tuple[Place, Ending], float], set[str]]:
-        """Counts by place and ending, and the outcomes whose count is derived."""
-        native = self._native(view)
+        """Counts by place and ending, and the outcomes whose count is derived.
+
+        `at` goes up from page to page.
+        """
+        native = self._native(view, at)
         counts = dict(native)
         derived: set[str] = set()
         for place, total in self._difference(view, at).items():
@@ -46,82 +49,95 @@ class Requests:
             derived.add(ending[0])
         return counts, derived
 
-    def _native(self, view: View) -> dict[tuple[Place, Ending], float]:
-        counts: dict[tuple[Place, Ending], float] = {}
-        places: set[Place] = set()
+    def by_class(self, view: View, at: float) -> dict[str, float]:
+        """Responses of inference endpoints by status class, every class from 0 on."""
+        found = responses(view)
+        counts = dict.fromkeys(CLASSES, 0.0) if found is not None else {}
+        for name in counts:
+            children = {child: count for (code, child), count in (found or {}).items()
+                        if f"{code[:1]}xx" == name}
+            if children:
+                counts[name] = _float(self._wholes.of(name, children, at))
+        return counts
+
+    def _native(self, view: View, at: float) -> dict[tuple[Place, Ending], float]:
         read = [(request, request.series.by_label(view, request.label))
                 for request in view.engine.requests]
-        for _, found in read:
-            places.update(place for place, _ in found)
+        places = {place for _, found in read for place, _ in found}
+        if view.engine.success is not None:
+            places.update(view.engine.success.whole.children(view, "counter"))
+        counts: dict[tuple[Place, Ending], float] = {}
+        children: dict[tuple[Place, Ending], dict[Child, float]] = {}
         for request, found in read:
-            here = places if request.late else {place for place, _ in found}
-            for place in here:
+            for place in places if request.late else {place for place, _ in found}:
                 for ending in request.meaning.values() or (request.otherwise,):
                     counts.setdefault((place, ending), 0.0)
-            for (place, value), count in found.items():
-                key = (place, request.meaning.get(value, request.otherwise))
-                counts[key] = counts.get(key, 0.0) + count
+            for (place, value), series in found.items():
+                ending = request.meaning.get(value, request.otherwise)
+                children.setdefault((place, ending), {}).update(series)
+        for key, here in children.items():
+            counts[key] = _float(self._wholes.of(key, here, at))
         return counts
 
     def _difference(self, view: View, at: float) -> dict[Place, float]:
         difference = view.engine.success
         if difference is None:
             return {}
-        wholes = difference.whole.numbers(view, "counter")
-        parts = difference.part.numbers(view, "counter")
-        if len(self._differences) > MOST_PLACES:
-            self._differences = {place: kept for place, kept in self._differences.items()
-                                 if place in wholes}
-        return {
-            place: self._differences.setdefault(place, Remainder()).add(
-                whole, [parts.get(place, 0.0)], at)
-            for place, whole in wholes.items()
-        }
+        parts = difference.part.children(view, "counter")
+        totals: dict[Place, float] = {}
+        for place, whole in difference.whole.children(view, "counter").items():
+            kept = self._differences.get(place)
+            remainder = kept[1] if kept else Remainder()
+            self._differences.put(place, remainder, at)
+            totals[place] = remainder.add(whole, parts.get(place, {}), at)
+        return totals
 
     def _beyond(self, view: View, native: dict[tuple[Place, Ending], float],
                 at: float) -> dict[Ending, float]:
-        http = view.engine.http
-        if http is None or http.name not in view.families:
+        http, found = view.engine.http, responses(view)
+        if http is None or found is None:
             return {}
-        by_ending: dict[Ending, float] = dict.fromkeys(http.endings, 0.0)
-        for code, count in responses(view, http).items():
+        by_ending: dict[Ending, dict[Child, float]] = {e: {} for e in http.endings}
+        for (code, child), count in found.items():
             ending = _EXACT.get(code, _BY_CLASS.get(f"{code[:1]}xx"))
             if ending is not None:
-                by_ending[ending] = by_ending.get(ending, 0.0) + count
+                by_ending.setdefault(ending, {})[child] = count
         totals: dict[Ending, float] = {}
-        for ending, count in by_ending.items():
-            parts = [n for (_, (outcome, _)), n in sorted(native.items())
-                     if outcome in http.explained.get(ending[1], ())]
+        for ending, children in by_ending.items():
+            parts = {
+                key: count for key, count in native.items()
+                if key[1][0] in http.explained.get(ending[1], ())}
             remainder = self._remainders.setdefault(ending[1], Remainder())
-            totals[ending] = remainder.add(count, [sum(parts)], at)
+            totals[ending] = remainder.add(children, parts, at)
         return totals
 
 
-def responses(view: View, http: Http) -> dict[str, float]:
-    """Responses of inference endpoints by status code or class, as the page has them.
+def responses(view: View) -> dict[tuple[str, Child], float] | None:
+    """Responses of inference endpoints by status code or class, series by series.
 
-    Where routes have no names (vLLM with FastAPI 0.137 or newer) all that is posted counts: a
-    response that is good cannot be of an unknown path.
+    None where they are unknown: the engine does not count them, or its routes have no names (vLLM
+    with FastAPI 0.137 or newer) and nothing but refusals was seen yet. Once a response without a
+    name was good, all that is posted counts: an unknown path would not have answered so.
     """
-    counts: dict[str, float] = {}
+    http = view.engine.http
+    if http is None or http.name not in view.families:
+        return None
+    counts: dict[tuple[str, Child], float] = {}
+    nameless: dict[tuple[str, Child], float] = {}
     family = view.family(http.name, "counter")
-    posted = [sample for sample in (family.samples if family else ())
-              if sample.labels.get("method", "POST") in ("POST", "PUT") and sample.value >= 0]
-    unnamed = any(sample.labels.get(http.handler) == UNNAMED
-                  and sample.labels.get(http.code, "").startswith("2") for sample in posted)
-    for sample in posted:
-        handler = sample.labels.get(http.handler, "")
-        if INFERENCE.fullmatch(handler) or (unnamed and handler == UNNAMED):
-            code = sample.labels.get(http.code, "")
-            counts[code] = counts.get(code, 0.0) + sample.value
-    return counts
+    for sample in family.samples if family else ():
+        labels = sample.labels
+        if labels.get("method", "POST") not in ("POST", "PUT") or not sample.value >= 0:
+            continue
+        handler = labels.get(http.handler, "")
+        if handler == UNNAMED or INFERENCE.fullmatch(handler):
+            into = nameless if handler == UNNAMED else counts
+            into[labels.get(http.code, ""), tuple(labels.values())] = sample.value
+    if any(code.startswith("2") for code, _ in nameless):
+        return {**counts, **nameless}
+    return counts if counts or not nameless else None
 
 
-def by_class(view: View, http: Http) -> dict[str, float]:
-    """Responses of inference endpoints by status class, every class from 0 on."""
-    counts = dict.fromkeys(CLASSES, 0.0)
-    for code, count in responses(view, http).items():
-        name = f"{code[:1]}xx"
-        if name in counts:
-            counts[name] += count
-    return counts
+def _float(value: Value) -> float:
+    assert not isinstance(value, Histogram)
+    return value

@@ -7,7 +7,9 @@ import re
 
 from inferometer import catalogue as c
 from inferometer.engines.sources import Difference, Series, Total
-from inferometer.engines.table import Engine, Fact, Http
+from inferometer.engines.table import Engine, Fact, Http, Request
+
+NO_PRIORITY = {"priority": ("",)}
 
 ENGINE = Engine(
     name="sglang",
@@ -37,12 +39,16 @@ ENGINE = Engine(
         # Since 0.5.10 by source; `total` is a source like the others, for requests that tell none.
         c.SERVER_INPUT_CACHED: (Series("sglang:cached_tokens_total"),),
         c.SERVER_OUTPUT: (Series("sglang:generation_tokens_total"),),
+        # With priority scheduling the sum stands beside its parts, under an empty priority.
         c.SERVER_RUNNING: (
+            Series("sglang:num_running_reqs", where=NO_PRIORITY),
             Series("sglang:num_running_reqs"),
             Series("sglang:num_requests_running"),
         ),
         c.SERVER_WAITING: (
-            Total((Series("sglang:num_queue_reqs"), Series("sglang:num_grammar_queue_reqs"))),
+            Total((Series("sglang:num_queue_reqs", where=NO_PRIORITY),
+                   Series("sglang:num_grammar_queue_reqs", where=NO_PRIORITY))),
+            Series("sglang:num_queue_reqs", where=NO_PRIORITY),
             Series("sglang:num_queue_reqs"),
             Series("sglang:num_requests_waiting"),
             Series("sglang:queue_req"),
@@ -56,6 +62,10 @@ ENGINE = Engine(
         c.SERVER_MAX_LENGTH: (Series("sglang:context_len", combine=max),),
         c.SERVER_START: (Series("process_start_time_seconds"),),
     },
+    requests=(
+        Request(Series("sglang:num_aborted_requests_total"), otherwise=("abort", "abort"),
+                late=True),
+    ),
     # num_requests_total holds the aborted ones too.
     success=Difference(
         Series("sglang:num_requests_total"), Series("sglang:num_aborted_requests_total"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from inferometer.catalogue import Metric
 from inferometer.engines.view import Labels, Place, View
 from inferometer.samples import Histogram, Value
 
+Child = tuple[str, ...]  # a series' labels, but for those that tell mere copies apart
 
 @dataclass(frozen=True)
 class Series:
@@ -37,7 +39,8 @@ class Series:
     def read(self, view: View, metric: Metric) -> dict[Place, Value]:
         """Value by place."""
         if metric.kind == "histogram":
-            return dict(self._histograms(view))
+            return {place: reduce(Histogram.plus, children.values())
+                    for place, children in self.histograms(view).items()}
         kind = self.kind or metric.kind
         return {place: number for place, number in self.numbers(view, kind).items()
                 if 0 <= number <= self.most}
@@ -45,25 +48,28 @@ class Series:
     def numbers(self, view: View, kind: str) -> dict[Place, float]:
         """The numbers by place, whatever metric they are for."""
         return {place: self.combine(list(numbers.values()))
-                for place, numbers in self._shares(view, kind).items() if numbers}
+                for place, numbers in self.children(view, kind).items()}
 
-    def by_label(self, view: View, label: str) -> dict[tuple[Place, str], float]:
-        """Counts by place and by the value of a label."""
-        counts: dict[tuple[Place, str], float] = {}
-        for labels, value in self._samples(view, "counter"):
-            key = (view.place(labels), labels.get(label, ""))
-            counts[key] = counts.get(key, 0.0) + value
-        return counts
-
-    def _shares(self, view: View, kind: str) -> dict[Place, dict[tuple[str, ...], float]]:
+    def children(self, view: View, kind: str) -> dict[Place, dict[Child, float]]:
         """Numbers by place and by what else tells samples apart; the greatest of mere copies."""
-        copies = view.engine.copies
-        shares: dict[Place, dict[tuple[str, ...], float]] = {}
+        children: dict[Place, dict[Child, float]] = {}
         for labels, value in self._samples(view, kind):
-            rest = tuple(f"{k}={v}" for k, v in labels.items() if k not in copies)
-            share = shares.setdefault(view.place(labels), {})
-            share[rest] = max(value, share.get(rest, -math.inf))
-        return shares
+            here, child = children.setdefault(view.place(labels), {}), self._child(view, labels)
+            here[child] = max(value, here.get(child, -math.inf))
+        return children
+
+    def by_label(self, view: View, label: str) -> dict[tuple[Place, str], dict[Child, float]]:
+        """Counters by place, by the value of a label, and by what else tells them apart."""
+        children: dict[tuple[Place, str], dict[Child, float]] = {}
+        for labels, value in self._samples(view, "counter"):
+            here = children.setdefault((view.place(labels), labels.get(label, "")), {})
+            here[self._child(view, labels)] = value
+        return children
+
+    @staticmethod
+    def _child(view: View, labels: Labels) -> Child:
+        return tuple(f"{name}={value}" for name, value in labels.items()
+                     if name != "le" and name not in view.engine.copies)
 
     def _samples(self, view: View, kind: str) -> Iterator[tuple[Labels, float]]:
         kinds = ("histogram", "summary") if self.part else (kind,)
@@ -80,24 +86,20 @@ class Series:
     def _wanted(self, labels: Labels) -> bool:
         return all(labels.get(name, "") in values for name, values in (self.where or {}).items())
 
-    def _histograms(self, view: View) -> Iterator[tuple[Place, Histogram]]:
+    def histograms(self, view: View) -> dict[Place, dict[Child, Histogram]]:
+        """Histograms by place and by what else tells them apart."""
         family = view.family(self.name, "histogram")
-        if family is None or family.kind != "histogram":
-            return
-        parts: dict[tuple[Place, tuple[str, ...]], _Parts] = {}
-        for sample in family.samples:
-            if not self._wanted(sample.labels):
-                continue
-            rest = tuple(f"{k}={v}" for k, v in sample.labels.items()
-                         if k != "le" and k not in view.engine.copies)
-            key = (view.place(sample.labels), rest)
-            parts.setdefault(key, _Parts()).add(sample.suffix, sample.labels, sample.value)
-        merged: dict[Place, Histogram] = {}
-        for (place, _), part in parts.items():
+        parts: dict[tuple[Place, Child], _Parts] = {}
+        for sample in family.samples if family and family.kind == "histogram" else ():
+            if self._wanted(sample.labels):
+                key = (view.place(sample.labels), self._child(view, sample.labels))
+                parts.setdefault(key, _Parts()).add(sample.suffix, sample.labels, sample.value)
+        children: dict[Place, dict[Child, Histogram]] = {}
+        for (place, child), part in parts.items():
             histogram = part.histogram(self.scale)
             if histogram is not None:
-                merged[place] = merged[place].plus(histogram) if place in merged else histogram
-        yield from merged.items()
+                children.setdefault(place, {})[child] = histogram
+        return children
 
 
 @dataclass(frozen=True)

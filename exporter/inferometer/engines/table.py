@@ -105,7 +105,8 @@ class Engine:
         counted = [request.series for request in self.requests]
         ended = [self.success.whole, self.success.part] if self.success else []
         parts = (*sources, *counted, *ended, *self.progress)
-        return frozenset(name for part in parts for name in part.names)
+        http = [self.http.name] if self.http else []
+        return frozenset([*http, *(name for part in parts for name in part.names)])
 
     @cached_property
     def _unused(self) -> re.Pattern[str]:

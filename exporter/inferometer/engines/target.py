@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from inferometer.catalogue import OTHER
 from inferometer.engines.fetch import Access, fetch
@@ -18,6 +18,7 @@ from inferometer.engines.table import Engine
 from inferometer.engines.view import View
 from inferometer.guard import LONGEST_VALUE
 
+LATE_TOLD_SECONDS = 600.0
 FACTS_KEPT_SECONDS = 600.0
 FACTS_RETRY_SECONDS = 60.0  # where a document did not say all it should
 FACTS_SECONDS = 1.0  # for one document
@@ -55,6 +56,7 @@ class Target:
         self._engine: Engine | None = None
         self._facts = Facts()
         self._facts_until = float("-inf")  # when to ask for them again
+        self._told_late_at = float("-inf")
         self._lock = threading.Lock()
         self._asking: _Question | None = None
         self._last = State(up=False, why="not asked yet")
@@ -74,9 +76,11 @@ class Target:
     def state(self, question: _Question, seconds: float) -> State:
         """The answer if it comes within `seconds`, else what was known, as down."""
         question.answered.wait(seconds)
-        state = question.state or self._down("no answer within the scrape's deadline")
-        self._tell(state, question.error)
-        return state
+        if question.state is None:
+            self._tell_late()
+            return self._down("no answer within the scrape's deadline")
+        self._tell(question.state, question.error)
+        return question.state
 
     def _answer(self, question: _Question) -> None:
         try:
@@ -89,6 +93,17 @@ class Target:
             question.error = error
         self._last = question.state = state
         question.answered.set()
+
+    def _tell_late(self) -> None:
+        """Log that a scrape could not wait; two with unlike patience make no news of each."""
+        with self._lock:
+            told, now = self._told_late_at, self._clock()
+            if now - told < LATE_TOLD_SECONDS:
+                return
+            self._told_late_at = now
+        log.warning("engine does not answer",
+                    extra={"target": self.name, "url": self.url, "engine": self._last.engine,
+                           "why": "no answer within the scrape's deadline"})
 
     def _tell(self, state: State, error: Exception | None) -> None:
         """Log the endpoint's state if it is another than before."""
@@ -140,7 +155,7 @@ class Target:
         access = replace(self._access, max_bytes=FACTS_BYTES)
         for fact in engine.facts:
             try:
-                url = urlsplit(self.url)._replace(path=fact.path, query="").geturl()
+                url = urlsplit(self.url)._replace(path=fact.path).geturl()
                 document = json.loads(fetch(url, access, FACTS_SECONDS))
             except (PageError, ValueError, RecursionError):
                 continue  # not every version has every document
@@ -148,7 +163,8 @@ class Target:
                 value = _dig(document, path)
                 if value is not None:
                     found.setdefault(name, value)
-        facts = Facts(_text(found.get("model")), _text(found.get("version")),
+        asked_for = parse_qs(urlsplit(self.url).query).get("model", [""])[0]
+        facts = Facts(asked_for or _text(found.get("model")), _text(found.get("version")),
                       _positive(found.get("max_model_length")))
         return facts, all(name in found for fact in engine.facts for name in fact.wanted)
 

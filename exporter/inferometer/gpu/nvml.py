@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -54,10 +55,12 @@ class Round:
     """What one round of calls to one GPU brought.
 
     `held`: of the reasons to throttle whose time the driver does not count, which hold now.
+    `slowest`: seconds that the slowest step took.
     """
 
     points: dict[Metric, dict[Extra, float]] = field(default_factory=dict)
     held: dict[str, bool] = field(default_factory=dict)
+    slowest: float = 0.0
 
     def put(self, points: Iterable[Point]) -> None:
         """Add points."""
@@ -110,6 +113,8 @@ class Driver:
 class Device:
     """One GPU: who it is, and how to read it. Remembers what it does not support."""
 
+    answered_at = 0.0  # when a step of the present round last ended, on the monotonic clock
+
     def __init__(self, index: int, handle: Any, uuid: str) -> None:
         self.index = index
         self.uuid = uuid
@@ -126,16 +131,26 @@ class Device:
         Raises GpuLostError, DriverLostError.
         """
         result = Round()
+        self.answered_at = time.monotonic()
         self._identify()
         self._see_mig_mode()
         for reading in _READINGS:
             result.put(self._points(reading, self.handle))
+            self._step(result)
         result.put(self._fields())
+        self._step(result)
         for mig, handle in self._instances(result):
             for reading in _SHARED_READINGS:
                 result.put(self._points(reading, handle, (mig,)))
+                self._step(result)
         result.held = self._held()
+        self._step(result)
         return result
+
+    def _step(self, result: Round) -> None:
+        now = time.monotonic()
+        result.slowest = max(result.slowest, now - self.answered_at)
+        self.answered_at = now
 
     def _identify(self) -> None:
         """Learn who the GPU is, as far as it has not told yet."""
@@ -353,11 +368,10 @@ def _ecc(kind: str, number: int) -> Callable[[Any], list[Point]]:
 
 _MEMORY = (_memory(getattr(pynvml, "nvmlMemory_v2", None)), _memory(None))
 _PROCESSES = tuple(
-    (_processes(kind, function),)
+    tuple(_processes(kind, f"nvmlDeviceGet{function}RunningProcesses_{version}")
+          for version in ("v3", "v2"))
     for kind, function in (
-        ("compute", "nvmlDeviceGetComputeRunningProcesses_v3"),
-        ("graphics", "nvmlDeviceGetGraphicsRunningProcesses_v3"),
-        ("mps", "nvmlDeviceGetMPSComputeRunningProcesses_v3"),
+        ("compute", "Compute"), ("graphics", "Graphics"), ("mps", "MPSCompute"),
     )
 )
 _SHARED_READINGS = (_MEMORY, *_PROCESSES)  # what a MIG instance has of its own

@@ -35,10 +35,12 @@ class Reader:
         self._thread.start()
 
     def stuck(self) -> bool:
-        """Whether the thread has been in the driver for longer than any value lives."""
+        """Whether the thread has been in one step for longer than any value lives."""
         since = self._sampler.gate.since(self)
-        ttl = self._sampler.config.time_to_live_seconds
-        return since is not None and time.monotonic() - since > ttl
+        if since is None:
+            return False
+        since = max(since, self.device.answered_at if self.device else since)
+        return time.monotonic() - since > self._sampler.config.time_to_live_seconds
 
     def done(self) -> bool:
         """Whether another may take its place."""

@@ -75,10 +75,9 @@ class Sampler:
         return snapshot if age <= self._longest_age(snapshot.took) else None
 
     def _longest_age(self, took: float) -> float:
-        """The time to live; two rounds where the driver is slow, though not so slow as to hang."""
-        config = self._config
-        ttl = config.time_to_live_seconds
-        return max(ttl, 2 * took + config.interval_seconds) if took <= ttl else ttl
+        """The time to live; two rounds where the driver is slow, but four times that at most."""
+        ttl = self._config.time_to_live_seconds
+        return min(max(ttl, 2 * took + self._config.interval_seconds), 4 * ttl)
 
     def settling(self, gpu: Gpu) -> bool:
         """Whether the GPU is so new that its first round may still be under way."""
@@ -236,7 +235,8 @@ class Sampler:
             if gpu is None or not self.owns(reader):
                 raise SessionEndedError
             _identify(gpu, device)
-            took = self._clock() - began
+            hung = result.slowest > self._config.time_to_live_seconds
+            took = 0.0 if hung else self._clock() - began
             gpu.take(result, began, took, wall, self._longest_age(took))
             if gpu.lost:
                 log.info("GPU is back", extra={"gpu": gpu.index, "uuid": gpu.uuid})

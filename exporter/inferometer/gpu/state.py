@@ -11,7 +11,10 @@ from inferometer.gpu.nvml import Extra, Round
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One GPU's last full round: when it began, on the monotonic clock, and what it brought."""
+    """One GPU's last full round: when it began, on the monotonic clock, and what it brought.
+
+    `took` is how long that took, 0 if a call hung: what came before is old then, not slow.
+    """
 
     at: float
     took: float
