@@ -215,7 +215,7 @@ class App:
         return [build, reloads, good, when]
 
 
-def with_flags(listen: str | None, engines: Sequence[str]) -> Overrides:
+def with_flags(listen: str | None, engines: Sequence[EngineTarget]) -> Overrides:
     """What flags make of a configuration, replacing what the file says. Raises ConfigError."""
 
     def apply(config: Config) -> Config:
@@ -223,9 +223,8 @@ def with_flags(listen: str | None, engines: Sequence[str]) -> Overrides:
             config = dataclasses.replace(
                 config, web=dataclasses.replace(config.web, listen=listen))
         if engines:
-            targets = tuple(EngineTarget(url) for url in engines)
             config = dataclasses.replace(
-                config, engines=dataclasses.replace(config.engines, targets=targets))
+                config, engines=dataclasses.replace(config.engines, targets=tuple(engines)))
             configuration.check(config, "command line")
         return config
 

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from inferometer import __version__
 from inferometer.app import App, load_config, with_flags
-from inferometer.config import ADDRESS, URL, ConfigError, is_engine_url, split_address
+from inferometer.config import (
+    ADDRESS,
+    URL,
+    ConfigError,
+    EngineTarget,
+    is_engine_url,
+    split_address,
+)
 from inferometer.logs import start_logging
 from inferometer.server import Server
 
@@ -72,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--config", type=Path, metavar="FILE", help="inferometer.yml")
     running.add_argument("--listen", type=_address, metavar="HOST:PORT",
                          help="where to serve; over the file (127.0.0.1:9839)")
-    running.add_argument("--engine", type=_url, metavar="URL", action="append", default=[],
+    running.add_argument("--engine", type=_engine, metavar="[NAME=]URL", action="append",
+                         default=[],
                          help="an engine to read, may be repeated; over the file's targets")
     running.add_argument("--log-level", choices=("debug", "info", "warning", "error"),
                          default="info", help="least level of log lines (info)")
@@ -128,7 +136,10 @@ def _address(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
-    if not is_engine_url(text):
+def _engine(text: str) -> EngineTarget:
+    name, equals, url = text.partition("=")
+    if not equals or "/" in name:  # the sign is of the URL's own query, if it is there
+        name, url = "", text
+    if not is_engine_url(url):
         raise argparse.ArgumentTypeError(f"{text!r} is not {URL}")
-    return text
+    return EngineTarget(url, name)

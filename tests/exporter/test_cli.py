@@ -28,7 +28,7 @@ def test_help_of_run_teaches_by_defaults_and_examples() -> None:
     done = command("run", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     said = " ".join(done.stdout.split())
-    for words in ("--config FILE", "--listen HOST:PORT", "127.0.0.1:9839", "--engine URL",
+    for words in ("--config FILE", "--listen HOST:PORT", "127.0.0.1:9839", "--engine [NAME=]URL",
                   "may be repeated", "over the file", "SIGHUP reads the configuration again",
                   "engines are looked for on the usual ports",
                   "inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839"):
@@ -198,3 +198,13 @@ def test_the_log_level_leaves_out_what_is_below(tmp_path: Path) -> None:
         running.scrape()
         assert running.stop() == 0
         assert running.lines == []
+
+
+def test_an_engine_may_be_named_on_the_command_line() -> None:
+    with Engine(fixture("llama.cpp-0.6.0/after.prom")) as engine:
+        engine.paths["/metrics?model=b"] = fixture("llama.cpp-0.6.0/idle.prom")
+        urls = (f"first={engine.url}", "--engine", f"{engine.url}/metrics?model=b")
+        with exporter("--engine", *urls) as running:
+            page = running.scrape()
+    assert page.value("llm_server_up", target="first") == 1
+    assert page.value("llm_server_up", target=engine.name, model="b") == 1

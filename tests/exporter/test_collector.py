@@ -233,3 +233,16 @@ def test_only_the_chosen_collectors_are_asked() -> None:
     said = {family.metric: family.points for family in scrape.families(Deadline(1.0), ["gpu"])}
     assert said[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
     assert (chosen.calls, other.calls) == (1, 0)
+
+
+def test_a_scrape_in_a_hurry_is_not_bound_to_one_that_is_patient() -> None:
+    def as_late_as_it_may(deadline: Deadline) -> list[Family]:
+        time.sleep(0.7 * deadline.left())
+        return tokens(1.0)
+
+    scrape = scrape_of(Fake("engines", as_late_as_it_may))
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(scraped, scrape, 6.0)
+        time.sleep(0.3)
+        assert scraped(scrape, 2.0)[c.COLLECTOR_SUCCESS] == {("engines",): 1.0}
+        assert patient.result()[c.COLLECTOR_SUCCESS] == {("engines",): 1.0}

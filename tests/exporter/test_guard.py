@@ -316,3 +316,10 @@ def test_what_was_folded_never_falls_whatever_its_sources_do(
                 assert isinstance(value, float)
                 assert value >= last.get(key, 0.0)
                 last[key] = value
+
+
+def test_ranks_stay_within_their_labels_budget() -> None:
+    said = admit(Guard(), COUNTER, {("t", "vllm", "m", str(rank)): 1.0 for rank in range(500)})
+    ranks = {key[3] for key in said} - {""}
+    assert len(ranks) == 64
+    assert total(said.values()) == 500.0

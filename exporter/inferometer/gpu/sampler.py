@@ -75,9 +75,9 @@ class Sampler:
         return snapshot if age <= self._longest_age(snapshot.took) else None
 
     def _longest_age(self, took: float) -> float:
-        """The time to live; two rounds where the driver is slow, but four times that at most."""
+        """The time to live; three rounds where the driver is slow, but four such times at most."""
         ttl = self._config.time_to_live_seconds
-        return min(max(ttl, 2 * took + self._config.interval_seconds), 4 * ttl)
+        return min(max(ttl, 3 * took + self._config.interval_seconds), 4 * ttl)
 
     def settling(self, gpu: Gpu) -> bool:
         """Whether the GPU is so new that its first round may still be under way."""

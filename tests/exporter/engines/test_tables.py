@@ -479,6 +479,85 @@ def test_llama_cpp_counts_no_requests_and_claims_none() -> None:
     assert reading.sources["requests_success"] == "unavailable"
 
 
+def test_sglang_aborts_are_said_as_such_and_shown_from_zero() -> None:
+    reading = play(sglang(num_requests_total=10, num_aborted_requests_total=3))
+    assert ended(reading, "abort") == {"abort": 3}
+    assert reading.sources["requests_abort"] == "native"
+    assert ended(play(sglang(num_requests_total=10)), "abort") == {"abort": 0}
+
+
+def test_sglang_success_after_a_restart_counts_each_of_its_children_anew() -> None:
+    def page(streamed: int, plain: int) -> str:
+        return exposition("sglang:num_requests_total", "counter", *(
+            f'sglang:num_requests_total{{is_streaming="{s}",model_name="m"}} {n}'
+            for s, n in (("true", streamed), ("false", plain))))
+
+    player = Player()
+    assert ended(player.play(page(100, 0)), "success") == {"finished": 100}
+    assert ended(player.play(page(10, 95)), "success") == {"finished": 205}
+
+
+def test_sglang_priorities_are_not_counted_beside_their_sum() -> None:
+    for spelt, running in (('priority=""', 8), ('priority="1"', None)):
+        parts = [f'sglang:num_running_reqs{{model_name="m",priority="{p}"}} {n}'
+                 for p, n in (("1", 3), ("5", 5))]
+        whole = [f'sglang:num_running_reqs{{model_name="m",{spelt}}} 8'] if running else []
+        page = exposition("sglang:num_running_reqs", "gauge", *whole, *parts)
+        assert only(play(page), c.SERVER_RUNNING) == 8
+
+
+def test_the_http_family_of_an_engine_is_known() -> None:
+    page = exposition("sglang:http_responses_total", "counter",
+                      'sglang:http_responses_total{endpoint="/health",status_code="200"} 1')
+    assert play(page).unknown == 0
+
+
+def test_a_worker_that_goes_takes_nothing_from_what_was_counted() -> None:
+    def page(**workers: int) -> str:
+        counted = exposition("ray_vllm_generation_tokens_total", "counter", *(
+            f'ray_vllm_generation_tokens_total{{WorkerId="{worker}",model_name="m"}} {n}'
+            for worker, n in workers.items()))
+        timed = [line for worker, n in workers.items() for line in (
+            f'ray_vllm_time_to_first_token_seconds_bucket{{WorkerId="{worker}",le="+Inf",'
+            f'model_name="m"}} {n}',
+            f'ray_vllm_time_to_first_token_seconds_sum{{WorkerId="{worker}",model_name="m"}} {n}',
+        )]
+        return counted + exposition("ray_vllm_time_to_first_token_seconds", "histogram", *timed)
+
+    player = Player()
+    said = [player.play(page(**workers)) for workers in (
+        {"a": 1000, "b": 500}, {"a": 1010, "b": 510}, {"a": 1020}, {"a": 1030, "c": 5}, {"c": 3})]
+    totals = [1500, 1520, 1530, 1545, 3]  # the last is a whole engine that starts anew
+    assert [only(reading, c.SERVER_OUTPUT) for reading in said] == totals
+    assert [histogram(reading, c.SERVER_TTFT).counts[-1] for reading in said] == totals
+
+
+def test_http_errors_are_counted_child_by_child() -> None:
+    def page(chat: int, completions: int, engine: int) -> str:
+        counted = exposition("http_requests_total", "counter", *(
+            f'http_requests_total{{handler="/v1/{path}",method="POST",status="5xx"}} {n}'
+            for path, n in (("chat/completions", chat), ("completions", completions))))
+        return counted + exposition(
+            "vllm:request_success_total", "counter",
+            f'vllm:request_success_total{{finished_reason="error",model_name="m"}} {engine}')
+
+    player = Player()
+    said = [ended(player.play(page(*counts)), "error")["http_5xx"]
+            for counts in ((100, 50, 0), (100, 5, 0), (100, 6, 0), (120, 6, 20))]
+    assert said == [150, 155, 156, 156]
+
+
+def test_while_nothing_tells_nameless_routes_from_unknown_paths_nothing_is_claimed() -> None:
+    def page(**classes: int) -> str:
+        return fixture("vllm-0.32.0/idle.prom").decode() + "".join(
+            f'http_requests_total{{handler="none",method="POST",status="{name[1:]}"}} {n}\n'
+            for name, n in classes.items())
+
+    player = Player()
+    assert ended(player.play(page(_4xx=500)), "invalid") == {}
+    assert ended(player.play(page(_4xx=510, _2xx=1)), "invalid") == {"http_4xx": 510}
+
+
 def test_progress_moves_with_the_tokens_and_stays_when_they_freeze() -> None:
     player = Player()
     moved = [only(player.play(fixture(f"vllm-0.32.0/{page}.prom")), c.SERVER_LAST_PROGRESS)

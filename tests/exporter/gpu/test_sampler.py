@@ -355,12 +355,12 @@ def wait_for_ever(release: threading.Event) -> None:
     release.wait(20)
 
 
-def test_where_the_driver_is_slow_two_rounds_are_fresh_within_bounds() -> None:
+def test_where_the_driver_is_slow_three_rounds_are_fresh_within_bounds() -> None:
     now = [0.0]
     config = GpuConfig(interval_seconds=1.0, time_to_live_seconds=5.0)
     sampler = Sampler(config, Scripted(), clock=lambda: now[0])
     gpu = Gpu("GPU-0", 0)
-    for took, longest in ((0.1, 5.0), (4.0, 9.0), (60.0, 20.0)):
+    for took, longest in ((0.1, 5.0), (4.0, 13.0), (60.0, 20.0)):
         gpu.snapshot = Snapshot(100.0, took, {})
         now[0] = 100.0 + longest
         assert sampler.fresh(gpu), took
