@@ -12,9 +12,6 @@ from tests.exporter.support import Engine, exporter, fixture, free_port, send, w
 
 pytestmark = pytest.mark.timeout(60)
 
-# Help.
-
-
 def test_help_says_what_there_is_to_do_and_the_exit_codes() -> None:
     done = command("--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -53,9 +50,6 @@ def test_version_is_the_packages() -> None:
     done = command("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"inferometer {__version__}\n", "")
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
-
-
-# Wrong arguments.
 
 
 @pytest.mark.parametrize(("arguments", "why"), [
@@ -97,9 +91,6 @@ def test_two_engines_of_one_name_on_the_command_line_are_one_too_many() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (
         2, "", "inferometer: command line: engines.targets[1]: the name '127.0.0.1:1' is taken; "
                "give it another\n")
-
-
-# Flags and what is printed.
 
 
 def test_flags_are_over_the_file(tmp_path: Path) -> None:
@@ -163,9 +154,6 @@ def test_the_usual_ports_are_looked_at_when_nothing_is_configured() -> None:
         wait_for(lambda: running.printed[-1].startswith("  engines  "), 15)
         assert running.printed[-1].endswith(
             "looking on 127.0.0.1, ports 8000, 8080, 3000, 30000, every 10 s\n")
-
-
-# Logs.
 
 
 def test_logs_are_json_on_standard_error_and_tell_changes_only(tmp_path: Path) -> None:

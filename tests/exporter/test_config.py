@@ -29,9 +29,6 @@ from tests.exporter.process import command
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inferometer.yml"
 INVALID = sorted((Path(__file__).parent / "config").glob("invalid-*.yml"))
 
-# A wrong file.
-
-
 def test_there_is_a_file_for_what_can_be_wrong() -> None:
     assert len(INVALID) > 90
 
@@ -124,9 +121,6 @@ def only_a_config_error(text: str) -> None:
     assert said.isprintable(), said
 
 
-# A good file.
-
-
 @pytest.mark.parametrize("text", ["", "# nothing", "web:", "cost: {gpu_hour_usd: }",
                                   "engines: {targets: }", "fleet: {models: , limits: }"])
 def test_what_is_commented_out_leaves_the_defaults(text: str) -> None:
@@ -158,9 +152,6 @@ def test_a_target_without_a_name_is_called_by_host_and_port(url: str, name: str,
     assert target_name(EngineTarget(url)) == name
     assert target_name(EngineTarget(url, "chat")) == "chat"
     assert local_port(EngineTarget(url)) == port
-
-
-# The example.
 
 
 def uncommented(text: str) -> str:

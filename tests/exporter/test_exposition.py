@@ -52,9 +52,6 @@ def whole_catalogue() -> list[Family]:
     return families
 
 
-# The whole page.
-
-
 def test_both_parsers_read_the_same_from_a_page_with_every_metric_there_is() -> None:
     families = whole_catalogue()
     read = [samples(page(*families, content=content), content) for content in (TEXT, OPENMETRICS)]
@@ -103,9 +100,6 @@ def test_families_without_points_are_left_out(content: str, expected: str) -> No
     assert page(Family(SIZE), Family(DONE), content=content) == expected
 
 
-# Labels.
-
-
 def test_an_empty_optional_label_is_left_out_and_another_is_not() -> None:
     assert 'size_bytes{place=""} 1.0\n' in page(Family(SIZE, {("", ""): 1.0}))
     assert 'size_bytes{place="a",rank="0"} 1.0\n' in page(Family(SIZE, {("a", "0"): 1.0}))
@@ -146,9 +140,6 @@ def test_help_is_escaped_as_the_format_wants(content: str, expected: str) -> Non
     assert f"# HELP odd {expected}\n" in page(Family(odd, {(): 1.0}), content=content)
 
 
-# Numbers.
-
-
 @pytest.mark.parametrize(("value", "text"), [
     (0, "0.0"), (1, "1.0"), (-1.5, "-1.5"), (0.1, "0.1"), (1e-7, "1e-07"), (123456.0, "123456.0"),
     (1e6, "1e+06"), (12345678.0, "1.2345678e+07"), (1e21, "1e+21"),
@@ -164,9 +155,6 @@ def test_numbers_are_in_canonical_form(value: float, text: str) -> None:
 def test_a_number_says_exactly_what_it_is(value: float) -> None:
     read = float(number(value))
     assert read == value or (math.isnan(read) and math.isnan(value))
-
-
-# Histograms.
 
 
 def took(content: str, total: float | None = 2.5, rank: str = "") -> str:

@@ -62,9 +62,6 @@ def up(page: Page) -> dict[str, float]:
     return {s.labels["target"]: s.value for s in page.find("llm_server_up")}
 
 
-# A good change.
-
-
 def test_a_good_file_takes_effect_at_sighup(config: Path, vllm: Engine, tgi: Engine) -> None:
     config.write_text(targets(vllm) + "fleet: {budgets_usd: {day: 10}}\n")
     with started(*ANYWHERE, "--config", config) as running:
@@ -192,9 +189,6 @@ def test_scrapes_during_reloads_are_all_answered(config: Path, vllm: Engine, tgi
                 for value in page.values("inferometer_collector_success")} == {1.0}
 
 
-# A bad one.
-
-
 @pytest.mark.parametrize(("text", "why"), [
     ("gpu: {interval_seconds: 0}", "gpu.interval_seconds: must be a number of seconds above 0 "
                                    "and at most 86400, not 0.0"),
@@ -230,9 +224,6 @@ def test_a_bad_file_leaves_the_old_configuration_in_force(config: Path, vllm: En
         assert hang_up(running).value(GOOD) == 1.0
 
 
-# Over HTTP.
-
-
 def test_reload_over_http_says_how_it_went(config: Path) -> None:
     enabled = ALONE + "web: {enable_reload: true}\n"
     config.write_text(enabled)
@@ -254,9 +245,6 @@ def test_reload_over_http_is_not_there_unless_switched_on(config: Path) -> None:
         for method in ("GET", "POST", "PUT"):
             assert get(running.port, "/-/reload", method).status == 404
         assert running.scrape().value(RELOADS, result="success") == 0.0
-
-
-# What waits for the next start.
 
 
 def test_another_address_is_warned_about_and_waits_for_the_next_start(config: Path) -> None:
@@ -314,9 +302,6 @@ def test_a_password_that_was_changed_holds_after_a_reload(config: Path, tmp_path
         running.process.send_signal(signal.SIGHUP)
         wait_for(lambda: messages(running, "reload failed, the old configuration stays"))
         assert (status("new"), status("old")) == (200, 401)
-
-
-# What a target is made of.
 
 
 def certificate(file: Path) -> None:

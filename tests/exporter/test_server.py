@@ -81,9 +81,6 @@ def raw(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
         return received
 
 
-# Formats.
-
-
 @pytest.mark.parametrize(("accept", "kind"), [
     (PROMETHEUS_2_42, OPENMETRICS),
     (PROMETHEUS_3, OPENMETRICS),
@@ -161,9 +158,6 @@ def test_the_page_is_compressed_only_when_asked(server: Exporter, header: str | 
 def test_a_short_answer_is_not_compressed(server: Exporter) -> None:
     response = get(server.port, "/-/healthy", headers={"Accept-Encoding": "gzip"})
     assert (response.text, response.headers.get("Content-Encoding")) == ("healthy\n", None)
-
-
-# Connections.
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready", "/", "/nothing"])
@@ -263,9 +257,6 @@ def test_a_bad_request_costs_its_own_connection_only(server: Exporter, request_:
     assert server.process.poll() is None
 
 
-# Routes.
-
-
 @pytest.mark.parametrize("path", [
     "/metric", "/metrics/", "/Metrics", "/metrics/x", "/-/", "/-/reload", "/-/quit", "/favicon.ico",
     "/../etc/passwd", "/-/healthy/",
@@ -338,9 +329,6 @@ def test_collect_and_exclude_together_are_a_bad_request(server: Exporter) -> Non
         400, "collect[] and exclude[] cannot be used together\n")
 
 
-# Time.
-
-
 @pytest.mark.parametrize(("header", "seconds"), [
     ("10", 9.5), ("30.000000", 29.5), ("1", 0.8), ("0.3", 0.24), ("1e9", 119.5),
     (None, 9.5), ("0", 9.5), ("-1", 9.5), ("NaN", 9.5), ("inf", 9.5), ("soon", 9.5), ("", 9.5),
@@ -390,9 +378,6 @@ def test_a_timeout_that_makes_no_sense_is_taken_for_the_default(tmp_path: Path) 
         assert not any(page.done() for page in pages)
         answer_now()
         assert [page.result().value("llm_server_up") for page in pages] == [1.0] * 6
-
-
-# Its life.
 
 
 def test_it_is_not_ready_before_the_first_look_has_ended(tmp_path: Path) -> None:
@@ -487,9 +472,6 @@ def test_it_listens_on_ipv6_too(tmp_path: Path, listen: str, hosts: list[str]) -
         for host in hosts:
             said = raw(running.port, b"GET /-/healthy HTTP/1.0\r\n\r\n", host)
             assert said.endswith(b"\r\n\r\nhealthy\n")
-
-
-# TLS and passwords.
 
 
 @pytest.fixture(scope="module")

@@ -65,9 +65,6 @@ class Fleet:
         return list(self.said(c.COST_IDLE).values())
 
 
-# GPUs.
-
-
 def test_a_gpu_costs_its_price_per_hour_by_the_second() -> None:
     fleet = Fleet(PRICES, H100, L4)
     fleet.passes(1)
@@ -187,9 +184,6 @@ def test_a_gpu_that_comes_later_costs_from_then_on() -> None:
     assert fleet.said(c.COST_IDLE)["9", "GPU-9"] == pytest.approx(1.8)
 
 
-# Fixed costs.
-
-
 @pytest.mark.parametrize(("year", "month", "days"), [
     (2026, 1, 31), (2026, 2, 28), (2028, 2, 29), (2026, 4, 30), (2026, 12, 31), (2100, 2, 28),
 ])
@@ -262,9 +256,6 @@ def test_overhead_without_anything_to_put_it_on_is_nothing() -> None:
     assert fleet.said(c.COST) == {("overhead", "", ""): 0.0}
 
 
-# Budgets and limits.
-
-
 def test_budgets_are_said_for_the_fleet_and_for_models() -> None:
     fleet = Fleet("fleet: {budgets_usd: {day: 100},"
                   " models: {tiny: {budgets_usd: {day: 10, month: 0}}, big: {}}}")
@@ -288,9 +279,6 @@ def test_every_limit_and_period_is_a_value_of_the_contract() -> None:
     for limit, unit in LIMITS.values():
         assert limit in units[unit].labels[0].values
     assert len(LIMITS) == sum(len(metric.labels[0].values) for metric in units.values())
-
-
-# Reloads.
 
 
 def configure(fleet: Fleet, text: str) -> None:
