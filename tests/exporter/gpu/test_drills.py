@@ -158,6 +158,15 @@ def test_slow_calls_slow_no_page_and_values_stay_fresh(start: Start) -> None:
     assert min(took) < 0.3  # one round of one GPU alone takes longer
 
 
+def test_a_round_longer_than_a_values_life_is_slow_and_no_hang(start: Start) -> None:
+    drill = start("gpus 2", "delay * * 50", time_to_live=0.8)  # some 25 calls a round
+    wait_for(lambda: drill.exporter.scrape().values("gpu_up") == [1, 1], 15)
+    for _ in range(10):
+        assert drill.exporter.scrape().values("gpu_up") == [1, 1]
+        time.sleep(0.3)
+    assert not drill.logged("GPU lost")
+
+
 def test_what_a_gpu_does_not_support_is_absent_for_that_gpu_only_and_asked_once(
         start: Start) -> None:
     absent = {
