@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inferometer.catalogue import Metric
@@ -108,8 +107,3 @@ class Family:
         if unknown:
             raise KeyError(f"{self.metric.name} has no label {', '.join(sorted(unknown))}")
         self.points[tuple(labels.get(name, "") for name in self.metric.label_names)] = value
-
-
-def families(values: Mapping[Metric, Mapping[Key, Value]]) -> list[Family]:
-    """Families out of a mapping, without the empty ones."""
-    return [Family(metric, dict(points)) for metric, points in values.items() if points]

@@ -104,7 +104,7 @@ class Describer:
                   metric: Metric) -> Mapping[Place, Mapping[Child, Value]]:
         if metric.kind == "histogram":
             return series.histograms(view)
-        return series.children(view, series.kind or metric.kind)
+        return series.children(view, metric.kind)
 
     def _put(self, reading: Reading, metric: Metric, values: Mapping[Place, Value]) -> None:
         engine_wide = c.RANK not in metric.labels

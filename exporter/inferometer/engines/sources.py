@@ -18,16 +18,14 @@ class Series:
     """The family of this name: those of its samples whose labels are as `where` says, combined.
 
     `part` is `_sum` or `_count` of a histogram taken as a counter; `label` reads the number from
-    a label instead of from the value; `kind` overrides what the family must be typed as.
+    a label instead of from the value.
     """
 
     name: str
     where: Mapping[str, tuple[str, ...]] | None = None
     part: str = ""
     label: str = ""
-    kind: str = ""
     combine: Callable[[list[float]], float] = sum
-    scale: float = 1.0
     most: float = math.inf
     derived: bool = False
 
@@ -41,8 +39,7 @@ class Series:
         if metric.kind == "histogram":
             return {place: reduce(Histogram.plus, children.values())
                     for place, children in self.histograms(view).items()}
-        kind = self.kind or metric.kind
-        return {place: number for place, number in self.numbers(view, kind).items()
+        return {place: number for place, number in self.numbers(view, metric.kind).items()
                 if 0 <= number <= self.most}
 
     def numbers(self, view: View, kind: str) -> dict[Place, float]:
@@ -81,7 +78,7 @@ class Series:
             if value is None or not math.isfinite(value):
                 continue
             if value >= 0 or kind != "counter":
-                yield sample.labels, value * self.scale
+                yield sample.labels, value
 
     def _wanted(self, labels: Labels) -> bool:
         return all(labels.get(name, "") in values for name, values in (self.where or {}).items())
@@ -96,7 +93,7 @@ class Series:
                 parts.setdefault(key, _Parts()).add(sample.suffix, sample.labels, sample.value)
         children: dict[Place, dict[Child, Histogram]] = {}
         for (place, child), part in parts.items():
-            histogram = part.histogram(self.scale)
+            histogram = part.histogram()
             if histogram is not None:
                 children.setdefault(place, {})[child] = histogram
         return children
@@ -189,7 +186,7 @@ class _Parts:
         elif suffix == "_sum":
             self.total = max(value, self.total if self.total is not None else -math.inf)
 
-    def histogram(self, scale: float) -> Histogram | None:
+    def histogram(self) -> Histogram | None:
         """The child, None if it has neither a count nor an infinite bucket."""
         last = self.buckets.pop(math.inf, self.count)
         if last is None:
@@ -198,8 +195,7 @@ class _Parts:
         counts: list[float] = []
         for bound in bounds:  # a page written while it is read may dip by one
             counts.append(min(last, max(self.buckets[bound], counts[-1] if counts else 0.0)))
-        total = None if self.total is None else self.total * scale
-        return Histogram(tuple(b * scale for b in bounds), (*counts, last), total)
+        return Histogram(tuple(bounds), (*counts, last), self.total)
 
 
 def _number(text: str | None) -> float | None:
