@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.exporter.support import START_SECONDS, Exporter, get, wait_for
+from tests.exporter.support import START_SECONDS, Exporter, get, launched, wait_for
 
 COMMAND = (sys.executable, "-m", "inferometer")
 ANYWHERE = ("--listen", "127.0.0.1:0")  # a port nobody has
@@ -22,31 +20,12 @@ ALONE = "gpu: {enabled: false}\nengines: {discover_ports: []}\n"  # nothing to l
 @contextlib.contextmanager
 def started(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
     """The process once it has said where it listens, or has ended."""
-    process = subprocess.Popen([*COMMAND, "run", *map(str, arguments)], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env={**os.environ, **(env or {})})
-    running = Exporter(process, 0)
-    readers = [threading.Thread(target=lines.extend, args=(pipe,), daemon=True)
-               for pipe, lines in ((process.stdout, running.printed),
-                                   (process.stderr, running.lines))]
-    for reader in readers:
-        reader.start()
-    try:
-        wait_for(lambda: said_port(running) or process.poll() is not None, START_SECONDS)
-        if process.poll() is not None:
-            for reader in readers:
-                reader.join(5)
+    with launched(*map(str, arguments), env=env) as running:
+        wait_for(lambda: said_port(running) or running.process.poll() is not None, START_SECONDS)
+        if running.process.poll() is not None:
+            running.read_out()
         running.port = said_port(running)
         yield running
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
-        for reader in readers:
-            reader.join(5)
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
 
 
 def said_port(running: Exporter) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -102,6 +103,12 @@ class Exporter:
     port: int
     lines: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
+    readers: list[threading.Thread] = field(default_factory=list)
+
+    def read_out(self) -> None:
+        """Wait until all that an ended process said has been read."""
+        for reader in self.readers:
+            reader.join(5)
 
     def scrape(self, path: str = "/metrics", **headers: str) -> Page:
         response = get(self.port, path, headers=headers)
@@ -117,32 +124,40 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def exporter(*arguments: str, env: Mapping[str, str] | None = None,
-             config: Path | None = None) -> Iterator[Exporter]:
-    """`inferometer run` on a free port, ready to be scraped; ended by its pid."""
-    port = free_port()
-    command = [sys.executable, "-m", "inferometer", "run", "--listen", f"127.0.0.1:{port}",
-               *(["--config", str(config)] if config else []), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+def launched(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
+    """`inferometer run` with these arguments, at its very beginning; ended by its pid."""
+    process = subprocess.Popen([sys.executable, "-m", "inferometer", "run", *arguments],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **(env or {})})
-    running = Exporter(process, port)
-    readers = [threading.Thread(target=lambda p=pipe, i=into: i.extend(p), daemon=True)
-               for pipe, into in ((process.stderr, running.lines),
-                                  (process.stdout, running.printed))]
-    for reader in readers:
+    running = Exporter(process, 0)
+    running.readers = [
+        threading.Thread(target=lines.extend, args=(pipe,), daemon=True)
+        for pipe, lines in ((process.stdout, running.printed), (process.stderr, running.lines))]
+    for reader in running.readers:
         reader.start()
     try:
-        wait_for(lambda: process.poll() is not None or _answers(port), START_SECONDS)
-        assert process.poll() is None, "".join(running.lines)
         yield running
     finally:
+        process.send_signal(signal.SIGCONT)  # a test may have stopped it
         process.kill()
         process.wait()
-        for reader in readers:
-            reader.join(5)
+        running.read_out()
         for pipe in (process.stdout, process.stderr):
             if pipe:
                 pipe.close()
+
+
+@contextlib.contextmanager
+def exporter(*arguments: str, env: Mapping[str, str] | None = None,
+             config: Path | None = None) -> Iterator[Exporter]:
+    """`inferometer run` on a free port, ready to be scraped."""
+    port = free_port()
+    settings = ["--config", str(config)] if config else []
+    with launched("--listen", f"127.0.0.1:{port}", *settings, *arguments, env=env) as running:
+        running.port = port
+        wait_for(lambda: running.process.poll() is not None or _answers(port), START_SECONDS)
+        assert running.process.poll() is None, "".join(running.lines)
+        yield running
 
 
 def _answers(port: int) -> bool:
