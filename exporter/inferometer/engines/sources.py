@@ -18,7 +18,7 @@ class Series:
     """The family of this name: those of its samples whose labels are as `where` says, combined.
 
     `part` is `_sum` or `_count` of a histogram taken as a counter; `label` reads the number from
-    a label instead of from the value.
+    a label instead of from the value; `scale` brings the page's unit to the metric's.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Series:
     label: str = ""
     combine: Callable[[list[float]], float] = sum
     most: float = math.inf
+    scale: float = 1.0
     derived: bool = False
 
     @property
@@ -78,7 +79,7 @@ class Series:
             if value is None or not math.isfinite(value):
                 continue
             if value >= 0 or kind != "counter":
-                yield sample.labels, value
+                yield sample.labels, value * self.scale
 
     def _wanted(self, labels: Labels) -> bool:
         return all(labels.get(name, "") in values for name, values in (self.where or {}).items())
@@ -93,7 +94,7 @@ class Series:
                 parts.setdefault(key, _Parts()).add(sample.suffix, sample.labels, sample.value)
         children: dict[Place, dict[Child, Histogram]] = {}
         for (place, child), part in parts.items():
-            histogram = part.histogram()
+            histogram = part.histogram(self.scale)
             if histogram is not None:
                 children.setdefault(place, {})[child] = histogram
         return children
@@ -121,10 +122,22 @@ class Total:
 
 @dataclass(frozen=True)
 class Difference:
-    """A counter that is one counter less another."""
+    """A counter or gauge that is one less another."""
 
     whole: Series
     part: Series
+    derived: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The families subtracted."""
+        return self.whole.name, self.part.name
+
+    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
+        """The differences of gauges, where both are there; never below 0."""
+        wholes, parts = self.whole.numbers(view, "gauge"), self.part.numbers(view, "gauge")
+        return {place: max(0.0, wholes[place] - parts[place])
+                for place in wholes.keys() & parts.keys()}
 
 
 @dataclass(frozen=True)
@@ -186,8 +199,8 @@ class _Parts:
         elif suffix == "_sum":
             self.total = max(value, self.total if self.total is not None else -math.inf)
 
-    def histogram(self) -> Histogram | None:
-        """The child, None if it has neither a count nor an infinite bucket."""
+    def histogram(self, scale: float) -> Histogram | None:
+        """The child in our unit, None if it has neither a count nor an infinite bucket."""
         last = self.buckets.pop(math.inf, self.count)
         if last is None:
             return None
@@ -195,7 +208,8 @@ class _Parts:
         counts: list[float] = []
         for bound in bounds:  # a page written while it is read may dip by one
             counts.append(min(last, max(self.buckets[bound], counts[-1] if counts else 0.0)))
-        return Histogram(tuple(bounds), (*counts, last), self.total)
+        total = None if self.total is None else self.total * scale
+        return Histogram(tuple(bound * scale for bound in bounds), (*counts, last), total)
 
 
 def _number(text: str | None) -> float | None:
