@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inferometer.catalogue import Metric
@@ -107,3 +108,7 @@ class Family:
         if unknown:
             raise KeyError(f"{self.metric.name} has no label {', '.join(sorted(unknown))}")
         self.points[tuple(labels.get(name, "") for name in self.metric.label_names)] = value
+
+    def items(self) -> Iterator[tuple[Key, Value]]:
+        """Every point with its key."""
+        yield from self.points.items()
