@@ -6,13 +6,13 @@ not at every scrape. Numbers and `le` are in OpenMetrics' canonical form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from prometheus_client.utils import floatToGoString
 
 from inferometer.catalogue import Metric
-from inferometer.samples import Family, Histogram, Key, Value
+from inferometer.samples import Block, Family, Histogram, Key, Ticket
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -36,22 +36,35 @@ def content_type(accept: str | None) -> str:
 def render(families: Iterable[Family], content: str) -> bytes:
     """The page in the given content type. Families of one metric are joined, empty ones left out.
     """
-    merged: dict[Metric, dict[Key, Value]] = {}
+    merged: dict[Metric, Family] = {}
     for family in families:
-        if family.points:
-            merged.setdefault(family.metric, {}).update(family.points)
+        if family.points or family.blocks:
+            whole = merged.setdefault(family.metric, Family(family.metric))
+            whole.points.update(family.points)
+            whole.blocks += family.blocks
     lines: list[str] = []
-    for metric, points in merged.items():
-        lines.extend(_header(metric, content))
-        for key, value in points.items():
+    for metric, family in merged.items():
+        lines.append(_header(metric, content))
+        lines += [block.text for block in family.blocks]
+        for key, value in family.points.items():
             if isinstance(value, Histogram):
-                _histogram(lines, metric, key, value, content)
+                lines.append(_histogram(metric, key, value, content))
             else:
                 lines.append(f"{metric.name}{_labels(metric, key)} {number(value)}")
     if content == OPENMETRICS:
         lines.append("# EOF")
     lines.append("")
     return "\n".join(lines).encode(errors="replace")  # JSON knows characters that UTF-8 does not
+
+
+def block(metric: Metric, points: Mapping[Key, float], before: Block | None = None) -> Block:
+    """These points with their text, or the block made before if they are still the same."""
+    if before is not None and before.points == points:
+        return before
+    text = "\n".join([f"{metric.name}{_labels(metric, key)} {number(value)}"
+                      for key, value in points.items()])
+    same_keys = before is not None and before.points.keys() == points.keys()
+    return Block(points, text, before.ticket if before is not None and same_keys else Ticket())
 
 
 @lru_cache(maxsize=8192)
@@ -68,14 +81,14 @@ def _weight(text: str) -> float:
 
 
 @lru_cache(maxsize=512)
-def _header(metric: Metric, content: str) -> tuple[str, str]:
+def _header(metric: Metric, content: str) -> str:
     name = metric.name
     if content == OPENMETRICS and metric.kind == "counter":
         name = name.removesuffix("_total")
     text = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
     if content == OPENMETRICS:
         text = text.replace('"', '\\"')
-    return f"# HELP {name} {text}", f"# TYPE {name} {metric.kind}"
+    return f"# HELP {name} {text}\n# TYPE {name} {metric.kind}"
 
 
 @lru_cache(maxsize=65536)
@@ -92,15 +105,24 @@ def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _histogram(lines: list[str], metric: Metric, key: Key, value: Histogram,
-               content: str) -> None:
-    labels = _labels(metric, key)
+def _histogram(metric: Metric, key: Key, value: Histogram, content: str) -> str:
+    value = value.coarsened(metric.bounds)
+    numbers = list(map(number, value.counts))
+    has_sum = value.total is not None
+    if has_sum or content != OPENMETRICS:  # which has no count without a sum
+        numbers.append(numbers[-1])
+    if value.total is not None:
+        numbers.append(number(value.total))
+    return _histogram_form(metric, key, value.bounds, len(numbers)) % tuple(numbers)
+
+
+@lru_cache(maxsize=8192)
+def _histogram_form(metric: Metric, key: Key, bounds: tuple[float, ...], size: int) -> str:
+    """A histogram's lines with `%s` for its `size` numbers: buckets, count and sum."""
+    labels = _labels(metric, key).replace("%", "%%")
     inside = labels[1:-1] + "," if labels else ""
     name = metric.name
-    value = value.coarsened(metric.bounds)
-    for bound, count in zip((*value.bounds, float("inf")), value.counts, strict=True):
-        lines.append(f'{name}_bucket{{{inside}le="{number(bound)}"}} {number(count)}')
-    if value.total is not None or content != OPENMETRICS:  # which has no count without a sum
-        lines.append(f"{name}_count{labels} {number(value.counts[-1])}")
-    if value.total is not None:
-        lines.append(f"{name}_sum{labels} {number(value.total)}")
+    lines = [f'{name}_bucket{{{inside}le="{number(bound)}"}} %s'
+             for bound in (*bounds, float("inf"))]
+    lines += [f"{name}_count{labels} %s", f"{name}_sum{labels} %s"]
+    return "\n".join(lines[:size])

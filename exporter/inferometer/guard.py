@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 
 from inferometer.catalogue import FOLDING, LABELS_FOLDED, OTHER, Metric
 from inferometer.counters import Sums
-from inferometer.samples import Family, Key, Value, sum_of
+from inferometer.samples import Block, Family, Key, Ticket, Value, sum_of
 
 LONGEST_VALUE = 200  # characters; a longer label value is folded like one over the cap
 SEAT_KEPT_SECONDS = 3600.0
@@ -54,9 +54,12 @@ class Guard:
         if seats is None:
             seats = self._seats[metric] = _Seats(metric)
         seats.expire(now)
+        blocks = [block for block in family.blocks if seats.hold(block, now)]
+        loose = family.points if len(blocks) == len(family.blocks) else dict(
+            Family(metric, family.points, [b for b in family.blocks if b not in blocks]).items())
         points: dict[Key, Value] = {}
         folded: dict[Key, dict[Key, Value]] = {}
-        for key, value in family.points.items():
+        for key, value in loose.items():
             if seats.has(key, now):
                 points[key] = value
                 continue
@@ -68,7 +71,7 @@ class Guard:
                 folded.setdefault(into, {})[key] = value
         for into, sources in folded.items():
             points[into] = seats.sum(into, sources, now)
-        return Family(metric, points)
+        return Family(metric, points, blocks)
 
 
 class _Seats:
@@ -90,6 +93,7 @@ class _Seats:
         self._seated: dict[Key, float] = {}
         self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
         self._known: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
+        self._tickets: dict[Ticket, set[Key]] = {}  # of blocks seated whole: their seats
         self._sums: Sums[Key] = Sums()
         self._expired_at = 0.0
 
@@ -102,6 +106,17 @@ class _Seats:
                 return False
             self._known[key] = seat
         self._seated[seat] = now
+        return True
+
+    def hold(self, block: Block, now: float) -> bool:
+        """Whether all of the block is seated, looking at its keys only if they are new here."""
+        ticket = block.ticket
+        ticket.shown_at = now
+        if ticket.seats is not self._seated:
+            if not all([self.has(key, now) for key in block.points]):
+                return False
+            ticket.seats = self._seated
+            self._tickets[ticket] = {tuple([key[i] for i in self._open]) for key in block.points}
         return True
 
     def fold(self, key: Key) -> tuple[Key | None, list[str]]:
@@ -132,6 +147,11 @@ class _Seats:
         if now - self._expired_at < SEAT_KEPT_SECONDS / 10:
             return
         self._expired_at = now
+        for ticket, held in list(self._tickets.items()):
+            if now - ticket.shown_at > SEAT_KEPT_SECONDS:
+                del self._tickets[ticket]
+            for seat in held & self._seated.keys():
+                self._seated[seat] = max(self._seated[seat], ticket.shown_at)
         gone = {s for s, at in self._seated.items() if now - at > SEAT_KEPT_SECONDS}
         if gone:
             self._free(gone)
@@ -179,7 +199,6 @@ class _Seats:
         self._groups[group] = self._groups.get(group, 0) + 1
         for n, values in self._values.items():
             values.add(seat[n])
-
 
     def _group(self, seat: Key) -> Key:
         return tuple([seat[self._open.index(i)] for i in self._ours])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from inferometer.catalogue import Metric
@@ -93,12 +93,35 @@ def fell(earlier: Value, now: Value) -> bool:
     return now < earlier
 
 
+class Ticket:
+    """A set of keys that may have been seated by the guard, and when it was last shown there."""
+
+    __slots__ = ("seats", "shown_at")
+
+    def __init__(self) -> None:
+        self.seats: object = None
+        self.shown_at = 0.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
+    """Numbers of one source, never changed once made, with their lines as the page has them.
+
+    While a source's keys stay the same, so does the ticket: the guard looks at them once.
+    """
+
+    points: Mapping[Key, float]
+    text: str
+    ticket: Ticket
+
+
 @dataclass(slots=True)
 class Family:
-    """One metric with its points."""
+    """One metric with its points, those made for this page and those kept in blocks."""
 
     metric: Metric
     points: dict[Key, Value] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
 
     def add(self, value: Value | None, /, **labels: str) -> None:
         """Set the point with these labels; those not named are empty, None is left out."""
@@ -112,3 +135,5 @@ class Family:
     def items(self) -> Iterator[tuple[Key, Value]]:
         """Every point with its key."""
         yield from self.points.items()
+        for block in self.blocks:
+            yield from block.points.items()

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from inferometer.exposition import OPENMETRICS, TEXT, number, render
+from inferometer.exposition import OPENMETRICS, TEXT, block, number, render
 from inferometer.samples import Family, Histogram
 
 PLACE = Label("place", "Where.", budget=10)
@@ -35,6 +35,22 @@ def samples(text: str, content: str) -> Samples:
     return {(s.name, frozenset(s.labels.items())): s.value
             for family in parse(text)
             for s in family.samples}
+
+
+@BOTH
+def test_a_block_reads_like_the_points_it_holds(content: str) -> None:
+    points = {("a", ""): 1.0, ('b"\n', "0"): 2.5}
+    assert page(Family(SIZE, blocks=[block(SIZE, points)]), content=content) == page(
+        Family(SIZE, dict(points)), content=content)
+
+
+def test_a_block_is_made_anew_only_for_other_numbers() -> None:
+    first = block(SIZE, {("a", ""): 1.0})
+    assert block(SIZE, {("a", ""): 1.0}, first) is first
+    second = block(SIZE, {("a", ""): 2.0}, first)
+    assert (second.text, second.ticket) == ('size_bytes{place="a"} 2.0', first.ticket)
+    third = block(SIZE, {("b", ""): 2.0}, second)
+    assert third.ticket is not first.ticket
 
 
 def whole_catalogue() -> list[Family]:

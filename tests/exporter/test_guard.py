@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Label, Metric
-from inferometer.exposition import TEXT, render
+from inferometer.exposition import TEXT, block, render
 from inferometer.guard import LONGEST_VALUE, SEAT_KEPT_SECONDS, Guard
-from inferometer.samples import Family, Histogram, Key, Value, sum_of
+from inferometer.samples import Block, Family, Histogram, Key, Value, sum_of
 
 COUNTER, GAUGE, HISTOGRAM = c.SERVER_OUTPUT, c.SERVER_RUNNING, c.SERVER_TTFT
 BOUNDS = (0.1, 1.0, 10.0)
@@ -272,6 +272,39 @@ def test_a_seat_in_use_is_never_freed() -> None:
         clock.now += SEAT_KEPT_SECONDS / 4
         assert of("new") not in admit(guard, COUNTER, {**old, of("new"): 1.0})
         assert set(old) <= set(admit(guard, COUNTER, old))
+
+
+def gpu_block(gpus: int, value: float, before: Block | None = None) -> Block:
+    return block(c.GPU_POWER, {(str(n), f"GPU-{n}"): value for n in range(gpus)}, before)
+
+
+def test_a_block_is_passed_on_as_it_is_and_its_seats_stay_its_own() -> None:
+    clock = Clock()
+    guard = Guard(clock)
+    said = gpu_block(c.GPUS, 1.0)
+    for _ in range(20):
+        clock.now += SEAT_KEPT_SECONDS / 4
+        said = gpu_block(c.GPUS, clock.now, said)
+        (family,) = guard.admit([Family(c.GPU_POWER, {("x", "late"): 1.0}, [said])])
+        assert (family.points, family.blocks) == ({}, [said])
+
+
+def test_a_block_over_the_cap_is_cut_down_to_what_has_a_seat() -> None:
+    guard = Guard()
+    for _ in range(2):
+        (family,) = guard.admit([Family(c.GPU_POWER, blocks=[gpu_block(c.GPUS + 3, 1.0)])])
+        assert family.blocks == []
+        assert len(family.points) == c.GPUS
+    assert folded(guard, c.GPU_POWER) == {"gpu": 6.0, "uuid": 6.0}
+
+
+def test_a_block_no_longer_shown_gives_its_seats_back() -> None:
+    clock = Clock()
+    guard = Guard(clock)
+    guard.admit([Family(c.GPU_POWER, blocks=[gpu_block(c.GPUS, 1.0)])])
+    clock.now += SEAT_KEPT_SECONDS + 1
+    other = {("0", "new"): 1.0}
+    assert admit(guard, c.GPU_POWER, other) == other
 
 
 SMALL = Metric("llm_server_small_total", "counter", "A family of few seats.",
