@@ -39,9 +39,9 @@ def samples(text: str, content: str) -> Samples:
 
 @BOTH
 def test_a_block_reads_like_the_points_it_holds(content: str) -> None:
-    points = {("a", ""): 1.0, ('b"\n', "0"): 2.5}
-    assert page(Family(SIZE, blocks=[block(SIZE, points)]), content=content) == page(
-        Family(SIZE, dict(points)), content=content)
+    plain = Family(SIZE, {("a", ""): 1.0, ('b"\n', "0"): 2.5})
+    prepared = block(SIZE, {("a", ""): 1.0, ('b"\n', "0"): 2.5})
+    assert page(Family(SIZE, blocks=[prepared]), content=content) == page(plain, content=content)
 
 
 def test_a_block_is_made_anew_only_for_other_numbers() -> None:

@@ -303,7 +303,7 @@ def test_a_block_no_longer_shown_gives_its_seats_back() -> None:
     guard = Guard(clock)
     guard.admit([Family(c.GPU_POWER, blocks=[gpu_block(c.GPUS, 1.0)])])
     clock.now += SEAT_KEPT_SECONDS + 1
-    other = {("0", "new"): 1.0}
+    other: dict[Key, Value] = {("0", "new"): 1.0}
     assert admit(guard, c.GPU_POWER, other) == other
 
 

@@ -56,7 +56,7 @@ class Discovery:
         url = f"http://127.0.0.1:{port}"
         try:
             body = fetch(metrics_url(url), Access(max_bytes=PROBE_BYTES), PROBE_SECONDS)
-            engine = recognise(Parser().parse(body), self._engines)
+            engine = recognise(Parser().parse(body).families, self._engines)
         except PageError:
             return
         if engine is not None:

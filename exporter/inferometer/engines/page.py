@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import ne
 
 MOST_LINES = 100_000
 LONGEST_LINE = 2**16
+NO_SERIES = "\n"  # begins no line
 # Nothing here may be matched in two ways: a line would cost the square of its length, and more.
 _LINE = re.compile(
     r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)"
@@ -26,11 +29,14 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One line: `suffix` is what the series' name has beyond its family's."""
+    """One line: `suffix` is what the series' name has beyond its family's.
+
+    Its value is the `index`-th of the page.
+    """
 
     suffix: str
     labels: Mapping[str, str]
-    value: float
+    index: int
 
 
 @dataclass(slots=True)
@@ -42,27 +48,79 @@ class Foreign:
     samples: list[Sample] = field(default_factory=list)
 
 
+@dataclass(eq=False, slots=True)
+class Shape:
+    """All of a page but its values: the same object for as long as pages differ in those alone.
+
+    `series` are the texts before the values, in the values' order.
+    """
+
+    families: dict[str, Foreign]
+    kinds: Mapping[str, str]
+    series: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A metrics page."""
+
+    shape: Shape
+    values: list[float]
+
+    @property
+    def families(self) -> Mapping[str, Foreign]:
+        """Families by name as in the text format."""
+        return self.shape.families
+
+
 class Parser:
-    """Parses one endpoint's pages. Remembers its series' texts: most return on every page."""
+    """Parses one endpoint's pages. Remembers the last one: most of it returns on every page."""
 
     def __init__(self) -> None:
         self._series: dict[str, tuple[str, Mapping[str, str]]] = {}
+        self._page = Page(Shape({}, {}, []), [])
+        self._lines: list[str] = []  # of the last page if it was plain, one series to a line
+        self._places: list[tuple[str, int]] = []  # of each: the text before its value, its index
 
-    def parse(self, body: bytes) -> dict[str, Foreign]:
-        """Families by name as in the text format. Lines that make no sense are passed over.
+    def parse(self, body: bytes) -> Page:
+        """The page. Lines that make no sense are passed over.
 
         `_created` series are dropped, and of a series printed twice the last value holds. Raises
         PageError if more lines make no sense than there are series, or if there are too many.
         """
         if body.count(b"\n") > MOST_LINES:
             raise PageError(f"the page has more than {MOST_LINES} lines")
-        page = _Page()
+        lines = body.decode("utf-8", "replace").split("\n")
+        self._page = self._read_again(lines) or self._read_anew(lines)
+        return self._page
+
+    def _read_again(self, lines: list[str]) -> Page | None:
+        """The page if it differs from the last one in its values alone, which costs little."""
+        if len(lines) != len(self._lines):
+            return None
+        values = self._page.values.copy()
+        changed = compress(zip(lines, self._places, strict=True), map(ne, lines, self._lines))
+        try:
+            for line, (series, index) in changed:
+                number = line.removeprefix(series)
+                if len(number) == len(line):
+                    return None
+                values[index] = float(number)
+        except ValueError:
+            return None
+        self._lines = lines
+        return Page(self._page.shape, values)
+
+    def _read_anew(self, lines: list[str]) -> Page:
+        kinds: dict[str, str] = {}
         values: dict[str, float] = {}
-        bad = 0
-        for line in body.decode("utf-8", "replace").split("\n"):
+        places: list[tuple[str, int]] = []
+        bad, plain = 0, True
+        for line in lines:
             line = line.rstrip("\r")
             if not line or line[0] == "#":
-                page.comment(line)
+                _note_kind(kinds, line)
+                places.append((NO_SERIES, 0))
                 continue
             cut = line.rfind(" ")
             text = line[:cut]
@@ -70,6 +128,8 @@ class Parser:
             if value is None:
                 text, value = self._read(line)
             if value is not None:
+                plain = plain and text == line[:cut] and text not in values
+                places.append((line[: cut + 1], len(values)))
                 values[text] = value
             elif line.strip():
                 bad += 1
@@ -77,10 +137,17 @@ class Parser:
             self._series = {text: self._series[text] for text in values}
         if bad > len(values):
             raise PageError("no metrics on the page")
-        for text, value in values.items():
-            page.add(*self._series[text], value)
-        page.declared()
-        return page.families
+        page = self._shaped(kinds, values)
+        plain = plain and len(places) == len(lines) and list(values) == page.shape.series
+        self._lines, self._places = (lines, places) if plain else ([], [])
+        return page
+
+    def _shaped(self, kinds: dict[str, str], values: dict[str, float]) -> Page:
+        """The page in its shape: the last one's if it has the same series in whatever order."""
+        shape = self._page.shape
+        if kinds != shape.kinds or values.keys() != set(shape.series):
+            shape = _shape(kinds, {text: self._series[text] for text in values})
+        return Page(shape, [values[text] for text in shape.series])
 
     def _read(self, line: str) -> tuple[str, float | None]:
         """A line's series and value; None if it makes no sense."""
@@ -94,48 +161,44 @@ class Parser:
         return text, value
 
 
-class _Page:
-    """A page as it is read: which family each series' name belongs to, by the TYPE lines."""
+def _note_kind(kinds: dict[str, str], comment: str) -> None:
+    words = comment.split(None, 4)
+    if len(words) == 4 and words[1] == "TYPE":
+        kinds.setdefault(words[2], words[3])
 
-    def __init__(self) -> None:
-        self.families: dict[str, Foreign] = {}
-        self._kinds: dict[str, str] = {}
-        self._places: dict[str, tuple[Foreign, str] | None] = {}
 
-    def comment(self, line: str) -> None:
-        words = line.split(None, 4)
-        if len(words) == 4 and words[1] == "TYPE":
-            self._kinds.setdefault(words[2], words[3])
-
-    def declared(self) -> None:
-        """Add the families that have a TYPE line and no sample: they live, and are at 0."""
-        for name, kind in self._kinds.items():
-            if not name.endswith("_created") and f"{name}_total" not in self.families:
-                self._family(name, kind)
-
-    def add(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        if name not in self._places:
-            self._places[name] = self._place(name)
-        place = self._places[name]
+def _shape(kinds: dict[str, str], series: Mapping[str, tuple[str, Mapping[str, str]]]) -> Shape:
+    """Series sorted into families, by the TYPE lines."""
+    families: dict[str, Foreign] = {}
+    places: dict[str, tuple[str, str, str] | None] = {}
+    for index, (name, labels) in enumerate(series.values()):
+        if name not in places:
+            places[name] = _place(name, kinds)
+        place = places[name]
         if place is not None:
-            place[0].samples.append(Sample(place[1], labels, value))
+            family, kind, suffix = place
+            families.setdefault(family, Foreign(family, kind)).samples.append(
+                Sample(suffix, labels, index))
+    for name, kind in kinds.items():  # without a sample it lives, and is at 0
+        if not name.endswith("_created") and f"{name}_total" not in families:
+            families.setdefault(name, Foreign(name, kind))
+    return Shape(families, kinds, list(series))
 
-    def _place(self, name: str) -> tuple[Foreign, str] | None:
-        if name.endswith("_created"):
-            return None
-        if name in self._kinds:
-            return self._family(name, self._kinds[name]), ""
-        for suffix in _SUFFIXES:
-            base = name.removesuffix(suffix)
-            kind = self._kinds.get(base) if base != name else None
-            if kind == "counter" and suffix == "_total":  # OpenMetrics names the family without
-                return self._family(name, kind), ""
-            if kind in ("histogram", "summary") and suffix != "_total":
-                return self._family(base, kind), suffix
-        return self._family(name, "untyped"), ""
 
-    def _family(self, name: str, kind: str) -> Foreign:
-        return self.families.setdefault(name, Foreign(name, kind))
+def _place(name: str, kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Family, kind and suffix of the series of this name; None if it is not wanted."""
+    if name.endswith("_created"):
+        return None
+    if name in kinds:
+        return name, kinds[name], ""
+    for suffix in _SUFFIXES:
+        base = name.removesuffix(suffix)
+        kind = kinds.get(base) if base != name else None
+        if kind == "counter" and suffix == "_total":  # OpenMetrics names the family without
+            return name, kind, ""
+        if kind in ("histogram", "summary") and suffix != "_total":
+            return base, kind, suffix
+    return name, "untyped", ""
 
 
 def _labels(text: str) -> dict[str, str] | None:

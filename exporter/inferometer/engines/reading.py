@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.counters import Sums, Wholes
-from inferometer.engines.requests import Requests
-from inferometer.engines.sources import Child, Series, Total
-from inferometer.engines.table import Source
+from inferometer.engines.page import Page, Shape
+from inferometer.engines.requests import Counts, Endings, Requests
+from inferometer.engines.sources import Kept, Values
+from inferometer.engines.table import Engine
 from inferometer.engines.view import EVERYWHERE, Place, View
 from inferometer.samples import Histogram, Key, Value
 
@@ -41,38 +41,58 @@ class Reading:
         self.points.setdefault(metric, {})[key] = value
 
 
+class Plan:
+    """An engine's table bound to one shape of page."""
+
+    def __init__(self, engine: Engine, shape: Shape) -> None:
+        view = View(engine, shape.families)
+        self.engine = engine
+        self.shape = shape
+        self.models = view.models
+        self.only_model = view.only_model
+        self.unknown = sorted(name for name in view.own if not engine.knows(name))
+        self.signals = [(metric, [(source, source.bind(view, metric))
+                                  for source in engine.signals.get(metric, ())])
+                        for metric in c.SIGNAL_METRICS]
+        self.progress = [series.numbers(view) for series in engine.progress]
+        self.endings = Endings(view)
+
+
 class Describer:
     """Describes one target's pages; holds what its derived counters and its progress need."""
 
     def __init__(self) -> None:
+        self._plan: Plan | None = None
         self._requests = Requests()
-        self._sums: Sums[tuple[Metric, Place]] = Sums(1000)
-        self._wholes: Wholes[tuple[Metric, Place]] = Wholes(1000)
-        self._turn = 0.0  # pages come one after the other, whatever the wall clock does
+        self._kept = Kept()
         self._counted: float | None = None
         self._generated = 0.0
         self._progressed_at = 0.0
 
-    def describe(self, view: View, facts: Facts, at: float) -> Reading:
+    def describe(self, engine: Engine, page: Page, facts: Facts, at: float) -> Reading:
         """The page's points. `at` is when it was asked for, in Unix seconds."""
-        self._turn += 1
-        reading = Reading(view.only_model if view.models else facts.model)
-        self._put_signals(reading, view)
-        self._put_requests(reading, view)
-        self._put_http(reading, view)
-        self._put_progress(reading, view, at)
+        plan = self._plan
+        if plan is None or plan.shape is not page.shape or plan.engine is not engine:
+            plan = self._plan = Plan(engine, page.shape)
+        self._kept.turn += 1
+        reading = Reading(plan.only_model if plan.models else facts.model,
+                          unknown=len(plan.unknown))
+        self._put_signals(reading, plan, page.values)
+        responses = plan.endings.responses(page.values)
+        self._put_requests(reading, plan.endings, page.values, responses)
+        self._put_http(reading, responses)
+        self._put_progress(reading, plan, page.values, at)
         if facts.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
             self._put(reading, c.SERVER_MAX_LENGTH, {EVERYWHERE: facts.max_model_length})
             reading.sources[c.SERVER_MAX_LENGTH.signal] = NATIVE
         reading.restarted = self._restarted(reading)
-        reading.unknown = sum(not view.engine.knows(name) for name in view.own)
         return reading
 
-    def _put_signals(self, reading: Reading, view: View) -> None:
-        for metric in c.SIGNAL_METRICS:
+    def _put_signals(self, reading: Reading, plan: Plan, numbers: Values) -> None:
+        for metric, sources in plan.signals:
             reading.sources[metric.signal] = UNAVAILABLE
-            for source in view.engine.signals.get(metric, ()):
-                values = self._read(source, view, metric)
+            for source, read in sources:
+                values = read(numbers, self._kept)
                 if values:
                     self._put(reading, metric, values)
                     reading.sources[metric.signal] = DERIVED if source.derived else NATIVE
@@ -84,28 +104,6 @@ class Describer:
                               if isinstance(value, float))
         return self._generated < before
 
-    def _read(self, source: Source, view: View, metric: Metric) -> Mapping[Place, Value]:
-        values = source.read(view, metric)
-        if metric.kind == "gauge":
-            return values
-        if isinstance(source, Series):
-            for place, children in self._children(source, view, metric).items():
-                values[place] = self._wholes.of((metric, place), children, self._turn)
-        elif isinstance(source, Total):
-            for term in source.terms:
-                for place, children in self._children(term, view, metric).items():
-                    for child, value in children.items() if place in values else ():
-                        values[place] = self._sums.add(
-                            (metric, place), (term.name, child), value, self._turn)
-        return values
-
-    @staticmethod
-    def _children(series: Series, view: View,
-                  metric: Metric) -> Mapping[Place, Mapping[Child, Value]]:
-        if metric.kind == "histogram":
-            return series.histograms(view)
-        return series.children(view, metric.kind)
-
     def _put(self, reading: Reading, metric: Metric, values: Mapping[Place, Value]) -> None:
         engine_wide = c.RANK not in metric.labels
         for (model, rank), value in values.items():
@@ -114,8 +112,9 @@ class Describer:
                 value = value.coarsened(metric.bounds)
             reading.put(metric, key, value)
 
-    def _put_requests(self, reading: Reading, view: View) -> None:
-        counts, derived = self._requests.read(view, self._turn)
+    def _put_requests(self, reading: Reading, endings: Endings, numbers: Values,
+                      responses: Counts | None) -> None:
+        counts, derived = self._requests.read(endings, numbers, responses, self._kept.turn)
         for outcome in c.OUTCOMES:
             reading.sources[f"requests_{outcome}"] = UNAVAILABLE
         for ((model, rank), (outcome, reason)), count in counts.items():
@@ -123,14 +122,14 @@ class Describer:
             source = DERIVED if outcome in derived else NATIVE
             reading.sources[f"requests_{outcome}"] = source
 
-    def _put_http(self, reading: Reading, view: View) -> None:
-        for code_class, count in self._requests.by_class(view, self._turn).items():
+    def _put_http(self, reading: Reading, responses: Counts | None) -> None:
+        for code_class, count in self._requests.by_class(responses, self._kept.turn).items():
             reading.put(c.SERVER_HTTP, (reading.model, code_class), count)
             reading.sources[c.SERVER_HTTP.signal] = NATIVE
 
-    def _put_progress(self, reading: Reading, view: View, at: float) -> None:
-        counts = [sum(numbers.values()) for series in view.engine.progress
-                  if (numbers := series.numbers(view, "counter"))]
+    def _put_progress(self, reading: Reading, plan: Plan, numbers: Values, at: float) -> None:
+        counts = [sum(sum(children.values()) for children in found.values())
+                  for read in plan.progress if (found := read(numbers))]
         if not counts:
             return
         if sum(counts) != self._counted:

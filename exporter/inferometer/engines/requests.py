@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 
 from inferometer.counters import Memory, Remainder, Wholes
-from inferometer.engines.sources import Child
+from inferometer.engines.sources import Child, Values
+from inferometer.engines.table import Http
 from inferometer.engines.view import EVERYWHERE, Place, View
 from inferometer.samples import Histogram, Value
 
@@ -23,6 +26,37 @@ _BY_CLASS = {"4xx": ("invalid", "http_4xx"), "5xx": ("error", "http_5xx")}
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
 Ending = tuple[str, str]  # outcome, reason
+Counts = dict[tuple[str, Child], float]  # by status code or class, and by series
+_Response = tuple[str, Child, int]  # the same, and where the count stands
+
+
+class Endings:
+    """Where ended requests are counted on pages of one shape."""
+
+    def __init__(self, view: View) -> None:
+        engine = view.engine
+        self.native = [(request, request.series.by_label(view, request.label))
+                       for request in engine.requests]
+        self.difference = (engine.success.whole.numbers(view), engine.success.part.numbers(view)
+                           ) if engine.success else None
+        self.http = engine.http
+        self._counts_http = engine.http is not None and engine.http.name in view.families
+        self._named, self._nameless = _responses(view)
+
+    def responses(self, values: Values) -> Counts | None:
+        """Responses of inference endpoints by status code or class, series by series.
+
+        None where they are unknown: the engine does not count them, or its routes have no names
+        (vLLM with FastAPI 0.137 or newer) and nothing but refusals was seen yet. Once a response
+        without a name was good, all that is posted counts: an unknown path would not have
+        answered so.
+        """
+        if not self._counts_http:
+            return None
+        counts, nameless = _counts(self._named, values), _counts(self._nameless, values)
+        if any(code.startswith("2") for code, _ in nameless):
+            return {**counts, **nameless}
+        return counts if counts or not nameless else None
 
 
 class Requests:
@@ -33,25 +67,27 @@ class Requests:
         self._differences: Memory[Place, Remainder] = Memory(1000)
         self._remainders: dict[str, Remainder] = {}
 
-    def read(self, view: View, at: float) -> tuple[dict[tuple[Place, Ending], float], set[str]]:
+    def read(self, endings: Endings, values: Values, responses: Counts | None, at: float
+             ) -> tuple[dict[tuple[Place, Ending], float], set[str]]:
         """Counts by place and ending, and the outcomes whose count is derived.
 
         `at` goes up from page to page.
         """
-        native = self._native(view, at)
+        whole, part = ((read(values) for read in endings.difference) if endings.difference
+                       else ({}, {}))
+        native = self._native(endings, values, set(whole), at)
         counts = dict(native)
         derived: set[str] = set()
-        for place, total in self._difference(view, at).items():
+        for place, total in self._difference(whole, part, at).items():
             counts[place, ("success", "finished")] = total
             derived.add("success")
-        for ending, total in self._beyond(view, native, at).items():
+        for ending, total in self._beyond(endings.http, responses, native, at).items():
             counts[EVERYWHERE, ending] = counts.get((EVERYWHERE, ending), 0.0) + total
             derived.add(ending[0])
         return counts, derived
 
-    def by_class(self, view: View, at: float) -> dict[str, float]:
+    def by_class(self, found: Counts | None, at: float) -> dict[str, float]:
         """Responses of inference endpoints by status class, every class from 0 on."""
-        found = responses(view)
         counts = dict.fromkeys(CLASSES, 0.0) if found is not None else {}
         for name in counts:
             children = {child: count for (code, child), count in (found or {}).items()
@@ -60,12 +96,10 @@ class Requests:
                 counts[name] = _float(self._wholes.of(name, children, at))
         return counts
 
-    def _native(self, view: View, at: float) -> dict[tuple[Place, Ending], float]:
-        read = [(request, request.series.by_label(view, request.label))
-                for request in view.engine.requests]
-        places = {place for _, found in read for place, _ in found}
-        if view.engine.success is not None:
-            places.update(view.engine.success.whole.children(view, "counter"))
+    def _native(self, endings: Endings, values: Values, places: set[Place],
+                at: float) -> dict[tuple[Place, Ending], float]:
+        read = [(request, by_label(values)) for request, by_label in endings.native]
+        places = places.union(place for _, found in read for place, _ in found)
         counts: dict[tuple[Place, Ending], float] = {}
         children: dict[tuple[Place, Ending], dict[Child, float]] = {}
         for request, found in read:
@@ -79,22 +113,18 @@ class Requests:
             counts[key] = _float(self._wholes.of(key, here, at))
         return counts
 
-    def _difference(self, view: View, at: float) -> dict[Place, float]:
-        difference = view.engine.success
-        if difference is None:
-            return {}
-        parts = difference.part.children(view, "counter")
+    def _difference(self, whole: Mapping[Place, Mapping[Child, float]],
+                    part: Mapping[Place, Mapping[Child, float]], at: float) -> dict[Place, float]:
         totals: dict[Place, float] = {}
-        for place, whole in difference.whole.children(view, "counter").items():
+        for place, children in whole.items():
             kept = self._differences.get(place)
             remainder = kept[1] if kept else Remainder()
             self._differences.put(place, remainder, at)
-            totals[place] = remainder.add(whole, parts.get(place, {}), at)
+            totals[place] = remainder.add(children, part.get(place, {}), at)
         return totals
 
-    def _beyond(self, view: View, native: dict[tuple[Place, Ending], float],
-                at: float) -> dict[Ending, float]:
-        http, found = view.engine.http, responses(view)
+    def _beyond(self, http: Http | None, found: Counts | None,
+                native: dict[tuple[Place, Ending], float], at: float) -> dict[Ending, float]:
         if http is None or found is None:
             return {}
         by_ending: dict[Ending, dict[Child, float]] = {e: {} for e in http.endings}
@@ -112,30 +142,25 @@ class Requests:
         return totals
 
 
-def responses(view: View) -> dict[tuple[str, Child], float] | None:
-    """Responses of inference endpoints by status code or class, series by series.
-
-    None where they are unknown: the engine does not count them, or its routes have no names (vLLM
-    with FastAPI 0.137 or newer) and nothing but refusals was seen yet. Once a response without a
-    name was good, all that is posted counts: an unknown path would not have answered so.
-    """
+def _responses(view: View) -> tuple[list[_Response], list[_Response]]:
+    """Responses to what was posted: those of inference routes, and those of routes unnamed."""
+    named: list[_Response] = []
+    nameless: list[_Response] = []
     http = view.engine.http
-    if http is None or http.name not in view.families:
-        return None
-    counts: dict[tuple[str, Child], float] = {}
-    nameless: dict[tuple[str, Child], float] = {}
-    family = view.family(http.name, "counter")
+    family = view.family(http.name, "counter") if http else None
     for sample in family.samples if family else ():
+        assert http is not None
         labels = sample.labels
-        if labels.get("method", "POST") not in ("POST", "PUT") or not sample.value >= 0:
-            continue
         handler = labels.get(http.handler, "")
-        if handler == UNNAMED or INFERENCE.fullmatch(handler):
-            into = nameless if handler == UNNAMED else counts
-            into[labels.get(http.code, ""), tuple(labels.values())] = sample.value
-    if any(code.startswith("2") for code, _ in nameless):
-        return {**counts, **nameless}
-    return counts if counts or not nameless else None
+        into = nameless if handler == UNNAMED else named if INFERENCE.fullmatch(handler) else None
+        if into is not None and labels.get("method", "POST") in ("POST", "PUT"):
+            into.append((labels.get(http.code, ""), tuple(labels.values()), sample.index))
+    return named, nameless
+
+
+def _counts(responses: list[_Response], values: Values) -> Counts:
+    return {(code, child): values[index] for code, child, index in responses
+            if 0 <= values[index] < math.inf}
 
 
 def _float(value: Value) -> float:

@@ -1,17 +1,49 @@
-"""What tables are made of: how a signal is read off a page."""
+"""What tables are made of: how a signal is read off a page.
+
+A source is bound once to each shape of page: where its series stand, and what their labels say,
+stays the same until the shape changes. What is left for every page is to pick numbers.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from operator import itemgetter, le
+from typing import TypeVar
 
 from inferometer.catalogue import Metric
+from inferometer.counters import Sums, Wholes
 from inferometer.engines.view import Labels, Place, View
 from inferometer.samples import Histogram, Value
 
+K = TypeVar("K")
+Values = Sequence[float]  # of a page, in the order of its shape
 Child = tuple[str, ...]  # a series' labels, but for those that tell mere copies apart
+Pick = Callable[[Values], float]
+Numbers = Callable[[Values], dict[Place, dict[Child, float]]]
+
+
+class Kept:
+    """What counters that are added up need to know of earlier pages."""
+
+    def __init__(self) -> None:
+        self.turn = 0.0  # pages come one after the other, whatever the wall clock does
+        self._sums: Sums[tuple[Metric, Place]] = Sums(1000)
+        self._wholes: Wholes[tuple[Metric, Place]] = Wholes(1000)
+
+    def whole(self, metric: Metric, place: Place, children: Mapping[Child, Value]) -> Value:
+        """The counter that all these children are."""
+        return self._wholes.of((metric, place), children, self.turn)
+
+    def sum(self, metric: Metric, place: Place, source: Child, value: Value) -> Value:
+        """The counter after what one of its sources grew."""
+        return self._sums.add((metric, place), source, value, self.turn)
+
+
+Read = Callable[[Values, Kept], Mapping[Place, Value]]
+
 
 @dataclass(frozen=True)
 class Series:
@@ -26,7 +58,7 @@ class Series:
     part: str = ""
     label: str = ""
     combine: Callable[[list[float]], float] = sum
-    most: float = math.inf
+    most: float = sys.float_info.max
     scale: float = 1.0
     derived: bool = False
 
@@ -35,69 +67,84 @@ class Series:
         """Its one family."""
         return (self.name,)
 
-    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """Value by place."""
-        if metric.kind == "histogram":
-            return {place: reduce(Histogram.plus, children.values())
-                    for place, children in self.histograms(view).items()}
-        return {place: number for place, number in self.numbers(view, metric.kind).items()
-                if 0 <= number <= self.most}
+    def bind(self, view: View, metric: Metric) -> Read:
+        """How to read the metric's values by place off pages of this shape."""
+        if metric.kind == "gauge":
+            gauge = self.gauge(view)
+            return lambda values, _: gauge(values)
+        children: Callable[[Values], Mapping[Place, Mapping[Child, Value]]] = (
+            self._histograms(view) if metric.kind == "histogram" else self.numbers(view))
+        return lambda values, kept: {place: kept.whole(metric, place, here)
+                                     for place, here in children(values).items()}
 
-    def numbers(self, view: View, kind: str) -> dict[Place, float]:
-        """The numbers by place, whatever metric they are for."""
-        return {place: self.combine(list(numbers.values()))
-                for place, numbers in self.children(view, kind).items()}
+    def gauge(self, view: View) -> Callable[[Values], dict[Place, float]]:
+        """Numbers by place, combined; those that make no sense are left out."""
+        numbers = self.numbers(view, "gauge")
+        return lambda values: {place: number for place, children in numbers(values).items()
+                               if 0 <= (number := self.combine([*children.values()])) <= self.most}
 
-    def children(self, view: View, kind: str) -> dict[Place, dict[Child, float]]:
-        """Numbers by place and by what else tells samples apart; the greatest of mere copies."""
-        children: dict[Place, dict[Child, float]] = {}
-        for labels, value in self._samples(view, kind):
-            here, child = children.setdefault(view.place(labels), {}), self._child(view, labels)
-            here[child] = max(value, here.get(child, -math.inf))
-        return children
+    def numbers(self, view: View, kind: str = "counter") -> Numbers:
+        """Numbers by place and by what else tells samples apart."""
+        return self._picking(view, kind, view.place)
 
-    def by_label(self, view: View, label: str) -> dict[tuple[Place, str], dict[Child, float]]:
+    def by_label(self, view: View, label: str
+                 ) -> Callable[[Values], dict[tuple[Place, str], dict[Child, float]]]:
         """Counters by place, by the value of a label, and by what else tells them apart."""
-        children: dict[tuple[Place, str], dict[Child, float]] = {}
-        for labels, value in self._samples(view, "counter"):
-            here = children.setdefault((view.place(labels), labels.get(label, "")), {})
-            here[self._child(view, labels)] = value
-        return children
+        return self._picking(view, "counter",
+                             lambda labels: (view.place(labels), labels.get(label, "")))
 
-    @staticmethod
-    def _child(view: View, labels: Labels) -> Child:
-        return tuple(f"{name}={value}" for name, value in labels.items()
-                     if name != "le" and name not in view.engine.copies)
+    def _picking(self, view: View, kind: str, key: Callable[[Labels], K]
+                 ) -> Callable[[Values], dict[K, dict[Child, float]]]:
+        copies: dict[tuple[K, Child], list[Pick]] = {}
+        for labels, pick in self._samples(view, kind):
+            copies.setdefault((key(labels), _child(view, labels)), []).append(pick)
+        picks = [(*place, same[0] if len(same) == 1 else _greatest(same))
+                 for place, same in copies.items()]
+        least = 0.0 if kind == "counter" else -math.inf
 
-    def _samples(self, view: View, kind: str) -> Iterator[tuple[Labels, float]]:
+        def read(values: Values) -> dict[K, dict[Child, float]]:
+            found: dict[K, dict[Child, float]] = {}
+            for place, child, pick in picks:
+                value = pick(values)
+                if least <= value < math.inf and value != -math.inf:
+                    found.setdefault(place, {})[child] = value * self.scale
+            return found
+
+        return read
+
+    def _samples(self, view: View, kind: str) -> Iterator[tuple[Labels, Pick]]:
         kinds = ("histogram", "summary") if self.part else (kind,)
         family = view.family(self.name, *kinds)
         for sample in family.samples if family else ():
             if sample.suffix != self.part or not self._wanted(sample.labels):
                 continue
-            value = _number(sample.labels.get(self.label)) if self.label else sample.value
-            if value is None or not math.isfinite(value):
-                continue
-            if value >= 0 or kind != "counter":
-                yield sample.labels, value * self.scale
+            if not self.label:
+                yield sample.labels, itemgetter(sample.index)
+            elif (number := _number(sample.labels.get(self.label))) is not None:
+                yield sample.labels, _constant(number)
 
     def _wanted(self, labels: Labels) -> bool:
         return all(labels.get(name, "") in values for name, values in (self.where or {}).items())
 
-    def histograms(self, view: View) -> dict[Place, dict[Child, Histogram]]:
-        """Histograms by place and by what else tells them apart."""
+    def _histograms(self, view: View) -> Callable[[Values], dict[Place, dict[Child, Histogram]]]:
         family = view.family(self.name, "histogram")
-        parts: dict[tuple[Place, Child], _Parts] = {}
+        parts: dict[tuple[Place, Child], list[_Part]] = {}
         for sample in family.samples if family and family.kind == "histogram" else ():
             if self._wanted(sample.labels):
-                key = (view.place(sample.labels), self._child(view, sample.labels))
-                parts.setdefault(key, _Parts()).add(sample.suffix, sample.labels, sample.value)
-        children: dict[Place, dict[Child, Histogram]] = {}
-        for (place, child), part in parts.items():
-            histogram = part.histogram(self.scale)
-            if histogram is not None:
-                children.setdefault(place, {})[child] = histogram
-        return children
+                key = (view.place(sample.labels), _child(view, sample.labels))
+                bound = _number(sample.labels.get("le"))
+                parts.setdefault(key, []).append((sample.suffix, bound, sample.index))
+        picks = [(*key, _Buckets(samples, self.scale)) for key, samples in parts.items()]
+
+        def read(values: Values) -> dict[Place, dict[Child, Histogram]]:
+            found: dict[Place, dict[Child, Histogram]] = {}
+            for place, child, buckets in picks:
+                histogram = buckets.read(values)
+                if histogram is not None:
+                    found.setdefault(place, {})[child] = histogram
+            return found
+
+        return read
 
 
 @dataclass(frozen=True)
@@ -112,12 +159,24 @@ class Total:
         """The families added."""
         return tuple(term.name for term in self.terms)
 
-    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """The sums as they stand; a counter is kept by adding the growth of each term instead."""
-        read = [term.read(view, metric) for term in self.terms]
-        places = set(read[0]).intersection(*read[1:])
-        return {place: sum(v for r in read if isinstance(v := r[place], float))
-                for place in places}
+    def bind(self, view: View, metric: Metric) -> Read:
+        """How to read the sums; a counter is kept by adding the growth of each term."""
+        if metric.kind == "gauge":
+            gauges = [term.gauge(view) for term in self.terms]
+            return lambda values, _: _joined([gauge(values) for gauge in gauges], sum)
+        terms = [(term.name, term.numbers(view)) for term in self.terms]
+
+        def read(values: Values, kept: Kept) -> dict[Place, Value]:
+            found = [(name, numbers(values)) for name, numbers in terms]
+            places = set(found[0][1]).intersection(*(here for _, here in found))
+            sums: dict[Place, Value] = {}
+            for name, here in found:
+                for place in places:
+                    for child, number in here[place].items():
+                        sums[place] = kept.sum(metric, place, (name, *child), number)
+            return sums
+
+        return read
 
 
 @dataclass(frozen=True)
@@ -133,11 +192,11 @@ class Difference:
         """The families subtracted."""
         return self.whole.name, self.part.name
 
-    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """The differences of gauges, where both are there; never below 0."""
-        wholes, parts = self.whole.numbers(view, "gauge"), self.part.numbers(view, "gauge")
-        return {place: max(0.0, wholes[place] - parts[place])
-                for place in wholes.keys() & parts.keys()}
+    def bind(self, view: View, metric: Metric) -> Read:
+        """How to read the difference of gauges, where both are there; never below 0."""
+        whole, part = self.whole.gauge(view), self.part.gauge(view)
+        return lambda values, _: _joined([whole(values), part(values)],
+                                         lambda pair: max(0.0, pair[0] - pair[1]))
 
 
 @dataclass(frozen=True)
@@ -153,11 +212,16 @@ class Quotient:
         """The families divided."""
         return self.part.name, self.whole.name
 
-    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """The quotients, where both are there and make a share."""
-        parts, wholes = self.part.numbers(view, "gauge"), self.whole.numbers(view, "gauge")
-        return {place: parts[place] / wholes[place] for place in parts.keys() & wholes.keys()
-                if wholes[place] > 0 and 0 <= parts[place] <= wholes[place]}
+    def bind(self, view: View, metric: Metric) -> Read:
+        """How to read the quotient, where both are there and make a share."""
+        part, whole = self.part.gauge(view), self.whole.gauge(view)
+
+        def read(values: Values, _: Kept) -> dict[Place, Value]:
+            parts, wholes = part(values), whole(values)
+            return {place: parts[place] / wholes[place] for place in parts.keys() & wholes.keys()
+                    if wholes[place] > 0 and 0 <= parts[place] <= wholes[place]}
+
+        return read
 
 
 @dataclass(frozen=True)
@@ -173,43 +237,89 @@ class Product:
         """The families multiplied."""
         return self.one.name, self.other.name
 
-    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """The products, where both are there."""
-        one, other = self.one.numbers(view, "gauge"), self.other.numbers(view, "gauge")
-        return {place: one[place] * other[place] for place in one.keys() & other.keys()}
+    def bind(self, view: View, metric: Metric) -> Read:
+        """How to read the product, where both are there."""
+        one, other = self.one.gauge(view), self.other.gauge(view)
+        return lambda values, _: _joined([one(values), other(values)], math.prod)
 
 
-class _Parts:
-    """The samples of one histogram child as they come."""
+_Part = tuple[str, float | None, int]  # suffix, bound, index of one line of a histogram
 
-    def __init__(self) -> None:
-        self.buckets: dict[float, float] = {}
-        self.count: float | None = None
-        self.total: float | None = None
 
-    def add(self, suffix: str, labels: Labels, value: float) -> None:
-        if not math.isfinite(value) or (value < 0 and suffix != "_sum"):
-            return
-        if suffix == "_bucket":
-            bound = _number(labels.get("le"))
-            if bound is not None and not math.isnan(bound):  # copies of one child: the greatest
-                self.buckets[bound] = max(value, self.buckets.get(bound, 0.0))
-        elif suffix == "_count":
-            self.count = max(value, self.count or 0.0)
-        elif suffix == "_sum":
-            self.total = max(value, self.total if self.total is not None else -math.inf)
+class _Buckets:
+    """One histogram child: the lines it is made of, and how to read them at once.
 
-    def histogram(self, scale: float) -> Histogram | None:
+    Lines in order, and values as they should be, are the rule; whatever else a page may hold is
+    read line by line.
+    """
+
+    def __init__(self, parts: list[_Part], scale: float) -> None:
+        self._parts = parts
+        self._scale = scale
+        buckets = sorted((bound, index) for suffix, bound, index in parts
+                         if suffix == "_bucket" and bound is not None and bound > -math.inf)
+        sums = [index for suffix, _, index in parts if suffix == "_sum"]
+        bounds = [bound for bound, _ in buckets]
+        self._bounds = tuple(bound * scale for bound in bounds[:-1])
+        self._counts: Callable[[Values], tuple[float, ...]] | None = None
+        if (len(bounds) > 1 and bounds[-1] == math.inf and len(set(bounds)) == len(bounds)
+                and len(sums) == 1):
+            self._counts, self._sum = itemgetter(*(index for _, index in buckets)), sums[0]
+
+    def read(self, values: Values) -> Histogram | None:
         """The child in our unit, None if it has neither a count nor an infinite bucket."""
-        last = self.buckets.pop(math.inf, self.count)
+        if self._counts is not None:
+            counts, total = self._counts(values), values[self._sum]
+            rising = all(map(le, counts, counts[1:])) and counts[0] >= 0 and counts[-1] < math.inf
+            if rising and math.isfinite(total):
+                return Histogram(self._bounds, counts, total * self._scale)
+        return self._read_each(values)
+
+    def _read_each(self, values: Values) -> Histogram | None:
+        buckets: dict[float, float] = {}
+        count: float | None = None
+        total: float | None = None
+        for suffix, bound, index in self._parts:  # copies of one child: the greatest
+            value = values[index]
+            if not math.isfinite(value) or (value < 0 and suffix != "_sum"):
+                continue
+            if suffix == "_bucket" and bound is not None and not math.isnan(bound):
+                buckets[bound] = max(value, buckets.get(bound, 0.0))
+            elif suffix == "_count":
+                count = max(value, count or 0.0)
+            elif suffix == "_sum":
+                total = max(value, total if total is not None else -math.inf)
+        last = buckets.pop(math.inf, count)
         if last is None:
             return None
-        bounds = sorted(bound for bound in self.buckets if math.isfinite(bound))
+        bounds = sorted(bound for bound in buckets if math.isfinite(bound))
         counts: list[float] = []
         for bound in bounds:  # a page written while it is read may dip by one
-            counts.append(min(last, max(self.buckets[bound], counts[-1] if counts else 0.0)))
-        total = None if self.total is None else self.total * scale
-        return Histogram(tuple(bound * scale for bound in bounds), (*counts, last), total)
+            counts.append(min(last, max(buckets[bound], counts[-1] if counts else 0.0)))
+        return Histogram(tuple(bound * self._scale for bound in bounds), (*counts, last),
+                         None if total is None else total * self._scale)
+
+
+def _joined(read: list[dict[Place, float]], together: Callable[[list[float]], float]
+            ) -> dict[Place, float]:
+    """Numbers put together where all are there."""
+    places = set(read[0]).intersection(*read[1:])
+    return {place: together([here[place] for here in read]) for place in places}
+
+
+def _child(view: View, labels: Labels) -> Child:
+    return tuple(f"{name}={value}" for name, value in labels.items()
+                 if name != "le" and name not in view.engine.copies)
+
+
+def _greatest(picks: list[Pick]) -> Pick:
+    """Of several that say the same the greatest that is a number at all."""
+    return lambda values: max((value for pick in picks
+                               if math.isfinite(value := pick(values))), default=math.nan)
+
+
+def _constant(number: float) -> Pick:
+    return lambda _: number
 
 
 def _number(text: str | None) -> float | None:

@@ -13,11 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from inferometer.catalogue import Metric
-from inferometer.engines.view import Place, View
-from inferometer.samples import Value
+from inferometer.engines.view import View
 
 if TYPE_CHECKING:
-    from inferometer.engines.sources import Difference, Series
+    from inferometer.engines.sources import Difference, Read, Series
 
 
 class Source(Protocol):
@@ -33,8 +32,8 @@ class Source(Protocol):
         """The families it is made of."""
         ...
 
-    def read(self, view: View, metric: Metric) -> dict[Place, Value]:
-        """Value by place; empty if the page does not hold the signal."""
+    def bind(self, view: View, metric: Metric) -> Read:
+        """How to read values by place off pages of the view's shape; none if it is not there."""
         ...
 
 

@@ -12,10 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from inferometer.catalogue import OTHER
 from inferometer.engines.fetch import Access, fetch
-from inferometer.engines.page import Foreign, PageError, Parser
+from inferometer.engines.page import Foreign, Page, PageError, Parser, Shape
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.table import Engine
-from inferometer.engines.view import View
 from inferometer.guard import LONGEST_VALUE
 
 LATE_TOLD_SECONDS = 600.0
@@ -53,6 +52,8 @@ class Target:
         self._clock = clock
         self._parser = Parser()
         self._describer = Describer()
+        self._shape: Shape | None = None
+        self._seen: Engine | None = None  # what a page of this shape is
         self._engine: Engine | None = None
         self._facts = Facts()
         self._facts_until = float("-inf")  # when to ask for them again
@@ -118,8 +119,8 @@ class Target:
     def _read(self) -> State:
         at = self._clock()
         page = self._parser.parse(fetch(self.url, self._access, self._seconds))
-        engine = recognise(page, self._engines)
-        if not page:  # so an engine says before its first request that there is nothing yet
+        engine = self._recognised(page)
+        if not page.families:  # as before an engine's first request
             engine = self._engine
         if engine is None:
             raise PageError("none of the known engines' metrics on the page")
@@ -130,11 +131,16 @@ class Target:
         if not facts.model and engine.name == self._last.engine:
             # Before its first request an engine may not name its model.
             facts = replace(facts, model=self._last.model)
-        reading = self._describer.describe(View(engine, page), facts, at)
+        reading = self._describer.describe(engine, page, facts, at)
         if reading.restarted:
             self._forget_facts()
         model = reading.model if len(reading.model) <= LONGEST_VALUE else OTHER
         return State(True, engine.name, model, facts.version, at, reading)
+
+    def _recognised(self, page: Page) -> Engine | None:
+        if page.shape is not self._shape:
+            self._shape, self._seen = page.shape, recognise(page.families, self._engines)
+        return self._seen
 
     def _down(self, why: str) -> State:
         last = self._last

@@ -1,4 +1,4 @@
-"""A page seen through one engine's table: names as the table spells them, models and ranks."""
+"""A page's shape seen through one engine's table: names as the table spells them, models, ranks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ EVERYWHERE: Place = ("", "")
 
 
 class View:
-    """A page seen through one engine's table."""
+    """A page's families seen through one engine's table."""
 
-    def __init__(self, engine: Engine, page: Mapping[str, Foreign]) -> None:
+    def __init__(self, engine: Engine, families: Mapping[str, Foreign]) -> None:
         self.engine = engine
         self.families: dict[str, Foreign] = {}
         self.own: set[str] = set()
-        for name, family in page.items():
+        for name, family in families.items():
             spelt = engine.respell(name)
             if spelt is not None:
                 self.own.add(spelt)

@@ -13,21 +13,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from inferometer.engines.page import LONGEST_LINE, MOST_LINES, Foreign, PageError, Parser
+from inferometer.engines.page import LONGEST_LINE, MOST_LINES, Page, PageError, Parser
 from tests.exporter.support import FIXTURES, fixture
 
 PAGES = sorted((FIXTURES / "engines").glob("*/*.prom"))
 Found = dict[tuple[str, frozenset[tuple[str, str]]], str]
 
 
-def parsed(text: str) -> dict[str, Foreign]:
+def parsed(text: str) -> Page:
     return Parser().parse(text.encode())
 
 
-def series(families: dict[str, Foreign]) -> Found:
+def series(page: Page) -> Found:
     """Every series by full name and labels; values as text, for NaN is unlike itself."""
-    return {(family.name + sample.suffix, frozenset(sample.labels.items())): repr(sample.value)
-            for family in families.values() for sample in family.samples}
+    return {(family.name + sample.suffix, frozenset(sample.labels.items())):
+            repr(page.values[sample.index])
+            for family in page.families.values() for sample in family.samples}
 
 
 def oracle(text: str) -> Found:
@@ -35,10 +36,10 @@ def oracle(text: str) -> Found:
             for family in text_string_to_metric_families(text) for sample in family.samples}
 
 
-def the(families: dict[str, Foreign], name: str) -> tuple[dict[str, str], float]:
+def the(page: Page, name: str) -> tuple[dict[str, str], float]:
     """The labels and value of a family's only sample."""
-    (sample,) = families[name].samples
-    return dict(sample.labels), sample.value
+    (sample,) = page.families[name].samples
+    return dict(sample.labels), page.values[sample.index]
 
 
 def test_a_type_line_is_trusted_over_a_suffix() -> None:
@@ -50,32 +51,32 @@ def test_a_type_line_is_trusted_over_a_suffix() -> None:
         "# TYPE queue_count gauge\n"
         "queue_count 5\n"
     )
-    histogram = page["vllm:iteration_tokens_total"]
+    histogram = page.families["vllm:iteration_tokens_total"]
     assert histogram.kind == "histogram"
     assert [s.suffix for s in histogram.samples] == ["_bucket", "_count", "_sum"]
-    assert page["queue_count"].kind == "gauge"
+    assert page.families["queue_count"].kind == "gauge"
     assert the(page, "queue_count") == ({}, 5.0)
 
 
 def test_a_type_line_holds_for_samples_printed_before_it() -> None:
     page = parsed("requests_total 5\n# TYPE requests_total counter\n")
-    assert page["requests_total"].kind == "counter"
+    assert page.families["requests_total"].kind == "counter"
 
 
 def test_a_counter_without_total_keeps_its_name() -> None:
     page = parsed("# TYPE tgi_request_success counter\ntgi_request_success 9\n")
-    assert page["tgi_request_success"].kind == "counter"
+    assert page.families["tgi_request_success"].kind == "counter"
     assert the(page, "tgi_request_success") == ({}, 9.0)
 
 
 def test_a_suffix_without_a_type_line_is_part_of_an_untyped_name() -> None:
     page = parsed("up 1\nlatency_sum 4\n")
-    assert (page["latency_sum"].kind, the(page, "latency_sum")) == ("untyped", ({}, 4.0))
+    assert (page.families["latency_sum"].kind, the(page, "latency_sum")) == ("untyped", ({}, 4.0))
 
 
 def test_a_family_with_a_type_line_and_no_sample_is_there_without_samples() -> None:
     page = parsed("# TYPE vllm:request_success_total counter\n")
-    assert page["vllm:request_success_total"].samples == []
+    assert page.families["vllm:request_success_total"].samples == []
 
 
 def test_an_openmetrics_page_is_read_with_exemplars_timestamps_and_end() -> None:
@@ -93,16 +94,16 @@ def test_an_openmetrics_page_is_read_with_exemplars_timestamps_and_end() -> None
         "vllm:wait_seconds_created 1520430000.123\n"
         "# EOF\n"
     )
-    assert set(page) == {"vllm:prompt_tokens_total", "vllm:wait_seconds"}
-    assert page["vllm:prompt_tokens_total"].kind == "counter"
+    assert set(page.families) == {"vllm:prompt_tokens_total", "vllm:wait_seconds"}
+    assert page.families["vllm:prompt_tokens_total"].kind == "counter"
     assert the(page, "vllm:prompt_tokens_total") == ({"model_name": "m"}, 17.0)
-    values = [(s.suffix, s.value) for s in page["vllm:wait_seconds"].samples]
+    values = [(s.suffix, page.values[s.index]) for s in page.families["vllm:wait_seconds"].samples]
     assert values == [("_bucket", 1.0), ("_bucket", 2.0), ("_count", 2.0), ("_sum", 1.1)]
 
 
 def test_created_series_are_dropped_even_where_declared() -> None:
     page = parsed("# TYPE a_created gauge\na_created 1.7e9\n# TYPE a_total counter\na_total 2\n")
-    assert set(page) == {"a_total"}
+    assert set(page.families) == {"a_total"}
 
 
 @pytest.mark.parametrize(("printed", "meant"), [
@@ -164,17 +165,18 @@ def test_every_number_the_format_allows_is_read(number: str, value: float) -> No
 def test_le_is_left_as_the_engine_prints_it() -> None:
     page = parsed("# TYPE h histogram\n" + "".join(
         f'h_bucket{{le="{le}"}} 1\n' for le in ("1", "2.0", "5e-1", "1e+02", "+Inf")))
-    assert [s.labels["le"] for s in page["h"].samples] == ["1", "2.0", "5e-1", "1e+02", "+Inf"]
+    bounds = [sample.labels["le"] for sample in page.families["h"].samples]
+    assert bounds == ["1", "2.0", "5e-1", "1e+02", "+Inf"]
 
 
 def test_a_histogram_of_1024_buckets_is_read_in_full() -> None:
     text = "# TYPE h histogram\n" + "".join(f'h_bucket{{le="{n}"}} {n}\n' for n in range(1024))
-    assert len(parsed(text)["h"].samples) == 1024
+    assert len(parsed(text).families["h"].samples) == 1024
 
 
 def test_a_page_with_windows_line_ends_reads_like_one_without() -> None:
     page = fixture("vllm-0.32.0/busy.prom")
-    assert Parser().parse(page.replace(b"\n", b"\r\n")) == Parser().parse(page)
+    assert series(Parser().parse(page.replace(b"\n", b"\r\n"))) == series(Parser().parse(page))
 
 
 def test_bytes_that_are_no_utf8_cost_their_characters_only() -> None:
@@ -185,7 +187,7 @@ def test_bytes_that_are_no_utf8_cost_their_characters_only() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"# HELP x y\n", b"# EOF\n", b"   \n\r\n"])
 def test_a_page_without_lines_has_no_families(body: bytes) -> None:
-    assert Parser().parse(body) == {}
+    assert Parser().parse(body).families == {}
 
 
 @pytest.mark.parametrize("body", [
@@ -207,7 +209,7 @@ def test_a_page_of_too_many_lines_is_refused_before_it_is_read() -> None:
 
 def test_a_line_longer_than_any_engine_prints_is_passed_over() -> None:
     page = parsed(f'x{{a="{"b" * LONGEST_LINE}"}} 1\ny{{a="{"b" * (LONGEST_LINE // 2)}"}} 1\nz 1\n')
-    assert set(page) == {"y", "z"}
+    assert set(page.families) == {"y", "z"}
 
 
 @pytest.mark.parametrize("hostile", [
@@ -244,6 +246,22 @@ def test_the_parser_remembers_no_more_than_the_last_page(more: str) -> None:
         with contextlib.suppress(PageError):
             parser.parse(page.encode())
     assert len(parser._series) == 20
+    assert len(parser._page.shape.series) in (0, 20)
+
+
+def test_pages_that_differ_in_values_alone_share_their_shape_whatever_their_order() -> None:
+    parser = Parser()
+    lines = fixture("vllm-0.32.0/busy.prom").decode().splitlines(keepends=True)
+    first = parser.parse("".join(lines).encode())
+    again = parser.parse("".join(lines).replace(" 24.0\n", " 25.0\n").encode())
+    assert again.shape is first.shape
+    assert again.values != first.values
+    turned = parser.parse("".join(reversed(lines)).encode())
+    assert turned.shape is first.shape
+    assert series(turned) == series(first)
+    running = "# TYPE vllm:num_requests_running "
+    other = parser.parse("".join(lines).replace(f"{running}gauge", f"{running}counter").encode())
+    assert other.shape is not first.shape
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -13,7 +13,6 @@ from inferometer.engines.page import Parser
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.requests import INFERENCE
 from inferometer.engines.target import recognise
-from inferometer.engines.view import View
 from inferometer.samples import Histogram, Value
 from tests.exporter.support import fixture
 
@@ -29,12 +28,12 @@ class Player:
 
     def play(self, page: bytes | str) -> Reading:
         body = page.encode() if isinstance(page, str) else page
-        families = self._parser.parse(body)
-        engine = recognise(families, ENGINES)
+        parsed = self._parser.parse(body)
+        engine = recognise(parsed.families, ENGINES)
         assert engine is not None
         self.engine = engine.name
         self._at += 1.0
-        return self._describer.describe(View(engine, families), Facts(), self._at)
+        return self._describer.describe(engine, parsed, Facts(), self._at)
 
 
 def play(page: bytes | str) -> Reading:
@@ -117,7 +116,7 @@ def test_vllm_says_what_its_page_says() -> None:
 
 def test_a_family_typed_histogram_is_one_though_its_name_ends_in_total() -> None:
     page = fixture("vllm-0.32.0/busy.prom")
-    families = Parser().parse(page)
+    families = Parser().parse(page).families
     assert families["vllm:iteration_tokens_total"].kind == "histogram"
     assert "vllm:iteration_tokens_total_sum" not in families
 
