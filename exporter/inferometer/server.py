@@ -98,6 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "inferometer"
     sys_version = ""
     timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True  # a body must not wait for the head to be acknowledged
 
     def do_GET(self) -> None:
         self._serve()
