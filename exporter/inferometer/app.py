@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import prometheus_client
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 from inferometer import __version__
 from inferometer import catalogue as c
@@ -25,7 +29,7 @@ from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
 from inferometer.engines.fetch import Access
 from inferometer.engines.target import Target
-from inferometer.exposition import OPENMETRICS, render
+from inferometer.exposition import render, render_client
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.sampler import Sampler
 from inferometer.guard import Guard
@@ -93,10 +97,8 @@ class App:
             EnginesCollector(self.targets),
             self._cost,
         ], self._guard)
-        self._process = prometheus_client.CollectorRegistry()
-        prometheus_client.ProcessCollector(registry=self._process)
-        prometheus_client.PlatformCollector(registry=self._process)
-        prometheus_client.GCCollector(registry=self._process)
+        self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None),
+                         GCCollector(registry=CollectorRegistry()))
 
     def start(self) -> Server:
         """Begin to watch, and listen. Raises OSError if the address cannot be had."""
@@ -124,12 +126,7 @@ class App:
         """The whole page in one of the two formats."""
         said = self._scrape.families(deadline, chosen)
         page = render([*self._about_us(), *said], content)
-        if content == OPENMETRICS:
-            own = generate_openmetrics(self._process)  # type: ignore[no-untyped-call]
-            own = own.removesuffix(b"# EOF\n")
-        else:
-            own = prometheus_client.generate_latest(self._process)
-        return bytes(own) + page
+        return render_client(self._process, content) + page
 
     def reload(self) -> str:
         """Read the file again; what went wrong, if anything: then the old one stays in force."""

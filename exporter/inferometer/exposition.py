@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from inferometer.catalogue import Metric
@@ -55,6 +56,21 @@ def render(families: Iterable[Family], content: str) -> bytes:
         lines.append("# EOF")
     lines.append("")
     return "\n".join(lines).encode(errors="replace")  # JSON knows characters that UTF-8 does not
+
+
+def render_client(collectors: Iterable[Collector], content: str) -> bytes:
+    """What prometheus_client's collectors say, without the end of the page."""
+    lines: list[str] = []
+    for collector in collectors:
+        for family in collector.collect():
+            plain_counter = family.type == "counter" and content != OPENMETRICS
+            name = f"{family.name}_total" if plain_counter else family.name
+            lines += [f"# HELP {name} {family.documentation}", f"# TYPE {name} {family.type}"]
+            for sample in family.samples:
+                pairs = ",".join([f'{key}="{text}"' for key, text in sample.labels.items()])
+                labels = f"{{{pairs}}}" if pairs else ""
+                lines.append(f"{sample.name}{labels} {number(sample.value)}")
+    return "".join([f"{line}\n" for line in lines]).encode()
 
 
 def block(metric: Metric, points: Mapping[Key, float], before: Block | None = None) -> Block:

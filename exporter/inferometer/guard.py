@@ -12,11 +12,11 @@ import hashlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from inferometer.catalogue import FOLDING, LABELS_FOLDED, OTHER, Metric
 from inferometer.counters import Sums
-from inferometer.samples import Block, Family, Key, Ticket, Value, sum_of
+from inferometer.samples import Family, Key, Ticket, Value, sum_of
 
 LONGEST_VALUE = 200  # characters; a longer label value is folded like one over the cap
 SEAT_KEPT_SECONDS = 3600.0
@@ -54,7 +54,10 @@ class Guard:
         if seats is None:
             seats = self._seats[metric] = _Seats(metric)
         seats.expire(now)
-        blocks = [block for block in family.blocks if seats.hold(block, now)]
+        if not family.blocks and seats.hold_again(family.points, now):
+            return family
+        blocks = [block for block in family.blocks
+                  if seats.hold(block.ticket, block.points, now)]
         loose = family.points if len(blocks) == len(family.blocks) else dict(
             Family(metric, family.points, [b for b in family.blocks if b not in blocks]).items())
         points: dict[Key, Value] = {}
@@ -94,6 +97,8 @@ class _Seats:
         self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
         self._known: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
         self._tickets: dict[Ticket, set[Key]] = {}  # of blocks seated whole: their seats
+        self._usual: tuple[Key, ...] = ()  # the keys of the last page, if they came without one
+        self._usual_ticket = Ticket()
         self._sums: Sums[Key] = Sums()
         self._expired_at = 0.0
 
@@ -108,16 +113,24 @@ class _Seats:
         self._seated[seat] = now
         return True
 
-    def hold(self, block: Block, now: float) -> bool:
-        """Whether all of the block is seated, looking at its keys only if they are new here."""
-        ticket = block.ticket
+    def hold(self, ticket: Ticket, keys: Iterable[Key], now: float) -> bool:
+        """Whether all these keys are seated; they are looked at only if the ticket is new here."""
         ticket.shown_at = now
         if ticket.seats is not self._seated:
-            if not all([self.has(key, now) for key in block.points]):
+            if not all(self.has(key, now) for key in keys):
                 return False
             ticket.seats = self._seated
-            self._tickets[ticket] = {tuple([key[i] for i in self._open]) for key in block.points}
+            self._tickets[ticket] = {tuple([key[i] for i in self._open]) for key in keys}
         return True
+
+    def hold_again(self, points: Mapping[Key, Value], now: float) -> bool:
+        """The same for points that come without a ticket: while their keys stay, so does theirs."""
+        keys = tuple(points)
+        if keys != self._usual:
+            self._settle(self._usual_ticket)
+            self._tickets.pop(self._usual_ticket, None)
+            self._usual, self._usual_ticket = keys, Ticket()
+        return self.hold(self._usual_ticket, keys, now)
 
     def fold(self, key: Key) -> tuple[Key | None, list[str]]:
         """Where the key's value goes, None for nowhere, and which labels that costs."""
@@ -147,14 +160,18 @@ class _Seats:
         if now - self._expired_at < SEAT_KEPT_SECONDS / 10:
             return
         self._expired_at = now
-        for ticket, held in list(self._tickets.items()):
+        for ticket in [*self._tickets]:
+            self._settle(ticket)
             if now - ticket.shown_at > SEAT_KEPT_SECONDS:
                 del self._tickets[ticket]
-            for seat in held & self._seated.keys():
-                self._seated[seat] = max(self._seated[seat], ticket.shown_at)
         gone = {s for s, at in self._seated.items() if now - at > SEAT_KEPT_SECONDS}
         if gone:
             self._free(gone)
+
+    def _settle(self, ticket: Ticket) -> None:
+        """Write down when the ticket's seats were last shown."""
+        for seat in self._tickets.get(ticket, set()) & self._seated.keys():
+            self._seated[seat] = max(self._seated[seat], ticket.shown_at)
 
     def _fits(self, key: Key) -> bool:
         taken = OTHER if self._folds else None  # means what was folded, and nobody else

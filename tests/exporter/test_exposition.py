@@ -7,12 +7,17 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import Metric as ClientMetric
 from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_page
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from inferometer.exposition import OPENMETRICS, TEXT, block, number, render
+from inferometer.exposition import OPENMETRICS, TEXT, block, number, render, render_client
 from inferometer.samples import Family, Histogram
 
 PLACE = Label("place", "Where.", budget=10)
@@ -230,3 +235,24 @@ def test_the_catalogue_holds_no_name_twice_in_openmetrics() -> None:
             suffixes = ("", "_total", "_created")
         names += [metric.name.removesuffix("_total") + suffix for suffix in suffixes]
     assert len(names) == len(set(names))
+
+
+@BOTH
+def test_what_the_client_library_says_of_the_process_reads_as_it_would_render_it(
+        content: str) -> None:
+    registry = CollectorRegistry()
+    collectors = (PlatformCollector(registry), GCCollector(registry))
+    registry.register(Frozen())
+    said = render_client((*collectors, Frozen()), content).decode()
+    theirs = (openmetrics_page(registry) if content == OPENMETRICS  # type: ignore[no-untyped-call]
+              else generate_latest(registry)).decode()
+    assert samples(said + ("# EOF\n" if content == OPENMETRICS else ""), content).keys() == (
+        samples(theirs, content).keys())
+    assert [line for line in said.splitlines() if "frozen" in line] == [
+        line for line in theirs.splitlines() if "frozen" in line]
+
+
+class Frozen(Collector):
+    def collect(self) -> Iterable[ClientMetric]:
+        yield CounterMetricFamily("frozen_seconds", "Time.", value=2.5e6)
+        yield GaugeMetricFamily("frozen_bytes", "Size.", value=1024)
