@@ -21,18 +21,22 @@ from prometheus_client import (
 from inferometer import __version__
 from inferometer import catalogue as c
 from inferometer import config as configuration
-from inferometer.collector import Deadline, Scrape
-from inferometer.config import Config, ConfigError, EngineTarget
+from inferometer.collector import Collector, Deadline, Scrape
+from inferometer.config import Config, ConfigError, Engines, EngineTarget
 from inferometer.cost.collector import CostCollector
 from inferometer.engines import ENGINES
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
 from inferometer.engines.fetch import Access
-from inferometer.engines.target import Target
+from inferometer.engines.target import State, Target
 from inferometer.exposition import render, render_client
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.sampler import Sampler
 from inferometer.guard import Guard
+from inferometer.history import STEP_SECONDS, History, Recorder
+from inferometer.home.cards import gather
+from inferometer.home.facts import Endpoint, Surroundings
+from inferometer.home.page import render as render_home
 from inferometer.samples import Family
 from inferometer.server import Server, Site
 from inferometer.web_config import WebConfig, WebConfigError
@@ -40,6 +44,8 @@ from inferometer.web_config import WebConfig, WebConfigError
 log = logging.getLogger(__name__)
 
 NEXT_START = (("web", "listen"), ("web", "enable_reload"), ("gpu", "enabled"))
+FACTS_PATIENCE_SECONDS = 5.0  # for the documents beside a page
+HOME_SECONDS = 8.0  # for the reading behind the page for a person
 Overrides = Callable[[Config], Config]  # what the command line sets over the file
 
 
@@ -74,14 +80,15 @@ def load_web_config(config: Config, path: Path | None) -> WebConfig | None:
 class App:
     """The exporter: its collectors in one explicit list, and how they change on a reload."""
 
-    def __init__(self, path: Path | None, overrides: Overrides) -> None:
+    def __init__(self, path: Path | None, overrides: Overrides,
+                 history_step: float = STEP_SECONDS) -> None:
         self._path = path
         self._overrides = overrides
         self.config = load_config(path, overrides)
         self._web = load_web_config(self.config, path)
         self._reloads = {"success": 0.0, "failure": 0.0}
         self._reload_good = True
-        self._loaded_at = time.time()
+        self._started_at = self._loaded_at = time.time()
         self._lock = threading.Lock()
         self.sampler = Sampler(self.config.gpu) if self.config.gpu.enabled else None
         self._server: Server | None = None
@@ -92,11 +99,15 @@ class App:
         self.discovery = self._make_discovery()
         self._cost = CostCollector(self.config, self.sampler.gpus if self.sampler else list)
         self._guard = Guard()
-        self._scrape = Scrape([
+        collectors: list[Collector] = [
             *([GpuCollector(self.sampler)] if self.sampler else []),
             EnginesCollector(self.targets),
             self._cost,
-        ], self._guard)
+        ]
+        self._scrape = Scrape(collectors, self._guard)
+        self._look = Scrape(collectors, self._guard, tells=False)  # joined by no scrape
+        self._history = History(history_step)
+        self._recorder = Recorder(self._history, self._look.families)
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None),
                          GCCollector(registry=CollectorRegistry()))
 
@@ -104,11 +115,12 @@ class App:
         """Begin to watch, and listen. Raises OSError if the address cannot be had."""
         host, port = configuration.split_address(self.config.web.listen)
         reload = self.reload if self.config.web.enable_reload else None
-        site = Site(self.page, lambda: self._scrape.names, self.ready, reload)
+        site = Site(self.page, lambda: self._scrape.names, self.ready, self.home, reload)
         server = self._server = Server(host, port, site, self._web)
         if self.sampler:
             self.sampler.start()
         self.discovery.start()
+        self._recorder.start()
         return server
 
     def targets(self) -> list[Target]:
@@ -127,6 +139,19 @@ class App:
         said = self._scrape.families(deadline, chosen)
         page = render([*self._about_us(), *said], content)
         return render_client(self._process, content) + page
+
+    def home(self, refresh: bool) -> bytes:
+        """The page for a person, which may reload itself."""
+        said = [*self._about_us(), *self._look.families(Deadline(HOME_SECONDS))]
+        return render_home(gather(said, self._history, self._surroundings()), refresh)
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            time.time(), self._started_at, self.ready(),
+            self.sampler.gpus() if self.sampler else None,
+            self.sampler.state if self.sampler else "", self.config.gpu.retry_seconds,
+            [Endpoint(target.name, target.url, target.last) for target in self.targets()],
+            self.discovery.ports, self.config.engines.discover_seconds)
 
     def reload(self) -> str:
         """Read the file again; what went wrong, if anything: then the old one stays in force."""
@@ -173,14 +198,8 @@ class App:
             wanted = (settings, _ca(settings), self._patience())
             known = self._targets.get(name)
             targets[name] = known if known and known[0] == wanted else (
-                wanted, self._make_target(name, settings))
+                wanted, make_target(name, settings, self.config.engines))
         self._targets = targets
-
-    def _make_target(self, name: str, settings: EngineTarget) -> Target:
-        engines = self.config.engines
-        token = os.environ.get(settings.bearer_token_env, "").strip()
-        access = Access(token, settings.bearer_token_file, _tls(settings), engines.max_page_bytes)
-        return Target(name, settings.url, ENGINES, access, engines.timeout_seconds)
 
     def _patience(self) -> tuple[float, int]:
         return self.config.engines.timeout_seconds, self.config.engines.max_page_bytes
@@ -198,8 +217,9 @@ class App:
 
     def _make_discovery(self) -> Discovery:
         ports, seconds, _ = self._search
-        return Discovery(ports, ENGINES, seconds,
-                         lambda name, url: self._make_target(name, EngineTarget(url)))
+        return Discovery(
+            ports, ENGINES, seconds,
+            lambda name, url: make_target(name, EngineTarget(url), self.config.engines))
 
     def _about_us(self) -> list[Family]:
         build, reloads = Family(c.BUILD_INFO), Family(c.CONFIG_RELOADS)
@@ -210,6 +230,21 @@ class App:
         good.add(1.0 if self._reload_good else 0.0)
         when.add(self._loaded_at)
         return [build, reloads, good, when]
+
+
+def make_target(name: str, settings: EngineTarget, engines: Engines) -> Target:
+    """A target as configured, its secrets and certificates at hand."""
+    token = os.environ.get(settings.bearer_token_env, "").strip()
+    access = Access(token, settings.bearer_token_file, _tls(settings), engines.max_page_bytes)
+    return Target(name, settings.url, ENGINES, access, engines.timeout_seconds)
+
+
+def ask_once(settings: EngineTarget, engines: Engines) -> tuple[str, State]:
+    """The URL of an endpoint's page, and what it answers. Raises ConfigError."""
+    _check_secrets(settings, "command line")
+    target = make_target("explained", settings, engines)
+    state = target.state(target.ask(), engines.timeout_seconds + FACTS_PATIENCE_SECONDS)
+    return target.url, state
 
 
 def with_flags(listen: str | None, engines: Sequence[EngineTarget]) -> Overrides:

@@ -10,15 +10,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer import __version__
-from inferometer.app import App, load_config, with_flags
+from inferometer.app import App, ask_once, load_config, with_flags
 from inferometer.config import (
     ADDRESS,
     URL,
     ConfigError,
+    Engines,
     EngineTarget,
     is_engine_url,
     split_address,
 )
+from inferometer.engines import ENGINES
+from inferometer.engines.explain import explain as explain_page
+from inferometer.engines.explain import state_of
 from inferometer.logs import start_logging
 from inferometer.server import Server
 
@@ -61,6 +65,19 @@ def check_config(options: argparse.Namespace) -> int:
     return OK
 
 
+def explain(options: argparse.Namespace) -> int:
+    """Print what an engine's page, or a file that holds one, is to the exporter."""
+    start_logging("error")
+    file = Path(options.page)
+    if options.page == "-" or file.is_file():
+        body = sys.stdin.buffer.read() if options.page == "-" else file.read_bytes()
+        where, state = options.page, state_of(body, ENGINES)
+    else:
+        where, state = ask_once(_endpoint(options), Engines(timeout_seconds=options.timeout))
+    print("\n".join(explain_page(where, state)))
+    return OK if state.up else FAILED
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferometer",
@@ -85,6 +102,26 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--log-level", choices=("debug", "info", "warning", "error"),
                          default="info", help="least level of log lines (info)")
     running.set_defaults(command=run)
+
+    explaining = commands.add_parser(
+        "explain", help="say what an engine's page is, and where each signal comes from",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Say what an engine's metrics page is to the exporter: the engine, each\n"
+                    "signal and the family it is read from, every family that is not used and\n"
+                    "why, and what would be folded or coarsened. For a bug report, send all of it.",
+        epilog="Exit code 1 if the page cannot be had, or is of no known engine.\n\n"
+               "  inferometer explain http://127.0.0.1:8000\n"
+               "  curl -s http://engine:8000/metrics | inferometer explain -")
+    explaining.add_argument("page", metavar="URL", help="endpoint, file with its page, or -")
+    explaining.add_argument("--bearer-token-file", default="", metavar="FILE",
+                            help="token to send")
+    explaining.add_argument("--ca-file", default="", metavar="FILE",
+                            help="certificates to trust")
+    explaining.add_argument("--insecure-skip-verify", action="store_true",
+                            help="trust any certificate")
+    explaining.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
+                            help="how long to wait for the page (5)")
+    explaining.set_defaults(command=explain)
 
     checking = commands.add_parser(
         "check-config", help="say whether a configuration file is good",
@@ -134,6 +171,15 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {ADDRESS}") from error
     return text
+
+
+def _endpoint(options: argparse.Namespace) -> EngineTarget:
+    """The engine the command line speaks of. Raises ConfigError."""
+    if not is_engine_url(options.page):
+        raise ConfigError(f"{options.page!r} is no file and not {URL}")
+    return EngineTarget(options.page, bearer_token_file=options.bearer_token_file,
+                        ca_file=options.ca_file,
+                        insecure_skip_verify=options.insecure_skip_verify)
 
 
 def _engine(text: str) -> EngineTarget:

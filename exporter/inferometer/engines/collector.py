@@ -24,10 +24,16 @@ class EnginesCollector:
         """The families of all targets; one that does not answer in time is down."""
         by_deadline = Deadline(deadline.left() * ANSWER_SHARE)
         asked = [(target, target.ask()) for target in self._targets()]
-        said = {metric: Family(metric) for metric in c.ENGINE_METRICS}
-        for target, question in asked:
-            _join(said, target.name, target.state(question, by_deadline.left()))
-        return said.values()
+        return join((target.name, target.state(question, by_deadline.left()))
+                    for target, question in asked)
+
+
+def join(states: Iterable[tuple[str, State]]) -> list[Family]:
+    """The families that targets' states make up."""
+    said = {metric: Family(metric) for metric in c.ENGINE_METRICS}
+    for target, state in states:
+        _join(said, target, state)
+    return list(said.values())
 
 
 def _join(said: dict[c.Metric, Family], target: str, state: State) -> None:

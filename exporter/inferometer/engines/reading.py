@@ -10,11 +10,12 @@ from inferometer.catalogue import Metric
 from inferometer.engines.page import Page, Shape
 from inferometer.engines.requests import Counts, Endings, Requests
 from inferometer.engines.sources import Kept, Values
-from inferometer.engines.table import Engine
+from inferometer.engines.table import Engine, Http
 from inferometer.engines.view import EVERYWHERE, Place, View
 from inferometer.samples import Histogram, Key, Value
 
 NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values
+BESIDE_THE_PAGE = "a document beside the page"
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,16 @@ class Facts:
 
 @dataclass
 class Reading:
-    """What one page says: points by metric (keys without the target), and each signal's source."""
+    """What one page says: points by metric (keys without the target), and each signal's source.
+
+    `taken` are the families, as the table spells them, that a signal was found in.
+    """
 
     model: str
+    plan: Plan
     points: dict[Metric, dict[Key, Value]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unknown: int = 0
     restarted: bool = False  # whether the engine counts from nothing again
 
@@ -45,7 +51,7 @@ class Plan:
     """An engine's table bound to one shape of page."""
 
     def __init__(self, engine: Engine, shape: Shape) -> None:
-        view = View(engine, shape.families)
+        self.view = view = View(engine, shape.families)
         self.engine = engine
         self.shape = shape
         self.models = view.models
@@ -75,16 +81,17 @@ class Describer:
         if plan is None or plan.shape is not page.shape or plan.engine is not engine:
             plan = self._plan = Plan(engine, page.shape)
         self._kept.turn += 1
-        reading = Reading(plan.only_model if plan.models else facts.model,
+        reading = Reading(plan.only_model if plan.models else facts.model, plan,
                           unknown=len(plan.unknown))
         self._put_signals(reading, plan, page.values)
         responses = plan.endings.responses(page.values)
         self._put_requests(reading, plan.endings, page.values, responses)
-        self._put_http(reading, responses)
+        self._put_http(reading, plan.engine.http, responses)
         self._put_progress(reading, plan, page.values, at)
         if facts.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
             self._put(reading, c.SERVER_MAX_LENGTH, {EVERYWHERE: facts.max_model_length})
             reading.sources[c.SERVER_MAX_LENGTH.signal] = NATIVE
+            reading.taken[c.SERVER_MAX_LENGTH.signal] = (BESIDE_THE_PAGE,)
         reading.restarted = self._restarted(reading)
         return reading
 
@@ -96,6 +103,7 @@ class Describer:
                 if values:
                     self._put(reading, metric, values)
                     reading.sources[metric.signal] = DERIVED if source.derived else NATIVE
+                    reading.taken[metric.signal] = source.names
                     break
 
     def _restarted(self, reading: Reading) -> bool:
@@ -122,10 +130,11 @@ class Describer:
             source = DERIVED if outcome in derived else NATIVE
             reading.sources[f"requests_{outcome}"] = source
 
-    def _put_http(self, reading: Reading, responses: Counts | None) -> None:
+    def _put_http(self, reading: Reading, http: Http | None, responses: Counts | None) -> None:
         for code_class, count in self._requests.by_class(responses, self._kept.turn).items():
             reading.put(c.SERVER_HTTP, (reading.model, code_class), count)
             reading.sources[c.SERVER_HTTP.signal] = NATIVE
+            reading.taken[c.SERVER_HTTP.signal] = (http.name,) if http else ()
 
     def _put_progress(self, reading: Reading, plan: Plan, numbers: Values, at: float) -> None:
         counts = [sum(sum(children.values()) for children in found.values())
@@ -134,5 +143,7 @@ class Describer:
             return
         if sum(counts) != self._counted:
             self._counted, self._progressed_at = sum(counts), at
+        reading.taken[c.SERVER_LAST_PROGRESS.signal] = tuple(
+            series.name for series in plan.engine.progress)
         reading.put(c.SERVER_LAST_PROGRESS, (reading.model,), self._progressed_at)
         reading.sources[c.SERVER_LAST_PROGRESS.signal] = DERIVED

@@ -96,7 +96,11 @@ class Engine:
 
     def knows(self, name: str) -> bool:
         """Whether the table takes the family of this name, or leaves it knowingly."""
-        return name in self._names or bool(self._unused.fullmatch(name[len(self.prefix) :]))
+        return self.takes(name) or bool(self._unused.fullmatch(name[len(self.prefix) :]))
+
+    def takes(self, name: str) -> bool:
+        """Whether the table has a signal that may be found in the family of this name."""
+        return name in self._names
 
     @cached_property
     def _names(self) -> frozenset[str]:

@@ -22,6 +22,7 @@ FACTS_KEPT_SECONDS = 600.0
 FACTS_RETRY_SECONDS = 60.0  # where a document did not say all it should
 FACTS_SECONDS = 1.0  # for one document
 FACTS_BYTES = 2**20
+NO_ENGINE = "none of the known engines' metrics on the page"
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ class Target:
         self._asking: _Question | None = None
         self._last = State(up=False, why="not asked yet")
         self._told = self._last
+
+    @property
+    def last(self) -> State:
+        """What is known since the last answer or failure."""
+        return self._last
 
     def ask(self) -> _Question:
         """Ask for the page; join the question that is still open, if there is one."""
@@ -123,7 +129,7 @@ class Target:
         if not page.families:  # as before an engine's first request
             engine = self._engine
         if engine is None:
-            raise PageError("none of the known engines' metrics on the page")
+            raise PageError(NO_ENGINE)
         if engine is not self._engine:
             self._engine, self._describer = engine, Describer()
             self._forget_facts()

@@ -1,0 +1,169 @@
+"""Explain: what a page is, where each signal comes from, and why the rest of it is not used.
+
+For a person who wonders why a panel is blank, and for the bug report that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from inferometer import catalogue as c
+from inferometer.engines.collector import join
+from inferometer.engines.page import Foreign, PageError, Parser
+from inferometer.engines.reading import (
+    BESIDE_THE_PAGE,
+    UNAVAILABLE,
+    Describer,
+    Facts,
+    Plan,
+    Reading,
+)
+from inferometer.engines.table import Engine
+from inferometer.engines.target import NO_ENGINE, State, recognise
+from inferometer.guard import LONGEST_VALUE, Guard
+
+MOST_MODELS = 10  # that are named
+UNKNOWN = "unknown to this version of Inferometer"
+UNUSABLE = "another family says the same, or it holds no usable value"
+EMPTY = "declared, and without a value so far"
+NEEDLESS = "known, and says nothing the vocabulary has a word for"
+FOREIGN = "not the engine's own"
+REASONS = (UNKNOWN, UNUSABLE, EMPTY, NEEDLESS, FOREIGN)  # as they are listed
+
+Row = tuple[str, ...]
+
+
+def explain(where: str, state: State) -> Iterator[str]:
+    """The lines of the explanation of one answer of an endpoint; `where` it came from."""
+    reading = state.reading
+    if reading is None:
+        yield f"{where}: {state.why}"
+        return
+    plan = reading.plan
+    yield from _table("", [
+        ("page", where),
+        ("", f"{len(plan.shape.series)} series in {len(plan.shape.families)} families"),
+        ("engine", " ".join([state.engine, *([_plain(state.version)] if state.version else [])])),
+        ("models", _models(reading)),
+        ("unknown", f"{reading.unknown} families that have the engine's prefix"),
+    ])
+    yield from _table("Signals, and where they come from", _signals(reading))
+    yield from _table("Families that are not used, and why", _left_out(reading))
+    yield from _table("What would be folded, left out or coarsened", [
+        *_folded(state), *_coarsened(reading)])
+
+
+def state_of(body: bytes, engines: tuple[Engine, ...]) -> State:
+    """What a saved page says; nothing is known of the documents beside it."""
+    try:
+        page = Parser().parse(body)
+    except PageError as error:
+        return State(up=False, why=str(error))
+    engine = recognise(page.families, engines)
+    if engine is None:
+        return State(up=False, why=NO_ENGINE)
+    reading = Describer().describe(engine, page, Facts(), 0.0)
+    return State(True, engine.name, reading.model, reading=reading)
+
+
+def _models(reading: Reading) -> str:
+    models = sorted(reading.plan.models)
+    if not models:
+        return f"{_plain(reading.model) or 'none'} (not on the page)"
+    more = f" and {len(models) - MOST_MODELS} more" if len(models) > MOST_MODELS else ""
+    return ", ".join(map(_plain, models[:MOST_MODELS])) + more
+
+
+def _signals(reading: Reading) -> Iterable[Row]:
+    plan = reading.plan
+    for outcome in c.OUTCOMES:
+        signal, counted = f"requests_{outcome}", _counted(plan.engine, outcome)
+        source = reading.sources[signal]
+        missing = f"no usable {' or '.join(counted)}" if counted else "the engine does not count it"
+        yield signal, source, missing if source == UNAVAILABLE else _named(plan, counted)
+    for metric in c.SIGNAL_METRICS:
+        taken = reading.taken.get(metric.signal, ())
+        yield (metric.signal, reading.sources[metric.signal],
+               _named(plan, taken) or _missing(plan.engine, metric))
+
+
+def _missing(engine: Engine, metric: c.Metric) -> str:
+    wanted = [name for source in engine.signals.get(metric, ()) for name in source.names]
+    if metric is c.SERVER_MAX_LENGTH:
+        wanted += [fact.path for fact in engine.facts if "max_model_length" in fact.wanted]
+    return f"no usable {' or '.join(dict.fromkeys(wanted))}" if wanted else (
+        "the engine does not tell it")
+
+
+def _counted(engine: Engine, outcome: str) -> list[str]:
+    """The families from which requests that ended so are counted."""
+    names = [request.series.name for request in engine.requests
+             if outcome in {ending[0] for ending in (request.otherwise, *request.meaning.values())}]
+    if outcome == "success" and engine.success:
+        names += engine.success.names
+    if engine.http and outcome in {ending[0] for ending in engine.http.endings}:
+        names.append(engine.http.name)
+    return names
+
+
+def _named(plan: Plan, names: Iterable[str]) -> str:
+    """Those of the families that are on the page, as the page spells them."""
+    shown = {name: family.name for name, family in plan.view.families.items()}
+    shown[BESIDE_THE_PAGE] = BESIDE_THE_PAGE
+    return ", ".join(shown[name] for name in dict.fromkeys(names) if name in shown)
+
+
+def _left_out(reading: Reading) -> Iterable[Row]:
+    plan = reading.plan
+    used = {name for names in reading.taken.values() for name in names}
+    used.update(name for outcome in c.OUTCOMES for name in _counted(plan.engine, outcome)
+                if reading.sources[f"requests_{outcome}"] != UNAVAILABLE)
+    reasons = [(_reason(plan, family), family) for name, family in plan.shape.families.items()
+               if (plan.engine.respell(name) or name) not in used]
+    for reason, family in sorted(reasons, key=lambda row: (REASONS.index(row[0]), row[1].name)):
+        yield family.name, family.kind, reason
+
+
+def _reason(plan: Plan, family: Foreign) -> str:
+    spelt = plan.engine.respell(family.name)
+    if spelt is None:
+        return FOREIGN
+    if spelt in plan.unknown:
+        return UNKNOWN
+    if not plan.engine.takes(spelt):
+        return NEEDLESS
+    return UNUSABLE if family.samples else EMPTY
+
+
+def _folded(state: State) -> Iterable[Row]:
+    guard = Guard()
+    guard.admit(join([("explained", state)]))
+    for (metric, label), count in guard.folded().points.items():
+        if count:
+            yield metric, f"{count:.0f} label sets over the cap of {label}"
+
+
+def _coarsened(reading: Reading) -> Iterable[Row]:
+    families = reading.plan.view.families
+    for metric in c.SIGNAL_METRICS:
+        for name in reading.taken.get(metric.signal, ()) if metric.bounds else ():
+            bounds = {sample.labels.get("le") for sample in families[name].samples
+                      if sample.suffix == "_bucket"} - {"+Inf"}
+            if len(bounds) > metric.bounds:
+                yield metric.name, f"{metric.bounds} of the {len(bounds)} bounds are kept"
+
+
+def _plain(text: str) -> str:
+    """Text from outside as a terminal can stand it."""
+    return (text if text.isprintable() else repr(text))[:LONGEST_VALUE]
+
+
+def _table(title: str, rows: Iterable[Row]) -> Iterator[str]:
+    rows = list(rows) or [("none",)]
+    if title:
+        yield ""
+        yield title
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield f"  {'  '.join(cells)}".rstrip()

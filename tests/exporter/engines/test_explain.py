@@ -1,0 +1,127 @@
+"""What `inferometer explain` says of a page: all of it, and nothing that could hurt a terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from inferometer import catalogue as c
+from inferometer.engines import ENGINES
+from inferometer.engines.explain import REASONS, UNKNOWN, explain, state_of
+from inferometer.engines.page import Parser
+from tests.exporter.support import FIXTURES, Engine, fixture, free_port
+
+VLLM = fixture("vllm-0.32.0/busy.prom").decode()
+PAGES = sorted(str(path.relative_to(FIXTURES / "engines"))
+               for path in (FIXTURES / "engines").glob("*/*.prom"))
+
+
+def explained(page: str) -> list[str]:
+    return list(explain("page.prom", state_of(page.encode(), ENGINES)))
+
+
+def row(lines: list[str], first: str) -> list[str]:
+    """The cells of the one row that begins so."""
+    (line,) = [line for line in lines if line.split()[:1] == [first]]
+    return re.split(r"  +", line.strip())
+
+
+def section(lines: list[str], title: str) -> list[str]:
+    after = lines[lines.index(title) + 1 :]
+    return after[: after.index("")] if "" in after else after
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_signal_and_every_family_of_a_page_has_its_row(path: str) -> None:
+    page = fixture(path)
+    lines = explained(page.decode())
+    if len(lines) == 1:
+        assert lines == ["page.prom: none of the known engines' metrics on the page"]
+        return
+    signals = section(lines, "Signals, and where they come from")
+    assert [line.split()[0] for line in signals] == [*c.SIGNALS]
+    taken = set(re.findall(r"[\w:]+", " ".join(line.split(maxsplit=2)[2] for line in signals)))
+    unused = section(lines, "Families that are not used, and why")
+    left_out = {line.split()[0] for line in unused} - {"none"}
+    assert left_out | taken >= set(Parser().parse(page).families)
+    assert not left_out & {name for line in signals if "unavailable" not in line
+                           for name in re.findall(r"[\w:]+", line.split(maxsplit=2)[2])}
+    assert all(line.strip() == "none" or line.endswith(REASONS) for line in unused)
+
+
+def test_a_renamed_family_shows_as_a_signal_without_source_and_as_unknown() -> None:
+    lines = explained(VLLM.replace("vllm:time_to_first_token_seconds", "vllm:ttft_seconds"))
+    assert row(lines, "unknown")[1].startswith("1 families")
+    assert row(lines, "time_to_first_token") == [
+        "time_to_first_token", "unavailable", "no usable vllm:time_to_first_token_seconds"]
+    unused = section(lines, "Families that are not used, and why")
+    assert unused[0].split(maxsplit=2) == ["vllm:ttft_seconds", "histogram", UNKNOWN]
+
+
+def test_a_family_is_named_as_the_page_spells_it() -> None:
+    lines = explained(VLLM.replace("vllm:", "ray_vllm_"))
+    assert row(lines, "time_to_first_token")[2] == "ray_vllm_time_to_first_token_seconds"
+
+
+def test_what_is_folded_and_coarsened_is_told_with_how_much() -> None:
+    many = "# TYPE vllm:num_preemptions_total counter\n" + "".join(
+        f'vllm:num_preemptions_total{{model_name="m{n}"}} 1\n' for n in range(1000))
+    many += "# TYPE vllm:e2e_request_latency_seconds histogram\n" + "".join(
+        f'vllm:e2e_request_latency_seconds_bucket{{model_name="m0",le="{n}"}} 1\n'
+        for n in (*range(1, 100), "+Inf"))
+    told = section(explained(many), "What would be folded, left out or coarsened")
+    assert any(line.split()[0] == "llm_server_preemptions_total"
+               and "label sets over the cap of model" in line for line in told)
+    assert any(line.split() == ["llm_server_request_duration_seconds", "40", "of", "the", "99",
+                                "bounds", "are", "kept"] for line in told)
+
+
+def test_names_from_outside_cannot_command_a_terminal() -> None:
+    page = VLLM.replace('model_name="tiny"', 'model_name="\x1b[2J\\nengine  fake"')
+    lines = explained(page)
+    assert all(line.isprintable() for line in lines)
+    assert row(lines, "engine") == ["engine", "vllm"]
+
+
+def run(*arguments: str, page: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "inferometer", "explain", *arguments], input=page,
+                          capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_the_command_reads_an_endpoint_with_its_documents() -> None:
+    with Engine(VLLM.encode()) as engine:
+        done = run(engine.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert row(done.stdout.splitlines(), "page")[1] == f"{engine.url}/metrics"
+
+
+def test_the_command_reads_a_file_and_standard_input() -> None:
+    file = str(FIXTURES / "engines" / "vllm-0.32.0" / "busy.prom")
+    from_file, piped = run(file), run("-", page=VLLM)
+    assert (from_file.returncode, piped.returncode) == (0, 0)
+    assert from_file.stdout.replace(file, "-") == piped.stdout
+
+
+@pytest.mark.parametrize(("arguments", "page", "code", "said"), [
+    (["-"], "hello\n", 1, "-: no metrics on the page\n"),
+    (["-"], "go_threads 5\n", 1, "-: none of the known engines' metrics on the page\n"),
+    (["no/such/file"], "", 2, "inferometer: 'no/such/file' is no file and not an http"),
+    (["http://127.0.0.1:9", "--ca-file", "gone"], "", 2,
+     "inferometer: command line.ca_file: gone: No such file or directory\n"),
+])
+def test_what_cannot_be_explained_is_said_in_one_line(
+        arguments: list[str], page: str, code: int, said: str) -> None:
+    done = run(*arguments, page=page)
+    assert done.returncode == code
+    assert (done.stdout + done.stderr).startswith(said)
+    assert len((done.stdout + done.stderr).splitlines()) == 1
+
+
+def test_an_endpoint_that_does_not_answer_is_said_in_one_line() -> None:
+    done = run(f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert done.stdout.endswith("/metrics: connection refused\n")
+    assert done.stderr == ""
