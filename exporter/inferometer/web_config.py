@@ -163,21 +163,26 @@ class WebConfig:
 
         Of a password only the first 72 bytes count, as bcrypt has it. Never raises.
         """
-        if not self._users:
+        if self.remembers(authorization_header):
             return True
         user, colon, password = _basic_credentials(authorization_header).partition(b":")
         if not colon:
             return False
-        digest = hmac.digest(_CACHE_KEY, user + colon + password, "sha256")
-        if hmac.compare_digest(self._verified.get(user, b""), digest):
-            return True
         stored = self._users.get(user) or self._decoy(user)
         with self._bcrypt_lock:  # One at a time: guessing must not take more than one core.
             matches = bcrypt.checkpw(password[:_BCRYPT_BYTES], stored)
         if not matches or user not in self._users:
             return False
-        self._verified[user] = digest
+        self._verified[user] = _digest(user + colon + password)
         return True
+
+    def remembers(self, authorization_header: str | None) -> bool:
+        """Whether `authorized` is True at once: without users, and of a password seen before."""
+        if not self._users:
+            return True
+        credentials = _basic_credentials(authorization_header)
+        seen = self._verified.get(credentials.partition(b":")[0], b"")
+        return hmac.compare_digest(seen, _digest(credentials))
 
     def allows_peer(self, peer_certificate: Mapping[str, Any] | None) -> bool:
         """Whether a getpeercert() dict has one of `client_allowed_sans`; True if none are set.
@@ -453,6 +458,10 @@ def _basic_credentials(header: str | None) -> bytes:
         return base64.b64decode(token, validate=True)
     except ValueError:
         return b""
+
+
+def _digest(credentials: bytes) -> bytes:
+    return hmac.digest(_CACHE_KEY, credentials, "sha256")
 
 
 def _as_in_go(kind: str, name: str) -> str:

@@ -1,0 +1,374 @@
+"""Connections: many may be open, none can hold up another, and few threads serve them all.
+
+A connection that says nothing costs a descriptor and no thread: all threads wait in one epoll, and
+whoever wakes takes one connection one step further, never waiting for its peer. What takes long
+waits its turn in a lane, so that a thread is always left for the rest. Heads, answers and rests
+have a deadline each; where there is no room for a new connection, the one is closed that has kept
+an unfinished request, else its peace, for longest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import resource
+import select
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from inferometer.request import END, LONGEST_HEAD, RefusalError, Request, read_head, too_long
+
+RECEIVED_AT_ONCE = 16384  # bytes
+SWEEP_SECONDS = 1.0
+BREATH_SECONDS = 0.1  # after descriptors or memory ran out
+TOLD_SECONDS = 600.0
+_READ, _WRITE, _OVER = select.EPOLLIN, select.EPOLLOUT, 0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What connections may cost."""
+
+    connections: int = 512  # and no more than half of the descriptors the process may have
+    threads: int = 10
+    head_seconds: float = 10.0  # for a handshake, a head and its body, in all
+    answer_seconds: float = 30.0  # for an answer to be taken
+    idle_seconds: float = 120.0  # between two requests
+    unsent_bytes: int = 32 * 2**20  # of answers, over all connections
+
+
+class Lane:
+    """Requests that may take long: `most` of them at once, the others in turn."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: deque[Connection] = deque()
+        self._lock = threading.Lock()
+
+    def enter(self, connection: Connection) -> bool:
+        """Whether there is room; if not, the connection is kept for later."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            self._waiting.append(connection)
+            return False
+
+    def leave(self) -> Connection | None:
+        """Make room; the connection that has it now, if one waited."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._free += 1
+            return None
+
+
+class Service(Protocol):
+    """What is served."""
+
+    def context(self) -> ssl.SSLContext | None:
+        """For a new connection; None for one without TLS."""
+        ...
+
+    def lane(self, request: Request) -> Lane | None:
+        """Where the request has to wait its turn; None if it is answered at once."""
+        ...
+
+    def answer(self, request: Request, connection: Connection) -> bytes:
+        """The whole answer."""
+        ...
+
+    def refuse(self, error: RefusalError) -> bytes:
+        """The whole answer to what is no request."""
+        ...
+
+
+class Connection:
+    """One client: bytes in, requests out, an answer back. Never waits for it."""
+
+    def __init__(self, sock: socket.socket, limits: Limits) -> None:
+        self.sock: socket.socket | ssl.SSLSocket = sock
+        self.certificate: Any = None  # the client's, as getpeercert() has it
+        self.request: Request | None = None  # read in full, to be answered
+        self.read_at = 0.0  # since when, on the monotonic clock
+        self.unsent = memoryview(b"")  # of its answer
+        self.busy = False  # a thread is at it, or it waits in a lane
+        self.idle = False  # between two requests
+        self.due = time.monotonic() + limits.head_seconds  # when it is closed
+        self._limits = limits
+        self._shaken = False
+        self._received = b""
+        self._head: Request | None = None  # whose body is still to come
+        self._passed = 0  # bytes of that body
+        self._last = False
+
+    def shake(self, context: Callable[[], ssl.SSLContext | None]) -> None:
+        """Shake hands if TLS is spoken. Raises OSError, one that says so if it is to go on."""
+        if self._shaken:
+            return
+        if not isinstance(self.sock, ssl.SSLSocket):
+            tls = context()
+            if tls is not None:
+                self.sock = tls.wrap_socket(self.sock, server_side=True,
+                                            do_handshake_on_connect=False)
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.do_handshake()
+            self.certificate = self.sock.getpeercert()
+        self._shaken = True
+
+    def receive(self) -> int:
+        """Read on, and say what to wait for; `request` is set once one is complete.
+
+        Raises OSError and RefusalError.
+        """
+        if self._complete():
+            return _READ
+        data = self.sock.recv(RECEIVED_AT_ONCE)
+        if self.idle:
+            self.idle, self.due = False, time.monotonic() + self._limits.head_seconds
+        self._received += data
+        self._complete()
+        return _READ if data else _OVER
+
+    def answer(self, answer: bytes, last: bool) -> None:
+        """Have this to send; the connection ends with it if it is the last."""
+        self.request = None
+        self.unsent, self._last = memoryview(answer), last
+        self.due = time.monotonic() + self._limits.answer_seconds
+
+    def send(self) -> int:
+        """Send on; what to wait for once all is sent. Raises OSError."""
+        while self.unsent:
+            self.unsent = self.unsent[self.sock.send(self.unsent) :]
+        if self._last:
+            return _OVER
+        self.idle = not self._received
+        self.due = time.monotonic() + (
+            self._limits.idle_seconds if self.idle else self._limits.head_seconds)
+        # What was received already makes no event: it has its turn after the others'.
+        return _READ if self.idle else _WRITE
+
+    def close(self) -> None:
+        """Close. Bytes left unread would make the client forget what was sent."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.recv(RECEIVED_AT_ONCE)
+        self.sock.close()
+
+    def _complete(self) -> bool:
+        if self._head is None:
+            end = self._received.find(END)
+            if max(end, len(self._received) if end < 0 else 0) > LONGEST_HEAD:
+                raise too_long(self._received)
+            if end < 0:
+                return False
+            self._head = read_head(self._received[:end])
+            self._received, self._passed = self._received[end + len(END) :], 0
+        body = min(self._head.body - self._passed, len(self._received))
+        self._received = self._received[body:]
+        self._passed += body
+        if self._passed == self._head.body:
+            self.request, self._head = self._head, None
+            self.read_at = time.monotonic()
+        return self.request is not None
+
+
+class Connections:
+    """All connections of one listening socket."""
+
+    def __init__(self, listener: socket.socket, service: Service, limits: Limits) -> None:
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = min(limits.connections, descriptors // 2)
+        self._listener = listener
+        self._service = service
+        self._limits = limits
+        self._epoll = select.epoll()
+        self._bell = os.eventfd(0)
+        self._epoll.register(self._bell, _READ)
+        self._open: dict[int, Connection] = {}  # by descriptor
+        self._lock = threading.Lock()  # over who is open and busy, and what epoll waits for
+        self._working = limits.threads
+        self._stopping = False
+        self._told_at = float("-inf")
+
+    def serve(self) -> None:
+        """Accept and serve until stopped."""
+        for number in range(self._limits.threads):
+            threading.Thread(target=self._work, name=f"serve-{number}", daemon=True).start()
+        events = select.poll()
+        events.register(self._listener, select.POLLIN)
+        events.register(self._bell, select.POLLIN)
+        swept_at = time.monotonic()
+        while not self._stopping:
+            ready = [descriptor for descriptor, _ in events.poll(SWEEP_SECONDS * 1000)]
+            if self._listener.fileno() in ready:
+                self._accept()
+            if time.monotonic() - swept_at >= SWEEP_SECONDS:
+                swept_at = time.monotonic()
+                self._close_due(swept_at)
+
+    def stop(self) -> None:
+        """Have `serve` return, and each thread end once it has nothing at hand."""
+        self._stopping = True
+        os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        """Close the listening socket, and the connections no thread is at."""
+        self._listener.close()
+        self._close_due(math.inf)
+
+    def _accept(self) -> None:
+        if len(self._open) >= self._most:
+            self._tell_full()
+            if not self._evict():  # all are being answered: who is new waits in the backlog
+                time.sleep(BREATH_SECONDS)
+                return
+        try:
+            sock, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # it is gone again
+        except OSError:  # neither descriptors nor memory left
+            self._tell_full()
+            self._evict()
+            time.sleep(BREATH_SECONDS)
+            return
+        sock.setblocking(False)
+        with self._lock:
+            self._open[sock.fileno()] = Connection(sock, self._limits)
+            self._epoll.register(sock, _READ | select.EPOLLONESHOT)
+
+    def _evict(self, writing: bool = False) -> bool:
+        """Close the connection that is due first, idle ones after all others; whether one was."""
+        with self._lock:
+            open_ = [connection for connection in self._open.values()
+                     if not connection.busy and (connection.unsent or not writing)]
+            if not open_:
+                return False
+            worst = min(open_, key=lambda connection: (connection.idle, connection.due))
+            self._forget(worst)
+        worst.close()
+        return True
+
+    def _tell_full(self) -> None:
+        if time.monotonic() - self._told_at > TOLD_SECONDS:
+            self._told_at = time.monotonic()
+            log.warning("too many connections: those unfinished or idle for longest are closed",
+                        extra={"most": self._most})
+
+    def _close_due(self, now: float) -> None:
+        with self._lock:
+            due = [connection for connection in self._open.values()
+                   if connection.due < now and not connection.busy]
+            for connection in due:
+                self._forget(connection)
+        for connection in due:
+            connection.close()
+
+    def _forget(self, connection: Connection) -> None:
+        """Strike it from the list, while its descriptor is still its own."""
+        del self._open[connection.sock.fileno()]
+        self._epoll.unregister(connection.sock)
+
+    def _work(self) -> None:
+        while not self._stopping:
+            for descriptor, _ in self._epoll.poll(maxevents=1):
+                connection = self._take(descriptor)
+                if connection is not None:
+                    self._go_on(connection)
+        with self._lock:
+            self._working -= 1
+            if not self._working:
+                self._epoll.close()
+                os.close(self._bell)
+
+    def _take(self, descriptor: int) -> Connection | None:
+        """The connection, for this thread alone; None if it was closed by now."""
+        with self._lock:
+            connection = self._open.get(descriptor)
+            if connection is None or connection.busy:
+                return None
+            connection.busy = True
+            return connection
+
+    def _go_on(self, connection: Connection) -> None:
+        """Take it as far as it goes without waiting for its client."""
+        if connection.unsent:
+            self._send(connection)
+            return
+        try:
+            connection.shake(self._service.context)
+            wanted = connection.receive()
+        except RefusalError as error:
+            connection.answer(self._service.refuse(error), last=True)
+            self._send(connection)
+            return
+        except OSError as error:
+            wanted = _wanted(error, _READ)
+        if connection.request is None:
+            self._rest(connection, wanted)
+            return
+        lane = self._service.lane(connection.request)
+        if lane is None:
+            self._answer(connection, connection.request)
+        elif lane.enter(connection):
+            self._answer_all(lane, connection)
+
+    def _answer_all(self, lane: Lane, first: Connection) -> None:
+        """Answer the connection that is in the lane, and those that wait there one by one."""
+        connection: Connection | None = first
+        while connection is not None:
+            if connection.request is not None:
+                self._answer(connection, connection.request)
+            connection = lane.leave()
+
+    def _answer(self, connection: Connection, request: Request) -> None:
+        try:
+            connection.answer(self._service.answer(request, connection), request.last)
+        except Exception:  # a thread lost would never come back
+            log.exception("request failed", extra={"path": request.target[:200]})
+            failed = RefusalError(HTTPStatus.INTERNAL_SERVER_ERROR, "failed")
+            connection.answer(self._service.refuse(failed), last=True)
+        self._send(connection)
+
+    def _send(self, connection: Connection) -> None:
+        try:
+            wanted = connection.send()
+        except OSError as error:
+            wanted = _wanted(error, _WRITE)
+        self._rest(connection, wanted)
+        while connection.unsent and self._unsent() > self._limits.unsent_bytes:
+            self._evict(writing=True)
+
+    def _rest(self, connection: Connection, wanted: int) -> None:
+        """Let it wait for this, or end."""
+        with self._lock:
+            if wanted != _OVER and not self._stopping:
+                connection.busy = False
+                self._epoll.modify(connection.sock, wanted | select.EPOLLONESHOT)
+                return
+            self._forget(connection)
+        connection.close()
+
+    def _unsent(self) -> int:
+        with self._lock:
+            return sum(len(connection.unsent) for connection in self._open.values())
+
+
+def _wanted(error: OSError, if_blocking: int) -> int:
+    """What a connection waits for after an operation that could not go on."""
+    if isinstance(error, ssl.SSLWantReadError):
+        return _READ
+    if isinstance(error, ssl.SSLWantWriteError):
+        return _WRITE
+    return if_blocking if isinstance(error, BlockingIOError) else _OVER

@@ -1,0 +1,80 @@
+"""The head of an HTTP/1.1 request: bounded, and strict wherever leniency could be misread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+
+LONGEST_HEAD = 16384  # bytes
+MOST_HEADERS = 100
+LARGEST_BODY = 65536  # bytes; no route wants one, but a small one is passed over
+END = b"\r\n\r\n"
+
+_VERSION = re.compile(r"HTTP/(\d)\.\d", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_BARE = frozenset("\r\n\0")  # where a line may end for others
+
+
+class RefusalError(Exception):
+    """A request that gets no answer but this, after which its connection ends."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. Names of headers are in lower case; of one sent twice both are there.
+
+    `body` is how many bytes follow that mean nothing; `last` says that no request comes after it.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: int
+    last: bool
+
+
+@lru_cache(maxsize=64)  # who scrapes sends the same head each time
+def read_head(head: bytes) -> Request:
+    """The request of these bytes, without the empty line that ends them. Raises RefusalError."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    version = _VERSION.fullmatch(words[-1])
+    if len(words) != 3 or version is None:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "bad request line")
+    if version[1] != "1":
+        raise RefusalError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1 is spoken here")
+    headers = _headers(lines)
+    length = headers.get("content-length", "0")
+    # A body that is not passed over cannot be told from a next request.
+    unread = ("transfer-encoding" in headers or "expect" in headers
+              or not re.fullmatch(r"[0-9]{1,5}", length) or int(length) > LARGEST_BODY)
+    ends = "close" in headers.get("connection", "").lower()
+    return Request(words[0], words[1], headers, 0 if unread else int(length),
+                   unread or ends or words[2] == "HTTP/1.0")
+
+
+def _headers(lines: list[str]) -> Mapping[str, str]:
+    if len(lines) > MOST_HEADERS:
+        raise RefusalError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many headers")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not _TOKEN.fullmatch(name) or not _BARE.isdisjoint(value):
+            raise RefusalError(HTTPStatus.BAD_REQUEST, "bad header")
+        name, value = name.lower(), value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def too_long(head: bytes) -> RefusalError:
+    """Why a head that has not ended by LONGEST_HEAD is refused."""
+    if b"\r\n" in head:
+        return RefusalError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head too long")
+    return RefusalError(HTTPStatus.REQUEST_URI_TOO_LONG, "request line too long")
