@@ -14,7 +14,8 @@ PACKAGE = Path(inferometer.__file__).parent
 LAYERS = (
     {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "samples", "web_config"},
     {"collector"},
-    {"gpu", "engines", "cost"},
+    {"gpu", "engines", "cost", "history"},
+    {"home"},
     {"server"},
     {"app"},
     {"cli"},

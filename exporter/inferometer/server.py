@@ -9,7 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from inferometer.collector import Deadline
 from inferometer.exposition import content_type
+from inferometer.home import page as home
 from inferometer.web_config import WebConfig
 
 DEFAULT_TIMEOUT = 10.0  # of a scrape that does not say, seconds
@@ -28,22 +29,16 @@ GZIP_FROM = 1024  # bytes; smaller pages are not worth it
 LARGEST_BODY = 65536  # bytes; no route wants one, but a small one is read to keep the connection
 PLAIN = "text/plain; charset=utf-8"
 
-_HOME = b"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Inferometer</title>
-<h1>Inferometer</h1>
-<ul><li><a href="/metrics">/metrics</a><li><a href="/-/healthy">/-/healthy</a>
-<li><a href="/-/ready">/-/ready</a></ul>
-</html>
-"""
-
 
 @dataclass(frozen=True)
 class Site:
-    """What the server serves: the page, its parts' names, readiness, and the way to reload."""
+    """What the server serves: the page, its parts' names, readiness, the page for a person, which
+    may reload itself, and the way to reload the configuration."""
 
     page: Callable[[Deadline, Sequence[str] | None, str], bytes]
     collectors: Callable[[], Sequence[str]]
     ready: Callable[[], bool]
+    home: Callable[[bool], bytes]
     reload: Callable[[], str] | None = None  # None where not switched on; else what went wrong
 
 
@@ -54,6 +49,7 @@ class Answer:
     status: HTTPStatus
     body: bytes
     kind: str = PLAIN
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Server(ThreadingHTTPServer):
@@ -194,8 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
         return _text(HTTPStatus.OK, "healthy")
 
     def home(self) -> Answer:
-        """Links to the rest."""
-        return Answer(HTTPStatus.OK, _HOME, "text/html; charset=utf-8")
+        """The page for a person."""
+        query = parse_qs(self.path.partition("?")[2], keep_blank_values=True)
+        return Answer(HTTPStatus.OK, self.server.site.home("refresh" in query), home.KIND,
+                      home.HEADERS)
 
     def _send(self, answer: Answer, headers: Mapping[str, str] | None = None) -> None:
         body = answer.body
@@ -209,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 self.send_header("WWW-Authenticate", "Basic")
             for name, value in {**(self.server.web.headers if self.server.web else {}),
-                                **(headers or {})}.items():
+                                **answer.headers, **(headers or {})}.items():
                 self.send_header(name, value)
             if self.close_connection:
                 self.send_header("Connection", "close")

@@ -1,0 +1,243 @@
+"""The last hour in memory, for the page a person reads: few numbers of each GPU and engine.
+
+One thread takes the families of a scrape every step. What was not read is a gap, never 0, and what
+is made of two readings needs both.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from inferometer import catalogue as c
+from inferometer.collector import Deadline
+from inferometer.samples import Family, Histogram, Key, Value, growth
+
+STEP_SECONDS = 30.0
+POINTS = 120  # of each plot: an hour of steps
+LONGEST_RECORDING = 10.0  # seconds; what has not answered by then is a gap
+LARGEST = 3e38  # beyond it a single-precision number is infinite
+P95 = 0.95
+
+# What is plotted, by the unit of its points.
+UTILIZATION = "utilization"  # ratio
+MEMORY = "memory"  # bytes in use
+MEMORY_TOTAL = "memory_total"  # bytes; not plotted itself, but the scale of the one above
+TTFT_P95 = "ttft_p95"  # seconds
+OUTPUT_RATE = "output_rate"  # tokens per second
+WAITING = "waiting"  # requests
+RUNNING = "running"  # requests
+
+_GAUGES = {
+    "gpu": {UTILIZATION: c.GPU_UTILIZATION, MEMORY: c.GPU_MEMORY_USED,
+            MEMORY_TOTAL: c.GPU_MEMORY_TOTAL},
+    "engine": {WAITING: c.SERVER_WAITING, RUNNING: c.SERVER_RUNNING},
+}
+_TAKEN = {c.SERVER_TTFT, c.SERVER_OUTPUT,
+          *(metric for plots in _GAUGES.values() for metric in plots.values())}
+_MOST = {"gpu": c.GPUS, "engine": c.TARGETS}
+
+Subject = tuple[str, str]  # "gpu" and its UUID or index, or "engine" and its target
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of a plot; `at_least` where only a lower limit is known."""
+
+    value: float
+    at_least: bool = False
+
+
+def subject_of(metric: c.Metric, key: Key) -> Subject | None:
+    """Whose reading this is, by its first labels; None if it is of no whole GPU and no engine."""
+    if metric.label_names[:2] == ("gpu", "uuid"):
+        instance = metric.label_names[2:3] == ("mig",) and key[2]  # the board's has it in it
+        return None if instance else ("gpu", key[1] or key[0])
+    return ("engine", key[0]) if metric.label_names[:1] == ("target",) else None
+
+
+def by_subject(families: Iterable[Family]) -> dict[Subject, dict[c.Metric, dict[Key, Value]]]:
+    """The points of every GPU and engine, by metric."""
+    said: dict[Subject, dict[c.Metric, dict[Key, Value]]] = {}
+    for family in families:
+        for key, value in family.items():
+            subject = subject_of(family.metric, key)
+            if subject is not None:
+                said.setdefault(subject, {}).setdefault(family.metric, {})[key] = value
+    return said
+
+
+def quantile(share: float, histogram: Histogram) -> Point | None:
+    """A quantile by linear interpolation within its bucket, as Prometheus' histogram_quantile.
+
+    Above the last finite bound that bound is all that is known. None without any value.
+    """
+    bounds, total = histogram.bounds, histogram.counts[-1]
+    if not bounds or not total > 0:
+        return None
+    rank, low, below = share * total, 0.0, 0.0
+    for bound, count in zip(bounds, histogram.counts, strict=False):
+        if count >= rank:
+            if bound <= 0:
+                return Point(bound)
+            return Point(low + (bound - low) * (rank - below) / (count - below))
+        low, below = max(bound, 0.0), max(count, below)
+    return Point(bounds[-1], at_least=True)
+
+
+class History:
+    """Points of at most GPUS GPUs and TARGETS engines, at most POINTS each plot.
+
+    Who has not been read for the whole time is forgotten.
+    """
+
+    def __init__(self, step: float = STEP_SECONDS) -> None:
+        self.step = step  # seconds
+        self._lock = threading.Lock()
+        self._hours: dict[Subject, _Hour] = {}
+        self._first_at: float | None = None
+        self._newest = 0  # the newest step, counted from the first recording
+        self._before: dict[Subject, dict[c.Metric, dict[Key, Value]]] = {}
+        self._before_at = 0.0
+
+    def record(self, families: Iterable[Family], at: float) -> None:
+        """Add what was read `at`, in seconds of a clock that never goes back."""
+        said = by_subject(family for family in families if family.metric in _TAKEN)
+        with self._lock:
+            if self._first_at is None:
+                self._first_at = at
+            slot = max(self._newest, round((at - self._first_at) / self.step))
+            for hour in self._hours.values():
+                hour.advance(self._newest, slot)
+            self._newest = slot
+            for subject, points in said.items():
+                readings = self._readings(subject, points, at - self._before_at)
+                if readings:
+                    self._hours.setdefault(subject, _Hour()).put(slot, readings)
+            self._forget(slot)
+            self._before, self._before_at = said, at
+
+    def points(self, subject: Subject, plot: str) -> list[Point | None]:
+        """A plot's points, oldest first and the newest recording's last; None is a gap."""
+        with self._lock:
+            hour = self._hours.get(subject)
+            return [None] * POINTS if hour is None else hour.points(plot, self._newest)
+
+    @property
+    def recordings(self) -> int:
+        """How many steps there are points for, at most POINTS; 0 before the first recording."""
+        with self._lock:
+            return 0 if self._first_at is None else min(POINTS, self._newest + 1)
+
+    def subjects(self) -> set[Subject]:
+        """Who has points."""
+        with self._lock:
+            return set(self._hours)
+
+    def _readings(self, subject: Subject, points: Mapping[c.Metric, Mapping[Key, Value]],
+                  seconds: float) -> dict[str, Point]:
+        gauges = {plot: _sum(points[metric])
+                  for plot, metric in _GAUGES[subject[0]].items() if metric in points}
+        readings = {plot: Point(value) for plot, value in gauges.items()}
+        before = self._before.get(subject, {})
+        tokens = _growths(before.get(c.SERVER_OUTPUT, {}), points.get(c.SERVER_OUTPUT, {}))
+        if tokens and seconds > 0:
+            grown = sum(value for value in tokens if not isinstance(value, Histogram))
+            readings[OUTPUT_RATE] = Point(grown / seconds)
+        waits = _growths(before.get(c.SERVER_TTFT, {}), points.get(c.SERVER_TTFT, {}))
+        p95 = _quantile_of([v for v in waits if isinstance(v, Histogram) and v.counts[-1] > 0])
+        if p95 is not None:
+            readings[TTFT_P95] = p95
+        return readings
+
+    def _forget(self, slot: int) -> None:
+        """Whoever has no point left, and those longest gone of more than there may be."""
+        for kind, most in _MOST.items():
+            mine = sorted((hour.seen, subject) for subject, hour in self._hours.items()
+                          if subject[0] == kind)
+            for place, (seen, subject) in enumerate(mine, start=1):
+                if slot - seen >= POINTS or len(mine) - place >= most:
+                    del self._hours[subject]
+
+
+class Recorder:
+    """Takes the families every step, in a thread of its own."""
+
+    def __init__(self, history: History, take: Callable[[Deadline], Iterable[Family]],
+                 clock: Callable[[], float] = time.monotonic,
+                 sleep: Callable[[float], None] = time.sleep) -> None:
+        self._history = history
+        self._take = take
+        self._clock = clock
+        self._sleep = sleep
+
+    def start(self) -> None:
+        """Begin to record, for as long as the process lives."""
+        threading.Thread(target=self.run, name="history", daemon=True).start()
+
+    def run(self) -> None:
+        """Record now and after every step; steps that were slept through are left out."""
+        step, due = self._history.step, self._clock()
+        while True:
+            at = self._clock()
+            deadline = Deadline(min(step, LONGEST_RECORDING), self._clock)
+            self._history.record(self._take(deadline), at)
+            missed = max(0.0, self._clock() - due) // step
+            due += step * (missed + 1)
+            self._sleep(max(0.0, due - self._clock()))
+
+
+class _Hour:
+    """One subject's plots: rings of single-precision numbers, NaN where there is no point."""
+
+    def __init__(self) -> None:
+        self.seen = 0  # the last step with a point
+        self._rings: dict[str, tuple[array[float], bytearray]] = {}
+
+    def advance(self, newest: int, slot: int) -> None:
+        """Empty what the steps after `newest` up to `slot` held an hour before."""
+        places = [step % POINTS for step in range(newest + 1, min(slot, newest + POINTS) + 1)]
+        for values, at_least in self._rings.values():
+            for place in places:
+                values[place], at_least[place] = math.nan, 0
+
+    def put(self, slot: int, readings: Mapping[str, Point]) -> None:
+        """Set the points of one step."""
+        self.seen = slot
+        for plot, point in readings.items():
+            ring = self._rings.get(plot)
+            if ring is None:
+                ring = self._rings[plot] = array("f", [math.nan]) * POINTS, bytearray(POINTS)
+            good = abs(point.value) < LARGEST
+            ring[0][slot % POINTS] = point.value if good else math.nan
+            ring[1][slot % POINTS] = point.at_least
+
+    def points(self, plot: str, newest: int) -> list[Point | None]:
+        """The plot's points up to the newest step."""
+        if plot not in self._rings:
+            return [None] * POINTS
+        values, at_least = self._rings[plot]
+        places = [step % POINTS for step in range(newest + 1, newest + 1 + POINTS)]
+        return [None if math.isnan(values[place]) else Point(values[place], bool(at_least[place]))
+                for place in places]
+
+
+def _sum(points: Mapping[Key, Value]) -> float:
+    return sum(value for value in points.values() if not isinstance(value, Histogram))
+
+
+def _growths(before: Mapping[Key, Value], now: Mapping[Key, Value]) -> list[Value]:
+    """What every series that was there before has grown by."""
+    return [growth(before[key], value) for key, value in now.items() if key in before]
+
+
+def _quantile_of(grown: list[Histogram]) -> Point | None:
+    """The 95th percentile of all together; unlike bounds cannot be put together."""
+    if len({histogram.bounds for histogram in grown}) != 1:
+        return None
+    return quantile(P95, reduce(Histogram.plus, grown))

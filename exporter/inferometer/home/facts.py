@@ -1,0 +1,142 @@
+"""What there is to say, without a word of HTML: cards of GPUs and engines, cost, the exporter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from inferometer import catalogue as c
+from inferometer.catalogue import Metric
+from inferometer.engines.target import State
+from inferometer.gpu.state import Gpu
+from inferometer.history import Point
+from inferometer.samples import Family, Histogram, Key, Value
+
+BAD, WARNING, WAITING, GOOD = LEVELS = ("bad", "warning", "waiting", "good")  # worst first
+
+Points = Mapping[Metric, Mapping[Key, Value]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An engine endpoint, and what it last said of itself."""
+
+    name: str
+    url: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What families do not say. Times are Unix seconds."""
+
+    now: float
+    started_at: float
+    ready: bool
+    gpus: Sequence[Gpu] | None  # None: reading them is switched off
+    gpu_state: str  # what came of looking for them
+    gpu_retry_seconds: float
+    targets: Sequence[Endpoint]
+    ports: Sequence[int]  # on which engines are looked for
+    discover_seconds: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One plot: its points, oldest first, the present value, and how to read them."""
+
+    title: str
+    points: Sequence[Point | None]
+    now: Point | None
+    shown: Callable[[float], str]
+    top: float | None = None  # of the scale; else the highest point
+    missing: bool = False  # whether the source does not tell this at all
+
+
+@dataclass(frozen=True)
+class Card:
+    """One GPU or engine. Names, reasons and details may be foreign text of any length."""
+
+    anchor: str
+    name: str
+    level: str
+    state: str
+    why: str
+    read_at: float | None
+    details: Sequence[tuple[str, str]]  # label and text
+    more: Sequence[tuple[str, str]]  # likewise, of what is rarely looked for
+    plots: Sequence[Plot]
+    missing: Sequence[str] = ()  # signals or families that the source does not tell
+    unknown: int = 0  # families of the engine that its table does not know
+
+
+@dataclass(frozen=True)
+class Part:
+    """One collector of the exporter, and how long it took."""
+
+    name: str
+    works: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that stands on the page; cards with the worst first."""
+
+    around: Surroundings
+    step: float  # of the history, seconds
+    recorded: int  # steps of it
+    engines: Sequence[Card]
+    gpus: Sequence[Card]
+    costs: Mapping[str, float]  # USD by category
+    idle_usd: float | None
+    unpriced: Sequence[str]  # products without a price
+    parts: Sequence[Part]
+    folded: Mapping[tuple[str, str], float]  # times by family and label
+    config_good: bool
+
+
+def costs(points: Mapping[Key, Value]) -> dict[str, float]:
+    """USD by category, in the catalogue's order."""
+    spent: dict[str, float] = {}
+    for category in c.COST_CATEGORIES:
+        usd = total({key: value for key, value in points.items() if key[0] == category})
+        if usd is not None:
+            spent[category] = usd
+    return spent
+
+
+def folded(points: Mapping[Key, Value]) -> dict[tuple[str, str], float]:
+    """Family and label of what was folded at all, with how often."""
+    return {(key[0], key[1]): times for key, times in points.items()
+            if not isinstance(times, Histogram) and times > 0}
+
+
+def parts(said: Points) -> list[Part]:
+    """The collectors."""
+    took = said.get(c.COLLECTOR_DURATION, {})
+    return [Part(key[0], value == 1.0, total({key: took[key]} if key in took else {}) or 0.0)
+            for key, value in said.get(c.COLLECTOR_SUCCESS, {}).items()]
+
+
+def total(points: Mapping[Key, Value] | None) -> float | None:
+    """The sum of all points; None if there are none, or no number comes out."""
+    numbers = _numbers(points)
+    return result if numbers and math.isfinite(result := sum(numbers)) else None
+
+
+def highest(points: Mapping[Key, Value] | None) -> float | None:
+    """The greatest of all points; None if there are none, or it is no number."""
+    numbers = _numbers(points)
+    return result if numbers and math.isfinite(result := max(numbers)) else None
+
+
+def by_metric(families: Iterable[Family]) -> dict[Metric, Mapping[Key, Value]]:
+    """The points of the families that are of no GPU and no engine."""
+    return {family.metric: dict(family.items()) for family in families
+            if family.metric in (c.COST, *c.SELF_METRICS)}
+
+
+def _numbers(points: Mapping[Key, Value] | None) -> list[float]:
+    return [value for value in (points or {}).values() if not isinstance(value, Histogram)]
