@@ -26,7 +26,7 @@ cost: {{gpu_hour_usd: {{NVIDIA H100 80GB HBM3: 3.6}}}}
 fleet: {{monthly_usd: {{storage: 100}}, overhead_percent: 10}}
 """
 GPU_FAULTS = (
-    (), ("lost 1",), ("hang 2 nvmlDeviceGetPowerUsage",), ("all 18", "init 18"), ("init 9",),
+    (), ("lost 1",), ("hang 2 nvmlDeviceGetTemperatureV",), ("all 18", "init 18"), ("init 9",),
     ("delay * * 20",), ("error 3 nvmlDeviceGetUtilizationRates 3",), ("gpus 2",),
     ("error 0 nvmlDeviceGetTemperatureV 10", "error 0 nvmlDeviceGetFieldValues 999"),
     ("mig 3 1 0 1g.10gb 1000 500",),

@@ -1,6 +1,8 @@
 """NVML: the only importer of pynvml. Opens the driver, finds GPUs, reads one GPU in one round.
 
-Facts on calls and return codes: NVML API reference, nvml.h of API 12 and 13.
+Calls may be slow and hold a lock of the whole driver, so a round makes few: one brings all that
+comes as fields, and what hardly ever changes is asked in every fifth round, its last answer
+standing until then. Facts on calls and return codes: NVML API reference, nvml.h of API 12 and 13.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,18 +19,25 @@ import pynvml
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 
+SELDOM_ROUNDS = 5  # at the default interval nothing is older than values live by default
+SLOW_ROUND_SECONDS = 0.5  # after so long a round asks for nothing that can wait
+EVENTS_AT_ONCE = 100  # a flood of them must not keep its reader
+BOARD: tuple[str, ...] = ("",)  # the value of the `mig` label for the GPU as a whole
 ALL_LINKS = 0xFFFFFFFF  # scope of a field that is summed over all NVLinks
 NANOSECONDS, MILLI, MEGA, PERCENT, KIBI = 1e-9, 1e-3, 1e6, 0.01, 1024.0
 
 Extra = tuple[str, ...]  # label values after gpu and uuid
-Point = tuple[Metric, Extra, float]
+Place = tuple[Metric, Extra]
+Point = tuple[Place, float]
 Answer = TypeVar("Answer")
+_Calls = tuple[Callable[[Any], list[Point]], ...]  # the first that is supported answers
 
 # Codes after which asking this GPU again in the same way is pointless.
 _UNSUPPORTED = frozenset({
     pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
     pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH, pynvml.NVML_ERROR_DEPRECATED,
 })
+_NO_FIELD = _UNSUPPORTED | {pynvml.NVML_ERROR_INVALID_ARGUMENT}
 _GPU_LOST = frozenset({
     pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED,
     pynvml.NVML_ERROR_GPU_NOT_FOUND,
@@ -58,14 +67,9 @@ class Round:
     `slowest`: seconds that the slowest step took.
     """
 
-    points: dict[Metric, dict[Extra, float]] = field(default_factory=dict)
+    points: dict[Place, float] = field(default_factory=dict)
     held: dict[str, bool] = field(default_factory=dict)
     slowest: float = 0.0
-
-    def put(self, points: Iterable[Point]) -> None:
-        """Add points."""
-        for metric, extra, value in points:
-            self.points.setdefault(metric, {})[extra] = value
 
 
 class Driver:
@@ -95,18 +99,19 @@ class Driver:
     def count(self) -> int | None:
         """How many GPUs the driver has, None if it would not say now. Raises DriverLostError."""
         try:
-            with _Translated():
-                return int(pynvml.nvmlDeviceGetCount())
-        except (pynvml.NVMLError, GpuLostError):
+            return int(pynvml.nvmlDeviceGetCount())
+        except pynvml.NVMLError as error:
+            with contextlib.suppress(GpuLostError):  # it was asked of none
+                _check_lost(error)
             return None
 
     def device(self, index: int) -> Device:
         """The GPU at an index. Raises GpuLostError, DriverLostError."""
         try:
-            with _Translated():
-                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-                return Device(index, handle, str(pynvml.nvmlDeviceGetUUID(handle)))
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            return Device(index, handle, str(pynvml.nvmlDeviceGetUUID(handle)))
         except pynvml.NVMLError as error:
+            _check_lost(error)
             raise GpuLostError(_why(error)) from error
 
 
@@ -122,29 +127,32 @@ class Device:
         self.name = ""
         self.pci_bus_id = ""
         self._mig = False
+        self._rounds = 0
+        self._began_at = 0.0  # of the present round
         self._unsupported: set[object] = set()
+        self._standing: dict[_Calls, list[Point] | None] = {}  # answers to what is seldom asked
+        self._batch = _Batch(_FIELDS)
+        self._lacking: list[_Field] = []
         self._identify()
 
     def read(self) -> Round:
-        """One round of all calls. What fails is left out.
+        """One round. What fails is left out.
 
         Raises GpuLostError, DriverLostError.
         """
         result = Round()
-        self.answered_at = time.monotonic()
+        self._began_at = self.answered_at = time.monotonic()
         self._identify()
         self._see_mig_mode()
-        for reading in _READINGS:
-            result.put(self._points(reading, self.handle))
-            self._step(result)
-        result.put(self._fields())
-        self._step(result)
-        for mig, handle in self._instances(result):
-            for reading in _SHARED_READINGS:
-                result.put(self._points(reading, handle, (mig,)))
-                self._step(result)
+        for calls in _READINGS:
+            self._put(result, calls, self.handle)
+        self._put_fields(result)
+        for turn, calls in enumerate(_SELDOM):
+            self._put_seldom(result, calls, turn)
+        self._put_instances(result)
         result.held = self._held()
         self._step(result)
+        self._rounds += 1
         return result
 
     def _step(self, result: Round) -> None:
@@ -158,76 +166,101 @@ class Device:
         self.pci_bus_id = self.pci_bus_id or _text(_pci_bus_id, self.handle)
 
     def _see_mig_mode(self) -> None:
-        on = self._ask((_mig_mode,), self.handle)
+        on = self._ask((_mig_mode,), self.handle) if self._rounds % SELDOM_ROUNDS == 0 else None
         if on is not None and on != self._mig:
             self._mig = on
             self._unsupported.clear()  # what a GPU supports depends on the mode
+            self._standing.clear()
+            self._batch, self._lacking = _Batch(_FIELDS), []
 
-    def _points(self, calls: tuple[Callable[[Any], Iterable[Point]], ...], handle: Any,
-                scope: Extra = ()) -> Iterable[Point]:
-        """What one reading brings of the GPU, or in the scope of a MIG instance."""
-        for metric, extra, value in self._ask(calls, handle, scope) or ():
-            yield metric, _in_scope(metric, scope, extra), value
+    def _put(self, result: Round, calls: _Calls, handle: Any,
+             instance: str = "") -> list[Point] | None:
+        """Add what one reading brings of the GPU or of a MIG instance."""
+        points = self._ask(calls, handle, instance)
+        self._step(result)
+        if points is not None:
+            result.points.update(_of(instance, points) if instance else points)
+        return points
+
+    def _put_seldom(self, result: Round, calls: _Calls, turn: int) -> None:
+        """The same in this reading's turn only, or where no answer stands and there is time."""
+        standing = self._standing.get(calls)
+        if (self._rounds - turn) % SELDOM_ROUNDS == 0 or (
+                standing is None and self.answered_at - self._began_at < SLOW_ROUND_SECONDS):
+            self._standing[calls] = self._put(result, calls, self.handle)
+        elif standing is not None:
+            result.points.update(standing)
 
     def _ask(self, calls: tuple[Callable[[Any], Answer], ...], handle: Any,
-             scope: Extra = ()) -> Answer | None:
+             instance: str = "") -> Answer | None:
         """The answer to the first call that is supported here, None if there is none now."""
         for call in calls:
-            if (call, scope) in self._unsupported:
+            if (call, instance) in self._unsupported:
                 continue
             try:
-                with _Translated():
-                    return call(handle)
+                return call(handle)
             except pynvml.NVMLError as error:
+                _check_lost(error)
                 if error.value not in _UNSUPPORTED:
                     return None
-                self._unsupported.add((call, scope))
+                self._unsupported.add((call, instance))
         return None
 
-    def _fields(self) -> Iterator[Point]:
-        wanted = [f for f in _FIELDS if f not in self._unsupported]
-        if not wanted or _FIELDS in self._unsupported:
-            return
+    def _put_fields(self, result: Round) -> None:
+        """What comes as fields, all in one call; by other calls what this driver or GPU lacks."""
+        if self._batch.fields:
+            self._put_batch(result)
+            self._step(result)
+        for value in self._lacking:
+            if value.otherwise:
+                self._put(result, value.otherwise, self.handle)
+
+    def _put_batch(self, result: Round) -> None:
+        lacking: list[_Field] = []
         try:
-            with _Translated():
-                answers = pynvml.nvmlDeviceGetFieldValues(
-                    self.handle, [(f.id, f.scope) if f.scope else f.id for f in wanted])
+            answers = self._batch.ask(self.handle)
         except pynvml.NVMLError as error:
+            _check_lost(error)
             if error.value in _UNSUPPORTED:
-                self._unsupported.add(_FIELDS)
+                self._lack(self._batch.fields)
             return
-        for asked, answer in zip(wanted, answers, strict=True):
-            if answer.nvmlReturn == pynvml.NVML_SUCCESS:
-                if answer.valueType in range(len(_VALUE_TYPES)):
-                    value = float(getattr(answer.value, _VALUE_TYPES[answer.valueType]))
-                    yield asked.metric, asked.extra, value * asked.scale
-            elif answer.nvmlReturn in _UNSUPPORTED | {pynvml.NVML_ERROR_INVALID_ARGUMENT}:
-                self._unsupported.add(asked)
+        for value, code, number in answers:
+            if number is not None:
+                result.points[value.place] = number * value.scale
+            elif code in _NO_FIELD:
+                lacking.append(value)
+        if lacking:
+            self._lack(lacking)
+
+    def _lack(self, fields: Iterable[_Field]) -> None:
+        self._lacking += fields
+        self._batch = _Batch([value for value in _FIELDS if value not in self._lacking])
 
     def _held(self) -> dict[str, bool]:
         """Of the reasons to throttle that the driver does not count here, which hold now."""
-        uncounted = [field.extra[0] for field in _THROTTLE_FIELDS
-                     if not self._unsupported.isdisjoint((field, _FIELDS))]
+        uncounted = [extra[0] for metric, extra in (value.place for value in self._lacking)
+                     if metric is c.GPU_THROTTLED]
         bits = self._ask(_CLOCK_REASONS, self.handle) if uncounted else None
         if bits is None:
             return {}
         return {reason: bool(bits & CLOCK_REASONS[reason]) for reason in uncounted}
 
-    def _instances(self, result: Round) -> Iterator[tuple[str, Any]]:
-        """MIG instances with their label; they change at run time, so they are looked up anew."""
+    def _put_instances(self, result: Round) -> None:
+        """MIG instances; they change at run time, so they are looked up anew."""
         most = self._ask((_most_instances,), self.handle) if self._mig else None
         for index in range(most or 0):
             try:
-                with _Translated():
-                    handle = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(self.handle, index)
-                    mig = (f"{pynvml.nvmlDeviceGetGpuInstanceId(handle)}/"
-                           f"{pynvml.nvmlDeviceGetComputeInstanceId(handle)}")
-                    profile = _text(pynvml.nvmlDeviceGetName, handle).rpartition(" MIG ")[2]
-                    uuid = str(pynvml.nvmlDeviceGetUUID(handle))
-            except pynvml.NVMLError:
+                handle = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(self.handle, index)
+                mig = (f"{pynvml.nvmlDeviceGetGpuInstanceId(handle)}/"
+                       f"{pynvml.nvmlDeviceGetComputeInstanceId(handle)}")
+                profile = _text(pynvml.nvmlDeviceGetName, handle).rpartition(" MIG ")[2]
+                uuid = str(pynvml.nvmlDeviceGetUUID(handle))
+            except pynvml.NVMLError as error:
+                _check_lost(error)
                 continue  # no instance has this index, while one after it may
-            result.put([(c.GPU_MIG_INFO, (mig, uuid, profile), 1.0)])
-            yield mig, handle
+            result.points[c.GPU_MIG_INFO, (mig, uuid, profile)] = 1.0
+            for calls in _OF_INSTANCES:
+                self._put(result, calls, handle, mig)
 
 
 class Events:
@@ -236,7 +269,6 @@ class Events:
     def __init__(self, device: Device) -> None:
         self._set: Any = None
         self.registered = False
-        self.failing = False  # whether the last wait came to nothing before its time
         try:
             self._set = pynvml.nvmlEventSetCreate()
             pynvml.nvmlDeviceRegisterEvents(
@@ -245,16 +277,15 @@ class Events:
         except pynvml.NVMLError:
             pass  # not every GPU has events, and a lost one has none
 
-    def wait(self, milliseconds: int) -> int | None:
-        """The next event's XID; None if none came."""
-        try:
-            event = pynvml.nvmlEventSetWait_v2(self._set, milliseconds)
-        except pynvml.NVMLError as error:
-            self.failing = error.value != pynvml.NVML_ERROR_TIMEOUT
-            return None
-        self.failing = False
-        is_xid = event.eventType == pynvml.nvmlEventTypeXidCriticalError
-        return int(event.eventData) if is_xid else None
+    def come(self) -> list[int]:
+        """The XIDs that have come since it was last asked; it does not wait for any."""
+        codes: list[int] = []
+        with contextlib.suppress(pynvml.NVMLError):  # there is none, or the GPU is lost
+            for _ in range(EVENTS_AT_ONCE):
+                event = pynvml.nvmlEventSetWait_v2(self._set, 0)
+                if event.eventType == pynvml.nvmlEventTypeXidCriticalError:
+                    codes.append(int(event.eventData))
+        return codes
 
     def close(self) -> None:
         """Give the event set back."""
@@ -263,48 +294,14 @@ class Events:
                 pynvml.nvmlEventSetFree(self._set)
 
 
-class _Translated:
-    """Turns codes that concern the whole GPU or driver into our errors."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        code = getattr(error, "value", None) if isinstance(error, pynvml.NVMLError) else None
-        if code in _GPU_LOST:
-            raise GpuLostError(_why(error)) from error
-        if code in _DRIVER_LOST:
-            raise DriverLostError(_why(error)) from error
+def _check_lost(error: pynvml.NVMLError) -> None:
+    """Raise GpuLostError or DriverLostError for a code that concerns the whole GPU or driver."""
+    if error.value in _GPU_LOST:
+        raise GpuLostError(_why(error)) from error
+    if error.value in _DRIVER_LOST:
+        raise DriverLostError(_why(error)) from error
 
 
-@dataclass(frozen=True)
-class _Field:
-    """A value of nvmlDeviceGetFieldValues."""
-
-    id: int
-    metric: Metric
-    extra: Extra
-    scale: float
-    scope: int = 0
-
-
-_THROTTLE_FIELDS = tuple(
-    _Field(number, c.GPU_THROTTLED, (reason,), NANOSECONDS)
-    for number, reason in (
-        (pynvml.NVML_FI_DEV_PERF_POLICY_POWER, "power_cap"),
-        (pynvml.NVML_FI_DEV_PERF_POLICY_SYNC_BOOST, "sync_boost"),
-        (269, "sw_thermal"), (270, "hw_thermal"), (271, "hw_power_brake"),
-    )
-)
-_FIELDS = (
-    *_THROTTLE_FIELDS,
-    _Field(pynvml.NVML_FI_DEV_MEMORY_TEMP, c.GPU_MEMORY_TEMPERATURE, (), 1.0),
-    _Field(197, c.GPU_PCIE, ("transmit",), 1.0),
-    _Field(198, c.GPU_PCIE, ("receive",), 1.0),
-    _Field(pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, c.GPU_NVLINK, ("transmit",), KIBI,
-           ALL_LINKS),
-    _Field(pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, c.GPU_NVLINK, ("receive",), KIBI,
-           ALL_LINKS),
-)
 _VALUE_TYPES = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons, for drivers that do not count the time.
@@ -315,56 +312,132 @@ CLOCK_REASONS = {"power_cap": 0x4, "sync_boost": 0x10, "sw_thermal": 0x20, "hw_t
 def _number(metric: Metric, function: str, scale: float = 1.0, *arguments: int,
             extra: Extra = ()) -> Callable[[Any], list[Point]]:
     """A call that returns one number. The function is looked up late: old pynvml lack some."""
+    place = (metric, extra)
 
     def call(handle: Any) -> list[Point]:
-        return [(metric, extra, float(_function(function)(handle, *arguments)) * scale)]
+        return [(place, float(_function(function)(handle, *arguments)) * scale)]
 
     return call
 
 
 def _utilization(handle: Any) -> list[Point]:
     rates = pynvml.nvmlDeviceGetUtilizationRates(handle)
-    return [(c.GPU_UTILIZATION, (), rates.gpu * PERCENT),
-            (c.GPU_MEMORY_UTILIZATION, (), rates.memory * PERCENT)]
+    return [((c.GPU_UTILIZATION, ()), rates.gpu * PERCENT),
+            ((c.GPU_MEMORY_UTILIZATION, ()), rates.memory * PERCENT)]
 
 
 def _coder(metric: Metric, function: str) -> Callable[[Any], list[Point]]:
-    return lambda handle: [(metric, (), _function(function)(handle)[0] * PERCENT)]
+    return lambda handle: [((metric, ()), _function(function)(handle)[0] * PERCENT)]
 
 
 def _memory(version: int | None) -> Callable[[Any], list[Point]]:
     def call(handle: Any) -> list[Point]:
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version)
-        return [(c.GPU_MEMORY_USED, (), float(memory.used)),
-                (c.GPU_MEMORY_TOTAL, (), float(memory.total))]
+        return [((c.GPU_MEMORY_USED, BOARD), float(memory.used)),
+                ((c.GPU_MEMORY_TOTAL, BOARD), float(memory.total))]
 
     return call
 
 
 def _remapped(handle: Any) -> list[Point]:
     correctable, uncorrectable, pending, failed = pynvml.nvmlDeviceGetRemappedRows(handle)
-    return [(c.GPU_REMAPPED, ("correctable",), float(correctable)),
-            (c.GPU_REMAPPED, ("uncorrectable",), float(uncorrectable)),
-            (c.GPU_REMAP_PENDING, (), float(pending != 0)),
-            (c.GPU_REMAP_FAILED, (), float(failed != 0))]
+    return [((c.GPU_REMAPPED, ("correctable",)), float(correctable)),
+            ((c.GPU_REMAPPED, ("uncorrectable",)), float(uncorrectable)),
+            ((c.GPU_REMAP_PENDING, ()), float(pending != 0)),
+            ((c.GPU_REMAP_FAILED, ()), float(failed != 0))]
 
 
 def _processes(kind: str, function: str) -> Callable[[Any], list[Point]]:
     def call(handle: Any) -> list[Point]:
         processes = _function(function)(handle)
-        points: list[Point] = [(c.GPU_PROCESSES, (kind,), float(len(processes)))]
+        points: list[Point] = [((c.GPU_PROCESSES, (*BOARD, kind)), float(len(processes)))]
         held = [p.usedGpuMemory for p in processes]
         if None not in held:  # the driver does not tell a process's memory everywhere
-            points.append((c.GPU_PROCESS_MEMORY, (kind,), float(sum(held))))
+            points.append(((c.GPU_PROCESS_MEMORY, (*BOARD, kind)), float(sum(held))))
         return points
 
     return call
+
+
+def _clock(domain: str, number: int) -> _Calls:
+    return (_number(c.GPU_CLOCK, "nvmlDeviceGetClockInfo", MEGA, number, extra=(domain,)),)
 
 
 def _ecc(kind: str, number: int) -> Callable[[Any], list[Point]]:
     return _number(c.GPU_ECC, "nvmlDeviceGetTotalEccErrors", 1.0, number,
                    pynvml.NVML_AGGREGATE_ECC, extra=(kind,))
 
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """A value of nvmlDeviceGetFieldValues, and the calls that bring it where there is none."""
+
+    id: int
+    place: Place
+    scale: float = 1.0
+    scope: int = 0
+    otherwise: _Calls = ()
+
+
+class _FieldValue(ctypes.Structure):
+    """As pynvml has it, but read without its detour: a round reads some hundred of its members."""
+
+    _fields_ = pynvml.c_nvmlFieldValue_t._fields_
+
+
+class _Batch:
+    """Fields that are asked for in one call, laid out once."""
+
+    def __init__(self, fields: Sequence[_Field]) -> None:
+        self.fields = fields
+        self._values = (_FieldValue * len(fields))()
+        for value, answer in zip(fields, self._values, strict=True):
+            answer.fieldId, answer.scopeId = value.id, value.scope
+
+    def ask(self, handle: Any) -> list[tuple[_Field, int, float | None]]:
+        """Each field with its code and, if there is one, its value. Raises NVMLError."""
+        ask = pynvml._nvmlGetFunctionPointer("nvmlDeviceGetFieldValues")
+        pynvml._nvmlCheckReturn(ask(handle, len(self.fields), self._values))
+        return [(value, answer.nvmlReturn, _number_of(answer))
+                for value, answer in zip(self.fields, self._values, strict=True)]
+
+
+def _number_of(answer: _FieldValue) -> float | None:
+    """What a field holds, None where the driver has none or one of a type unknown here."""
+    if answer.nvmlReturn != pynvml.NVML_SUCCESS or answer.valueType >= len(_VALUE_TYPES):
+        return None
+    return float(getattr(answer.value, _VALUE_TYPES[answer.valueType]))
+
+
+_FIELDS = (
+    _Field(185, (c.GPU_POWER, ()), MILLI,  # over the last second, as the call has it from Ampere on
+           otherwise=(_number(c.GPU_POWER, "nvmlDeviceGetPowerUsage", MILLI),)),
+    _Field(190, (c.GPU_POWER_LIMIT, ()), MILLI, otherwise=(
+        _number(c.GPU_POWER_LIMIT, "nvmlDeviceGetEnforcedPowerLimit", MILLI),
+        _number(c.GPU_POWER_LIMIT, "nvmlDeviceGetPowerManagementLimit", MILLI))),
+    _Field(pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, (c.GPU_ENERGY, ()), MILLI,
+           otherwise=(_number(c.GPU_ENERGY, "nvmlDeviceGetTotalEnergyConsumption", MILLI),)),
+    _Field(pynvml.NVML_FI_DEV_MEMORY_TEMP, (c.GPU_MEMORY_TEMPERATURE, ())),
+    *(_Field(number, (c.GPU_THROTTLED, (reason,)), NANOSECONDS) for number, reason in (
+        (pynvml.NVML_FI_DEV_PERF_POLICY_POWER, "power_cap"),
+        (pynvml.NVML_FI_DEV_PERF_POLICY_SYNC_BOOST, "sync_boost"),
+        (269, "sw_thermal"), (270, "hw_thermal"), (271, "hw_power_brake"))),
+    _Field(pynvml.NVML_FI_DEV_ECC_SBE_AGG_TOTAL, (c.GPU_ECC, ("corrected",)),
+           otherwise=(_ecc("corrected", pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED),)),
+    _Field(pynvml.NVML_FI_DEV_ECC_DBE_AGG_TOTAL, (c.GPU_ECC, ("uncorrected",)),
+           otherwise=(_ecc("uncorrected", pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),)),
+    _Field(pynvml.NVML_FI_DEV_REMAPPED_COR, (c.GPU_REMAPPED, ("correctable",)),
+           otherwise=(_remapped,)),
+    _Field(pynvml.NVML_FI_DEV_REMAPPED_UNC, (c.GPU_REMAPPED, ("uncorrectable",))),
+    _Field(pynvml.NVML_FI_DEV_REMAPPED_PENDING, (c.GPU_REMAP_PENDING, ())),
+    _Field(pynvml.NVML_FI_DEV_REMAPPED_FAILURE, (c.GPU_REMAP_FAILED, ())),
+    _Field(197, (c.GPU_PCIE, ("transmit",))),
+    _Field(198, (c.GPU_PCIE, ("receive",))),
+    _Field(pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, (c.GPU_NVLINK, ("transmit",)), KIBI,
+           ALL_LINKS),
+    _Field(pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, (c.GPU_NVLINK, ("receive",)), KIBI,
+           ALL_LINKS),
+)
 
 _MEMORY = (_memory(getattr(pynvml, "nvmlMemory_v2", None)), _memory(None))
 _PROCESSES = tuple(
@@ -374,27 +447,23 @@ _PROCESSES = tuple(
         ("compute", "Compute"), ("graphics", "Graphics"), ("mps", "MPSCompute"),
     )
 )
-_SHARED_READINGS = (_MEMORY, *_PROCESSES)  # what a MIG instance has of its own
-_READINGS: tuple[tuple[Callable[[Any], Iterable[Point]], ...], ...] = (
+_OF_INSTANCES = (_MEMORY, *_PROCESSES)
+_READINGS: tuple[_Calls, ...] = (
     (_utilization,),
-    (_coder(c.GPU_ENCODER_UTILIZATION, "nvmlDeviceGetEncoderUtilization"),),
-    (_coder(c.GPU_DECODER_UTILIZATION, "nvmlDeviceGetDecoderUtilization"),),
-    *_SHARED_READINGS,
-    (_number(c.GPU_POWER, "nvmlDeviceGetPowerUsage", MILLI),),
-    (_number(c.GPU_POWER_LIMIT, "nvmlDeviceGetEnforcedPowerLimit", MILLI),
-     _number(c.GPU_POWER_LIMIT, "nvmlDeviceGetPowerManagementLimit", MILLI)),
-    (_number(c.GPU_ENERGY, "nvmlDeviceGetTotalEnergyConsumption", MILLI),),
+    _MEMORY,
     (_number(c.GPU_TEMPERATURE, "nvmlDeviceGetTemperatureV", 1.0, pynvml.NVML_TEMPERATURE_GPU),
      _number(c.GPU_TEMPERATURE, "nvmlDeviceGetTemperature", 1.0, pynvml.NVML_TEMPERATURE_GPU)),
+    _clock("sm", pynvml.NVML_CLOCK_SM),
+)
+_SELDOM: tuple[_Calls, ...] = (
+    *_PROCESSES,
+    (_coder(c.GPU_ENCODER_UTILIZATION, "nvmlDeviceGetEncoderUtilization"),),
+    (_coder(c.GPU_DECODER_UTILIZATION, "nvmlDeviceGetDecoderUtilization"),),
+    _clock("memory", pynvml.NVML_CLOCK_MEM),
+    _clock("graphics", pynvml.NVML_CLOCK_GRAPHICS),
+    _clock("video", pynvml.NVML_CLOCK_VIDEO),
     (_number(c.GPU_SLOWDOWN, "nvmlDeviceGetTemperatureThreshold", 1.0,
              pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN),),
-    *((_number(c.GPU_CLOCK, "nvmlDeviceGetClockInfo", MEGA, number, extra=(clock,)),)
-      for clock, number in (("sm", pynvml.NVML_CLOCK_SM), ("memory", pynvml.NVML_CLOCK_MEM),
-                            ("graphics", pynvml.NVML_CLOCK_GRAPHICS),
-                            ("video", pynvml.NVML_CLOCK_VIDEO))),
-    (_ecc("corrected", pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED),),
-    (_ecc("uncorrected", pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),),
-    (_remapped,),
 )
 
 
@@ -406,11 +475,9 @@ def _function(name: str) -> Any:
     return function
 
 
-def _in_scope(metric: Metric, scope: Extra, extra: Extra) -> Extra:
-    """Extra labels with the MIG instance, empty for the whole GPU, where the family has one."""
-    if c.MIG not in metric.labels:
-        return extra
-    return (*(scope or ("",)), *extra)
+def _of(instance: str, points: list[Point]) -> list[Point]:
+    """What the calls call the board's, as that of a MIG instance."""
+    return [((metric, (instance, *extra[1:])), value) for (metric, extra), value in points]
 
 
 def _mig_mode(handle: Any) -> bool:

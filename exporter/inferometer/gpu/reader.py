@@ -1,8 +1,7 @@
-"""The threads of one GPU: one reads it, one hears of its XIDs."""
+"""What is done for one GPU, again and again: it is read, and its XIDs are heard."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,12 +13,12 @@ from inferometer.gpu.state import Gpu
 if TYPE_CHECKING:
     from inferometer.gpu.sampler import Sampler
 
-EVENT_WAIT_SECONDS = 1.0  # at most: a new session waits for those who wait for events
-EVENT_PAUSE_SECONDS = 0.5  # where waiting itself fails, as it does on a lost GPU
+EVENTS_SECONDS = 1.0  # between two looks for events; the driver keeps them meanwhile
+SHORTEST_PAUSE_SECONDS = 0.01  # between two rounds, however slow they are
 
 
 class Reader:
-    """The thread that reads the GPU at one index until the driver's session ends."""
+    """Reads the GPU at one index until the driver's session ends."""
 
     def __init__(self, sampler: Sampler, index: int, session: int) -> None:
         self.index = index
@@ -28,14 +27,11 @@ class Reader:
         self.device: Device | None = None
         self.settled = threading.Event()  # set once the GPU was read, or found lost
         self._sampler = sampler
-        self._thread = threading.Thread(target=self._run, name=f"gpu-{index}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+        self._found = False
+        self._done = False
 
     def stuck(self) -> bool:
-        """Whether the thread has been in one step for longer than any value lives."""
+        """Whether it has been in one step for longer than any value lives."""
         since = self._sampler.gate.since(self)
         if since is None:
             return False
@@ -45,74 +41,80 @@ class Reader:
     def done(self) -> bool:
         """Whether another may take its place."""
         if self._sampler.owns(self):
-            return not self._thread.is_alive()
+            return self._done
         return self._sampler.gate.since(self) is None
 
-    def _run(self) -> None:
+    def step(self) -> float | None:
+        """One round, or a try to find the GPU again; seconds to the next, None if its time is over.
+        """
+        sampler, began = self._sampler, time.monotonic()
         try:
-            while self._sampler.owns(self):
-                self._read_until_lost()
-                time.sleep(self._sampler.config.retry_seconds)
+            if sampler.owns(self):
+                self._read()
+                took = time.monotonic() - began
+                return max(SHORTEST_PAUSE_SECONDS, sampler.config.interval_seconds - took)
         except SessionEndedError:
             pass
         except DriverLostError as error:
-            self._sampler.driver_lost(self, str(error))
+            sampler.driver_lost(self, str(error))
+        except GpuLostError as error:
+            return self._lose(str(error))
+        except Exception as error:  # whatever one GPU does, it is tried again
+            return self._lose(f"{type(error).__name__}: {error}")
+        self._done = True
+        self.settled.set()
+        return None
+
+    def _read(self) -> None:
+        if self.device is None or not self._found:
+            self.device = self._sampler.find(self)
+            self._found = True
+            self._sampler.crew.add(Listener(self._sampler, self, self.device))
+        self._sampler.read(self, self.device)
         self.settled.set()
 
-    def _read_until_lost(self) -> None:
-        try:
-            self.device = self._sampler.find(self)
-            Listener(self._sampler, self, self.device).start()
-            while self._sampler.owns(self):
-                began = time.monotonic()
-                self._sampler.read(self, self.device)
-                self.settled.set()
-                took = time.monotonic() - began
-                time.sleep(max(0.01, self._sampler.config.interval_seconds - took))
-        except (SessionEndedError, DriverLostError):
-            raise
-        except GpuLostError as error:
-            self._sampler.lose(self, str(error))
-        except Exception as error:  # whatever one GPU does, its thread goes on trying
-            self._sampler.lose(self, f"{type(error).__name__}: {error}")
+    def _lose(self, why: str) -> float:
+        self._found = False
+        self._sampler.lose(self, why)
+        return self._sampler.config.retry_seconds
 
 
 class Listener:
-    """The thread that counts a GPU's XIDs: an event must not wait for the GPU's other calls."""
+    """Counts a GPU's XIDs, also while its other calls hang: they matter most then.
+
+    The GPU has an event set of its own: the driver answers for a set that one of the GPUs in it
+    is lost, whatever comes from the others.
+    """
 
     def __init__(self, sampler: Sampler, reader: Reader, device: Device) -> None:
         self._sampler = sampler
         self._reader = reader
         self._device = device
+        self._events: Events | None = None
 
-    def start(self) -> None:
-        """Begin to listen."""
-        threading.Thread(target=self._run, name=f"gpu-{self._reader.index}-events",
-                         daemon=True).start()
+    def step(self) -> float | None:
+        """Count what came; seconds to the next look, None once nothing comes any more."""
+        try:
+            with self._sampler.gate.inside(self, self._reader.session):
+                codes = self._listen()
+        except SessionEndedError:  # what was opened in it went with it
+            return None
+        if codes is None or self._reader.gpu is None:
+            return None
+        for code in codes:
+            self._sampler.count_xid(self._reader.gpu, code)
+        return EVENTS_SECONDS
 
-    def _run(self) -> None:
-        with contextlib.suppress(SessionEndedError):  # what was opened in it went with it
-            self._listen()
-
-    def _listen(self) -> None:
-        gate, session, gpu = self._sampler.gate, self._reader.session, self._reader.gpu
-        with gate.inside(self, session):
-            events = Events(self._device)
-        if gpu is not None and events.registered:
-            self._sampler.expect_xids(gpu)
-            while self._speaks():
-                with gate.inside(self, session):
-                    code = events.wait(self._patience())
-                if code is not None:
-                    self._sampler.count_xid(gpu, code)
-                elif events.failing:
-                    time.sleep(EVENT_PAUSE_SECONDS)
-        with gate.inside(self, session):
-            events.close()
-
-    def _patience(self) -> int:
-        ttl = self._sampler.config.time_to_live_seconds
-        return int(1000 * min(EVENT_WAIT_SECONDS, ttl / 4))
+    def _listen(self) -> list[int] | None:
+        """The codes that came, None once nobody asks for them or the GPU has no events."""
+        if self._events is None:
+            self._events = Events(self._device)
+            if self._events.registered and self._reader.gpu is not None:
+                self._sampler.expect_xids(self._reader.gpu)
+        if self._events.registered and self._speaks():
+            return self._events.come()
+        self._events.close()
+        return None
 
     def _speaks(self) -> bool:
         return self._reader.device is self._device and self._sampler.owns(self._reader)

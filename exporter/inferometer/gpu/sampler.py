@@ -1,4 +1,4 @@
-"""Reads GPUs in the background: one daemon thread a GPU, so that a hung one stops only itself.
+"""Reads GPUs in the background, so that a hung one stops only itself.
 
 A scrape takes the last snapshots and never waits for the driver.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from inferometer import catalogue as c
 from inferometer.config import Gpu as GpuConfig
+from inferometer.gpu.crew import Crew
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.nvml import Device, Driver, DriverLostError, GpuLostError
 from inferometer.gpu.reader import Reader
@@ -35,6 +36,7 @@ class Sampler:
         self._driver = driver or Driver()
         self._clock = clock
         self._wall = wall
+        self._crew = Crew()
         self._gate = Gate()
         self._lock = threading.Lock()  # over what is known of the GPUs
         self._gpus: dict[str, Gpu] = {}  # by UUID, or by index while there is none
@@ -154,20 +156,20 @@ class Sampler:
         self._say(state, level)
 
     def _staff(self, count: int) -> None:
-        """Have one thread for each index the driver has; wait for new ones to say what is there."""
+        """Have one reader for each index the driver has; wait for new ones to say what is there."""
         kept = {index: reader for index, reader in self._readers.items()
                 if index < count and not reader.done()}
         new = {index: Reader(self, index, self._gate.session)
                for index in range(count) if index not in kept}
         self._readers = {**kept, **new}
         for reader in new.values():
-            reader.start()
+            self._crew.add(reader)
         deadline = time.monotonic() + self._config.time_to_live_seconds
         for reader in new.values():
             reader.settled.wait(max(0.0, deadline - time.monotonic()))
 
     def _tell_lost(self) -> None:
-        """Give up GPUs whose thread hangs, and those that no index stands for any more."""
+        """Give up GPUs whose reader hangs, and those that no index stands for any more."""
         for reader in self._readers.values():
             if reader.stuck():
                 self.lose(reader, HUNG)
@@ -189,7 +191,7 @@ class Sampler:
             self._state = state
             log.log(level, "GPUs", extra={"state": state})
 
-    # What the threads below tell and ask; `owns` says whether they still speak for their GPU.
+    # What readers and listeners tell and ask; `owns` says whether they still speak for their GPU.
 
     @property
     def config(self) -> GpuConfig:
@@ -197,12 +199,17 @@ class Sampler:
         return self._config
 
     @property
+    def crew(self) -> Crew:
+        """Who does what is to be done again and again."""
+        return self._crew
+
+    @property
     def gate(self) -> Gate:
         """What every call of the driver goes through."""
         return self._gate
 
     def owns(self, reader: Reader) -> bool:
-        """Whether this thread is still the one that reads its GPU."""
+        """Whether this is still the one that reads its GPU."""
         current = reader.session == self._gate.session
         return current and self._readers.get(reader.index) is reader
 

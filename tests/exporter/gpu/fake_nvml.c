@@ -17,9 +17,11 @@
  *   hang GPU FUNCTION                 that call blocks for as long as the line is there
  *   delay GPU FUNCTION MILLISECONDS   that call sleeps first (several lines add up)
  *   field_error GPU FIELD CODE        nvmlReturn of that field value
+ *   field_type GPU FIELD TYPE         valueType of that field value, whatever it is
  *   set GPU KEY VALUE                 a value of NUMBERS below, or `name` or `uuid`
  *   process GPU compute|graphics|mps PID BYTES [GI CI]   BYTES -1: the driver does not know
  *   mig GPU GI CI PROFILE TOTAL USED  MIG is on, with this instance; `mig GPU` alone: with none
+ *   drift GPU                         its numbers move with time, as those of a busy GPU do
  *   xid GPU CODE SEQ                  one XID event, the first time this SEQ is seen since loading
  *
  * FUNCTION is the exported name, or `*` for any. A call that takes no device ignores the GPU of
@@ -32,6 +34,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -127,7 +130,7 @@ typedef struct { bool used; uint64_t types[MAX_GPUS]; } EventSet;
 
 /* ---- State, all of it under `lock` --------------------------------------------------------- */
 
-typedef enum { MISSING, ERROR, HANG, DELAY, FIELD_ERROR } RuleKind;
+typedef enum { MISSING, ERROR, HANG, DELAY, FIELD_ERROR, FIELD_TYPE } RuleKind;
 typedef struct {
     RuleKind kind;
     int gpu; /* NONE: every GPU */
@@ -139,7 +142,7 @@ typedef enum { COMPUTE, GRAPHICS, MPS } ProcessKind;
 typedef struct { int gpu; ProcessKind kind; ProcessInfo info; } Process;
 typedef struct { unsigned gi, ci; char profile[32]; uint64_t total, used; } Mig;
 typedef struct {
-    bool lost, mig_on;
+    bool lost, mig_on, drifts;
     char name[NAME_SIZE], uuid[NAME_SIZE];
     uint64_t numbers[NUMBER_COUNT];
     Mig migs[MAX_MIG];
@@ -271,7 +274,7 @@ static void parse_line(const char *line)
 {
     static const struct { const char *verb; RuleKind kind; int words; } rule_verbs[] = {
         {"hang", HANG, 1}, {"delay", DELAY, 2},
-        {"error", ERROR, 2}, {"field_error", FIELD_ERROR, 2},
+        {"error", ERROR, 2}, {"field_error", FIELD_ERROR, 2}, {"field_type", FIELD_TYPE, 2},
     };
     char verb[16], word[NAME_SIZE], *stop;
     int rest_at = (int)strlen(line);
@@ -300,6 +303,8 @@ static void parse_line(const char *line)
     for (int g = first; g <= last; g++) {
         if (strcmp(verb, "lost") == 0)
             gpus[g].lost = true;
+        if (strcmp(verb, "drift") == 0)
+            gpus[g].drifts = true;
         if (strcmp(verb, "mig") == 0)
             add_mig(&gpus[g], rest);
         if (strcmp(verb, "set") == 0 && words >= 1)
@@ -371,14 +376,19 @@ static int64_t clock_us(clockid_t clock)
 }
 
 /* One write per line, so that threads and processes do not mix theirs. */
-static void append_call(const char *line)
+static void append_call(const char *format, ...)
 {
     const char *path = getenv("FAKE_NVML_CALLS");
     const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
     const int file = path == NULL ? -1 : open(path, flags, 0644);
     if (file < 0)
         return;
-    if (write(file, line, strlen(line)) < 0)
+    char line[FUNCTION_SIZE + 32];
+    va_list values;
+    va_start(values, format);
+    const int size = vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    if (write(file, line, (size_t)size) < 0)
         perror("FAKE_NVML_CALLS");
     close(file);
 }
@@ -404,11 +414,10 @@ static int gate(const char *function, int gpu)
 {
     const bool is_init = strncmp(function, "nvmlInit", 8) == 0;
     const bool is_shutdown = strcmp(function, "nvmlShutdown") == 0;
-    char line[FUNCTION_SIZE + 16], number[12] = "-";
-    if (gpu != NONE)
-        snprintf(number, sizeof number, "%d", gpu);
-    snprintf(line, sizeof line, "%s %s\n", function, number);
-    append_call(line);
+    if (gpu == NONE)
+        append_call("%s -\n", function);
+    else
+        append_call("%s %d\n", function, gpu);
 
     if (find_rule(MISSING, function, NONE) != NULL)
         return FUNCTION_NOT_FOUND;
@@ -599,8 +608,26 @@ CALL(nvmlDeviceGetPciInfo_v3, ANY, (Device *device, PciInfo *pci),
 
 /* ---- Readings ------------------------------------------------------------------------------ */
 
+/* How the numbers of a drifting GPU move: so much a millisecond, and by less than `swing`. */
+static const struct { int key; uint64_t per_ms, swing; } drifts[] = {
+    {utilization, 0, 50},          {memory_utilization, 0, 40},  {power_mw, 0, 300000},
+    {temperature, 0, 20},          {memory_temperature, 0, 20},  {sm_clock, 0, 200},
+    {graphics_clock, 0, 200},      {video_clock, 0, 100},        {memory_used, 0, GIB},
+    {energy_mj, 300, 100},         {pcie_tx, 1 << 20, 4096},     {pcie_rx, 1 << 20, 4096},
+    {nvlink_tx, 1 << 14, 1024},    {nvlink_rx, 1 << 14, 1024},   {throttle_power_ns, 100000, 1},
+};
+
+static uint64_t number(const Gpu *gpu, int key)
+{
+    const uint64_t ms = (uint64_t)clock_us(CLOCK_MONOTONIC) / 1000;
+    for (size_t d = 0; gpu->drifts && d < COUNT(drifts); d++)
+        if (drifts[d].key == key)
+            return gpu->numbers[key] + ms * drifts[d].per_ms + ms / 100 * 7919 % drifts[d].swing;
+    return gpu->numbers[key];
+}
+
 #define READING(function, type, key)                                                              \
-    CALL(function, GPU, (Device *device, type *value), *value = (type)gpu->numbers[key])
+    CALL(function, GPU, (Device *device, type *value), *value = (type)number(gpu, key))
 READING(nvmlDeviceGetPowerUsage, unsigned, power_mw)
 READING(nvmlDeviceGetEnforcedPowerLimit, unsigned, power_limit_mw)
 READING(nvmlDeviceGetPowerManagementLimit, unsigned, power_limit_mw)
@@ -611,12 +638,12 @@ READING(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, clock_rea
 
 CALL(nvmlDeviceGetUtilizationRates, GPU, (Device *device, Utilization *rates),
      REQUIRE(!gpu->mig_on, NOT_SUPPORTED);
-     rates->gpu = (unsigned)gpu->numbers[utilization];
-     rates->memory = (unsigned)gpu->numbers[memory_utilization])
+     rates->gpu = (unsigned)number(gpu, utilization);
+     rates->memory = (unsigned)number(gpu, memory_utilization))
 #define CODEC(function, key)                                                                      \
     CALL(function, GPU, (Device *device, unsigned *value, unsigned *period_us),                   \
          REQUIRE(!gpu->mig_on, NOT_SUPPORTED);                                                    \
-         *value = (unsigned)gpu->numbers[key];                                                    \
+         *value = (unsigned)number(gpu, key);                                                     \
          *period_us = 167000)
 CODEC(nvmlDeviceGetEncoderUtilization, encoder)
 CODEC(nvmlDeviceGetDecoderUtilization, decoder)
@@ -624,9 +651,9 @@ CODEC(nvmlDeviceGetDecoderUtilization, decoder)
 static MemoryV2 memory_of(const Gpu *gpu, const Mig *mig)
 {
     MemoryV2 memory = {.version = MEMORY_V2,
-                       .total = mig ? mig->total : gpu->numbers[memory_total],
-                       .reserved = mig ? 0 : gpu->numbers[memory_reserved],
-                       .used = mig ? mig->used : gpu->numbers[memory_used]};
+                       .total = mig ? mig->total : number(gpu, memory_total),
+                       .reserved = mig ? 0 : number(gpu, memory_reserved),
+                       .used = mig ? mig->used : number(gpu, memory_used)};
     const unsigned long long taken = memory.reserved + memory.used;
     memory.free = memory.total > taken ? memory.total - taken : 0;
     return memory;
@@ -640,34 +667,38 @@ CALL(nvmlDeviceGetMemoryInfo_v2, ANY, (Device *device, MemoryV2 *memory),
      REQUIRE(memory->version == MEMORY_V2, ARGUMENT_VERSION_MISMATCH);
      *memory = memory_of(gpu, mig))
 
+/* There is none: a board of a server has no fan of its own. */
+CALL(nvmlDeviceGetFanSpeed, GPU, (Device *device, unsigned *percent),
+     (void)percent;
+     return NOT_SUPPORTED)
 CALL(nvmlDeviceGetTemperature, GPU, (Device *device, int sensor, unsigned *value),
      REQUIRE(sensor == 0, INVALID_ARGUMENT);
-     *value = (unsigned)gpu->numbers[temperature])
+     *value = (unsigned)number(gpu, temperature))
 CALL(nvmlDeviceGetTemperatureV, GPU, (Device *device, Temperature *reading),
      REQUIRE(reading->version == TEMPERATURE_V1, ARGUMENT_VERSION_MISMATCH);
      REQUIRE(reading->sensor == 0, INVALID_ARGUMENT);
-     reading->temperature = (int)gpu->numbers[temperature])
+     reading->temperature = (int)number(gpu, temperature))
 CALL(nvmlDeviceGetTemperatureThreshold, GPU, (Device *device, int threshold, unsigned *value),
      REQUIRE(threshold >= 0 && threshold <= 3, NOT_SUPPORTED);
-     const unsigned limit = (unsigned)gpu->numbers[slowdown];
+     const unsigned limit = (unsigned)number(gpu, slowdown);
      /* shutdown, slowdown, memory, GPU */
      *value = (const unsigned[]){limit + 5, limit, 95, limit - 2}[threshold])
 CALL(nvmlDeviceGetClockInfo, GPU, (Device *device, int type, unsigned *mhz),
      static const int keys[] = {graphics_clock, sm_clock, memory_clock, video_clock};
      REQUIRE(type >= 0 && type <= 3, INVALID_ARGUMENT);
-     *mhz = (unsigned)gpu->numbers[keys[type]])
+     *mhz = (unsigned)number(gpu, keys[type]))
 CALL(nvmlDeviceGetTotalEccErrors, GPU,
      (Device *device, int error, int counter, unsigned long long *count),
      REQUIRE((error == 0 || error == 1) && (counter == 0 || counter == 1), INVALID_ARGUMENT);
-     *count = gpu->numbers[error == 0 ? ecc_corrected : ecc_uncorrected])
+     *count = number(gpu, error == 0 ? ecc_corrected : ecc_uncorrected))
 CALL(nvmlDeviceGetRemappedRows, GPU,
      (Device *device, unsigned *correctable, unsigned *uncorrectable, unsigned *pending,
       unsigned *failure),
      REQUIRE(!gpu->mig_on, NOT_SUPPORTED);
-     *correctable = (unsigned)gpu->numbers[remapped_correctable];
-     *uncorrectable = (unsigned)gpu->numbers[remapped_uncorrectable];
-     *pending = gpu->numbers[remapped_pending] != 0;
-     *failure = gpu->numbers[remapped_failure] != 0)
+     *correctable = (unsigned)number(gpu, remapped_correctable);
+     *uncorrectable = (unsigned)number(gpu, remapped_uncorrectable);
+     *pending = number(gpu, remapped_pending) != 0;
+     *failure = number(gpu, remapped_failure) != 0)
 
 /* As slow as the real one, which samples; the extra line tells on a caller that must not use it. */
 CALL(nvmlDeviceGetPcieThroughput, GPU, (Device *device, int counter, unsigned *kb_per_second),
@@ -685,7 +716,8 @@ static const struct { uint32_t id; int type, key; } fields[] = {
     {94, UINT, pcie_replay},             {138, ULL, nvlink_tx},
     {139, ULL, nvlink_rx},               {142, UINT, remapped_correctable},
     {143, UINT, remapped_uncorrectable}, {144, UINT, remapped_pending},
-    {145, UINT, remapped_failure},       {197, ULL, pcie_tx},
+    {145, UINT, remapped_failure},       {185, UINT, power_mw},
+    {190, UINT, power_limit_mw},         {197, ULL, pcie_tx},
     {198, ULL, pcie_rx},                 {269, ULL, throttle_sw_thermal_ns},
     {270, ULL, throttle_hw_thermal_ns},  {271, ULL, throttle_power_brake_ns},
 };
@@ -695,22 +727,24 @@ static void fill_field(const Gpu *gpu, int index, FieldValue *value)
     value->timestamp = clock_us(CLOCK_REALTIME);
     value->latency_us = 0;
     value->code = NOT_SUPPORTED;
-    char asked[48];
-    snprintf(asked, sizeof asked, "field %u %d\n", value->field, index);
-    append_call(asked);
+    append_call("field %u %d\n", value->field, index);
     for (size_t f = 0; f < COUNT(fields); f++)
         if (fields[f].id == value->field) {
             value->code = SUCCESS;
             value->type = fields[f].type;
             if (value->type == UINT)
-                value->value.ui = (unsigned)gpu->numbers[fields[f].key];
+                value->value.ui = (unsigned)number(gpu, fields[f].key);
             else
-                value->value.ull = gpu->numbers[fields[f].key];
+                value->value.ull = number(gpu, fields[f].key);
         }
     for (int r = 0; r < rule_count; r++)
-        if (rules[r].kind == FIELD_ERROR && (uint32_t)rules[r].field == value->field &&
-            (rules[r].gpu == NONE || rules[r].gpu == index))
-            value->code = rules[r].number;
+        if ((uint32_t)rules[r].field == value->field &&
+            (rules[r].gpu == NONE || rules[r].gpu == index)) {
+            if (rules[r].kind == FIELD_ERROR)
+                value->code = rules[r].number;
+            if (rules[r].kind == FIELD_TYPE)
+                value->type = rules[r].number;
+        }
 }
 
 CALL(nvmlDeviceGetFieldValues, GPU, (Device *device, int count, FieldValue *values),

@@ -70,7 +70,7 @@ def test_gpus_lost_from_the_very_start_are_down_and_the_others_live(start: Start
 
 def test_a_gpu_that_is_listed_but_cannot_be_read_is_tried_now_and_then_and_told_of_once(
         start: Start) -> None:
-    drill = start("gpus 2", f"error 1 nvmlDeviceGetPowerUsage {RESET_REQUIRED}")
+    drill = start("gpus 2", f"error 1 nvmlDeviceGetTemperatureV {RESET_REQUIRED}")
     drill.until_up(0)
     drill.wait_for_calls("nvmlDeviceGetHandleByIndex_v2 1", more=2)
     began, before = time.monotonic(), drill.calls("nvmlDeviceGetHandleByIndex_v2 1")
@@ -92,7 +92,9 @@ def test_a_gpu_of_which_no_call_answers_is_down(start: Start) -> None:
     drill.until_up(0, 1)
 
 
-@pytest.mark.parametrize("function", ["nvmlDeviceGetPowerUsage", "nvmlDeviceGetFieldValues", "*"])
+@pytest.mark.parametrize("function", [
+    "nvmlDeviceGetUtilizationRates", "nvmlDeviceGetFieldValues", "nvmlDeviceGetDecoderUtilization",
+    "*"])
 def test_a_call_that_never_returns_stops_only_its_own_gpu(start: Start, function: str) -> None:
     drill = start("gpus 4")
     drill.until_up(0, 1, 2, 3)
@@ -127,7 +129,7 @@ def test_a_gpu_that_hangs_from_the_start_is_down_and_the_others_live(
 def test_what_was_read_before_a_call_hung_is_not_shown_after_it(start: Start) -> None:
     drill = start("gpus 1", "set 0 utilization 50")
     drill.until_up(0)
-    drill.fake.add("hang 0 nvmlDeviceGetRemappedRows")  # among the last of a round
+    drill.fake.add("hang 0 nvmlDeviceGetFieldValues")  # among the last of a round
     wait_for(lambda: drill.logged("GPU lost"))  # longer than any value lives
     drill.fake.add("set 0 utilization 90", "delay 0 nvmlDeviceGetUtilizationRates 400")
     drill.fake.remove("hang")  # the round that hung ends now, the next not before 400 ms
@@ -146,7 +148,7 @@ def test_a_hung_driver_is_waited_for_and_then_read(start: Start) -> None:
 
 
 def test_slow_calls_slow_no_page_and_values_stay_fresh(start: Start) -> None:
-    drill = start("gpus 8", "delay * * 20", time_to_live=3.0)
+    drill = start("gpus 8", "delay * * 50", time_to_live=3.0)
     drill.until_up(*EIGHT)
     drill.check_alive(*EIGHT)
     took = []
@@ -159,7 +161,7 @@ def test_slow_calls_slow_no_page_and_values_stay_fresh(start: Start) -> None:
 
 
 def test_a_round_longer_than_a_values_life_is_slow_and_no_hang(start: Start) -> None:
-    drill = start("gpus 2", "delay * * 50", time_to_live=0.8)  # some 25 calls a round
+    drill = start("gpus 2", "delay * * 150", time_to_live=0.8)  # some 7 calls a round
     wait_for(lambda: drill.exporter.scrape().values("gpu_up") == [1, 1], 15)
     for _ in range(10):
         assert drill.exporter.scrape().values("gpu_up") == [1, 1]
@@ -177,13 +179,16 @@ def test_what_a_gpu_does_not_support_is_absent_for_that_gpu_only_and_asked_once(
         "nvmlDeviceGetRemappedRows": ("gpu_remapped_rows_total", NOT_SUPPORTED),
         "nvmlDeviceGetTotalEccErrors": ("gpu_ecc_errors_total", NOT_SUPPORTED),
     }
-    drill = start("gpus 2", *(f"error 0 {call} {code}" for call, (_, code) in absent.items()))
+    fields = [f"field_error 0 {field} {NOT_SUPPORTED}"
+              for field in (5, 6, 83, 142, 143, 144, 145, 185)]
+    drill = start("gpus 2", *fields,
+                  *(f"error 0 {call} {code}" for call, (_, code) in absent.items()))
     page = drill.until_up(0, 1)
     assert measured(page, 0).isdisjoint(name for name, _ in absent.values())
     assert measured(page, 1) >= {name for name, _ in absent.values()}
     assert {"gpu_busy_seconds_total", "gpu_observed_seconds_total",
             "gpu_remapped_rows_pending", "gpu_remapped_rows_failed"}.isdisjoint(measured(page, 0))
-    drill.wait_for_calls("nvmlDeviceGetPowerUsage 1")
+    drill.wait_for_calls("nvmlDeviceGetTemperatureV 0")
     asked = {call: drill.calls(f"{call} 0") for call in absent}
     assert asked == {**dict.fromkeys(absent, 1), "nvmlDeviceGetTotalEccErrors": 2}  # of two kinds
 
@@ -205,7 +210,8 @@ def test_a_driver_without_field_values_is_asked_once_and_all_else_is_there(start
     drill = start("gpus 1", "missing nvmlDeviceGetFieldValues")
     page = drill.until_up(0)
     assert {"gpu_pcie_bytes_total", "gpu_nvlink_bytes_total"}.isdisjoint(measured(page, 0))
-    assert {"gpu_power_watts", "gpu_throttled_seconds_total"} <= measured(page, 0)
+    assert {"gpu_power_watts", "gpu_energy_joules_total", "gpu_ecc_errors_total",
+            "gpu_remapped_rows_total", "gpu_throttled_seconds_total"} <= measured(page, 0)
     drill.wait_for_calls("nvmlDeviceGetPowerUsage 0")
     assert drill.calls("nvmlDeviceGetFieldValues 0") == 1
 
@@ -213,27 +219,29 @@ def test_a_driver_without_field_values_is_asked_once_and_all_else_is_there(start
 def test_an_old_driver_is_asked_in_its_own_words(start: Start) -> None:
     drill = start(
         "gpus 1", "missing nvmlDeviceGetTemperatureV", "missing nvmlDeviceGetMemoryInfo_v2",
-        "missing nvmlDeviceGetEnforcedPowerLimit", "set 0 temperature 61",
+        "missing nvmlDeviceGetEnforcedPowerLimit", "field_error 0 185 2", "field_error 0 190 2",
+        "set 0 temperature 61", "set 0 power_mw 123000",
         "set 0 memory_total 80000", "set 0 memory_used 1000", "set 0 memory_reserved 500",
         "set 0 power_limit_mw 250000")
     page = drill.until_up(0)
     assert of(page, c.GPU_TEMPERATURE) == 61.0
     assert (of(page, c.GPU_MEMORY_TOTAL), of(page, c.GPU_MEMORY_USED)) == (80000.0, 1500.0)
-    assert of(page, c.GPU_POWER_LIMIT) == 250.0
+    assert (of(page, c.GPU_POWER), of(page, c.GPU_POWER_LIMIT)) == (123.0, 250.0)
 
 
 def test_a_call_that_fails_now_costs_only_its_value_now_and_is_asked_again(start: Start) -> None:
     drill = start("gpus 1")
     everything = measured(drill.until_up(0), 0)
 
-    drill.fake.add(f"error 0 nvmlDeviceGetPowerUsage {TIMEOUT}",
+    drill.fake.add(f"error 0 nvmlDeviceGetMemoryInfo_v2 {TIMEOUT}",
                    f"error 0 nvmlDeviceGetTemperatureV {UNKNOWN}", f"field_error 0 82 {UNKNOWN}")
-    lacking = everything - {"gpu_power_watts", "gpu_temperature_celsius",
-                            "gpu_memory_temperature_celsius"}
+    lacking = everything - {"gpu_memory_used_bytes", "gpu_memory_total_bytes",
+                            "gpu_temperature_celsius", "gpu_memory_temperature_celsius"}
     drill.until(lambda page: measured(page, 0) == lacking)
-    for call in ("nvmlDeviceGetPowerUsage 0", "nvmlDeviceGetTemperatureV 0", "field 82 0"):
+    for call in ("nvmlDeviceGetMemoryInfo_v2 0", "nvmlDeviceGetTemperatureV 0", "field 82 0"):
         drill.wait_for_calls(call)
-    assert drill.calls("nvmlDeviceGetTemperature 0") == 0  # no other way is tried meanwhile
+    for other_way in ("nvmlDeviceGetTemperature 0", "nvmlDeviceGetMemoryInfo 0"):
+        assert drill.calls(other_way) == 0  # none is tried meanwhile
 
     drill.fake.remove("error 0")
     drill.fake.remove("field_error 0")
@@ -313,7 +321,7 @@ def test_a_driver_restarted_underneath_is_opened_anew(start: Start) -> None:
 
 
 def test_a_gpu_hung_while_the_driver_goes_away_is_read_again_after_both(start: Start) -> None:
-    drill = start("gpus 2", "hang 1 nvmlDeviceGetPowerUsage")
+    drill = start("gpus 2", "hang 1 nvmlDeviceGetTemperatureV")
     drill.until(lambda page: up(page) == {"0": True, "1": False})
     drill.fake.add(f"all {VERSION_MISMATCH}")
     drill.until_up()
@@ -347,7 +355,7 @@ def test_gpus_that_are_added_and_taken_away_appear_and_are_down(start: Start) ->
 
 
 def test_an_exporter_that_is_ready_shows_all_gpus(start: Start) -> None:
-    drill = start("gpus 8", "delay * nvmlDeviceGetPowerUsage 300", time_to_live=10.0)
+    drill = start("gpus 8", "delay * nvmlDeviceGetUtilizationRates 300", time_to_live=10.0)
     assert up(drill.scrape()) == dict.fromkeys(map(str, EIGHT), True)
 
 

@@ -10,10 +10,19 @@ import pynvml
 import pytest
 
 from inferometer import catalogue as c
-from inferometer.gpu.nvml import Device, Driver, DriverLostError, Events, GpuLostError
+from inferometer.gpu.nvml import (
+    SELDOM_ROUNDS,
+    Device,
+    Driver,
+    DriverLostError,
+    Events,
+    Extra,
+    GpuLostError,
+    Round,
+)
 from tests.exporter.gpu.fake_nvml import DRIVER, FakeNvml
 
-POWER = "nvmlDeviceGetPowerUsage"
+UTILIZATION = "nvmlDeviceGetUtilizationRates"
 MIG_ON = ("mig 0 1 0 1g.10gb 10000 100", "mig 0 2 0 3g.40gb 40000 400")
 
 
@@ -22,33 +31,42 @@ def device(driver: Driver) -> Device:
     return driver.device(0)
 
 
+def metrics(result: Round) -> set[c.Metric]:
+    return {metric for metric, _ in result.points}
+
+
+def extras(result: Round, of: c.Metric) -> dict[Extra, float]:
+    return {extra: value for (metric, extra), value in result.points.items() if metric is of}
+
+
 @pytest.mark.parametrize("code", [3, 13, 25, 26])
 def test_a_code_that_is_final_is_asked_once(fake: FakeNvml, device: Device, code: int) -> None:
-    fake.write(f"error 0 {POWER} {code}")
+    fake.write(f"error 0 {UTILIZATION} {code}")
     for _ in range(3):
-        assert c.GPU_POWER not in device.read().points
-    assert fake.calls().count(f"{POWER} 0") == 1
+        assert c.GPU_UTILIZATION not in metrics(device.read())
+    assert fake.calls().count(f"{UTILIZATION} 0") == 1
 
 
 @pytest.mark.parametrize("code", [2, 4, 6, 7, 8, 10, 11, 17, 19, 20, 23, 24, 27, 29, 999, 12345])
 def test_any_other_code_is_asked_again(fake: FakeNvml, device: Device, code: int) -> None:
-    fake.write(f"error 0 {POWER} {code}")
-    assert c.GPU_POWER not in device.read().points
-    assert c.GPU_TEMPERATURE in device.read().points
+    fake.write(f"error 0 {UTILIZATION} {code}")
+    assert c.GPU_UTILIZATION not in metrics(device.read())
+    assert c.GPU_TEMPERATURE in metrics(device.read())
     fake.write()
-    assert c.GPU_POWER in device.read().points
-    assert fake.calls().count(f"{POWER} 0") == 3
+    assert c.GPU_UTILIZATION in metrics(device.read())
+    assert fake.calls().count(f"{UTILIZATION} 0") == 3
 
 
 @pytest.mark.parametrize("code", [15, 16, 28])
 def test_a_code_of_a_lost_gpu_ends_the_round(fake: FakeNvml, device: Device, code: int) -> None:
-    fake.write(f"error 0 {POWER} {code}")
+    fake.write(f"error 0 {UTILIZATION} {code}")
     with pytest.raises(GpuLostError):
         device.read()
 
 
 @pytest.mark.parametrize("code", [1, 9, 12, 18])
-@pytest.mark.parametrize("function", [POWER, "nvmlDeviceGetFieldValues", "nvmlDeviceGetMigMode"])
+@pytest.mark.parametrize(
+    "function", [UTILIZATION, "nvmlDeviceGetFieldValues", "nvmlDeviceGetMigMode"])
 def test_a_code_of_a_lost_driver_ends_the_round(
         fake: FakeNvml, device: Device, function: str, code: int) -> None:
     fake.write(f"error 0 {function} {code}")
@@ -60,10 +78,9 @@ def test_every_point_is_of_the_catalogue_and_has_its_labels(
         fake: FakeNvml, device: Device) -> None:
     fake.write(*MIG_ON, "process 0 compute 1 2 1 0", "field_error 0 74 3")
     result = device.read()
-    for metric, points in result.points.items():
+    for metric, extra in result.points:
         assert metric in c.GPU_METRICS
-        for extra in points:
-            assert len(extra) == len(metric.labels) - 2, metric.name  # all but gpu and uuid
+        assert len(extra) == len(metric.labels) - 2, metric.name  # all but gpu and uuid
     assert set(result.held) <= set(c.THROTTLE.values)
 
 
@@ -101,26 +118,75 @@ def test_a_pynvml_that_lacks_a_function_counts_as_a_driver_that_does(
         device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetMPSComputeRunningProcesses_v3"):
         monkeypatch.delattr(pynvml, name)
-    points = device.read().points
-    assert points[c.GPU_TEMPERATURE] == {(): 45.0}
-    assert set(points[c.GPU_PROCESSES]) == {("", "compute"), ("", "graphics")}
+    result = device.read()
+    assert extras(result, c.GPU_TEMPERATURE) == {(): 45.0}
+    assert set(extras(result, c.GPU_PROCESSES)) == {("", "compute"), ("", "graphics")}
 
 
-def test_a_field_value_of_a_type_unknown_here_is_left_out(
-        device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = pynvml.nvmlDeviceGetFieldValues
+def test_a_field_value_of_a_type_unknown_here_is_left_out(fake: FakeNvml, device: Device) -> None:
+    fake.write("field_type 0 82 99")
+    result = device.read()
+    assert c.GPU_MEMORY_TEMPERATURE not in metrics(result)
+    assert c.GPU_PCIE in metrics(result)
 
-    def odd(handle: Any, fields: Any) -> Any:
-        answers = real(handle, fields)
-        for answer in answers:
-            if answer.fieldId == 82:
-                answer.valueType = 99
-        return answers
 
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetFieldValues", odd)
-    points = device.read().points
-    assert c.GPU_MEMORY_TEMPERATURE not in points
-    assert c.GPU_PCIE in points
+def test_fields_and_the_calls_in_their_stead_say_the_same(fake: FakeNvml, driver: Driver) -> None:
+    values = ("set 0 power_mw 312345", "set 0 power_limit_mw 700500", "set 0 energy_mj 123456789",
+              "set 0 ecc_corrected 11", "set 0 ecc_uncorrected 12", "set 0 remapped_correctable 3",
+              "set 0 remapped_uncorrectable 4", "set 0 remapped_pending 1",
+              "set 0 remapped_failure 1")
+    both = (c.GPU_POWER, c.GPU_POWER_LIMIT, c.GPU_ENERGY, c.GPU_ECC, c.GPU_REMAPPED,
+            c.GPU_REMAP_PENDING, c.GPU_REMAP_FAILED)
+    fake.write(*values)
+    in_fields = driver.device(0).read()
+    assert "nvmlDeviceGetPowerUsage 0" not in fake.calls()
+    fake.write(*values, *(f"field_error 0 {field} 2" for field in (185, 190, 83, 5, 6, 142)))
+    in_part = driver.device(0).read()
+    fake.write(*values, "missing nvmlDeviceGetFieldValues")
+    in_calls = driver.device(0).read()
+    for metric in both:
+        assert extras(in_fields, metric) == extras(in_part, metric) == extras(in_calls, metric)
+        assert extras(in_fields, metric)
+
+
+def test_a_field_that_has_no_value_now_is_not_looked_for_elsewhere(
+        fake: FakeNvml, device: Device) -> None:
+    fake.write("field_error 0 185 999")
+    assert c.GPU_POWER not in metrics(device.read())
+    assert "nvmlDeviceGetPowerUsage 0" not in fake.calls()
+    fake.write()
+    assert c.GPU_POWER in metrics(device.read())
+
+
+def test_what_hardly_changes_is_asked_in_every_fifth_round_and_shown_in_all(
+        fake: FakeNvml, device: Device) -> None:
+    slowdown = [extras(device.read(), c.GPU_SLOWDOWN) for _ in range(10)]
+    assert slowdown == [{(): 87.0}] * 10
+    assert fake.calls().count("nvmlDeviceGetTemperatureThreshold 0") == 2 + 1  # the first has all
+    fake.write("set 0 slowdown 90")
+    assert {(): 90.0} in [extras(device.read(), c.GPU_SLOWDOWN) for _ in range(5)]
+
+
+def test_what_hardly_changes_is_asked_at_once_while_it_has_no_answer(
+        fake: FakeNvml, device: Device) -> None:
+    device.read()
+    fake.write("error 0 nvmlDeviceGetTemperatureThreshold 999")
+    asked = [c.GPU_SLOWDOWN in metrics(device.read()) for _ in range(5)]
+    assert False in asked
+    fake.write()
+    assert c.GPU_SLOWDOWN in metrics(device.read())
+
+
+def test_a_round_makes_few_calls(fake: FakeNvml, device: Device) -> None:
+    device.read()
+    before = len(calls(fake))
+    for _ in range(10):
+        device.read()
+    assert len(calls(fake)) - before <= 80
+
+
+def calls(fake: FakeNvml) -> list[str]:
+    return [line for line in fake.calls() if not line.startswith("field ")]
 
 
 def test_instances_are_found_behind_a_gap(
@@ -134,7 +200,7 @@ def test_instances_are_found_behind_a_gap(
         return real(handle, index - 3)
 
     monkeypatch.setattr(pynvml, "nvmlDeviceGetMigDeviceHandleByIndex", behind_a_gap)
-    assert {extra[0] for extra in device.read().points[c.GPU_MIG_INFO]} == {"1/0", "2/0"}
+    assert {extra[0] for extra in extras(device.read(), c.GPU_MIG_INFO)} == {"1/0", "2/0"}
 
 
 def test_an_instance_destroyed_during_the_round_leaves_its_neighbours_in_it(
@@ -150,15 +216,17 @@ def test_an_instance_destroyed_during_the_round_leaves_its_neighbours_in_it(
         return real(handle)
 
     monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeInstanceId", first_is_going)
-    assert {extra[0] for extra in device.read().points[c.GPU_MIG_INFO]} == {"2/0"}
+    assert {extra[0] for extra in extras(device.read(), c.GPU_MIG_INFO)} == {"2/0"}
 
 
 def test_a_mode_that_cannot_be_told_now_is_the_mode_of_before(
         fake: FakeNvml, device: Device) -> None:
     fake.write(*MIG_ON)
-    assert c.GPU_UTILIZATION not in device.read().points
+    assert c.GPU_UTILIZATION not in metrics(device.read())
     fake.write(*MIG_ON, "error 0 nvmlDeviceGetMigMode 999")
-    device.read()
+    for _ in range(SELDOM_ROUNDS):
+        device.read()
+    assert fake.calls().count("nvmlDeviceGetMigMode 0") == 2
     assert fake.calls().count("nvmlDeviceGetUtilizationRates 0") == 1
 
 
@@ -179,18 +247,16 @@ def test_old_drivers_tell_the_reasons_under_the_old_name(
     assert device.read().held["hw_power_brake"]
 
 
-def test_events_tell_of_xids_of_their_gpu_and_when_waiting_fails(
+def test_events_tell_of_xids_of_their_gpu_and_wait_for_none(
         fake: FakeNvml, driver: Driver, device: Device) -> None:
     fake.write("gpus 2")
     events = Events(device)
     assert events.registered
-    assert events.wait(1) is None
-    assert not events.failing
-    fake.write("gpus 2", "xid 1 31 1", "xid 0 79 2")
-    assert (events.wait(50), events.wait(1)) == (79, None)
+    assert events.come() == []
+    fake.write("gpus 2", "xid 1 31 1", "xid 0 79 2", "xid 0 31 3")
+    assert (events.come(), events.come()) == ([79, 31], [])
     fake.write("gpus 2", "lost 0")
-    assert events.wait(1000) is None
-    assert events.failing
+    assert events.come() == []
     events.close()
 
 

@@ -37,7 +37,7 @@ class Board(Device):
         if self._session != self._driver.session:
             self._driver.misused.append(self.index)
         self._driver.on_read(self.index)
-        return Round({c.GPU_UTILIZATION: {(): 0.5}})
+        return Round({(c.GPU_UTILIZATION, ()): 0.5})
 
 
 class Scripted(Driver):
@@ -268,7 +268,7 @@ def test_a_snapshot_is_as_old_as_the_beginning_of_its_round() -> None:
     now = [100.0]
     sampler = Sampler(FAST, Scripted(), clock=lambda: now[0])
     gpu = Gpu("GPU-0", 0)
-    gpu.take(Round({c.GPU_POWER: {(): 1.0}}), at=100.0, took=0.1, wall=5.0, longest_gap=1.0)
+    gpu.take(Round({(c.GPU_POWER, ()): 1.0}), at=100.0, took=0.1, wall=5.0, longest_gap=1.0)
     now[0] = 101.0
     assert sampler.fresh(gpu)
     now[0] = 101.1
@@ -280,12 +280,11 @@ def test_what_is_integrated_leaves_out_long_gaps_and_rounds_without_utilization(
     gpu = Gpu("GPU-0", 0)
 
     def read(at: float, utilization: float | None, held: bool = False) -> dict[c.Metric, float]:
-        result = Round({c.GPU_POWER: {(): 1.0}}, {"power_cap": held})
+        result = Round({(c.GPU_POWER, ()): 1.0}, {"power_cap": held})
         if utilization is not None:
-            result.put([(c.GPU_UTILIZATION, (), utilization)])
+            result.points[c.GPU_UTILIZATION, ()] = utilization
         gpu.take(result, at, 0.0, at, longest_gap=5.0)
-        return {metric: value for metric, values in result.points.items()
-                for value in values.values()}
+        return {metric: value for (metric, _), value in result.points.items()}
 
     assert read(0.0, 0.5)[c.GPU_BUSY] == 0.0
     assert read(1.0, 0.5)[c.GPU_BUSY] == 0.5
@@ -301,7 +300,7 @@ def test_a_gpu_that_never_told_its_name_has_no_info_and_one_that_is_down_keeps_i
     collector = GpuCollector(sampler)
     sampler._gpus = {"0": Gpu("", 0, lost="GPU_IS_LOST"),
                      "GPU-1": Gpu("GPU-1", 1, "Board", "1", "9", lost="GPU_IS_LOST")}
-    said = {family.metric: family.points for family in collector.collect(Deadline(1))}
+    said = {family.metric: dict(family.items()) for family in collector.collect(Deadline(1))}
     assert said[c.GPU_UP] == {("0", ""): 0.0, ("1", "GPU-1"): 0.0}
     assert said[c.GPU_INFO] == {("1", "GPU-1", "Board", "9", "1"): 1.0}
     assert not said[c.GPU_LAST_SAMPLE]
