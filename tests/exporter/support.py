@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -124,9 +124,10 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def launched(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
+def launched(*arguments: str, env: Mapping[str, str] | None = None,
+             command: Sequence[str] = ("inferometer", "run")) -> Iterator[Exporter]:
     """`inferometer run` with these arguments, at its very beginning; ended by its pid."""
-    process = subprocess.Popen([sys.executable, "-m", "inferometer", "run", *arguments],
+    process = subprocess.Popen([sys.executable, "-m", *command, *arguments],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **(env or {})})
     running = Exporter(process, 0)

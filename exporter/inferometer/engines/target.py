@@ -61,7 +61,7 @@ class Target:
         self._told_late_at = float("-inf")
         self._lock = threading.Lock()
         self._asking: _Question | None = None
-        self._last = State(up=False, why="not asked yet")
+        self._last = State(up=False, why="no answer so far")
         self._told = self._last
 
     @property

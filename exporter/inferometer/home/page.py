@@ -194,9 +194,10 @@ def _exporter(facts: Facts) -> Iterator[Markup]:
     yield tag("p", f"Inferometer {__version__}, running for {running}. The configuration "
                    + ("in the file is in force." if facts.config_good else
                       "in the file was not taken at the last reload; the old one is in force."))
-    yield _table("Collectors", ("Collector", "State", "Took"), [
-        (part.name, badge(*((GOOD, "Works") if part.works else (BAD, "Failed"))),
-         units.seconds(part.seconds)) for part in facts.parts])
+    if facts.parts:
+        yield _table("Collectors", ("Collector", "State", "Took"), [
+            (part.name, badge(*((GOOD, "Works") if part.works else (BAD, "Failed"))),
+             units.seconds(part.seconds)) for part in facts.parts])
     if facts.folded:
         yield _table("Label values folded over a family's cap", ("Family", "Label", "Times"), [
             (tag("code", family), tag("code", label), units.count(times))

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import gzip
+import random
+import re
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inferometer import catalogue as c
+from inferometer.engines.target import State
+from inferometer.history import POINTS
+from inferometer.home.article import IN_FULL
+from inferometer.home.facts import Endpoint
+from inferometer.home.markup import printable
+from inferometer.home.page import STYLE
+from inferometer.samples import Histogram
+from tests.exporter.home.html_check import Checked
+from tests.exporter.home.scene import BOUNDS, NOW, Scene
+from tests.exporter.home.test_markup import HOSTILE, anything
+
+LARGEST_PAGE = 2 * 2**20
+MEBIBYTE = "<\u202e&\"'" * (2**20 // 5)
+
+
+def text(scene: Scene) -> str:
+    return Checked(scene.page()).text.replace("\u00a0", " ")
+
+
+def busy() -> Scene:
+    scene = Scene()
+    scene.engine("chat")
+    scene.engine("code", missing=("time_to_first_token", "requests_abort"), unknown=2.0)
+    scene.down("summaries", read_at=NOW - 700, model="mistral")
+    scene.gpu(0)
+    scene.gpu(1, lost="GPU is lost")
+    scene.say(c.COLLECTOR_SUCCESS, ("gpu",), 1.0)
+    scene.say(c.COLLECTOR_DURATION, ("gpu",), 0.0004)
+    scene.record(5)
+    return scene
+
+
+def test_it_says_first_what_is_wrong_and_links_to_it() -> None:
+    page = busy().page()
+    checked = Checked(page)
+    assert checked.headings[:2] == [("h1", "Inferometer"), ("h2", "2 problems")]
+    assert "summaries Down: connection refused" in checked.text
+    assert {"#engine-3", "#gpu-2"} <= set(checked.links)
+    assert b"<title>2 problems \xe2\x80\x94 Inferometer</title>" in page
+
+
+def test_without_a_problem_it_says_how_many_answer() -> None:
+    scene = Scene()
+    scene.engine()
+    scene.gpu(0)
+    scene.gpu(1)
+    assert ("h2", "No problems") in Checked(scene.page()).headings
+    assert "1 engine and 2 GPUs answer." in text(scene)
+
+
+def test_every_engine_and_gpu_has_an_article_with_state_age_and_plots() -> None:
+    checked = Checked(busy().page())
+    text = checked.text.replace("\u00a0", " ")
+    assert checked.tags.count("article") == 5
+    assert checked.tags.count("svg") == 3 + 3 + 2  # nothing grew here, so that no TTFT is known
+    for said in ("Up chat", "Read 2 s ago", "Down summaries", "Read 11 min 40 s ago", "Lost GPU 1",
+                 "Read 10 min ago", "Utilisation 87 %", "Memory of 24.0 GiB 20.0 GiB",
+                 "min 3 max 3"):
+        assert said in text, said
+
+
+def test_states_are_words_and_signs_and_not_colours_alone() -> None:
+    page = busy().page().decode()
+    for level, sign, word in (("good", "✓", "Up"), ("bad", "✕", "Down"), ("bad", "✕", "Lost")):
+        assert (f'<span class="badge {level}"><span aria-hidden="true">{sign}</span> {word}</span>'
+                in page)
+
+
+def test_a_plot_has_its_numbers_in_words() -> None:
+    scene = Scene()
+    scene.engine(running=3.0)
+    scene.record(2)
+    scene.record(0)
+    scene.say(c.SERVER_RUNNING, ("chat", "vllm", "tiny", ""), 9.0)
+    page = scene.page().decode()
+    assert "<title>chat: Running</title><desc>Lowest 3, highest 9.</desc>" in page
+
+
+def test_a_plot_with_gaps_says_how_many() -> None:
+    scene = Scene()
+    scene.engine()
+    scene.record(1)
+    scene.history.record([], 30.0)
+    scene.history.record([], 60.0)
+    assert "2 of 3 readings brought no value." in scene.page().decode()
+
+
+def test_where_only_a_lower_limit_is_known_it_says_so() -> None:
+    scene = Scene()
+    scene.engine()
+    scene.record()
+    scene.say(c.SERVER_TTFT, ("chat", "vllm", "tiny", ""),
+              Histogram(BOUNDS, (0.0, 80.0, 100.0, 200.0), None))
+    scene.record()
+    assert "TTFT p95 ≥ 1.00 s" in text(scene)
+
+
+def test_what_is_not_told_is_named() -> None:
+    said = text(busy())
+    assert "More, 2 signals not told, 2 unknown" in said
+    assert "Not told: time_to_first_token requests_abort" in said
+    assert "2 families of this engine are not known to this exporter" in said
+    assert re.search(r"TTFT p95 —no value ?not told", said)
+
+
+def test_before_any_history_there_are_values_and_no_line() -> None:
+    scene = Scene()
+    scene.engine()
+    said = text(scene)
+    assert "TTFT p95 —no valueno value so far" in said
+    assert "Running 3chat: RunningLowest 3, highest 3.min 3 max 3" in said
+    assert "Recorded for 0 s so far." in said
+
+
+def test_how_long_it_has_recorded_is_said_until_the_hour_is_full() -> None:
+    scene = Scene()
+    scene.engine()
+    scene.record(10)
+    assert "Plots show the last 1 h, a reading every 30 s;" in text(scene)
+    assert "Recorded for 5 min so far." in text(scene)
+    scene.record(POINTS - 10)
+    assert "so far." not in text(scene)
+
+
+def test_with_nothing_at_all_it_says_where_it_looks_and_how_to_name_an_engine() -> None:
+    scene = Scene()
+    scene.gpu_state = "no driver: libnvidia-ml.so.1 not found"
+    said = text(scene)
+    assert "Nothing to watch yet" in said
+    assert "looked for on 127.0.0.1, ports 8000, 8080, every 10 s" in said
+    assert "inferometer run --engine http://HOST:PORT" in said
+    assert "None found: no driver: libnvidia-ml.so.1 not found. Looked for again every 10 s" in said
+
+
+def test_where_nothing_is_looked_for_it_says_so() -> None:
+    scene = Scene()
+    scene.gpus, scene.ports = None, ()
+    said = text(scene)
+    assert "None is configured, and none is looked for: engines.discover_ports is empty." in said
+    assert "Reading GPUs is switched off by gpu.enabled." in said
+
+
+def test_while_starting_it_says_that() -> None:
+    scene = Scene()
+    scene.ready = False
+    assert ("h2", "Starting") in Checked(scene.page()).headings
+    assert "still under way" in text(scene)
+
+
+def test_cost_is_a_table_with_its_sum_and_what_was_idle() -> None:
+    scene = Scene()
+    scene.gpu(0)
+    scene.gpu(1, name="NVIDIA H100", price=False)
+    scene.say(c.COST, ("gpu", "", "GPU-0"), 12.5)
+    scene.say(c.COST, ("storage", "", ""), 0.25)
+    scene.say(c.COST_IDLE, ("0", "GPU-0"), 3.0)
+    page = scene.page().decode()
+    assert "<caption>Since this exporter started, 1\u00a0h 1\u00a0min ago</caption>" in page
+    assert '<th scope="row">gpu</th><td>$12.50</td>' in page
+    assert '<tfoot><tr><th scope="row">Together</th><td>$12.75</td></tr></tfoot>' in page
+    said = text(scene)
+    assert "Of it $3.00 for GPUs while no kernel ran." in said
+    assert "No price in cost.gpu_hour_usd for NVIDIA H100." in said
+
+
+def test_without_prices_it_names_the_keys() -> None:
+    said = text(Scene())
+    assert "cost.gpu_hour_usd" in said
+    assert "fleet.monthly_usd" in said
+
+
+def test_what_is_wrong_with_the_exporter_itself_is_a_problem_too() -> None:
+    scene = Scene()
+    scene.engine()
+    scene.say(c.COLLECTOR_SUCCESS, ("cost",), 0.0)
+    scene.say(c.COLLECTOR_DURATION, ("cost",), 7.2)
+    scene.say(c.LABELS_FOLDED, ("llm_server_requests_total", "model"), 3.0)
+    scene.say(c.CONFIG_RELOAD_OK, (), 0.0)
+    checked = Checked(scene.page())
+    assert checked.headings[1] == ("h2", "3 problems")
+    for said in ("Collector cost failed, or was late", "the last reload failed",
+                 "more values than families hold"):
+        assert said in checked.text
+    assert '<th scope="row"><code>llm_server_requests_total</code></th>' in scene.page().decode()
+
+
+def test_it_loads_itself_again_only_where_that_is_asked_for() -> None:
+    scene = busy()
+    assert b"http-equiv" not in scene.page()
+    assert b'<a href="./?refresh">' in scene.page()
+    assert b'<meta http-equiv="refresh" content="30">' in scene.page(refresh=True)
+    assert b'<a href="./">Stop that</a>' in scene.page(refresh=True)
+    Checked(scene.page(refresh=True))
+
+
+def test_tables_have_captions_and_headings_with_a_scope() -> None:
+    page = busy().page().decode()
+    tables = re.findall(r"<table>.*?</table>", page)
+    assert tables
+    for table in tables:
+        assert table.startswith("<table><caption>")
+        assert set(re.findall(r"<th( [^>]*|)>", table)) == {' scope="col"', ' scope="row"'}
+
+
+@settings(deadline=None, database=None, max_examples=60,
+          suppress_health_check=[HealthCheck.too_slow])
+@given(anything, anything, anything, st.sampled_from(HOSTILE))
+def test_names_and_reasons_from_outside_are_text_whatever_they_are(
+        name: str, model: str, why: str, product: str) -> None:
+    scene = Scene()
+    scene.engine("chat", model=model, version=why, missing=(why,))
+    scene.down(name or "x", why=why, read_at=NOW - 5, model=model)
+    scene.gpu(0, lost=why, name=product)
+    scene.gpu_state = why
+    scene.record(2)
+    checked = Checked(scene.page())
+    for value in (name, product):
+        assert printable(value) in checked.text or len(value) > 80
+
+
+def test_a_mebibyte_from_everywhere_is_cut() -> None:
+    scene = Scene()
+    scene.engine(MEBIBYTE, model=MEBIBYTE, version=MEBIBYTE, url="http://x/" + "y" * 2**20)
+    scene.down("down", why=MEBIBYTE, read_at=NOW, model=MEBIBYTE)
+    scene.gpu(0, lost=MEBIBYTE, name=MEBIBYTE)
+    began = time.process_time()
+    page = scene.page()
+    assert time.process_time() - began < 2
+    assert len(page) < 150_000
+    assert f"({len(MEBIBYTE):,} characters)" in Checked(page).text
+    longest = max(re.findall(r"<bdi>(.*?)</bdi>", page.decode()), key=len)
+    assert len(longest) < 7 * IN_FULL
+
+
+def test_a_long_name_is_cut_in_its_place_and_whole_below() -> None:
+    scene = Scene()
+    model = "organisation/" + "m" * 100
+    scene.engine(model=model)
+    page = scene.page().decode()
+    assert f"<dd><bdi>{model[:79]}…</bdi></dd>" in page
+    assert f"<dd><bdi>{model}</bdi></dd>" in page
+
+
+def crowd(dice: random.Random) -> Scene:
+    """64 GPUs and 100 engines with an hour of ragged history."""
+    scene = Scene()
+    for n in range(c.TARGETS):
+        scene.engine(f"engine-{n}", model=f"organisation/model-{n}", unknown=3.0)
+    for n in range(c.GPUS):
+        scene.gpu(n, name="NVIDIA H100 80GB HBM3")
+    for _ in range(POINTS):
+        for metric in (c.SERVER_RUNNING, c.SERVER_WAITING, c.GPU_UTILIZATION, c.GPU_MEMORY_USED):
+            for key in scene.said[metric]:
+                scene.say(metric, key, dice.random() * (24e9 if metric is c.GPU_MEMORY_USED else 1))
+        for key, value in scene.said[c.SERVER_OUTPUT].items():
+            assert isinstance(value, float)
+            scene.say(c.SERVER_OUTPUT, key, value + dice.random() * 1000)
+        for key, waits in scene.said[c.SERVER_TTFT].items():
+            assert isinstance(waits, Histogram)
+            fast = dice.randrange(100)
+            scene.say(c.SERVER_TTFT, key, waits.plus(
+                Histogram(BOUNDS, (fast, fast, 100.0, 100.0), None)))
+        scene.record()
+    return scene
+
+
+def test_a_page_of_64_gpus_and_100_engines_is_bounded_in_size_and_time() -> None:
+    scene = crowd(random.Random(1))
+    began = time.process_time()
+    page = scene.page()
+    took = time.process_time() - began
+    packed = len(gzip.compress(page, 1))
+    print(f"{len(page) >> 10} KiB, {packed >> 10} KiB packed, {1000 * took:.0f} ms")
+    checked = Checked(page)
+    assert checked.tags.count("svg") == 4 * c.TARGETS + 2 * c.GPUS
+    assert len(page) < LARGEST_PAGE
+    assert took < 2.0
+
+
+def test_more_than_may_be_watched_is_not_shown() -> None:
+    scene = Scene()
+    scene.endpoints = [Endpoint(str(n), "http://x", State(False)) for n in range(c.TARGETS + 1)]
+    for n in range(c.GPUS + 1):
+        scene.gpu(n)
+    assert Checked(scene.page()).tags.count("article") == c.TARGETS + c.GPUS
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[n:n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_have_the_contrast_that_wcag_asks_for(scheme: int) -> None:
+    palette = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", palette))
+    for ground in ("page", "panel"):
+        for ink in ("text", "quiet", "link", "bad", "warning", "waiting", "good"):
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        assert contrast(colours["line"], colours[ground]) >= 3.0
+    for level in ("bad", "warning"):
+        for ink in (level, "text"):
+            assert contrast(colours[ink], colours[f"{level}-tint"]) >= 4.5
