@@ -11,6 +11,7 @@ from typing import Protocol
 from inferometer.catalogue import COLLECTOR_DURATION, COLLECTOR_SUCCESS
 from inferometer.guard import Guard
 from inferometer.samples import Family
+from inferometer.threads import Threads
 
 SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for rendering
 
@@ -21,6 +22,7 @@ class Collector(Protocol):
     """A part of the exporter that reads one subject."""
 
     name: str
+    quick: bool  # never waits for a driver, a file or a peer: the scrape's own thread may run it
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """The subject's families as they are now, within the deadline. May raise anything."""
@@ -62,9 +64,10 @@ class Scrape:
         success, duration = Family(COLLECTOR_SUCCESS), Family(COLLECTOR_DURATION)
         said: list[Family] = []
         early = Deadline(deadline.left() * SHARE)
-        runs = [(runner, runner.start(early)) for runner in runners]
-        for runner, run in runs:
-            name = runner.collector.name
+        slow_first = sorted(runners, key=lambda runner: runner.collector.quick)
+        runs = {runner: runner.start(early) for runner in slow_first}
+        for runner in runners:
+            run, name = runs[runner], runner.collector.name
             run.done.wait(deadline.left())
             families, took = run.result, run.seconds()
             if self._tells:
@@ -107,6 +110,7 @@ class _Runner:
     def __init__(self, collector: Collector, guard: Guard) -> None:
         self.collector = collector
         self._guard = guard
+        self._threads = Threads(f"collect-{collector.name}")
         self._lock = threading.Lock()
         self._current: _Run | None = None
         self._state = ""
@@ -119,9 +123,11 @@ class _Runner:
                     current.deadline.left() <= deadline.left()):
                 return current
             run = _Run(deadline)
-            threading.Thread(target=run.fill, args=(self.collector, self._guard),
-                             name=f"collect-{self.collector.name}", daemon=True).start()
             self._current = run
+        if self.collector.quick:
+            run.fill(self.collector, self._guard)
+        else:
+            self._threads.run(lambda: run.fill(self.collector, self._guard))
         return run
 
     def report(self, run: _Run) -> None:

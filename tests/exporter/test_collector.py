@@ -31,8 +31,10 @@ def tokens(count: float, models: int = 1) -> list[Family]:
 class Fake:
     """A collector that does what it is told."""
 
-    def __init__(self, name: str, act: Callable[[Deadline], Iterable[Family]]) -> None:
+    def __init__(self, name: str, act: Callable[[Deadline], Iterable[Family]],
+                 quick: bool = False) -> None:
         self.name = name
+        self.quick = quick
         self.act = act
         self.calls = 0
 
@@ -75,10 +77,11 @@ def saying_nonsense(_: Deadline) -> Iterable[Family]:
     return [Family(c.SERVER_OUTPUT, {("too", "short"): 1.0})]
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("act", [raising, raising_half_way, saying_nonsense])
 def test_a_collector_that_fails_costs_its_own_families_only(
-        act: Callable[[Deadline], Iterable[Family]]) -> None:
-    page = scraped(scrape_of(Fake("gpu", lambda _: power()), Fake("engines", act)))
+        act: Callable[[Deadline], Iterable[Family]], quick: bool) -> None:
+    page = scraped(scrape_of(Fake("gpu", lambda _: power(), quick), Fake("engines", act, quick)))
     assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
     assert c.SERVER_OUTPUT not in page
     assert page[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0, ("engines",): 0.0}
@@ -246,3 +249,59 @@ def test_a_scrape_in_a_hurry_is_not_bound_to_one_that_is_patient() -> None:
         time.sleep(0.3)
         assert scraped(scrape, 2.0)[c.COLLECTOR_SUCCESS] == {("engines",): 1.0}
         assert patient.result()[c.COLLECTOR_SUCCESS] == {("engines",): 1.0}
+
+
+def test_collectors_run_in_the_same_few_threads_again_and_again() -> None:
+    threads: set[threading.Thread] = set()
+
+    def look(_: Deadline) -> list[Family]:
+        threads.add(threading.current_thread())
+        return []
+
+    scrape = scrape_of(Fake("gpu", look), Fake("engines", look))
+    for _ in range(20):
+        scraped(scrape)
+        time.sleep(0.01)  # a thread is idle only once it is done with telling so
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
+
+
+def test_a_thread_that_hangs_is_replaced_and_works_again_when_it_is_free(
+        gate: threading.Event) -> None:
+    patient: list[threading.Thread] = []
+
+    def hang(_: Deadline) -> list[Family]:
+        patient.append(threading.current_thread())
+        if len(patient) == 1:
+            gate.wait()
+        return power()
+
+    scrape = scrape_of(Fake("gpu", hang))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(scraped, scrape, 30.0)
+        time.sleep(0.1)
+        assert scraped(scrape)[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}  # in a hurry: not joined
+        gate.set()
+        assert waiting.result()[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
+    time.sleep(0.1)
+    for _ in range(5):
+        scraped(scrape)
+    assert len(set(patient)) == 2
+
+
+def test_a_quick_collector_runs_in_the_scrapes_own_thread_while_the_slow_ones_work() -> None:
+    slow_works = threading.Event()
+    seen: list[object] = []
+
+    def slow(_: Deadline) -> list[Family]:
+        slow_works.set()
+        return []
+
+    def quick(_: Deadline) -> list[Family]:
+        seen.extend([slow_works.wait(5), threading.current_thread()])
+        return power()
+
+    page = scraped(scrape_of(Fake("gpu", quick, quick=True), Fake("engines", slow)))
+    assert seen == [True, threading.current_thread()]
+    assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
+    assert list(page[c.COLLECTOR_SUCCESS]) == [("gpu",), ("engines",)]
