@@ -12,10 +12,13 @@ import inferometer
 
 PACKAGE = Path(inferometer.__file__).parent
 LAYERS = (
-    {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "samples", "web_config"},
+    {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "samples",
+     "threads", "web_config"},
     {"collector"},
     {"gpu", "engines", "cost", "history"},
     {"home"},
+    {"request"},
+    {"connections"},
     {"server"},
     {"app"},
     {"cli"},

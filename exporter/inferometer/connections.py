@@ -41,7 +41,7 @@ class Limits:
     """What connections may cost."""
 
     connections: int = 512  # and no more than half of the descriptors the process may have
-    threads: int = 10
+    threads: int = 12
     head_seconds: float = 10.0  # for a handshake, a head and its body, in all
     answer_seconds: float = 30.0  # for an answer to be taken
     idle_seconds: float = 120.0  # between two requests

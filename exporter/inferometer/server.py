@@ -1,33 +1,36 @@
-"""HTTP: routes, formats and connections, and nothing else."""
+"""HTTP: routes and formats, and nothing else."""
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import math
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from inferometer.collector import Deadline
+from inferometer.connections import Connection, Connections, Lane, Limits
 from inferometer.exposition import content_type
 from inferometer.home import page as home
+from inferometer.request import RefusalError, Request
 from inferometer.web_config import WebConfig
 
 DEFAULT_TIMEOUT = 10.0  # of a scrape that does not say, seconds
 LONGEST_TIMEOUT = 120.0
 TIMEOUT_MARGIN = 0.5  # for the way back, as blackbox_exporter keeps it
-IDLE_SECONDS = 120.0  # a connection may rest between two scrapes
-HANDSHAKE_SECONDS = 10.0
+SCRAPES = 8  # at once; one that waits for its turn does so on its own time
+HOMES = 2  # pages for a person at once; they take no scrape's turn
+BACKLOG = 512
 GZIP_FROM = 1024  # bytes; smaller pages are not worth it
-LARGEST_BODY = 65536  # bytes; no route wants one, but a small one is read to keep the connection
 PLAIN = "text/plain; charset=utf-8"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -52,116 +55,105 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Server(ThreadingHTTPServer):
-    """The listening socket. TLS is shaken hands on in each connection's own thread."""
+class Server:
+    """The listening socket and what is answered on it. TLS and its users may be changed."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 512
-
-    def __init__(self, host: str, port: int, site: Site, web: WebConfig | None = None) -> None:
+    def __init__(self, host: str, port: int, site: Site, web: WebConfig | None = None,
+                 limits: Limits | None = None) -> None:
         self.site = site
         self.web = web
-        if ":" in host or (not host and socket.has_dualstack_ipv6()):
-            self.address_family = socket.AF_INET6
-        super().__init__((host, port), _Handler)
+        listener = _listen(host, port)
+        self.server_address = listener.getsockname()
+        self.server_port: int = self.server_address[1]
+        self._scrapes = Lane(SCRAPES)
+        self._homes = Lane(HOMES)
+        self._guesses = Lane(1)  # of passwords: bcrypt is slow, and meant to be
+        self._connections = Connections(listener, self, limits or Limits())
 
-    def server_bind(self) -> None:
-        """Bind without asking DNS for our own name; on no host, both IP versions."""
-        if self.address_family == socket.AF_INET6 and not self.server_address[0]:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+    def __enter__(self) -> Server:
+        return self
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve one connection."""
-        if self.web is not None and self.web.tls:
-            request.settimeout(HANDSHAKE_SECONDS)
-            with self.web.fresh_context().wrap_socket(request, server_side=True) as wrapped:
-                super().finish_request(wrapped, client_address)
-        else:
-            super().finish_request(request, client_address)
+    def __exit__(self, *_: object) -> None:
+        self._connections.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a client that went away or shook no hands is no event of ours."""
+    def serve_forever(self) -> None:
+        """Serve until `shutdown`."""
+        self._connections.serve()
 
+    def shutdown(self) -> None:
+        """Serve no more."""
+        self._connections.stop()
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-    server_version = "inferometer"
-    sys_version = ""
-    timeout = IDLE_SECONDS
-    disable_nagle_algorithm = True  # a body must not wait for the head to be acknowledged
+    def context(self) -> ssl.SSLContext | None:
+        """For a new connection; None for one without TLS."""
+        return self.web.fresh_context() if self.web is not None and self.web.tls else None
 
-    def do_GET(self) -> None:
-        self._serve()
+    def lane(self, request: Request) -> Lane | None:
+        """Where a request waits its turn that may take long."""
+        if self.web is not None and not self.web.remembers(request.headers.get("authorization")):
+            return self._guesses
+        path = path_of(request.target)
+        return self._homes if path == "/" else self._scrapes if path in _SLOW else None
 
-    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
+    def answer(self, request: Request, connection: Connection) -> bytes:
+        """The whole response."""
+        headers = dict(self.web.headers) if self.web is not None else {}
+        answer = self._refusal(request, connection) or self._route(request, connection, headers)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Basic"
+        headers.update(answer.headers)
+        return _response(answer, request, headers)
 
-    def log_message(self, *_: Any) -> None:
-        """No line per request."""
+    def refuse(self, error: RefusalError) -> bytes:
+        """The whole response to what is no request."""
+        return _response(_text(error.status, str(error)), Request("GET", "", {}, 0, True), {})
 
-    def _serve(self) -> None:
-        self._pass_body()
-        refusal = self._refusal()
-        if refusal is not None:
-            self._send(refusal)
-            return
-        try:
-            path = urlsplit(self.path).path
-        except ValueError:
-            self._send(_text(HTTPStatus.BAD_REQUEST, "bad request target"))
-            return
-        methods = _ROUTES.get(path)
-        if methods is None or (path == "/-/reload" and self.server.site.reload is None):
-            self._send(_text(HTTPStatus.NOT_FOUND, "not found"))
-            return
-        route = methods.get("GET" if self.command == "HEAD" else self.command)
-        if route is None:
-            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
-            answer = _text(HTTPStatus.METHOD_NOT_ALLOWED, f"use {' or '.join(allowed)}")
-            self._send(answer, {"Allow": ", ".join(allowed)})
-            return
-        self._send(route(self))
-
-    def _pass_body(self) -> None:
-        """Read over a body, so that the next request can follow; close after a large one."""
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not re.fullmatch(r"[0-9]{1,5}", length) or (
-                int(length) > LARGEST_BODY):
-            self.close_connection = True
-        elif int(length):
-            self.rfile.read(int(length))
-
-    def _refusal(self) -> Answer | None:
-        web = self.server.web
+    def _refusal(self, request: Request, connection: Connection) -> Answer | None:
+        web = self.web
         if web is None:
             return None
         if not web.admits():
             return _text(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        if isinstance(self.connection, ssl.SSLSocket) and not web.allows_peer(
-                self.connection.getpeercert()):
+        if isinstance(connection.sock, ssl.SSLSocket) and not web.allows_peer(
+                connection.certificate):
             return _text(HTTPStatus.FORBIDDEN, "client certificate not allowed")
-        if not web.authorized(self.headers.get("Authorization")):
+        if not web.authorized(request.headers.get("authorization")):
             return _text(HTTPStatus.UNAUTHORIZED, "unauthorized")
         return None
 
-    def metrics(self) -> Answer:
+    def _route(self, request: Request, connection: Connection,
+               headers: dict[str, str]) -> Answer:
+        if request.method not in METHODS:
+            return _text(HTTPStatus.NOT_IMPLEMENTED, "no such method")
+        path = path_of(request.target)
+        if path is None:
+            return _text(HTTPStatus.BAD_REQUEST, "bad request target")
+        methods = _ROUTES.get(path)
+        if methods is None or (path == "/-/reload" and self.site.reload is None):
+            return _text(HTTPStatus.NOT_FOUND, "not found")
+        route = methods.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
+            headers["Allow"] = ", ".join(allowed)
+            return _text(HTTPStatus.METHOD_NOT_ALLOWED, f"use {' or '.join(allowed)}")
+        return route(self, request, connection.read_at)
+
+    def metrics(self, request: Request, since: float) -> Answer:
         """The page, within the scrape's own deadline."""
-        chosen, wrong = self._chosen()
+        chosen, wrong = self._chosen(request.target)
         if wrong:
             return _text(HTTPStatus.BAD_REQUEST, wrong)
-        kind = content_type(", ".join(self.headers.get_all("Accept", [])))
-        seconds = timeout_of(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
-        return Answer(HTTPStatus.OK, self.server.site.page(Deadline(seconds), chosen, kind), kind)
+        kind = _content_type(request.headers.get("accept", ""))
+        seconds = timeout_of(request.headers.get("x-prometheus-scrape-timeout-seconds"))
+        deadline = Deadline(seconds - (time.monotonic() - since))
+        return Answer(HTTPStatus.OK, self.site.page(deadline, chosen, kind), kind)
 
-    def _chosen(self) -> tuple[Sequence[str] | None, str]:
+    def _chosen(self, target: str) -> tuple[Sequence[str] | None, str]:
         """Collectors asked for by `collect[]` or left out by `exclude[]`, or what is wrong."""
-        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
-        known = self.server.site.collectors()
+        if "?" not in target:
+            return None, ""
+        query = parse_qs(urlsplit(target).query, keep_blank_values=True)
+        known = self.site.collectors()
         collect, exclude = query.get("collect[]", []), query.get("exclude[]", [])
         if collect and exclude:
             return None, "collect[] and exclude[] cannot be used together"
@@ -172,59 +164,50 @@ class _Handler(BaseHTTPRequestHandler):
             return [name for name in known if name not in exclude], ""
         return collect or None, ""
 
-    def ready(self) -> Answer:
+    def ready(self, request: Request, since: float) -> Answer:
         """Whether the first look for GPUs and engines has ended."""
-        if self.server.site.ready():
+        if self.site.ready():
             return _text(HTTPStatus.OK, "ready")
         return _text(HTTPStatus.SERVICE_UNAVAILABLE, "not ready")
 
-    def reload(self) -> Answer:
+    def reload(self, request: Request, since: float) -> Answer:
         """Read the configuration again."""
-        wrong = self.server.site.reload() if self.server.site.reload else "switched off"
+        wrong = self.site.reload() if self.site.reload else "switched off"
         if wrong:
             return _text(HTTPStatus.INTERNAL_SERVER_ERROR, f"the old configuration stays: {wrong}")
         return _text(HTTPStatus.OK, "reloaded")
 
-    def healthy(self) -> Answer:
+    def healthy(self, request: Request, since: float) -> Answer:
         """That the process serves."""
         return _text(HTTPStatus.OK, "healthy")
 
-    def home(self) -> Answer:
+    def home(self, request: Request, since: float) -> Answer:
         """The page for a person."""
-        query = parse_qs(self.path.partition("?")[2], keep_blank_values=True)
-        return Answer(HTTPStatus.OK, self.server.site.home("refresh" in query), home.KIND,
-                      home.HEADERS)
-
-    def _send(self, answer: Answer, headers: Mapping[str, str] | None = None) -> None:
-        body = answer.body
-        with contextlib.suppress(OSError):  # the client may be gone
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.kind)
-            if len(body) >= GZIP_FROM and takes_gzip(self.headers.get("Accept-Encoding")):
-                body = gzip.compress(body, compresslevel=1, mtime=0)
-                self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(body)))
-            if answer.status == HTTPStatus.UNAUTHORIZED:
-                self.send_header("WWW-Authenticate", "Basic")
-            for name, value in {**(self.server.web.headers if self.server.web else {}),
-                                **answer.headers, **(headers or {})}.items():
-                self.send_header(name, value)
-            if self.close_connection:
-                self.send_header("Connection", "close")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+        query = parse_qs(request.target.partition("?")[2], keep_blank_values=True)
+        return Answer(HTTPStatus.OK, self.site.home("refresh" in query), home.KIND, home.HEADERS)
 
 
-_ROUTES: Mapping[str, Mapping[str, Callable[[_Handler], Answer]]] = {
-    "/": {"GET": _Handler.home},
-    "/metrics": {"GET": _Handler.metrics},
-    "/-/healthy": {"GET": _Handler.healthy},
-    "/-/ready": {"GET": _Handler.ready},
-    "/-/reload": {"POST": _Handler.reload, "PUT": _Handler.reload},
+_ROUTES: Mapping[str, Mapping[str, Callable[[Server, Request, float], Answer]]] = {
+    "/": {"GET": Server.home},
+    "/metrics": {"GET": Server.metrics},
+    "/-/healthy": {"GET": Server.healthy},
+    "/-/ready": {"GET": Server.ready},
+    "/-/reload": {"POST": Server.reload, "PUT": Server.reload},
 }
+_SLOW = ("/", "/metrics", "/-/reload")
 
 
+def path_of(target: str) -> str | None:
+    """The path of a request's target, None if it has none."""
+    if target.startswith("/"):
+        return "/" + target.partition("?")[0].lstrip("/")
+    try:
+        return urlsplit(target).path
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=64)
 def timeout_of(header: str | None) -> float:
     """Seconds to answer in, by Prometheus' scrape-timeout header, less the way back."""
     try:
@@ -237,6 +220,7 @@ def timeout_of(header: str | None) -> float:
     return seconds - min(TIMEOUT_MARGIN, 0.2 * seconds)
 
 
+@lru_cache(maxsize=64)
 def takes_gzip(header: str | None) -> bool:
     """Whether an Accept-Encoding header lets us compress."""
     takes: dict[str, bool] = {}
@@ -244,6 +228,53 @@ def takes_gzip(header: str | None) -> bool:
         coding, _, quality = part.partition(";")
         takes[coding] = not re.fullmatch(r"q=0(\.0*)?", quality)
     return takes.get("gzip", takes.get("*", False))
+
+
+_content_type = lru_cache(maxsize=64)(content_type)  # who scrapes asks for the same each time
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; on no host, of both IP versions. Raises OSError."""
+    ip6 = ":" in host or (not host and socket.has_dualstack_ipv6())
+    listener = socket.socket(socket.AF_INET6 if ip6 else socket.AF_INET)
+    try:
+        if ip6 and not host:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _response(answer: Answer, request: Request, headers: Mapping[str, str]) -> bytes:
+    """Status, headers and body in one piece: one write, one packet where it is small."""
+    body = answer.body
+    lines = [_first_line(answer.status), f"Date: {_date(int(time.time()))}",
+             f"Content-Type: {answer.kind}"]
+    if len(body) >= GZIP_FROM and takes_gzip(request.headers.get("accept-encoding")):
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+        lines.append("Content-Encoding: gzip")
+    lines.append(f"Content-Length: {len(body)}")
+    lines.extend(f"{name}: {value}" for name, value in headers.items())
+    if request.last:
+        lines.append("Connection: close")
+    head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+    return head if request.method == "HEAD" else head + body
+
+
+@lru_cache(maxsize=16)
+def _first_line(status: HTTPStatus) -> str:
+    return f"HTTP/1.1 {status.value} {status.phrase}"
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _text(status: HTTPStatus, text: str) -> Answer:
