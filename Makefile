@@ -19,7 +19,7 @@ run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test ## With the real vLLM and the long fault loop, one after the other
+test-all: test browser ## With a browser, the real vLLM and the long fault loop, one after the other
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev ## Lint and types
@@ -28,6 +28,10 @@ check: $(VENV)/installed-dev ## Lint and types
 
 golden: $(VENV)/installed-dev ## Record the golden pages anew; read the difference
 	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py
+
+.PHONY: browser
+browser: ## Debian's chromium, where it is missing
+	bash tests/tools/debian.sh $(TOOLS) chromium
 
 .PHONY: tools
 tools: ## promtool of two releases, gcc, openssl

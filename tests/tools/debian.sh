@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Prometheus and promtool, the oldest and the newest supported, beside the system.
 #
-#   tests/tools/debian.sh TOOLS_DIR
+#   tests/tools/debian.sh TOOLS_DIR [PROGRAM...]
 #
 # Makes present, from two Debian releases whatever release this machine runs:
 #
 #   TOOLS_DIR/promtool-2.42/promtool   TOOLS_DIR/prometheus-2.42/prometheus   (bookworm)
 #   TOOLS_DIR/promtool-3/promtool      TOOLS_DIR/prometheus-3/prometheus      (forky, 3.5 or newer)
 #
-# and, installed on the system where missing, gcc and openssl. The packages above are
-# only unpacked; the mirror is the one of the machine's own apt sources, and apt works
-# in folders of its own. With everything in place a call changes nothing and needs no
-# network. Calls at the same time wait for one another.
+# and, installed on the system where missing, gcc, openssl and every PROGRAM, by the
+# package of its name. The packages above are only unpacked; the mirror is the one of the
+# machine's own apt sources, and apt works in folders of its own. With everything in place
+# a call changes nothing and needs no network. Calls at the same time wait for one another.
 set -euo pipefail
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -82,7 +82,7 @@ complete() {
   [ -x "$TOOLS/prometheus-$1/prometheus" ] && [ -x "$TOOLS/promtool-$1/promtool" ]
 }
 
-[ $# -eq 1 ] || die "usage: debian.sh TOOLS_DIR"
+[ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [PROGRAM...]"
 command -v apt-get > /dev/null || die "this is no Debian: there is no apt-get"
 mkdir -p "$1"
 TOOLS=$(cd "$1" && pwd)
@@ -92,7 +92,9 @@ flock 9
 MISSING=()
 command -v gcc > /dev/null || MISSING+=(gcc)
 [ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
-command -v openssl > /dev/null || MISSING+=(openssl)
+for program in openssl "${@:2}"; do
+  command -v "$program" > /dev/null || MISSING+=("$program")
+done
 if ! complete 2.42 || ! complete 3; then
   [ -e "$KEYRING" ] || MISSING+=(debian-archive-keyring)
 fi

@@ -99,7 +99,7 @@ def _engine(anchor: str, endpoint: Endpoint, points: Points, history: History,
 def _judge_engine(endpoint: Endpoint, points: Points, now: float) -> Judgement:
     up = highest(points.get(c.SERVER_UP))
     if up is None:
-        return WARNING, *NOT_SAID
+        return BAD, *NOT_SAID
     if not up:
         last = endpoint.state
         return BAD, "Down", last.why if not last.up else "no answer while this page was made"
@@ -158,16 +158,16 @@ def _judge_gpu(gpu: Gpu, points: Points, around: Surroundings) -> Judgement:
     if up is None:
         fresh = gpu.last_read is None and not gpu.lost
         return (WAITING, "Starting", "its first reading is under way") if fresh else (
-            WARNING, *NOT_SAID)
+            BAD, *NOT_SAID)
+    drain = ", ".join(xid for xid in _xids(points) if xid in c.XIDS_DRAIN)
     if gpu.lost and not up:
-        return BAD, "Lost", gpu.lost
+        return BAD, "Lost", f"{gpu.lost} after XID {drain}" if drain else gpu.lost
     if not up:
         never = f"never read so far; {around.gpu_state}"
         late = "its last reading is too old to be shown" if gpu.snapshot else around.gpu_state
         return BAD, "Not read", never if gpu.last_read is None else late
-    drain = [xid for xid in _xids(points) if xid in c.XIDS_DRAIN]
     if drain:
-        return WARNING, "Up", f"XID {', '.join(drain)} came: NVIDIA asks for a drain or a reset"
+        return WARNING, "Up", f"XID {drain} came: NVIDIA asks for a drain or a reset"
     return GOOD, "Up", ""
 
 

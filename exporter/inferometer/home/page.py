@@ -12,7 +12,7 @@ from inferometer import __version__
 from inferometer.history import POINTS
 from inferometer.home import units
 from inferometer.home.article import IN_PLACE, REASON, article, badge
-from inferometer.home.facts import BAD, GOOD, WARNING, Facts
+from inferometer.home.facts import BAD, GOOD, WARNING, Card, Facts
 from inferometer.home.markup import NBSP, Markup, cut, foreign, joined, tag
 
 REFRESH_SECONDS = 30
@@ -53,7 +53,8 @@ def render(facts: Facts, refresh: bool = False) -> bytes:
         tag("body",
             _header(facts, refresh),
             tag("main",
-                _section("state", summary, _problem_list(problems, facts), _plots_note(facts)),
+                _section("state", summary, _problem_list(problems) if problems else None,
+                         _overview(facts), _plots_note(facts)),
                 _section("engines", "Engines", *_engines(facts)),
                 _section("gpus", "GPUs", *_gpus(facts)),
                 tag("div", _section("cost", "Cost", *_cost(facts)),
@@ -107,22 +108,27 @@ def _summary(facts: Facts, problems: Sequence[Problem]) -> str:
     return "No problems" if facts.engines or facts.gpus else "Nothing to watch yet"
 
 
-def _problem_list(problems: Sequence[Problem], facts: Facts) -> Markup:
-    if problems:
-        return tag("ul", joined(*(
-            tag("li", badge(level), " ", tag("a", foreign(name, IN_PLACE), href=f"#{anchor}"), " ",
-                foreign(what, REASON), class_=level)
-            for level, name, what, anchor in problems)), class_="problems")
+def _problem_list(problems: Sequence[Problem]) -> Markup:
+    return tag("ul", joined(*(
+        tag("li", badge(level), " ", tag("a", foreign(name, IN_PLACE), href=f"#{anchor}"), " ",
+            foreign(what, REASON), class_=level)
+        for level, name, what, anchor in problems)), class_="problems")
+
+
+def _overview(facts: Facts) -> Markup:
     if not facts.around.ready:
         return tag("p", "The first look for GPUs and engines is still under way. Reload this page "
                         "in a moment.")
-    return tag("p", f"{_many(len(facts.engines), 'engine')} and {_many(len(facts.gpus), 'GPU')} "
-                    "answer." if facts.engines or facts.gpus else
-                    "No engine and no GPU was found so far; below is where they are looked for.")
+    if facts.engines or facts.gpus:
+        return tag("p", f"{_answering(facts.engines, 'engine')} and "
+                        f"{_answering(facts.gpus, 'GPU')} answer.")
+    return tag("p", "No engine and no GPU was found so far; below is where they are looked for.")
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _answering(cards: Sequence[Card], what: str) -> str:
+    well = sum(card.level in (GOOD, WARNING) for card in cards)
+    part = "" if well == len(cards) else f"{well} of "
+    return f"{part}{len(cards)} {what}{'' if len(cards) == 1 else 's'}"
 
 
 def _engines(facts: Facts) -> Iterator[Markup]:
@@ -166,7 +172,7 @@ def _plots_note(facts: Facts) -> Markup | None:
     span = units.duration(facts.step * POINTS)
     sofar = facts.recorded * facts.step
     kept = "" if facts.recorded >= POINTS else f" Recorded for {units.duration(sofar)} so far."
-    return tag("p", f"Plots show the last {span}, a reading every {units.duration(facts.step)}; "
+    return tag("p", f"Plots show the last {span}, a reading every {facts.step:g}{NBSP}s; "
                     f"where a line is broken nothing was read.{kept}", class_="quiet")
 
 

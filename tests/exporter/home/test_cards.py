@@ -198,7 +198,7 @@ def test_where_a_collector_did_not_answer_nothing_is_known_of_what_it_reads() ->
     scene = Scene()
     scene.gpus = [Gpu("GPU-0", 0, last_read=NOW - 1)]
     scene.endpoints = [Endpoint("chat", "http://127.0.0.1:8000", State(True))]
-    assert judged(gpu(scene))[:2] == judged(engine(scene))[:2] == (WARNING, "Not known")
+    assert judged(gpu(scene))[:2] == judged(engine(scene))[:2] == (BAD, "Not known")
 
 
 def test_an_xid_that_asks_for_a_drain_is_a_warning_and_another_is_a_detail() -> None:
@@ -210,6 +210,12 @@ def test_an_xid_that_asks_for_a_drain_is_a_warning_and_another_is_a_detail() -> 
     scene = Scene()
     scene.gpu(xids=("31",))
     assert gpu(scene).level == GOOD
+
+
+def test_a_gpu_lost_after_such_an_xid_says_so() -> None:
+    scene = Scene()
+    scene.gpu(lost="GPU_IS_LOST", xids=("79", "31"))
+    assert judged(gpu(scene)) == (BAD, "Lost", "GPU_IS_LOST after XID 79")
 
 
 def test_the_worst_stand_first_and_else_the_order_stays() -> None:

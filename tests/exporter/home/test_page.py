@@ -47,6 +47,7 @@ def test_it_says_first_what_is_wrong_and_links_to_it() -> None:
     checked = Checked(page)
     assert checked.headings[:2] == [("h1", "Inferometer"), ("h2", "2 problems")]
     assert "summaries Down: connection refused" in checked.text
+    assert "2 of 3 engines and 1 of 2 GPUs answer." in checked.text
     assert {"#engine-3", "#gpu-2"} <= set(checked.links)
     assert b"<title>2 problems \xe2\x80\x94 Inferometer</title>" in page
 

@@ -1,0 +1,286 @@
+"""The page for a person in a real browser, as one sees, hears and walks it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.browser import chromium
+from tests.e2e.screenshot import World
+from tests.e2e.scripted import VLLM, Scripted
+from tests.exporter.home.quick import quick
+from tests.exporter.support import Engine, Exporter, wait_for
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(120)]
+
+STEP = 0.3
+HOSTILE = "</svg><script>window.hurt=1</script><img src=x onerror=window.hurt=1>\u202egnp"
+
+# Of every text that is shown: its colour against the ground it stands on, where that is too weak.
+WEAK_TEXTS = """() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const rgb = parts(getComputedStyle(e).backgroundColor);
+      if (rgb.length < 4 || rgb[3] === 1) return rgb;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode, element = text.parentElement;
+    if (!text.data.trim() || element.closest("svg") || !element.checkVisibility()) continue;
+    const [a, b] = [light(parts(getComputedStyle(element).color)), light(ground(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) weak.push([text.data, contrast]);
+  }
+  return weak;
+}"""
+# Whatever reaches beyond the window's right edge.
+TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+  .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
+  .map((e) => e.outerHTML.slice(0, 100))"""
+FOCUSED = """() => {
+  const e = document.activeElement, style = getComputedStyle(e);
+  return [e.tagName, e.getAttribute("href") || "", style.outlineStyle];
+}"""
+
+
+class Visit:
+    """A window on the page, and all that happened in it that should not."""
+
+    def __init__(self, browser: Browser, port: int, path: str = "/", width: int = 1280,
+                 dark: bool = False, javascript: bool = True) -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 800}, java_script_enabled=javascript,
+            color_scheme="dark" if dark else "light")
+        self.page: Page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.wrong.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.home = f"http://127.0.0.1:{port}"
+        self.page.goto(self.home + path)
+
+
+Visiting = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"), 60.0)
+
+
+@pytest.fixture(scope="module")
+def server(world: World) -> Iterator[Exporter]:
+    """Three engines on three GPUs, watched for long enough to be drawn."""
+    with world.watched(STEP) as running:
+        wait_for(lambda: running.scrape().value("gpu_up", gpu="2") == 1.0)
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Exporter) -> Iterator[Visiting]:
+    """Opens the page; at the end nothing may have gone wrong in any window."""
+    visits: list[Visit] = []
+
+    def go(port: int = server.port, **options: object) -> Visit:
+        visits.append(Visit(browser, port, **options))  # type: ignore[arg-type]
+        return visits[-1]
+
+    yield go
+    for visited in visits:
+        visited.context.close()
+        assert visited.wrong == []
+
+
+def drawn(page: Page) -> int:
+    """How many plots have a line on the page as it is now."""
+    page.reload()
+    return page.locator("svg .line").count()
+
+
+def test_it_is_one_request_to_one_host(visit: Visiting) -> None:
+    visited = visit()
+    visited.page.wait_for_load_state("networkidle")
+    assert visited.requests == [f"{visited.home}/"]
+
+
+def test_the_style_is_let_in_by_its_policy(visit: Visiting) -> None:
+    article = visit().page.locator("article").first
+    assert article.evaluate("e => getComputedStyle(e).display") == "grid"
+
+
+def test_it_needs_no_javascript(visit: Visiting) -> None:
+    page = visit(javascript=False).page
+    assert page.locator("article h3").all_inner_texts()[0].endswith("chat")
+    page.locator("summary").first.click()
+    assert page.locator("details[open]").count() == 1
+
+
+@pytest.mark.parametrize("width", [320, 480, 700, 1000])
+def test_nothing_is_wider_than_the_window(visit: Visiting, width: int) -> None:
+    page = visit(width=width).page
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert page.evaluate(TOO_WIDE) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_stands_out_from_its_ground(visit: Visiting, dark: bool) -> None:
+    page = visit(dark=dark).page
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert page.evaluate(WEAK_TEXTS) == []
+
+
+def test_dark_mode_is_dark(visit: Visiting) -> None:
+    def colours(dark: bool) -> list[str]:
+        page = visit(dark=dark).page
+        return [str(page.locator(of).first.evaluate(f"e => getComputedStyle(e).{what}"))
+                for of, what in (("body", "backgroundColor"), ("body", "color"),
+                                 ("article", "backgroundColor"), ("svg .line", "stroke"))]
+
+    light, dark = colours(False), colours(True)
+    assert all(one != other for one, other in zip(light, dark, strict=True))
+
+
+def test_every_link_and_disclosure_is_reached_by_tab_in_its_order_and_seen(
+        visit: Visiting) -> None:
+    page = visit().page
+    wanted = page.locator("a, summary").evaluate_all(
+        "all => all.map(e => [e.tagName, e.getAttribute('href') || ''])")
+    reached = []
+    for _ in wanted:
+        page.keyboard.press("Tab")
+        name, href, outline = page.evaluate(FOCUSED)
+        assert outline == "solid", (name, href)
+        reached.append([name, href])
+    assert reached == wanted
+
+
+def test_a_disclosure_opens_by_key(visit: Visiting) -> None:
+    page = visit().page
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("details[open]").count() == 1
+    assert page.get_by_text("http://127.0.0.1:").first.is_visible()
+
+
+def test_it_is_heard_as_regions_articles_and_named_plots(visit: Visiting) -> None:
+    page = visit().page
+    wait_for(lambda: page.reload() and page.get_by_role("img", name="chat: TTFT p95").count())
+    heard = page.locator("body").aria_snapshot()
+    for expected in (
+        "- banner:", 'heading "Inferometer" [level=1]', 'navigation "On this page"', "- main:",
+        'region "Engines"', 'region "GPUs"', 'region "Cost"', 'region "This exporter"',
+        'region "How to read this page"', 'article "Up chat"', 'article "Up GPU 0"',
+        "img \"chat: TTFT p95\"", "img \"chat: Running\"", "img \"GPU 0: Utilisation\"",
+        'table "Collectors"', 'columnheader "State"', 'rowheader "engines"', "- contentinfo:",
+        'link "Metrics"', 'link "Health"', 'link "Readiness"',
+    ):
+        assert expected in heard, expected
+    assert not re.search(r"- (img|link|article|region|navigation|heading|table)(:|$)", heard,
+                         re.MULTILINE)  # none is without a name
+    levels = [int(level) for level in re.findall(r"\[level=(\d)\]", heard)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_every_plot_is_described(visit: Visiting) -> None:
+    page = visit().page
+    wait_for(lambda: drawn(page) >= 9)
+    for drawing in page.locator("svg[role=img]").all():
+        assert re.match(r"Lowest .+, highest .+\.", drawing.locator("desc").text_content() or "")
+
+
+def test_plots_appear_with_the_history_and_fill_their_place(visit: Visiting) -> None:
+    page = visit().page
+    wait_for(lambda: drawn(page) >= 9)
+    box = page.locator("svg").first.bounding_box()
+    assert box is not None
+    assert (box["width"] > 100, box["height"] > 30) == (True, True)
+
+
+def test_links_lead_where_they_say(visit: Visiting) -> None:
+    visited = visit()
+    page = visited.page
+    page.get_by_role("link", name="GPUs 3").click()
+    assert page.url.endswith("/#gpus")
+    page.get_by_role("link", name="Reload every 30 s").click()
+    assert page.locator("meta[http-equiv=refresh]").count() == 1
+    page.get_by_role("link", name="Stop that").click()
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+    for name, said in (("Metrics", "llm_server_up"), ("Health", "healthy"), ("Readiness", "ready")):
+        path = page.get_by_role("link", name=name).get_attribute("href")
+        assert said in visited.context.request.get(f"{visited.home}/{path}").text()
+
+
+def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -> None:
+    config = tmp_path / "inferometer.yml"
+    with Engine(Scripted(VLLM, lambda _: 3.0, 8, HOSTILE.replace('"', ""))) as engine, \
+            Engine(b"no metrics") as dumb:
+        config.write_text(json.dumps({
+            "web": {"listen": "127.0.0.1:0"}, "gpu": {"enabled": False}, "engines": {"targets": [
+                {"url": engine.url, "name": "<script>window.hurt=1</script>"},
+                {"url": dumb.url, "name": "\"><svg onload=window.hurt=1>"}]}}))
+        with quick(STEP, config) as running:
+            wait_for(lambda: drawn(visit(running.port).page) >= 3)
+            for width in (1280, 320):
+                visited = visit(running.port, width=width)
+                page = visited.page
+                assert page.evaluate("window.hurt") is None
+                assert page.locator("script, img, svg[onload]").count() == 0
+                assert page.get_by_text("<script>window.hurt=1</script>").first.is_visible()
+                details = page.locator("article.good dl").first.inner_text()
+                assert "</svg><script>" in details
+                assert "\\u202e" in details
+                assert set(visited.requests) == {f"{visited.home}/"}
+                assert page.evaluate(TOO_WIDE) == []
+
+
+def test_an_engine_that_ends_is_told_first_and_why(visit: Visiting, tmp_path: Path) -> None:
+    config = tmp_path / "inferometer.yml"
+    engine = Engine(Scripted(VLLM, lambda _: 3.0, 8))
+    config.write_text(json.dumps({
+        "web": {"listen": "127.0.0.1:0"}, "gpu": {"enabled": False},
+        "engines": {"targets": [{"url": engine.url, "name": "chat"}]}}))
+    with quick(STEP, config) as running:
+        page = visit(running.port).page
+        assert page.get_by_role("heading", name="No problems").is_visible()
+        engine.close()
+        page.reload()
+        assert page.title() == "1 problem — Inferometer"
+        assert page.get_by_role("article", name="Down chat").is_visible()
+        assert "connection refused" in page.locator("#engine-1 .why").inner_text()
+        page.get_by_role("link", name="chat").click()
+        assert page.url.endswith("/#engine-1")
+
+
+def test_a_lost_gpu_is_told_and_its_engine_too(visit: Visiting, world: World) -> None:
+    """The last of this world."""
+    world.lose()
+    page = visit().page
+    wait_for(lambda: page.reload() and page.get_by_role("article", name="Lost GPU 2").count())
+    assert "after XID 79" in page.locator("article.bad", has_text="GPU 2").inner_text()
+    assert page.get_by_role("article", name="Down summaries").is_visible()
+    assert page.title() == "2 problems — Inferometer"
