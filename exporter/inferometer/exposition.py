@@ -51,7 +51,7 @@ def render(families: Iterable[Family], content: str) -> bytes:
             if isinstance(value, Histogram):
                 lines.append(_histogram(metric, key, value, content))
             else:
-                lines.append(f"{metric.name}{_labels(metric, key)} {number(value)}")
+                lines.append(beginning(metric, key) + number(value))
     if content == OPENMETRICS:
         lines.append("# EOF")
     lines.append("")
@@ -77,10 +77,14 @@ def block(metric: Metric, points: Mapping[Key, float], before: Block | None = No
     """These points with their text, or the block made before if they are still the same."""
     if before is not None and before.points == points:
         return before
-    text = "\n".join([f"{metric.name}{_labels(metric, key)} {number(value)}"
-                      for key, value in points.items()])
+    text = "\n".join([beginning(metric, key) + number(value) for key, value in points.items()])
     same_keys = before is not None and before.points.keys() == points.keys()
     return Block(points, text, before.ticket if before is not None and same_keys else Ticket())
+
+
+def beginning(metric: Metric, key: Key) -> str:
+    """A line up to its number."""
+    return f"{metric.name}{_labels(metric, key)} "
 
 
 @lru_cache(maxsize=8192)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
+from inferometer.gpu.lines import Joint, Line, Lines
 from inferometer.gpu.sampler import Sampler
-from inferometer.samples import Family
+from inferometer.gpu.state import Gpu
+from inferometer.samples import Family, Key
 
 
 class GpuCollector:
@@ -18,15 +21,26 @@ class GpuCollector:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
+        self._lock = threading.Lock()  # over what is kept between pages
+        self._lines: dict[Key, Lines] = {}
+        self._joints = {metric: Joint() for metric in c.GPU_METRICS}
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """The families of all GPUs.
 
         Of a lost or hung one only who it is, that it is not up, when it last answered, its XIDs.
         """
-        said = {metric: Family(metric) for metric in c.GPU_METRICS}
-        for gpu in self._sampler.gpus():
-            if not self._sampler.settling(gpu):
-                for metric, block in gpu.say(self._sampler.fresh(gpu)):
-                    said[metric].blocks.append(block)
-        return said.values()
+        said: dict[c.Metric, list[Line]] = {metric: [] for metric in c.GPU_METRICS}
+        with self._lock:
+            for gpu in self._sampler.gpus():
+                if not self._sampler.settling(gpu):
+                    for metric, line in self._say(gpu):
+                        said[metric].append(line)
+            return [Family(metric, blocks=[self._joints[metric].of(lines)])
+                    for metric, lines in said.items() if lines]
+
+    def _say(self, gpu: Gpu) -> Iterable[tuple[c.Metric, Line]]:
+        who = (str(gpu.index), gpu.uuid)
+        if who not in self._lines:
+            self._lines[who] = Lines(who)
+        return self._lines[who].of(gpu.say(self._sampler.fresh(gpu)))

@@ -24,7 +24,8 @@ SLOW_ROUND_SECONDS = 0.5  # after so long a round asks for nothing that can wait
 EVENTS_AT_ONCE = 100  # a flood of them must not keep its reader
 BOARD: tuple[str, ...] = ("",)  # the value of the `mig` label for the GPU as a whole
 ALL_LINKS = 0xFFFFFFFF  # scope of a field that is summed over all NVLinks
-NANOSECONDS, MILLI, MEGA, PERCENT, KIBI = 1e-9, 1e-3, 1e6, 0.01, 1024.0
+# Of the driver's units in one of ours; numbers are divided by them, so that they stay as short.
+NANO, MILLI, PERCENT, KIBI, MEGA = 1e9, 1e3, 100.0, 1 / 1024, 1e-6
 
 Extra = tuple[str, ...]  # label values after gpu and uuid
 Place = tuple[Metric, Extra]
@@ -226,7 +227,7 @@ class Device:
             return
         for value, code, number in answers:
             if number is not None:
-                result.points[value.place] = number * value.scale
+                result.points[value.place] = number / value.per
             elif code in _NO_FIELD:
                 lacking.append(value)
         if lacking:
@@ -309,25 +310,25 @@ CLOCK_REASONS = {"power_cap": 0x4, "sync_boost": 0x10, "sw_thermal": 0x20, "hw_t
                  "hw_power_brake": 0x80}
 
 
-def _number(metric: Metric, function: str, scale: float = 1.0, *arguments: int,
+def _number(metric: Metric, function: str, per: float = 1.0, *arguments: int,
             extra: Extra = ()) -> Callable[[Any], list[Point]]:
     """A call that returns one number. The function is looked up late: old pynvml lack some."""
     place = (metric, extra)
 
     def call(handle: Any) -> list[Point]:
-        return [(place, float(_function(function)(handle, *arguments)) * scale)]
+        return [(place, _function(function)(handle, *arguments) / per)]
 
     return call
 
 
 def _utilization(handle: Any) -> list[Point]:
     rates = pynvml.nvmlDeviceGetUtilizationRates(handle)
-    return [((c.GPU_UTILIZATION, ()), rates.gpu * PERCENT),
-            ((c.GPU_MEMORY_UTILIZATION, ()), rates.memory * PERCENT)]
+    return [((c.GPU_UTILIZATION, ()), rates.gpu / PERCENT),
+            ((c.GPU_MEMORY_UTILIZATION, ()), rates.memory / PERCENT)]
 
 
 def _coder(metric: Metric, function: str) -> Callable[[Any], list[Point]]:
-    return lambda handle: [((metric, ()), _function(function)(handle)[0] * PERCENT)]
+    return lambda handle: [((metric, ()), _function(function)(handle)[0] / PERCENT)]
 
 
 def _memory(version: int | None) -> Callable[[Any], list[Point]]:
@@ -374,7 +375,7 @@ class _Field:
 
     id: int
     place: Place
-    scale: float = 1.0
+    per: float = 1.0
     scope: int = 0
     otherwise: _Calls = ()
 
@@ -418,7 +419,7 @@ _FIELDS = (
     _Field(pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, (c.GPU_ENERGY, ()), MILLI,
            otherwise=(_number(c.GPU_ENERGY, "nvmlDeviceGetTotalEnergyConsumption", MILLI),)),
     _Field(pynvml.NVML_FI_DEV_MEMORY_TEMP, (c.GPU_MEMORY_TEMPERATURE, ())),
-    *(_Field(number, (c.GPU_THROTTLED, (reason,)), NANOSECONDS) for number, reason in (
+    *(_Field(number, (c.GPU_THROTTLED, (reason,)), NANO) for number, reason in (
         (pynvml.NVML_FI_DEV_PERF_POLICY_POWER, "power_cap"),
         (pynvml.NVML_FI_DEV_PERF_POLICY_SYNC_BOOST, "sync_boost"),
         (269, "sw_thermal"), (270, "hw_thermal"), (271, "hw_power_brake"))),

@@ -31,12 +31,12 @@ class Sampler:
 
     def __init__(self, config: GpuConfig, driver: Driver | None = None,
                  clock: Callable[[], float] = time.monotonic,
-                 wall: Callable[[], float] = time.time) -> None:
+                 wall: Callable[[], float] = time.time, crew: Crew | None = None) -> None:
         self._config = config
         self._driver = driver or Driver()
         self._clock = clock
         self._wall = wall
-        self._crew = Crew()
+        self._crew = crew or Crew()
         self._gate = Gate()
         self._lock = threading.Lock()  # over what is known of the GPUs
         self._gpus: dict[str, Gpu] = {}  # by UUID, or by index while there is none
@@ -89,13 +89,13 @@ class Sampler:
     def _watch(self) -> None:
         while True:
             try:
-                self._look()
+                self.look()
             except Exception:  # the watch must outlive anything the driver does
                 log.exception("looking for GPUs failed")
             self.looked.set()
             time.sleep(self._config.retry_seconds)
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Open the driver if it is closed, and see which GPUs there are."""
         try:
             if not self._gate.session:
