@@ -3,8 +3,7 @@
 A connection that says nothing costs a descriptor and no thread: all threads wait in one epoll, and
 whoever wakes takes one connection one step further, never waiting for its peer. What takes long
 waits its turn in a lane, so that a thread is always left for the rest. Heads, answers and rests
-have a deadline each; where there is no room for a new connection, the one is closed that has kept
-an unfinished request, else its peace, for longest.
+have a deadline each, and where there is no room for a new connection, an old one is closed.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from inferometer.request import END, LONGEST_HEAD, RefusalError, Request, read_h
 
 RECEIVED_AT_ONCE = 16384  # bytes
 SWEEP_SECONDS = 1.0
-BREATH_SECONDS = 0.1  # after descriptors or memory ran out
+BREATH_SECONDS = 0.1  # while there is no room to be made
 TOLD_SECONDS = 600.0
 _READ, _WRITE, _OVER = select.EPOLLIN, select.EPOLLOUT, 0
 
@@ -99,14 +98,15 @@ class Connection:
 
     def __init__(self, sock: socket.socket, limits: Limits) -> None:
         self.sock: socket.socket | ssl.SSLSocket = sock
+        self.descriptor = sock.fileno()
         self.certificate: Any = None  # the client's, as getpeercert() has it
         self.request: Request | None = None  # read in full, to be answered
         self.read_at = 0.0  # since when, on the monotonic clock
         self.unsent = memoryview(b"")  # of its answer
         self.busy = False  # a thread is at it, or it waits in a lane
         self.idle = False  # between two requests
-        self.due = time.monotonic() + limits.head_seconds  # when it is closed
         self._limits = limits
+        self._begin(limits.head_seconds)
         self._shaken = False
         self._received = b""
         self._head: Request | None = None  # whose body is still to come
@@ -136,7 +136,8 @@ class Connection:
             return _READ
         data = self.sock.recv(RECEIVED_AT_ONCE)
         if self.idle:
-            self.idle, self.due = False, time.monotonic() + self._limits.head_seconds
+            self.idle = False
+            self._begin(self._limits.head_seconds)
         self._received += data
         self._complete()
         return _READ if data else _OVER
@@ -145,7 +146,7 @@ class Connection:
         """Have this to send; the connection ends with it if it is the last."""
         self.request = None
         self.unsent, self._last = memoryview(answer), last
-        self.due = time.monotonic() + self._limits.answer_seconds
+        self._begin(self._limits.answer_seconds)
 
     def send(self) -> int:
         """Send on; what to wait for once all is sent. Raises OSError."""
@@ -154,8 +155,7 @@ class Connection:
         if self._last:
             return _OVER
         self.idle = not self._received
-        self.due = time.monotonic() + (
-            self._limits.idle_seconds if self.idle else self._limits.head_seconds)
+        self._begin(self._limits.idle_seconds if self.idle else self._limits.head_seconds)
         # What was received already makes no event: it has its turn after the others'.
         return _READ if self.idle else _WRITE
 
@@ -165,6 +165,11 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
             self.sock.recv(RECEIVED_AT_ONCE)
         self.sock.close()
+
+    def _begin(self, seconds: float) -> None:
+        """Be in another state from now on, and for so long at most."""
+        self.since = time.monotonic()
+        self.due = self.since + seconds  # when it is closed
 
     def _complete(self) -> bool:
         if self._head is None:
@@ -229,42 +234,47 @@ class Connections:
         self._close_due(math.inf)
 
     def _accept(self) -> None:
-        if len(self._open) >= self._most:
-            self._tell_full()
-            if not self._evict():  # all are being answered: who is new waits in the backlog
-                time.sleep(BREATH_SECONDS)
-                return
-        try:
-            sock, _ = self._listener.accept()
-        except (BlockingIOError, ConnectionError):
-            return  # it is gone again
-        except OSError:  # neither descriptors nor memory left
-            self._tell_full()
-            self._evict()
-            time.sleep(BREATH_SECONDS)
+        full = len(self._open) >= self._most
+        if not full:
+            try:
+                sock, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionError):
+                return  # it is gone again
+            except OSError:  # neither descriptors nor memory left
+                full = True
+        if full:
+            self._make_room()
             return
         sock.setblocking(False)
         with self._lock:
             self._open[sock.fileno()] = Connection(sock, self._limits)
             self._epoll.register(sock, _READ | select.EPOLLONESHOT)
 
-    def _evict(self, writing: bool = False) -> bool:
-        """Close the connection that is due first, idle ones after all others; whether one was."""
-        with self._lock:
-            open_ = [connection for connection in self._open.values()
-                     if not connection.busy and (connection.unsent or not writing)]
-            if not open_:
-                return False
-            worst = min(open_, key=lambda connection: (connection.idle, connection.due))
-            self._forget(worst)
-        worst.close()
-        return True
-
-    def _tell_full(self) -> None:
+    def _make_room(self) -> None:
         if time.monotonic() - self._told_at > TOLD_SECONDS:
             self._told_at = time.monotonic()
             log.warning("too many connections: those unfinished or idle for longest are closed",
                         extra={"most": self._most})
+        if not self._evict():  # all are being answered: who is new waits in the backlog
+            time.sleep(BREATH_SECONDS)
+
+    def _evict(self, writing: bool = False) -> bool:
+        """Close one of the larger crowd, of those at rest or those unfinished: its oldest.
+
+        So who attacks makes room for itself. Says whether there was one.
+        """
+        with self._lock:
+            crowds: tuple[list[Connection], list[Connection]] = ([], [])
+            for connection in self._open.values():
+                if not connection.busy and (connection.unsent or not writing):
+                    crowds[connection.idle].append(connection)
+            crowd = max(crowds, key=lambda connections: len(connections))
+            if not crowd:
+                return False
+            oldest = min(crowd, key=lambda connection: connection.since)
+            self._forget(oldest)
+        oldest.close()
+        return True
 
     def _close_due(self, now: float) -> None:
         with self._lock:
@@ -277,8 +287,10 @@ class Connections:
 
     def _forget(self, connection: Connection) -> None:
         """Strike it from the list, while its descriptor is still its own."""
-        del self._open[connection.sock.fileno()]
-        self._epoll.unregister(connection.sock)
+        if connection.sock.fileno() >= 0 and not self._epoll.closed:
+            self._epoll.unregister(connection.sock)  # a failed handshake has closed it already
+        if self._open.get(connection.descriptor) is connection:
+            del self._open[connection.descriptor]
 
     def _work(self) -> None:
         while not self._stopping:
@@ -333,6 +345,9 @@ class Connections:
             connection = lane.leave()
 
     def _answer(self, connection: Connection, request: Request) -> None:
+        if self._stopping:
+            self._rest(connection, _OVER)
+            return
         try:
             connection.answer(self._service.answer(request, connection), request.last)
         except Exception:  # a thread lost would never come back
@@ -347,8 +362,9 @@ class Connections:
         except OSError as error:
             wanted = _wanted(error, _WRITE)
         self._rest(connection, wanted)
-        while connection.unsent and self._unsent() > self._limits.unsent_bytes:
-            self._evict(writing=True)
+        while connection.unsent and self._unsent() > self._limits.unsent_bytes and (
+                self._evict(writing=True)):
+            pass
 
     def _rest(self, connection: Connection, wanted: int) -> None:
         """Let it wait for this, or end."""

@@ -28,6 +28,7 @@ TIMEOUT_MARGIN = 0.5  # for the way back, as blackbox_exporter keeps it
 SCRAPES = 8  # at once; one that waits for its turn does so on its own time
 HOMES = 2  # pages for a person at once; they take no scrape's turn
 BACKLOG = 512
+SEND_BUFFER = 2**17  # bytes of an answer in the kernel, which takes it twice: for each connection
 GZIP_FROM = 1024  # bytes; smaller pages are not worth it
 PLAIN = "text/plain; charset=utf-8"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -146,6 +147,8 @@ class Server:
         kind = _content_type(request.headers.get("accept", ""))
         seconds = timeout_of(request.headers.get("x-prometheus-scrape-timeout-seconds"))
         deadline = Deadline(seconds - (time.monotonic() - since))
+        if not deadline.left():  # it has waited for its turn too long: nobody listens any more
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many scrapes")
         return Answer(HTTPStatus.OK, self.site.page(deadline, chosen, kind), kind)
 
     def _chosen(self, target: str) -> tuple[Sequence[str] | None, str]:
@@ -241,7 +244,9 @@ def _listen(host: str, port: int) -> socket.socket:
         if ip6 and not host:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+        # Connections inherit these.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind((host, port))
         listener.listen(BACKLOG)
         listener.setblocking(False)
