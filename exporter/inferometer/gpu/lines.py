@@ -23,21 +23,24 @@ class Line(NamedTuple):
     text: str
 
 
+Said = Sequence[tuple[Metric, Line]]
+
+
 class Lines:
     """The lines of one GPU."""
 
     def __init__(self, who: Key) -> None:
         self._who = who
         self._made: dict[Place, Line] = {}
-        self._of: tuple[object, Sequence[tuple[Metric, Line]]] = (None, ())  # the last time
+        self._of: tuple[object, Said] = (None, ())  # the last time
 
-    def of(self, points: Mapping[Place, float]) -> Sequence[tuple[Metric, Line]]:
+    def of(self, points: Mapping[Place, float]) -> Said:
         """A line for each point; the points are never changed once they were given here."""
         if self._of[0] is not points:
             self._of = points, self._update(points)
         return self._of[1]
 
-    def _update(self, points: Mapping[Place, float]) -> Sequence[tuple[Metric, Line]]:
+    def _update(self, points: Mapping[Place, float]) -> Said:
         lines: list[tuple[Metric, Line]] = []
         for place, value in points.items():
             line = self._made.get(place)
