@@ -37,6 +37,10 @@ browser: ## Debian's chromium, where it is missing
 tools: ## promtool of two releases, gcc, openssl
 	bash tests/tools/debian.sh $(TOOLS)
 
+.PHONY: bench
+bench: $(VENV)/installed-bench tools ## What watching costs, against other exporters (BENCH_QUICK=1)
+	$(BIN)/python -m bench
+
 clean: ## Forget everything that was made here
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache dist
 
@@ -52,4 +56,9 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+test-all: $(VENV)/installed-bench
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@

@@ -1,0 +1,1 @@
+"""What watching costs, against what else could watch: `make bench` prints every figure."""

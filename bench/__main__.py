@@ -1,0 +1,46 @@
+"""Measures, prints one table and writes the figures to .cache/bench.json.
+
+    python -m bench [gpus] [sidecar] [endurance]
+
+All of it takes some ten minutes; with BENCH_QUICK=1 it is a quick look, less repeatable, that is
+written to .cache/bench-quick.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from bench import endurance, gpus, sidecar
+from bench.process import ROOT
+from bench.report import Figure, table
+from bench.sizes import FULL, QUICK
+
+PARTS = {"gpus": gpus.measure, "sidecar": sidecar.measure, "endurance": endurance.measure}
+
+
+def main(wanted: list[str]) -> int:
+    """Measure the named parts, by default all; the exit code."""
+    quick = bool(os.environ.get("BENCH_QUICK"))
+    sizes = QUICK if quick else FULL
+    began = time.monotonic()
+    figures: list[Figure] = []
+    for name, measure in PARTS.items():
+        if not wanted or name in wanted:
+            for figure in measure(sizes):
+                print(figure.as_row(), file=sys.stderr, flush=True)
+                figures.append(figure)
+    print(table(figures))
+    print(f"\n{sum(f.met for f in figures)} of {len(figures)} met, "
+          f"{time.monotonic() - began:.0f} s on {os.cpu_count()} cores, "
+          f"Python {sys.version.split()[0]}")
+    file = ROOT / ".cache" / ("bench-quick.json" if quick else "bench.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

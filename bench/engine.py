@@ -1,0 +1,72 @@
+"""A light engine in a process of its own: vLLM's page on some ports, with other values each time.
+
+    python -m bench.engine PORT...
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import sys
+from collections.abc import Sequence
+
+from bench.vllm import DOCUMENTS, Page
+
+
+class Engine:
+    """One thread over all connections; the next page is made after one was sent."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._pages_a_step = len(ports)  # ports that are scraped together show the same
+        self._page = Page()
+        self._served = 0
+        self._body = self._page.at(0)
+        for port in ports:
+            listener = socket.create_server(("127.0.0.1", port), backlog=128)
+            self._selector.register(listener, selectors.EVENT_READ, None)
+
+    def serve(self) -> None:
+        """Until killed."""
+        while True:
+            for key, _ in self._selector.select():
+                assert isinstance(key.fileobj, socket.socket)
+                if key.data is None:
+                    self._selector.register(key.fileobj.accept()[0], selectors.EVENT_READ, b"")
+                else:
+                    self._answer(key.fileobj, key.data)
+
+    def _answer(self, client: socket.socket, before: bytes) -> None:
+        request = before + client.recv(65536)
+        if request == before:
+            self._hang_up(client)
+        elif b"\r\n\r\n" not in request:
+            self._selector.modify(client, selectors.EVENT_READ, request)
+        else:
+            path = request.split(b" ", 2)[1].decode()
+            body = self._body if path == "/metrics" else DOCUMENTS.get(path, b"")
+            stays = b"connection: close" not in request.lower()
+            self._send(client, body, stays)
+            if not stays:
+                self._hang_up(client)
+            if path == "/metrics":
+                self._step()
+
+    def _send(self, client: socket.socket, body: bytes, stays: bool) -> None:
+        head = (f"HTTP/1.1 {200 if body else 404} -\r\nContent-Type: text/plain; version=0.0.4\r\n"
+                f"Content-Length: {len(body)}\r\n"
+                f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n")
+        client.sendall(head.encode() + body)
+
+    def _hang_up(self, client: socket.socket) -> None:
+        self._selector.unregister(client)
+        client.close()
+
+    def _step(self) -> None:
+        self._served += 1
+        if self._served % self._pages_a_step == 0:
+            self._body = self._page.at(self._served // self._pages_a_step)
+
+
+if __name__ == "__main__":
+    Engine([int(port) for port in sys.argv[1:]]).serve()

@@ -1,0 +1,25 @@
+"""How much is measured: enough to be repeatable, or a quick look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How often and how long things are measured."""
+
+    rounds: int = 5
+    sampling_seconds: float = 12.0
+    rest_seconds: float = 5.0
+    scrapes: int = 60
+    paced_scrapes: int = 6
+    volleys: int = 3
+    large_scrapes: int = 40
+    long_scrapes: int = 1000
+    day_scrapes: int = 5760  # one every 15 s
+
+
+FULL = Sizes()
+QUICK = Sizes(rounds=2, sampling_seconds=5.0, rest_seconds=2.0, scrapes=15, paced_scrapes=3,
+              volleys=1, large_scrapes=8, long_scrapes=100, day_scrapes=300)

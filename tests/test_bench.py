@@ -1,0 +1,170 @@
+"""The measurements measure what they say; the whole of it runs in `make test-all`."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.gpus import HERD, percentile, series_per_gpu
+from bench.process import ROOT, free_port, serving
+from bench.prometheus import WANTED, Native
+from bench.report import Figure, table
+from bench.scraper import ACCEPT, Scraper, volley
+from bench.vllm import PAGE, Page
+from tests.exporter.support import Engine, send
+
+QUICK_SECONDS = 400
+
+
+def shape(page: str) -> list[str]:
+    """The page's series, sorted, without their values."""
+    return sorted(str(sorted(sample.labels.items())) + sample.name
+                  for family in text_string_to_metric_families(page) for sample in family.samples)
+
+
+def test_a_figure_is_held_against_its_bound_as_a_ratio_or_alone() -> None:
+    assert Figure("CPU", "ms", 2.0, 0.25, 10.0, "peer").met
+    assert not Figure("CPU", "ms", 3.0, 0.25, 10.0, "peer").met
+    assert Figure("growth", "KiB", -5.0, 300.0).met
+    assert not Figure("growth", "KiB", 301.0, 300.0).met
+    assert not Figure("CPU", "ms", 1.0, 0.25, 0.0, "peer").met
+    assert Figure("series", "", 63.0, 1.0, 22.0, "peer", at_least=True).met
+    assert not Figure("series", "", 21.0, 1.0, 22.0, "peer", at_least=True).met
+
+
+def test_the_table_says_what_was_missed() -> None:
+    rows = table([Figure("CPU", "ms", 3.0, 0.25, 10.0, "peer"), Figure("p99", "s", 0.2, 10.0)])
+    assert rows.splitlines()[2:] == [
+        "| CPU | 3 ms | 10 ms, peer | 0.30 | ≤ 0.25 | **missed** |",
+        "| p99 | 0.2 s |  |  | ≤ 10 s | met |",
+    ]
+
+
+def test_a_percentile_is_the_value_that_so_many_do_not_exceed() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([float(n) for n in range(100)], 0.99) == 99.0
+    assert percentile([5.0], 0.99) == 5.0
+
+
+def test_series_are_counted_per_gpu() -> None:
+    page = 'a{gpu="0",uuid="A"} 1\na{gpu="1",uuid="B"} 1\nb{gpu="1",uuid="B"} 1\nc 1\n'
+    assert series_per_gpu(page) == 1.5
+
+
+def test_a_scrape_asks_as_prometheus_does_and_takes_whatever_comes() -> None:
+    page = b"up 1\n" * 1000
+    with Engine(page) as engine, Scraper(engine.port) as scraper:
+        plain = scraper.scrape()
+        engine.serve(lambda handler: send(handler, gzip.compress(page), Content_Encoding="gzip"))
+        packed = [scraper.scrape() for _ in range(3)]
+        headers = engine.asked[0][1]
+    assert (plain.status, plain.text) == (200, page.decode())
+    assert {answer.text for answer in packed} == {page.decode()}
+    assert (headers["Accept"], headers["Accept-Encoding"]) == (ACCEPT, "gzip")
+    assert headers["X-Prometheus-Scrape-Timeout-Seconds"] == "10"
+
+
+def test_a_herd_scrapes_all_at_once_and_those_that_fail_are_left_out() -> None:
+    def slowly(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.3)
+        send(handler, b"up 1\n")
+
+    with Engine(slowly) as engine:
+        herd = [Scraper(engine.port) for _ in range(HERD)]
+        began = time.monotonic()
+        answers = volley([*herd, Scraper(free_port())])
+        assert time.monotonic() - began < HERD * 0.3 / 2
+    assert [answer.status for answer in answers] == [200] * HERD
+    assert all(answer.seconds >= 0.3 for answer in answers)
+
+
+def test_a_process_is_charged_for_what_it_spends_and_ends_with_the_measurement(
+        tmp_path: Path) -> None:
+    port = free_port()
+    busy = ("import socket, time\n"
+            f"listener = socket.create_server(('127.0.0.1', {port}))\n"
+            "while True: pass\n")
+    with serving("busy", (sys.executable, "-c", busy), port, tmp_path) as process:
+        before = process.cpu_seconds()
+        time.sleep(0.5)
+        assert process.cpu_seconds() - before > 0.05
+        assert process.memory_bytes() > 2**20
+    with pytest.raises(OSError, match="Invalid argument"):
+        process.cpu_seconds()
+
+
+def test_the_page_of_the_light_engine_is_the_captured_one_and_moves_as_under_load() -> None:
+    page = Page()
+    assert shape(page.at(0).decode()) == shape(PAGE.read_text())
+    pages = [page.at(step).decode() for step in range(4)]
+    assert len({tuple(shape(text)) for text in pages}) == 1
+    for earlier, later in itertools.pairwise(pages):
+        check_counters(earlier, later)
+
+
+def check_counters(earlier: str, later: str) -> None:
+    """Counters and buckets never fall, some rise, and a bucket holds those below it."""
+    rose = 0
+    for before, after in zip(text_string_to_metric_families(earlier),
+                             text_string_to_metric_families(later), strict=True):
+        below = 0.0
+        for old, new in zip(before.samples, after.samples, strict=True):
+            if before.type in ("counter", "histogram"):
+                assert new.value >= old.value
+                rose += new.value > old.value
+            if new.name.endswith("_bucket"):
+                assert new.value >= (below if new.labels["le"] != "+Inf" else 0.0)
+                below = new.value
+    assert rose > 100
+
+
+def test_the_engines_own_objects_say_the_captured_page() -> None:
+    native = Native()
+    page = generate_latest(native.registry).decode()
+    assert shape(page) == shape(PAGE.read_text())
+    assert counts(page) == pytest.approx(counts(PAGE.read_text()))
+    native.step()
+    later = counts(generate_latest(native.registry).decode())
+    assert all(later[series] >= value for series, value in counts(page).items())
+    assert sum(later[series] > value for series, value in counts(page).items()) > 20
+
+
+def counts(page: str) -> dict[str, float]:
+    """Counters, sums and numbers of values that vLLM itself counts."""
+    return {series: float(value) for series, value in re.findall(
+        r"^(vllm:\w+_(?:total|sum|count)\{.*\}) (\S+)$", page, re.MULTILINE)}
+
+
+def test_what_the_rival_says_anew_is_on_the_page() -> None:
+    families = {family.name for family in text_string_to_metric_families(PAGE.read_text())}
+    assert families >= WANTED
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(QUICK_SECONDS)
+def test_the_quick_measurement_measures_everything() -> None:
+    done = subprocess.run([sys.executable, "-m", "bench"], cwd=ROOT, text=True, check=False,
+                          capture_output=True, timeout=QUICK_SECONDS,
+                          env={**os.environ, "BENCH_QUICK": "1"})
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    figures = json.loads((ROOT / ".cache/bench-quick.json").read_text())
+    assert len(figures) == len([line for line in done.stdout.splitlines()
+                                if line.startswith("| ")]) - 2
+    by_name = {figure["what"]: figure for figure in figures}
+    for gpus in (8, 64):
+        assert by_name[f"{gpus} GPUs: series per GPU"]["met"]
+        assert by_name[f"{gpus} GPUs: failed scrapes, {HERD} scrapers at once"]["met"]
+    assert by_name["64 GPUs and 50 vLLM engines: scrapes that lack something"]["met"]
