@@ -11,12 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prometheus_client import (
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-)
+from prometheus_client import PlatformCollector, ProcessCollector
 
 from inferometer import __version__
 from inferometer import catalogue as c
@@ -108,8 +103,7 @@ class App:
         self._look = Scrape(collectors, self._guard, tells=False)  # joined by no scrape
         self._history = History(history_step)
         self._recorder = Recorder(self._history, self._look.families)
-        self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None),
-                         GCCollector(registry=CollectorRegistry()))
+        self._process = ProcessCollector(registry=None), PlatformCollector(registry=None)
 
     def start(self) -> Server:
         """Begin to watch, and listen. Raises OSError if the address cannot be had."""
@@ -136,14 +130,20 @@ class App:
 
     def page(self, deadline: Deadline, chosen: Sequence[str] | None, content: str) -> bytes:
         """The whole page in one of the two formats."""
+        began = self._recorder.now()
         said = self._scrape.families(deadline, chosen)
+        if chosen is None:
+            self._recorder.overhear(said, began)
         page = render([*self._about_us(), *said], content)
         return render_client(self._process, content) + page
 
     def home(self, refresh: bool) -> bytes:
         """The page for a person, which may reload itself."""
-        said = [*self._about_us(), *self._look.families(Deadline(HOME_SECONDS))]
-        return render_home(gather(said, self._history, self._surroundings()), refresh)
+        began = self._recorder.now()
+        said = self._look.families(Deadline(HOME_SECONDS))
+        self._recorder.overhear(said, began)
+        facts = gather([*self._about_us(), *said], self._history, self._surroundings())
+        return render_home(facts, refresh)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

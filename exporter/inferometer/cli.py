@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 import threading
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
         return FAILED
     _handle_signals(app, server)
     threading.Thread(target=_greet, args=(app, server), daemon=True).start()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no scrape has to look through it for garbage
     with server:
         server.serve_forever()
     return OK

@@ -22,7 +22,7 @@ class Collector(Protocol):
     """A part of the exporter that reads one subject."""
 
     name: str
-    quick: bool  # never waits for a driver, a file or a peer: the scrape's own thread may run it
+    punctual: bool  # never overruns its deadline: the scrape's own thread may run it
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """The subject's families as they are now, within the deadline. May raise anything."""
@@ -64,8 +64,8 @@ class Scrape:
         success, duration = Family(COLLECTOR_SUCCESS), Family(COLLECTOR_DURATION)
         said: list[Family] = []
         early = Deadline(deadline.left() * SHARE)
-        slow_first = sorted(runners, key=lambda runner: runner.collector.quick)
-        runs = {runner: runner.start(early) for runner in slow_first}
+        unsure_first = sorted(runners, key=lambda runner: runner.collector.punctual)
+        runs = {runner: runner.start(early) for runner in unsure_first}
         for runner in runners:
             run, name = runs[runner], runner.collector.name
             run.done.wait(deadline.left())
@@ -124,7 +124,7 @@ class _Runner:
                 return current
             run = _Run(deadline)
             self._current = run
-        if self.collector.quick:
+        if self.collector.punctual:
             run.fill(self.collector, self._guard)
         else:
             self._threads.run(lambda: run.fill(self.collector, self._guard))

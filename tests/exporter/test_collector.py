@@ -32,9 +32,9 @@ class Fake:
     """A collector that does what it is told."""
 
     def __init__(self, name: str, act: Callable[[Deadline], Iterable[Family]],
-                 quick: bool = False) -> None:
+                 punctual: bool = False) -> None:
         self.name = name
-        self.quick = quick
+        self.punctual = punctual
         self.act = act
         self.calls = 0
 
@@ -77,11 +77,12 @@ def saying_nonsense(_: Deadline) -> Iterable[Family]:
     return [Family(c.SERVER_OUTPUT, {("too", "short"): 1.0})]
 
 
-@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("punctual", [False, True])
 @pytest.mark.parametrize("act", [raising, raising_half_way, saying_nonsense])
 def test_a_collector_that_fails_costs_its_own_families_only(
-        act: Callable[[Deadline], Iterable[Family]], quick: bool) -> None:
-    page = scraped(scrape_of(Fake("gpu", lambda _: power(), quick), Fake("engines", act, quick)))
+        act: Callable[[Deadline], Iterable[Family]], punctual: bool) -> None:
+    page = scraped(scrape_of(Fake("gpu", lambda _: power(), punctual),
+                             Fake("engines", act, punctual)))
     assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
     assert c.SERVER_OUTPUT not in page
     assert page[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0, ("engines",): 0.0}
@@ -289,7 +290,7 @@ def test_a_thread_that_hangs_is_replaced_and_works_again_when_it_is_free(
     assert len(set(patient)) == 2
 
 
-def test_a_quick_collector_runs_in_the_scrapes_own_thread_while_the_slow_ones_work() -> None:
+def test_a_punctual_collector_runs_in_the_scrapes_own_thread_while_the_others_work() -> None:
     slow_works = threading.Event()
     seen: list[object] = []
 
@@ -297,11 +298,11 @@ def test_a_quick_collector_runs_in_the_scrapes_own_thread_while_the_slow_ones_wo
         slow_works.set()
         return []
 
-    def quick(_: Deadline) -> list[Family]:
+    def punctual(_: Deadline) -> list[Family]:
         seen.extend([slow_works.wait(5), threading.current_thread()])
         return power()
 
-    page = scraped(scrape_of(Fake("gpu", quick, quick=True), Fake("engines", slow)))
+    page = scraped(scrape_of(Fake("gpu", punctual, punctual=True), Fake("engines", slow)))
     assert seen == [True, threading.current_thread()]
     assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
     assert list(page[c.COLLECTOR_SUCCESS]) == [("gpu",), ("engines",)]

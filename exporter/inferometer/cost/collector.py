@@ -21,7 +21,7 @@ class CostCollector:
     """Accrues money as time passes; counters begin at 0 with the exporter."""
 
     name = "cost"
-    quick = True
+    punctual = True
 
     def __init__(self, config: Config, gpus: Callable[[], Sequence[Gpu]],
                  clock: Callable[[], float] = time.monotonic,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
-import io
+import re
 import socket
 import ssl
 import time
 import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from inferometer.engines.page import PageError
 
 # No OpenMetrics and no name escaping: engines then print the names their tables hold.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
+RECEIVED_AT_ONCE = 65536  # bytes
+LONGEST_LINE = 65536  # of a head
+MOST_HEADERS = 100
+_STATUS = re.compile(rb"HTTP/1\.\d (\d{3})(?: |$)")
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;|$)")
 
 
 @dataclass(frozen=True)
@@ -32,69 +37,129 @@ def fetch(url: str, access: Access, seconds: float) -> bytes:
     """The body of one GET, at most `access.max_bytes` long and within `seconds` in all.
 
     Redirects are not followed, and a compressed body is bounded by its unpacked size. Raises
-    PageError.
+    PageError, with a cause where there was no answer, or none in full.
     """
     deadline = time.monotonic() + seconds
     parts = urlsplit(url)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Accept": ACCEPT, "Accept-Encoding": "identity", "Connection": "close"}
-    token = access.token or _token(access.token_file)
-    if token:
-        if not (token.isascii() and token.isprintable()):  # http.client would say it aloud
-            raise PageError("the bearer token is no header's value")
-        headers["Authorization"] = f"Bearer {token}"
+    request = _request(parts, access)
     sock = _connect(parts.scheme, parts.hostname or "", parts.port, access, deadline)
-    # Without a port it would look for one in an IPv6 address.
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80)
-    connection.sock = _TimedSocket(sock, deadline)
     try:
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise PageError(f"HTTP status {response.status}")
-        if "html" in response.headers.get("Content-Type", "").lower():
+        sock.settimeout(_left(deadline))
+        sock.sendall(request)
+        stream = _Stream(sock, deadline)
+        status, headers = _head(stream)
+        if status != 200:
+            raise PageError(f"HTTP status {status}")
+        if "html" in headers.get("content-type", "").lower():
             raise PageError("HTML instead of metrics")
-        return _body(response, access.max_bytes)
+        return _body(stream, headers, access.max_bytes)
     except TimeoutError as error:
         raise PageError(f"no full answer within {seconds:.3g} s") from error
-    except http.client.IncompleteRead as error:
-        raise PageError("the body ended early") from error
-    except (OSError, ValueError, http.client.HTTPException, zlib.error) as error:
+    except (_AnswerError, EOFError) as error:
+        raise PageError(str(error) or "the body ended early") from error
+    except (OSError, zlib.error) as error:
         raise PageError(_reason(error)) from error
     finally:
         sock.close()
 
 
-class _TimedSocket:
-    """A socket whose every wait ends at one deadline, however slowly the bytes drip."""
+class _AnswerError(Exception):
+    """What came is no answer; the message says why in a few words."""
+
+
+class _Stream:
+    """What a peer sends, bounded by one deadline however slowly the bytes drip."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._received = b""
 
-    def sendall(self, data: bytes) -> None:
+    def some(self, most: int) -> bytes:
+        """At most so many bytes, none at the end."""
+        if not self._received:
+            self._receive()
+        taken, self._received = self._received[:most], self._received[most:]
+        return taken
+
+    def line(self) -> bytes:
+        """Up to the next line end, without it. Raises EOFError, _AnswerError."""
+        while b"\n" not in self._received:
+            if len(self._received) > LONGEST_LINE:
+                raise _AnswerError("a line without end")
+            if not self._receive():
+                raise EOFError
+        line, _, self._received = self._received.partition(b"\n")
+        return line.rstrip(b"\r")
+
+    def exactly(self, size: int) -> Iterator[bytes]:
+        """So many bytes, piece by piece. Raises EOFError."""
+        while size:
+            piece = self.some(size)
+            if not piece:
+                raise EOFError
+            size -= len(piece)
+            yield piece
+
+    def rest(self) -> Iterator[bytes]:
+        """All there is to come, piece by piece."""
+        while piece := self.some(RECEIVED_AT_ONCE):
+            yield piece
+
+    def chunks(self) -> Iterator[bytes]:
+        """The pieces of a chunked body; what follows the last one is left. Raises EOFError."""
+        while size := _chunk_size(self.line()):
+            yield from self.exactly(size)
+            self.line()
+
+    def _receive(self) -> bytes:
         self._sock.settimeout(_left(self._deadline))
-        self._sock.sendall(data)
-
-    def makefile(self, mode: str, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
-
-    def close(self) -> None:
-        """Nothing: http.client closes early, while the body is still to be read."""
+        received = self._sock.recv(RECEIVED_AT_ONCE)
+        self._received += received
+        return received
 
 
-class _TimedReader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        super().__init__()
-        self._sock = sock
-        self._deadline = deadline
+def _request(parts: SplitResult, access: Access) -> bytes:
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"GET {path} HTTP/1.1", f"Host: {parts.netloc}", f"Accept: {ACCEPT}",
+             "Accept-Encoding: identity", "Connection: close"]
+    token = access.token or _token(access.token_file)
+    if token:
+        if not (token.isascii() and token.isprintable()):
+            raise PageError("the bearer token is no header's value")
+        lines.append(f"Authorization: Bearer {token}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
 
-    def readable(self) -> bool:
-        return True
 
-    def readinto(self, buffer: object) -> int:
-        self._sock.settimeout(_left(self._deadline))
-        return self._sock.recv_into(buffer)  # type: ignore[arg-type]
+def _head(stream: _Stream) -> tuple[int, dict[str, str]]:
+    """Status and headers, by names in lower case. Raises OSError, _AnswerError."""
+    try:
+        while True:
+            first = _STATUS.match(stream.line())
+            if first is None:
+                raise _AnswerError("no HTTP")
+            headers = _headers(stream)
+            if not first[1].startswith(b"1"):  # which comes before the answer itself
+                return int(first[1]), headers
+    except EOFError as error:
+        raise _AnswerError("closed without an answer") from error
+
+
+def _headers(stream: _Stream) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for number, line in enumerate(iter(stream.line, b"")):
+        if number >= MOST_HEADERS:
+            raise _AnswerError(f"more than {MOST_HEADERS} headers")
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _chunk_size(line: bytes) -> int:
+    size = _CHUNK_SIZE.match(line)
+    if size is None:
+        raise EOFError
+    return int(size[1], 16)
 
 
 def _token(file: str) -> str:
@@ -119,25 +184,27 @@ def _connect(scheme: str, host: str, port: int | None, access: Access,
     return sock
 
 
-def _body(response: http.client.HTTPResponse, most: int) -> bytes:
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+def _body(stream: _Stream, headers: Mapping[str, str], most: int) -> bytes:
+    """The body, unpacked. Raises EOFError, OSError, zlib.error, _AnswerError, PageError."""
+    encoding = headers.get("content-encoding", "identity").lower()
     if encoding in ("gzip", "deflate"):
         unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
     elif encoding in ("", "identity"):
         unpack = None
     else:
         raise PageError(f"content encoding {encoding[:20]!r}")
-    framed = response.chunked or response.length is not None
+    chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+    length = headers.get("content-length", "")
+    framed = chunked or length.isdigit()
     body, size = bytearray(), 0
-    while chunk := response.read1(65536):
-        size += len(chunk)  # what follows a packed body's end would be kept as well
-        body += chunk if unpack is None else unpack.decompress(chunk, most + 1 - len(body))
+    for piece in (stream.chunks() if chunked else stream.exactly(int(length)) if framed
+                  else stream.rest()):
+        size += len(piece)  # what follows a packed body's end would be kept as well
+        body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
         if max(size, len(body)) > most:
             raise PageError(f"the page is larger than {most} bytes")
-    if response.length:
-        raise http.client.IncompleteRead(bytes(body), response.length)
     if unpack is not None and not unpack.eof:
-        raise PageError("the body ended early")
+        raise EOFError
     if not framed and unpack is None:  # closed to end it: a last line without end may be cut off
         del body[body.rfind(b"\n") + 1 :]
     return bytes(body)
@@ -155,7 +222,5 @@ def _reason(error: Exception) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no connection in time"
-    if type(error) in (http.client.BadStatusLine, http.client.UnknownProtocol):
-        return "no HTTP"  # what it is instead may differ each time
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"{type(error).__name__}: {text}"[:200]

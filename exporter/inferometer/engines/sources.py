@@ -168,7 +168,7 @@ class Total:
 
         def read(values: Values, kept: Kept) -> dict[Place, Value]:
             found = [(name, numbers(values)) for name, numbers in terms]
-            places = set(found[0][1]).intersection(*(here for _, here in found))
+            places = _shared([here for _, here in found])
             sums: dict[Place, Value] = {}
             for name, here in found:
                 for place in places:
@@ -218,7 +218,7 @@ class Quotient:
 
         def read(values: Values, _: Kept) -> dict[Place, Value]:
             parts, wholes = part(values), whole(values)
-            return {place: parts[place] / wholes[place] for place in parts.keys() & wholes.keys()
+            return {place: parts[place] / wholes[place] for place in _shared([parts, wholes])
                     if wholes[place] > 0 and 0 <= parts[place] <= wholes[place]}
 
         return read
@@ -303,8 +303,12 @@ class _Buckets:
 def _joined(read: list[dict[Place, float]], together: Callable[[list[float]], float]
             ) -> dict[Place, float]:
     """Numbers put together where all are there."""
-    places = set(read[0]).intersection(*read[1:])
-    return {place: together([here[place] for here in read]) for place in places}
+    return {place: together([here[place] for here in read]) for place in _shared(read)}
+
+
+def _shared(read: Sequence[Mapping[Place, object]]) -> list[Place]:
+    """The places that all of them have, in their order on the page."""
+    return [place for place in read[0] if all(place in here for here in read)]
 
 
 def _child(view: View, labels: Labels) -> Child:

@@ -17,7 +17,7 @@ class GpuCollector:
     """Says what the sampler knows of each GPU, as long as it is fresh."""
 
     name = "gpu"
-    quick = True
+    punctual = True
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler

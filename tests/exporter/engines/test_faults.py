@@ -216,12 +216,6 @@ def two_hundred_megabytes(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(megabyte)
 
 
-def endless_trailers(handler: BaseHTTPRequestHandler) -> None:
-    answering(b"0\r\n", b"Transfer-Encoding: chunked\r\n")(handler)
-    while True:
-        handler.wfile.write(b"X: y\r\n" * 1000)
-
-
 def noisy(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"+" + os.urandom(100).replace(b"\n", b"") + b"\n")
 
@@ -237,15 +231,14 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "drips its body": (dripping_body, LATE),
     "hangs half way": (hanging_half_way, LATE),
     "says continue for ever": (continuing_for_ever, LATE),
-    "sends trailers for ever": (endless_trailers, LATE),
-    "closes at once": (saying(b""), "RemoteDisconnected: .*"),
+    "closes at once": (saying(b""), "closed without an answer"),
     "resets half way": (resetting, "ConnectionResetError: Connection reset by peer"),
     "is no HTTP server": (saying(b"SSH-2.0-OpenSSH_9.6\r\n"), "no HTTP"),
     "sends something else each time": (noisy, "no HTTP"),
-    "sends a line without end": (saying(b"x" * 10**6), "LineTooLong: .*"),
+    "sends a line without end": (saying(b"x" * 10**6), "a line without end"),
     "speaks a later HTTP": (saying(b"HTTP/3.0 200 OK\r\n\r\n"), "no HTTP"),
-    "sends a header without end": (saying(HEAD + b"X: " + b"y" * 10**6), "LineTooLong: .*"),
-    "sends a thousand headers": (saying(HEAD + b"X: y\r\n" * 1000), "HTTPException: got more .*"),
+    "sends a header without end": (saying(HEAD + b"X: " + b"y" * 10**6), "a line without end"),
+    "sends a thousand headers": (saying(HEAD + b"X: y\r\n" * 1000), "more than 100 headers"),
     "answers 500": (sending(BUSY, 500), "HTTP status 500"),
     "answers 404": (sending(b"not found", 404), "HTTP status 404"),
     "answers 204": (saying(b"HTTP/1.1 204 No Content\r\n\r\n"), "HTTP status 204"),

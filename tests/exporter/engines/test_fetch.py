@@ -40,6 +40,17 @@ def test_a_chunked_page_is_put_together() -> None:
         assert fetch(f"{engine.url}/metrics", Access(), 5) == b"x 1\ny 2"
 
 
+def test_what_follows_the_last_chunk_is_not_waited_for() -> None:
+    def trailers_for_ever(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            b"4\r\nx 1\n\r\n0\r\n")
+        while True:
+            handler.wfile.write(b"X: y\r\n" * 1000)
+
+    with Engine(trailers_for_ever) as engine:
+        assert fetch(f"{engine.url}/metrics", Access(), 5) == b"x 1\n"
+
+
 def test_the_token_is_sent_and_never_told(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("s3cret\n")
