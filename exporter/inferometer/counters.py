@@ -96,10 +96,11 @@ class Wholes(Generic[K]):
         """The counter `key`, given all its children as they are now; there is one at least."""
         earlier = self._last.get(key)
         before, kept = earlier[1] if earlier else ({}, [])
-        lost = [value for child, value in before.items()
-                if child not in children or fell(value, children[child])]
-        if lost:
-            kept = [reduce(sum_of, [*kept, *lost])] if len(lost) < len(before) else []
+        if len(before) > 1 or kept:  # one alone is the counter, its resets too
+            lost = [value for child, value in before.items()
+                    if child not in children or fell(value, children[child])]
+            if lost:
+                kept = [reduce(sum_of, [*kept, *lost])] if len(lost) < len(before) else []
         self._last.put(key, (children, kept), at)
         return reduce(sum_of, [*children.values(), *kept])
 
