@@ -16,6 +16,7 @@ from inferometer.engines.page import Foreign, Page, PageError, Parser, Shape
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.table import Engine
 from inferometer.guard import LONGEST_VALUE
+from inferometer.threads import Threads
 
 LATE_TOLD_SECONDS = 600.0
 FACTS_KEPT_SECONDS = 600.0
@@ -23,6 +24,8 @@ FACTS_RETRY_SECONDS = 60.0  # where a document did not say all it should
 FACTS_SECONDS = 1.0  # for one document
 FACTS_BYTES = 2**20
 NO_ENGINE = "none of the known engines' metrics on the page"
+
+_THREADS = Threads("ask")  # of all targets: one that is gone leaves none behind
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +78,7 @@ class Target:
             if self._asking is not None and not self._asking.answered.is_set():
                 return self._asking
             question = _Question()
-            threading.Thread(target=self._answer, args=(question,), name=f"ask-{self.name}",
-                             daemon=True).start()
+            _THREADS.run(lambda: self._answer(question))
             self._asking = question
         return question
 
