@@ -24,7 +24,12 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
-FOREIGN = ("vllm:", "tgi_", "sglang:", "llamacpp:")
+FOREIGN = {
+    "vllm": "vllm:", "tgi": "tgi_", "sglang": "sglang:", "llama_cpp": "llamacpp:",
+    "tensorrt_llm": "trtllm_", "triton": "nv_inference", "lmdeploy": "lmdeploy:",
+    "nim": "num_request_max", "kserve": "request_postprocess_seconds",
+    "dynamo": "dynamo_frontend_", "dynamo_worker": "dynamo_component_", "sglang_router": "smg_",
+}
 MODULES = {
     ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."):
     file for file in sorted(PACKAGE.rglob("*.py"))
@@ -82,12 +87,12 @@ def test_only_one_module_imports_pynvml() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_an_engines_own_names_stand_in_its_table_only(module: str) -> None:
     text = MODULES[module].read_text(encoding="utf-8")
-    for table, prefix in zip(("vllm", "tgi", "sglang", "llama_cpp"), FOREIGN, strict=True):
+    for table, prefix in FOREIGN.items():
         if module != f"engines.{table}":
             assert prefix not in text
 
 
 def test_the_foreign_names_are_looked_for_where_they_are() -> None:
     """Else the test above could not fail."""
-    for table, prefix in zip(("vllm", "tgi", "sglang", "llama_cpp"), FOREIGN, strict=True):
+    for table, prefix in FOREIGN.items():
         assert prefix in MODULES[f"engines.{table}"].read_text(encoding="utf-8")

@@ -75,14 +75,20 @@ XIDS_KNOWN = (
     "144", "145", "146", "147", "148", "149", "150",
 )
 
-ENGINES = ("vllm", "tgi", "sglang", "llama_cpp", "unknown")
+ENGINES = (
+    "vllm", "tgi", "sglang", "llama_cpp", "tensorrt_llm", "triton", "lmdeploy", "nim", "kserve",
+    "dynamo", "dynamo_worker", "sglang_router", "unknown",
+)
+# They stand in front of engines, whose own pages count the same requests and tokens once more:
+# no sum may hold both.
+ROUTERS = ("dynamo", "sglang_router")
 OUTCOMES = ("success", "error", "rejected", "invalid", "abort")
 REASONS = (
     "stop", "length", "repetition", "finished",
-    "engine_error", "generation", "incomplete", "http_5xx",
-    "queue_requests", "queue_tokens", "overloaded", "http_429", "http_503",
-    "validation", "template", "http_4xx",
-    "abort", "dropped",
+    "engine_error", "generation", "incomplete", "timeout", "unavailable", "http_5xx",
+    "queue_requests", "queue_tokens", "queue_timeout", "overloaded", "http_429", "http_503",
+    "validation", "template", "not_found", "http_4xx",
+    "abort", "cancelled", "dropped",
     OTHER,
 )
 COST_CATEGORIES = ("gpu", "api", "storage", "vector_db", "network", "other", "overhead")

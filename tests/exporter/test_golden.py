@@ -35,6 +35,17 @@ PAGES = {
     "tgi": "tgi/tgi-3.3.5.prom",
     "sglang": "sglang/sglang-0.3.5.prom",
     "llama_cpp": "llama.cpp-0.6.0/after.prom",
+    "ray_serve": "ray-serve-2.60.0/busy.prom",
+    "tensorrt_llm": "documented/tensorrt_llm.prom",
+    "triton": "triton-public/triton_tensorrtllm-unknown.prom",
+    "triton-2.51": "triton-2.51.0/busy.prom",
+    "lmdeploy": "documented/lmdeploy-0.18.prom",
+    "nim": "nim/nim-1.0.0.prom",
+    "kserve": "kserve-0.21.0/after.prom",
+    "dynamo": "dynamo-1.6.1/frontend-after.prom",
+    "dynamo_worker": "dynamo-1.6.1/worker-own.prom",
+    "dynamo_worker-vllm": "dynamo-1.6.1/worker-busy.prom",
+    "sglang_router": "smg-1.13.0/queued.prom",
 }
 COST = """
 cost: {gpu_hour_usd: {NVIDIA H100 80GB HBM3: 3.6}}

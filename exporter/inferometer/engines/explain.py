@@ -80,7 +80,8 @@ def _signals(reading: Reading) -> Iterable[Row]:
         signal, counted = f"requests_{outcome}", _counted(plan.engine, outcome)
         source = reading.sources[signal]
         missing = f"no usable {' or '.join(counted)}" if counted else "the engine does not count it"
-        yield signal, source, missing if source == UNAVAILABLE else _named(plan, counted)
+        yield signal, source, missing if source == UNAVAILABLE else (
+            _named(plan, counted) or f"0 until there is {' or '.join(counted)}")
     for metric in c.SIGNAL_METRICS:
         taken = reading.taken.get(metric.signal, ())
         yield (metric.signal, reading.sources[metric.signal],

@@ -12,6 +12,8 @@ from inferometer.engines.table import Engine, Fact
 
 ENGINE = Engine(
     name="llama_cpp",
+    title="llama.cpp",
+    evidence="run",
     prefix="llamacpp:",
     spelling=re.compile(r"llamacpp[:_]"),
     signals={
@@ -42,4 +44,5 @@ ENGINE = Engine(
         r"|spec_decode_num_drafts_total|spec_decode_num_accepted_tokens_per_pos_total"
         r"|kv_cache_tokens"
     ),
+    unseen=frozenset({"kv_cache_usage"}),  # removed in 2025
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from inferometer.counters import Memory, Remainder, Wholes
 from inferometer.engines.sources import Child, Values
@@ -36,11 +36,11 @@ class Endings:
     def __init__(self, view: View) -> None:
         engine = view.engine
         self.native = [(request, request.series.by_label(view, request.label))
-                       for request in engine.requests]
+                       for request in engine.requests if request.tells(view)]
         self.difference = (engine.success.whole.numbers(view), engine.success.part.numbers(view)
                            ) if engine.success else None
         self.http = engine.http
-        self._counts_http = engine.http is not None and engine.http.name in view.families
+        self._counts_http = _counts_http(view)
         self._named, self._nameless = _responses(view)
 
     def responses(self, values: Values) -> Counts | None:
@@ -75,9 +75,9 @@ class Requests:
         """
         whole, part = ((read(values) for read in endings.difference) if endings.difference
                        else ({}, {}))
-        native = self._native(endings, values, set(whole), at)
+        native = self._native(endings, values, whole, at)
         counts = dict(native)
-        derived: set[str] = set()
+        derived = {request.otherwise[0] for request, _ in endings.native if request.series.derived}
         for place, total in self._difference(whole, part, at).items():
             counts[place, ("success", "finished")] = total
             derived.add("success")
@@ -96,14 +96,14 @@ class Requests:
                 counts[name] = _float(self._wholes.of(name, children, at))
         return counts
 
-    def _native(self, endings: Endings, values: Values, places: set[Place],
+    def _native(self, endings: Endings, values: Values, places: Iterable[Place],
                 at: float) -> dict[tuple[Place, Ending], float]:
         read = [(request, by_label(values)) for request, by_label in endings.native]
-        places = places.union(place for _, found in read for place, _ in found)
+        places = dict.fromkeys([*(place for _, found in read for place, _ in found), *places])
         counts: dict[tuple[Place, Ending], float] = {}
         children: dict[tuple[Place, Ending], dict[Child, float]] = {}
         for request, found in read:
-            for place in places if request.late else {place for place, _ in found}:
+            for place in places if request.late else dict.fromkeys(place for place, _ in found):
                 for ending in request.meaning.values() or (request.otherwise,):
                     counts.setdefault((place, ending), 0.0)
             for (place, value), series in found.items():
@@ -125,7 +125,7 @@ class Requests:
 
     def _beyond(self, http: Http | None, found: Counts | None,
                 native: dict[tuple[Place, Ending], float], at: float) -> dict[Ending, float]:
-        if http is None or found is None:
+        if http is None or not http.endings or found is None:
             return {}
         by_ending: dict[Ending, dict[Child, float]] = {e: {} for e in http.endings}
         for (code, child), count in found.items():
@@ -140,6 +140,14 @@ class Requests:
             remainder = self._remainders.setdefault(ending[1], Remainder())
             totals[ending] = remainder.add(children, parts, at)
         return totals
+
+
+def _counts_http(view: View) -> bool:
+    """Whether the page counts HTTP responses by route; an older one may not tell routes apart."""
+    http = view.engine.http
+    family = view.families.get(http.name) if http else None
+    return family is not None and http is not None and (
+        not family.samples or any(http.handler in sample.labels for sample in family.samples))
 
 
 def _responses(view: View) -> tuple[list[_Response], list[_Response]]:

@@ -1,4 +1,4 @@
-"""SGLang, with colons and with underscores.
+"""SGLang, with colons and with underscores, alone and in Dynamo's worker.
 
 From sglang/srt/observability/metrics_collector.py (0.5.23) and its forerunners back to 0.3.5.
 """
@@ -13,6 +13,8 @@ NO_PRIORITY = {"priority": ("",)}
 
 ENGINE = Engine(
     name="sglang",
+    title="SGLang",
+    evidence="captured",
     prefix="sglang:",
     spelling=re.compile(r"sglang[:_]"),
     models=("model_name", "name"),
@@ -89,15 +91,21 @@ ENGINE = Engine(
     unused=(
         r"(?:backup|cuda_graph|decode|dp_(?:attention|cooperation)|encoder|eplb|estimated|evict|get_loads"
         r"|grammar|hicache|kv|load_back|lora_pool|mamba|max_running|max_total_num_tokens|new_token"
-        r"|num_(?:bootstrap|decode|grammar|pages|paused|prefill|retracted|so|streaming|transfer"
+        r"|num_(?:bootstrap|decode|grammar|pages|paused|prefill|retract|so|streaming|transfer"
         r"|unique)|pending_prealloc|prealloc|prefetch|prefill|routing_key|scheduler|spec|startup"
         r"|storage|streaming_session|swa|weight).*"
         r"|cache_(?:hit_rate|config_info)|failed_session_recoveries_total"
         r"|forward_execution_seconds_total|full_token_usage|func_latency_seconds|fwd_occupancy"
+        r"|engine_(?:startup|load_weights)_time|num_running_reqs_offline_batch"
         r"|gen_throughput|(?:generation|prompt|uncached_prompt)_tokens_histogram"
         r"|graph_memory_usage_gb|http_requests_(?:active|total)|is_cuda_graph|num_used_tokens"
         r"|page_size|process_cpu_seconds_total|utilization|total_retracted_reqs"
         r"|avg_request_queue_latency|max_prefill_tokens|new_seq|cached_token"
         r"|request_(?:prompt|generation)_tokens"
     ),
+    unseen=frozenset({
+        "requests_error", "requests_rejected", "requests_invalid", "http_responses",
+        "time_per_output_token", "request_prefill", "input_tokens_cached",
+        "prefix_cache_hit_tokens", "preemptions", "start_time",
+    }),
 )

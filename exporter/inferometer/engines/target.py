@@ -6,8 +6,10 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from inferometer.catalogue import OTHER
@@ -28,6 +30,7 @@ NO_ENGINE = "none of the known engines' metrics on the page"
 _THREADS = Threads("ask")  # of all targets: one that is gone leaves none behind
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Target:
     def __init__(self, name: str, url: str, engines: tuple[Engine, ...], access: Access,
                  seconds: float, clock: Callable[[], float] = time.time) -> None:
         self.name = name
-        self.url = metrics_url(url)
+        self._urls = usual_urls(url, engines)
+        self.url = self._urls[0]  # where the page was last, or is looked for first
         self._engines = engines
         self._access = access
         self._seconds = seconds
@@ -126,12 +130,8 @@ class Target:
 
     def _read(self) -> State:
         at = self._clock()
-        page = self._parser.parse(fetch(self.url, self._access, self._seconds))
-        engine = self._recognised(page)
-        if not page.families:  # as before an engine's first request
-            engine = self._engine
-        if engine is None:
-            raise PageError(NO_ENGINE)
+        self.url, (page, engine) = first_that_reads(
+            dict.fromkeys((self.url, *self._urls)), self._page, self._seconds)
         if engine is not self._engine:
             self._engine, self._describer = engine, Describer()
             self._forget_facts()
@@ -144,6 +144,15 @@ class Target:
             self._forget_facts()
         model = reading.model if len(reading.model) <= LONGEST_VALUE else OTHER
         return State(True, engine.name, model, facts.version, at, reading)
+
+    def _page(self, url: str, seconds: float) -> tuple[Page, Engine]:
+        page = self._parser.parse(fetch(url, self._access, seconds))
+        engine = self._recognised(page)
+        if not page.families and url == self.url:  # as before an engine's first request
+            engine = self._engine
+        if engine is None:
+            raise PageError(NO_ENGINE)
+        return page, engine
 
     def _recognised(self, page: Page) -> Engine | None:
         if page.shape is not self._shape:
@@ -192,18 +201,42 @@ class _Question:
         self.error: Exception | None = None  # one that is a fault of ours
 
 
-def metrics_url(url: str) -> str:
-    """The page's URL: a bare endpoint means its /metrics."""
+def usual_urls(url: str, engines: tuple[Engine, ...]) -> tuple[str, ...]:
+    """Where the page may be: at the URL if it has a path, else where these engines have theirs."""
     parts = urlsplit(url)
-    return parts._replace(path="/metrics").geturl() if parts.path in ("", "/") else url
+    if parts.path not in ("", "/"):
+        return (url,)
+    paths = dict.fromkeys(("/metrics", *(path for engine in engines for path in engine.paths)))
+    return tuple(parts._replace(path=path).geturl() for path in paths)
+
+
+def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
+                     seconds: float) -> tuple[str, T]:
+    """The first of the URLs from which something is read, and what; within `seconds` in all.
+
+    Raises the first one's PageError. Where nothing answers at all, the others are not tried.
+    """
+    deadline = time.monotonic() + seconds
+    why = ""
+    for url in urls:
+        try:
+            return url, read(url, deadline - time.monotonic())
+        except PageError as error:
+            why = why or str(error)  # the error itself would hold on to the page
+            if error.__cause__ is not None:  # no answer, or none in time
+                break
+    raise PageError(why)
 
 
 def recognise(page: Mapping[str, Foreign], engines: tuple[Engine, ...]) -> Engine | None:
-    """The engine most of whose families are on the page, by their prefix; None if none is."""
-    counts = {engine.name: sum(engine.respell(name) is not None for name in page)
-              for engine in engines}
-    best = max(engines, key=lambda engine: counts[engine.name], default=None)
-    return best if best is not None and counts[best.name] else None
+    """The engine most of whose families are on the page; None if there is none of any.
+
+    A server around an engine gives way to the engine in it.
+    """
+    counts = [(engine, sum(engine.respell(name) is not None for name in page))
+              for engine in engines if engine.marks <= page.keys()]
+    held = [(not engine.wraps, count, engine) for engine, count in counts if count]
+    return max(held, key=itemgetter(0, 1))[2] if held else None
 
 
 def _dig(document: object, path: tuple[str | int, ...]) -> object:

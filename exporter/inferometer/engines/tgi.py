@@ -13,6 +13,8 @@ from inferometer.engines.table import Engine, Fact, Request
 
 ENGINE = Engine(
     name="tgi",
+    title="TGI",
+    evidence="captured",
     prefix="tgi_",
     spelling=re.compile(r"tgi_"),
     signals={
@@ -59,4 +61,5 @@ ENGINE = Engine(
         r"|batch_inference_(?:count|success|failure)"
         r"|batch_(?:forward|decode|filter|inference)_duration"
     ),
+    unseen=frozenset({"kv_cache_usage", "kv_cache_capacity_tokens", "start_time"}),
 )

@@ -34,7 +34,7 @@ class View:
         self._model = next((name for name in engine.models
                             if any(name in labels for labels in self._own_labels())), "")
         self.models = {labels[self._model] for labels in self._own_labels()
-                       if labels.get(self._model)}
+                       if labels.get(self._model)} - engine.nameless
         self.only_model = next(iter(self.models)) if len(self.models) == 1 else ""
 
     def family(self, name: str, *kinds: str) -> Foreign | None:
@@ -47,7 +47,10 @@ class View:
     def place(self, labels: Labels) -> Place:
         """Which model and which rank a sample speaks of."""
         rank = labels.get(self.engine.rank, "") if self._several_ranks else ""
-        return labels.get(self._model) or self.only_model, rank
+        model = labels.get(self._model, "")
+        if model in self.engine.nameless and not self.models:
+            model = ""  # a document beside the page may name it
+        return model or self.only_model, rank
 
     def _own_labels(self) -> Iterator[Labels]:
         for name in self.own:

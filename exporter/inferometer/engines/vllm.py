@@ -1,19 +1,34 @@
-"""vLLM: V1 names, every older one, and Ray's spellings of both.
+"""vLLM: V1 names, and every older one.
 
-From vLLM's vllm/v1/metrics/loggers.py (0.8 to 0.33) and vllm/engine/metrics.py (V0).
+From vLLM's vllm/v1/metrics/loggers.py (0.8 to 0.33) and vllm/engine/metrics.py (V0). Triton's
+backend and NVIDIA Dynamo pass these names through, the former with `model` for `model_name`.
 """
 
 import re
+from collections.abc import Callable
 
 from inferometer import catalogue as c
 from inferometer.engines.sources import Product, Series
-from inferometer.engines.table import Engine, Fact, Http, Request
+from inferometer.engines.table import Engine, Fact, Http, Request, Source
+
+
+def capacity(combine: Callable[[list[float]], float]) -> tuple[Source, ...]:
+    """Tokens that fit into the KV cache, of several series that say so put together."""
+    info = "vllm:cache_config_info"
+    return (
+        Series(info, label="kv_cache_size_tokens", combine=combine),
+        Product(Series(info, label="num_gpu_blocks", combine=combine),
+                Series(info, label="block_size", combine=max)),
+    )
+
 
 ENGINE = Engine(
     name="vllm",
+    title="vLLM",
+    evidence="run",
     prefix="vllm:",
-    spelling=re.compile(r"(?:ray_)?vllm[:_]"),
-    models=("model_name",),
+    spelling=re.compile(r"vllm[:_]"),
+    models=("model_name", "model"),
     rank="engine",
     signals={
         c.SERVER_TTFT: (Series("vllm:time_to_first_token_seconds"),),
@@ -39,13 +54,7 @@ ENGINE = Engine(
             Series("vllm:kv_cache_usage_perc", combine=max, most=1.0),
             Series("vllm:gpu_cache_usage_perc", combine=max, most=1.0),
         ),
-        c.SERVER_KV_CAPACITY: (
-            Series("vllm:cache_config_info", label="kv_cache_size_tokens", combine=max),
-            Product(
-                Series("vllm:cache_config_info", label="num_gpu_blocks", combine=max),
-                Series("vllm:cache_config_info", label="block_size", combine=max),
-            ),
-        ),
+        c.SERVER_KV_CAPACITY: capacity(max),
         # The gpu_prefix_cache_* pair of 0.8 counts blocks, not tokens: not taken.
         c.SERVER_PREFIX_QUERIES: (Series("vllm:prefix_cache_queries_total"),),
         c.SERVER_PREFIX_HITS: (Series("vllm:prefix_cache_hits_total"),),
@@ -105,4 +114,5 @@ ENGINE = Engine(
         r"|tokens_total|avg_(?:prompt|generation)_throughput_toks_per_s"
         r"|(?:nixl|mooncake|hf3fs|hisparse|umbp|simple_kv_offload)_.*"
     ),
+    unseen=frozenset({"spec_decode_draft_tokens", "spec_decode_accepted_tokens"}),
 )

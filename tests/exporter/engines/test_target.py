@@ -66,3 +66,100 @@ def test_scrapes_of_unlike_patience_make_no_news_of_an_engine_that_stays_the_sam
             read(target, patience)
     assert [record.message for record in caplog.records] == [
         "engine answers", "engine does not answer"]
+
+
+TRTLLM = fixture("documented/tensorrt_llm.prom")
+ITERATIONS = b'[{"iter": 1, "gpuMemUsage": 0}]'  # as trtllm-serve's /metrics
+
+
+def asked(engine: Engine) -> list[str]:
+    """The paths asked for since the last look, without those of documents beside the page."""
+    paths = [path for path, _ in engine.asked if path.endswith("metrics")]
+    engine.asked.clear()
+    return paths
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_bare_endpoint_is_tried_where_pages_usually_are_and_the_place_is_remembered(
+        slash: str) -> None:
+    with Engine(ITERATIONS) as engine:
+        engine.paths["/prometheus/metrics"] = TRTLLM
+        target = Target("t", engine.url + slash, ENGINES, Access(), 5.0)
+        assert read(target).engine == "tensorrt_llm"
+        assert asked(engine) == ["/metrics", "/prometheus/metrics"]
+        assert read(target).up
+        assert asked(engine) == ["/prometheus/metrics"]
+        assert target.url == f"{engine.url}/prometheus/metrics"
+
+
+def test_where_the_page_was_is_left_when_it_is_elsewhere() -> None:
+    with Engine(ITERATIONS) as engine:
+        engine.paths["/prometheus/metrics"] = TRTLLM
+        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        assert read(target).up
+        del engine.paths["/prometheus/metrics"]
+        assert read(target).why == "HTTP status 404"  # of where it was
+        engine.paths = {"/v1/metrics": fixture("nim/nim-1.0.0.prom")}
+        assert read(target).engine == "nim"
+        engine.serve(LLAMA)
+        del engine.paths["/v1/metrics"]
+        assert read(target).engine == "llama_cpp"
+
+
+def test_a_page_that_is_there_is_looked_for_nowhere_else() -> None:
+    with Engine(LLAMA) as engine:
+        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        for _ in range(3):
+            assert read(target).up
+        assert asked(engine) == ["/metrics"] * 3
+
+
+def test_a_url_with_a_path_is_taken_as_it_is() -> None:
+    with Engine(ITERATIONS) as engine:
+        engine.paths["/prometheus/metrics"] = TRTLLM
+        target = Target("t", f"{engine.url}/metrics", ENGINES, Access(), 5.0)
+        assert read(target).why == "no metrics on the page"
+        assert asked(engine) == ["/metrics"]
+
+
+def test_why_there_is_no_page_is_told_of_the_first_place() -> None:
+    with Engine(b"# TYPE node_load1 gauge\nnode_load1 0.5\n") as engine:
+        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        assert read(target).why == "none of the known engines' metrics on the page"
+        assert asked(engine) == ["/metrics", "/prometheus/metrics", "/v1/metrics"]
+
+
+def test_an_endpoint_that_answers_nothing_is_asked_once_and_within_its_time() -> None:
+    def hang(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(1)
+
+    with Engine(hang) as engine:
+        target = Target("t", engine.url, ENGINES, Access(), 0.2)
+        began = time.monotonic()
+        assert read(target).why == "no full answer within 0.2 s"
+        assert time.monotonic() - began < 0.9
+        assert asked(engine) == ["/metrics"]
+
+
+def test_all_places_together_get_the_time_of_one() -> None:
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.3)
+        send(handler, b"", 404)
+
+    with Engine(slow) as engine:
+        engine.paths |= {"/prometheus/metrics": slow, "/v1/metrics": slow}
+        target = Target("t", engine.url, ENGINES, Access(), 0.5)
+        began = time.monotonic()
+        assert read(target).why == "HTTP status 404"
+        assert time.monotonic() - began < 0.7
+        assert asked(engine) == ["/metrics", "/prometheus/metrics"]
+
+
+def test_a_model_that_the_page_calls_undefined_is_asked_for() -> None:
+    with Engine(ITERATIONS) as engine:
+        engine.paths |= {"/prometheus/metrics": fixture("documented/tensorrt_llm-1.1.prom"),
+                         "/v1/models": models("llama"), "/version": '{"version": "1.1.0"}'}
+        state = read(Target("t", engine.url, ENGINES, Access(), 5.0))
+        assert (state.engine, state.model, state.version) == ("tensorrt_llm", "llama", "1.1.0")
+        assert state.reading is not None
+        assert set(state.reading.points[c.SERVER_TTFT]) == {("llama", "")}

@@ -1,0 +1,31 @@
+"""KServe's Python model server.
+
+From kserve/metrics.py and model.py; 0.21 was run. Prediction is timed without what comes before
+and after it, and OpenAI's routes not at all: there is no duration of requests. Of several workers
+each page shows one, and which is chance. With vLLM behind it the page is vLLM's.
+"""
+
+from inferometer import catalogue as c
+from inferometer.engines.sources import Series
+from inferometer.engines.table import Engine, Request, exactly
+
+STEPS = ("preprocess", "predict", "postprocess", "explain")
+NAMES = tuple(f"request_{step}_seconds" for step in STEPS)
+
+ENGINE = Engine(
+    name="kserve",
+    title="KServe",
+    evidence="run",
+    prefix="",
+    spelling=exactly(NAMES),
+    marks=frozenset(NAMES[:3]),  # the fourth came later
+    wraps=True,
+    models=("model_name",),
+    signals={c.SERVER_START: (Series("process_start_time_seconds"),)},
+    # What a failed request does not reach; the steps before are timed even if they fail.
+    requests=(
+        Request(Series("request_postprocess_seconds", part="_count", derived=True),
+                otherwise=("success", "finished")),
+    ),
+    unused=r"request_(?:preprocess|predict|explain)_seconds",
+)
