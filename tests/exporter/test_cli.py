@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from inferometer import __version__, cli
+from inferometer.engines.discovery import USUAL_PORTS
 from tests.exporter.process import ALONE, ANYWHERE, command, ready, started
 from tests.exporter.support import Engine, exporter, fixture, free_port, send, wait_for
 
@@ -153,7 +154,7 @@ def test_the_usual_ports_are_looked_at_when_nothing_is_configured() -> None:
     with started(*ANYWHERE) as running:
         wait_for(lambda: running.printed[-1].startswith("  engines  "), 15)
         assert running.printed[-1].endswith(
-            "looking on 127.0.0.1, ports 8000, 8080, 3000, 30000, every 10 s\n")
+            f"looking on 127.0.0.1, ports {', '.join(map(str, USUAL_PORTS))}, every 10 s\n")
 
 
 def test_logs_are_json_on_standard_error_and_tell_changes_only(tmp_path: Path) -> None:

@@ -9,11 +9,18 @@ from collections.abc import Callable, Sequence
 from inferometer.engines.fetch import Access, fetch
 from inferometer.engines.page import PageError, Parser
 from inferometer.engines.table import Engine
-from inferometer.engines.target import Target, metrics_url, recognise
+from inferometer.engines.target import (
+    NO_ENGINE,
+    Target,
+    first_that_reads,
+    recognise,
+    usual_urls,
+)
 
-# vLLM and NIM; TGI in a container and llama.cpp; TGI; SGLang.
-USUAL_PORTS = (8000, 8080, 3000, 30000)
-PROBE_SECONDS = 1.0
+# vLLM, NIM, trtllm-serve and Dynamo; TGI in a container, llama.cpp and KServe; TGI; SGLang;
+# Triton; Dynamo's workers; LMDeploy; SGLang's router.
+USUAL_PORTS = (8000, 8080, 3000, 30000, 8002, 8081, 23333, 29000)
+PROBE_SECONDS = 1.0  # for one port
 PROBE_BYTES = 2**22
 
 log = logging.getLogger(__name__)
@@ -55,10 +62,17 @@ class Discovery:
     def _try(self, port: int) -> None:
         url = f"http://127.0.0.1:{port}"
         try:
-            body = fetch(metrics_url(url), Access(max_bytes=PROBE_BYTES), PROBE_SECONDS)
-            engine = recognise(Parser().parse(body).families, self._engines)
+            _, engine = first_that_reads(
+                usual_urls(url, self._engines), self._recognised, PROBE_SECONDS)
         except PageError:
             return
         if engine is not None:
             log.info("engine found", extra={"url": url, "engine": engine.name})
             self._found[port] = self._make(f"127.0.0.1:{port}", url)
+
+    def _recognised(self, url: str, seconds: float) -> Engine | None:
+        """What the page is; None if it is another's, which has no further one to look for."""
+        page = Parser().parse(fetch(url, Access(max_bytes=PROBE_BYTES), seconds))
+        if not page.families:
+            raise PageError(NO_ENGINE)
+        return recognise(page.families, self._engines)

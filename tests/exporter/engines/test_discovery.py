@@ -134,7 +134,20 @@ def test_finding_an_engine_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_the_usual_ports_are_those_engines_choose_by_themselves() -> None:
-    assert {8000, 8080, 3000, 30000} == set(USUAL_PORTS)
+    assert {8000, 8080, 3000, 30000, 8002, 8081, 23333, 29000} == set(USUAL_PORTS)
+
+
+def test_a_page_that_is_not_at_the_usual_path_is_found() -> None:
+    with Engine(b'[{"iter": 1}]') as engine, discovery([engine.port]) as looking:
+        engine.paths["/prometheus/metrics"] = fixture("documented/tensorrt_llm.prom")
+        (target,) = wait_for(looking.targets)
+        assert kind(target) == "tensorrt_llm"
+
+
+def test_another_exporter_is_asked_at_one_path_alone() -> None:
+    with Engine(NO_ENGINES["another exporter"]) as server, discovery([server.port]):
+        wait_for(lambda: len(server.asked) >= 3)
+        assert {path for path, _ in server.asked} == {"/metrics"}
 
 
 def test_the_exporter_finds_engines_beside_itself_and_never_asks_itself(tmp_path: Path) -> None:
