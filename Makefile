@@ -26,8 +26,9 @@ check: $(VENV)/installed-dev ## Lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-golden: $(VENV)/installed-dev ## Record the golden pages anew; read the difference
-	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py
+golden: $(VENV)/installed-dev ## Record the golden pages and the matrix anew; read the difference
+	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py \
+		tests/exporter/engines/test_matrix.py
 
 .PHONY: browser
 browser: ## Debian's chromium, where it is missing

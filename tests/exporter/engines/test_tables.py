@@ -9,12 +9,14 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines import ENGINES
+from inferometer.engines.matrix import claims
 from inferometer.engines.page import Parser
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.requests import INFERENCE
+from inferometer.engines.table import EVIDENCE, Engine
 from inferometer.engines.target import recognise
 from inferometer.samples import Histogram, Value
-from tests.exporter.support import fixture
+from tests.exporter.support import FIXTURES, fixture
 
 
 class Player:
@@ -24,14 +26,12 @@ class Player:
         self._parser = Parser()
         self._describer = Describer()
         self._at = 1000.0
-        self.engine = ""
 
     def play(self, page: bytes | str) -> Reading:
         body = page.encode() if isinstance(page, str) else page
         parsed = self._parser.parse(body)
         engine = recognise(parsed.families, ENGINES)
         assert engine is not None
-        self.engine = engine.name
         self._at += 1.0
         return self._describer.describe(engine, parsed, Facts(), self._at)
 
@@ -66,21 +66,76 @@ def exposition(name: str, kind: str, *samples: str) -> str:
     return f"# TYPE {name} {kind}\n" + "".join(f"{line}\n" for line in samples)
 
 
+SERVERS = {
+    "vLLM": ("vllm-0.32.0", "vllm-0.8.5", "vllm-public/vllm-unknown.prom",
+             "dynamo-1.6.1/worker-busy.prom", "documented/triton-with-vllm.prom"),
+    "vLLM on Ray Serve": ("ray-serve-2.60.0", "vllm-public/ray_serve_llm-2.32.0.prom"),
+    "TGI": ("tgi",),
+    "SGLang": ("sglang", "dynamo-public/worker-sglang-2026-01.prom"),
+    "llama.cpp": ("llama.cpp-0.6.0",),
+    "TensorRT-LLM": ("dynamo-public/worker-tensorrt_llm-2026-01.prom",
+                     "documented/tensorrt_llm.prom", "documented/tensorrt_llm-1.1.prom"),
+    "Triton": ("triton-2.51.0", "triton-public", "documented/triton.prom"),
+    "LMDeploy": ("documented/lmdeploy-0.18.prom",),
+    "NIM 1": ("nim",),
+    "KServe": ("kserve-0.21.0", "kserve-public"),
+    "Dynamo frontend": ("dynamo-1.6.1/frontend-busy.prom", "dynamo-1.6.1/frontend-after.prom",
+                        "dynamo-public/dynamo-unknown.prom",
+                        "dynamo-public/frontend-2026-01.prom"),
+    "Dynamo worker": ("dynamo-1.6.1/worker-own.prom",
+                      "dynamo-public/dynamo_component-unknown.prom"),
+    "SGLang router": ("sglang-router-0.3.2", "smg-1.13.0", "documented/sglang_router-grpc.prom"),
+}
 PAGES = {
-    "vllm-0.32.0/busy.prom": "vllm", "vllm-0.8.5/busy.prom": "vllm",
-    "vllm-0.8.5/idle.prom": "vllm", "vllm-public/vllm-unknown.prom": "vllm",
-    "vllm-public/ray_serve_llm-2.32.0.prom": "vllm", "tgi/tgi-3.3.5.prom": "tgi",
-    "sglang/sglang-0.3.5.prom": "sglang", "sglang/sglang-0.4.0.prom": "sglang",
-    "llama.cpp-0.6.0/busy.prom": "llama_cpp",
+    str(page.relative_to(FIXTURES / "engines")): title
+    for title, places in SERVERS.items() for place in places
+    for page in sorted((FIXTURES / "engines" / place).glob("*.prom"))
+    or [FIXTURES / "engines" / place]
 }
 
 
-@pytest.mark.parametrize(("page", "engine"), PAGES.items())
+def test_every_fixture_is_a_page_of_an_engine() -> None:
+    there = {str(page.relative_to(FIXTURES / "engines"))
+             for page in (FIXTURES / "engines").rglob("*.prom")}
+    assert set(PAGES) == there
+
+
+@pytest.mark.parametrize(("page", "title"), PAGES.items())
 def test_the_kind_is_read_off_the_page_and_no_family_of_it_is_unknown(
-        page: str, engine: str) -> None:
-    player = Player()
-    assert player.play(fixture(page)).unknown == 0
-    assert player.engine == engine
+        page: str, title: str) -> None:
+    plan = play(fixture(page)).plan
+    assert plan.engine.title == title
+    assert plan.unknown == []
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.title)
+def test_what_a_table_claims_is_on_a_page_of_a_server_or_marked_as_never_seen(
+        engine: Engine) -> None:
+    """What no server's page shows is said to be so, in the table and in the matrix."""
+    assert engine.evidence in EVIDENCE
+    assert engine.name in c.ENGINES
+    claimed = {signal for signal, source in claims(engine).items() if source != "unavailable"}
+    seen = {signal for page, title in PAGES.items()
+            if title == engine.title and not page.startswith("documented/")
+            for signal, source in play(fixture(page)).sources.items() if source != "unavailable"}
+    if any("max_model_length" in fact.wanted for fact in engine.facts):
+        seen.add(c.SERVER_MAX_LENGTH.signal)  # said beside the page
+    assert bool(seen) == (engine.evidence != "documented")
+    assert claimed - seen == (engine.unseen if seen else claimed)
+    assert seen <= claimed
+
+
+@pytest.mark.parametrize("title", [title for title, places in SERVERS.items()
+                                   if any("documented" in place for place in places)])
+def test_what_was_never_seen_is_read_off_a_page_as_documented(title: str) -> None:
+    """All of it, where the engine is known by little but its documents."""
+    if title == "vLLM":
+        return  # its page here is about Triton
+    engine = next(engine for engine in ENGINES if engine.title == title)
+    read = {signal for page in PAGES if PAGES[page] == title
+            for signal, source in play(fixture(page)).sources.items() if source != "unavailable"}
+    assert engine.unseen <= read
+    assert {signal for signal, source in claims(engine).items() if source != "unavailable"} == read
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -271,11 +326,9 @@ def test_a_ratio_that_is_none_is_left_out(value: str) -> None:
     assert reading.sources["kv_cache_usage"] == "unavailable"
 
 
-@pytest.mark.parametrize(("new", "old"), [("ray_vllm_", "vllm:"), ("vllm_", "vllm:"),
-                                          ("ray_vllm:", "vllm:")])
-def test_vllm_is_read_alike_in_every_spelling(new: str, old: str) -> None:
+def test_vllm_is_read_alike_with_colons_and_underscores() -> None:
     page = fixture("vllm-0.32.0/busy.prom").decode()
-    assert play(page.replace(old, new)).points == play(page).points
+    assert play(page.replace("vllm:", "vllm_")).points == play(page).points
 
 
 def test_sglang_is_read_alike_with_colons_and_underscores() -> None:
@@ -572,3 +625,375 @@ def test_an_abort_of_the_engine_is_no_error() -> None:
     assert ended(reading, "abort") == {"abort": 2}
     assert ended(reading, "error") == {"engine_error": 1}
     assert ended(reading, "success")["finished"] == 3
+
+
+def value(page: str, metric: Metric) -> Value | None:
+    return only(play(fixture(page)), metric)
+
+
+def without(page: str, prefix: str) -> str:
+    """The page without the families whose names begin so."""
+    lines = fixture(page).decode().splitlines(keepends=True)
+    names = (line.split(" ", 3)[2] if line.startswith("# ") else line for line in lines)
+    return "".join(line for line, name in zip(lines, names, strict=True)
+                   if not name.startswith(prefix))
+
+
+RAY = "ray-serve-2.60.0/busy.prom"
+
+
+@pytest.mark.parametrize("spelling", ["ray_vllm_", "ray_vllm:"])
+def test_ray_tells_replicas_apart_and_they_are_one_engine(spelling: str) -> None:
+    reading = play(fixture(RAY).decode().replace("ray_vllm_", spelling))
+    assert points(reading, c.SERVER_OUTPUT) == {("tiny", ""): 738 + 713}
+    assert only(reading, c.SERVER_RUNNING) == 4 + 4
+    assert only(reading, c.SERVER_KV_CAPACITY) == 3072 + 3072
+    assert histogram(reading, c.SERVER_TTFT).counts[-1] == 4 + 7
+    assert ended(reading, "success")["length"] == 3
+
+
+def test_the_fill_of_rays_replicas_is_the_fullest_ones() -> None:
+    page = fixture(RAY).decode().replace("0.3913043478260869", "0.9", 1)
+    assert only(play(page), c.SERVER_KV_USAGE) == 0.9
+
+
+def test_rays_sums_are_those_of_the_middles_of_buckets() -> None:
+    """Known, and passed on: the counts are right."""
+    queue = histogram(play(fixture(RAY)), c.SERVER_QUEUE)
+    assert (queue.bounds[0], queue.counts[0]) == (0.3, 3)
+    assert queue.total == pytest.approx(3 * 0.3 / 2)
+
+
+def test_the_process_that_serves_rays_page_is_not_the_engine() -> None:
+    assert b"\nprocess_start_time_seconds " in fixture(RAY)
+    assert value(RAY, c.SERVER_START) is None
+
+
+DYNAMO = "dynamo-1.6.1/frontend-after.prom"
+
+
+def test_dynamo_says_what_its_page_says() -> None:
+    reading = play(fixture(DYNAMO))
+    assert reading.model == "Tiny/Model"  # not the name it has for what it does not serve
+    assert only(reading, c.SERVER_INPUT) == 17988
+    assert only(reading, c.SERVER_INPUT_CACHED) == 9728
+    assert only(reading, c.SERVER_OUTPUT) == 9307
+    assert only(reading, c.SERVER_MAX_LENGTH) == 2048
+    assert histogram(reading, c.SERVER_TTFT).counts[-1] == 51
+    assert histogram(reading, c.SERVER_ITL).counts[-1] == 9256
+
+
+def test_dynamo_tells_why_requests_failed() -> None:
+    reading = play(fixture(DYNAMO))
+    counted = points(reading, c.SERVER_REQUESTS)
+    assert {key: count for key, count in counted.items() if count} == {
+        ("Tiny/Model", "", "success", "finished"): 17 + 22,
+        ("Tiny/Model", "", "abort", "cancelled"): 12,
+        ("Tiny/Model", "", "invalid", "validation"): 2,
+        ("unknown_model", "", "invalid", "not_found"): 6,
+    }
+    assert counted["Tiny/Model", "", "rejected", "overloaded"] == 0  # from the first success on
+    assert counted["Tiny/Model", "", "error", "engine_error"] == 0
+
+
+@pytest.mark.parametrize(("error", "ending"), [
+    ("validation", ("invalid", "validation")), ("not_found", ("invalid", "not_found")),
+    ("overload", ("rejected", "overloaded")), ("unavailable", ("error", "unavailable")),
+    ("cancelled", ("abort", "cancelled")), ("response_timeout", ("error", "timeout")),
+    ("internal", ("error", "engine_error")), ("not_implemented", ("error", "http_5xx")),
+    ("of_a_later_version", ("error", "engine_error")),
+])
+def test_an_error_of_dynamo_is_whose_fault_it_is(error: str, ending: tuple[str, str]) -> None:
+    page = exposition("dynamo_frontend_requests_total", "counter",
+                      f'dynamo_frontend_requests_total{{error_type="{error}",model="m",'
+                      'status="error"} 5')
+    counted = points(play(page), c.SERVER_REQUESTS)
+    assert {key[2:]: count for key, count in counted.items() if count} == {ending: 5}
+
+
+def test_where_dynamo_tells_no_type_of_error_none_is_claimed() -> None:
+    page = fixture("dynamo-public/frontend-2026-01.prom").decode()
+    page += ('dynamo_frontend_requests_total{endpoint="chat_completions",model="m",'
+             'request_type="unary",status="error"} 7\n')
+    reading = play(page)
+    assert ended(reading, "success") == {"finished": 1}
+    assert reading.sources["requests_success"] == "native"
+    for outcome in ("error", "rejected", "invalid", "abort"):
+        assert ended(reading, outcome) == {}
+        assert reading.sources[f"requests_{outcome}"] == "unavailable"
+
+
+def test_what_dynamo_calls_queued_may_be_in_prefill_and_is_not_said_to_wait() -> None:
+    reading = play(fixture("dynamo-1.6.1/frontend-busy.prom"))
+    assert only(reading, c.SERVER_WAITING) is None
+    assert points(reading, c.SERVER_RUNNING)["Tiny/Model", ""] == 12 - 8
+    assert reading.sources["requests_running"] == "derived"
+
+
+def test_a_workers_page_in_dynamo_is_the_engines() -> None:
+    page = "dynamo-1.6.1/worker-busy.prom"
+    reading = play(fixture(page))
+    assert reading.plan.engine.name == "vllm"
+    assert reading.plan.models == {"Tiny/Model"}
+    assert only(reading, c.SERVER_RUNNING) == 4
+    assert only(reading, c.SERVER_WAITING) == 8
+    assert only(reading, c.SERVER_OUTPUT) == 2655
+    assert ended(reading, "success") == {"stop": 4, "length": 6, "repetition": 0}
+    own = play(without(page, "vllm:"))
+    assert own.plan.engine.name == "dynamo_worker"
+    assert only(own, c.SERVER_KV_USAGE) == only(reading, c.SERVER_KV_USAGE) != 0
+
+
+def test_of_a_workers_endpoints_one_does_inference_and_of_its_requests_none_is_counted() -> None:
+    reading = play(fixture("dynamo-1.6.1/worker-own.prom"))
+    assert histogram(reading, c.SERVER_DURATION).counts[-1] == 24
+    assert points(reading, c.SERVER_REQUESTS) == {}
+    other = fixture("dynamo-1.6.1/worker-own.prom").decode().replace("generate", "clear_kv_blocks")
+    assert only(play(other), c.SERVER_DURATION) is None
+
+
+def test_what_stands_in_front_of_engines_is_said_to() -> None:
+    fronts = {page: play(fixture(page)).plan.engine for page in PAGES
+              if "frontend" in page or "router" in page or "smg" in page}
+    assert {engine.name for engine in fronts.values()} == set(c.ROUTERS)
+    assert set(c.ROUTERS) <= set(c.ENGINES)
+    for page in ("dynamo-1.6.1/worker-busy.prom", "dynamo-1.6.1/worker-own.prom"):
+        assert play(fixture(page)).plan.engine.name not in c.ROUTERS
+
+
+ROUTER = "smg-1.13.0/queued.prom"
+
+
+def test_the_router_tells_how_requests_ended_and_why_some_never_reached_a_worker() -> None:
+    reading = play(fixture(ROUTER))
+    assert ended(reading, "success") == {"finished": 10}  # and not the list of models
+    assert ended(reading, "rejected") == {"http_429": 56, "queue_timeout": 2}
+    assert ended(reading, "invalid") == {"http_4xx": 2}
+    assert ended(reading, "abort") == {"cancelled": 3}
+    assert ended(reading, "error") == {"http_5xx": 0}
+    by_class = {key[1]: count for key, count in points(reading, c.SERVER_HTTP).items()}
+    assert by_class == {"2xx": 10, "3xx": 0, "4xx": 2 + 3 + 56, "5xx": 2}
+
+
+def test_without_a_worker_the_router_fails_and_does_not_reject() -> None:
+    page = fixture(ROUTER).decode().replace("admission_queue_timeout", "no_available_workers")
+    assert ended(play(page), "error") == {"http_5xx": 0, "unavailable": 2}
+
+
+def test_where_the_router_cannot_tell_health_checks_from_requests_none_is_counted() -> None:
+    reading = play(fixture("sglang-router-0.3.2/after.prom"))
+    assert b"smg_http_responses_total{status_code" in fixture("sglang-router-0.3.2/after.prom")
+    assert points(reading, c.SERVER_REQUESTS) == {}
+    assert points(reading, c.SERVER_HTTP) == {}
+    assert reading.sources["http_responses"] == "unavailable"
+
+
+def test_a_duration_that_ends_with_the_head_of_a_stream_is_none() -> None:
+    assert b"smg_router_request_duration_seconds_count" in fixture(ROUTER)
+    assert value(ROUTER, c.SERVER_DURATION) is None
+
+
+def test_the_routers_view_of_its_workers_is_not_its_own() -> None:
+    page = fixture(ROUTER).decode()
+    assert 'smg_engine_running_requests{worker="http://127.0.0.1:18010"' in page
+    assert only(play(page), c.SERVER_RUNNING) is None
+    assert only(play(page.replace("smg_admission_queue_depth 0", "smg_admission_queue_depth 7")),
+                c.SERVER_WAITING) == 7
+
+
+def test_the_first_token_of_split_workers_is_not_timed_from_the_start() -> None:
+    page = fixture("documented/sglang_router-grpc.prom").decode()
+    assert histogram(play(page), c.SERVER_TTFT).counts == (3, 7, 9, 9)
+    assert histogram(play(page), c.SERVER_TPOT).total == 0.117
+    assert only(play(page), c.SERVER_OUTPUT) is None  # of what is streamed alone
+    assert only(play(page.replace('"regular"', '"pd"')), c.SERVER_TTFT) is None
+
+
+TRITON = "triton-2.51.0/after.prom"
+
+
+def test_triton_counts_each_model_of_an_ensemble_under_its_own_name() -> None:
+    counted = points(play(fixture(TRITON)), c.SERVER_REQUESTS)
+    ended_well = {key[0]: count for key, count in counted.items() if key[2] == "success"}
+    assert ended_well == {"pre": 4, "llm": 11, "chat": 3, "plain": 8}
+    assert counted["chat", "", "error", "engine_error"] == 2
+
+
+def test_triton_tells_why_requests_failed() -> None:
+    reading = play(fixture("documented/triton.prom"))
+    assert ended(reading, "rejected") == {"overloaded": 2}
+    assert ended(reading, "abort") == {"cancelled": 3}
+    assert ended(reading, "error") == {"engine_error": 1 + 1}
+    assert ended(play(fixture("triton-public/triton-unknown.prom")), "rejected") == {
+        "overloaded": 0}
+
+
+def test_what_waits_for_a_model_of_triton_is_told() -> None:
+    waiting = points(play(fixture("triton-2.51.0/busy.prom")), c.SERVER_WAITING)
+    assert waiting == {("pre", ""): 0, ("llm", ""): 9, ("chat", ""): 0, ("plain", ""): 0}
+
+
+def test_tritons_milliseconds_become_seconds_and_its_microseconds_no_distribution() -> None:
+    reading = play(fixture("documented/triton.prom"))
+    assert histogram(reading, c.SERVER_TTFT) == Histogram(
+        (0.1, 0.5, 2.0, 5.0), (12, 50, 59, 59, 59), 14.75)
+    assert points(play(fixture(TRITON)), c.SERVER_DURATION) == {}
+    assert points(play(fixture(TRITON)), c.SERVER_QUEUE) == {}
+
+
+def test_a_family_that_mixes_counts_sizes_and_a_ratio_is_taken_apart() -> None:
+    new = play(fixture("documented/triton.prom"))
+    assert only(new, c.SERVER_KV_USAGE) == 0.25
+    assert only(new, c.SERVER_KV_CAPACITY) == 6240 * 64
+    assert only(new, c.SERVER_RUNNING) == 8
+    assert only(new, c.SERVER_WAITING) == 3  # in the engine, not in front of it
+    assert only(new, c.SERVER_OUTPUT) == 1770
+    old = play(fixture("triton-public/triton_tensorrtllm-unknown.prom"))
+    assert only(old, c.SERVER_KV_USAGE) == 1 / 6239
+    assert only(old, c.SERVER_KV_CAPACITY) == 6239 * 64
+    assert only(old, c.SERVER_RUNNING) == 1
+    assert only(old, c.SERVER_WAITING) is None
+
+
+def test_vllm_in_triton_is_vllm() -> None:
+    reading = play(fixture("documented/triton-with-vllm.prom"))
+    assert reading.model == "vllm_model"
+    assert only(reading, c.SERVER_OUTPUT) == 16
+
+
+TRTLLM = "documented/tensorrt_llm.prom"
+
+
+def test_tensorrt_llm_says_what_its_page_says() -> None:
+    reading = play(fixture(TRTLLM))
+    assert reading.model == "llama-3.1-8b"
+    assert only(reading, c.SERVER_INPUT) == 5200
+    assert only(reading, c.SERVER_OUTPUT) == 2600
+    assert only(reading, c.SERVER_RUNNING) == 6
+    assert only(reading, c.SERVER_WAITING) == 2
+    assert only(reading, c.SERVER_KV_USAGE) == 0.25
+    assert only(reading, c.SERVER_DRAFT) == 300
+    assert only(reading, c.SERVER_ACCEPTED) == 210
+    assert only(reading, c.SERVER_MAX_LENGTH) == 8192
+    assert histogram(reading, c.SERVER_PREFILL).total == 1.0
+
+
+def test_blocks_become_tokens_where_their_size_is_known_and_reused_ones_do_not() -> None:
+    reading = play(fixture(TRTLLM))
+    assert only(reading, c.SERVER_KV_CAPACITY) == 1000 * 32
+    assert only(reading, c.SERVER_PREFIX_HITS) == 1920  # tokens, and not 60 blocks of 32
+    assert only(reading, c.SERVER_PREFIX_QUERIES) == 5200
+
+
+def test_each_process_of_tensorrt_llm_speaks_of_the_same_engine() -> None:
+    gauge = 'trtllm_num_requests_running{engine_type="pytorch",model_name="llama-3.1-8b",pid='
+    page = fixture(TRTLLM).decode() + f'{gauge}"4712"}} 5.0\n'
+    assert only(play(page), c.SERVER_RUNNING) == 6
+
+
+def test_a_request_of_tensorrt_llm_that_went_on_elsewhere_did_not_end() -> None:
+    reading = play(fixture(TRTLLM))
+    assert ended(reading, "success") == {"stop": 40, "length": 8}
+    assert ended(reading, "abort") == {"cancelled": 3}
+    assert ended(reading, "error") == {"timeout": 1}
+    assert ended(reading, "invalid") == {"http_4xx": 4}
+
+
+def test_errors_that_tensorrt_llm_does_not_count_are_not_claimed_to_be_none() -> None:
+    reading = play(fixture("dynamo-public/worker-tensorrt_llm-2026-01.prom"))
+    assert ended(reading, "success") == {"stop": 0, "length": 2}
+    for outcome in ("error", "invalid", "rejected"):
+        assert reading.sources[f"requests_{outcome}"] == "unavailable"
+
+
+@pytest.mark.parametrize("spelling", ["trtllm:", "trtllm_"])
+def test_tensorrt_llm_is_read_alike_without_a_prefix_and_with_those_dynamo_gives_it(
+        spelling: str) -> None:
+    page = fixture("documented/tensorrt_llm-1.1.prom").decode()
+    plain = play(page)
+    assert plain.model == ""  # undefined, says the page
+    assert histogram(plain, c.SERVER_DURATION).counts == (0, 1, 2, 2)
+    assert play(re.sub(r"(?m)^(# TYPE )?(\w)", rf"\1{spelling}\2", page)).points == plain.points
+
+
+def test_a_page_with_some_of_the_names_that_have_no_prefix_is_nobodys() -> None:
+    page = fixture("documented/tensorrt_llm-1.1.prom").decode()
+    for name in ("request_queue_time_seconds", "e2e_request_latency_seconds"):
+        families = Parser().parse(page.replace(name, "other_seconds").encode()).families
+        assert recognise(families, ENGINES) is None
+    families = Parser().parse(exposition(
+        "num_requests_running", "gauge", "num_requests_running 1").encode()).families
+    assert recognise(families, ENGINES) is None
+
+
+NIM = "nim/nim-1.0.0.prom"
+
+
+def test_nim_says_what_its_page_says() -> None:
+    reading = play(fixture(NIM))
+    assert reading.model == "meta/llama-3.1-8b-instruct"
+    assert only(reading, c.SERVER_INPUT) == 109
+    assert only(reading, c.SERVER_OUTPUT) == 174
+    assert only(reading, c.SERVER_RUNNING) == 1
+    assert only(reading, c.SERVER_KV_USAGE) == 0.0002848191398461977
+    assert only(reading, c.SERVER_START) == 1730312854.9
+    assert ended(reading, "success") == {"stop": 0, "length": 5}
+
+
+def test_nims_time_per_output_token_is_one_of_each_token_and_not_of_each_request() -> None:
+    reading = play(fixture(NIM))
+    assert histogram(reading, c.SERVER_ITL).counts[-1] == 174 - 5
+    assert only(reading, c.SERVER_TPOT) is None
+
+
+def test_how_a_request_of_nim_ended_otherwise_is_an_error() -> None:
+    page = fixture(NIM).decode() + 'request_finish_total{finished_reason="error"} 2\n'
+    assert ended(play(page), "error") == {"engine_error": 2}
+
+
+def test_kserve_counts_what_came_through_and_times_no_whole_request() -> None:
+    reading = play(fixture("kserve-0.21.0/after.prom"))  # 7 answered, 1 failed, 1 refused
+    assert ended(reading, "success") == {"finished": 7}
+    assert reading.sources["requests_success"] == "derived"
+    assert reading.sources["requests_error"] == "unavailable"
+    assert only(reading, c.SERVER_DURATION) is None
+
+
+def test_vllm_in_kserve_is_vllm() -> None:
+    page = fixture("kserve-0.21.0/after.prom") + fixture("vllm-0.32.0/busy.prom")
+    assert play(page).plan.engine.name == "vllm"
+
+
+LMDEPLOY = "documented/lmdeploy-0.18.prom"
+
+
+def test_of_lmdeploys_successes_those_that_finished_are_taken() -> None:
+    reading = play(fixture(LMDEPLOY))
+    assert ended(reading, "success") == {"finished": 5}
+    for outcome in ("error", "abort", "rejected", "invalid"):
+        assert reading.sources[f"requests_{outcome}"] == "unavailable"
+
+
+def test_lmdeploy_times_tokens_in_seconds_and_by_step() -> None:
+    reading = play(fixture(LMDEPLOY))
+    assert histogram(reading, c.SERVER_ITL).total == pytest.approx(20 * 0.03)
+    assert only(reading, c.SERVER_TPOT) is None
+
+
+def test_requests_of_lmdeploy_wait_for_a_handle_or_in_the_engine() -> None:
+    assert value(LMDEPLOY, c.SERVER_WAITING) == 1 + 1
+    assert value(LMDEPLOY, c.SERVER_RUNNING) == 2
+
+
+def test_two_ranks_of_lmdeploy_are_told_apart() -> None:
+    gauge = "lmdeploy:gpu_cache_usage_perc"
+    page = exposition(gauge, "gauge", *(f'{gauge}{{engine="{rank}",model_name="m"}} 0.{rank}'
+                                        for rank in (1, 2)))
+    assert points(play(page), c.SERVER_KV_USAGE) == {("m", "1"): 0.1, ("m", "2"): 0.2}
+
+
+def test_sglang_in_dynamo_is_sglang() -> None:
+    reading = play(fixture("dynamo-public/worker-sglang-2026-01.prom"))
+    assert only(reading, c.SERVER_OUTPUT) == 300
+    assert only(reading, c.SERVER_KV_CAPACITY) == 92962
+    assert histogram(reading, c.SERVER_ITL).counts[-1] == 299

@@ -1,0 +1,58 @@
+"""What each engine's table can say, and how far that was seen: the README's support matrix."""
+
+from __future__ import annotations
+
+from inferometer import catalogue as c
+from inferometer.engines.table import Engine
+
+NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values
+WORDS = {NATIVE: "yes", DERIVED: "derived", UNAVAILABLE: ""}
+UNSEEN = "\\*"
+
+
+def claims(engine: Engine) -> dict[str, str]:
+    """How each signal is had of an engine whose page has all that its table looks for first."""
+    claimed = dict.fromkeys(c.SIGNALS, UNAVAILABLE)
+    for metric, sources in engine.signals.items():
+        claimed[metric.signal] = DERIVED if sources[0].derived else NATIVE
+    if any("max_model_length" in fact.wanted for fact in engine.facts):
+        claimed[c.SERVER_MAX_LENGTH.signal] = NATIVE
+    if engine.http:
+        claimed[c.SERVER_HTTP.signal] = NATIVE
+    if engine.progress:
+        claimed[c.SERVER_LAST_PROGRESS.signal] = DERIVED
+    return claimed | {f"requests_{outcome}": source for outcome, source in _counted(engine).items()}
+
+
+def _counted(engine: Engine) -> dict[str, str]:
+    """How the requests of each outcome are counted: from HTTP too, if that completes them."""
+    counted: dict[str, str] = {}
+    for request in engine.requests:
+        source = DERIVED if request.series.derived else NATIVE
+        endings = (request.otherwise, *request.meaning.values())
+        counted |= {outcome: source for outcome, _ in endings}
+    if engine.success:
+        counted["success"] = DERIVED
+    beyond = engine.http.endings if engine.http else ()
+    return counted | {outcome: DERIVED for outcome, _ in beyond}
+
+
+def table(engines: tuple[Engine, ...]) -> str:
+    """The matrix in Markdown: signals down, engines across; of tables of one title the first."""
+    shown = list({engine.title: engine for engine in reversed(engines)}.values())[::-1]
+    claimed = [(engine, claims(engine)) for engine in shown]
+    rows = [
+        ["", *(engine.title for engine in shown)],
+        ["---", *(":-:" for _ in shown)],
+        ["`engine`", *(f"`{engine.name}`" for engine in shown)],
+        ["pages known by", *(engine.evidence for engine in shown)],
+        *([f"`{signal}`", *(_cell(engine, signal, said[signal]) for engine, said in claimed)]
+          for signal in c.SIGNALS),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cell(engine: Engine, signal: str, source: str) -> str:
+    unseen = source != UNAVAILABLE and (
+        engine.evidence == "documented" or signal in engine.unseen)
+    return WORDS[source] + (UNSEEN if unseen else "")

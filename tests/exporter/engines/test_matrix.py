@@ -1,0 +1,57 @@
+"""The README's support matrix says what the tables say.
+
+Record it anew with `make golden`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from inferometer import catalogue as c
+from inferometer.engines import ENGINES, sglang, tgi, vllm
+from inferometer.engines.matrix import claims, table
+
+README = Path(__file__).parents[3] / "README.md"
+BETWEEN = re.compile(r"(?<=<!-- made from the tables; `make golden` -->\n).*?(?=<!-- /made -->)",
+                     re.DOTALL)
+
+
+def cells(matrix: str) -> dict[str, list[str]]:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in matrix.splitlines()]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_the_readme_has_the_matrix_of_the_tables() -> None:
+    text = README.read_text()
+    if os.environ.get("GOLDEN") == "record":
+        README.write_text(text := BETWEEN.sub(lambda _: table(ENGINES), text))
+    assert BETWEEN.findall(text) == [table(ENGINES)]
+
+
+def test_the_matrix_has_every_signal_and_every_engine() -> None:
+    matrix = cells(table(ENGINES))
+    assert {f"`{signal}`" for signal in c.SIGNALS} < set(matrix)
+    assert {name.strip("`") for name in matrix["`engine`"]} == set(c.ENGINES) - {"unknown"}
+    assert matrix[""] == list(dict.fromkeys(engine.title for engine in ENGINES))
+
+
+def test_a_cell_says_how_a_signal_is_had_and_whether_it_was_seen() -> None:
+    matrix = cells(table((vllm.ENGINE, tgi.ENGINE)))
+    assert matrix["`output_tokens`"] == ["yes", "derived"]
+    assert matrix["`time_to_first_token`"] == ["yes", ""]
+    assert matrix["`spec_decode_draft_tokens`"] == ["yes\\*", ""]
+    assert matrix["`max_model_length_tokens`"] == ["yes", "yes"]  # said beside the page
+    assert cells(table((replace(vllm.ENGINE, evidence="documented"),)))["`output_tokens`"] == [
+        "yes\\*"]
+
+
+def test_outcomes_and_progress_are_claimed_as_they_are_read() -> None:
+    said = claims(vllm.ENGINE)
+    assert said["requests_success"] == "native"
+    assert said["requests_error"] == "derived"  # completed from HTTP
+    assert said["last_progress_timestamp"] == "derived"
+    assert claims(sglang.ENGINE)["requests_success"] == "derived"  # all less the aborted
+    assert claims(tgi.ENGINE)["last_progress_timestamp"] == "unavailable"
