@@ -1,7 +1,7 @@
 """The last hour in memory, for the page a person reads: few numbers of each GPU and engine.
 
-One thread takes the families of a scrape every step. What was not read is a gap, never 0, and what
-is made of two readings needs both.
+Of every step one reading is kept, the first that somebody asked for; only where nobody did, one is
+taken. What was not read is a gap, never 0, and what is made of two readings needs both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from queue import Empty, SimpleQueue
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
@@ -42,6 +43,7 @@ _TAKEN = {c.SERVER_TTFT, c.SERVER_OUTPUT,
           *(metric for plots in _GAUGES.values() for metric in plots.values())}
 _MOST = {"gpu": c.GPUS, "engine": c.TARGETS}
 
+Heard = tuple[float, Iterable[Family]]  # when a reading was begun, and what it brought
 Subject = tuple[str, str]  # "gpu" and its UUID or index, or "engine" and its target
 
 
@@ -105,8 +107,9 @@ class History:
         self._before: dict[Subject, dict[c.Metric, dict[Key, Value]]] = {}
         self._before_at = 0.0
 
-    def record(self, families: Iterable[Family], at: float) -> None:
-        """Add what was read `at`, in seconds of a clock that never goes back."""
+    def record(self, families: Iterable[Family], at: float, read_at: float | None = None) -> None:
+        """Add the reading of the step that began `at`, and when it was read; time only goes on."""
+        read_at = at if read_at is None else read_at
         said = by_subject(family for family in families if family.metric in _TAKEN)
         with self._lock:
             if self._first_at is None:
@@ -116,11 +119,11 @@ class History:
                 hour.advance(self._newest, slot)
             self._newest = slot
             for subject, points in said.items():
-                readings = self._readings(subject, points, at - self._before_at)
+                readings = self._readings(subject, points, read_at - self._before_at)
                 if readings:
                     self._hours.setdefault(subject, _Hour()).put(slot, readings)
             self._forget(slot)
-            self._before, self._before_at = said, at
+            self._before, self._before_at = said, read_at
 
     def points(self, subject: Subject, plot: str) -> list[Point | None]:
         """A plot's points, oldest first and the newest recording's last; None is a gap."""
@@ -166,30 +169,55 @@ class History:
 
 
 class Recorder:
-    """Takes the families every step, in a thread of its own."""
+    """Records every step, in a thread of its own: the first reading that somebody makes in it.
+
+    Where nobody makes one, it takes one itself at the step's end.
+    """
 
     def __init__(self, history: History, take: Callable[[Deadline], Iterable[Family]],
                  clock: Callable[[], float] = time.monotonic,
-                 sleep: Callable[[float], None] = time.sleep) -> None:
+                 sleep: Callable[[float], None] = time.sleep,
+                 heard: SimpleQueue[Heard] | None = None) -> None:
         self._history = history
         self._take = take
         self._clock = clock
         self._sleep = sleep
+        self._heard = heard or SimpleQueue()
+        self._lock = threading.Lock()
+        self._listening = False
+
+    def now(self) -> float:
+        """The time on the clock by which readings are dated."""
+        return self._clock()
+
+    def overhear(self, families: Iterable[Family], read_at: float) -> None:
+        """Take up a whole reading that was made for another, and begun at that time."""
+        with self._lock:
+            wanted, self._listening = self._listening, False
+        if wanted:
+            self._heard.put((read_at, families))
 
     def start(self) -> None:
         """Begin to record, for as long as the process lives."""
         threading.Thread(target=self.run, name="history", daemon=True).start()
 
     def run(self) -> None:
-        """Record now and after every step; steps that were slept through are left out."""
-        step, due = self._history.step, self._clock()
+        """Record step by step; those that a slow reading took are left out."""
+        step, began = self._history.step, self._clock()
         while True:
-            at = self._clock()
-            deadline = Deadline(min(step, LONGEST_RECORDING), self._clock)
-            self._history.record(self._take(deadline), at)
-            missed = max(0.0, self._clock() - due) // step
-            due += step * (missed + 1)
-            self._sleep(max(0.0, due - self._clock()))
+            self._record(began, began + step)
+            began += step * max(1.0, (self._clock() - began) // step)
+            self._sleep(max(0.0, began - self._clock()))
+
+    def _record(self, began: float, end: float) -> None:
+        with self._lock:
+            self._listening = True
+        try:
+            read_at, families = self._heard.get(timeout=max(0.0, end - self._clock()))
+        except Empty:
+            deadline = Deadline(min(self._history.step, LONGEST_RECORDING), self._clock)
+            read_at, families = self._clock(), self._take(deadline)
+        self._history.record(families, began, read_at)
 
 
 class _Hour:

@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from queue import Empty, SimpleQueue
 from types import ModuleType
 
 import pytest
@@ -24,6 +25,7 @@ from inferometer.history import (
     TTFT_P95,
     UTILIZATION,
     WAITING,
+    Heard,
     History,
     Point,
     Recorder,
@@ -31,6 +33,7 @@ from inferometer.history import (
     quantile,
 )
 from inferometer.samples import Family, Histogram, Key, Value
+from tests.exporter.support import wait_for
 
 BOUNDS = (0.1, 0.5, 1.0)
 STEP = 30.0
@@ -336,11 +339,31 @@ class Done(Exception):
     """The test has seen enough."""
 
 
-class Clock:
-    """Time that passes by sleeping and by reading, until there is enough of it."""
+class Ear(SimpleQueue[Heard]):
+    """What the recorder hears, in the time of a test."""
 
-    def __init__(self, reading: float = 0.0, most: int = 5) -> None:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Heard:
+        assert timeout is not None
+        until = self._world.now + timeout
+        while self._world.scrapes and self._world.scrapes[0] < self._world.now:
+            self._world.scrapes.pop(0)  # made while nobody listened
+        if self._world.scrapes and self._world.scrapes[0] <= until:
+            self._world.now = self._world.scrapes.pop(0)
+            return self._world.now, engine(waiting=70.0, output=50.0 * self._world.now)
+        self._world.now = until
+        raise Empty
+
+
+class World:
+    """Time that passes by listening, reading and sleeping, until there is enough of it."""
+
+    def __init__(self, reading: float = 0.0, most: float = 150.0,
+                 scrapes: Iterable[float] = ()) -> None:
         self.now, self.reading, self.most = 0.0, reading, most
+        self.scrapes = list(scrapes)
         self.read_at: list[float] = []
         self.left: list[float] = []
 
@@ -351,35 +374,70 @@ class Clock:
         return engine(waiting=float(len(self.read_at)))
 
     def sleep(self, seconds: float) -> None:
-        if len(self.read_at) == self.most:
-            raise Done
         self.now += seconds
+        if self.now >= self.most:
+            raise Done
 
     def run(self, step: float = STEP) -> History:
         history = History(step)
         with pytest.raises(Done):
-            Recorder(history, self.take, lambda: self.now, self.sleep).run()
+            Recorder(history, self.take, lambda: self.now, self.sleep, Ear(self)).run()
         return history
 
 
-def test_it_records_at_once_and_after_every_step() -> None:
-    clock = Clock(reading=2.0)
-    history = clock.run()
-    assert clock.read_at == [0.0, 30.0, 60.0, 90.0, 120.0]
+def test_where_nobody_scrapes_it_reads_at_the_end_of_every_step() -> None:
+    world = World(reading=2.0)
+    history = world.run()
+    assert world.read_at == [30.0, 60.0, 90.0, 120.0, 150.0]
     assert last(history, WAITING, 6) == [None, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
-def test_a_recording_has_a_deadline_of_its_own_within_the_step() -> None:
-    ordinary, short = Clock(most=1), Clock(most=1)
+def test_a_reading_of_its_own_has_a_deadline_within_the_step() -> None:
+    ordinary, short = World(most=30.0), World(most=0.5)
     ordinary.run()
     short.run(step=0.5)
     assert (ordinary.left, short.left) == ([10.0], [0.5])
 
 
 def test_steps_that_a_slow_reading_took_are_left_out_and_not_made_up_for() -> None:
-    clock = Clock(reading=65.0, most=3)
-    history = clock.run()
-    assert clock.read_at == [0.0, 90.0, 180.0]
+    world = World(reading=65.0, most=250.0)
+    history = world.run()
+    assert world.read_at == [30.0, 120.0, 210.0]
     assert last(history, WAITING, 7) == [1.0, None, None, 2.0, None, None, 3.0]
 
 
+@pytest.mark.parametrize("every", [1.0, 15.0, 20.0, 29.0, 30.0])
+def test_where_somebody_scrapes_it_reads_nothing_itself_and_no_step_is_empty(every: float) -> None:
+    world = World(most=600.0, scrapes=[3 + every * number for number in range(700)])
+    history = world.run()
+    assert world.read_at == []
+    rates = last(history, OUTPUT_RATE, 20)
+    assert rates[0] is None
+    assert rates[1:] == [pytest.approx(50.0)] * 19  # whatever the time between two readings
+
+
+def test_where_scrapes_are_rarer_than_steps_it_fills_the_steps_between() -> None:
+    world = World(most=120.0, scrapes=[5.0, 65.0])
+    history = world.run()
+    assert world.read_at == [60.0, 120.0]
+    assert last(history, WAITING, 4) == [70.0, 1.0, 70.0, 2.0]
+
+
+def test_the_first_scrape_after_the_start_is_recorded_at_once() -> None:
+    history = History(STEP)
+    recorder = Recorder(history, lambda _: [])
+    recorder.start()
+
+    def told() -> bool:
+        recorder.overhear(engine(waiting=3.0), recorder.now())
+        return history.recordings > 0
+
+    wait_for(told)
+    assert last(history, WAITING, 1) == [3.0]
+
+
+def test_while_the_step_has_its_reading_no_other_is_kept() -> None:
+    ear: SimpleQueue[Heard] = SimpleQueue()
+    recorder = Recorder(History(STEP), lambda _: [], heard=ear)
+    recorder.overhear(engine(waiting=1.0), 0.0)
+    assert ear.empty()
