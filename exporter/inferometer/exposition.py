@@ -51,7 +51,7 @@ def render(families: Iterable[Family], content: str) -> bytes:
             if isinstance(value, Histogram):
                 lines.append(_histogram(metric, key, value, content))
             else:
-                lines.append(beginning(metric, key) + number(value))
+                lines.append(_beginning(metric, key) + number(value))
     if content == OPENMETRICS:
         lines.append("# EOF")
     lines.append("")
@@ -77,14 +77,17 @@ def block(metric: Metric, points: Mapping[Key, float], before: Block | None = No
     """These points with their text, or the block made before if they are still the same."""
     if before is not None and before.points == points:
         return before
-    text = "\n".join([beginning(metric, key) + number(value) for key, value in points.items()])
+    text = "\n".join([_beginning(metric, key) + number(value) for key, value in points.items()])
     same_keys = before is not None and before.points.keys() == points.keys()
     return Block(points, text, before.ticket if before is not None and same_keys else Ticket())
 
 
 def beginning(metric: Metric, key: Key) -> str:
-    """A line up to its number."""
+    """A line up to its number, for those who keep it."""
     return f"{metric.name}{_labels(metric, key)} "
+
+
+_beginning = lru_cache(maxsize=65536)(beginning)  # for those who do not
 
 
 @lru_cache(maxsize=8192)
@@ -111,7 +114,6 @@ def _header(metric: Metric, content: str) -> str:
     return f"# HELP {name} {text}\n# TYPE {name} {metric.kind}"
 
 
-@lru_cache(maxsize=65536)
 def _labels(metric: Metric, key: Key) -> str:
     pairs = [
         f'{label.name}="{_escape(value)}"'

@@ -1,4 +1,4 @@
-"""GPUs on the page: a line is made anew when its value changes, and only then.
+"""GPUs on the page: what has not changed since the last page is not made again.
 
 Made when a page asks for it, as there are more rounds than pages.
 """
@@ -15,12 +15,11 @@ from inferometer.samples import Block, Key, Ticket
 
 
 class Line(NamedTuple):
-    """A series: its key, its line up to the value, the value, and the whole line."""
+    """A series: its key, its line up to the value, and the value."""
 
     key: Key
     beginning: str
     value: float
-    text: str
 
 
 Said = Sequence[tuple[Metric, Line]]
@@ -35,7 +34,10 @@ class Lines:
         self._of: tuple[object, Said] = (None, ())  # the last time
 
     def of(self, points: Mapping[Place, float]) -> Said:
-        """A line for each point; the points are never changed once they were given here."""
+        """A line for each point, the same as before where the value is.
+
+        The points are never changed once they were given here.
+        """
         if self._of[0] is not points:
             self._of = points, self._update(points)
         return self._of[1]
@@ -51,12 +53,10 @@ class Lines:
 
     def _make(self, place: Place, value: float, before: Line | None) -> Line:
         if before is not None:
-            key, start = before.key, before.beginning
-        else:
-            metric, extra = place
-            key = (*self._who, *extra)
-            start = beginning(metric, key)
-        return Line(key, start, value, start + number(value))
+            return Line(before.key, before.beginning, value)
+        metric, extra = place
+        key = (*self._who, *extra)
+        return Line(key, beginning(metric, key), value)
 
 
 class Joint:
@@ -71,7 +71,8 @@ class Joint:
         if lines != self._lines:
             same = [line.beginning for line in lines] == [line.beginning for line in self._lines]
             self._block = Block({line.key: line.value for line in lines},
-                                "\n".join([line.text for line in lines]),
+                                "\n".join([line.beginning + number(line.value)
+                                           for line in lines]),
                                 self._block.ticket if same else Ticket())
             self._lines = lines
         return self._block

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from inferometer import catalogue as c
 from inferometer.gpu.nvml import Place, Round
 
+_XIDS: Mapping[str, Place] = {xid: (c.GPU_XID, (xid,)) for xid in c.XID.values}
+
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
@@ -60,7 +62,7 @@ class Gpu:
         if self.name:
             points[c.GPU_INFO, (self.name, self.driver_version, self.pci_bus_id)] = 1.0
         for xid, count in self.xids.items():
-            points[c.GPU_XID, (xid,)] = float(count)
+            points[_XIDS[xid]] = float(count)
         if self.last_xid_time is not None:
             points[c.GPU_XID_LAST, ()] = self.last_xid_time
         if self.last_read is not None:
