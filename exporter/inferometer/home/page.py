@@ -59,7 +59,7 @@ def render(facts: Facts, refresh: bool = False) -> bytes:
                 _section("gpus", "GPUs", *_gpus(facts)),
                 tag("div", _section("cost", "Cost", *_cost(facts)),
                     _section("exporter", "This exporter", *_exporter(facts)), class_="beside"),
-                _section("reading", "How to read this page", *_legend(facts))),
+                _section("reading", "How to read this page", _legend())),
             _footer()),
         lang="en")
     return f"<!doctype html>\n{page}\n".encode()
@@ -94,9 +94,6 @@ def _problems(facts: Facts) -> list[Problem]:
     if not facts.config_good:
         problems.append((WARNING, "Configuration", "the last reload failed, the old one stays in "
                          "force; why is in the log", "exporter"))
-    if facts.folded:
-        problems.append((WARNING, "Labels", "there were more values than families hold, some "
-                         "were folded together", "exporter"))
     return sorted(problems, key=lambda problem: problem[0] != BAD)
 
 
@@ -224,8 +221,8 @@ def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]],
         tag("tfoot", body[-1]) if total else None)
 
 
-def _legend(facts: Facts) -> Iterator[Markup]:
-    yield tag("dl", joined(*(
+def _legend() -> Markup:
+    return tag("dl", joined(*(
         tag("div", tag("dt", term), tag("dd", meaning)) for term, meaning in _LEGEND)),
         class_="legend")
 

@@ -190,11 +190,18 @@ def test_what_is_wrong_with_the_exporter_itself_is_a_problem_too() -> None:
     scene.say(c.LABELS_FOLDED, ("llm_server_requests_total", "model"), 3.0)
     scene.say(c.CONFIG_RELOAD_OK, (), 0.0)
     checked = Checked(scene.page())
-    assert checked.headings[1] == ("h2", "3 problems")
+    assert checked.headings[1] == ("h2", "2 problems")
     for said in ("Collector cost failed, or was late", "the last reload failed",
-                 "more values than families hold"):
+                 "Label values folded over a family's cap"):
         assert said in checked.text
     assert '<th scope="row"><code>llm_server_requests_total</code></th>' in scene.page().decode()
+
+
+def test_it_explains_its_own_words() -> None:
+    page = busy().page().decode()
+    legend = dict(re.findall(r"<div><dt>([^<]*)</dt><dd>([^<]*)</dd></div>", page))
+    assert {"Absent is absent", "No progress", "TTFT p95", "Not told", "Cost"} <= legend.keys()
+    assert Checked(page.encode()).tags.count("dl") == 5 * 2 + 1
 
 
 def test_it_loads_itself_again_only_where_that_is_asked_for() -> None:
