@@ -56,7 +56,9 @@ def gather(families: Iterable[Family], history: History, around: Surroundings) -
         around, history.step, history.recordings, _worst_first(engines), _worst_first(gpus),
         costs(whole.get(c.COST, {})), _idle(said), sorted(unpriced),
         parts(whole), folded(whole.get(c.LABELS_FOLDED, {})),
-        total(whole.get(c.CONFIG_RELOAD_OK)) != 0.0)
+        total(whole.get(c.CONFIG_RELOAD_OK)) != 0.0,
+        {"Engines": max(0, len(around.targets) - c.TARGETS),
+         "GPUs": max(0, len(around.gpus or ()) - c.GPUS)})
 
 
 def _idle(said: Mapping[Subject, Points]) -> float | None:

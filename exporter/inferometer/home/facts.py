@@ -95,6 +95,7 @@ class Facts:
     parts: Sequence[Part]
     folded: Mapping[tuple[str, str], float]  # times by family and label
     config_good: bool
+    left_out: Mapping[str, int]  # how many more engines and GPUs there are than may be watched
 
 
 def costs(points: Mapping[Key, Value]) -> dict[str, float]:

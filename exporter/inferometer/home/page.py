@@ -94,6 +94,8 @@ def _problems(facts: Facts) -> list[Problem]:
     if not facts.config_good:
         problems.append((WARNING, "Configuration", "the last reload failed, the old one stays in "
                          "force; why is in the log", "exporter"))
+    problems += [(WARNING, name, f"{more} more than may be watched are left out", name.lower())
+                 for name, more in facts.left_out.items() if more]
     return sorted(problems, key=lambda problem: problem[0] != BAD)
 
 

@@ -297,12 +297,15 @@ def test_a_page_of_64_gpus_and_100_engines_is_bounded_in_size_and_time() -> None
     assert took < 2.0
 
 
-def test_more_than_may_be_watched_is_not_shown() -> None:
+def test_of_more_than_may_be_watched_the_page_says_how_many_are_left_out() -> None:
     scene = Scene()
-    scene.endpoints = [Endpoint(str(n), "http://x", State(False)) for n in range(c.TARGETS + 1)]
+    scene.endpoints = [Endpoint(str(n), "http://x", State(False)) for n in range(c.TARGETS + 2)]
     for n in range(c.GPUS + 1):
         scene.gpu(n)
-    assert Checked(scene.page()).tags.count("article") == c.TARGETS + c.GPUS
+    checked = Checked(scene.page())
+    assert checked.tags.count("article") == c.TARGETS + c.GPUS
+    assert "Engines 2 more than may be watched are left out" in checked.text
+    assert "GPUs 1 more than may be watched are left out" in checked.text
 
 
 def luminance(colour: str) -> float:
