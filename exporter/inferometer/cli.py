@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import signal
 import sys
@@ -29,6 +30,7 @@ from inferometer.server import Server
 
 OK, FAILED, MISUSED = 0, 1, 2
 FIRST_LOOK_SECONDS = 3.0
+M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    _share_heap()
     start_logging(options.log_level)
     app = App(options.config, with_flags(options.listen, options.engine))
     try:
@@ -79,6 +82,13 @@ def explain(options: argparse.Namespace) -> int:
         where, state = ask_once(_endpoint(options), Engines(timeout_seconds=options.timeout))
     print("\n".join(explain_page(where, state)))
     return OK if state.up else FAILED
+
+
+def _share_heap() -> None:
+    """One heap for all threads: but for some moments one runs at a time, and each heap grows."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
 
 
 def _parser() -> argparse.ArgumentParser:
