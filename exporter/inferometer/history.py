@@ -6,6 +6,7 @@ taken. What was not read is a gap, never 0, and what is made of two readings nee
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -24,6 +25,8 @@ POINTS = 120  # of each plot: an hour of steps
 LONGEST_RECORDING = 10.0  # seconds; what has not answered by then is a gap
 LARGEST = 3e38  # beyond it a single-precision number is infinite
 P95 = 0.95
+
+log = logging.getLogger(__name__)
 
 # What is plotted, by the unit of its points.
 UTILIZATION = "utilization"  # ratio
@@ -205,7 +208,10 @@ class Recorder:
         """Record step by step; those that a slow reading took are left out."""
         step, began = self._history.step, self._clock()
         while True:
-            self._record(began, began + step)
+            try:
+                self._record(began, began + step)
+            except Exception:  # as where no thread can be had: a step is lost, not all to come
+                log.exception("recording failed")
             began += step * max(1.0, (self._clock() - began) // step)
             self._sleep(max(0.0, began - self._clock()))
 

@@ -423,6 +423,22 @@ def test_where_scrapes_are_rarer_than_steps_it_fills_the_steps_between() -> None
     assert last(history, WAITING, 4) == [70.0, 1.0, 70.0, 2.0]
 
 
+def test_a_reading_that_fails_costs_its_own_step_only(caplog: pytest.LogCaptureFixture) -> None:
+    world, history = World(most=90.0), History(STEP)
+    answers = [engine(waiting=1.0), None, engine(waiting=3.0)]
+
+    def take(_: Deadline) -> list[Family]:
+        answer = answers.pop(0)
+        if answer is None:
+            raise RuntimeError("can't start new thread")
+        return answer
+
+    with pytest.raises(Done):
+        Recorder(history, take, lambda: world.now, world.sleep, Ear(world)).run()
+    assert last(history, WAITING, 3) == [1.0, None, 3.0]
+    assert [record.message for record in caplog.records] == ["recording failed"]
+
+
 def test_the_first_scrape_after_the_start_is_recorded_at_once() -> None:
     history = History(STEP)
     recorder = Recorder(history, lambda _: [])
