@@ -40,7 +40,8 @@ class Gate:
     def inside(self, who: object, session: int) -> Iterator[None]:
         """Be in the driver. Raises SessionEndedError."""
         with self._condition:
-            self._condition.wait_for(lambda: not self._closing)
+            while self._closing:
+                self._condition.wait()
             if not session or session != self.session:
                 raise SessionEndedError
             self._inside[who] = time.monotonic()
@@ -49,7 +50,8 @@ class Gate:
         finally:
             with self._condition:
                 del self._inside[who]
-                self._condition.notify_all()
+                if self._closing:
+                    self._condition.notify_all()
 
     @contextmanager
     def closed(self, seconds: float) -> Iterator[bool]:

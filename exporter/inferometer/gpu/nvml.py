@@ -225,11 +225,12 @@ class Device:
             if error.value in _UNSUPPORTED:
                 self._lack(self._batch.fields)
             return
-        for value, code, number in answers:
-            if number is not None:
-                result.points[value.place] = number / value.per
-            elif code in _NO_FIELD:
+        for value, answer in zip(self._batch.fields, answers, strict=True):
+            if answer.nvmlReturn in _NO_FIELD:
                 lacking.append(value)
+            elif answer.nvmlReturn == pynvml.NVML_SUCCESS and answer.valueType < len(_VALUE_TYPES):
+                number = getattr(answer.value, _VALUE_TYPES[answer.valueType])
+                result.points[value.place] = number / value.per
         if lacking:
             self._lack(lacking)
 
@@ -395,19 +396,11 @@ class _Batch:
         for value, answer in zip(fields, self._values, strict=True):
             answer.fieldId, answer.scopeId = value.id, value.scope
 
-    def ask(self, handle: Any) -> list[tuple[_Field, int, float | None]]:
-        """Each field with its code and, if there is one, its value. Raises NVMLError."""
+    def ask(self, handle: Any) -> ctypes.Array[_FieldValue]:
+        """An answer for each field. Raises NVMLError."""
         ask = pynvml._nvmlGetFunctionPointer("nvmlDeviceGetFieldValues")
         pynvml._nvmlCheckReturn(ask(handle, len(self.fields), self._values))
-        return [(value, answer.nvmlReturn, _number_of(answer))
-                for value, answer in zip(self.fields, self._values, strict=True)]
-
-
-def _number_of(answer: _FieldValue) -> float | None:
-    """What a field holds, None where the driver has none or one of a type unknown here."""
-    if answer.nvmlReturn != pynvml.NVML_SUCCESS or answer.valueType >= len(_VALUE_TYPES):
-        return None
-    return float(getattr(answer.value, _VALUE_TYPES[answer.valueType]))
+        return self._values
 
 
 _FIELDS = (
