@@ -31,7 +31,7 @@ from inferometer.server import Server
 OK, FAILED, MISUSED = 0, 1, 2
 FIRST_LOOK_SECONDS = 3.0
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
-KEPT_BYTES = 131072  # of free memory at the heap's end
+KEPT_BYTES = 2**20  # of free memory at the end of the heap
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
