@@ -93,6 +93,8 @@ _beginning = lru_cache(maxsize=65536)(beginning)  # for those who do not
 @lru_cache(maxsize=8192)
 def number(value: float) -> str:
     """A number in OpenMetrics' canonical form, as in `1.0`, `+Inf` and `1e+06`."""
+    if -1e6 < value < 1e6:  # where Python and Go write the same
+        return repr(float(value))
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 

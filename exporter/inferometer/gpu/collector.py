@@ -19,8 +19,8 @@ class GpuCollector:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self._table = Table()
-        self._lock = threading.Lock()  # over the table
+        self._lasting, self._passing = Table(), Table()
+        self._lock = threading.Lock()  # over the tables
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """The families of all GPUs.
@@ -28,6 +28,9 @@ class GpuCollector:
         Of a lost or hung one only who it is, that it is not up, when it last answered, its XIDs.
         """
         with self._lock:
-            return self._table.families([
-                ((str(gpu.index), gpu.uuid), gpu.say(self._sampler.fresh(gpu)))
-                for gpu in self._sampler.gpus() if not self._sampler.settling(gpu)])
+            gpus = [((str(gpu.index), gpu.uuid), gpu) for gpu in self._sampler.gpus()
+                    if not self._sampler.settling(gpu)]
+            lasting = self._lasting.families([(who, gpu.known()) for who, gpu in gpus])
+            passing = self._passing.families(
+                [(who, gpu.seen(self._sampler.fresh(gpu))) for who, gpu in gpus])
+            return [*lasting, *passing]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from inferometer import catalogue as c
 from inferometer.gpu.nvml import Place, Round
 
+_UP: Place = (c.GPU_UP, ())
+_LAST_SAMPLE: Place = (c.GPU_LAST_SAMPLE, ())
 _XIDS: Mapping[str, Place] = {xid: (c.GPU_XID, (xid,)) for xid in c.XID.values}
 
 
@@ -42,39 +44,35 @@ class Gpu:
     throttled_seconds: dict[str, float] = field(default_factory=dict)
     xids: dict[str, int] = field(default_factory=dict)
     last_xid_time: float | None = None
-    _said: tuple[object, Mapping[Place, float]] = (None, {})  # and what it was made of
+    _known: tuple[object, Mapping[Place, float]] = (None, {})  # the last, and what it was made of
 
-    def say(self, fresh: Snapshot | None) -> Mapping[Place, float]:
-        """All there is to say of the GPU, with its snapshot only while that is fresh.
+    def known(self) -> Mapping[Place, float]:
+        """What is said of the GPU whether it is up or not: the same object while it stays so."""
+        of = (self.name, self.driver_version, self.pci_bus_id, self.xids, self.last_xid_time)
+        if self._known[0] != of:
+            points = {_XIDS[xid]: float(count) for xid, count in self.xids.items()}
+            if self.name:
+                points[c.GPU_INFO, (self.name, self.driver_version, self.pci_bus_id)] = 1.0
+            if self.last_xid_time is not None:
+                points[c.GPU_XID_LAST, ()] = self.last_xid_time
+            self._known = of, points
+        return self._known[1]
 
-        The same object again while there is nothing new.
-        """
-        of = (fresh, self.name, self.driver_version, self.pci_bus_id, self.xids,
-              self.last_xid_time, self.last_read)
-        if self._said[0] != of:
-            self._said = of, {**self._known(), **(fresh.points if fresh else {}),
-                              (c.GPU_UP, ()): float(fresh is not None)}
-        return self._said[1]
-
-    def _known(self) -> Mapping[Place, float]:
-        """What is known of the GPU whether it is up or not."""
-        points: dict[Place, float] = {}
-        if self.name:
-            points[c.GPU_INFO, (self.name, self.driver_version, self.pci_bus_id)] = 1.0
-        for xid, count in self.xids.items():
-            points[_XIDS[xid]] = float(count)
-        if self.last_xid_time is not None:
-            points[c.GPU_XID_LAST, ()] = self.last_xid_time
-        if self.last_read is not None:
-            points[c.GPU_LAST_SAMPLE, ()] = self.last_read
-        return points
+    def seen(self, fresh: Snapshot | None) -> Mapping[Place, float]:
+        """What is said of its last round, given only while that is fresh."""
+        if fresh:
+            return fresh.points
+        last_read = {} if self.last_read is None else {_LAST_SAMPLE: self.last_read}
+        return {_UP: 0.0, **last_read}
 
     def take(self, result: Round, at: float, took: float, wall: float,
              longest_gap: float) -> None:
         """Publish a round that began `at`; a gap above the longest is not integrated over."""
         elapsed = at - self.snapshot.at if self.snapshot else 0.0
         self._integrate(result, elapsed if elapsed <= longest_gap else 0.0)
-        self.snapshot, self.last_read = Snapshot(at, took, result.points), round(wall, 3)
+        wall = round(wall, 3)
+        self.snapshot = Snapshot(at, took, {**result.points, _UP: 1.0, _LAST_SAMPLE: wall})
+        self.last_read = wall
 
     def _integrate(self, result: Round, elapsed: float) -> None:
         utilization = result.points.get((c.GPU_UTILIZATION, ()))

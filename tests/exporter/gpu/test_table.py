@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from inferometer import catalogue as c
 from inferometer.exposition import TEXT, render
-from inferometer.gpu.nvml import Place
-from inferometer.gpu.state import Gpu, Snapshot
+from inferometer.gpu.nvml import Place, Round
+from inferometer.gpu.state import Gpu
 from inferometer.gpu.table import Table
 from inferometer.guard import Guard
 from inferometer.samples import Block, Family
@@ -83,14 +83,18 @@ def test_a_gpu_more_than_the_page_has_seats_for_costs_only_its_own_lines() -> No
     assert len(dict(admitted.items())) == c.GPUS
 
 
-def test_a_gpu_says_the_same_object_until_there_is_news() -> None:
-    gpu = Gpu("GPU-0", 0, "Board", last_read=5.0)
-    snapshot = Snapshot(100.0, 0.1, {POWER: 312.5})
-    said = gpu.say(snapshot)
-    assert (said[POWER], said[UP]) == (312.5, 1.0)
-    assert gpu.say(snapshot) is said
-    down = gpu.say(None)
-    assert POWER not in down
-    assert (down[UP], down[c.GPU_LAST_SAMPLE, ()]) == (0.0, 5.0)
+def test_what_is_known_of_a_gpu_is_the_same_object_until_there_is_news() -> None:
+    gpu = Gpu("GPU-0", 0, "Board")
+    known = gpu.known()
+    assert known == {(c.GPU_INFO, ("Board", "", "")): 1.0}
+    assert gpu.known() is known
     gpu.xids = {"79": 1}
-    assert gpu.say(None)[c.GPU_XID, ("79",)] == 1.0
+    assert gpu.known()[c.GPU_XID, ("79",)] == 1.0
+
+
+def test_of_a_round_that_is_not_fresh_only_its_time_is_said() -> None:
+    gpu = Gpu("GPU-0", 0)
+    assert gpu.seen(None) == {UP: 0.0}
+    gpu.take(Round({POWER: 312.5}), at=100.0, took=0.1, wall=5.0, longest_gap=1.0)
+    assert gpu.seen(gpu.snapshot) == {POWER: 312.5, UP: 1.0, (c.GPU_LAST_SAMPLE, ()): 5.0}
+    assert gpu.seen(None) == {UP: 0.0, (c.GPU_LAST_SAMPLE, ()): 5.0}
