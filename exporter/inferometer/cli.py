@@ -164,8 +164,10 @@ def _greet(app: App, server: Server) -> None:
     host = str(server.server_address[0])
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if server.web is not None and server.web.tls else "http"
+    site = f"{scheme}://{shown}:{server.server_port}"
     print(f"Inferometer {__version__}\n"
-          f"  metrics  {scheme}://{shown}:{server.server_port}/metrics", flush=True)
+          f"  metrics  {site}/metrics\n"
+          f"  page     {site}/  for a person", flush=True)
     if app.sampler is None:
         print("  GPUs     switched off by gpu.enabled")
     else:

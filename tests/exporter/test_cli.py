@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(60)
 def test_help_says_what_there_is_to_do_and_the_exit_codes() -> None:
     done = command("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for words in ("run", "serve /metrics", "check-config",
+    for words in ("run", "serve /metrics", "explain", "check-config",
                   "say whether a configuration file is good",
                   "Exit codes: 0 well, 1 failed, 2 wrong arguments or configuration"):
         assert words in " ".join(done.stdout.split())
@@ -110,10 +110,11 @@ def test_with_nothing_to_find_it_says_where_it_serves_and_what_it_looks_for(tmp_
     config, nobody = tmp_path / "inferometer.yml", free_port()
     config.write_text(f"gpu: {{enabled: false}}\nengines: {{discover_ports: [{nobody}]}}\n")
     with started(*ANYWHERE, "--config", config) as running:
-        wait_for(lambda: len(running.printed) == 4)
+        wait_for(lambda: len(running.printed) == 5)
         assert running.printed == [
             f"Inferometer {__version__}\n",
             f"  metrics  http://127.0.0.1:{running.port}/metrics\n",
+            f"  page     http://127.0.0.1:{running.port}/  for a person\n",
             "  GPUs     switched off by gpu.enabled\n",
             f"  engines  none found; looking on 127.0.0.1, ports {nobody}, every 10 s\n",
         ]
@@ -128,9 +129,9 @@ def test_without_a_driver_it_says_so_and_when_it_looks_again(tmp_path: Path) -> 
     config.write_text("gpu: {retry_seconds: 30}\nengines: {discover_ports: []}\n")
     (tmp_path / "libnvidia-ml.so.1").write_text("not a library")  # found before a real one
     with started(*ANYWHERE, "--config", config, env={"LD_LIBRARY_PATH": str(tmp_path)}) as running:
-        wait_for(lambda: len(running.printed) == 3)
-        assert running.printed[2].startswith("  GPUs     no driver: ")
-        assert running.printed[2].endswith("; looking again every 30 s\n")
+        wait_for(lambda: len(running.printed) == 4)
+        assert running.printed[3].startswith("  GPUs     no driver: ")
+        assert running.printed[3].endswith("; looking again every 30 s\n")
         assert ready(running).scrape().value("inferometer_collector_success",
                                              collector="gpu") == 1.0
 
@@ -142,8 +143,8 @@ def test_engines_that_are_found_or_given_are_listed(tmp_path: Path) -> None:
                           f"  discover_ports: [{found.port}]\n"
                           "  targets: [{url: 'http://127.0.0.1:1/page', name: chat}]\n")
         with started(*ANYWHERE, "--config", config) as running:
-            wait_for(lambda: len(running.printed) == 6)
-            assert running.printed[3:] == [
+            wait_for(lambda: len(running.printed) == 7)
+            assert running.printed[4:] == [
                 "  engine   chat  http://127.0.0.1:1/page\n",
                 f"  engine   {found.name}  {found.url}/metrics\n",
                 f"  engines  looking on 127.0.0.1, ports {found.port}, every 10 s\n",
