@@ -59,7 +59,12 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-test-all: $(VENV)/installed-bench
+test-all: $(VENV)/installed-bench $(VENV)/installed-fuzz
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+$(VENV)/installed-fuzz: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary=atheris \
+		-c constraints.txt -e '.[fuzz]' || echo "No atheris for this Python: nothing is fuzzed"
 	touch $@

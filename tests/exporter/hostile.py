@@ -93,7 +93,9 @@ def made_bed(folder: Path, megabytes: float = 100, seconds: float = 5.0) -> Iter
             f"gpu: {{enabled: false}}\nengines:\n  timeout_seconds: {seconds}\n  targets:\n"
             f"  - {{url: {bad.url}, name: bad}}\n  - {{url: {good.url}, name: good}}\n")
         with started(*ANYWHERE, "--config", config) as running:
-            yield Bed(ready(running), bad, good, megabytes)
+            bed = Bed(ready(running), bad, good, megabytes)
+            yield bed
+            print(f"{bed.held():.0f} MB at most")
 
 
 def family(name: str, kind: str, *lines: tuple[str, float | str]) -> str:

@@ -1,0 +1,46 @@
+"""The reading of pages, fuzzed: what any bytes may do, and that the fuzzer would see it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("fuzz_pages.py")
+SECONDS = 90
+FOUND = 77  # libFuzzer's exit code
+
+pytestmark = [
+    pytest.mark.heavy, pytest.mark.timeout(300),
+    pytest.mark.skipif(importlib.util.find_spec("atheris") is None,
+                       reason="atheris has no wheel for this Python"),
+]
+
+
+def fuzzed(folder: Path, seconds: int, *parser: str) -> subprocess.CompletedProcess[str]:
+    run = subprocess.run(
+        [sys.executable, SCRIPT, str(seconds), folder / "corpus", *parser],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        timeout=seconds + 60, check=False)
+    print(run.stdout[-3000:])
+    return run
+
+
+def test_no_page_makes_the_reader_fail_or_say_what_makes_no_sense(tmp_path: Path) -> None:
+    assert fuzzed(tmp_path, SECONDS).returncode == 0
+
+
+@pytest.mark.parametrize(("parser", "how"), [
+    ("Careless", "ValueError: could not convert string to float"),
+    ("Forgetful", "AssertionError: prometheus_client reads it otherwise"),
+    ("Remembering", "AssertionError: what was read before is seen"),
+])
+def test_a_parser_with_a_mistake_is_caught_within_seconds(tmp_path: Path, parser: str,
+                                                          how: str) -> None:
+    run = fuzzed(tmp_path, 60, parser)
+    assert run.returncode == FOUND
+    assert how in run.stdout
+    assert "NEW" in run.stdout or "REDUCE" in run.stdout  # no captured page shows the mistake
