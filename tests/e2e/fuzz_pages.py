@@ -82,7 +82,7 @@ def said(page: Page | str) -> object:
 
 def series(page: Page) -> Found:
     return {(family.name + sample.suffix, frozenset(sample.labels.items())):
-            repr(page.values[sample.index])
+            repr(page.values[sample.index] + 0.0)  # theirs has no -0
             for family in page.families.values() for sample in family.samples}
 
 
@@ -104,7 +104,7 @@ def compare(page: Page, body: bytes) -> None:
                    for sample in family.samples]
     except ValueError:
         return
-    theirs = {(sample.name, frozenset(sample.labels.items())): repr(float(sample.value))
+    theirs = {(sample.name, frozenset(sample.labels.items())): repr(sample.value + 0.0)
               for sample in samples}
     if len(theirs) < len(samples):  # it sorts by family, so that the last value is another one
         return
