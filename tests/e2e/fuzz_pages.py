@@ -102,10 +102,10 @@ def compare(page: Page, body: bytes) -> None:
     try:
         samples = [sample for family in text_string_to_metric_families(text)
                    for sample in family.samples]
-    except ValueError:
+        theirs = {(sample.name, frozenset(sample.labels.items())): repr(sample.value + 0.0)
+                  for sample in samples}
+    except (ValueError, OverflowError):
         return
-    theirs = {(sample.name, frozenset(sample.labels.items())): repr(sample.value + 0.0)
-              for sample in samples}
     if len(theirs) < len(samples):  # it sorts by family, so that the last value is another one
         return
     ours = series(page)
