@@ -13,7 +13,8 @@ import itertools
 import os
 import sys
 
-from bench.process import memory_bytes
+from bench.process import own_bytes
+from inferometer.cli import slim_heap
 from inferometer.collector import Deadline, Scrape
 from inferometer.config import parse
 from inferometer.cost.collector import CostCollector
@@ -83,6 +84,7 @@ class ByHand(Crew):
 
 def main(scrapes: int, engine: int) -> float:
     """Scrape so often; KiB added once settled."""
+    slim_heap()  # as the exporter's own process has it
     clock = Clock()
     crew = ByHand(clock)
     config = parse(CONFIG, "day")
@@ -107,7 +109,7 @@ def main(scrapes: int, engine: int) -> float:
 
 def _memory() -> int:
     gc.collect()
-    return memory_bytes(os.getpid())
+    return own_bytes(os.getpid())
 
 
 if __name__ == "__main__":

@@ -75,11 +75,11 @@ def _growth(small: Process, scrapes: int) -> Figure:
     with Scraper(small.port) as scraper:
         for _ in range(scrapes):
             scraper.scrape()
-        before = small.memory_bytes()
+        before = small.own_bytes()
         for _ in range(scrapes):
             scraper.scrape()
     return Figure(f"8 GPUs and a vLLM engine: memory added by {scrapes} scrapes after {scrapes}",
-                  "KiB", (small.memory_bytes() - before) / 1024, MOST_GROWTH)
+                  "KiB", (small.own_bytes() - before) / 1024, MOST_GROWTH)
 
 
 def _day(folder: Path, scrapes: int) -> Figure:

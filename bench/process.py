@@ -28,15 +28,17 @@ class Process:
         return time.clock_gettime(~self.pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
 
     def memory_bytes(self) -> int:
-        """Its proportional set size."""
-        return memory_bytes(self.pid)
+        """Its proportional set size: what it shares is divided by those who share it."""
+        return _rollup(self.pid, "Pss")
+
+    def own_bytes(self) -> int:
+        """The part of it that is of no file, and so is nobody else's business."""
+        return own_bytes(self.pid)
 
 
-def memory_bytes(pid: int) -> int:
-    """A process's proportional set size: what it shares is divided by those who share it."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
-    return int(line.split()[1]) * 1024
+def own_bytes(pid: int) -> int:
+    """A process's memory that is of no file: what it made itself."""
+    return _rollup(pid, "Pss_Anon")
 
 
 def free_port() -> int:
@@ -69,3 +71,8 @@ def _wait_for_port(child: subprocess.Popen[bytes], port: int, log: Path) -> None
             return
         time.sleep(0.05)
     raise RuntimeError(f"{child.args!r} does not serve:\n{log.read_text()[-2000:]}")
+
+
+def _rollup(pid: int, key: str) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{key}:")).split()[1]) * 1024

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    _slim_heap()
+    slim_heap()
     start_logging(options.log_level)
     app = App(options.config, with_flags(options.listen, options.engine))
     try:
@@ -85,7 +85,7 @@ def explain(options: argparse.Namespace) -> int:
     return OK if state.up else FAILED
 
 
-def _slim_heap() -> None:
+def slim_heap() -> None:
     """Have one heap, as but for moments one thread runs at a time, and give back what is free.
 
     By itself glibc gives each thread a heap that grows, and keeps the memory of large pages.
