@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import socket
@@ -51,21 +50,29 @@ class Scraper:
 
     def scrape(self) -> Answer:
         """One scrape. Raises OSError if none comes back in time."""
-        socket_ = self.begin()
+        connection = self.dial()
+        connection.settimeout(TIMEOUT)
+        self.ask()
         while True:
-            answer = self.receive(socket_.recv(CHUNK))
+            answer = self.receive(connection.recv(CHUNK))
             if answer is not None:
                 return answer
 
-    def begin(self) -> socket.socket:
-        """Send the request, on a new connection where there is none; the socket to listen to."""
+    def dial(self) -> socket.socket:
+        """Begin, on a new connection where there is none; it can be written to once it stands."""
         self._began = time.perf_counter()
         self._received.clear()
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), TIMEOUT)
+            self._socket = socket.socket()
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(self._request)
+            self._socket.setblocking(False)
+            self._socket.connect_ex(("127.0.0.1", self._port))
         return self._socket
+
+    def ask(self) -> None:
+        """Send the request. Raises OSError."""
+        if self._socket is not None:
+            self._socket.sendall(self._request)
 
     def receive(self, data: bytes) -> Answer | None:
         """The answer if this was the last of it; no data: the server hung up. Raises OSError."""
@@ -107,18 +114,20 @@ def volley(scrapers: Sequence[Scraper]) -> list[Answer]:
     deadline = time.perf_counter() + TIMEOUT
     with selectors.DefaultSelector() as selector:
         for scraper in scrapers:
-            with contextlib.suppress(OSError):
-                selector.register(scraper.begin(), selectors.EVENT_READ, scraper)
+            selector.register(scraper.dial(), selectors.EVENT_WRITE, scraper)
         while selector.get_map() and time.perf_counter() < deadline:
             for key, _ in selector.select(1.0):
-                answer: Answer | None = None
-                failed = False
                 try:
+                    if key.events == selectors.EVENT_WRITE:
+                        key.data.ask()
+                        selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
+                        continue
                     answer = key.data.receive(os.read(key.fd, CHUNK))
                 except OSError:
-                    failed = True
-                if answer is not None:
-                    answers.append(answer)
-                if failed or answer is not None:
                     selector.unregister(key.fileobj)
+                    key.data.close()
+                    continue
+                if answer is not None:
+                    selector.unregister(key.fileobj)
+                    answers.append(answer)
     return answers
