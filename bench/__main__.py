@@ -1,8 +1,8 @@
-"""Measures, prints one table and writes the figures to .cache/bench.json.
+"""Measures and prints one table; all of it is written to .cache/bench.json too.
 
     python -m bench [gpus] [sidecar] [endurance]
 
-All of it takes some ten minutes; with BENCH_QUICK=1 it is a quick look, less repeatable, that is
+The whole takes some ten minutes; with BENCH_QUICK=1 it is a quick look, less repeatable, that is
 written to .cache/bench-quick.json.
 """
 
@@ -36,9 +36,10 @@ def main(wanted: list[str]) -> int:
     print(f"\n{sum(f.met for f in figures)} of {len(figures)} met, "
           f"{time.monotonic() - began:.0f} s on {os.cpu_count()} cores, "
           f"Python {sys.version.split()[0]}")
-    file = ROOT / ".cache" / ("bench-quick.json" if quick else "bench.json")
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
+    if not wanted:
+        file = ROOT / ".cache" / ("bench-quick.json" if quick else "bench.json")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
     return 0
 
 

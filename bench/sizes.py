@@ -22,4 +22,4 @@ class Sizes:
 
 FULL = Sizes()
 QUICK = Sizes(rounds=2, sampling_seconds=5.0, rest_seconds=2.0, scrapes=15, paced_scrapes=3,
-              volleys=1, large_scrapes=8, long_scrapes=100, day_scrapes=300)
+              volleys=1, large_scrapes=8, long_scrapes=400, day_scrapes=1200)

@@ -162,7 +162,7 @@ GPU_MIG_INFO = _gpu(
 )
 GPU_UP = _gpu("gpu_up", "gauge", "1 while the GPU answers and its last sample is fresh, else 0.")
 GPU_LAST_SAMPLE = _gpu("gpu_last_sample_timestamp_seconds", "gauge",
-                       "When the GPU was last read in full.")
+                       "When the GPU was last read.")
 GPU_UTILIZATION = _gpu("gpu_utilization_ratio", "gauge",
                        "Share of the driver's last sample period in which a kernel ran.",
                        otel="hw.gpu.utilization")
