@@ -16,6 +16,7 @@
  *   error GPU FUNCTION CODE           that call returns CODE
  *   hang GPU FUNCTION                 that call blocks for as long as the line is there
  *   delay GPU FUNCTION MILLISECONDS   that call sleeps first (several lines add up)
+ *   hold GPU FUNCTION MILLISECONDS    the same, and all other calls wait for it meanwhile
  *   field_error GPU FIELD CODE        nvmlReturn of that field value
  *   field_type GPU FIELD TYPE         valueType of that field value, whatever it is
  *   set GPU KEY VALUE                 a value of NUMBERS below, or `name` or `uuid`
@@ -130,7 +131,7 @@ typedef struct { bool used; uint64_t types[MAX_GPUS]; } EventSet;
 
 /* ---- State, all of it under `lock` --------------------------------------------------------- */
 
-typedef enum { MISSING, ERROR, HANG, DELAY, FIELD_ERROR, FIELD_TYPE } RuleKind;
+typedef enum { MISSING, ERROR, HANG, DELAY, HOLD, FIELD_ERROR, FIELD_TYPE } RuleKind;
 typedef struct {
     RuleKind kind;
     int gpu; /* NONE: every GPU */
@@ -273,7 +274,7 @@ static bool parse_global(const char *verb, const char *word)
 static void parse_line(const char *line)
 {
     static const struct { const char *verb; RuleKind kind; int words; } rule_verbs[] = {
-        {"hang", HANG, 1}, {"delay", DELAY, 2},
+        {"hang", HANG, 1}, {"delay", DELAY, 2}, {"hold", HOLD, 2},
         {"error", ERROR, 2}, {"field_error", FIELD_ERROR, 2}, {"field_type", FIELD_TYPE, 2},
     };
     char verb[16], word[NAME_SIZE], *stop;
@@ -357,13 +358,18 @@ static void leave(const int *held)
     pthread_mutex_unlock(&lock);
 }
 
+static void sleep_ms(long ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    while (nanosleep(&left, &left) != 0)
+        continue; /* a signal woke it */
+}
+
 /* Lets the other threads in meanwhile: one blocked call must not block the rest. */
 static void pause_ms(long ms)
 {
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     pthread_mutex_unlock(&lock);
-    while (nanosleep(&left, &left) != 0)
-        continue; /* a signal woke it */
+    sleep_ms(ms);
     pthread_mutex_lock(&lock);
     reload();
 }
@@ -429,6 +435,9 @@ static int gate(const char *function, int gpu)
             delay += rules[r].number;
     if (delay > 0)
         pause_ms(delay);
+    const Rule *hold = find_rule(HOLD, function, gpu);
+    if (hold != NULL)
+        sleep_ms(hold->number);
     while (find_rule(HANG, function, gpu) != NULL)
         pause_ms(POLL_MS);
 

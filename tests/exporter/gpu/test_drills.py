@@ -160,6 +160,18 @@ def test_slow_calls_slow_no_page_and_values_stay_fresh(start: Start) -> None:
     assert min(took) < 0.3  # one round of one GPU alone takes longer
 
 
+def test_a_driver_that_does_one_call_at_a_time_still_reads_all_gpus_soon(start: Start) -> None:
+    drill = start("gpus 8", "hold * * 10", time_to_live=3.0)
+    page = drill.until_up(*EIGHT)
+    began = time.monotonic()
+    for _ in range(3):  # rounds of all GPUs, of some 70 calls each
+        before = {gpu: last_sample(page, gpu) for gpu in EIGHT}
+        page = drill.until(lambda page, before=before: all(  # type: ignore[misc]
+            last_sample(page, gpu) > then for gpu, then in before.items()))
+    assert time.monotonic() - began < 3 * 1.2 + 1.0
+    assert not drill.logged("GPU lost")
+
+
 def test_a_round_longer_than_a_values_life_is_slow_and_no_hang(start: Start) -> None:
     drill = start("gpus 2", "delay * * 150", time_to_live=0.8)  # some 7 calls a round
     wait_for(lambda: drill.exporter.scrape().values("gpu_up") == [1, 1], 15)
