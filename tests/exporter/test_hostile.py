@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -238,3 +239,44 @@ def test_words_the_table_does_not_know_are_no_values_of_closed_labels(bed: Bed) 
     reasons = {series.labels["reason"] for series in page.find("llm_server_requests_total",
                                                                target="bad")}
     assert reasons <= set(c.REASONS)
+
+
+def endless(page: Page) -> list[str]:
+    return sorted({series.name for series in page.series
+                   if series.name.startswith("llm_") and not math.isfinite(series.value)})
+
+
+@pytest.mark.parametrize("body", [
+    family("vllm:generation_tokens_total", "counter",
+           *((f'model_name="m",x="{n}"', 1.7e308) for n in range(3))),
+    family(RUNNING, "gauge", *((f'model_name="m",x="{n}"', 1.7e308) for n in range(3))),
+    f"# TYPE {TTFT} histogram\n" + "".join(
+        histogram("m", [("1", 1.7e308), ("+Inf", 1.7e308)], 1.7e308, 1.7e308)
+        .replace('model_name="m"', f'model_name="m",x="{n}"') for n in range(3)),
+    tokens(*((f"m{n}", 1.7e308) for n in range(1000))),
+    family("vllm:cache_config_info", "gauge",
+           ('block_size="1e200",num_gpu_blocks="1e200"', 1)),
+], ids=["counters", "gauges", "histograms", "folded counters", "a product"])
+def test_sums_that_overflow_are_not_said(tmp_path: Path, body: str) -> None:
+    with made_bed(tmp_path) as bed:
+        bed.serve(body)
+        for _ in range(2):
+            assert endless(bed.scrape()) == []
+
+
+def test_a_sum_that_overflowed_once_does_not_spoil_what_is_folded_later(tmp_path: Path) -> None:
+    with made_bed(tmp_path) as bed:
+        bed.serve(tokens(*((f"m{n}", 1.7e308) for n in range(1000))))
+        bed.scrape()
+        bed.serve(tokens(*((f"n{n}", 1) for n in range(1000))))
+        assert math.isfinite(total(bed.scrape(), OUTPUT, model=c.OTHER))
+
+
+def test_what_takes_too_long_to_say_of_an_engine_costs_the_engines_only(tmp_path: Path) -> None:
+    with made_bed(tmp_path, megabytes=400, seconds=30) as bed:
+        bed.serve(models(f"m{number}" for number in range(10_000)))
+        for _ in range(3):
+            began = time.monotonic()
+            page = bed.running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": "1"})
+            assert time.monotonic() - began < 1.5  # all are busy with it, and one thread at a time
+            assert page.value("inferometer_collector_success", collector="cost") == 1

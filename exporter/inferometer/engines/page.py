@@ -14,10 +14,10 @@ NO_SERIES = "\n"  # begins no line
 # Nothing here may be matched in two ways: a line would cost the square of its length, and more.
 _LINE = re.compile(
     r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)"
-    r'(?:[ \t]*+(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})[ \t]*+|[ \t]++)'
+    r'(?:[ \t]*+(?P<labels>\{(?:[^"}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+\})[ \t]*+|[ \t]++)'
     r"(?P<value>[^ \t]++)(?:[ \t]++[-+.0-9eE]++)?[ \t]*+(?:#.*)?$"
 )
-_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
+_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*(?:,|$)')
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n"}
 _SUFFIXES = ("_bucket", "_count", "_sum", "_total")

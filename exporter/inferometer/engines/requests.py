@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 
 from inferometer.counters import Memory, Remainder, Wholes
-from inferometer.engines.sources import Child, Values
+from inferometer.engines.sources import MOST, Child, Values
 from inferometer.engines.table import Http
 from inferometer.engines.view import EVERYWHERE, Place, View
 from inferometer.samples import Histogram, Value
@@ -168,7 +167,7 @@ def _responses(view: View) -> tuple[list[_Response], list[_Response]]:
 
 def _counts(responses: list[_Response], values: Values) -> Counts:
     return {(code, child): values[index] for code, child, index in responses
-            if 0 <= values[index] < math.inf}
+            if 0 <= values[index] <= MOST}
 
 
 def _float(value: Value) -> float:

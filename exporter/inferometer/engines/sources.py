@@ -7,7 +7,6 @@ stays the same until the shape changes. What is left for every page is to pick n
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter, le
@@ -18,6 +17,7 @@ from inferometer.counters import Sums, Wholes
 from inferometer.engines.view import Labels, Place, View
 from inferometer.samples import Histogram, Value
 
+MOST = 2.0**53  # a larger number cannot even count by one: it is none
 K = TypeVar("K")
 Values = Sequence[float]  # of a page, in the order of its shape
 Child = tuple[str, ...]  # a series' labels, but for those that tell mere copies apart
@@ -58,7 +58,7 @@ class Series:
     part: str = ""
     label: str = ""
     combine: Callable[[list[float]], float] = sum
-    most: float = sys.float_info.max
+    most: float = math.inf
     scale: float = 1.0
     derived: bool = False
 
@@ -100,13 +100,13 @@ class Series:
             copies.setdefault((key(labels), _child(view, labels)), []).append(pick)
         picks = [(*place, same[0] if len(same) == 1 else _greatest(same))
                  for place, same in copies.items()]
-        least = 0.0 if kind == "counter" else -math.inf
+        least = 0.0 if kind == "counter" else -MOST
 
         def read(values: Values) -> dict[K, dict[Child, float]]:
             found: dict[K, dict[Child, float]] = {}
             for place, child, pick in picks:
                 value = pick(values)
-                if least <= value < math.inf and value != -math.inf:
+                if least <= value <= MOST:
                     found.setdefault(place, {})[child] = value * self.scale
             return found
 
@@ -133,7 +133,8 @@ class Series:
             if self._wanted(sample.labels):
                 key = (view.place(sample.labels), _child(view, sample.labels))
                 bound = _number(sample.labels.get("le"))
-                parts.setdefault(key, []).append((sample.suffix, bound, sample.index))
+                parts.setdefault(key, []).append(
+                    (sample.suffix, bound if bound is None else bound * self.scale, sample.index))
         picks = [(*key, _Buckets(samples, self.scale)) for key, samples in parts.items()]
 
         def read(values: Values) -> dict[Place, dict[Child, Histogram]]:
@@ -260,7 +261,7 @@ class _Buckets:
                          if suffix == "_bucket" and bound is not None and bound > -math.inf)
         sums = [index for suffix, _, index in parts if suffix == "_sum"]
         bounds = [bound for bound, _ in buckets]
-        self._bounds = tuple(bound * scale for bound in bounds[:-1])
+        self._bounds = tuple(bounds[:-1])
         self._counts: Callable[[Values], tuple[float, ...]] | None = None
         if (len(bounds) > 1 and bounds[-1] == math.inf and len(set(bounds)) == len(bounds)
                 and len(sums) == 1):
@@ -270,8 +271,8 @@ class _Buckets:
         """The child in our unit, None if it has neither a count nor an infinite bucket."""
         if self._counts is not None:
             counts, total = self._counts(values), values[self._sum]
-            rising = all(map(le, counts, counts[1:])) and counts[0] >= 0 and counts[-1] < math.inf
-            if rising and math.isfinite(total):
+            rising = all(map(le, counts, counts[1:])) and counts[0] >= 0 and counts[-1] <= MOST
+            if rising and abs(total) <= MOST:
                 return Histogram(self._bounds, counts, total * self._scale)
         return self._read_each(values)
 
@@ -281,7 +282,7 @@ class _Buckets:
         total: float | None = None
         for suffix, bound, index in self._parts:  # copies of one child: the greatest
             value = values[index]
-            if not math.isfinite(value) or (value < 0 and suffix != "_sum"):
+            if not abs(value) <= MOST or (value < 0 and suffix != "_sum"):
                 continue
             if suffix == "_bucket" and bound is not None and not math.isnan(bound):
                 buckets[bound] = max(value, buckets.get(bound, 0.0))
@@ -296,7 +297,7 @@ class _Buckets:
         counts: list[float] = []
         for bound in bounds:  # a page written while it is read may dip by one
             counts.append(min(last, max(buckets[bound], counts[-1] if counts else 0.0)))
-        return Histogram(tuple(bound * self._scale for bound in bounds), (*counts, last),
+        return Histogram(tuple(bounds), (*counts, last),
                          None if total is None else total * self._scale)
 
 

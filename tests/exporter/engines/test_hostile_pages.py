@@ -24,9 +24,9 @@ from tests.exporter.engines.test_page import line
 
 OWN_REASONS = ("http_4xx", "http_5xx", "http_429", "http_503")  # what HTTP knows beyond the engine
 NUMBERS = st.one_of(
-    st.sampled_from([0.0, 1.0, 2.0, 5.0, 1e6, -0.0, -1.0, 2.0**53, 1e150, 5e-324,
+    st.sampled_from([0.0, 1.0, 2.0, 5.0, 1e6, -0.0, -1.0, 2.0**53, 1.7e308, 5e-324,
                      float("nan"), float("inf"), -float("inf")]),
-    st.integers(0, 100).map(float), st.floats(-1e150, 1e150))
+    st.integers(0, 100).map(float), st.floats(-1.7e308, 1.7e308))
 BOUNDS = st.sampled_from(["0.1", "1", "1.0", "2.5", "+Inf", "+Inf", "Inf", "NaN", "-Inf", "-1", "",
                           "x", "1e308", "1e400"])
 TEXTS = st.one_of(
