@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from inferometer import catalogue as c
+from inferometer.gpu.nvml import Driver
 from tests.exporter.support import Exporter, Page, exporter, wait_for
 
 MIB, MEGA = 2.0**20, 1e6
@@ -96,6 +97,24 @@ def test_what_must_grow_grows(running: Exporter, metric: c.Metric) -> None:
 def test_nothing_goes_wrong_in_the_log(running: Exporter) -> None:
     running.scrape()
     assert [line for line in running.logged() if line["level"] in ("warning", "error")] == []
+
+
+def test_fields_say_what_the_calls_in_their_stead_say(running: Exporter) -> None:
+    driver = Driver()
+    driver.open()
+    device = driver.device(0)
+    in_fields = device.read().points
+    device._lack(device._batch.fields)
+    in_calls = device.read().points
+    driver.close(unload=False)
+    both = in_fields.keys() & in_calls.keys()
+    assert {metric for metric, _ in both} >= {c.GPU_POWER, c.GPU_ENERGY, c.GPU_POWER_LIMIT}
+    for metric in (c.GPU_POWER_LIMIT, c.GPU_ECC, c.GPU_REMAPPED, c.GPU_REMAP_PENDING,
+                   c.GPU_REMAP_FAILED):
+        assert {place: in_fields[place] for place in both if place[0] is metric} == {
+            place: in_calls[place] for place in both if place[0] is metric}
+    assert in_fields[c.GPU_POWER, ()] == pytest.approx(in_calls[c.GPU_POWER, ()], abs=30.0)
+    assert 0 <= in_calls[c.GPU_ENERGY, ()] - in_fields[c.GPU_ENERGY, ()] < 1000.0
 
 
 def _matches(page: Page, index: str, metric: c.Metric, labels: dict[str, str], wanted: str,
