@@ -6,14 +6,14 @@ not at every scrape. Numbers and `le` are in OpenMetrics' canonical form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from inferometer.catalogue import Metric
-from inferometer.samples import Block, Family, Histogram, Key, Ticket
+from inferometer.samples import Family, Histogram, Key
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -71,15 +71,6 @@ def render_client(collectors: Iterable[Collector], content: str) -> bytes:
                 labels = f"{{{pairs}}}" if pairs else ""
                 lines.append(f"{sample.name}{labels} {number(sample.value)}")
     return "".join([f"{line}\n" for line in lines]).encode()
-
-
-def block(metric: Metric, points: Mapping[Key, float], before: Block | None = None) -> Block:
-    """These points with their text, or the block made before if they are still the same."""
-    if before is not None and before.points == points:
-        return before
-    text = "\n".join([_beginning(metric, key) + number(value) for key, value in points.items()])
-    same_keys = before is not None and before.points.keys() == points.keys()
-    return Block(points, text, before.ticket if before is not None and same_keys else Ticket())
 
 
 def beginning(metric: Metric, key: Key) -> str:

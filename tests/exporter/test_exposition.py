@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from inferometer.exposition import OPENMETRICS, TEXT, block, number, render, render_client
-from inferometer.samples import Family, Histogram
+from inferometer.exposition import OPENMETRICS, TEXT, number, render, render_client
+from inferometer.samples import Block, Family, Histogram, Ticket
 
 PLACE = Label("place", "Where.", budget=10)
 RANK = Label("rank", "Which.", budget=10, optional=True)
@@ -45,17 +45,9 @@ def samples(text: str, content: str) -> Samples:
 @BOTH
 def test_a_block_reads_like_the_points_it_holds(content: str) -> None:
     plain = Family(SIZE, {("a", ""): 1.0, ('b"\n', "0"): 2.5})
-    prepared = block(SIZE, {("a", ""): 1.0, ('b"\n', "0"): 2.5})
+    text = "\n".join(line for line in page(plain).splitlines() if not line.startswith("#"))
+    prepared = Block({("a", ""): 1.0, ('b"\n', "0"): 2.5}, text, Ticket())
     assert page(Family(SIZE, blocks=[prepared]), content=content) == page(plain, content=content)
-
-
-def test_a_block_is_made_anew_only_for_other_numbers() -> None:
-    first = block(SIZE, {("a", ""): 1.0})
-    assert block(SIZE, {("a", ""): 1.0}, first) is first
-    second = block(SIZE, {("a", ""): 2.0}, first)
-    assert (second.text, second.ticket) == ('size_bytes{place="a"} 2.0', first.ticket)
-    third = block(SIZE, {("b", ""): 2.0}, second)
-    assert third.ticket is not first.ticket
 
 
 def whole_catalogue() -> list[Family]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Label, Metric
-from inferometer.exposition import TEXT, block, render
+from inferometer.exposition import TEXT, render
 from inferometer.guard import LONGEST_VALUE, SEAT_KEPT_SECONDS, Guard
-from inferometer.samples import Block, Family, Histogram, Key, Value, sum_of
+from inferometer.samples import Block, Family, Histogram, Key, Ticket, Value, sum_of
 
 COUNTER, GAUGE, HISTOGRAM = c.SERVER_OUTPUT, c.SERVER_RUNNING, c.SERVER_TTFT
 BOUNDS = (0.1, 1.0, 10.0)
@@ -275,7 +275,8 @@ def test_a_seat_in_use_is_never_freed() -> None:
 
 
 def gpu_block(gpus: int, value: float, before: Block | None = None) -> Block:
-    return block(c.GPU_POWER, {(str(n), f"GPU-{n}"): value for n in range(gpus)}, before)
+    points: dict[Key, float] = {(str(n), f"GPU-{n}"): value for n in range(gpus)}
+    return Block(points, "", before.ticket if before else Ticket())
 
 
 def test_a_block_is_passed_on_as_it_is_and_its_seats_stay_its_own() -> None:

@@ -98,8 +98,7 @@ def _missing(engine: Engine, metric: c.Metric) -> str:
 
 def _counted(engine: Engine, outcome: str) -> list[str]:
     """The families from which requests that ended so are counted."""
-    names = [request.series.name for request in engine.requests
-             if outcome in {ending[0] for ending in (request.otherwise, *request.meaning.values())}]
+    names = [request.series.name for request in engine.requests if outcome in request.outcomes]
     if outcome == "success" and engine.success:
         names += engine.success.names
     if engine.http and outcome in {ending[0] for ending in engine.http.endings}:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from inferometer import catalogue as c
+from inferometer.engines.reading import DERIVED, NATIVE, UNAVAILABLE
 from inferometer.engines.table import Engine
 
-NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values
 WORDS = {NATIVE: "yes", DERIVED: "derived", UNAVAILABLE: ""}
 UNSEEN = "\\*"
 
@@ -29,8 +29,7 @@ def _counted(engine: Engine) -> dict[str, str]:
     counted: dict[str, str] = {}
     for request in engine.requests:
         source = DERIVED if request.series.derived else NATIVE
-        endings = (request.otherwise, *request.meaning.values())
-        counted |= {outcome: source for outcome, _ in endings}
+        counted |= dict.fromkeys(request.outcomes, source)
     if engine.success:
         counted["success"] = DERIVED
     beyond = engine.http.endings if engine.http else ()

@@ -18,7 +18,6 @@ from inferometer.engines.view import View
 if TYPE_CHECKING:
     from inferometer.engines.sources import Difference, Read, Series
 
-
 EVIDENCE = ("run", "captured", "documented")  # here, elsewhere, never seen
 
 
@@ -56,6 +55,11 @@ class Request:
     meaning: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     late: bool = False
     labelled: bool = False
+
+    @property
+    def outcomes(self) -> set[str]:
+        """How the requests it counts may have ended."""
+        return {outcome for outcome, _ in (self.otherwise, *self.meaning.values())}
 
     def tells(self, view: View) -> bool:
         """Whether the page's series, if there are any, have what the counter is told apart by."""
