@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _handle_signals(app: App, server: Server) -> None:
     def stop(*_: object) -> None:
-        threading.Thread(target=server.shutdown).start()
+        server.shutdown()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

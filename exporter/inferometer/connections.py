@@ -224,9 +224,13 @@ class Connections:
                 self._close_due(swept_at)
 
     def stop(self) -> None:
-        """Have `serve` return, and each thread end once it has nothing at hand."""
-        self._stopping = True
-        os.eventfd_write(self._bell, 1)
+        """Have `serve` return, and each thread end once it has nothing at hand.
+
+        May be called by a signal's handler, and again.
+        """
+        if not self._stopping:
+            os.eventfd_write(self._bell, 1)  # first: the last thread to end closes the bell
+            self._stopping = True
 
     def close(self) -> None:
         """Close the listening socket, and the connections no thread is at."""
@@ -247,6 +251,9 @@ class Connections:
             return
         sock.setblocking(False)
         with self._lock:
+            if self._stopping:  # there may be no epoll any more
+                sock.close()
+                return
             self._open[sock.fileno()] = Connection(sock, self._limits)
             self._epoll.register(sock, _READ | select.EPOLLONESHOT)
 

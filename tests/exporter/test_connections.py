@@ -21,7 +21,7 @@ import bcrypt
 import pytest
 
 from inferometer.collector import Deadline
-from inferometer.connections import Limits
+from inferometer.connections import Connections, Limits
 from inferometer.server import SCRAPES, Server, Site
 from inferometer.web_config import WebConfig
 from tests.exporter.process import ALONE, ANYWHERE, ready, said_port, started
@@ -342,6 +342,31 @@ def test_it_runs_in_the_same_few_threads_and_leaves_nothing_behind() -> None:
             assert serving_threads() == PATIENT.threads
         wait_for(lambda: serving_threads() == 0)
     wait_for(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+
+
+class Listener(socket.socket):
+    """One whose client is accepted only once all threads have ended."""
+
+    stop: Callable[[], None]
+
+    def accept(self) -> tuple[socket.socket, object]:
+        self.stop()
+        wait_for(lambda: serving_threads() == 0)
+        return super().accept()
+
+
+def test_a_client_that_comes_while_it_stops_is_let_go() -> None:
+    wait_for(lambda: serving_threads() == 0)
+    with Listener() as listener, Server("127.0.0.1", 0, site(), None, PATIENT) as service:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        connections = Connections(listener, service, PATIENT)
+        listener.stop = connections.stop
+        with Client(listener.getsockname()[1]) as client:
+            connections.serve()
+            assert client.ended()
+        connections.stop()  # as a second signal would
+        connections.close()
 
 
 class Watched:
