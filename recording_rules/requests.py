@@ -1,0 +1,74 @@
+"""Requests per model and fleet: rates by outcome, and the error ratio over many windows.
+
+An engine that does not count its errors, or its successes, has no error ratio.
+"""
+
+from inferometer import catalogue as c
+from recording_rules.model import Group, Rule
+from recording_rules.promql import (
+    FLEET,
+    HOUR,
+    MODEL,
+    any_of,
+    by,
+    on,
+    over_engines,
+    rate,
+    ratio,
+)
+
+FAILED = any_of(c.OUTCOME, "error", "rejected")
+JUDGED = any_of(c.OUTCOME, "success", "error", "rejected")
+SUCCESS = any_of(c.OUTCOME, "success")
+INVALID = any_of(c.OUTCOME, "invalid")
+OUTCOME = c.OUTCOME.name
+_REQUESTS = c.SERVER_REQUESTS
+_STEM = "llm_server_requests"
+
+RATE = Rule(f"model:{_STEM}:rate5m", rate((*MODEL, OUTCOME), _REQUESTS), (*MODEL, OUTCOME),
+            "Requests that ended, per second, by how.")
+RATE_HOUR = Rule(f"model:{_STEM}:rate1h", f"avg_over_time({RATE}[{HOUR}])", (*MODEL, OUTCOME),
+                 "Requests that ended, per second, by how, over an hour.")
+FAILED_RATE = Rule(
+    f"model:{_STEM}_failed:rate5m",
+    f"sum {by(MODEL)} ({RATE}{{{FAILED}}}) and {on(MODEL)} {RATE}{{{SUCCESS}}}", MODEL,
+    "Requests per second that failed by the server's fault or for want of room.")
+JUDGED_RATE = Rule(
+    f"model:{_STEM}_judged:rate5m",
+    f"sum {by(MODEL)} ({RATE}{{{JUDGED}}}) and {on(MODEL)} {FAILED_RATE}", MODEL,
+    "Requests per second that tell of the server: all but invalid and aborted ones.")
+INVALID_RATIO = Rule(
+    f"model:{_STEM}:invalid_ratio_5m",
+    ratio(f"sum {by(MODEL)} ({RATE}{{{INVALID}}})", f"sum {by(MODEL)} ({RATE})"), MODEL,
+    "Share of requests that were the caller's mistake.")
+
+
+def _error_ratio(window: str) -> Rule:
+    part, whole = (f"sum_over_time({rule}[{window}])" for rule in (FAILED_RATE, JUDGED_RATE))
+    if window == "5m":
+        part, whole = str(FAILED_RATE), str(JUDGED_RATE)
+    return Rule(f"model:{_STEM}:error_ratio_{window}", ratio(part, whole), MODEL,
+                f"Share of requests that failed, over {window}. Absent without traffic.")
+
+
+ERROR_RATIO = {window: _error_ratio(window) for window in ("5m", "30m", "1h", "2h", "6h")}
+ERROR_RATIO_LONG = {window: _error_ratio(window) for window in ("1d", "3d")}
+
+FLEET_RATE = Rule(
+    f"fleet:{_STEM}:rate5m",
+    over_engines(FLEET, lambda engines: f"sum {by((*FLEET, OUTCOME))} ({RATE}{{{engines}}})"),
+    (*FLEET, OUTCOME), "Requests that ended, per second, by how, over all models.")
+FLEET_ERROR_RATIO = Rule(
+    f"fleet:{_STEM}:error_ratio_5m",
+    over_engines(FLEET, lambda engines: ratio(
+        f"sum {by(FLEET)} ({FAILED_RATE}{{{engines}}})",
+        f"sum {by(FLEET)} ({JUDGED_RATE}{{{engines}}})")),
+    FLEET, "Share of requests that failed, over all models whose engines tell.")
+
+GROUPS = (
+    Group("inferometer-requests", (
+        RATE, FAILED_RATE, JUDGED_RATE, INVALID_RATIO, *ERROR_RATIO.values(), FLEET_RATE,
+        FLEET_ERROR_RATIO,
+    )),
+    Group("inferometer-requests-long", (RATE_HOUR, *ERROR_RATIO_LONG.values()), interval="2m"),
+)
