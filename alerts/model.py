@@ -1,0 +1,78 @@
+"""What an alert is, and whom it is about.
+
+Three severities with one meaning each: critical pages somebody, warning is read the same day in chat
+or mail, info is logged. Symptoms page; causes inform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recording_rules.promql import MODEL
+
+SEVERITIES = ("critical", "warning", "info")
+TEAMS = ("serving", "hardware", "finance", "observability")
+HOLD = "10m"
+KEEP_FIRING = "5m"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What alerts are about. One that fires silences lesser ones of the same subject and scope.
+
+    All alerts of a subject carry all labels of its scope: a label that is missing on both sides
+    counts as equal, and would let one thing silence another.
+    """
+
+    name: str
+    scope: tuple[str, ...]
+    team: str
+
+
+TARGET = (*MODEL, "instance", "target")
+LATENCY = Subject("latency", MODEL, "serving")
+ERRORS = Subject("errors", MODEL, "serving")
+SATURATION = Subject("saturation", MODEL, "serving")
+TRAFFIC = Subject("traffic", MODEL, "serving")
+ENGINE = Subject("engine", TARGET, "serving")
+SIGNALS = Subject("signals", TARGET, "observability")
+GPU_HEALTH = Subject("gpu", ("cluster", "node", "uuid"), "hardware")
+GPU_USE = Subject("gpu_use", ("cluster", "node"), "hardware")
+COST = Subject("cost", ("cluster", "model"), "finance")
+SELF = Subject("self", ("cluster", "instance"), "observability")
+RULES = Subject("rules", (), "observability")
+SUBJECTS = (LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_HEALTH, GPU_USE, COST, SELF,
+            RULES)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert. `expr` gives at least the labels of the subject's scope.
+
+    `summary` is one plain sentence; `description` is a template that says the value and the limit.
+    `hold` other than the usual needs `because`. `board` is where to look: the
+    board's uid without its prefix.
+    """
+
+    name: str
+    subject: Subject
+    severity: str
+    expr: str
+    summary: str
+    description: str
+    board: str
+    hold: str = HOLD
+    because: str = ""
+    keep_firing: str = KEEP_FIRING
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class AlertGroup:
+    """Alerts evaluated together."""
+
+    name: str
+    alerts: tuple[Alert, ...]
+    interval: str = "1m"
