@@ -1,7 +1,7 @@
 """What an alert is, and whom it is about.
 
-Three severities with one meaning each: critical pages somebody, warning is read the same day in chat
-or mail, info is logged. Symptoms page; causes inform.
+Three severities with one meaning each: critical pages somebody, warning is read the same day in
+chat or mail, info is logged. Symptoms page; causes inform.
 """
 
 from __future__ import annotations
