@@ -1,21 +1,30 @@
 #!/usr/bin/env bash
-# Prometheus and promtool, the oldest and the newest supported, beside the system.
+# Prometheus and Alertmanager, the oldest and the newest supported, beside the system.
 #
 #   tests/tools/debian.sh TOOLS_DIR [PROGRAM...]
 #
 # Makes present, from two Debian releases whatever release this machine runs:
 #
-#   TOOLS_DIR/promtool-2.42/promtool   TOOLS_DIR/prometheus-2.42/prometheus   (bookworm)
-#   TOOLS_DIR/promtool-3/promtool      TOOLS_DIR/prometheus-3/prometheus      (forky, 3.5 or newer)
+#   TOOLS_DIR/PROGRAM-2.42/PROGRAM   (bookworm: Prometheus 2.42, Alertmanager 0.25)
+#   TOOLS_DIR/PROGRAM-3/PROGRAM      (forky: Prometheus 3.5 or newer, Alertmanager 0.33 or newer)
 #
+# for prometheus, promtool, alertmanager and amtool: the suffix is that of the Prometheus that
+# Alertmanager comes with,
 # and, installed on the system where missing, gcc, openssl and every PROGRAM, by the
 # package of its name. The packages above are only unpacked; the mirror is the one of the
 # machine's own apt sources, and apt works in folders of its own. With everything in place
 # a call changes nothing and needs no network. Calls at the same time wait for one another.
+#
+# Debian's Alertmanager starts only where its templates lie in /usr/share/prometheus/alertmanager
+# (a path of its own build; `templates:` does not help), so they are put there where missing: the
+# newer version's, which both read. It opens a cluster port unless started with
+# --cluster.listen-address= (empty), and writes to --storage.path.
 set -euo pipefail
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 ATTEMPTS=3
+PROGRAMS=(prometheus promtool alertmanager amtool)
+TEMPLATES=/usr/share/prometheus/alertmanager
 
 die() {
   echo "debian.sh: $*" >&2
@@ -33,10 +42,13 @@ retry() {
   die "$what failed $ATTEMPTS times: ${output##*$'\n'}"
 }
 
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
 update_and_install() {
-  local root=(env DEBIAN_FRONTEND=noninteractive)
-  [ "$(id -u)" -eq 0 ] || root=(sudo "${root[@]}")
-  "${root[@]}" apt-get update && "${root[@]}" apt-get install -y --no-install-recommends "$@"
+  as_root apt-get update &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 # The first plain Debian archive of the machine's apt sources, whatever their format.
@@ -52,10 +64,20 @@ version() {
   "$1" --version 2>&1 | sed -n '1s/.*, version \([0-9.]*\).*/\1/p'
 }
 
-# fetch RELEASE DIRECTORY_SUFFIX OLDEST_VERSION NEWEST_VERSION PACKAGE...
+# supported SUFFIX PROGRAM: the oldest and the newest version that will do.
+supported() {
+  case $1/$2 in
+    2.42/prom*) echo 2.42 2.42.99 ;;
+    2.42/*) echo 0.25 0.25.99 ;;
+    3/prom*) echo 3.5 3.999 ;;
+    3/*) echo 0.33 0.999 ;;
+  esac
+}
+
+# fetch RELEASE DIRECTORY_SUFFIX PACKAGE...
 fetch() {
-  local release=$1 suffix=$2 oldest=$3 newest=$4 apt deb program found
-  shift 4
+  local release=$1 suffix=$2 apt deb program oldest newest found
+  shift 2
   local work=$WORK/$release
   mkdir -p "$work"/{lists,cache/archives}/partial "$work"/{debs,root}
   echo "deb [signed-by=$KEYRING] $MIRROR $release main" > "$work/release.list"
@@ -68,18 +90,25 @@ fetch() {
   for deb in *.deb; do
     dpkg -x "$deb" "$work/root"
   done
-  for program in prometheus promtool; do
+  ln -f "$work"/root/usr/bin/{prometheus-,}alertmanager
+  for program in "${PROGRAMS[@]}"; do
+    read -r oldest newest < <(supported "$suffix" "$program")
     found=$(version "$work/root/usr/bin/$program") || true
     printf '%s\n' "$oldest" "$found" "$newest" | sort -CV ||
       die "$release has $program ${found:-that does not run}, not $oldest to $newest"
     mkdir -p "$TOOLS/$program-$suffix"
     mv "$work/root/usr/bin/$program" "$TOOLS/$program-$suffix/$program"
   done
+  cp "$work/root$TEMPLATES"/*.tmpl "$TOOLS/alertmanager-$suffix"
 }
 
-# complete SUFFIX: both programs of that version are in place.
+# complete SUFFIX: all programs of that suffix are in place.
 complete() {
-  [ -x "$TOOLS/prometheus-$1/prometheus" ] && [ -x "$TOOLS/promtool-$1/promtool" ]
+  local program
+  for program in "${PROGRAMS[@]}"; do
+    [ -x "$TOOLS/$program-$1/$program" ] || return 1
+  done
+  [ -e "$TOOLS/alertmanager-$1/default.tmpl" ]
 }
 
 [ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [PROGRAM...]"
@@ -110,13 +139,18 @@ if ! complete 2.42 || ! complete 3; then
   [ -n "$MIRROR" ] || die "no Debian archive among this machine's apt sources"
   WORK=$(mktemp -d "$TOOLS/.work.XXXXXX")
   trap 'rm -rf "$WORK"' EXIT
-  complete 2.42 || fetch bookworm 2.42 2.42 2.42.99 prometheus
-  complete 3 || fetch forky 3 3.5 3.999 prometheus promtool
+  complete 2.42 || fetch bookworm 2.42 prometheus prometheus-alertmanager
+  complete 3 || fetch forky 3 prometheus promtool prometheus-alertmanager
 fi
 
-for program in promtool-2.42/promtool prometheus-2.42/prometheus promtool-3/promtool \
-  prometheus-3/prometheus; do
-  echo "$program $(version "$TOOLS/$program")"
+if [ ! -e "$TEMPLATES/default.tmpl" ]; then
+  as_root install -D -m 644 -t "$TEMPLATES" "$TOOLS"/alertmanager-3/*.tmpl
+fi
+
+for program in "${PROGRAMS[@]}"; do
+  for suffix in 2.42 3; do
+    echo "$program-$suffix/$program $(version "$TOOLS/$program-$suffix/$program")"
+  done
 done
 gcc --version | sed -n 1p
 openssl version
