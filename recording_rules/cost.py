@@ -1,0 +1,161 @@
+"""Money: what is spent per second, over the UTC calendar, and for each request and token."""
+
+from collections.abc import Iterable
+
+from inferometer import catalogue as c
+from inferometer.catalogue import Metric
+from recording_rules import requests, tokens
+from recording_rules.calendar import (
+    MONTH_LENGTH,
+    MONTH_SECONDS,
+    NOW,
+    hour,
+    known_seconds,
+    since,
+)
+from recording_rules.model import Group, Rule
+from recording_rules.promql import FLEET, HOUR, WINDOW, by, on, over_engines, ratio
+
+CATEGORY = (*FLEET, c.CATEGORY.name)
+MODEL = (*FLEET, c.MODEL.name)  # money knows neither namespace nor engine
+PERIOD = c.PERIOD.name
+WINDOWS = (HOUR, "1d", "7d")
+KEPT = "1d"  # how long a budget outlives the exporter that said it
+_ATTRIBUTED = f'{c.MODEL.name}!=""'
+_FLEETWIDE = f'{c.MODEL.name}=""'
+_USD = "llm_cost_usd"
+_ALL = f"{_USD}_all"
+
+
+def _rate(level: Iterable[str], metric: Metric, keys: Iterable[str], matcher: str = "") -> str:
+    """Money per second; the same money as two exporters or replicas tell it counts once."""
+    selected = f"{metric.name}{{{matcher}}}" if matcher else metric.name
+    return f"sum {by(level)} (max {by(keys)} (rate({selected}[{WINDOW}])))"
+
+
+_ACCOUNT = (*FLEET, *c.COST.label_names)
+RATE = Rule(f"fleet:{_USD}:rate5m", _rate(CATEGORY, c.COST, _ACCOUNT), CATEGORY,
+            "Money spent, in USD per second, by what it went to.")
+TOTAL_RATE = Rule(f"fleet:{_ALL}:rate5m", f"sum {by(FLEET)} ({RATE})", FLEET,
+                  "Money spent, in USD per second.")
+MODEL_RATE = Rule(f"model:{_USD}:rate5m", _rate(MODEL, c.COST, _ACCOUNT, _ATTRIBUTED), MODEL,
+                  "Money spent, in USD per second, by model where it is told apart.")
+IDLE_RATE = Rule(
+    "fleet:llm_cost_gpu_idle_usd:rate5m", _rate(FLEET, c.COST_IDLE, (*FLEET, c.UUID.name)), FLEET,
+    "Money spent on GPUs while no kernel ran on them, in USD per second.")
+IDLE_SHARE = Rule(
+    "fleet:llm_cost_gpu_idle_usd:ratio_5m",
+    f"clamp_max({IDLE_RATE} / {on(FLEET)} "
+    f'({RATE}{{{c.CATEGORY.name}="gpu"}} > 0), 1)', FLEET,
+    "Share of the GPUs' cost during which no kernel ran on them.")
+
+INCREASE_HOUR = hour(f"fleet:{_USD}:increase1h", RATE)
+MODEL_INCREASE_HOUR = hour(f"model:{_USD}:increase1h", MODEL_RATE)
+KNOWN_HOUR = Rule(f"fleet:{_ALL}:known_seconds1h", known_seconds(TOTAL_RATE), FLEET,
+                  "Seconds of the last hour for which it is known what was spent.")
+TODAY = Rule(f"fleet:{_ALL}:today", since("day", FLEET, INCREASE_HOUR, str(RATE)), FLEET,
+             "Money spent since midnight UTC.")
+MONTH_BY_CATEGORY = Rule(
+    f"fleet:{_USD}:month", since("month", CATEGORY, INCREASE_HOUR, str(RATE)), CATEGORY,
+    "Money spent since the month began (UTC), by what it went to.")
+MONTH = Rule(f"fleet:{_ALL}:month", f"sum {by(FLEET)} ({MONTH_BY_CATEGORY})", FLEET,
+             "Money spent since the month began (UTC).")
+MONTH_COVERED = Rule(
+    f"fleet:{_ALL}:month_covered_ratio",
+    f"clamp_max({since('month', FLEET, KNOWN_HOUR, f'({TOTAL_RATE} * 0 + 1)')}"
+    f" / ({MONTH_SECONDS} - time() % 60 + 60), 1)", FLEET,
+    "Share of the month so far for which it is known what was spent; below 1 it is incomplete.")
+PROJECTED = Rule(
+    f"fleet:{_ALL}:month_projected",
+    f"{MONTH} + {on(FLEET)} avg_over_time({TOTAL_RATE}[1d]) * ({MONTH_LENGTH} - {MONTH_SECONDS})",
+    FLEET, "Money the whole month comes to if the rest of it goes on like the last day.")
+MODEL_TODAY = Rule(
+    f"model:{_USD}:today", since("day", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
+    "Money spent on the model since midnight UTC.")
+MODEL_MONTH = Rule(
+    f"model:{_USD}:month", since("month", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
+    "Money spent on the model since the month began (UTC).")
+
+FLEET_SERVED = Rule(
+    "fleet:llm_server_requests_served:rate5m",
+    f"sum {by(FLEET)} ({requests.FLEET_RATE}{{{requests.SUCCESS}}})", FLEET,
+    "Requests that succeeded, per second, over all models.")
+FLEET_TOKENS = Rule(
+    "fleet:llm_server_tokens:rate5m",
+    f"{tokens.FLEET_INPUT} + {on(FLEET)} {tokens.FLEET_OUTPUT}", FLEET,
+    "Tokens in and out, per second, over all models.")
+SERVED = Rule(
+    "model:llm_server_requests_served:rate5m",
+    over_engines(MODEL, lambda engines: f"sum {by(MODEL)} "
+                                        f"({requests.RATE}{{{requests.SUCCESS}, {engines}}})"),
+    MODEL, "Requests that succeeded, per second, over all engines of the model.")
+TOKENS = Rule(
+    "model:llm_server_tokens:rate5m",
+    over_engines(MODEL, lambda engines: f"sum {by(MODEL)} "
+                                        f"({tokens.INPUT}{{{engines}}} + {tokens.OUTPUT})"),
+    MODEL, "Tokens in and out, per second, over all engines of the model.")
+
+
+def _per(what: str, rate: Rule, units: Rule, number: int = 1) -> tuple[Rule, ...]:
+    """What so many units cost over each window; absent where there were none."""
+    level = rate.name.partition(":")[0]
+    times = f" * {number}" if number > 1 else ""
+    return tuple(Rule(
+        f"{level}:{_USD}:per_{what}_{window}",
+        ratio(f"avg_over_time({rate}[{window}]){times}", f"avg_over_time({units}[{window}])"),
+        rate.labels, f"Money for each {what.replace('_', ' ')}, over {window}. "
+                     "Absent without traffic.")
+        for window in WINDOWS)
+
+
+PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK = _per("request", TOTAL_RATE, FLEET_SERVED)
+PER_1M_TOKENS, PER_1M_TOKENS_DAY, PER_1M_TOKENS_WEEK = _per(
+    "1m_tokens", TOTAL_RATE, FLEET_TOKENS, 1_000_000)
+PER_1K_TOKENS = Rule(f"fleet:{_USD}:per_1k_tokens_1h", f"{PER_1M_TOKENS} / 1000", FLEET,
+                     "Money for each 1000 tokens, over 1h. Absent without traffic.")
+MODEL_PER_REQUEST, MODEL_PER_REQUEST_DAY, MODEL_PER_REQUEST_WEEK = _per(
+    "request", MODEL_RATE, SERVED)
+MODEL_PER_1M_TOKENS, MODEL_PER_1M_TOKENS_DAY, MODEL_PER_1M_TOKENS_WEEK = _per(
+    "1m_tokens", MODEL_RATE, TOKENS, 1_000_000)
+
+
+def _budget(level: str, labels: tuple[str, ...], matcher: str) -> Rule:
+    """Replicas may disagree during a rollout: the larger budget holds."""
+    said = f"last_over_time({c.BUDGET.name}{{{matcher}}}[{KEPT}])"
+    return Rule(f"{level}:{c.BUDGET.name}:effective", f"max {by((*labels, PERIOD))} ({said})",
+                (*labels, PERIOD), "Budget of the UTC day or month.")
+
+
+def _used(budget: Rule, labels: tuple[str, ...], day: Rule, month: Rule) -> Rule:
+    parts = (f'{spent} / {on(labels)} group_right () ({budget}{{{PERIOD}="{period}"}} > 0)'
+             for period, spent in (("day", day), ("month", month)))
+    return Rule(budget.name.replace("effective", "used_ratio"), " or ".join(parts), budget.labels,
+                "Share of the budget that is spent.")
+
+
+BUDGET = _budget("fleet", FLEET, _FLEETWIDE)
+MODEL_BUDGET = _budget("model", MODEL, _ATTRIBUTED)
+BUDGET_USED = _used(BUDGET, FLEET, TODAY, MONTH)
+MODEL_BUDGET_USED = _used(MODEL_BUDGET, MODEL, MODEL_TODAY, MODEL_MONTH)
+BUDGET_PROJECTED = Rule(
+    f"fleet:{c.BUDGET.name}:projected_ratio",
+    f'{PROJECTED} / {on(FLEET)} ({BUDGET}{{{PERIOD}="month"}} > 0)', FLEET,
+    "Share of the month's budget that is spent if the month goes on like the last day.")
+
+GROUPS = (
+    Group("inferometer-cost", (
+        RATE, TOTAL_RATE, MODEL_RATE, IDLE_RATE, IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED,
+        TOKENS,
+    )),
+    Group("inferometer-cost-calendar", (
+        NOW, INCREASE_HOUR, MODEL_INCREASE_HOUR, KNOWN_HOUR, TODAY, MONTH_BY_CATEGORY, MONTH,
+        MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH, BUDGET, MODEL_BUDGET, BUDGET_USED,
+        MODEL_BUDGET_USED, BUDGET_PROJECTED,
+    ), interval="2m"),
+    Group("inferometer-cost-per-unit", (
+        PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK, PER_1M_TOKENS, PER_1M_TOKENS_DAY,
+        PER_1M_TOKENS_WEEK, PER_1K_TOKENS, MODEL_PER_REQUEST, MODEL_PER_REQUEST_DAY,
+        MODEL_PER_REQUEST_WEEK, MODEL_PER_1M_TOKENS, MODEL_PER_1M_TOKENS_DAY,
+        MODEL_PER_1M_TOKENS_WEEK,
+    ), interval="2m"),
+)
