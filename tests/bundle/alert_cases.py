@@ -1,0 +1,74 @@
+"""Cases of alerts: what comes in, and what an alert then says, proven by promtool.
+
+A case loads all recording rules and its one alert. Tables of cases are what shows that every alert
+can fire and can be silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alerts
+import recording_rules
+from alerts.model import Alert, AlertGroup
+from tests.bundle.promtool import Document, Series, check, documents
+
+RECORDING = documents((*recording_rules.GROUPS, *alerts.RECORDING_GROUPS))
+
+
+@dataclass(frozen=True)
+class Said:
+    """One firing alert: the labels it has beyond those of its definition, and its description."""
+
+    labels: Mapping[str, str]
+    description: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series come in, one value a minute; `at` that minute the alert says so, or nothing."""
+
+    title: str
+    alert: Alert
+    inputs: tuple[Series, ...]
+    says: tuple[Said, ...] = ()
+    at: int = 30
+    step: int = 1  # minutes between two values and two evaluations
+
+    def __str__(self) -> str:
+        return f"{self.alert} {self.alert.severity}: {self.title}"
+
+
+def prove(case: Case, version: str, folder: Path) -> None:
+    """Raise AssertionError unless the alert says exactly what the case expects."""
+    said = [{"exp_labels": {**labels(case.alert), **said.labels},
+             "exp_annotations": {"summary": case.alert.summary, "description": said.description}}
+            for said in case.says]
+    interval = f"{case.step}m"
+    test = {"interval": interval, "name": str(case), "input_series": list(case.inputs),
+            "alert_rule_test": [{"eval_time": f"{case.at}m", "alertname": case.alert.name,
+                                 "exp_alerts": said}]}
+    group = AlertGroup("alert", (case.alert,))
+    check(version, folder, (*RECORDING, *alert_documents((group,))), [test], interval)
+
+
+def labels(alert: Alert) -> Mapping[str, str]:
+    """What its definition puts on an alert."""
+    return {"severity": alert.severity, "subject": alert.subject.name, "team": alert.subject.team}
+
+
+def alert_documents(groups: Iterable[AlertGroup]) -> list[Document]:
+    """Alerts as a rule file has them."""
+    return [{"name": group.name, "interval": group.interval,
+             "rules": [_document(alert) for alert in group.alerts]} for group in groups]
+
+
+def _document(alert: Alert) -> dict[str, Any]:
+    return {
+        "alert": alert.name, "expr": alert.expr, "for": alert.hold,
+        "keep_firing_for": alert.keep_firing, "labels": labels(alert),
+        "annotations": {"summary": alert.summary, "description": alert.description},
+    }
