@@ -17,7 +17,7 @@ LAYERS = (
     {"collector"},
     {"gpu", "engines", "cost", "history"},
     {"home"},
-    {"request"},
+    {"alert_log", "request"},
     {"connections"},
     {"server"},
     {"app"},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prometheus_client import PlatformCollector, ProcessCollector
 
-from inferometer import __version__
+from inferometer import __version__, alert_log
 from inferometer import catalogue as c
 from inferometer import config as configuration
 from inferometer.collector import Collector, Deadline, Scrape
@@ -38,7 +38,8 @@ from inferometer.web_config import WebConfig, WebConfigError
 
 log = logging.getLogger(__name__)
 
-NEXT_START = (("web", "listen"), ("web", "enable_reload"), ("gpu", "enabled"))
+NEXT_START = (("web", "listen"), ("web", "enable_reload"), ("web", "enable_alert_log"),
+              ("gpu", "enabled"))
 FACTS_PATIENCE_SECONDS = 5.0  # for the documents beside a page
 HOME_SECONDS = 8.0  # for the reading behind the page for a person
 Overrides = Callable[[Config], Config]  # what the command line sets over the file
@@ -109,7 +110,9 @@ class App:
         """Begin to watch, and listen. Raises OSError if the address cannot be had."""
         host, port = configuration.split_address(self.config.web.listen)
         reload = self.reload if self.config.web.enable_reload else None
-        site = Site(self.page, lambda: self._scrape.names, self.ready, self.home, reload)
+        log_alerts = alert_log.write if self.config.web.enable_alert_log else None
+        site = Site(self.page, lambda: self._scrape.names, self.ready, self.home, reload,
+                    log_alerts)
         server = self._server = Server(host, port, site, self._web)
         if self.sampler:
             self.sampler.start()

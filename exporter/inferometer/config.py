@@ -102,6 +102,7 @@ class Web:
     listen: str = _check(_is_address, ADDRESS, "127.0.0.1:9839")
     config_file: str = ""
     enable_reload: bool = False
+    enable_alert_log: bool = False
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Limits:
     answer_seconds: float = 30.0  # for an answer to be taken
     idle_seconds: float = 120.0  # between two requests
     unsent_bytes: int = 32 * 2**20  # of answers, over all connections
+    body_bytes: int = 16 * 2**20  # of requests, over all connections
 
 
 class Lane:
@@ -84,6 +85,10 @@ class Service(Protocol):
         """Where the request has to wait its turn; None if it is answered at once."""
         ...
 
+    def wants_body(self, request: Request) -> bool:
+        """Whether the body is kept; else it is passed over."""
+        ...
+
     def answer(self, request: Request, connection: Connection) -> bytes:
         """The whole answer."""
         ...
@@ -101,6 +106,7 @@ class Connection:
         self.descriptor = sock.fileno()
         self.certificate: Any = None  # the client's, as getpeercert() has it
         self.request: Request | None = None  # read in full, to be answered
+        self.body = bytearray()  # of the request, where it is wanted
         self.read_at = 0.0  # since when, on the monotonic clock
         self.unsent = memoryview(b"")  # of its answer
         self.busy = False  # a thread is at it, or it waits in a lane
@@ -127,24 +133,24 @@ class Connection:
             self.certificate = self.sock.getpeercert()
         self._shaken = True
 
-    def receive(self) -> int:
+    def receive(self, wants_body: Callable[[Request], bool]) -> int:
         """Read on, and say what to wait for; `request` is set once one is complete.
 
         Raises OSError and RefusalError.
         """
-        if self._complete():
+        if self._complete(wants_body):
             return _READ
         data = self.sock.recv(RECEIVED_AT_ONCE)
         if self.idle:
             self.idle = False
             self._begin(self._limits.head_seconds)
         self._received += data
-        self._complete()
+        self._complete(wants_body)
         return _READ if data else _OVER
 
     def answer(self, answer: bytes, last: bool) -> None:
         """Have this to send; the connection ends with it if it is the last."""
-        self.request = None
+        self.request, self.body = None, bytearray()
         self.unsent, self._last = memoryview(answer), last
         self._begin(self._limits.answer_seconds)
 
@@ -171,7 +177,7 @@ class Connection:
         self.since = time.monotonic()
         self.due = self.since + seconds  # when it is closed
 
-    def _complete(self) -> bool:
+    def _complete(self, wants_body: Callable[[Request], bool]) -> bool:
         if self._head is None:
             end = self._received.find(END)
             if max(end, len(self._received) if end < 0 else 0) > LONGEST_HEAD:
@@ -181,6 +187,8 @@ class Connection:
             self._head = read_head(self._received[:end])
             self._received, self._passed = self._received[end + len(END) :], 0
         body = min(self._head.body - self._passed, len(self._received))
+        if body and wants_body(self._head):
+            self.body += self._received[:body]
         self._received = self._received[body:]
         self._passed += body
         if self._passed == self._head.body:
@@ -265,15 +273,15 @@ class Connections:
         if not self._evict():  # all are being answered: who is new waits in the backlog
             time.sleep(BREATH_SECONDS)
 
-    def _evict(self, writing: bool = False) -> bool:
+    def _evict(self, costs: Callable[[Connection], int] = lambda _: 1) -> bool:
         """Close one of the larger crowd, of those at rest or those unfinished: its oldest.
 
-        So who attacks makes room for itself. Says whether there was one.
+        So who attacks makes room for itself. Says whether there was one, that costs something.
         """
         with self._lock:
             crowds: tuple[list[Connection], list[Connection]] = ([], [])
             for connection in self._open.values():
-                if not connection.busy and (connection.unsent or not writing):
+                if not connection.busy and costs(connection):
                     crowds[connection.idle].append(connection)
             crowd = max(crowds, key=lambda connections: len(connections))
             if not crowd:
@@ -327,7 +335,9 @@ class Connections:
             return
         try:
             connection.shake(self._service.context)
-            wanted = connection.receive()
+            wanted = connection.receive(self._service.wants_body)
+            if connection.body and not self._keep(_body, self._limits.body_bytes):
+                raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, "too much to read")
         except RefusalError as error:
             connection.answer(self._service.refuse(error), last=True)
             self._send(connection)
@@ -369,9 +379,8 @@ class Connections:
         except OSError as error:
             wanted = _wanted(error, _WRITE)
         self._rest(connection, wanted)
-        while connection.unsent and self._unsent() > self._limits.unsent_bytes and (
-                self._evict(writing=True)):
-            pass
+        if connection.unsent:
+            self._keep(_unsent, self._limits.unsent_bytes)
 
     def _rest(self, connection: Connection, wanted: int) -> None:
         """Let it wait for this, or end."""
@@ -383,9 +392,24 @@ class Connections:
             self._forget(connection)
         connection.close()
 
-    def _unsent(self) -> int:
+    def _keep(self, costs: Callable[[Connection], int], most: int) -> bool:
+        """Whether all connections together cost no more, after the oldest may have been closed."""
+        while self._sum(costs) > most:
+            if not self._evict(costs):
+                return False
+        return True
+
+    def _sum(self, costs: Callable[[Connection], int]) -> int:
         with self._lock:
-            return sum(len(connection.unsent) for connection in self._open.values())
+            return sum(map(costs, self._open.values()))
+
+
+def _unsent(connection: Connection) -> int:
+    return len(connection.unsent)
+
+
+def _body(connection: Connection) -> int:
+    return len(connection.body)
 
 
 def _wanted(error: OSError, if_blocking: int) -> int:

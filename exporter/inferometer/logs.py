@@ -22,7 +22,9 @@ class JsonFormatter(logging.Formatter):
         line.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        text = json.dumps(line, default=str, ensure_ascii=False)
+        # What moves a cursor, ends a line or runs the other way elsewhere is written as \uXXXX.
+        return text if text.isprintable() else json.dumps(line, default=str)
 
 
 def start_logging(level: str = "info") -> None:

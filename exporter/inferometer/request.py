@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 LONGEST_HEAD = 16384  # bytes
 MOST_HEADERS = 100
-LARGEST_BODY = 65536  # bytes; no route wants one, but a small one is passed over
+LARGEST_BODY = 2**20  # bytes; where no route wants it, it is passed over
 END = b"\r\n\r\n"
 
 _VERSION = re.compile(r"HTTP/(\d)\.\d", re.ASCII)
@@ -30,7 +30,8 @@ class RefusalError(Exception):
 class Request:
     """What is asked for. Names of headers are in lower case; of one sent twice both are there.
 
-    `body` is how many bytes follow that mean nothing; `last` says that no request comes after it.
+    `body` is how many bytes follow; `last` says that no request comes after it. `unread` is why a
+    body is not read, if so: what comes of it cannot be told from a next request.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Request:
     headers: Mapping[str, str]
     body: int
     last: bool
+    unread: HTTPStatus | None = None
 
 
 @lru_cache(maxsize=64)  # who scrapes sends the same head each time
@@ -51,13 +53,20 @@ def read_head(head: bytes) -> Request:
     if version[1] != "1":
         raise RefusalError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1 is spoken here")
     headers = _headers(lines)
-    length = headers.get("content-length", "0")
-    # A body that is not passed over cannot be told from a next request.
-    unread = ("transfer-encoding" in headers or "expect" in headers
-              or not re.fullmatch(r"[0-9]{1,5}", length) or int(length) > LARGEST_BODY)
+    unread = _unread(headers)
     ends = "close" in headers.get("connection", "").lower()
-    return Request(words[0], words[1], headers, 0 if unread else int(length),
-                   unread or ends or words[2] == "HTTP/1.0")
+    return Request(words[0], words[1], headers,
+                   0 if unread else int(headers.get("content-length", "0")),
+                   unread is not None or ends or words[2] == "HTTP/1.0", unread)
+
+
+def _unread(headers: Mapping[str, str]) -> HTTPStatus | None:
+    length = headers.get("content-length", "0")
+    if "expect" in headers:
+        return HTTPStatus.EXPECTATION_FAILED
+    if "transfer-encoding" in headers or not re.fullmatch(r"[0-9]{1,18}", length):
+        return HTTPStatus.LENGTH_REQUIRED
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if int(length) > LARGEST_BODY else None
 
 
 def _headers(lines: list[str]) -> Mapping[str, str]:

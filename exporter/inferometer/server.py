@@ -19,31 +19,35 @@ from inferometer.collector import Deadline
 from inferometer.connections import Connection, Connections, Lane, Limits
 from inferometer.exposition import content_type
 from inferometer.home import page as home
-from inferometer.request import RefusalError, Request
+from inferometer.request import LARGEST_BODY, RefusalError, Request
 from inferometer.web_config import WebConfig
 
 DEFAULT_TIMEOUT = 10.0  # of a scrape that does not say, seconds
 LONGEST_TIMEOUT = 120.0
 TIMEOUT_MARGIN = 0.5  # for the way back, as blackbox_exporter keeps it
 SCRAPES = 8  # at once; one that waits for its turn does so on its own time
+ALERTS = "/v1/alerts"
 HOMES = 2  # pages for a person at once; they take no scrape's turn
 BACKLOG = 512
 SEND_BUFFER = 2**17  # bytes of an answer in the kernel, which takes it twice: for each connection
 GZIP_FROM = 1024  # bytes; smaller pages are not worth it
 PLAIN = "text/plain; charset=utf-8"
+JSON = "application/json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True)
 class Site:
     """What the server serves: the page, its parts' names, readiness, the page for a person, which
-    may reload itself, and the way to reload the configuration."""
+    may reload itself, the way to reload the configuration, and where alerts are written down."""
 
     page: Callable[[Deadline, Sequence[str] | None, str], bytes]
     collectors: Callable[[], Sequence[str]]
     ready: Callable[[], bool]
     home: Callable[[bool], bytes]
-    reload: Callable[[], str] | None = None  # None where not switched on; else what went wrong
+    # None where not switched on; else they say what went wrong.
+    reload: Callable[[], str] | None = None
+    log_alerts: Callable[[bytes], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,9 @@ class Server:
         listener = _listen(host, port)
         self.server_address = listener.getsockname()
         self.server_port: int = self.server_address[1]
-        self._scrapes = Lane(SCRAPES)
-        self._homes = Lane(HOMES)
+        scrapes = Lane(SCRAPES)
+        self._lanes = {"/": Lane(HOMES), "/metrics": scrapes, "/-/reload": scrapes,
+                       ALERTS: Lane(1)}
         self._guesses = Lane(1)  # of passwords: bcrypt is slow, and meant to be
         self._connections = Connections(listener, self, limits or Limits())
 
@@ -93,8 +98,11 @@ class Server:
         """Where a request waits its turn that may take long."""
         if self.web is not None and not self.web.remembers(request.headers.get("authorization")):
             return self._guesses
-        path = path_of(request.target)
-        return self._homes if path == "/" else self._scrapes if path in _SLOW else None
+        return self._lanes.get(path_of(request.target) or "")
+
+    def wants_body(self, request: Request) -> bool:
+        """Whether a request's body is kept until it is answered."""
+        return self.site.log_alerts is not None and path_of(request.target) == ALERTS
 
     def answer(self, request: Request, connection: Connection) -> bytes:
         """The whole response."""
@@ -130,23 +138,24 @@ class Server:
         if path is None:
             return _text(HTTPStatus.BAD_REQUEST, "bad request target")
         methods = _ROUTES.get(path)
-        if methods is None or (path == "/-/reload" and self.site.reload is None):
+        optional = {"/-/reload": self.site.reload, ALERTS: self.site.log_alerts}
+        if methods is None or optional.get(path, True) is None:
             return _text(HTTPStatus.NOT_FOUND, "not found")
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             allowed = [*methods, "HEAD"] if "GET" in methods else [*methods]
             headers["Allow"] = ", ".join(allowed)
             return _text(HTTPStatus.METHOD_NOT_ALLOWED, f"use {' or '.join(allowed)}")
-        return route(self, request, connection.read_at)
+        return route(self, request, connection)
 
-    def metrics(self, request: Request, since: float) -> Answer:
+    def metrics(self, request: Request, connection: Connection) -> Answer:
         """The page, within the scrape's own deadline."""
         chosen, wrong = self._chosen(request.target)
         if wrong:
             return _text(HTTPStatus.BAD_REQUEST, wrong)
         kind = _content_type(request.headers.get("accept", ""))
         seconds = timeout_of(request.headers.get("x-prometheus-scrape-timeout-seconds"))
-        deadline = Deadline(seconds - (time.monotonic() - since))
+        deadline = Deadline(seconds - (time.monotonic() - connection.read_at))
         if not deadline.left():  # it has waited for its turn too long: nobody listens any more
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many scrapes")
         return Answer(HTTPStatus.OK, self.site.page(deadline, chosen, kind), kind)
@@ -167,37 +176,48 @@ class Server:
             return [name for name in known if name not in exclude], ""
         return collect or None, ""
 
-    def ready(self, request: Request, since: float) -> Answer:
+    def ready(self, request: Request, connection: Connection) -> Answer:
         """Whether the first look for GPUs and engines has ended."""
         if self.site.ready():
             return _text(HTTPStatus.OK, "ready")
         return _text(HTTPStatus.SERVICE_UNAVAILABLE, "not ready")
 
-    def reload(self, request: Request, since: float) -> Answer:
+    def reload(self, request: Request, connection: Connection) -> Answer:
         """Read the configuration again."""
         wrong = self.site.reload() if self.site.reload else "switched off"
         if wrong:
             return _text(HTTPStatus.INTERNAL_SERVER_ERROR, f"the old configuration stays: {wrong}")
         return _text(HTTPStatus.OK, "reloaded")
 
-    def healthy(self, request: Request, since: float) -> Answer:
+    def alerts(self, request: Request, connection: Connection) -> Answer:
+        """Write down what Alertmanager notifies of."""
+        if request.unread:
+            return _text(request.unread, f"send up to {LARGEST_BODY} bytes, with their length")
+        if request.headers.get("content-type", "").partition(";")[0].strip() != JSON:
+            # So that no page in a browser may send it without asking first.
+            return _text(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {JSON}")
+        log = self.site.log_alerts
+        wrong = log(bytes(connection.body)) if log else "switched off"
+        return _text(HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK, wrong or "logged")
+
+    def healthy(self, request: Request, connection: Connection) -> Answer:
         """That the process serves."""
         return _text(HTTPStatus.OK, "healthy")
 
-    def home(self, request: Request, since: float) -> Answer:
+    def home(self, request: Request, connection: Connection) -> Answer:
         """The page for a person."""
         query = parse_qs(request.target.partition("?")[2], keep_blank_values=True)
         return Answer(HTTPStatus.OK, self.site.home("refresh" in query), home.KIND, home.HEADERS)
 
 
-_ROUTES: Mapping[str, Mapping[str, Callable[[Server, Request, float], Answer]]] = {
+_ROUTES: Mapping[str, Mapping[str, Callable[[Server, Request, Connection], Answer]]] = {
     "/": {"GET": Server.home},
     "/metrics": {"GET": Server.metrics},
     "/-/healthy": {"GET": Server.healthy},
     "/-/ready": {"GET": Server.ready},
     "/-/reload": {"POST": Server.reload, "PUT": Server.reload},
+    ALERTS: {"POST": Server.alerts},
 }
-_SLOW = ("/", "/metrics", "/-/reload")
 
 
 def path_of(target: str) -> str | None:

@@ -247,7 +247,7 @@ def test_check_config_names_the_mistake_in_one_line_and_exits_with_2() -> None:
     done = checked(file)
     assert (done.returncode, done.stdout, done.stderr) == (
         2, "", f"inferometer: {file}: web.port: unknown key; known here are listen, config_file, "
-               "enable_reload\n")
+               "enable_reload, enable_alert_log\n")
 
 
 @pytest.mark.parametrize(("text", "why"), [

@@ -234,7 +234,7 @@ def test_reload_over_http_says_how_it_went(config: Path) -> None:
         bad = get(running.port, "/-/reload", "POST")
         assert (bad.status, bad.text) == (
             500, f"the old configuration stays: {config}: web.port: unknown key; known here are "
-                 "listen, config_file, enable_reload\n")
+                 "listen, config_file, enable_reload, enable_alert_log\n")
         page = running.scrape()
         assert page.value(RELOADS, result="success") == page.value(RELOADS, result="failure") == 1
         assert page.value(GOOD) == 0.0
@@ -268,6 +268,7 @@ def test_another_address_is_warned_about_and_waits_for_the_next_start(config: Pa
 @pytest.mark.parametrize(("text", "key"), [
     ("gpu: {enabled: true}\nengines: {discover_ports: []}\n", "gpu.enabled"),
     (ALONE + "web: {enable_reload: true}\n", "web.enable_reload"),
+    (ALONE + "web: {enable_alert_log: true}\n", "web.enable_alert_log"),
 ])
 def test_what_else_waits_for_the_next_start_is_warned_about(config: Path, text: str,
                                                             key: str) -> None:
