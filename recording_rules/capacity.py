@@ -37,8 +37,13 @@ ACCEPTED = _model(
     "llm_server_spec_decode_accepted:ratio_5m",
     ratio(rate(MODEL, c.SERVER_ACCEPTED), rate(MODEL, c.SERVER_DRAFT)),
     "Share of tokens proposed by speculative decoding that were accepted.")
+STARTED = _model("llm_server_start_time_seconds:max",
+                 f"max {by(MODEL)} ({c.SERVER_START.name})", "When the youngest replica started.")
+VERSIONS = Rule("model:llm_server_info:count",
+                f"count {by((*MODEL, c.VERSION.name))} ({c.SERVER_INFO.name})",
+                (*MODEL, c.VERSION.name), "Replicas of each version.")
 
 GROUPS = (Group("inferometer-capacity", (
     REPLICAS, EXPECTED, RUNNING, WAITING, KV_USAGE, KV_USAGE_MEAN, KV_CAPACITY, MAX_LENGTH,
-    PREFIX_HITS, PREEMPTIONS, ACCEPTED,
+    PREFIX_HITS, PREEMPTIONS, ACCEPTED, STARTED, VERSIONS,
 )),)

@@ -1,0 +1,88 @@
+"""Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
+
+from alerts import limits
+from dashboards.model import Board, Panel, Query, Row
+from dashboards.panels import NO_GPU, NO_TRAFFIC, Column, limit, table, target, timeseries
+from dashboards.variables import OF_MODELS, chosen
+from inferometer import catalogue as c
+from inferometer.catalogue import Metric
+from recording_rules import capacity, gpus
+from recording_rules.latency import MEAN, QUANTILES, QUANTILES_HOUR, RANKS
+
+KEYS = {"model": "Model", "engine": "Engine", "namespace": "Namespace"}
+PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: "decode"}
+
+
+def _quantiles(metric: Metric, title: str, description: str, *lines: Query,
+               width: int = 8) -> Panel:
+    ranks = (Query(chosen(QUANTILES[metric, rank]), f"p{rank * 100:g} {{{{model}}}}")
+             for rank in RANKS)
+    return timeseries(title, description, "s", *ranks, *lines, width=width)
+
+
+def _hourly(metric: Metric, title: str) -> Panel:
+    return timeseries(
+        title, "95 % took no longer, each point over the hour before it: for ranges of days.", "s",
+        Query(chosen(QUANTILES_HOUR[metric, 0.95]), "p95 {{model}}"))
+
+
+FELT = Row("What callers feel", (
+    _quantiles(c.SERVER_DURATION, "Whole request",
+               "From arrival to the last token: long answers take long, so read it with the two "
+               "beside it.", limit(limits.DURATION)),
+    _quantiles(c.SERVER_TTFT, "Time to first token",
+               "How long a caller waits for the first word: if it grows, look at queue and "
+               "prefill below.", limit(limits.TTFT), target(limits.TARGET_TTFT_SECONDS)),
+    _quantiles(c.SERVER_TPOT, "Time per output token",
+               "The pace at which words come after the first: if it grows, the GPU has too much "
+               "to do at once.", limit(limits.TPOT),
+               target(1 / limits.TARGET_OUTPUT_TOKENS_PER_SECOND)),
+))
+PARTS_OF_IT = Row("Where the time goes", (
+    timeseries(
+        "Mean request, by part",
+        "Means add up to the whole where quantiles do not; choose one model, or the parts of "
+        "several stand on each other.", "s",
+        *(Query(chosen(MEAN[metric]), f"{name} {{{{model}}}}") for metric, name in PARTS.items()),
+        width=12, stacked=True),
+    table(
+        "Mean request now, by model",
+        "The part that is largest is the one to work on: queue means too few replicas, prefill "
+        "long prompts, decode long answers or a busy GPU.", KEYS,
+        [Column(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
+        + [Column("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
+        empty=NO_TRAFFIC, width=12, sort="Whole"),
+    _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
+               "few replicas, or too few places in them.", limit(limits.QUEUE), width=6),
+    _quantiles(c.SERVER_PREFILL, "Prefill", "Reading the prompt: grows with its length and falls "
+               "with the share that comes from a cache.", width=6),
+    _quantiles(c.SERVER_DECODE, "Decode", "Writing the answer: grows with its length and with "
+               "the number of requests worked on at once.", width=6),
+    _quantiles(c.SERVER_ITL, "Between tokens", "One value for each token or step, not for each "
+               "request: its p99 shows stalls that a caller sees as stutter.", width=6),
+))
+BEHIND = Row("What stands behind it", (
+    timeseries(
+        "Waiting and running",
+        "Waiting that keeps growing is load that does not fit, whatever the GPU says.", "short",
+        Query(chosen(capacity.WAITING), "waiting {{model}}"),
+        Query(chosen(capacity.RUNNING), "running {{model}}")),
+    timeseries(
+        "KV cache of the fullest replica",
+        "At its limit new requests wait and running ones are put back into the queue.",
+        "percentunit", Query(chosen(capacity.KV_USAGE), "{{model}}"), limit(limits.KV_CACHE)),
+    timeseries(
+        "GPUs busy",
+        "Mean of all GPUs of the cluster: near 100 % while tokens slow down means saturated.",
+        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, most=1),
+))
+DAYS = Row("Over days, by the hour", (
+    _hourly(c.SERVER_DURATION, "Whole request, hourly p95"),
+    _hourly(c.SERVER_TTFT, "Time to first token, hourly p95"),
+    _hourly(c.SERVER_TPOT, "Time per output token, hourly p95"),
+), collapsed=True)
+
+BOARD = Board(
+    "latency", "Latency decomposition",
+    "Why it is slow: the time of a request, its parts, and the queue, cache and GPU behind them.",
+    OF_MODELS, (FELT, PARTS_OF_IT, BEHIND, DAYS))

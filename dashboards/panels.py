@@ -1,0 +1,237 @@
+"""Builders of panels, and boards as Grafana's JSON. Nothing else knows grafanalib."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import attr
+from grafanalib import core as grafana
+from grafanalib._gen import DashboardEncoder
+
+from alerts.limits import Limit
+from dashboards import mend
+from dashboards.model import PREFIX, Board, Panel, Query
+from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
+from recording_rules.capacity import STARTED, VERSIONS
+from recording_rules.promql import by
+
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+STEP = "1m"  # how often rules are evaluated: nothing is known in between
+REFRESH = ("1m", "5m", "15m", "30m", "1h")
+WIDTH = 24
+
+GREEN, AMBER, RED, BLUE = "green", "orange", "red", "blue"
+# From which value on a figure has which colour; the first one holds from the least value on.
+Colours = Sequence[tuple[float | None, str]]
+PLAIN: Colours = ((None, BLUE),)
+OF_LIMIT: Colours = ((None, GREEN), (0.8, AMBER), (1, RED))
+NONE_IS_WELL: Colours = ((None, GREEN), (1, RED))
+
+NO_TRAFFIC = ("No data: no traffic in this time, or the engine does not tell. The exporter board "
+              "shows what each engine tells.")
+NO_GPU = "No data: no GPU is read in this scope."
+NO_MONEY = "No data: no prices are configured in inferometer.yml, or nothing was spent."
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of a table's rows. `link` is the board that says more about a row."""
+
+    title: str
+    expr: str
+    unit: str
+    colours: Colours = ()
+
+
+def stat(title: str, description: str, unit: str, query: Query, *, empty: str, width: int = 3,
+         colours: Colours = PLAIN) -> Panel:
+    """One figure, as it is now, coloured by its value."""
+    named = bool(query.legend)
+    drawing = grafana.Stat(
+        **_common(title, description, (query,)), format=unit, noValue=empty, graphMode="none",
+        colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
+        textMode="value_and_name" if named else "value", thresholds=_steps(colours),
+        color={"mode": "thresholds"})
+    return Panel(title, (query,), width, 4, drawing)
+
+
+def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
+               width: int = 8, height: int = 8, stacked: bool = False,
+               most: float | None = None) -> Panel:
+    """Lines over time, from 0 on. Limits and targets are dashed."""
+    drawing = grafana.TimeSeries(
+        **_common(title, description, queries), unit=unit, lineWidth=1, showPoints="never",
+        fillOpacity=25 if stacked else 0, tooltipMode="multi", tooltipSort="desc",
+        legendCalcs=["lastNotNull", "max"], legendDisplayMode="table", axisSoftMin=0,
+        stacking={"mode": "normal", "group": "A"} if stacked else {"mode": "none"},
+        thresholds=_steps(PLAIN), overrides=[_dashed(LIMIT, RED), _dashed(TARGET, GREEN)],
+        extraJson={"fieldConfig": {"defaults": {"noValue": empty, "min": 0, "max": most}}})
+    return Panel(title, queries, width, height, drawing)
+
+
+def table(title: str, description: str, keys: Mapping[str, str], columns: Sequence[Column], *,
+          empty: str, width: int = WIDTH, height: int = 8, sort: str = "",
+          links: Mapping[str, str] | None = None) -> Panel:
+    """A row for each set of `keys` (label to heading), as it is now.
+
+    `links` names the board to go to from a label.
+    """
+    queries = tuple(Query(f"max {by(keys)} ({column.expr})", column.title, instant=True)
+                    for column in columns)
+    values = [f"Value #{chr(ord('A') + place)}" if len(columns) > 1 else "Value"
+              for place in range(len(columns))]
+    names = {**keys, **dict(zip(values, (column.title for column in columns), strict=True))}
+    order = {name: place for place, name in enumerate(names)}
+    drawing = grafana.Table(
+        **_common(title, description, queries, "table"), unit="short", filterable=True,
+        sortBy=[grafana.TableSortByField(sort, desc=True)] if sort else [],
+        thresholds=_steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
+        overrides=[*map(_cell, columns),
+                   *(_linked(keys[label], label, board) for label, board in (links or {}).items())],
+        transformations=[
+            {"id": "merge", "options": {}},
+            {"id": "organize", "options": {"excludeByName": {"Time": True},
+                                           "indexByName": order, "renameByName": names}}])
+    return Panel(title, queries, width, height, drawing)
+
+
+LIMIT, TARGET = "limit", "target"
+
+
+def limit(held: Limit) -> Query:
+    """The limit in force, as a line; the strictest where several models are chosen."""
+    return Query(f"min ({chosen(held)})", LIMIT)
+
+
+def target(value: float) -> Query:
+    """What is aimed at, as a line: nobody is woken by it."""
+    return Query(f"vector({value:g})", TARGET)
+
+
+def render(board: Board, boards: Iterable[Board]) -> mend.Json:
+    """The board as Grafana's JSON, with links to its siblings."""
+    drawn = grafana.Dashboard(
+        title=board.title, description=board.description, uid=board.uid, tags=[PREFIX],
+        editable=False, timezone="browser", refresh=REFRESH[0], graphTooltip=1,
+        time=grafana.Time("now-24h", "now"),
+        timePicker=grafana.TimePicker(refreshIntervals=list(REFRESH), timeOptions=[]),
+        links=[_sibling(each) for each in boards if each is not board],
+        templating=grafana.Templating(_variables(board)),
+        annotations=grafana.Annotations(_annotations(board)), panels=list(_laid_out(board)),
+    ).auto_panel_ids()
+    written = json.loads(json.dumps(drawn.to_json_data(), cls=DashboardEncoder, sort_keys=True))
+    return mend.board(written)
+
+
+def _common(title: str, description: str, queries: Iterable[Query],
+            form: str = "time_series") -> mend.Json:
+    targets = [grafana.Target(expr=query.expr, legendFormat=query.legend, instant=query.instant,
+                              format=form, datasource=SOURCE) for query in queries]
+    return {"title": title, "description": description, "targets": targets, "dataSource": SOURCE,
+            "interval": STEP}
+
+
+def _steps(colours: Colours) -> list[mend.Json]:
+    return [{"value": value, "color": colour} for value, colour in colours]
+
+
+def _override(matcher: str, wanted: str, **properties: Any) -> mend.Json:
+    return {"matcher": {"id": matcher, "options": wanted},
+            "properties": [{"id": key.replace("__", "."), "value": value}
+                           for key, value in properties.items()]}
+
+
+def _dashed(name: str, colour: str) -> mend.Json:
+    return _override(
+        "byName", name, color={"mode": "fixed", "fixedColor": colour},
+        custom__lineStyle={"fill": "dash", "dash": [8, 6]}, custom__fillOpacity=0,
+        custom__stacking={"mode": "none"})
+
+
+def _cell(column: Column) -> mend.Json:
+    properties: mend.Json = {"unit": column.unit, "noValue": "-"}
+    if column.colours:
+        properties |= {
+            "thresholds": {"mode": "absolute", "steps": _steps(column.colours)},
+            "color": {"mode": "thresholds"},
+            "custom__cellOptions": {"type": "color-background", "mode": "basic"}}
+    return _override("byName", column.title, **properties)
+
+
+def _linked(heading: str, label: str, board: str) -> mend.Json:
+    carried = (f"${{{name}:queryparam}}" for name in ("datasource", *_names()) if name != label)
+    url = "&".join((f"/d/{PREFIX}-{board}?var-{label}=${{__value.raw:percentencode}}",
+                    *carried, "${__url_time_range}"))
+    return _override("byName", heading, links=[{"title": f"More on the {board} board", "url": url}])
+
+
+def _names() -> Iterator[str]:
+    return (variable.name for variable in VARIABLES)
+
+
+def _sibling(board: Board) -> grafana.DashboardLink:
+    return grafana.DashboardLink(
+        title=board.title, uri=f"/d/{board.uid}", tooltip=board.description, type="link",
+        icon="dashboard", keepTime=True, includeVars=True)
+
+
+def _variables(board: Board) -> list[grafana.Template]:
+    """The data source, then what narrows the view; what this board has no use for is hidden."""
+    source = grafana.Template("datasource", "prometheus", label="Data source", type="datasource",
+                              refresh=grafana.REFRESH_ON_DASHBOARD_LOAD)
+    return [source, *(
+        grafana.Template(
+            variable.name, variable.query, label=variable.name.capitalize(), dataSource=SOURCE,
+            multi=True, includeAll=True, allValue=EVERYTHING,
+            refresh=grafana.REFRESH_ON_TIME_RANGE_CHANGE,
+            hide=grafana.SHOW if variable.name in board.variables else grafana.HIDE_VARIABLE)
+        for variable in VARIABLES)]
+
+
+def _annotations(board: Board) -> list[mend.Json]:
+    told = 'severity=~"critical|warning"'
+    return [
+        _annotation("Alerts", RED, firing(board.variables, told), "{{alertname}}",
+                    "{{severity}} {{model}} {{node}}"),
+        _annotation("Engine starts", BLUE, f"{chosen(STARTED)} * 1000",
+                    "{{model}} started", "A process of {{engine}} started", useValueForTime=True),
+        _annotation("New versions", "purple",
+                    f"{chosen(VERSIONS)} unless {chosen(VERSIONS)} offset 10m",
+                    "{{model}}: version {{version}}", "First seen of {{engine}}"),
+    ]
+
+
+def _annotation(name: str, colour: str, expr: str, title: str, text: str,
+                **more: Any) -> mend.Json:
+    return {"name": name, "datasource": SOURCE, "enable": True, "hide": False,
+            "iconColor": colour, "expr": expr, "step": STEP, "titleFormat": title,
+            "textFormat": text, **more}
+
+
+def _laid_out(board: Board) -> Iterator[Any]:
+    """Rows from top to bottom; in a row panels from left to right, and on below."""
+    y = 0
+    for row in board.rows:
+        placed, below = _placed(row.panels, y + 1)
+        place = grafana.GridPos(1, WIDTH, 0, y)
+        if row.collapsed:
+            yield grafana.RowPanel(title=row.title, gridPos=place, collapsed=True, panels=placed)
+            y += 1
+        else:
+            yield grafana.RowPanel(title=row.title, gridPos=place)
+            yield from placed
+            y = below
+
+
+def _placed(panels: Iterable[Panel], y: int) -> tuple[list[Any], int]:
+    placed, x, tallest = [], 0, 0
+    for panel in panels:
+        if x + panel.width > WIDTH:
+            x, y, tallest = 0, y + tallest, 0
+        place = grafana.GridPos(panel.height, panel.width, x, y)
+        placed.append(attr.evolve(panel.drawing, gridPos=place))
+        x, tallest = x + panel.width, max(tallest, panel.height)
+    return placed, y + tallest

@@ -1,0 +1,61 @@
+"""What a reader of a board may choose, and how a query heeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from alerts import limits
+from alerts.limits import Limit
+from inferometer import catalogue as c
+from recording_rules.capacity import EXPECTED
+from recording_rules.gpus import NODE_GPUS
+from recording_rules.model import Rule
+
+EVERYTHING = ".*"  # also where there is no such label
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A label whose values are offered: read from a recorded series of which there are few."""
+
+    name: str
+    source: str
+    within: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """What Grafana asks for the values."""
+        return f"label_values({_matched(self.source, self.within)}, {self.name})"
+
+
+def _matched(selector: str, labels: Iterable[str], *matchers: str) -> str:
+    """The selector with what is chosen for these labels."""
+    inside = ", ".join((*matchers, *(f'{label}=~"${label}"' for label in labels)))
+    if not inside:
+        return selector
+    return f"{selector[:-1]}, {inside}}}" if selector.endswith("}") else f"{selector}{{{inside}}}"
+
+
+# Every exporter publishes the first one's source, the second one's only where there are engines.
+VARIABLES = (
+    Variable("cluster", limits.GPU_BUSY.selector),
+    Variable("namespace", str(EXPECTED), ("cluster",)),
+    Variable(c.ENGINE.name, str(EXPECTED), ("cluster", "namespace")),
+    Variable(c.MODEL.name, str(EXPECTED), ("cluster", "namespace", c.ENGINE.name)),
+    Variable("node", str(NODE_GPUS), ("cluster",)),
+)
+NAMES = tuple(variable.name for variable in VARIABLES)
+OF_MODELS = ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)
+OF_NODES = ("cluster", "node")
+
+
+def chosen(series: Rule | Limit, *matchers: str) -> str:
+    """The series of what the reader chose."""
+    selector = series.selector if isinstance(series, Limit) else str(series)
+    return _matched(selector, (name for name in NAMES if name in series.labels), *matchers)
+
+
+def firing(labels: Iterable[str], *matchers: str) -> str:
+    """The alerts that fire about what the reader chose."""
+    return _matched("ALERTS", labels, 'alertstate="firing"', *matchers)

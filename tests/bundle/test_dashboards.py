@@ -1,0 +1,281 @@
+"""Boards against Grafana's own schemas, against the recorded series, and against each other."""
+
+import copy
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import promql_parser
+import pytest
+
+import alerts
+import dashboards
+from dashboards import DASHBOARDS, Board
+from dashboards.variables import NAMES, VARIABLES
+from inferometer import catalogue as c
+from recording_rules import GROUPS
+
+SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
+           for path in (Path(__file__).parents[1] / "fixtures/grafana_schema").glob("*.json")}
+# Objects there, because Go's `any` became one; Grafana takes a field's name, and any value.
+for definition, key in (("MatcherConfig", "options"), ("DynamicConfigValue", "value")):
+    del SCHEMAS["dashboard"]["definitions"][definition]["properties"][key]["type"]
+RECORDED = {}
+for group in (*GROUPS, *alerts.RECORDING_GROUPS):
+    for rule in group.rules:
+        RECORDED[rule.name] = rule
+NOT_RECORDED = {"ALERTS": "written by Prometheus itself while an alert fires"}
+MOST_SERIES = 1000
+BUDGETS = {label.name: label.budget or len(label.values)
+           for metric in c.METRICS for label in metric.labels}
+EVERYTHING = dict.fromkeys(NAMES, ".*")
+RENDERED = dashboards.rendered()
+every_board = pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.name)
+
+
+@every_board
+def test_a_board_fits_grafanas_closed_schemas(board: Board) -> None:
+    assert findings(RENDERED[board.uid]) == []
+
+
+@pytest.mark.parametrize("place", ["board", "panel", "options", "custom", "target"])
+def test_a_slip_of_the_pen_is_found_at_every_depth(place: str) -> None:
+    board = copy.deepcopy(next(iter(RENDERED.values())))
+    panel = next(each for each in asking(board) if each["type"] == "timeseries")
+    depths = {"board": board, "panel": panel, "options": panel["options"],
+              "custom": panel["fieldConfig"]["defaults"]["custom"], "target": panel["targets"][0]}
+    depths[place]["legendFromat"] = "{{model}}"
+    assert any("legendFromat" in finding for finding in findings(board))
+
+
+@every_board
+def test_a_second_build_equals_the_first_and_is_small(board: Board) -> None:
+    first, second = (json.dumps(built, sort_keys=True)
+                     for built in (RENDERED[board.uid], dashboards.rendered()[board.uid]))
+    assert first == second
+    assert len(first) < 200_000
+
+
+@every_board
+def test_every_panel_says_what_it_shows_in_which_unit_and_why_it_may_be_empty(
+        board: Board) -> None:
+    titles = [panel["title"] for panel in asking(RENDERED[board.uid])]
+    assert len(set(titles)) == len(titles)
+    for panel in asking(RENDERED[board.uid]):
+        told = panel["fieldConfig"]["defaults"]
+        assert panel["title"]
+        assert told["unit"], panel["title"]
+        assert re.fullmatch(r"[A-Z1-9].+\.", panel["description"]), panel["title"]
+        assert len(told["noValue"]) > 5, panel["title"]
+        assert panel["targets"], panel["title"]
+
+
+@every_board
+def test_no_panel_asks_for_more_than_is_recorded(board: Board) -> None:
+    for query in dashboards.queries(board, EVERYTHING):
+        for selector in selectors(promql_parser.parse(query.expr)):
+            assert selector.name in RECORDED or selector.name in NOT_RECORDED, query
+            known = RECORDED.get(selector.name)
+            if known:
+                assert {matcher.name for matcher in selector.matchers.matchers} <= {
+                    *known.labels, "__name__"}, query
+
+
+@every_board
+def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
+    for panel in board.panels:
+        for query in panel.queries:
+            marked = dashboards.replaced(query.expr, {name: f"chosen-{name}" for name in NAMES})
+            for selector in selectors(promql_parser.parse(marked)):
+                if selector.name not in RECORDED:
+                    continue
+                heeded = {m.name for m in selector.matchers.matchers if m.value.startswith("chos")}
+                assert heeded == set(NAMES) & set(RECORDED[selector.name].labels), query
+                assert heeded <= set(board.variables), f"{query}: cannot be seen"
+
+
+@every_board
+def test_a_query_answers_with_a_bounded_number_of_series(board: Board) -> None:
+    for query in dashboards.queries(board, EVERYTHING):
+        assert width(promql_parser.parse(query.expr)) <= MOST_SERIES, query
+
+
+@every_board
+def test_a_panel_fires_few_queries_none_finer_than_the_rules_are(board: Board) -> None:
+    for panel in asking(RENDERED[board.uid]):
+        assert panel["interval"] == "1m"
+        assert len(panel["targets"]) <= 12
+        for query in panel["targets"]:
+            assert query["instant"] is not query["range"]
+            assert query["datasource"] == panel["datasource"]
+    assert "$__" not in "".join(q.expr for p in board.panels for q in p.queries)
+
+
+@every_board
+def test_time_and_refresh_are_the_houses(board: Board) -> None:
+    drawn = RENDERED[board.uid]
+    assert drawn["time"] == {"from": "now-24h", "to": "now"}
+    assert all(seconds(each) >= 60
+               for each in (drawn["refresh"], *drawn["timepicker"]["refresh_intervals"]))
+    assert drawn["editable"] is False
+    assert {panel["datasource"]["uid"] for panel in asking(drawn)} == {"${datasource}"}
+
+
+@every_board
+def test_variables_are_read_anew_with_the_time_range_from_recorded_series(board: Board) -> None:
+    source, *variables = RENDERED[board.uid]["templating"]["list"]
+    assert (source["name"], source["type"], source["query"]) == (
+        "datasource", "datasource", "prometheus")
+    assert tuple(variable["name"] for variable in variables) == NAMES
+    for variable, meant in zip(variables, VARIABLES, strict=True):
+        assert variable["refresh"] == 2
+        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (
+            True, True, ".*")
+        assert (variable["hide"] == 0) is (meant.name in board.variables)
+        found = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
+        assert found
+        (selector,) = selectors(promql_parser.parse(dashboards.replaced(found[1], EVERYTHING)))
+        assert found[2] == meant.name
+        assert meant.name in RECORDED[selector.name].labels
+
+
+@every_board
+def test_links_lead_to_boards_there_are_and_keep_time_and_choice(board: Board) -> None:
+    drawn = RENDERED[board.uid]
+    for link in drawn["links"]:
+        assert link["keepTime"]
+        assert link["includeVars"]
+    assert [link["url"] for link in drawn["links"]] == [
+        f"/d/{other.uid}" for other in DASHBOARDS if other is not board]
+    for url in cell_links(drawn):
+        path, _, choice = url.partition("?")
+        assert path.removeprefix("/d/") in RENDERED
+        assert "${__url_time_range}" in choice
+        for name in ("datasource", *NAMES):
+            assert f"${{{name}:queryparam}}" in choice or f"var-{name}=$" in choice
+
+
+@every_board
+def test_alerts_and_starts_of_engines_are_marked_on_every_board(board: Board) -> None:
+    marks = {mark["name"]: mark for mark in RENDERED[board.uid]["annotations"]["list"]}
+    assert list(marks) == ["Alerts", "Engine starts", "New versions"]
+    for mark in marks.values():
+        for selector in selectors(promql_parser.parse(
+                dashboards.replaced(mark["expr"], EVERYTHING))):
+            assert selector.name in RECORDED or selector.name in NOT_RECORDED
+    assert 'alertstate="firing"' in marks["Alerts"]["expr"]
+    assert marks["Engine starts"]["useValueForTime"] is True
+
+
+@every_board
+def test_panels_fill_the_board_without_overlap(board: Board) -> None:
+    for panels in ([p for p in RENDERED[board.uid]["panels"]],
+                   *(p["panels"] for p in RENDERED[board.uid]["panels"] if p["type"] == "row")):
+        taken = [cell for panel in panels for cell in cells(panel["gridPos"])]
+        assert len(set(taken)) == len(taken)
+        assert all(x < 24 for x, _ in taken)
+
+
+def test_uids_and_panel_ids_are_unique() -> None:
+    assert len(RENDERED) == len(DASHBOARDS)
+    for drawn in RENDERED.values():
+        ids = [panel["id"] for panel in every_panel(drawn)]
+        assert len(set(ids)) == len(ids)
+
+
+def test_a_variable_nobody_gave_is_an_error() -> None:
+    with pytest.raises(KeyError, match="namespace"):
+        list(dashboards.queries(DASHBOARDS[0], {"cluster": ".*"}))
+
+
+def every_panel(drawn: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in drawn["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
+
+
+def asking(drawn: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in every_panel(drawn) if panel["type"] != "row"]
+
+
+def findings(drawn: dict[str, Any]) -> list[str]:
+    """What the closed schemas have against a board, its panels' options and queries included."""
+    found = list(_against("dashboard", "Dashboard", drawn))
+    for panel in every_panel(drawn):
+        kind = panel["type"]
+        if kind == "row":
+            found += _against("dashboard", "RowPanel", panel)
+            continue
+        found += _against("dashboard", "Panel", panel)
+        found += _against(kind, "Options", panel["options"])
+        if "FieldConfig" in SCHEMAS[kind]["definitions"]:
+            found += _against(kind, "FieldConfig", panel["fieldConfig"]["defaults"]["custom"])
+        for query in panel["targets"]:
+            found += _against("prometheus", "Dataquery", query)
+    return found
+
+
+def _against(schema: str, definition: str, found: Any) -> Iterator[str]:
+    wanted = {**SCHEMAS[schema], "$ref": f"#/definitions/{definition}"}
+    for error in jsonschema.Draft7Validator(wanted).iter_errors(found):
+        yield f"{definition} {'/'.join(map(str, error.absolute_path))}: {error.message[:4000]}"
+
+
+def selectors(node: Any) -> Iterator[Any]:
+    """Every vector selector of an expression."""
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+        return
+    for part in ("vector_selector", "expr", "lhs", "rhs", "param"):
+        child = getattr(node, part, None)
+        if child is not None:
+            yield from selectors(child)
+    for child in getattr(node, "args", None) or ():
+        yield from selectors(child)
+
+
+def width(node: Any) -> float:
+    """The most series an expression gives, at the labels' budgets, in one scope and node."""
+    if isinstance(node, promql_parser.AggregateExpr):
+        if str(node.op) in ("topk", "bottomk"):
+            assert isinstance(node.param, promql_parser.NumberLiteral)
+            return node.param.val
+        modifier = node.modifier
+        labels = set(modifier.labels) if modifier else set()
+        return _product(labels)
+    found = list(selectors(node))
+    if not found:
+        return 1
+    return max(_product(RECORDED[each.name].labels) if each.name in RECORDED else 0
+               for each in found)
+
+
+def _product(labels: Any) -> float:
+    """Engine and model come in pairs, index and name with the UUID: one budget each."""
+    counted = set(labels) - {"engine", "gpu", "name", *RECORDED_FIXED}
+    return math.prod(BUDGETS.get(label, 1) for label in counted)
+
+
+RECORDED_FIXED = {"limit"}
+
+
+def cell_links(drawn: dict[str, Any]) -> Iterator[str]:
+    for panel in asking(drawn):
+        for override in panel["fieldConfig"].get("overrides", []):
+            for set_to in override["properties"]:
+                if set_to["id"] == "links":
+                    yield from (link["url"] for link in set_to["value"])
+
+
+def cells(place: dict[str, int]) -> Iterator[tuple[int, int]]:
+    for x in range(place["x"], place["x"] + place["w"]):
+        for y in range(place["y"], place["y"] + place["h"]):
+            yield x, y
+
+
+def seconds(text: str) -> int:
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1]]
