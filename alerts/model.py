@@ -30,19 +30,25 @@ class Subject:
 
 
 TARGET = (*MODEL, "instance", "target")
+SERVICE = Subject("service", MODEL, "serving")
 LATENCY = Subject("latency", MODEL, "serving")
 ERRORS = Subject("errors", MODEL, "serving")
 SATURATION = Subject("saturation", MODEL, "serving")
 TRAFFIC = Subject("traffic", MODEL, "serving")
 ENGINE = Subject("engine", TARGET, "serving")
-SIGNALS = Subject("signals", TARGET, "observability")
+SIGNALS = Subject("signals", ("cluster", "namespace", "engine"), "observability")
 GPU_HEALTH = Subject("gpu", ("cluster", "node", "uuid"), "hardware")
 GPU_USE = Subject("gpu_use", ("cluster", "node"), "hardware")
+SPEND = Subject("spend", ("cluster",), "finance")
 COST = Subject("cost", ("cluster", "model"), "finance")
+BUDGET = Subject("budget", ("cluster", "period"), "finance")
+MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance")
 SELF = Subject("self", ("cluster", "instance"), "observability")
-RULES = Subject("rules", (), "observability")
-SUBJECTS = (LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_HEALTH, GPU_USE, COST, SELF,
-            RULES)
+EXPORTERS = Subject("exporters", ("cluster",), "observability")
+RULES = Subject("rules", ("cluster", "instance"), "observability")
+WATCHDOG = Subject("watchdog", (), "observability")
+SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_HEALTH, GPU_USE,
+            SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES, WATCHDOG)
 
 
 @dataclass(frozen=True)
