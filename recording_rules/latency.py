@@ -1,7 +1,8 @@
 """Latency per model: quantiles and means of the engine's own histograms.
 
 Histograms are summed over replicas of one engine, and only while all of them have the same bounds:
-the quantile of a sum of different bounds would be an invention.
+the quantile of a sum of different bounds would be an invention. The sum is recorded once, bound by
+bound, and every quantile is taken of it: reading the replicas' buckets is what costs.
 """
 
 from inferometer import catalogue as c
@@ -17,18 +18,29 @@ RANKS = (0.5, 0.95, 0.99)
 
 
 def _mixed(metric: Metric) -> Rule:
-    replicas = (f"count {by((*MODEL, 'le'))} "
-                f"(last_over_time({metric.name}_bucket[{WINDOW}]))")
+    replicas, at_a_bound = (f"count {by(labels)} (last_over_time({metric.name}_{part}[{WINDOW}]))"
+                            for part, labels in (("count", MODEL), ("bucket", (*MODEL, "le"))))
     return Rule(
         f"model:{metric.name}:mixed_bounds",
-        f"max {by(MODEL)} ({replicas}) > min {by(MODEL)} ({replicas})", MODEL,
+        f"{replicas} and {on(MODEL)} stddev {by(MODEL)} ({at_a_bound}) > 0", MODEL,
         "Replicas, while some of them have other bounds than others; else absent.")
 
 
+def _buckets(metric: Metric) -> Rule:
+    return Rule(
+        f"model:{metric.name}_bucket:rate5m", rate((*MODEL, "le"), f"{metric.name}_bucket"),
+        (*MODEL, "le"),
+        "Observations per second up to each bound, of all replicas, whatever their bounds.")
+
+
 def _quantile(metric: Metric, rank: float, window: str) -> Rule:
+    buckets, mixed = str(BUCKETS[metric]), str(MIXED[metric])
+    if window != WINDOW:
+        buckets = f"avg_over_time({buckets}[{window}])"
+        mixed = f"last_over_time({mixed}[{window}])"
     return Rule(
         f"model:{metric.name}:p{round(rank * 100)}_{window}",
-        f"({quantile(MODEL, metric, rank, window)}) unless {on(MODEL)} {MIXED[metric]}", MODEL,
+        f"({quantile(rank, buckets)}) unless {on(MODEL)} {mixed}", MODEL,
         f"{metric.help.rstrip('.')}: {rank * 100:g} % took no longer. Absent without traffic.")
 
 
@@ -45,6 +57,7 @@ def _mean(metric: Metric) -> Rule:
 
 
 MIXED = {metric: _mixed(metric) for metric in HISTOGRAMS}
+BUCKETS = {metric: _buckets(metric) for metric in HISTOGRAMS}
 COUNT = {metric: _count(metric) for metric in HISTOGRAMS}
 MEAN = {metric: _mean(metric) for metric in HISTOGRAMS}
 QUANTILES = {
@@ -60,7 +73,7 @@ def _groups(metric: Metric) -> tuple[Group, Group]:
     now = tuple(QUANTILES[metric, rank] for rank in RANKS)
     hour = tuple(QUANTILES_HOUR[metric, rank] for rank in RANKS)
     name = f"inferometer-{metric.signal.replace('_', '-')}"
-    return (Group(name, (MIXED[metric], COUNT[metric], MEAN[metric], *now)),
+    return (Group(name, (MIXED[metric], BUCKETS[metric], COUNT[metric], MEAN[metric], *now)),
             Group(f"{name}-hour", hour, interval="2m"))
 
 

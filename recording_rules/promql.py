@@ -23,6 +23,7 @@ WINDOW = "5m"
 HOUR = "1h"
 WORKERS = f'{c.ENGINE.name}!~"{"|".join(c.ROUTERS)}"'
 FRONTS = f'{c.ENGINE.name}=~"{"|".join(c.ROUTERS)}"'
+KEPT = "1d"  # how long what was configured outlives the exporter that said it
 
 
 def by(labels: Iterable[str]) -> str:
@@ -59,9 +60,18 @@ def ratio(part: str, whole: str) -> str:
     return f"{part} / ({whole} > 0)"
 
 
-def quantile(level: Iterable[str], metric: Metric, rank: float, window: str) -> str:
-    """Of a histogram summed over replicas; nothing where nothing was observed."""
-    buckets = f"sum {by((*level, 'le'))} (rate({metric.name}_bucket[{window}]))"
+def configured(level: Iterable[str], metric: Metric, *matchers: str, pick: str = "max") -> str:
+    """What configuration says, or said last: an exporter that restarts takes nothing away.
+
+    Replicas publish one copy each, and may disagree during a rollout: one is picked.
+    """
+    selected = _selected(metric, matchers)
+    return (f"({pick} {by(level)} ({selected}) or "
+            f"{pick} {by(level)} (last_over_time({selected}[{KEPT}])))")
+
+
+def quantile(rank: float, buckets: str) -> str:
+    """Of the rates of a histogram's buckets; nothing where nothing was observed."""
     return f"histogram_quantile({rank:g}, {buckets}) >= 0"
 
 
