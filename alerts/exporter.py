@@ -1,0 +1,135 @@
+"""Ourselves: exporters, the rules, and the way that an alert takes."""
+
+from __future__ import annotations
+
+from alerts.model import EXPORTERS, RULES, SELF, WATCHDOG, Alert, AlertGroup
+from inferometer import catalogue as c
+from inferometer.catalogue import Metric
+from recording_rules.promql import FLEET, by, on
+
+MOST_VALUES = 1000  # of a label, over all exporters
+NEAR_CAP = 0.8
+SLOW = 0.8  # of a group's interval
+FAILURES = 5  # of a group in a quarter of an hour: it evaluates every minute or two
+LOOK_BACK = "15m"
+REMEMBERED = "1d"  # an exporter that is dead for longer is dead on purpose
+CAPPED = (c.SERVER_UP, c.SERVER_RUNNING, c.SERVER_SIGNAL, c.GPU_UP, c.COST, c.BUDGET)
+
+_SEEN = f"max_over_time({c.BUILD_INFO.name}[{REMEMBERED}])"
+_OURS = 'rule_group=~".*;inferometer-.*"'
+_OF_NO_USE = "What has happened does not go away by waiting."
+
+
+def _count(series: str) -> str:
+    return f"count {by(FLEET)} ({series})"
+
+
+def _filled(metric: Metric) -> str:
+    """How much of a family's seats an exporter has given away."""
+    open_labels = tuple(label.name for label in metric.labels if not label.values)
+    tuples = f"group {by((*SELF.scope, *open_labels))} ({metric.name})"
+    return (f"label_replace(count {by(SELF.scope)} ({tuples}) / {metric.seats}, "
+            f'"metric", "{metric.name}", "", "")')
+
+
+DOWN = Alert(
+    "InferometerDown", SELF, "warning",
+    f"up == 0 and {on(('job', 'instance'))} {_SEEN}",
+    summary="An exporter cannot be scraped.",
+    description="{{ $labels.instance }}: up is {{ $value }}. What it watches is not seen.",
+    board="exporter")
+FEWER = Alert(
+    "InferometersFewerThanBefore", EXPORTERS, "warning",
+    f"{_count(c.BUILD_INFO.name)} < {_count(f'{c.BUILD_INFO.name} offset 1h')}",
+    summary="There are fewer exporters than an hour ago.",
+    description="{{ $value }} exporters are left; what the others watched is not seen.",
+    board="exporter")
+GONE = Alert(
+    "InferometersGone", EXPORTERS, "critical",
+    f"{_count(_SEEN)} unless {on(FLEET)} {_count(c.BUILD_INFO.name)}",
+    summary="No exporter can be scraped any more.",
+    description="All {{ $value }} exporters of the last day are gone: no other alert about models, "
+                "GPUs or money can fire.",
+    board="exporter")
+COLLECTOR = Alert(
+    "InferometerCollectorFailing", SELF, "warning", f"{c.COLLECTOR_SUCCESS.name} == 0",
+    summary="A part of an exporter fails or is late.",
+    description="{{ $labels.instance }}: success of {{ $labels.collector }} is {{ $value }}; the "
+                "exporter's log says why.",
+    board="exporter")
+FOLDED = Alert(
+    "InferometerLabelsFolded", SELF, "warning",
+    f"sum {by((*SELF.scope, 'metric', 'label'))} "
+    f"(increase({c.LABELS_FOLDED.name}[{LOOK_BACK}])) > 0",
+    summary="An exporter has more label values than it shows.",
+    description='{{ $labels.instance }}: {{ $value | printf "%.0f" }} times a value of '
+                "{{ $labels.label }} of {{ $labels.metric }} became _other "
+                f"in {LOOK_BACK}.",
+    board="exporter", hold="0m", because=_OF_NO_USE)
+NEARLY_FULL = Alert(
+    "InferometerSeriesNearCap", SELF, "warning",
+    f"({' or '.join(map(_filled, CAPPED))}) > {NEAR_CAP}",
+    summary="A family of an exporter has nearly as many series as it may.",
+    description="{{ $labels.instance }}: {{ $labels.metric }} has {{ $value | humanizePercentage }}"
+                f" of what it may have, more than {NEAR_CAP:.0%}; beyond it values are folded.",
+    board="exporter")
+VALUES = Alert(
+    "InferometerLabelValuesTooMany", EXPORTERS, "warning",
+    f"{_count(f'group {by((*FLEET, c.MODEL.name))} ({c.SERVER_UP.name})')} >= {MOST_VALUES}",
+    summary="There are more models than a label should have values.",
+    description=f"The label model has {{{{ $value }}}} values, not fewer than {MOST_VALUES}.",
+    board="exporter")
+RELOAD = Alert(
+    "InferometerReloadFailed", SELF, "warning", f"{c.CONFIG_RELOAD_OK.name} == 0",
+    summary="An exporter's new configuration is not good.",
+    description="{{ $labels.instance }}: success of its last reload is {{ $value }}; the old "
+                "configuration stays in force, and the exporter's log says why.",
+    board="exporter")
+RULES_FAIL = Alert(
+    "PrometheusRulesFailing", RULES, "critical",
+    f"increase(prometheus_rule_evaluation_failures_total{{{_OURS}}}[{LOOK_BACK}]) > {FAILURES}",
+    summary="Prometheus cannot evaluate our rules.",
+    description='{{ $labels.rule_group }}: {{ $value | printf "%.0f" }} failures in '
+                f"{LOOK_BACK}, more than {FAILURES}. Its alerts and boards are blind.",
+    board="exporter", hold="0m", because="It is several evaluations that have failed already.")
+RULES_SLOW = Alert(
+    "PrometheusRulesSlow", RULES, "warning",
+    f"prometheus_rule_group_last_duration_seconds{{{_OURS}}} / "
+    f"prometheus_rule_group_interval_seconds{{{_OURS}}} > {SLOW}",
+    summary="Prometheus hardly has the time to evaluate our rules.",
+    description="{{ $labels.rule_group }} takes {{ $value | humanizePercentage }} of its interval, "
+                f"more than {SLOW:.0%}; over 100 % evaluations are left out.",
+    board="exporter")
+PROMETHEUS_RELOAD, ALERTMANAGER_RELOAD = (Alert(
+    f"{program}ReloadFailed", RULES, "warning",
+    f"{program.lower()}_config_last_reload_successful == 0",
+    summary=f"The new configuration of {program} is not good.",
+    description="{{ $labels.instance }}: success of its last reload is {{ $value }}; the old "
+                "configuration stays in force.",
+    board="exporter") for program in ("Prometheus", "Alertmanager"))
+DROPPED = Alert(
+    "PrometheusNotificationsDropped", RULES, "warning",
+    f"increase(prometheus_notifications_dropped_total[{LOOK_BACK}]) > 0",
+    summary="Prometheus cannot hand its alerts to Alertmanager.",
+    description='{{ $labels.instance }}: {{ $value | printf "%.0f" }} alerts were dropped in '
+                f"{LOOK_BACK}.",
+    board="exporter", hold="0m", because=_OF_NO_USE)
+UNDELIVERED = Alert(
+    "AlertmanagerNotificationsFailing", RULES, "warning",
+    f"sum {by((*RULES.scope, 'integration'))} "
+    f"(increase(alertmanager_notifications_failed_total[{LOOK_BACK}])) > 0",
+    summary="Alertmanager cannot tell people.",
+    description='{{ $labels.instance }}: {{ $value | printf "%.0f" }} notifications by '
+                f"{{{{ $labels.integration }}}} have failed in {LOOK_BACK}.",
+    board="exporter", hold="0m", because=_OF_NO_USE)
+ALWAYS = Alert(
+    "Watchdog", WATCHDOG, "info", "vector(1)",
+    summary="Alerts are on their way, which is what this one tells.",
+    description="It fires always, with the value {{ $value }}. Whoever waits for it and misses it "
+                "knows that alerts do not arrive.",
+    board="exporter", hold="0m", because="Its absence is what is told, and that at once.")
+
+GROUP = AlertGroup("inferometer-self-alerts", (
+    DOWN, FEWER, GONE, COLLECTOR, FOLDED, NEARLY_FULL, VALUES, RELOAD, RULES_FAIL, RULES_SLOW,
+    PROMETHEUS_RELOAD, ALERTMANAGER_RELOAD, DROPPED, UNDELIVERED, ALWAYS,
+))
