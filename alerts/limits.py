@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.model import Group, Rule
-from recording_rules.promql import FLEET, by, on
-
-KEPT = "1d"  # how long an override outlives the exporter that said it
+from recording_rules.promql import FLEET, by, configured, on
+from recording_rules.requests import RATE
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,7 @@ class Limit:
     metric: Metric
     default: float | None  # None: no limit unless one is configured
     per_model: bool = True
+    least: bool = False  # what falls below it is amiss, not what goes above
 
     @property
     def selector(self) -> str:
@@ -35,15 +35,13 @@ class Limit:
         return (*FLEET, c.MODEL.name) if self.per_model else FLEET
 
     def rule(self) -> Rule:
-        """What records it: the model's own override, else the fleet's, else the default.
-
-        Replicas publish one copy each, and may disagree during a rollout: the laxer one holds.
-        """
-        subjects = f"count {by(self.labels)} ({c.SERVER_UP.name if self.per_model else _ANYONE})"
-        fleet = f"{subjects} * 0 + {on(FLEET)} group_left {self._override('')}"
-        parts = [fleet]
+        """What records it: the model's own override, else the fleet's, else the default."""
+        subjects = f"count {by(self.labels)} ({_MODELS if self.per_model else _ANYONE})"
+        fleet = self._override(FLEET, f'{c.MODEL.name}=""')
+        parts = [f"{subjects} * 0 + {on(FLEET)} group_left () {fleet}"]
         if self.per_model:
-            parts.insert(0, f"({self._override(None)} and {on(self.labels)} {subjects})")
+            own = self._override(self.labels, f'{c.MODEL.name}!=""')
+            parts.insert(0, f"({own} and {on(self.labels)} {subjects})")
         if self.default is not None:
             parts.append(f"{subjects} * 0 + {self.default:g}")
         return Rule(self._record, " or ".join(parts), (*self.labels, _LIMIT),
@@ -53,13 +51,15 @@ class Limit:
     def _record(self) -> str:
         return f"{'model' if self.per_model else 'fleet'}:{self.metric.name}:effective"
 
-    def _override(self, model: str | None) -> str:
-        chosen = f'{_LIMIT}="{self.name}", {c.MODEL.name}' + ('!=""' if model is None else '=""')
-        labels = FLEET if model == "" else self.labels
-        return f"max {by(labels)} (last_over_time({self.metric.name}{{{chosen}}}[{KEPT}]))"
+    def _override(self, labels: tuple[str, ...], model: str) -> str:
+        """The laxer one, where replicas disagree."""
+        return configured(labels, self.metric, f'{_LIMIT}="{self.name}"', model,
+                          pick="min" if self.least else "max")
 
 
 _LIMIT = "limit"
+# One server may serve several models, of which `up` names one or none.
+_MODELS = f"{c.SERVER_UP.name} or {RATE}"
 _ANYONE = c.BUILD_INFO.name
 
 DURATION = Limit("request_duration_p95", c.LIMIT_SECONDS, 2.0)
@@ -71,7 +71,7 @@ INVALID = Limit("invalid", c.LIMIT_RATIO, 0.2)
 KV_CACHE = Limit("kv_cache_usage", c.LIMIT_RATIO, 0.95)
 REQUEST_COST = Limit("request_cost", c.LIMIT_USD, None)
 MILLION_TOKENS_COST = Limit("million_tokens_cost", c.LIMIT_USD, None)
-GPU_BUSY = Limit("gpu_busy", c.LIMIT_RATIO, 0.8, per_model=False)
+GPU_BUSY = Limit("gpu_busy", c.LIMIT_RATIO, 0.8, per_model=False, least=True)
 GPU_MEMORY = Limit("gpu_memory", c.LIMIT_RATIO, 0.98, per_model=False)
 BUDGET_USED = Limit("budget_used", c.LIMIT_RATIO, 0.8, per_model=False)
 DAILY_SPEND = Limit("daily_spend", c.LIMIT_USD, 1000.0, per_model=False)

@@ -14,13 +14,12 @@ from recording_rules.calendar import (
     since,
 )
 from recording_rules.model import Group, Rule
-from recording_rules.promql import FLEET, HOUR, WINDOW, by, on, over_engines, ratio
+from recording_rules.promql import FLEET, HOUR, WINDOW, by, configured, on, over_engines, ratio
 
 CATEGORY = (*FLEET, c.CATEGORY.name)
 MODEL = (*FLEET, c.MODEL.name)  # money knows neither namespace nor engine
 PERIOD = c.PERIOD.name
 WINDOWS = (HOUR, "1d", "7d")
-KEPT = "1d"  # how long a budget outlives the exporter that said it
 _ATTRIBUTED = f'{c.MODEL.name}!=""'
 _FLEETWIDE = f'{c.MODEL.name}=""'
 _USD = "llm_cost_usd"
@@ -120,10 +119,9 @@ MODEL_PER_1M_TOKENS, MODEL_PER_1M_TOKENS_DAY, MODEL_PER_1M_TOKENS_WEEK = _per(
 
 
 def _budget(level: str, labels: tuple[str, ...], matcher: str) -> Rule:
-    """Replicas may disagree during a rollout: the larger budget holds."""
-    said = f"last_over_time({c.BUDGET.name}{{{matcher}}}[{KEPT}])"
-    return Rule(f"{level}:{c.BUDGET.name}:effective", f"max {by((*labels, PERIOD))} ({said})",
-                (*labels, PERIOD), "Budget of the UTC day or month.")
+    keys = (*labels, PERIOD)
+    return Rule(f"{level}:{c.BUDGET.name}:effective", configured(keys, c.BUDGET, matcher), keys,
+                "Budget of the UTC day or month.")
 
 
 def _used(budget: Rule, labels: tuple[str, ...], day: Rule, month: Rule) -> Rule:
