@@ -16,7 +16,8 @@ from dashboards import mend
 from dashboards.model import PREFIX, Board, Panel, Query
 from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
 from recording_rules.capacity import STARTED, VERSIONS
-from recording_rules.promql import by
+from recording_rules.model import Rule
+from recording_rules.promql import by, on
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 STEP = "1m"  # how often rules are evaluated: nothing is known in between
@@ -30,6 +31,7 @@ PLAIN: Colours = ((None, BLUE),)
 OF_LIMIT: Colours = ((None, GREEN), (0.8, AMBER), (1, RED))
 NONE_IS_WELL: Colours = ((None, GREEN), (1, RED))
 
+TOKENS_PER_SECOND = "suffix: tokens/s"
 NO_TRAFFIC = ("No data: no traffic in this time, or the engine does not tell. The exporter board "
               "shows what each engine tells.")
 NO_GPU = "No data: no GPU is read in this scope."
@@ -46,15 +48,19 @@ class Column:
     colours: Colours = ()
 
 
-def stat(title: str, description: str, unit: str, query: Query, *, empty: str, width: int = 3,
-         colours: Colours = PLAIN) -> Panel:
-    """One figure, as it is now, coloured by its value."""
-    named = bool(query.legend)
+def stat(title: str, description: str, unit: str, expr: str, *, empty: str, width: int = 4,
+         colours: Colours = PLAIN, name: str = "", link: str = "") -> Panel:
+    """One figure, as it is now, coloured by its value.
+
+    `name` is a label that says whose figure it is; `link` the board that says more.
+    """
+    query = Query(expr, f"{{{{{name}}}}}" if name else title, instant=True)
+    leading = [_leads_to(link, "byType", "number", name, f"${{__field.labels.{name}}}")]
     drawing = grafana.Stat(
         **_common(title, description, (query,)), format=unit, noValue=empty, graphMode="none",
         colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
-        textMode="value_and_name" if named else "value", thresholds=_steps(colours),
-        color={"mode": "thresholds"})
+        textMode="value_and_name" if name else "value", thresholds=_steps(colours),
+        color={"mode": "thresholds"}, overrides=leading if link else [])
     return Panel(title, (query,), width, 4, drawing)
 
 
@@ -74,7 +80,7 @@ def timeseries(title: str, description: str, unit: str, *queries: Query, empty: 
 
 def table(title: str, description: str, keys: Mapping[str, str], columns: Sequence[Column], *,
           empty: str, width: int = WIDTH, height: int = 8, sort: str = "",
-          links: Mapping[str, str] | None = None) -> Panel:
+          ascending: bool = False, links: Mapping[str, str] | None = None) -> Panel:
     """A row for each set of `keys` (label to heading), as it is now.
 
     `links` names the board to go to from a label.
@@ -87,10 +93,11 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
     order = {name: place for place, name in enumerate(names)}
     drawing = grafana.Table(
         **_common(title, description, queries, "table"), unit="short", filterable=True,
-        sortBy=[grafana.TableSortByField(sort, desc=True)] if sort else [],
+        sortBy=[grafana.TableSortByField(sort, desc=not ascending)] if sort else [],
         thresholds=_steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
         overrides=[*map(_cell, columns),
-                   *(_linked(keys[label], label, board) for label, board in (links or {}).items())],
+                   *(_leads_to(board, "byName", keys[label], label, "${__value.raw}")
+                     for label, board in (links or {}).items())],
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": {"excludeByName": {"Time": True},
@@ -104,6 +111,11 @@ LIMIT, TARGET = "limit", "target"
 def limit(held: Limit) -> Query:
     """The limit in force, as a line; the strictest where several models are chosen."""
     return Query(f"min ({chosen(held)})", LIMIT)
+
+
+def of_limit(rule: Rule, held: Limit) -> str:
+    """How much of its limit a figure takes: above 1 is over it."""
+    return f"{chosen(rule)} / {on(held.labels)} group_left () ({chosen(held)} > 0)"
 
 
 def target(value: float) -> Query:
@@ -161,15 +173,13 @@ def _cell(column: Column) -> mend.Json:
     return _override("byName", column.title, **properties)
 
 
-def _linked(heading: str, label: str, board: str) -> mend.Json:
-    carried = (f"${{{name}:queryparam}}" for name in ("datasource", *_names()) if name != label)
-    url = "&".join((f"/d/{PREFIX}-{board}?var-{label}=${{__value.raw:percentencode}}",
-                    *carried, "${__url_time_range}"))
-    return _override("byName", heading, links=[{"title": f"More on the {board} board", "url": url}])
-
-
-def _names() -> Iterator[str]:
-    return (variable.name for variable in VARIABLES)
+def _leads_to(board: str, matcher: str, wanted: str, label: str, value: str) -> mend.Json:
+    """A link to another board that keeps time and choice, but for the label whose value it is."""
+    names = ("datasource", *(variable.name for variable in VARIABLES))
+    choice = (f"var-{name}={value}" if name == label else f"${{{name}:queryparam}}"
+              for name in names)
+    url = f"/d/{PREFIX}-{board}?{'&'.join(choice)}&${{__url_time_range}}"
+    return _override(matcher, wanted, links=[{"title": f"More on the {board} board", "url": url}])
 
 
 def _sibling(board: Board) -> grafana.DashboardLink:

@@ -7,7 +7,7 @@ gives it node and index.
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.model import Group, Rule
-from recording_rules.promql import FLEET, GPU, HOUR, MIG, NODE, WINDOW, by, on
+from recording_rules.promql import FLEET, GPU, HOUR, MIG, NODE, WINDOW, any_of, by, on
 
 _UUID = ("cluster", c.UUID.name)
 _UUID_MIG = (*_UUID, c.MIG.name)
@@ -74,7 +74,23 @@ NODE_THROTTLED = _node(
     "Share of the time in which clocks were held down, by reason, of the GPU held down most.",
     c.THROTTLE.name)
 
+
+def _events(metric: Metric, *matchers: str) -> str:
+    """Events of the last hour, of all GPUs of the node."""
+    selected = f"{metric.name}{{{', '.join(matchers)}}}" if matchers else metric.name
+    increases = f"sum {by((*_UUID, 'instance'))} (increase({selected}[{HOUR}]))"
+    return f"sum {by(NODE)} ({_once(increases)})"
+
+
+NODE_XIDS = _node("gpu_xid_errors:increase1h", _events(c.GPU_XID),
+                  "XID events of the last hour: what the driver has to say about the GPUs.")
+NODE_ECC = _node("gpu_ecc_uncorrected:increase1h",
+                 _events(c.GPU_ECC, any_of(c.ECC_KIND, "uncorrected")),
+                 "Memory errors of the last hour that could not be corrected.")
+
 FLEET_GPUS = _over_fleet(NODE_GPUS, "sum")
+FLEET_UP = Rule("fleet:gpu_up:sum", f"sum {by(FLEET)} ({UP})", FLEET,
+                "GPUs that an exporter reads.")
 FLEET_BUSY = Rule("fleet:gpu_busy:ratio_5m", f"avg {by(FLEET)} ({BUSY})", FLEET, NODE_BUSY.help)
 FLEET_MEMORY = Rule("fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} ({MEMORY})", FLEET,
                     "Device memory in use, mean of the GPUs.")
@@ -88,10 +104,10 @@ GROUPS = (
     Group("inferometer-gpus", (IDENTITY, UP, BUSY, MEMORY, POWER, THROTTLED)),
     Group("inferometer-nodes", (
         NODE_GPUS, NODE_BUSY, NODE_MEMORY, NODE_POWER, NODE_ENERGY, NODE_TEMPERATURE,
-        NODE_THROTTLED,
+        NODE_THROTTLED, NODE_XIDS, NODE_ECC,
     )),
     Group("inferometer-fleet-gpus", (
-        FLEET_GPUS, FLEET_BUSY, FLEET_MEMORY, FLEET_POWER, FLEET_ENERGY,
+        FLEET_GPUS, FLEET_UP, FLEET_BUSY, FLEET_MEMORY, FLEET_POWER, FLEET_ENERGY,
     )),
     Group("inferometer-gpus-hour", (FLEET_BUSY_HOUR, NODE_BUSY_HOUR), interval="2m"),
 )

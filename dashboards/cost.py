@@ -1,0 +1,112 @@
+"""What it costs: now, today, this month, for each request and token, and against the budgets."""
+
+from alerts import limits
+from dashboards.model import Board, Panel, Query, Row
+from dashboards.panels import (
+    NO_MONEY,
+    OF_LIMIT,
+    PLAIN,
+    TARGET,
+    Colours,
+    Column,
+    limit,
+    stat,
+    table,
+    timeseries,
+)
+from dashboards.variables import chosen
+from inferometer import catalogue as c
+from recording_rules import cost
+from recording_rules.model import Rule
+from recording_rules.promql import any_of
+
+USD = "currencyUSD"
+NO_BUDGET = "No data: no budget is configured in inferometer.yml, or nothing was spent."
+NO_REQUESTS = "No data: no prices are configured, or no request ended in this time."
+IN_MONTH = any_of(c.PERIOD, "month")
+IDLE: Colours = ((None, "green"), (0.3, "orange"), (0.6, "red"))
+COVERED: Colours = ((None, "orange"), (0.99, "green"))
+KEYS = {"model": "Model", "cluster": "Cluster"}
+
+
+def _tile(title: str, description: str, expr: str, unit: str = USD, *, empty: str = "no prices",
+          colours: Colours = PLAIN) -> Panel:
+    return stat(title, description, unit, expr, empty=empty, width=3, colours=colours)
+
+
+def _drift(title: str, description: str, now: Rule, week: Rule, unit: str = USD,
+           *more: Query) -> Panel:
+    return timeseries(
+        title, description, unit, Query(chosen(now), "last hour {{model}}{{cluster}}"),
+        Query(chosen(week), "7 days {{model}}{{cluster}}"), *more, empty=NO_REQUESTS, width=12)
+
+
+NOW = Row("Now", (
+    _tile("Per hour", "What the present rate comes to in an hour.",
+          f"sum({chosen(cost.TOTAL_RATE)}) * 3600"),
+    _tile("Today", "Spent since midnight UTC.", f"sum({chosen(cost.TODAY)})"),
+    _tile("This month", "Spent since the month began (UTC); see beside it whether that is all.",
+          f"sum({chosen(cost.MONTH)})"),
+    _tile("Month's end", "What the month comes to if it goes on like the last day.",
+          f"sum({chosen(cost.PROJECTED)})"),
+    _tile("Month known", "Share of the month so far for which there is data: below 100 % the sums "
+          "are incomplete, and the retention may be below 35 days.",
+          f"min({chosen(cost.MONTH_COVERED)})", "percentunit", colours=COVERED),
+    _tile("Budget used", "Of the month's budget; red is all of it.",
+          f"max({chosen(cost.BUDGET_USED, IN_MONTH)})", "percentunit", empty="no budget",
+          colours=OF_LIMIT),
+    _tile("Budget at month's end", "Of the month's budget, if it goes on like the last day.",
+          f"max({chosen(cost.BUDGET_PROJECTED)})", "percentunit", empty="no budget",
+          colours=OF_LIMIT),
+    _tile("Idle", "Share of the GPUs' cost during which no kernel ran: the money to save first.",
+          f"max({chosen(cost.IDLE_SHARE)})", "percentunit", empty="no GPU prices", colours=IDLE),
+))
+SPENDING = Row("Spending", (
+    timeseries("Rate by category", "USD per hour, by what it goes to.", USD,
+               Query(f"{chosen(cost.RATE)} * 3600", "{{category}} {{cluster}}"), empty=NO_MONEY,
+               stacked=True),
+    timeseries("Rate by model", "USD per hour, where money can be told apart by model.", USD,
+               Query(f"{chosen(cost.MODEL_RATE)} * 3600", "{{model}} {{cluster}}"),
+               empty="No data: no money is attributed to the chosen models.", stacked=True),
+    timeseries("Idle GPUs", "USD per hour for GPUs on which no kernel ran.", USD,
+               Query(f"{chosen(cost.IDLE_RATE)} * 3600", "{{cluster}}"), empty=NO_MONEY),
+    timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
+               Query(chosen(cost.TODAY), "{{cluster}}"), limit(limits.DAILY_SPEND),
+               empty=NO_MONEY),
+    timeseries("The month so far", "By category, since the month began (UTC); falls to nothing "
+               "when a new one begins.", USD,
+               Query(chosen(cost.MONTH_BY_CATEGORY), "{{category}} {{cluster}}"),
+               Query(f"sum({chosen(cost.BUDGET, IN_MONTH)})", TARGET), empty=NO_MONEY,
+               stacked=True),
+    timeseries("Budgets used", "Share of each budget that is spent: 100 % is all of it.",
+               "percentunit", Query(chosen(cost.BUDGET_USED), "{{period}} {{cluster}}"),
+               Query(chosen(cost.MODEL_BUDGET_USED), "{{period}} {{model}}"),
+               limit(limits.BUDGET_USED), empty=NO_BUDGET),
+))
+UNITS = Row("For each request and token", (
+    _drift("Per request", "All money over all requests that succeeded: compare the hour with its "
+           "own week.", cost.PER_REQUEST, cost.PER_REQUEST_WEEK),
+    _drift("Per million tokens", "All money over all tokens, in and out: rises when GPUs idle.",
+           cost.PER_1M_TOKENS, cost.PER_1M_TOKENS_WEEK),
+    _drift("Per request, by model", "Money attributed to the model over its requests that "
+           "succeeded.", cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_WEEK, USD,
+           limit(limits.REQUEST_COST)),
+    _drift("Per million tokens, by model", "Money attributed to the model over its tokens, in and "
+           "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK, USD,
+           limit(limits.MILLION_TOKENS_COST)),
+    table("Models by money", "The dearest first; a model's name leads to what it serves.", KEYS, [
+        Column("Today", chosen(cost.MODEL_TODAY), USD),
+        Column("This month, by model", chosen(cost.MODEL_MONTH), USD),
+        Column("Budget used", chosen(cost.MODEL_BUDGET_USED, IN_MONTH), "percentunit", OF_LIMIT),
+        Column("Per request", chosen(cost.MODEL_PER_REQUEST), USD),
+        Column("Per request, 7 days", chosen(cost.MODEL_PER_REQUEST_WEEK), USD),
+        Column("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD),
+        Column("Per 1M tokens, 7 days", chosen(cost.MODEL_PER_1M_TOKENS_WEEK), USD)],
+        empty="No data: no money is attributed to the chosen models.", sort="This month, by model",
+        links={"model": "throughput"}),
+))
+
+BOARD = Board(
+    "cost", "Cost and budgets",
+    "What it costs now, today, this month and for each request and token, against the budgets.",
+    ("cluster", c.MODEL.name), (NOW, SPENDING, UNITS))

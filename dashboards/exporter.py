@@ -1,0 +1,86 @@
+"""The measuring itself: do exporters answer, what do engines tell, and how many series is that."""
+
+from dashboards.model import Board, Panel, Query, Row
+from dashboards.panels import NONE_IS_WELL, PLAIN, Colours, Column, stat, table, timeseries
+from dashboards.variables import OF_MODELS, chosen
+from inferometer import catalogue as c
+from recording_rules import capacity, exporters
+from recording_rules.latency import MIXED
+from recording_rules.promql import MODEL, any_of, on
+
+NO_EXPORTER = "No data: no exporter is scraped in this scope."
+NO_ENGINE = "No data: no engine is read in this scope."
+ALL: Colours = ((None, "red"), (1, "green"))
+
+
+def _tile(title: str, description: str, expr: str, unit: str = "short", *,
+          colours: Colours = PLAIN, empty: str = "no exporter") -> Panel:
+    return stat(title, description, unit, expr, empty=empty, colours=colours)
+
+
+NOW = Row("Now", (
+    _tile("Exporters", "Those scraped, of whatever version.",
+          f"sum({chosen(exporters.VERSIONS)})"),
+    _tile("Collectors that answer", "Share that answered in full and in time, of the collector "
+          "that is worst off.", f"min({chosen(exporters.SUCCESS)})", "percentunit", colours=ALL),
+    _tile("Configuration in force", "Share of exporters that run on the file as it is now: below "
+          "100 % a reload failed.", f"min({chosen(exporters.CONFIGURED)})", "percentunit",
+          colours=ALL),
+    _tile("Engines not answering", "Endpoints whose page could not be read.",
+          f"sum({chosen(capacity.EXPECTED)} - {on(MODEL)} {chosen(capacity.REPLICAS)})",
+          colours=NONE_IS_WELL, empty="no engine"),
+    _tile("Label values folded", "In the last hour, over the cap of their family: their figures "
+          "are in _other, or left out.", f"sum({chosen(exporters.FOLDED)})",
+          colours=NONE_IS_WELL),
+    _tile("Unknown families", "On the page of the engine with the most: it has been renamed or "
+          "updated, and its table should be too.", f"max({chosen(exporters.UNKNOWN)})",
+          colours=((None, "green"), (1, "orange")), empty="no engine"),
+))
+HEALTH = Row("Exporters and engines", (
+    timeseries("Collectors", "Share of exporters whose collector answered: a step down is one that "
+               "fails, a saw one that is too slow.", "percentunit",
+               Query(chosen(exporters.SUCCESS), "{{collector}} {{cluster}}"), empty=NO_EXPORTER,
+               most=1),
+    timeseries("Time of a collector", "Of the slowest exporter: near the scrape's timeout it will "
+               "be cut off.", "s", Query(chosen(exporters.DURATION), "{{collector}} {{cluster}}"),
+               empty=NO_EXPORTER),
+    timeseries("Engines read", "Endpoints whose page was read.", "short",
+               Query(chosen(capacity.REPLICAS), "{{model}} {{engine}}"), empty=NO_ENGINE),
+    table("Versions of exporters", "More than one is a rollout, or a forgotten host.",
+          {"version": "Version", "cluster": "Cluster"},
+          [Column("Exporters", chosen(exporters.VERSIONS), "short")], empty=NO_EXPORTER, width=8),
+    table("Versions of engines", "More than one of a model is a rollout, or a forgotten replica.",
+          {"model": "Model", "engine": "Engine", "version": "Version", "namespace": "Namespace",
+           "cluster": "Cluster"}, [Column("Replicas", chosen(capacity.VERSIONS), "short")],
+          empty=NO_ENGINE, width=16, links={"model": "throughput"}),
+))
+TOLD = Row("What engines tell", (
+    table("Signals", "Endpoints whose engine tells a signal itself, from which it is derived, and "
+          "that lack it: the last is why a panel may be empty.",
+          {"engine": "Engine", "signal": "Signal", "cluster": "Cluster"},
+          [Column(source.capitalize(), chosen(exporters.SIGNALS, any_of(c.SOURCE, source)),
+                  "short") for source in c.SOURCE.values],
+          empty=NO_ENGINE, width=12, height=10),
+    timeseries("Mixed histogram bounds", "Models whose replicas have different bounds, so that no "
+               "quantile can be taken over them: mostly a rollout.", "short",
+               *(Query(chosen(rule), f"{metric.signal} {{{{model}}}}")
+                 for metric, rule in MIXED.items()),
+               empty="No replicas of a model differ in their bounds.", width=12, height=10),
+))
+CARDINALITY = Row("Cardinality", (
+    timeseries("Series of all exporters", "What Prometheus keeps of us; metrics.md says how many "
+               "there can be.", "short",
+               Query(chosen(exporters.SERIES), "{{cluster}}"), empty=NO_EXPORTER),
+    timeseries("Series of the largest page", "Over the scrape's sample limit the whole page is "
+               "refused.", "short", Query(chosen(exporters.LARGEST), "{{cluster}}"),
+               empty=NO_EXPORTER),
+    timeseries("Folded by family", "Label values over their cap in the hour before each point: "
+               "totals stay exact, gauges are left out.", "short",
+               Query(f"topk(20, {chosen(exporters.FOLDED)})", "{{metric}}"),
+               empty=NO_EXPORTER),
+))
+
+BOARD = Board(
+    "exporter", "Exporter and cardinality",
+    "Whether the measuring works: exporters, their collectors, what engines tell, and how many "
+    "series that makes.", OF_MODELS, (NOW, HEALTH, TOLD, CARDINALITY))

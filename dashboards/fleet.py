@@ -1,0 +1,129 @@
+"""Is it healthy, what is wrong, where do I go: one look at everything, against the limits."""
+
+from alerts import limits
+from alerts.limits import Limit
+from dashboards.model import Board, Panel, Query, Row
+from dashboards.panels import (
+    NO_GPU,
+    NO_MONEY,
+    NONE_IS_WELL,
+    OF_LIMIT,
+    TOKENS_PER_SECOND,
+    Colours,
+    Column,
+    limit,
+    of_limit,
+    stat,
+    table,
+    timeseries,
+)
+from dashboards.variables import OF_MODELS, chosen, firing
+from inferometer import catalogue as c
+from recording_rules import capacity, cost, gpus, latency, requests, tokens
+from recording_rules.model import Rule
+from recording_rules.promql import FLEET, MODEL, any_of, by, on
+
+TTFT, TPOT, DURATION = (
+    latency.QUANTILES[metric, 0.95] for metric in (c.SERVER_TTFT, c.SERVER_TPOT, c.SERVER_DURATION))
+ERRORS = requests.ERROR_RATIO["5m"]
+KEYS = {"model": "Model", "engine": "Engine", "namespace": "Namespace", "cluster": "Cluster"}
+SUBJECT = {"severity": "Severity", "alertname": "Alert", **KEYS, "node": "Node",
+           "instance": "Exporter"}
+TOLD = 'severity=~"critical|warning"'
+BUSY_OF_LIMIT: Colours = ((None, "blue"), (1, "green"))
+ALL_UP: Colours = ((None, "red"), (1, "green"))
+
+
+def _worst(title: str, figure: str, rule: Rule, held: Limit, board: str = "latency") -> Panel:
+    return stat(
+        title, f"{figure} of the model worst off, as a share of its limit: red is over it.",
+        "percentunit", f"topk(1, {of_limit(rule, held)})", empty="no traffic",
+        colours=OF_LIMIT, name="model", link=board)
+
+
+def _alerts(title: str, severity: str, colour: str, description: str) -> Panel:
+    fired = firing(OF_MODELS, f'severity="{severity}"')
+    return stat(
+        title, description, "short",
+        f'count({fired}) or count(ALERTS{{alertname="Watchdog", alertstate="firing"}}) * 0',
+        empty="alerts are not evaluated", colours=((None, "green"), (1, colour)))
+
+
+HEALTH = Row("Is it healthy?", (
+    _alerts("Critical alerts", "critical", "red", "Somebody is paged for these: see the list."),
+    _worst("Time to first token", "The p95", TTFT, limits.TTFT),
+    _worst("Time per output token", "The p95", TPOT, limits.TPOT),
+    _worst("Whole request", "The p95", DURATION, limits.DURATION),
+    _worst("Errors", "The error ratio", ERRORS, limits.ERROR, "throughput"),
+    _worst("KV cache", "The fullest replica", capacity.KV_USAGE, limits.KV_CACHE, "throughput"),
+    _alerts("Warnings", "warning", "orange", "To be read the same day: see the list."),
+    stat("Engines not answering", "Engines whose page could not be read: callers may not notice "
+         "while others answer.", "short",
+         f"sum({chosen(capacity.EXPECTED)} - {on(MODEL)} {chosen(capacity.REPLICAS)})",
+         empty="no engine is read", colours=NONE_IS_WELL, link="throughput"),
+    stat("GPUs not answering", "GPUs that the driver knows of and that do not answer it.", "short",
+         f"sum({chosen(gpus.FLEET_GPUS)} - {on(FLEET)} {chosen(gpus.FLEET_UP)})",
+         empty="no GPU is read", colours=NONE_IS_WELL, link="gpu"),
+    stat("GPUs busy", "Mean of the cluster with the least: blue is below what is aimed at, so "
+         "paid for and idle.", "percentunit",
+         f"min({chosen(gpus.FLEET_BUSY)} / {on(limits.GPU_BUSY.labels)} "
+         f"({chosen(limits.GPU_BUSY)} > 0))", empty="no GPU is read", colours=BUSY_OF_LIMIT,
+         link="gpu"),
+    stat("Spent today", "Since midnight UTC, as a share of the limit on daily spend.",
+         "percentunit", f"max({chosen(cost.TODAY)} / {on(limits.DAILY_SPEND.labels)} "
+         f"({chosen(limits.DAILY_SPEND)} > 0))", empty="no prices configured",
+         colours=OF_LIMIT, link="cost"),
+    stat("Budget of the month", "Spent since the month began (UTC), as a share of the budget.",
+         "percentunit", f"max({chosen(cost.BUDGET_USED, any_of(c.PERIOD, 'month'))})",
+         empty="no budget configured", colours=OF_LIMIT, link="cost"),
+))
+WRONG = Row("What is wrong?", (
+    table("Firing alerts", "One row for each subject; a model leads to its latency, a node to its "
+          "GPUs.", SUBJECT, [Column("Firing", firing(OF_MODELS, TOLD), "short")],
+          empty="No alert fires, or alerts are not evaluated: see the first tile.", width=14,
+          links={"model": "latency", "node": "gpu"}),
+    timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "
+               "start has its cause there.", "short",
+               Query(f"count by (severity) ({firing(OF_MODELS, TOLD)})", "{{severity}}"),
+               empty="No alert fired in this time.", width=10, stacked=True),
+))
+MODELS = Row("Where do I go?", (
+    table("Models", "Red cells are over the model's own limit; its name leads to where its time "
+          "goes.", KEYS, [
+              Column("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
+                     f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_UP),
+              Column("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),
+              Column("Tokens out/s", chosen(tokens.OUTPUT), "short"),
+              Column("Waiting", chosen(capacity.WAITING), "short"),
+              Column("TTFT p95", chosen(TTFT), "s"),
+              Column("TTFT ÷ limit", of_limit(TTFT, limits.TTFT), "percentunit", OF_LIMIT),
+              Column("Per token ÷ limit", of_limit(TPOT, limits.TPOT), "percentunit", OF_LIMIT),
+              Column("Request p95", chosen(DURATION), "s"),
+              Column("Request ÷ limit", of_limit(DURATION, limits.DURATION), "percentunit",
+                     OF_LIMIT),
+              Column("Errors ÷ limit", of_limit(ERRORS, limits.ERROR), "percentunit", OF_LIMIT),
+              Column("KV ÷ limit", of_limit(capacity.KV_USAGE, limits.KV_CACHE), "percentunit",
+                     OF_LIMIT)],
+          empty="No engine is read in this scope.", height=9, sort="TTFT ÷ limit",
+          links={"model": "latency"}),
+))
+TRENDS = Row("How the clusters do", (
+    timeseries("Requests by outcome", "Of all models: rejected and error are the server's fault, "
+               "invalid the caller's.", "reqps",
+               Query(chosen(requests.FLEET_RATE), "{{outcome}} {{cluster}}"), width=6,
+               stacked=True),
+    timeseries("Tokens", "Of all models: output is what GPUs work for, input what fills them.",
+               TOKENS_PER_SECOND, Query(chosen(tokens.FLEET_OUTPUT), "output {{cluster}}"),
+               Query(chosen(tokens.FLEET_INPUT), "input {{cluster}}"), width=6),
+    timeseries("Busy GPUs", "Mean of all GPUs: below the line they are paid for and idle.",
+               "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"),
+               limit(limits.GPU_BUSY), empty=NO_GPU, width=6, most=1),
+    timeseries("Spending per hour", "What the present rate comes to in an hour, by what it goes "
+               "to.", "currencyUSD", Query(f"{chosen(cost.RATE)} * 3600",
+                                           "{{category}} {{cluster}}"),
+               empty=NO_MONEY, width=6, stacked=True),
+))
+
+BOARD = Board(
+    "fleet", "Fleet overview", "Is it healthy, what is wrong, and where to look: all models, GPUs "
+    "and money against their limits.", OF_MODELS, (HEALTH, WRONG, MODELS, TRENDS))

@@ -1,0 +1,45 @@
+"""Ourselves: which exporters run, whether their parts answer, and what they leave out."""
+
+from inferometer import catalogue as c
+from recording_rules.model import Group, Rule
+from recording_rules.promql import FLEET, HOUR, by, on
+
+_COLLECTOR = (*FLEET, c.COLLECTOR.name)
+# Prometheus' own word on each scrape of an exporter.
+SCRAPED = "scrape_samples_post_metric_relabeling"
+
+VERSIONS = Rule("fleet:inferometer_build_info:count",
+                f"count {by((*FLEET, c.VERSION.name))} ({c.BUILD_INFO.name})",
+                (*FLEET, c.VERSION.name), "Exporters of each version.")
+SUCCESS = Rule("fleet:inferometer_collector_success:avg",
+               f"avg {by(_COLLECTOR)} ({c.COLLECTOR_SUCCESS.name})", _COLLECTOR,
+               "Share of exporters whose collector answered in full and in time.")
+DURATION = Rule("fleet:inferometer_collector_duration_seconds:max",
+                f"max {by(_COLLECTOR)} ({c.COLLECTOR_DURATION.name})", _COLLECTOR,
+                "Of the slowest exporter.")
+FOLDED = Rule(
+    "fleet:inferometer_label_values_folded:increase1h",
+    f"sum {by((*FLEET, 'metric'))} (increase({c.LABELS_FOLDED.name}[{HOUR}]))",
+    (*FLEET, "metric"), "Label values over their cap in the last hour, by family.")
+UNKNOWN = Rule(
+    "fleet:inferometer_unknown_families:max",
+    f"max {by((*FLEET, c.ENGINE.name))} ({c.UNKNOWN_FAMILIES.name})", (*FLEET, c.ENGINE.name),
+    "Families of an engine's page that its table does not know.")
+CONFIGURED = Rule(
+    "fleet:inferometer_config_last_reload_successful:avg",
+    f"avg {by(FLEET)} ({c.CONFIG_RELOAD_OK.name})", FLEET,
+    "Share of exporters whose configuration in force is the one in the file.")
+SIGNALS = Rule(
+    "fleet:llm_server_signal_info:count",
+    f"count {by((*FLEET, c.ENGINE.name, 'signal', c.SOURCE.name))} ({c.SERVER_SIGNAL.name})",
+    (*FLEET, c.ENGINE.name, "signal", c.SOURCE.name),
+    "Endpoints of an engine by where a signal of theirs comes from, if it comes at all.")
+_PAGES = f"{SCRAPED} and {on(('job', 'instance'))} {c.BUILD_INFO.name}"
+SERIES = Rule("fleet:inferometer_page_series:sum", f"sum {by(FLEET)} ({_PAGES})", FLEET,
+              "Series on the pages of all exporters.")
+LARGEST = Rule("fleet:inferometer_page_series:max", f"max {by(FLEET)} ({_PAGES})", FLEET,
+               "Series on the largest page of an exporter.")
+
+GROUPS = (Group("inferometer-exporters", (
+    VERSIONS, SUCCESS, DURATION, FOLDED, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST,
+)),)
