@@ -82,13 +82,14 @@ def check(version: str, folder: Path, groups: Iterable[Document], tests: Iterabl
 
 
 def ask(version: str, folder: Path, groups: Iterable[Document], inputs: Iterable[Series],
-        queries: Iterable[str], at: str, interval: str = "1m") -> dict[str, Samples]:
-    """What each query gives after the rules have run until `at`, with one input value a minute.
+        queries: Iterable[str], at: str, interval: str = "1m",
+        scraped: str = "1m") -> dict[str, Samples]:
+    """What each query gives after the rules have run until `at`; inputs come once in `scraped`.
 
     A rule that fails, or a query that does, raises AssertionError.
     """
     asked = list(queries)
-    test = {"interval": "1m", "input_series": list(inputs), "promql_expr_test": [
+    test = {"interval": scraped, "input_series": list(inputs), "promql_expr_test": [
         {"expr": query, "eval_time": at, "exp_samples": [_NEVER]} for query in asked]}
     process = _run(version, folder, groups, [test], interval)
     said = process.stdout + process.stderr

@@ -1,0 +1,166 @@
+"""Captured engine pages through the real exporter, and on into virtual time.
+
+One exporter reads every page as a target of its own while the pages go on. What it says of a
+target, with all that it says of GPUs, money and itself, becomes a cluster of the page's name; its
+series go on as they did between two scrapes, as if these were a minute apart.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inferometer import catalogue as c
+from tests.bundle.promtool import SCRAPE, selector
+from tests.exporter.gpu.fake_nvml import FakeNvml
+from tests.exporter.support import FIXTURES, Engine, Page, Series, exporter
+
+ENGINES = FIXTURES / "engines"
+PAGES = {str(file.relative_to(ENGINES).with_suffix("")): file.read_text()
+         for file in sorted(ENGINES.rglob("*.prom"))}
+CONFIG = """
+gpu: {{interval_seconds: 0.2, time_to_live_seconds: 30}}
+engines: {{timeout_seconds: 20, discover_ports: [], targets: [{targets}]}}
+cost: {{gpu_hour_usd: {{NVIDIA H100 80GB HBM3: 3.6}}}}
+fleet:
+  monthly_usd: {{storage: 310, vector_db: 62, network: 31, other: 31}}
+  overhead_percent: 10
+  budgets_usd: {{day: 100, month: 3000}}
+  limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5}}
+"""
+GPUS = ("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
+MINUTE = 60.0
+_TIME = re.compile(r"_(timestamp|start_time)_seconds$")
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(\{.*\})?\s+(\S+)")
+_TYPE = re.compile(r"# TYPE (\S+) (\w+)")
+_LE = re.compile(r',?\ble="([^"]+)"')
+_PART = re.compile(r"_(total|bucket|count|sum|created)$")
+
+
+class Captured:
+    """A captured page that can be had as of later: what counts goes on, gauges stay.
+
+    What has counted grows by as much as it had, so that histograms and sums of counters stay true;
+    what has counted nothing grows by one, in a histogram from the middle bound on.
+    """
+
+    def __init__(self, page: str) -> None:
+        lines = page.splitlines()
+        self._kinds = {typed[1]: typed[2] for line in lines if (typed := _TYPE.match(line))}
+        self._bounds: dict[tuple[str, str], list[float]] = {}
+        for name, labels, _ in _SAMPLE.findall(page):
+            if bound := _LE.search(labels):
+                self._bounds.setdefault((name, _LE.sub("", labels)), []).append(float(bound[1]))
+        self._lines = [self._line(line) for line in lines]
+
+    def after(self, steps: float) -> str:
+        """The page after that many times more of the load that made it."""
+        return "".join(f"{begin}{value + steps * growth!r}\n" if growth else f"{begin}\n"
+                       for begin, value, growth in self._lines)
+
+    def _line(self, line: str) -> tuple[str, float, float]:
+        """How the line begins, its value, and how much that grows; all of it if it does not."""
+        sample = None if line.startswith("#") else _SAMPLE.match(line)
+        if sample is None or not self._counts(sample[1]):
+            return line, 0.0, 0.0
+        name, labels, value = sample[1], sample[2] or "", float(sample[3])
+        growth = value or float(not self._below_the_middle(name, labels))
+        return (f"{name}{labels} ", value, growth) if growth > 0 else (line, 0.0, 0.0)
+
+    def _counts(self, name: str) -> bool:
+        stem = _PART.sub("", name)
+        kind = self._kinds.get(name) or self._kinds.get(stem, "untyped")
+        return kind != "gauge" and not name.endswith("_created")
+
+    def _below_the_middle(self, name: str, labels: str) -> bool:
+        bound = _LE.search(labels)
+        if bound is None:
+            return False
+        bounds = sorted(self._bounds[name, _LE.sub("", labels)])
+        return float(bound[1]) < bounds[len(bounds) // 2]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A series in virtual time: what it is at first, and its growth a minute."""
+
+    name: str
+    labels: Mapping[str, str]
+    first: float
+    growth: float
+
+    def input(self, minutes: int, step: int) -> dict[str, str]:
+        """As promtool takes it, a value every `step` minutes."""
+        return {"series": selector(self.name, self.labels),
+                "values": f"{self.first!r}+{step * self.growth!r}x{minutes // step}"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What one page became: whose labels the engine's series have, what it tells, and all series.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    told: frozenset[str]  # signals
+    series: Sequence[Course]
+
+
+@dataclass(frozen=True)
+class Scraped:
+    """A page of ours and when it was had."""
+
+    at: float
+    page: Page
+
+
+def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
+    """What the exporter says of these pages."""
+    folder.mkdir(exist_ok=True)
+    captured = {name: Captured(page) for name, page in pages.items()}
+    fake, config = FakeNvml(folder / "nvml"), folder / "inferometer.yml"
+    fake.write(*GPUS)
+    with Engine() as engine:
+        targets = (f'{{url: "{engine.url}/{name}", name: "{name}"}}' for name in pages)
+        config.write_text(CONFIG.format(targets=", ".join(targets)))
+        with exporter(config=config, env=fake.env()) as running:
+            scrapes = []
+            for steps in (1, 2, 3):  # at the first one the counters we derive begin
+                engine.paths = {f"/{name}": page.after(steps) for name, page in captured.items()}
+                page = running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": "30"})
+                scrapes.append(Scraped(time.time(), page))
+    return [_cluster(name, *scrapes[1:]) for name in pages]
+
+
+def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
+    up, = after.page.find(c.SERVER_UP.name, target=name)
+    assert up.value == 1, f"{name} is not read"
+    told = {series.labels["signal"] for series in after.page.find(c.SERVER_SIGNAL.name, target=name)
+            if series.labels["source"] != "unavailable"}
+    earlier = {_key(series): series.value for series in before.page.series}
+    scrape = {**SCRAPE, "cluster": name}
+    courses = [_course(series, scrape, earlier[_key(series)], before.at, after.at)
+               for series in after.page.series if _key(series) in earlier
+               and series.labels.get("target", name) == name]
+    return Cluster(name, {**scrape, **up.labels}, frozenset(told),
+                   [*courses, Course("up", scrape, 1.0, 0.0)])
+
+
+def _course(series: Series, scrape: Mapping[str, str], earlier: float, before: float,
+            after: float) -> Course:
+    """How it goes on: virtual time begins at 0, and is as fast as the engines' pages were."""
+    first, grown = series.value, series.value - earlier
+    if _TIME.search(series.name):
+        first, grown = first - after, MINUTE if grown else 0.0
+    elif not _PART.search(series.name):
+        grown = 0.0
+    elif "target" not in series.labels:
+        grown *= MINUTE / (after - before)
+    return Course(series.name, {**scrape, **series.labels}, first, grown)
+
+
+def _key(series: Series) -> tuple[str, frozenset[tuple[str, str]]]:
+    return series.name, frozenset(series.labels.items())
