@@ -34,11 +34,10 @@ def _tile(title: str, description: str, expr: str, unit: str = USD, *, empty: st
     return stat(title, description, unit, expr, empty=empty, width=3, colours=colours)
 
 
-def _drift(title: str, description: str, now: Rule, week: Rule, unit: str = USD,
-           *more: Query) -> Panel:
-    return timeseries(
-        title, description, unit, Query(chosen(now), "last hour {{model}}{{cluster}}"),
-        Query(chosen(week), "7 days {{model}}{{cluster}}"), *more, empty=NO_REQUESTS, width=12)
+def _drift(title: str, description: str, now: Rule, week: Rule, *more: Query) -> Panel:
+    name = f"{{{{{now.labels[-1]}}}}}"
+    return timeseries(title, description, USD, Query(chosen(now), f"last hour {name}"),
+                      Query(chosen(week), f"7 days {name}"), *more, empty=NO_REQUESTS, width=12)
 
 
 NOW = Row("Now", (
@@ -89,10 +88,10 @@ UNITS = Row("For each request and token", (
     _drift("Per million tokens", "All money over all tokens, in and out: rises when GPUs idle.",
            cost.PER_1M_TOKENS, cost.PER_1M_TOKENS_WEEK),
     _drift("Per request, by model", "Money attributed to the model over its requests that "
-           "succeeded.", cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_WEEK, USD,
+           "succeeded.", cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_WEEK,
            limit(limits.REQUEST_COST)),
     _drift("Per million tokens, by model", "Money attributed to the model over its tokens, in and "
-           "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK, USD,
+           "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK,
            limit(limits.MILLION_TOKENS_COST)),
     table("Models by money", "The dearest first; a model's name leads to what it serves.", KEYS, [
         Column("Today", chosen(cost.MODEL_TODAY), USD),

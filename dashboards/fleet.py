@@ -1,6 +1,6 @@
 """Is it healthy, what is wrong, where do I go: one look at everything, against the limits."""
 
-from alerts import limits
+from alerts import exporter, limits
 from alerts.limits import Limit
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
@@ -30,6 +30,7 @@ KEYS = {"model": "Model", "engine": "Engine", "namespace": "Namespace", "cluster
 SUBJECT = {"severity": "Severity", "alertname": "Alert", **KEYS, "node": "Node",
            "instance": "Exporter"}
 TOLD = 'severity=~"critical|warning"'
+EVALUATED = firing((), f'alertname="{exporter.ALWAYS}"')  # it fires as long as rules are evaluated
 BUSY_OF_LIMIT: Colours = ((None, "blue"), (1, "green"))
 ALL_UP: Colours = ((None, "red"), (1, "green"))
 
@@ -45,7 +46,7 @@ def _alerts(title: str, severity: str, colour: str, description: str) -> Panel:
     fired = firing(OF_MODELS, f'severity="{severity}"')
     return stat(
         title, description, "short",
-        f'count({fired}) or count(ALERTS{{alertname="Watchdog", alertstate="firing"}}) * 0',
+        f"count({fired}) or count({EVALUATED}) * 0",
         empty="alerts are not evaluated", colours=((None, "green"), (1, colour)))
 
 
