@@ -1,6 +1,6 @@
 """Measures and prints one table; all of it is written to .cache/bench.json too.
 
-    python -m bench [gpus] [sidecar] [endurance]
+    python -m bench [gpus] [sidecar] [endurance] [boards]
 
 The whole takes some ten minutes; with BENCH_QUICK=1 it is a quick look, less repeatable, that is
 written to .cache/bench-quick.json.
@@ -13,12 +13,15 @@ import os
 import sys
 import time
 
-from bench import endurance, gpus, sidecar
+from bench import dashboards, endurance, gpus, sidecar
 from bench.process import ROOT
 from bench.report import Figure, table
 from bench.sizes import FULL, QUICK
 
-PARTS = {"gpus": gpus.measure, "sidecar": sidecar.measure, "endurance": endurance.measure}
+PARTS = {
+    "gpus": gpus.measure, "sidecar": sidecar.measure, "endurance": endurance.measure,
+    "boards": dashboards.measure,
+}
 
 
 def main(wanted: list[str]) -> int:

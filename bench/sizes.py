@@ -18,8 +18,12 @@ class Sizes:
     large_scrapes: int = 40
     long_scrapes: int = 1000
     day_scrapes: int = 5760  # one every 15 s
+    replicas: int = 100
+    fleet_hours: int = 24
+    board_rounds: int = 4
 
 
 FULL = Sizes()
 QUICK = Sizes(rounds=2, sampling_seconds=5.0, rest_seconds=2.0, scrapes=15, paced_scrapes=3,
-              volleys=1, large_scrapes=8, long_scrapes=400, day_scrapes=1200)
+              volleys=1, large_scrapes=8, long_scrapes=400, day_scrapes=1200, replicas=10,
+              fleet_hours=2, board_rounds=2)

@@ -1,0 +1,78 @@
+"""Dashboards as Grafana reads them, ours and the peers': what each panel asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.fleet import MODELS, SCRAPE_SECONDS
+from bench.process import ROOT
+
+OURS = ROOT / "deploy/generated/dashboards"
+PEERS = ROOT / "bench/peers"
+STEP = 60
+# What an equality can hold where a board lets one value be chosen; a regular expression holds all.
+CHOSEN = {"model_name": MODELS[0], "ttft_slo": "1.0", "tpot_slo": "0.1", "service": "chat"}
+_EQUAL = re.compile(r'=\s*"\$\{?(\w+)\}?"')
+_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one target of one panel asks."""
+
+    board: str
+    panel: str
+    expr: str
+    instant: bool
+
+
+def ours(hours: int, folder: Path = OURS) -> Iterator[Query]:
+    """Every query of our boards."""
+    for file in sorted(folder.glob("*.json")):
+        yield from queries(file.stem, json.loads(file.read_text()), hours)
+
+
+def theirs(hours: int) -> Iterator[Query]:
+    """Every query of the peers' boards, each named by its folder and file."""
+    for file in sorted(PEERS.glob("*/*.json")):
+        name = f"{file.parent.name}/{file.name.partition('.')[0]}"
+        yield from queries(name, json.loads(file.read_text()), hours)
+
+
+def one_model(asked: Iterable[Query], board: str, name: str) -> Iterator[Query]:
+    """The queries of a board as they are with a single model chosen, as a board of that name."""
+    every, one = 'model=~".*"', f'model=~"{MODELS[0]}"'
+    for query in asked:
+        if query.board == board:
+            yield Query(name, query.panel, query.expr.replace(every, one), query.instant)
+
+
+def queries(board: str, document: Mapping[str, Any], hours: int) -> Iterator[Query]:
+    """Every query of a dashboard's JSON, those of collapsed rows too."""
+    for panel in _panels(document.get("panels", ())):
+        for target in panel.get("targets") or ():
+            if target.get("expr"):
+                yield Query(board, panel.get("title", ""), _replaced(target["expr"], hours),
+                            bool(target.get("instant")))
+
+
+def _panels(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for panel in found:
+        yield panel
+        yield from _panels(panel.get("panels") or ())
+
+
+def _replaced(expr: str, hours: int) -> str:
+    known = {
+        "__range": f"{hours}h", "__interval": f"{STEP}s", "__range_s": str(3600 * hours),
+        # As Grafana works it out from the step and the data source's scrape interval.
+        "__rate_interval": f"{max(STEP + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)}s",
+    }
+    expr = _EQUAL.sub(lambda found: f'="{CHOSEN.get(found[1], found[1])}"', expr)
+    return _VARIABLE.sub(
+        lambda found: known.get(found[1] or found[2] or found[3], ".*"), expr)

@@ -1,0 +1,291 @@
+"""Dashboards: ours beside the peers', on one synthetic fleet in one real Prometheus.
+
+Load is the time of all of a board's queries, one after the other; samples are what Prometheus says
+it touched. The first round is cold, of a server that has just started; the others' median is warm.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alerts import RECORDING_GROUPS
+from bench import boards
+from bench.backfill import Day, fill, in_order
+from bench.boards import STEP, Query
+from bench.fleet import BEGIN, Fleet
+from bench.process import ROOT
+from bench.report import Figure
+from bench.server import Answer, Server, prometheus
+from bench.sizes import Sizes
+from recording_rules import GROUPS
+from recording_rules.latency import QUANTILES, QUANTILES_HOUR
+
+RULES = in_order((*GROUPS, *RECORDING_GROUPS))
+SMALLER = 10  # times smaller is the fleet beside which growth is seen
+LONG_SECONDS = 2.0  # a query that takes longer is asked twice only
+SEED = 4
+
+
+@dataclass(frozen=True)
+class Match:
+    """Boards that answer the same questions, and by what factors ours are to be cheaper."""
+
+    peer: str
+    ours: tuple[str, ...]
+    load: float = 0.0
+    cpu: float = 0.0
+    samples: float = 0.0
+
+
+ONE_MODEL = "inferometer-latency, one model"
+MATCHES = (
+    Match("vllm-main/vllm_overview", ("inferometer-fleet", "inferometer-latency"), 15, 15, 40),
+    Match("vllm-0.33.0/performance_statistics", ("inferometer-latency",), 40, 0, 1000),
+    Match("vllm-0.33.0/grafana", (ONE_MODEL,), 0, 5, 40),
+    Match("dcgm-exporter/dcgm-exporter-dashboard", ("inferometer-gpu",), 0, 8, 0),
+)
+# What this fleet has none of, so that what reads it alone is rightly empty.
+ABSENT = {
+    "ALERTS": "alerts are not evaluated over the past",
+    ":mixed_bounds": "all replicas have the same bounds",
+    "spec_decode": "the engine does not speculate",
+    "model:llm_cost_": "the price of a GPU is not split over models",
+    "_usd:effective": "no such limit is configured",
+}
+
+
+@dataclass
+class Seen:
+    """What one query was seen to take, an answer a round."""
+
+    query: Query
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def cold(self) -> float:
+        """Seconds of the first time."""
+        return self.answers[0].seconds
+
+    @property
+    def warm(self) -> float:
+        """Seconds of any other time."""
+        return statistics.median(answer.seconds for answer in self.answers[1:])
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds of Prometheus, warm."""
+        return statistics.median(answer.cpu_seconds for answer in self.answers[1:])
+
+    @property
+    def last(self) -> Answer:
+        """The latest answer."""
+        return self.answers[-1]
+
+
+@dataclass
+class Board:
+    """The sums over a board's queries."""
+
+    name: str
+    seen: Sequence[Seen]
+
+    def total(self, what: str) -> float:
+        """The sum of a property."""
+        return math.fsum(getattr(one, what) for one in self.seen)
+
+    @property
+    def samples(self) -> int:
+        """Samples that were touched."""
+        return sum(one.last.samples for one in self.seen)
+
+    @property
+    def empty(self) -> Sequence[Seen]:
+        """Queries that gave nothing, and did not fail."""
+        return [one for one in self.seen if not one.last.result and not one.last.error]
+
+    @property
+    def failing(self) -> Sequence[Seen]:
+        """Queries that were refused."""
+        return [one for one in self.seen if one.last.error]
+
+    def as_row(self) -> str:
+        """The board as a row of the table."""
+        cells = (self.name, len(self.seen), f"{self.total('cold'):.2f}",
+                 f"{self.total('warm'):.3f}", f"{1e3 * max(one.warm for one in self.seen):.0f}",
+                 f"{self.total('cpu'):.3f}", f"{self.samples:,}",
+                 sum(len(one.last.result) for one in self.seen), len(self.empty),
+                 len(self.failing))
+        return f"| {' | '.join(map(str, cells))} |"
+
+
+HEAD = ("| board | queries | load, cold, s | load, warm, s | slowest, warm, ms | CPU, s | samples "
+        "| series | empty | failing |\n| --- " + "| ---: " * 9 + "|")
+
+
+def measure(sizes: Sizes) -> Iterator[Figure]:
+    """All figures of the boards, after the table of each board by itself."""
+    small = _rules_of(sizes.replicas // SMALLER, min(2, sizes.fleet_hours))
+    with tempfile.TemporaryDirectory(dir=_cache()) as name:
+        folder, began = Path(name), time.monotonic()
+        with prometheus(folder) as server:
+            day = fill(server, Fleet.of(sizes.replicas), sizes.fleet_hours, RULES)
+            server.settle()
+        _say(f"{sizes.replicas} replicas, {sizes.fleet_hours} h: {sum(day.raw.values())} series of "
+             f"{dict(day.raw)}, {sum(day.recorded.values())} recorded, {day.samples} samples in "
+             f"{time.monotonic() - began:.0f} s")
+        with prometheus(folder) as server:
+            server.settle()
+            asked = [*boards.theirs(sizes.fleet_hours), *boards.ours(sizes.fleet_hours)]
+            asked += boards.one_model(asked, "inferometer-latency", ONE_MODEL)
+            by_board = rounds(server, asked, day, sizes.board_rounds)
+            large = Rules(day, round_of_rules(server, day))
+            off = quantiles_off(server, day)
+    print("\n".join([HEAD, *(board.as_row() for board in by_board.values())]))
+    yield from _beside(by_board)
+    yield from _absolute(by_board)
+    for window, bound in (("5m", 0.001), ("1h", 5.0)):
+        yield Figure(f"recorded quantiles over {window}, off those of the engine's own buckets",
+                     "%", off[window], bound)
+    yield from _rules(small, large)
+
+
+def rounds(server: Server, asked: Iterable[Query], day: Day, count: int) -> Mapping[str, Board]:
+    """Ask everything so many times, all boards' queries mixed, so that none has the quiet hour."""
+    seen = [Seen(query) for query in asked]
+    for number in range(count):
+        for one in random.Random(SEED + number).sample(seen, len(seen)):
+            if number < 2 or one.last.seconds < LONG_SECONDS:
+                one.answers.append(_answer(server, one.query, day))
+    names = dict.fromkeys(one.query.board for one in seen)
+    return {name: Board(name, [one for one in seen if one.query.board == name]) for name in names}
+
+
+def _answer(server: Server, query: Query, day: Day) -> Answer:
+    if query.instant:
+        return server.instant(query.expr, day.end)
+    return server.over(query.expr, BEGIN, day.end, STEP)
+
+
+def _beside(by_board: Mapping[str, Board]) -> Iterator[Figure]:
+    for match in MATCHES:
+        peer, mine = by_board[match.peer], [by_board[name] for name in match.ours]
+        title = f"{' + '.join(match.ours)}: "
+        short = match.peer.partition("/")[2]
+        for what, unit, factor, our, their in (
+                ("load, warm", "s", match.load, sum(b.total("warm") for b in mine),
+                 peer.total("warm")),
+                ("CPU", "s", match.cpu, sum(b.total("cpu") for b in mine), peer.total("cpu")),
+                ("samples", "", match.samples, sum(b.samples for b in mine), peer.samples)):
+            yield Figure(title + what, unit, our, 1 / factor if factor else 1.0, their, short)
+
+
+def _absolute(by_board: Mapping[str, Board]) -> Iterator[Figure]:
+    mine = [board for name, board in by_board.items() if name.startswith("inferometer-")]
+    slowest = max((one for board in mine for one in board.seen), key=lambda one: one.warm)
+    yield Figure(f"slowest of our queries, warm: {slowest.query.board}, {slowest.query.panel}",
+                 "ms", 1e3 * slowest.warm, 100)
+    yield Figure("the whole fleet board, warm", "s",
+                 by_board["inferometer-fleet"].total("warm"), 1)
+    yield Figure("our queries that fail", "", sum(len(board.failing) for board in mine), 0)
+    unexplained = [one.query for board in mine for one in board.empty if not why(one.query)]
+    for query in unexplained:
+        _say(f"empty: {query.board}, {query.panel}: {query.expr}")
+    yield Figure("our queries that are empty and not explained", "", len(unexplained), 0)
+
+
+def why(query: Query) -> str:
+    """Why a query of ours gives nothing on this fleet; nothing if nobody knows."""
+    return next((reason for part, reason in ABSENT.items() if part in query.expr), "")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of a fleet: what they record, and the seconds that each of `RULES` takes."""
+
+    day: Day
+    seconds: Sequence[float]
+
+    @property
+    def share(self) -> float:
+        """What of each interval a round takes, in percent."""
+        return 100 * math.fsum(took / step.seconds
+                               for step, took in zip(RULES, self.seconds, strict=True))
+
+    @property
+    def series(self) -> int:
+        """Series that they record."""
+        return sum(self.day.recorded.values())
+
+
+def _rules_of(replicas: int, hours: int) -> Rules:
+    with tempfile.TemporaryDirectory(dir=_cache()) as name, prometheus(Path(name)) as server:
+        day = fill(server, Fleet.of(replicas), hours, RULES)
+        return Rules(day, round_of_rules(server, day))
+
+
+def round_of_rules(server: Server, day: Day, times: int = 5) -> Sequence[float]:
+    """The CPU seconds that each rule takes, evaluated as Prometheus does: at one moment."""
+    return [statistics.median(server.instant(step.rule.expr, day.end).cpu_seconds
+                              for _ in range(times)) for step in RULES]
+
+
+def _rules(small: Rules, large: Rules) -> Iterator[Figure]:
+    dearest = sorted(zip(large.seconds, RULES, strict=True), key=lambda one: -one[0])[:5]
+    _say("dearest rules: " + ", ".join(
+        f"{step.rule.name} {1e3 * took:.1f} ms" for took, step in dearest))
+    raw, mine = sum(large.day.raw.values()), large.day.raw["inferometer"]
+    yield Figure("recorded series, of all raw ones", "%", 100 * large.series / raw, 5.0)
+    yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 10.0)
+    yield Figure("a round of all rules, of its interval", "%", large.share, 1.0)
+    yield Figure(f"recorded series, {SMALLER} times the fleet", "", large.series, SMALLER,
+                 small.series, "the small one")
+    yield Figure(f"time of all rules, {SMALLER} times the fleet", "ms",
+                 1e3 * math.fsum(large.seconds), 1.2 * SMALLER,
+                 1e3 * math.fsum(small.seconds), "the small one")
+
+
+NATIVE = {
+    "time_to_first_token": "vllm:time_to_first_token_seconds",
+    "time_per_output_token": "vllm:request_time_per_output_token_seconds",
+    "inter_token_latency": "vllm:inter_token_latency_seconds",
+    "request_duration": "vllm:e2e_request_latency_seconds",
+}
+
+
+def quantiles_off(server: Server, day: Day) -> Mapping[str, float]:
+    """The furthest that recorded quantiles are off the engine's own, in percent, by window."""
+    return {window: 100 * max(
+        _off(server, day, str(rule), rank, NATIVE[metric.signal], window)
+        for (metric, rank), rule in recorded.items() if metric.signal in NATIVE)
+        for window, recorded in (("5m", QUANTILES), ("1h", QUANTILES_HOUR))}
+
+
+def _off(server: Server, day: Day, rule: str, rank: float, native: str, window: str) -> float:
+    begin, every = BEGIN + 2 * 3600 - 600, 600
+    ours = server.over(rule, begin, day.end, every)
+    raw = server.over(f"histogram_quantile({rank:g}, sum by (le, model_name) "
+                      f"(rate({native}_bucket[{window}])))", begin, day.end, every)
+    theirs = {one["metric"]["model_name"]: dict(one["values"]) for one in raw.result}
+    compared = [(float(value), float(theirs[one["metric"]["model"]][at]))
+                for one in ours.result for at, value in one["values"]]
+    if len(compared) < sum(len(values) for values in theirs.values()):
+        return math.inf
+    return max(abs(value - other) / other for value, other in compared)
+
+
+def _cache() -> Path:
+    folder = ROOT / ".cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,232 @@
+"""A synthetic fleet: nodes of eight GPUs and one vLLM each, as the exporters around it tell of it.
+
+The engine's page is a captured one, ours is what the real exporter makes of it and of a fake
+driver; each node repeats them under its own names. A day's load goes up and down, and where it is
+high requests take longer.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from itertools import accumulate
+from pathlib import Path
+
+from prometheus_client import parser as text
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import parser as openmetrics
+
+from bench.gpus import busy_gpus, series_per_gpu
+from bench.process import free_port, serving
+from bench.remote_write import Instants, labels
+from bench.scraper import Scraper
+from bench.vllm import DOCUMENTS, PAGE
+from tests.exporter.support import Engine, send
+
+GPUS_A_NODE = 8
+MODELS = tuple(f"model-{name}" for name in "abcdefgh")
+PRODUCT = "NVIDIA H100 80GB HBM3"
+SCRAPE_SECONDS = 30
+DAY = 86400
+BEGIN = 1_784_073_600  # a midnight in July 2026
+CONFIG = """
+engines: {targets: [{url: "%s", name: chat}], discover_ports: []}
+cost: {gpu_hour_usd: {"%s": 2.5}}
+fleet:
+  monthly_usd: {storage: 310, vector_db: 62, network: 31, other: 31}
+  budgets_usd: {day: 50000, month: 1500000}
+  limits: {error_ratio: 0.02}
+  models: {tiny: {budgets_usd: {day: 8000}, limits: {time_to_first_token_p95_seconds: 0.4}}}
+"""
+SAID_ONCE = ("inferometer_budget_", "inferometer_limit_")  # by the first node alone
+
+# Counters of GPUs and of money, by what they grow a second: at full load, and at none.
+GROWTH = {
+    "gpu_busy_seconds_total": (1.0, 0.0), "gpu_observed_seconds_total": (1.0, 1.0),
+    "gpu_energy_joules_total": (650.0, 110.0), "gpu_pcie_bytes_total": (4e9, 1e6),
+    "gpu_nvlink_bytes_total": (2e10, 0.0), "gpu_throttled_seconds_total": (0.1, 0.0),
+    "llm_cost_usd_total": (2.5 / 3600, 2.5 / 3600), "llm_cost_gpu_idle_usd_total": (0, 2.5 / 3600),
+}
+# Gauges that follow the load, and those that tell the time.
+WAVING = (
+    "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
+    "llm_server_requests_running", "llm_server_requests_waiting",
+    "llm_server_kv_cache_usage_ratio", "gpu_utilization_ratio", "gpu_power_watts",
+    "gpu_temperature_celsius", "gpu_memory_bandwidth_utilization_ratio",
+)
+CLOCKS = (
+    "llm_server_last_scrape_timestamp_seconds", "llm_server_last_progress_timestamp_seconds",
+    "gpu_last_sample_timestamp_seconds",
+)
+SCRAPES_OF_THE_PAGE = 5  # in which a counter of the page grows by as much as it stood at
+# What dcgm-exporter's own dashboard asks for, and about what it would be.
+DCGM = {
+    "DCGM_FI_DEV_GPU_TEMP": 70, "DCGM_FI_DEV_POWER_USAGE": 600, "DCGM_FI_DEV_SM_CLOCK": 1980,
+    "DCGM_FI_DEV_GPU_UTIL": 95, "DCGM_FI_DEV_FB_USED": 75000,
+    "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": 0.4,
+}
+
+
+@dataclass(frozen=True)
+class Hour:
+    """What a node went through in an hour: its moments, load, and what has been done so far."""
+
+    instants: Instants
+    load: Sequence[float]
+    done: Sequence[float]  # scrapes' worth of the page, in requests as quick as captured
+    slow: Sequence[float]  # the same, in slower ones
+
+    def samples(self, move: tuple[str, float, float]) -> bytes:
+        """The samples of all series that move so: how, and by which two figures."""
+        kind, a, b = move
+        return self.instants.samples(array("d", _MOVES[kind](self, a, b)))
+
+
+_MOVES: Mapping[str, Callable[[Hour, float, float], Iterable[float]]] = {
+    "constant": lambda hour, a, _: [a] * len(hour.load),
+    "wave": lambda hour, a, _: [a * share for share in hour.load],
+    "clock": lambda hour, a, _: hour.instants.seconds,
+    "events": lambda hour, a, b: [
+        float(int(a * quick) + int(b * slow))
+        for quick, slow in zip(hour.done, hour.slow, strict=True)],
+    "sum": lambda hour, a, b: [
+        a * quick + b * slow for quick, slow in zip(hour.done, hour.slow, strict=True)],
+    "growth": lambda hour, a, b: [
+        a * SCRAPES_OF_THE_PAGE * SCRAPE_SECONDS * done + b * (at - BEGIN)
+        for done, at in zip(hour.done, hour.instants.seconds, strict=True)],
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A series of a page, and how it moves."""
+
+    name: str
+    labels: Mapping[str, str]
+    move: tuple[str, float, float]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """So many nodes; what each party tells of it, node by node."""
+
+    nodes: int
+    engine: Sequence[Point]
+    ours: Sequence[Point]
+
+    @classmethod
+    def of(cls, nodes: int) -> Fleet:
+        """A fleet of so many replicas, and eight times as many GPUs."""
+        return cls(nodes, list(_points(PAGE.read_text())), list(_points(exporter_page())))
+
+    def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
+        """All that is told of a node: by whom, which series, and how it moves."""
+        model = MODELS[node % len(MODELS)]
+        scope = {"cluster": "main", "namespace": "models", "node": f"node-{node:03d}",
+                 "pod": f"{model}-{node}"}
+        address = f"10.0.{node // 250}.{node % 250 + 1}"
+        for party, port, points in (("vllm", 8000, self.engine), ("inferometer", 9839, self.ours),
+                                    ("dcgm", 9400, _dcgm(node))):
+            target = {**scope, "job": party, "instance": f"{address}:{port}"}
+            yield party, labels("up", target), ("constant", 1.0, 0.0)
+            for point in points:
+                if node == 0 or not _said_once(point):
+                    own = {**target, **_renamed(point.labels, node, model)}
+                    yield party, labels(point.name, own), point.move
+
+    def hour(self, node: int, begin: int, end: int) -> Hour:
+        """What the node went through; nodes are scraped one after the other within 30 s."""
+        # The whole past is gone through anew: it is short, and nothing need be kept.
+        offset = 1 + node * (SCRAPE_SECONDS - 1) // self.nodes
+        moments = range(BEGIN + offset, end + 1, SCRAPE_SECONDS)
+        load = [_load(at, node) for at in moments]
+        done = [total / SCRAPES_OF_THE_PAGE for total in accumulate(load)]
+        slow = [total / SCRAPES_OF_THE_PAGE
+                for total in accumulate(max(0.0, share - 0.7) for share in load)]
+        first = next(i for i, at in enumerate(moments) if at > begin)
+        return Hour(Instants(list(moments[first:])), load[first:], done[first:], slow[first:])
+
+
+def _load(at: int, node: int) -> float:
+    return 0.55 + 0.4 * math.sin(2 * math.pi * (at - BEGIN) / DAY + node % 7 / 5) \
+        + 0.05 * math.sin(at / 171 + node)
+
+
+def _said_once(point: Point) -> bool:
+    return point.name.startswith(SAID_ONCE) or (
+        point.name == "llm_cost_usd_total" and not point.labels.get("uuid"))
+
+
+def _renamed(said: Mapping[str, str], node: int, model: str) -> Mapping[str, str]:
+    own = {"uuid": f"{said.get('uuid')}-{node:03d}", "model": model, "model_name": model}
+    return {name: own[name] if name in own and value else value for name, value in said.items()}
+
+
+def _dcgm(node: int) -> Iterator[Point]:
+    for gpu in range(GPUS_A_NODE):
+        said = {"gpu": str(gpu), "UUID": f"GPU-{gpu}-{node:03d}", "device": f"nvidia{gpu}",
+                "pci_bus_id": f"00000000:{gpu:02x}:00.0", "Hostname": f"node-{node:03d}",
+                "modelName": PRODUCT, "DCGM_FI_DRIVER_VERSION": "570.00.01"}
+        for name, value in DCGM.items():
+            yield Point(name, said, ("wave", value, 0.0))
+
+
+def _points(page: str) -> Iterator[Point]:
+    read = openmetrics if page.endswith("# EOF\n") else text
+    for family in read.text_string_to_metric_families(page):
+        below: dict[str, float] = {}
+        for sample in family.samples:
+            others = str({k: v for k, v in sample.labels.items() if k != "le"})
+            slower = below.get(others, 0.0)  # a bound further on for the same number of requests
+            if sample.name.endswith("_bucket") and sample.labels["le"] != "+Inf":
+                below[others] = sample.value
+            else:
+                slower = sample.value
+            yield Point(sample.name, sample.labels,
+                        _move(family, sample.name, sample.value, slower))
+
+
+def _move(family: Metric, name: str, value: float, slower: float) -> tuple[str, float, float]:
+    if name in GROWTH:
+        full, none = GROWTH[name]
+        return "growth", full - none, none
+    if name in CLOCKS:
+        return "clock", 0.0, 0.0
+    if name in WAVING:
+        return "wave", value, 0.0
+    if family.type not in ("counter", "histogram", "summary") or not value:
+        return "constant", value, 0.0
+    if name.startswith(("gpu_", "inferometer_")):
+        return "constant", value, 0.0
+    if name.endswith("_sum"):
+        return "sum", value, 2 * value
+    return "events", value, slower
+
+
+def exporter_page() -> str:
+    """What the real exporter says of eight busy GPUs of a fake driver and a captured vLLM page."""
+    with tempfile.TemporaryDirectory() as name, Engine(_answer) as engine:
+        folder, port = Path(name), free_port()
+        config = folder / "inferometer.yml"
+        config.write_text(CONFIG % (engine.url, PRODUCT))
+        command = (sys.executable, "-m", "inferometer", "run", "--config", config,
+                   "--listen", f"127.0.0.1:{port}")
+        with serving("inferometer", command, port, folder,
+                     busy_gpus(folder, GPUS_A_NODE)), Scraper(port) as scraper:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                page = scraper.scrape().text
+                if series_per_gpu(page) > 60 and "llm_cost_gpu_idle_usd_total{" in page:
+                    return page
+                time.sleep(0.5)
+    raise RuntimeError(f"the exporter does not show all there is:\n{page}")
+
+
+def _answer(handler: BaseHTTPRequestHandler) -> None:
+    send(handler, DOCUMENTS.get(handler.path, PAGE.read_bytes()))

@@ -1,0 +1,110 @@
+"""A real Prometheus of one's own: written to, asked, and charged for what an answer costs."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from bench.process import ROOT, Process, free_port, serving
+
+TOOLS = Path(os.environ.get("TOOLS", ROOT / ".cache" / "tools"))
+RELEASE = "prometheus-3"
+LONGEST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one query gave, and took."""
+
+    seconds: float
+    cpu_seconds: float
+    samples: int  # that the engine touched
+    result: list[dict[str, Any]]
+    error: str = ""
+
+
+class Server:
+    """A client of a running Prometheus, whose process is known."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._connection = http.client.HTTPConnection(
+            "127.0.0.1", process.port, timeout=LONGEST_SECONDS + 30)
+
+    def instant(self, expr: str, at: float) -> Answer:
+        """The query at one moment."""
+        return self._ask("query", {"query": expr, "time": f"{at:.3f}"})
+
+    def over(self, expr: str, start: float, end: float, step: float) -> Answer:
+        """The query at every step of a range."""
+        return self._ask("query_range", {"query": expr, "start": f"{start:.3f}",
+                                         "end": f"{end:.3f}", "step": f"{step:g}"})
+
+    def number(self, expr: str, at: float) -> float:
+        """A query that gives one number; 0 where it gives none."""
+        return sum(float(one["value"][1]) for one in self.instant(expr, at).result)
+
+    def settle(self) -> None:
+        """Wait until it has nothing to do: blocks are compacted after they were written."""
+        quiet = 0
+        while quiet < 3:
+            before = self.process.cpu_seconds()
+            time.sleep(1.0)
+            quiet = quiet + 1 if self.process.cpu_seconds() - before < 0.05 else 0
+
+    def own(self, name: str) -> float:
+        """The sum of a family of the server's own page."""
+        self._connection.request("GET", "/metrics")
+        lines = self._connection.getresponse().read().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines
+                   if line.startswith((f"{name} ", f"{name}{{")))
+
+    def _ask(self, what: str, query: Mapping[str, str]) -> Answer:
+        began, before = time.perf_counter(), self.process.cpu_seconds()
+        self._connection.request("POST", f"/api/v1/{what}", urlencode({**query, "stats": "all"}),
+                                 {"Content-Type": "application/x-www-form-urlencoded"})
+        body = self._connection.getresponse().read()
+        took, spent = time.perf_counter() - began, self.process.cpu_seconds() - before
+        said = json.loads(body)
+        if said["status"] != "success":
+            return Answer(took, spent, 0, [], said["error"])
+        data = said["data"]
+        return Answer(took, spent, data["stats"]["samples"]["totalQueryableSamples"],
+                      data["result"])
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path) -> Iterator[Server]:
+    """A Prometheus that keeps its data in the folder and scrapes nobody, until it is left."""
+    config, port = folder / "prometheus.yml", free_port()
+    config.write_text(json.dumps({"global": {"evaluation_interval": "1m"}}))
+    command = (
+        TOOLS / RELEASE / "prometheus", f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}", "--storage.tsdb.retention.time=400d",
+        f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver",
+        f"--query.timeout={LONGEST_SECONDS}s", "--query.max-samples=500000000",
+        "--log.level=warn",
+    )
+    with serving("prometheus", command, port, folder) as process:
+        server = Server(process)
+        deadline = time.monotonic() + 300
+        while not _is_ready(port):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Prometheus is not ready: {folder / 'prometheus.log'}")
+            time.sleep(0.1)
+        yield server
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/-/ready")
+        return connection.getresponse().status == 200
