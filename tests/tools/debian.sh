@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Prometheus and Alertmanager, the oldest and the newest supported, beside the system.
 #
-#   tests/tools/debian.sh TOOLS_DIR [PROGRAM...]
+#   tests/tools/debian.sh TOOLS_DIR [COMMAND...]
 #
 # Makes present, from two Debian releases whatever release this machine runs:
 #
 #   TOOLS_DIR/PROGRAM-2.42/PROGRAM   (bookworm: Prometheus 2.42, Alertmanager 0.25)
 #   TOOLS_DIR/PROGRAM-3/PROGRAM      (forky: Prometheus 3.5 or newer, Alertmanager 0.33 or newer)
 #
-# for prometheus, promtool, alertmanager and amtool: the suffix is that of the Prometheus that
-# Alertmanager comes with,
-# and, installed on the system where missing, gcc, openssl and every PROGRAM, by the
-# package of its name. The packages above are only unpacked; the mirror is the one of the
-# machine's own apt sources, and apt works in folders of its own. With everything in place
-# a call changes nothing and needs no network. Calls at the same time wait for one another.
+# where PROGRAM is prometheus, promtool, alertmanager or amtool: the suffix is the version of
+# Prometheus, also for the Alertmanager of the same release. And, installed on the system where
+# missing, gcc, openssl and every COMMAND, by the package of its name. The packages above are
+# only unpacked; the mirror is the one of the machine's own apt sources, and apt works in folders
+# of its own. With everything in place a call changes nothing and needs no network. Calls at the
+# same time wait for one another.
 #
 # Debian's Alertmanager starts only where its templates lie in /usr/share/prometheus/alertmanager
 # (a path of its own build; `templates:` does not help), so they are put there where missing: the
@@ -43,7 +43,9 @@ retry() {
 }
 
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+  local sudo=()
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+  "${sudo[@]}" "$@"
 }
 
 update_and_install() {
@@ -111,7 +113,7 @@ complete() {
   [ -e "$TOOLS/alertmanager-$1/default.tmpl" ]
 }
 
-[ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [PROGRAM...]"
+[ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [COMMAND...]"
 command -v apt-get > /dev/null || die "this is no Debian: there is no apt-get"
 mkdir -p "$1"
 TOOLS=$(cd "$1" && pwd)
@@ -144,7 +146,8 @@ if ! complete 2.42 || ! complete 3; then
 fi
 
 if [ ! -e "$TEMPLATES/default.tmpl" ]; then
-  as_root install -D -m 644 -t "$TEMPLATES" "$TOOLS"/alertmanager-3/*.tmpl
+  as_root install -D -m 644 -t "$TEMPLATES" "$TOOLS"/alertmanager-3/*.tmpl ||
+    die "needs root or sudo to put Alertmanager's templates into $TEMPLATES"
 fi
 
 for program in "${PROGRAMS[@]}"; do
