@@ -1,0 +1,154 @@
+"""Who is told of what, and what silences what: Alertmanager's whole configuration.
+
+Secrets are read from files, never written here. Alertmanager 0.25 takes a webhook's address from
+no file: what is secret about one is a token that is sent along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.degraded import COVERS
+from alerts.exporter import ALWAYS
+from alerts.model import SEVERITIES, SUBJECTS, Alert, Subject
+
+Section = dict[str, Any]
+
+# What one notification is about, for each team: a model, a node, a cluster's money, one of us.
+GROUPED_BY: Mapping[str, tuple[str, ...]] = {
+    "serving": ("cluster", "namespace", "model"),
+    "hardware": ("cluster", "node"),
+    "finance": ("cluster", "model"),
+    "observability": ("cluster", "instance"),
+}
+UNROUTED = "unrouted"  # what matches no route is seen all the same
+DEAD_MANS_SWITCH = "dead-mans-switch"
+# Receiver of each severity; how long a group waits for more of its alerts, tells of new ones, and
+# tells again.
+TIERS: Mapping[str, tuple[str, str, str, str]] = {
+    "critical": ("page", "30s", "5m", "4h"),
+    "warning": ("tell", "1m", "10m", "1d"),
+    "info": ("log", "1m", "10m", "1d"),
+}
+MOST_LOGGED = 200  # alerts in a notification that is logged: so it stays below a megabyte
+
+_TITLE = ('[{{ .Status | toUpper }}] {{ .CommonLabels.severity }}: {{ .CommonLabels.alertname }}'
+          '{{ with .CommonLabels.model }}, {{ . }}{{ end }}'
+          '{{ with .CommonLabels.node }}, {{ . }}{{ end }}')
+_TEXT = ('{{ range .Alerts }}[{{ .Status }}] {{ .Annotations.summary }} '
+         '{{ .Annotations.description }}\n'
+         '{{ with .Annotations.runbook_url }}{{ . }}\n{{ end }}'
+         '{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}')
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where notifications go. Secrets are files in the folder `secrets`: `pagerduty_routing_key`,
+    `slack_api_url`, `smtp_password` and `dead_mans_switch_token`."""
+
+    secrets: str = "/etc/alertmanager/secrets"
+    slack_channel: str = "#llm-alerts"
+    email_to: str = "llm-alerts@example.org"
+    email_from: str = "alertmanager@example.org"
+    smarthost: str = "smtp.example.org:587"
+    alert_log: str = "http://127.0.0.1:9839/v1/alerts"
+    dead_mans_switch: str = "https://dead-mans-switch.example.org/inferometer"
+
+
+def configuration(addresses: Addresses | None = None) -> Section:
+    """Alertmanager's configuration."""
+    addresses = addresses or Addresses()
+    return {
+        "global": {
+            "resolve_timeout": "5m",
+            "smtp_from": addresses.email_from, "smtp_smarthost": addresses.smarthost,
+            "smtp_auth_username": addresses.email_from,
+            "smtp_auth_password_file": f"{addresses.secrets}/smtp_password",
+        },
+        "route": _route(),
+        "inhibit_rules": [*_lesser(), *_covered()],
+        "receivers": _receivers(addresses),
+    }
+
+
+def _route() -> Section:
+    watchdog = {
+        "receiver": DEAD_MANS_SWITCH, "matchers": [f'alertname="{ALWAYS}"'],
+        "group_by": ["cluster"], "group_wait": "0s", "group_interval": "1m",
+        "repeat_interval": "5m",
+    }
+    return {
+        "receiver": UNROUTED, "group_by": ["alertname", "cluster"],
+        "group_wait": "30s", "group_interval": "5m", "repeat_interval": "4h",
+        "routes": [watchdog, *(_tier(severity) for severity in SEVERITIES)],
+    }
+
+
+def _tier(severity: str) -> Section:
+    receiver, wait, interval, repeat = TIERS[severity]
+    return {
+        "receiver": receiver, "matchers": [f'severity="{severity}"'],
+        "group_wait": wait, "group_interval": interval, "repeat_interval": repeat,
+        "routes": [{"receiver": receiver, "matchers": [f'team="{team}"'],
+                    "group_by": [*labels]} for team, labels in GROUPED_BY.items()],
+    }
+
+
+def _lesser() -> Iterator[Section]:
+    """What is critical silences what is less so, of the same subject and scope.
+
+    `subject` and the scope are always compared: a label that both lack counts as equal.
+    """
+    for subject in SUBJECTS:
+        if subject.scope:
+            yield {
+                "source_matchers": ['severity="critical"', f'subject="{subject.name}"'],
+                "target_matchers": ['severity=~"warning|info"'],
+                "equal": ["subject", *subject.scope],
+            }
+
+
+def _covered() -> Iterator[Section]:
+    """An alert that says all that others say silences them, critical ones included."""
+    for cover, parts in COVERS.items():
+        scopes: dict[tuple[str, ...], list[Alert]] = {}
+        for part in parts:
+            scopes.setdefault(_shared(cover.subject, part.subject), []).append(part)
+        for scope, alerts in scopes.items():
+            yield {
+                "source_matchers": [f'alertname="{cover}"', f'severity="{cover.severity}"'],
+                "target_matchers": [f'alertname=~"{_names(alerts)}"'],
+                "equal": [*scope],
+            }
+
+
+def _shared(one: Subject, other: Subject) -> tuple[str, ...]:
+    return tuple(label for label in one.scope if label in other.scope)
+
+
+def _names(alerts: Iterable[Alert]) -> str:
+    return "|".join(dict.fromkeys(map(str, alerts)))
+
+
+def _receivers(addresses: Addresses) -> list[Section]:
+    secrets = addresses.secrets
+    chat = {"api_url_file": f"{secrets}/slack_api_url", "channel": addresses.slack_channel,
+            "send_resolved": True, "title": _TITLE, "text": _TEXT}
+    page = {"routing_key_file": f"{secrets}/pagerduty_routing_key", "send_resolved": True,
+            "severity": "critical", "description": _TITLE, "details": {"alerts": _TEXT}}
+    mail = {"to": addresses.email_to, "send_resolved": True, "headers": {"Subject": _TITLE}}
+    log = {"url": addresses.alert_log, "send_resolved": True, "max_alerts": MOST_LOGGED}
+    switch = {
+        "url": addresses.dead_mans_switch, "send_resolved": False,
+        "http_config": {"authorization": {
+            "credentials_file": f"{secrets}/dead_mans_switch_token"}},
+    }
+    return [
+        {"name": UNROUTED, "slack_configs": [chat]},
+        {"name": DEAD_MANS_SWITCH, "webhook_configs": [switch]},
+        {"name": TIERS["critical"][0], "pagerduty_configs": [page], "slack_configs": [chat]},
+        {"name": TIERS["warning"][0], "slack_configs": [chat], "email_configs": [mail]},
+        {"name": TIERS["info"][0], "webhook_configs": [log]},
+    ]

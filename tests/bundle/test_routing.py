@@ -1,0 +1,275 @@
+"""Who is told of what: judged by amtool and amlint, and by a real Alertmanager."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alerts import cost, engines, errors, exporter, gpu, latency, saturation
+from alerts.degraded import COVERS, SERVICE_DEGRADED
+from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert
+from alerts.routing import (
+    DEAD_MANS_SWITCH,
+    GROUPED_BY,
+    TIERS,
+    UNROUTED,
+    Addresses,
+    configuration,
+)
+from tests.bundle.alert_cases import labels
+from tests.bundle.promtool import TOOLS, VERSIONS
+from tests.exporter.support import free_port, wait_for
+
+pytestmark = pytest.mark.timeout(90)
+Labels = Mapping[str, str]
+
+ALL = {"cluster": "east", "namespace": "chat", "engine": "vllm", "model": "tiny", "node": "n1",
+       "uuid": "GPU-1", "instance": "10.0.0.1:9839", "target": "a", "period": "month"}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("routing") / "alertmanager.yml"
+    file.write_text(yaml.safe_dump(configuration()))
+    return file
+
+
+def amtool(version: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([TOOLS / f"amtool-{version}" / "amtool", *map(str, arguments)],
+                          capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_alertmanager_takes_the_configuration(file: Path, version: str) -> None:
+    done = amtool(version, "check-config", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_amlint_finds_nothing(file: Path) -> None:
+    done = subprocess.run([Path(sys.executable).with_name("amlint"), "check", "--strict", file],
+                          capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "No issues found" in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_severity_of_every_team_has_its_receiver(file: Path, version: str) -> None:
+    for severity in SEVERITIES:
+        for team in TEAMS:
+            done = amtool(version, "config", "routes", "test", f"--config.file={file}",
+                          f"--verify.receivers={TIERS[severity][0]}", f"severity={severity}",
+                          f"team={team}", "alertname=Any")
+            assert done.returncode == 0, (severity, team, done.stdout)
+
+
+@pytest.mark.parametrize(("chosen", "receiver"), [
+    ({"alertname": "Watchdog", "severity": "info", "team": "observability"}, DEAD_MANS_SWITCH),
+    ({"alertname": "Others"}, UNROUTED),
+    ({"alertname": "Others", "severity": "page"}, UNROUTED),
+    ({"alertname": "Others", "severity": "critical", "team": "nobody"}, TIERS["critical"][0]),
+])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_watchdog_and_what_is_not_ours_have_a_receiver(
+        file: Path, version: str, chosen: Labels, receiver: str) -> None:
+    done = amtool(version, "config", "routes", "test", f"--config.file={file}",
+                  f"--verify.receivers={receiver}", *(f"{k}={v}" for k, v in chosen.items()))
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_secret_is_written_down() -> None:
+    def keys(value: object) -> Iterator[tuple[str, object]]:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield key, inner
+                yield from keys(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from keys(inner)
+
+    secret = {"routing_key", "service_key", "api_url", "smtp_auth_password", "auth_password",
+              "password", "credentials", "bearer_token"}
+    found = dict(keys(configuration(Addresses(secrets="/run/secrets"))))
+    assert not secret & found.keys()
+    files = {value for key, value in found.items() if key.endswith("_file")}
+    assert len(files) == 4
+    assert all(str(value).startswith("/run/secrets/") for value in files)
+
+
+def test_every_team_is_grouped_and_every_receiver_told_when_it_is_over() -> None:
+    assert {*GROUPED_BY} == {*TEAMS}
+    for receiver in configuration()["receivers"]:
+        for integrations in receiver.values():
+            for each in integrations if isinstance(integrations, list) else ():
+                assert each["send_resolved"] == (receiver["name"] != DEAD_MANS_SWITCH)
+
+
+def test_every_inhibition_names_its_scope() -> None:
+    for rule in configuration()["inhibit_rules"]:
+        if any(matcher.startswith("subject=") for matcher in rule["source_matchers"]):
+            assert rule["equal"][0] == "subject"
+        assert {"cluster"} < {*rule["equal"]}
+    assert all(set(cover.subject.scope) & set(part.subject.scope) > {"cluster"}
+               for cover, parts in COVERS.items() for part in parts)
+
+
+class Alertmanager:
+    """A real one that has no one to tell."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/api/v2/alerts"
+
+    def post(self, alerts: Sequence[Labels]) -> None:
+        body = json.dumps([{"labels": one} for one in alerts]).encode()
+        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def silent(self, alerts: Sequence[Labels], expected: Sequence[bool]) -> list[bool | None]:
+        """Whether others silence each, None if it is not known: as expected, or after seconds."""
+        until = time.monotonic() + 10
+        while True:
+            known = {frozenset(alert["labels"].items()): bool(alert["status"]["inhibitedBy"])
+                     for alert in self._all()}
+            found = [known.get(frozenset(one.items())) for one in alerts]
+            if found == [*expected] or time.monotonic() > until:
+                return found
+            time.sleep(0.2)
+
+    def answers(self) -> bool:
+        try:
+            self._all()
+        except OSError:
+            return False
+        return True
+
+    def _all(self) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(self._url, timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+            return found
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def alertmanager(request: pytest.FixtureRequest, file: Path,
+                 tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+    version, port = request.param, free_port()
+    process = subprocess.Popen(
+        [TOOLS / f"alertmanager-{version}" / "alertmanager", f"--config.file={deaf(file)}",
+         f"--storage.path={tmp_path_factory.mktemp('alertmanager')}",
+         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    running = Alertmanager(port)
+    try:
+        wait_for(lambda: running.answers() or process.poll() is not None)
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        yield running
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def deaf(file: Path) -> Path:
+    """The same routes and inhibitions, to receivers that tell nobody."""
+    wanted = yaml.safe_load(file.read_text())
+    wanted["receivers"] = [{"name": receiver["name"]} for receiver in wanted["receivers"]]
+    quiet = file.with_name("deaf.yml")
+    quiet.write_text(yaml.safe_dump(wanted))
+    return quiet
+
+
+def firing(alert: Alert, case: str, **changed: str) -> Labels:
+    """As Prometheus sends it. A cluster of its own keeps each case to itself; "" is no label."""
+    scope = {name: ALL[name] for name in alert.subject.scope if name in ALL}
+    every = {"alertname": alert.name, **labels(alert), **scope, "cluster": case, **changed}
+    return {name: value for name, value in every.items() if value}
+
+
+# The first alert fires; whether the second is silent then, with these labels of it changed.
+INHIBITIONS = (
+    ("a critical one silences the warning on the same", latency.FIRST_TOKEN_VERY_SLOW,
+     latency.FIRST_TOKEN_SLOW, {}, True),
+    ("and lesser ones of the same subject", latency.FIRST_TOKEN_VERY_SLOW, latency.QUEUE_LONG, {},
+     True),
+    ("not of another model", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
+     {"model": "large"}, False),
+    ("not of the same model elsewhere", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
+     {"namespace": "other"}, False),
+    ("not of another engine", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
+     {"engine": "tgi"}, False),
+    ("not of a model without a name", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
+     {"model": ""}, False),
+    ("nor what is critical of another kind", latency.FIRST_TOKEN_VERY_SLOW,
+     errors.BUDGET_BURNING_FAST, {}, False),
+    ("nor warnings of another subject", latency.FIRST_TOKEN_VERY_SLOW, errors.REQUESTS_FAILING, {},
+     False),
+    ("a model's latency leaves its budget alone", latency.FIRST_TOKEN_VERY_SLOW,
+     cost.MODEL_NEARLY_USED, {}, False),
+    ("and its cost", latency.FIRST_TOKEN_VERY_SLOW, cost.MODEL_REQUEST_DEAR, {}, False),
+    ("an XID silences the GPU's loss", gpu.XID_DRAIN, gpu.LOST, {}, True),
+    ("and its heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {}, True),
+    ("not another GPU's heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {"uuid": "GPU-2"}, False),
+    ("nor the node's idle GPUs", gpu.XID_DRAIN, gpu.UNDERUSED, {}, False),
+    ("nor another critical one", gpu.XID_DRAIN, gpu.MEMORY_ERROR, {}, False),
+    ("a warning silences nothing", gpu.LOST, gpu.XID_APPLICATION, {}, False),
+    ("a spent budget silences that it was nearly spent", cost.EXCEEDED, cost.NEARLY_USED, {}, True),
+    ("and its forecast", cost.EXCEEDED, cost.FORECAST, {}, True),
+    ("not another period's", cost.EXCEEDED, cost.NEARLY_USED, {"period": "day"}, False),
+    ("nor a model's", cost.EXCEEDED, cost.MODEL_NEARLY_USED, {}, False),
+    ("nor what the day costs", cost.EXCEEDED, cost.DAILY, {}, False),
+    ("a model's budget is its own", cost.MODEL_EXCEEDED, cost.MODEL_NEARLY_USED,
+     {"model": "large"}, False),
+    ("no alert silences the watchdog", exporter.GONE, exporter.ALWAYS, {}, False),
+    ("nor do failing rules", exporter.RULES_FAIL, exporter.ALWAYS, {}, False),
+    ("failing rules silence slow ones", exporter.RULES_FAIL, exporter.RULES_SLOW, {}, True),
+    ("not what another fails at", exporter.RULES_FAIL, exporter.UNDELIVERED,
+     {"instance": "10.0.0.2:9093"}, False),
+    ("not an exporter's own", exporter.RULES_FAIL, exporter.COLLECTOR, {}, False),
+    ("a degraded service leaves queues alone", SERVICE_DEGRADED, saturation.QUEUE_GROWING, {},
+     False),
+    ("and other models", SERVICE_DEGRADED, latency.FIRST_TOKEN_VERY_SLOW, {"model": "large"},
+     False),
+    ("and what it costs", SERVICE_DEGRADED, cost.MODEL_EXCEEDED, {}, False),
+    ("and its GPUs", SERVICE_DEGRADED, gpu.LOST, {}, False),
+    ("a model that is down leaves others' engines alone", engines.MODEL_DOWN, engines.ENGINE_DOWN,
+     {"model": "large"}, False),
+    *((f"{cover} takes the place of {part}, {part.severity}", cover, part, {}, True)
+      for cover, parts in COVERS.items() for part in parts),
+)
+
+
+def test_what_silences_what(alertmanager: Alertmanager) -> None:
+    """All at once: each case has a cluster of its own."""
+    posted = [firing(alert, f"case-{number}", **changed)
+              for number, (_, first, second, others, _) in enumerate(INHIBITIONS)
+              for alert, changed in ((first, {}), (second, others))]
+    alertmanager.post(posted)
+    expected = [silent for *_, wanted in INHIBITIONS for silent in (False, wanted)]
+    found = alertmanager.silent(posted, expected)
+    assert [case[0] for number, case in enumerate(INHIBITIONS)
+            if found[2 * number : 2 * number + 2] != expected[2 * number : 2 * number + 2]] == []
+
+
+def test_without_a_cluster_the_same_holds(alertmanager: Alertmanager) -> None:
+    bare = {"cluster": "", "namespace": "", "node": ""}
+    posted = [firing(gpu.XID_DRAIN, "", **bare), firing(gpu.LOST, "", **bare),
+              firing(gpu.HELD_DOWN, "", **bare | {"uuid": "GPU-2"}),
+              firing(SERVICE_DEGRADED, "", **bare),
+              firing(latency.FIRST_TOKEN_VERY_SLOW, "", **bare),
+              firing(latency.FIRST_TOKEN_SLOW, "", **bare | {"model": "large"})]
+    expected = [False, True, False, False, True, False]
+    alertmanager.post(posted)
+    assert alertmanager.silent(posted, expected) == expected
+
+
+def test_all_subjects_that_have_a_scope_are_in_the_table() -> None:
+    sources = [matcher for rule in configuration()["inhibit_rules"]
+               for matcher in rule["source_matchers"] if matcher.startswith("subject=")]
+    assert sources == [f'subject="{subject.name}"' for subject in SUBJECTS if subject.scope]
+
+
