@@ -1,0 +1,49 @@
+"""All definitions in one place, as the proofs see them and the build writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alerts
+from alerts import routing
+from alerts.model import Alert, AlertGroup
+from dashboards import DASHBOARDS
+from dashboards.panels import render
+from inferometer.catalogue import METRICS, Metric
+from recording_rules import GROUPS
+from recording_rules.model import Group, Rule
+
+RUNBOOK = Path(alerts.__file__).parent / "runbook.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Rules, alerts, routing and boards. Boards are Grafana's JSON by uid."""
+
+    metrics: tuple[Metric, ...]
+    groups: tuple[Group, ...]
+    alert_groups: tuple[AlertGroup, ...]
+    routing: Mapping[str, Any]
+    boards: Mapping[str, Any]
+    runbook: str
+
+    @property
+    def rules(self) -> Iterator[Rule]:
+        """All recording rules."""
+        return (rule for group in self.groups for rule in group.rules)
+
+    @property
+    def alerts(self) -> Iterator[Alert]:
+        """All alerts."""
+        return (alert for group in self.alert_groups for alert in group.alerts)
+
+
+def assembled() -> Bundle:
+    """What there is."""
+    return Bundle(
+        METRICS, (*GROUPS, *alerts.RECORDING_GROUPS), alerts.ALERT_GROUPS,
+        routing.configuration(), {board.uid: render(board, DASHBOARDS) for board in DASHBOARDS},
+        RUNBOOK.read_text(encoding="utf-8"))

@@ -1,0 +1,151 @@
+"""What an expression reads, and which labels its series carry: by its syntax tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import promql_parser as ast
+
+Labels = frozenset[str]
+Known = Callable[[str], Labels | None]  # the labels a series of that name may carry
+
+_KEEPING = ("topk", "bottomk", "limitk")  # aggregations that pass series on as they are
+_SETS = ("and", "unless", "or")
+
+
+@dataclass
+class Reading:
+    """What was found in one expression."""
+
+    labels: Labels = frozenset()  # of its series; a scalar has none
+    names: set[str] = field(default_factory=set)
+    ranges: list[tuple[str, timedelta]] = field(default_factory=list)  # of what, how far back
+    findings: list[str] = field(default_factory=list)
+
+
+def read(expr: str, known: Known) -> Reading:
+    """Read an expression. Raises ValueError for one that is no PromQL."""
+    reader = _Reader(known)
+    labels = reader.labels(ast.parse(expr))
+    reader.reading.labels = labels or frozenset()
+    return reader.reading
+
+
+class _Reader:
+    """Goes through the tree; each method says which labels come out, None for a scalar."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self.reading = Reading()
+
+    def labels(self, node: ast.Expr) -> Labels | None:
+        """The labels of the node's series."""
+        match node:
+            case ast.VectorSelector():
+                return self._selector(node)
+            case ast.MatrixSelector():
+                self._looks_back(node.vector_selector, node.range)
+                return self._selector(node.vector_selector)
+            case ast.SubqueryExpr():
+                self._subquery(node)
+                return self.labels(node.expr)
+            case ast.ParenExpr() | ast.UnaryExpr():
+                return self.labels(node.expr)
+            case ast.AggregateExpr():
+                return self._aggregate(node)
+            case ast.BinaryExpr():
+                return self._binary(node)
+            case ast.Call():
+                return self._call(node)
+        return None
+
+    def _selector(self, node: ast.VectorSelector) -> Labels:
+        if node.matchers.or_matchers or not node.name:
+            self._find(f"{node}: select by one name, with matchers that all hold")
+            return frozenset()
+        self.reading.names.add(node.name)
+        labels = self._known(node.name)
+        if labels is None:
+            self._find(f"{node.name} is neither in the catalogue nor recorded")
+            return frozenset(matcher.name for matcher in node.matchers.matchers)
+        self._among((matcher.name for matcher in node.matchers.matchers), labels, node.name)
+        return labels
+
+    def _looks_back(self, node: ast.VectorSelector, span: timedelta) -> None:
+        self.reading.ranges.append((str(node.name), span))
+
+    def _subquery(self, node: ast.SubqueryExpr) -> None:
+        if node.range and isinstance(node.expr, ast.VectorSelector):
+            self._looks_back(node.expr, node.range)
+
+    def _aggregate(self, node: ast.AggregateExpr) -> Labels:
+        inside = self.labels(node.expr) or frozenset()
+        named = frozenset(node.modifier.labels if node.modifier else ())
+        self._among(named, inside, f"{node.op} of {node.expr}")
+        if str(node.op) in _KEEPING:
+            return inside
+        without = node.modifier and node.modifier.type == ast.AggModifierType.Without
+        return inside - named if without else named
+
+    def _binary(self, node: ast.BinaryExpr) -> Labels | None:
+        left, right = self.labels(node.lhs), self.labels(node.rhs)
+        if left is None or right is None:
+            return right if left is None else left
+        on = self._matched_on(node, left, right)
+        operator = str(node.op)
+        if operator in _SETS:
+            return left & right if operator == "or" else left
+        if not node.modifier or node.modifier.card == ast.VectorMatchCardinality.OneToOne:
+            return on
+        grouped = frozenset(node.modifier.group_labels or ())
+        many, one = left, right
+        if node.modifier.card == ast.VectorMatchCardinality.OneToMany:
+            many, one = right, left
+        self._among(grouped, one, str(node))
+        return many | grouped
+
+    def _matched_on(self, node: ast.BinaryExpr, left: Labels, right: Labels) -> Labels:
+        """The labels by which the sides are matched."""
+        matching = node.modifier.matching if node.modifier else None
+        named = frozenset(matching.labels if matching else ())
+        if matching and matching.type == ast.LabelModifierType.Include:
+            self._among(named, left & right, str(node))
+            return named
+        if str(node.op) not in _SETS and left - named != right - named:
+            self._find(f"{node}: sides with different labels are matched on all of them")
+        return left - named
+
+    def _call(self, node: ast.Call) -> Labels | None:
+        if node.func.return_type == ast.ValueType.Scalar:
+            for argument in node.args:
+                self.labels(argument)
+            return None
+        found = [labels for argument in node.args if (labels := self.labels(argument)) is not None]
+        labels = found[0] if found else frozenset()
+        match node.func.name:
+            case "label_replace" | "label_join":
+                return labels | {node.args[1].val}
+            case "histogram_quantile" | "histogram_fraction":
+                return labels - {"le"}
+            case "absent" | "absent_over_time":
+                return _fixed(node.args[0])
+        return labels
+
+    def _among(self, wanted: Iterable[str], there: Labels, where: str) -> None:
+        for label in sorted(frozenset(wanted) - there):
+            self._find(f"{where} has no label {label}")
+
+    def _find(self, text: str) -> None:
+        if text not in self.reading.findings:
+            self.reading.findings.append(text)
+
+
+def _fixed(node: ast.Expr) -> Labels:
+    """The labels that a selector says the values of: all that is known of what is absent."""
+    selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
+    if not isinstance(selector, ast.VectorSelector):
+        return frozenset()
+    return frozenset(matcher.name for matcher in selector.matchers.matchers
+                     if matcher.op == ast.MatchOp.Equal)

@@ -1,0 +1,59 @@
+"""Every name that an expression may read, with the labels that its series may carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alerts.model import Alert
+from deploy.expressions import Known, Labels
+from inferometer.catalogue import METRICS, Metric
+from recording_rules.model import Rule
+
+# The scrape's own; a catalogue's family has none of them.
+TARGET_LABELS = frozenset(
+    ("job", "instance", "cluster", "namespace", "pod", "container", "node", "service"))
+HISTOGRAM = {"_bucket": frozenset({"le"}), "_sum": frozenset[str](), "_count": frozenset[str]()}
+# Prometheus' and Alertmanager's own series, each with its labels beside the target's.
+_GROUP = ("rule_group",)
+FOREIGN = {
+    "up": (),
+    "scrape_samples_scraped": (),
+    "scrape_samples_post_metric_relabeling": (),
+    "scrape_series_added": (),
+    "scrape_duration_seconds": (),
+    "prometheus_config_last_reload_successful": (),
+    "prometheus_notifications_dropped_total": (),
+    "prometheus_notifications_errors_total": ("alertmanager",),
+    "prometheus_notifications_sent_total": ("alertmanager",),
+    "prometheus_rule_evaluation_failures_total": _GROUP,
+    "prometheus_rule_group_iterations_missed_total": _GROUP,
+    "prometheus_rule_group_iterations_total": _GROUP,
+    "prometheus_rule_group_last_duration_seconds": _GROUP,
+    "prometheus_rule_group_interval_seconds": _GROUP,
+    "prometheus_tsdb_head_series": (),
+    "prometheus_target_scrapes_exceeded_sample_limit_total": (),
+    "alertmanager_config_last_reload_successful": (),
+    "alertmanager_notifications_failed_total": ("integration",),
+    "alertmanager_notifications_total": ("integration",),
+}
+_OF_ALERTS = frozenset(("alertname", "alertstate", "severity", "subject", "team"))
+
+
+def families(metric: Metric) -> dict[str, Labels]:
+    """The names under which a metric's series are read, and their labels."""
+    labels = TARGET_LABELS | {*metric.label_names}
+    if metric.kind != "histogram":
+        return {metric.name: labels}
+    return {metric.name + suffix: labels | more for suffix, more in HISTOGRAM.items()}
+
+
+def known(rules: Iterable[Rule], alerts: Iterable[Alert],
+          metrics: Iterable[Metric] = METRICS) -> Known:
+    """All names of the bundle and those it reads from others."""
+    table = {name: TARGET_LABELS | {*labels} for name, labels in FOREIGN.items()}
+    for metric in metrics:
+        table |= families(metric)
+    table |= {rule.name: frozenset(rule.labels) for rule in rules}
+    scopes = (label for alert in alerts for label in alert.subject.scope)
+    table["ALERTS"] = table["ALERTS_FOR_STATE"] = _OF_ALERTS | {*scopes}
+    return table.get

@@ -1,0 +1,331 @@
+"""What the build writes, what it says is stale, and that Prometheus and Alertmanager take it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from alerts.model import SATURATION, Alert
+from deploy import build, rules
+from deploy.build import GENERATED, differences, files, main, write
+from deploy.bundle import Bundle, assembled
+from deploy.durations import divided, hastened, milliseconds, shortened
+from deploy.settings import Settings
+from inferometer import catalogue as c
+from recording_rules.promql import MODEL, by
+from tests.bundle.promtool import SCRAPE, TOOLS, VERSIONS, check, series
+from tests.exporter.support import Engine, exporter, fixture, free_port, get, wait_for
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = assembled()
+MADE = files(BUNDLE, Settings())
+FASTER = 60
+HASTENED = files(BUNDLE, Settings(faster=FASTER))
+BOARDS = [path for path in MADE if path.startswith("dashboards/")]
+DURATION = re.compile(r"\b(\d+(?:\.\d+)?)(ms|s)\b")
+STRING = re.compile(r'"(?:\\.|[^"\\])*"')
+
+
+def build_in_a_process(folder: Path, seed: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.build", "--folder", folder, *flags], cwd=ROOT, text=True,
+        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": "exporter"}, capture_output=True,
+        check=False, timeout=60)
+
+
+def run(*command: str | Path) -> str:
+    process = subprocess.run([*command], capture_output=True, text=True, check=False, timeout=60)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
+def folder_of(tmp_path: Path, settings: Settings) -> Path:
+    write(files(BUNDLE, settings), tmp_path / "made")
+    return tmp_path / "made"
+
+
+def documents(made: dict[str, str]) -> dict[str, Any]:
+    return {path: yaml.safe_load(text) for path, text in made.items() if path.endswith(".yml")}
+
+
+# Written, and said to be stale.
+
+
+def test_what_is_committed_is_what_the_definitions_give() -> None:
+    assert differences(MADE, GENERATED) == []
+
+
+def test_a_second_build_gives_the_same_bytes_whatever_the_order_of_sets(tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        process = build_in_a_process(tmp_path / seed, seed)
+        assert process.returncode == 0, process.stderr
+        assert differences(MADE, tmp_path / seed) == []
+
+
+def test_a_check_names_what_is_missing_extra_and_different(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, Settings())
+    assert build_in_a_process(folder, "1", "--check").returncode == 0
+    (folder / BOARDS[0]).unlink()
+    (folder / "notes.txt").write_text("mine")
+    (folder / "metrics.md").write_text("# Other\n")
+    process = build_in_a_process(folder, "1", "--check")
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [
+        "different: metrics.md", "extra: notes.txt", f"missing: {BOARDS[0]}"]
+    assert (folder / "notes.txt").exists()
+
+
+def test_a_build_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, Settings())
+    (folder / "dashboards" / "inferometer-gone.json").write_text("{}")
+    write(MADE, folder)
+    assert differences(MADE, folder) == []
+
+
+def test_a_folder_that_it_did_not_make_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="left as it is"):
+        write(MADE, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_nothing_is_written_of_what_is_not_proven(tmp_path: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> Bundle:
+        return replace(BUNDLE, runbook="")
+
+    assert main(["--folder", str(tmp_path / "made")], broken) == 1
+    assert "has no heading in the runbook" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+
+
+def test_every_file_says_where_it_comes_from_or_cannot() -> None:
+    for path, text in MADE.items():
+        if path.endswith(".json"):
+            assert text == json.dumps(json.loads(text), indent=1, sort_keys=True,
+                                      ensure_ascii=False) + "\n"
+        else:
+            assert build.ORIGIN in text.splitlines()[0], path
+
+
+# Derived of an alert.
+
+
+def test_an_alert_is_complete() -> None:
+    groups = yaml.safe_load(MADE["prometheus/alerts.rules.yml"])["groups"]
+    written = [alert for group in groups for alert in group["rules"]]
+    assert len(written) == len([*BUNDLE.alerts]) > 30
+    for alert in written:
+        assert [*alert] == ["alert", "expr", "for", "keep_firing_for", "labels", "annotations"]
+        assert [*alert["labels"]] == ["severity", "subject", "team"]
+        assert [*alert["annotations"]] == ["summary", "description", "runbook_url",
+                                           "dashboard_url"]
+        heading = alert["annotations"]["runbook_url"].partition("/runbook.md#")[2]
+        assert heading == alert["alert"].lower()
+        assert f"\n## {alert['alert']}\n" in BUNDLE.runbook or (
+            f"\n### {alert['alert']}\n" in BUNDLE.runbook)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_its_link_opens_the_board_on_what_it_is_about(version: str, tmp_path: Path) -> None:
+    waiting = Alert("LLMQueueLong", SATURATION, "warning",
+                    f"sum {by(MODEL)} ({c.SERVER_WAITING.name}) > 3", "Many wait.",
+                    "{{ $value }} wait.", "latency")
+    board = {"uid": "inferometer-latency", "templating": {"list": [
+        {"name": name} for name in ("datasource", "cluster", "engine", "model", "node")]}}
+    settings = Settings(runbook_url="https://books.example", grafana_url="https://grafana.example")
+    group = replace(BUNDLE.alert_groups[0], alerts=(waiting,))
+    document = rules.alerting([group], {"inferometer-latency": board}, settings)
+    link = ("https://grafana.example/d/inferometer-latency"
+            "?var-cluster=east&var-engine=vllm&var-model=a%2Fb+c%26d")
+    check(version, tmp_path, document["groups"], [{
+        "interval": "1m",
+        "input_series": [series(c.SERVER_WAITING, "9x15", target="t", engine="vllm",
+                                model="a/b c&d")],
+        "alert_rule_test": [{"eval_time": "11m", "alertname": "LLMQueueLong", "exp_alerts": [{
+            "exp_labels": {"cluster": SCRAPE["cluster"], "namespace": SCRAPE["namespace"],
+                           "engine": "vllm", "model": "a/b c&d", "severity": "warning",
+                           "subject": "saturation", "team": "serving"},
+            "exp_annotations": {
+                "summary": "Many wait.", "description": "9 wait.",
+                "runbook_url": "https://books.example/runbook.md#llmqueuelong",
+                "dashboard_url": link}}]}],
+    }])
+
+
+# Taken by the programs it is for.
+
+
+@pytest.mark.parametrize("faster", [1, FASTER])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_promtool_finds_nothing_to_say(version: str, faster: int, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, Settings(faster=faster)) / "prometheus"
+    tool = TOOLS / f"promtool-{version}" / "promtool"
+    run(tool, "check", "rules", "--lint=all", "--lint-fatal", folder / "recording.rules.yml",
+        folder / "alerts.rules.yml")
+    said = run(tool, "check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
+    assert "2 rule files found" in said
+
+
+@pytest.mark.parametrize("faster", [1, FASTER])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_amtool_takes_the_routing(version: str, faster: int, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, Settings(faster=faster))
+    said = run(TOOLS / f"amtool-{version}" / "amtool", "check-config",
+               folder / "alertmanager" / "alertmanager.yml")
+    assert "SUCCESS" in said
+
+
+@contextlib.contextmanager
+def prometheus(version: str, config: Path, folder: Path) -> Iterator[int]:
+    """A running one; its port."""
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [TOOLS / f"prometheus-{version}" / "prometheus", f"--config.file={config}",
+             f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=log, stderr=log)
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def asked(port: int, path: str) -> Any:
+    return json.loads(get(port, f"/api/v1/{path}").body)["data"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
+        version: str, tmp_path: Path) -> None:
+    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine, exporter(
+            "--engine", engine.url) as running:
+        settings = Settings(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
+        config = folder_of(tmp_path, settings) / "prometheus" / "prometheus.yml"
+        with prometheus(version, config, tmp_path) as port:
+
+            def evaluated() -> list[dict[str, Any]] | None:
+                with contextlib.suppress(OSError, KeyError, ValueError):
+                    found = [rule for group in asked(port, "rules")["groups"]
+                             for rule in group["rules"]]
+                    if found and all(rule["health"] != "unknown" for rule in found):
+                        return found
+                return None
+
+            found = wait_for(evaluated, 40, every=0.5)
+            assert [rule for rule in found if rule["health"] != "ok"] == []
+            assert len(found) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
+
+            def read() -> Any:
+                return asked(port, "query?query=model:llm_server_up:sum")["result"]
+
+            labels = wait_for(read, 20, every=0.5)[0]["metric"]
+            assert labels == {"__name__": "model:llm_server_up:sum", "cluster": "east",
+                              "namespace": "default", "engine": "vllm", "model": "tiny"}
+            up = asked(port, "query?query=up{job='inferometer'}".replace("'", "%22"))["result"]
+            assert up[0]["metric"]["node"] == "127.0.0.1"
+
+
+# Hastened, and otherwise the same.
+
+
+@pytest.mark.parametrize(("duration", "part"), [
+    ("5m", "5s"), ("1m", "1s"), ("30s", "500ms"), ("31d", "44640s"), ("1h30m", "90s"),
+    ("0m", "0s"), ("90s", "1500ms"),
+])
+def test_a_duration_is_divided(duration: str, part: str) -> None:
+    assert divided(duration, 60) == part
+    assert milliseconds(part) * 60 == milliseconds(duration)
+
+
+@pytest.mark.parametrize("duration", ["", "5", "m", "5 m", "5min", "-5m", "1.5h"])
+def test_what_is_no_duration_is_not_divided(duration: str) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        divided(duration, 60)
+
+
+def test_a_duration_that_would_not_come_out_even_is_refused() -> None:
+    with pytest.raises(ValueError, match="1s cannot be divided by 60"):
+        divided("1s", 60)
+
+
+@pytest.mark.parametrize(("expr", "shorter"), [
+    ("rate(x[5m])", "rate(x[5s])"),
+    ("max_over_time(rate(x[5m])[31d:1h])", "max_over_time(rate(x[5s])[44640s:60s])"),
+    ("max_over_time(x[1h:])", "max_over_time(x[60s:])"),
+    ("x offset 1h or x offset -1h", "x offset 60s or x offset -60s"),
+    ("model:x:rate5m > 5 * 60", "model:x:rate5m > 5 * 60"),
+    ('x{a="[5m]", b=\'offset 5m\', c=`[5m]`}', 'x{a="[5m]", b=\'offset 5m\', c=`[5m]`}'),
+    (r'x{a="\"[5m]"} offset 5m', r'x{a="\"[5m]"} offset 5s'),
+    ('x{a=~"[0-9]+"}', 'x{a=~"[0-9]+"}'),
+])
+def test_an_expression_is_shortened_in_its_durations_alone(expr: str, shorter: str) -> None:
+    assert shortened(expr, 60) == shorter
+    assert shortened(expr, 1) == expr
+
+
+def parts(expr: str) -> tuple[str, list[float]]:
+    """An expression's syntax tree without its durations, and these in seconds."""
+    strings: list[str] = []
+    tree = STRING.sub(lambda found: strings.append(found[0]) or "TEXT",  # type: ignore[func-returns-value]
+                      repr(promql_parser.parse(expr)))
+    durations = [float(number) / (1000 if unit == "ms" else 1)
+                 for number, unit in DURATION.findall(tree)]
+    return DURATION.sub("DURATION", tree) + "".join(strings), durations
+
+
+def test_hastened_rules_have_the_same_trees_but_for_their_durations() -> None:
+    compared = 0
+    for path in ("prometheus/recording.rules.yml", "prometheus/alerts.rules.yml"):
+        usual, hasty = (documents(made)[path]["groups"] for made in (MADE, HASTENED))
+        for usual_group, hasty_group in zip(usual, hasty, strict=True):
+            for one, other in zip(usual_group["rules"], hasty_group["rules"], strict=True):
+                tree, durations = parts(one.pop("expr"))
+                hasty_tree, hasty_durations = parts(other.pop("expr"))
+                assert hasty_tree == tree
+                assert [FASTER * each for each in hasty_durations] == pytest.approx(durations)
+                compared += len(durations)
+    assert compared > 200
+
+
+def test_all_else_that_is_hastened_is_the_same_but_for_its_durations() -> None:
+    compared = 0
+
+    def compare(usual: Any, hasty: Any, key: str = "") -> None:
+        nonlocal compared
+        if isinstance(usual, dict):
+            assert [*usual] == [*hasty]
+            for each in usual:
+                compare(usual[each], hasty[each], each)
+        elif isinstance(usual, list):
+            assert len(usual) == len(hasty)
+            for one, other in zip(usual, hasty, strict=True):
+                compare(one, other)
+        elif key in {"for", "keep_firing_for"} or key.endswith(("interval", "wait", "timeout")):
+            assert milliseconds(hasty) * FASTER == milliseconds(usual)
+            compared += 1
+        elif key != "expr":
+            assert hasty == usual, key
+
+    compare(documents(MADE), documents(HASTENED))
+    assert compared > 100
+    assert {path: MADE[path] for path in [*BOARDS, "metrics.md"]} == {
+        path: HASTENED[path] for path in [*BOARDS, "metrics.md"]}
+
+
+def test_nothing_is_changed_that_is_not_hastened() -> None:
+    document = {"interval": "1s", "expr": "rate(x[5s])", "list": [{"for": "1s"}]}
+    assert hastened(document, 1) == document

@@ -1,0 +1,115 @@
+"""How many series there are at worst, and that nothing grows past it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deploy import cardinality, scrape
+from deploy.bundle import assembled
+from deploy.metrics_page import written
+from inferometer import catalogue as c
+from recording_rules import capacity, gpus
+from recording_rules.model import Rule
+from recording_rules.promql import MODEL
+from tests.exporter.test_guard import FOLDING, admit, flood, series
+from tests.exporter.test_guard import Guard as RealGuard
+
+BUNDLE = assembled()
+
+
+def rule(*labels: str, fixed: dict[str, str] | None = None) -> Rule:
+    return Rule("model:some:thing", "1", labels, "It is so.", fixed or {})
+
+
+def test_the_bundle_is_within_its_budgets() -> None:
+    assert cardinality.findings(BUNDLE.metrics, BUNDLE.rules) == []
+    print(cardinality.exporter_series(), cardinality.recorded_series(BUNDLE.rules))
+
+
+@pytest.mark.parametrize(("metric", "most"), [
+    (c.GPU_UP, 64),
+    (c.GPU_CLOCK, 64 * 4),
+    (c.SERVER_WAITING, 400 + 100),
+    (c.SERVER_REQUESTS, (400 + 100) * 5 * len(c.REASONS)),
+    (c.SERVER_TTFT, (400 + 100) * (40 + 3)),
+    (c.BUDGET, (200 + 100) * 2),
+    (c.BUILD_INFO, 1 + 100),
+], ids=lambda value: getattr(value, "name", None))
+def test_a_family_holds_its_seats_times_its_closed_labels(metric: c.Metric, most: int) -> None:
+    assert cardinality.family_series(metric) == most
+
+
+@pytest.mark.parametrize("metric", FOLDING, ids=lambda metric: metric.name)
+def test_the_guard_lets_no_family_past_it(metric: c.Metric) -> None:
+    """The flood is of one engine and one value of each closed label; the others multiply it."""
+    closed = [label for label in metric.labels if label.values and label is not c.ENGINE]
+    most = cardinality.family_series(metric)
+    for label in closed:
+        most //= len(label.values)
+    assert 0 < series(metric, admit(RealGuard(), metric, flood(metric, 0))) <= most
+
+
+@pytest.mark.parametrize(("recorded", "most"), [
+    (capacity.WAITING, cardinality.MODELS),
+    (gpus.UP, cardinality.GPUS),
+    (gpus.MEMORY, cardinality.GPUS * c.MIG.budget),
+    (gpus.NODE_BUSY, cardinality.NODES),
+    (gpus.FLEET_BUSY, 1),
+    (rule(*MODEL, "outcome"), cardinality.MODELS * 5),
+    (rule("cluster", "model", "period", fixed={"period": "day"}), cardinality.MODELS),
+    (rule(*MODEL, "le"), cardinality.MODELS * 41),
+], ids=str)
+def test_a_recorded_rule_has_as_many_as_there_is_to_record(recorded: Rule, most: int) -> None:
+    assert cardinality.rule_series(recorded) == most
+
+
+def test_what_is_over_budget_is_said() -> None:
+    user = c.Label("user", "Who.", budget=1001)
+    of_users = c.Metric("llm_user_cost_usd", "gauge", "Whose.", (user,), 60_001)
+    found = cardinality.findings((of_users,), [])
+    assert found == ["label user may have 1001 values, budget 1000"]
+    large = replace(of_users, seats=cardinality.EXPORTER_BUDGET + 1)
+    assert cardinality.findings((large,), [])[1:] == [
+        "family llm_user_cost_usd: 350001 series, budget 65000",
+        "page of an exporter: 350001 series, budget 350000"]
+
+
+def test_a_label_that_is_open_without_a_budget_is_over_it() -> None:
+    open_label = c.Metric("llm_cost_usd", "gauge", "Whose.", (c.Label("user", "Who."),))
+    assert cardinality.findings((open_label,), []) == [
+        "label user may have 0 values, budget 1000"]
+
+
+def test_recorded_rules_over_budget_are_said_and_those_of_which_nobody_knows() -> None:
+    wide = rule(*MODEL, "le", "outcome")
+    assert cardinality.findings((), [wide]) == ["rule model:some:thing: 20500 series, budget 8000"]
+    assert cardinality.findings((), [rule("cluster", "user", "le")]) == [
+        "model:some:thing: it is not declared how many user there are"]
+    many = [rule(*MODEL, "le")] * 19
+    assert cardinality.findings((), many) == [
+        "sum of all recorded rules: 77900 series, budget 75000"]
+
+
+def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
+    limits = scrape.limits()
+    page = cardinality.exporter_series()
+    assert page < limits["sample_limit"] < 1.25 * page
+    longest = max(len(metric.labels) for metric in c.METRICS) + len(("le", "job", "instance"))
+    assert longest < limits["label_limit"] < 100
+    assert limits["label_value_length_limit"] >= 200 * len("😀".encode())
+    names = [label for metric in c.METRICS for label in metric.label_names]
+    assert max(map(len, names)) < limits["label_name_length_limit"]
+
+
+def test_the_page_says_them() -> None:
+    page = written(BUNDLE)
+    assert f"| one exporter's page | {cardinality.exporter_series():,} |" in page
+    assert "| `llm_server_requests_waiting` | gauge | Requests waiting their turn. |" in page
+    for metric in BUNDLE.metrics:
+        assert f"| `{metric.name}` | {metric.kind} |" in page
+    for recorded in BUNDLE.rules:
+        assert f"| `{recorded}" in page
+    for alert in BUNDLE.alerts:
+        assert f"| `{alert}` | {alert.severity} |" in page

@@ -1,0 +1,187 @@
+"""Each proof of the bundle, and a definition that it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from alerts.model import GPU_HEALTH, SATURATION, Alert, AlertGroup
+from deploy.bundle import Bundle, assembled
+from deploy.prove import Proofs
+from deploy.unused import UNUSED
+from inferometer import catalogue as c
+from recording_rules.model import Group, Rule
+from recording_rules.promql import MODEL, by
+
+WAITING = c.SERVER_WAITING.name
+RULE = Rule("model:requests_waiting:sum", f"sum {by(MODEL)} ({WAITING})", MODEL, "Who waits.")
+ALERT = Alert(
+    "LLMQueueLong", SATURATION, "warning", f"{RULE} > 3", summary="Many wait.",
+    description="{{ $labels.model }}: {{ $value }} wait.", board="latency")
+EVENT = Alert(
+    "GPUXid", GPU_HEALTH, "critical",
+    f"max by (cluster, node, uuid) (increase({c.GPU_XID.name}[15m])) > 0", summary="It broke.",
+    description="{{ $labels.uuid }} broke.", board="latency", hold="0m", because="It happened.")
+MODEL_VARIABLE = {"name": "model", "query": f"label_values({RULE}, model)"}
+
+
+def board(expr: str = f'{RULE}{{model=~"$model"}}', **changes: Any) -> dict[str, Any]:
+    return {
+        "uid": "inferometer-latency", "title": "Latency", "templating": {"list": [MODEL_VARIABLE]},
+        "panels": [{"title": "Queue", "targets": [{"expr": expr, "legendFormat": "{{model}}"}]}],
+        "links": [{"url": "/d/inferometer-latency"}], **changes}
+
+
+def bundle(*rules: Rule, alerts: tuple[Alert, ...] = (ALERT, EVENT),
+           metrics: tuple[c.Metric, ...] = (c.SERVER_WAITING, c.GPU_XID),
+           runbook: str = "# Runbook\n\n## LLMQueueLong\n\n## GPUXid\n",
+           **board_changes: Any) -> Bundle:
+    return Bundle(
+        metrics, (Group("waiting", (RULE, *rules)),), (AlertGroup("queues", alerts),), {},
+        {"inferometer-latency": board(**board_changes)}, runbook)
+
+
+def alert(of: Alert = ALERT, **changes: Any) -> Bundle:
+    return bundle(alerts=tuple(replace(each, **changes) if each is of else each
+                               for each in (ALERT, EVENT)))
+
+
+def rule(expr: str, labels: tuple[str, ...] = MODEL, name: str = "model:other:sum",
+         text: str = "It is so.", fixed: dict[str, str] | None = None) -> Bundle:
+    return bundle(Rule(name, expr, labels, text, fixed or {}))
+
+
+def test_all_that_is_proven_holds_of_the_bundle() -> None:
+    assert Proofs(assembled()).findings() == []
+
+
+def test_all_that_is_proven_holds_of_a_small_bundle() -> None:
+    assert Proofs(bundle()).findings() == []
+
+
+BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
+    "a rule reads a metric there is not": (
+        lambda: rule(f"sum {by(MODEL)} (llm_server_waiting)"),
+        "model:other:sum: llm_server_waiting is neither in the catalogue nor recorded"),
+    "a rule reads a histogram as if it were a gauge": (
+        lambda: rule(f"sum {by(MODEL)} ({c.SERVER_TTFT.name})"), "neither in the catalogue"),
+    "a matcher names a label the metric has not": (
+        lambda: rule(f'sum {by(MODEL)} ({WAITING}{{outcome="error"}})'),
+        f"model:other:sum: {WAITING} has no label outcome"),
+    "a grouping names a label that is aggregated away": (
+        lambda: rule(f"sum {by(MODEL)} (sum by (cluster, namespace, engine) ({WAITING}))"),
+        "has no label model"),
+    "a match is on a label that one side lacks": (
+        lambda: rule(f"sum {by(MODEL)} ({WAITING}) / on (cluster, target) {RULE}",
+                     ("cluster", "target")), "has no label target"),
+    "a side with fewer labels is matched on all of them": (
+        lambda: rule(f"{RULE} / sum by (cluster) ({WAITING})"), "matched on all of them"),
+    "group_left brings a label that is not there": (
+        lambda: rule(f"{RULE} * on (cluster) group_left (node) count by (cluster) ({WAITING})"),
+        "has no label node"),
+    "a selector is without a name": (
+        lambda: rule(f'sum {by(MODEL)} ({{__name__=~"llm_.*"}})'), "select by one name"),
+    "an alert reads a recorded series there is not": (
+        lambda: alert(expr=f"{RULE} > 3 and model:requests:rate5m"),
+        "LLMQueueLong (warning): model:requests:rate5m is neither"),
+    "a description names a label its alert has not": (
+        lambda: alert(description="{{ $labels.uuid }}"),
+        "LLMQueueLong (warning): its series have no label uuid"),
+    "a description asks for what there is not": (
+        lambda: alert(description="{{ with printf `nothing{model=%q}` $labels.model | query }}"),
+        "LLMQueueLong (warning), description: nothing is neither"),
+    "a panel reads what there is not": (
+        lambda: bundle(expr="vllm:num_requests_waiting"),
+        "board inferometer-latency, Queue: vllm:num_requests_waiting is neither"),
+    "a panel's legend names a label its series have not": (
+        lambda: bundle(expr=f"sum by (cluster) ({RULE})"),
+        "board inferometer-latency, Queue: its series have no label model"),
+    "a board offers values of a label that is not there": (
+        lambda: bundle(templating={"list": [{
+            "name": "node", "query": f"label_values({RULE}, node)"}]}),
+        "variable node: its series have no label node"),
+    "an annotation reads what there is not": (
+        lambda: bundle(annotations={"list": [{"name": "Alerts", "expr": 'ALERTS{pager="me"}'}]}),
+        "ALERTS has no label pager"),
+    "a rule declares other labels than it gives": (
+        lambda: rule(f"sum by (cluster) ({WAITING})"),
+        "model:other:sum: gives cluster, declares cluster, engine, model, namespace"),
+    "a metric is read nowhere": (
+        lambda: bundle(metrics=(c.SERVER_WAITING, c.GPU_XID, c.GPU_POWER)),
+        "gpu_power_watts is read by no rule, alert or board"),
+    "an event is looked for over less than a quarter of an hour": (
+        lambda: alert(EVENT, expr=EVENT.expr.replace("15m", "14m")),
+        "GPUXid: gpu_xid_errors_total is looked for over 0:14:00, with a hold of 0:00:00"),
+    "an event is forgotten before its alert fires": (
+        lambda: alert(EVENT, hold="15m"), "is looked for over 0:15:00, with a hold of 0:15:00"),
+    "an event is looked for over too little by a rule in between": (
+        lambda: replace(bundle(
+            Rule("gpu:xid:increase5m",
+                 f"max by (cluster, node, uuid) (increase({c.GPU_XID.name}[5m]))",
+                 ("cluster", "node", "uuid"), "XIDs."),
+            alerts=(ALERT, replace(EVENT, expr="gpu:xid:increase5m > 0")))),
+        "GPUXid: gpu_xid_errors_total is looked for over 0:05:00"),
+    "a group is large": (
+        lambda: bundle(*(replace(RULE, name=f"model:waiting:sum{n}") for n in range(20))),
+        "group waiting: 21 rules, not 1 to 20"),
+    "a group is empty": (lambda: replace(bundle(), groups=(
+        Group("waiting", (RULE,)), Group("nothing", ()))), "group nothing: 0 rules"),
+    "a group's name is long": (lambda: replace(bundle(), groups=(Group("w" * 41, (RULE,)),)),
+                               "longer than 40 characters"),
+    "two groups share a name": (lambda: replace(bundle(), groups=(
+        Group("queues", (RULE,)),)), "group queues is there 2 times"),
+    "a recorded name is not in three parts": (
+        lambda: rule(f"sum {by(MODEL)} ({WAITING})", name="requests_waiting:sum"),
+        "requests_waiting:sum: not level:metric:operation"),
+    "a recorded rule does not say how to read it": (
+        lambda: rule(f"sum {by(MODEL)} ({WAITING})", text="waiting"), "help is no sentence"),
+    "a rule is there twice": (lambda: bundle(RULE), "rule model:requests_waiting:sum is there 2"),
+    "an alert's series lack its subject's scope": (
+        lambda: alert(expr=f"sum by (model) ({WAITING}) > 3"),
+        "its series lack cluster, engine, namespace of the subject saturation"),
+    "an alert's name is not as mixins have it": (lambda: alert(name="LLM_Queue"), "name is not"),
+    "an alert's name is long": (lambda: alert(name="Q" + "u" * 40), "name is not"),
+    "a severity has no meaning": (lambda: alert(severity="page"), "severity is none of"),
+    "a team is nobody": (lambda: alert(subject=replace(SATURATION, team="them")),
+                         "team is none of"),
+    "a summary holds a value": (lambda: alert(summary="It is {{ $value }}."),
+                                "summary is no plain sentence"),
+    "a summary is no sentence": (lambda: alert(summary="many wait"),
+                                 "summary is no plain sentence"),
+    "a description says no value": (lambda: alert(description="Many wait."),
+                                    "description says no value"),
+    "an alert leads to no board": (lambda: alert(board="nowhere"), "there is no board nowhere"),
+    "an unusual hold has no reason": (lambda: alert(hold="5m"), "holds 5m and does not say why"),
+    "a usual hold has one": (lambda: alert(because="It is."), "says why it holds as long"),
+    "an alert is there twice": (lambda: bundle(alerts=(ALERT, ALERT, EVENT)),
+                                "alert LLMQueueLong (warning) is there 2 times"),
+    "an alert has no runbook entry": (lambda: bundle(runbook="## GPUXid\n"),
+                                      "LLMQueueLong has no heading in the runbook"),
+    "a board has no title": (lambda: bundle(title=""), "board inferometer-latency: uid"),
+    "a board goes by another uid": (lambda: bundle(uid="latency"), "uid 'latency'"),
+    "a board links to none": (lambda: bundle(links=[{"url": "/d/inferometer-rag?x=1"}]),
+                              "links to inferometer-rag, which is none"),
+    "a family is over its budget": (lambda: bundle(
+        metrics=(c.SERVER_WAITING, replace(c.GPU_XID, seats=10_000))), "family gpu_xid_errors_to"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_it_does_not_build_where(what: str) -> None:
+    broken, finding = BROKEN[what]
+    findings = Proofs(broken()).findings()
+    assert any(finding in each for each in findings), findings
+
+
+def test_no_expression_is_taken_that_is_no_promql() -> None:
+    with pytest.raises(ValueError, match=r"unclosed|unexpected"):
+        Proofs(rule("sum (")).findings()
+
+
+def test_a_metric_that_is_excused_is_read_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(UNUSED, c.SERVER_WAITING, "Nobody asks.")
+    found = Proofs(bundle(metrics=(c.SERVER_WAITING, c.GPU_XID, c.GPU_PCIE))).findings()
+    assert found == [f"{WAITING} is excused though it is read"]
