@@ -1,10 +1,15 @@
-"""Shapes that alerts repeat: over a limit, and the limit said in words."""
+"""Shapes that alerts repeat: over a limit, and whom and what it is about in words."""
 
 from __future__ import annotations
 
 from alerts.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import on
+
+# Whom a model's alert is about. Some engines do not name their model.
+MODEL_IN_WORDS = '{{ or $labels.model "A model without a name" }} on {{ $labels.engine }}'
+# Of fewer requests the slowest twentieth is not even one, and a ratio is an accident.
+FEWEST = "20 / 300"  # a second, so 20 in the five minutes that are looked at
 
 
 def over(rule: Rule | str, limit: Limit, *, times: float = 1) -> str:

@@ -37,6 +37,10 @@ JUDGED_RATE = Rule(
     f"model:{_STEM}_judged:rate5m",
     f"sum {by(MODEL)} ({RATE}{{{JUDGED}}}) and {on(MODEL)} {FAILED_RATE}", MODEL,
     "Requests per second that tell of the server: all but invalid and aborted ones.")
+FAILED_HOUR = Rule(
+    f"model:{_STEM}_failed:increase1h",
+    f"sum {by(MODEL)} (increase({_REQUESTS.name}{{{FAILED}}}[{HOUR}])) and {FAILED_RATE}", MODEL,
+    "Requests that failed in an hour: whether an error ratio is more than an accident.")
 INVALID_RATIO = Rule(
     f"model:{_STEM}:invalid_ratio_5m",
     ratio(f"sum {by(MODEL)} ({RATE}{{{INVALID}}})", f"sum {by(MODEL)} ({RATE})"), MODEL,
@@ -70,5 +74,7 @@ GROUPS = (
         RATE, FAILED_RATE, JUDGED_RATE, INVALID_RATIO, *ERROR_RATIO.values(), FLEET_RATE,
         FLEET_ERROR_RATIO,
     )),
-    Group("inferometer-requests-long", (RATE_HOUR, *ERROR_RATIO_LONG.values()), interval="2m"),
+    Group("inferometer-requests-long", (
+        RATE_HOUR, FAILED_HOUR, *ERROR_RATIO_LONG.values(),
+    ), interval="2m"),
 )

@@ -1,22 +1,23 @@
 """Cases of alerts: what comes in, and what an alert then says, proven by promtool.
 
-A case loads all recording rules and its one alert. Tables of cases are what shows that every alert
-can fire and can be silent.
+A case loads one alert with the recording rules that it rests on. Tables of cases are what shows
+that every alert can fire and can be silent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import alerts
 import recording_rules
 from alerts.model import Alert, AlertGroup
+from recording_rules.model import Group, Rule
 from tests.bundle.promtool import Document, Series, check, documents
 
-RECORDING = documents((*recording_rules.GROUPS, *alerts.RECORDING_GROUPS))
+RECORDING = (*recording_rules.GROUPS, *alerts.RECORDING_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Case:
     alert: Alert
     inputs: tuple[Series, ...]
     says: tuple[Said, ...] = ()
-    at: int = 30
+    at: int = 20
     step: int = 1  # minutes between two values and two evaluations
 
     def __str__(self) -> str:
@@ -52,7 +53,22 @@ def prove(case: Case, version: str, folder: Path) -> None:
             "alert_rule_test": [{"eval_time": f"{case.at}m", "alertname": case.alert.name,
                                  "exp_alerts": said}]}
     group = AlertGroup("alert", (case.alert,))
-    check(version, folder, (*RECORDING, *alert_documents((group,))), [test], interval)
+    rules = documents(resting_on(f"{case.alert.expr} {case.alert.description}"))
+    check(version, folder, (*rules, *alert_documents((group,))), [test], interval)
+
+
+def resting_on(text: str) -> list[Group]:
+    """The recording rules named in a text, and those that they rest on; rules only look back."""
+    groups = []
+    for group in reversed(RECORDING):
+        rules: list[Rule] = []
+        for rule in reversed(group.rules):
+            if rule.name in text:
+                rules.insert(0, rule)
+                text += rule.expr
+        if rules:
+            groups.insert(0, replace(group, rules=tuple(rules)))
+    return groups
 
 
 def labels(alert: Alert) -> Mapping[str, str]:

@@ -1,0 +1,90 @@
+"""Engines are down, hung, fewer, restarting or without work.
+
+What an engine's death causes: with other replicas left, `LLMEngineDown` where an exporter still
+watches it, `LLMReplicasLost` where it took its exporter along; nobody is paged. With none left,
+`LLMModelDown` pages, and what else the death causes is covered by it (`degraded.COVERS`).
+"""
+
+from __future__ import annotations
+
+from alerts.model import ENGINE, TRAFFIC, Alert, AlertGroup
+from alerts.promql import MODEL_IN_WORDS
+from inferometer import catalogue as c
+from recording_rules.capacity import EXPECTED, REPLICAS, RUNNING
+from recording_rules.promql import MODEL, SCOPE, by, on
+from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
+
+RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
+NO_PROGRESS_SECONDS = 120  # no prompt takes that long until it counts
+SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer is chance
+
+_TARGET = ("job", "instance", c.TARGET.name)
+_TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
+_KNOWN = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
+
+
+def _at_work(metric: c.Metric) -> str:
+    return f"sum {by((*SCOPE, *_TARGET))} ({metric.name}) > 0"
+
+
+def _served(when: str = "") -> str:
+    return f"sum {by(MODEL)} ({RATE_HOUR}{{{SUCCESS}}}{when})"
+
+
+# Targets that vanished with requests at work: an exporter that cannot be scraped is not one.
+_DIED_AT_WORK = (f"sum {by(MODEL)} (last_over_time({c.SERVER_RUNNING.name}[30m]) "
+                 f"unless {on(_TARGET)} {c.SERVER_UP.name} unless on (job, instance) up == 0) > 0")
+_RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
+
+MODEL_DOWN = Alert(
+    "LLMModelDown", TRAFFIC, "critical",
+    f"{REPLICAS}{{{_KNOWN}}} == 0 or ({_DIED_AT_WORK} unless {on(MODEL)} {RUNNING}) * 0",
+    summary="No replica of the model answers.",
+    description=f"{MODEL_IN_WORDS}: no replica's page can be read, or all have vanished with "
+                "requests at work.",
+    board="fleet")
+ENGINE_DOWN = Alert(
+    "LLMEngineDown", ENGINE, "warning",
+    f"{c.SERVER_UP.name} == 0",
+    summary="The engine does not answer.",
+    description=f"{_TARGET_IN_WORDS}: the exporter cannot read its page; the exporter's log says "
+                "why.",
+    board="fleet")
+ENGINE_HUNG = Alert(
+    "LLMEngineHung", ENGINE, "critical",
+    f"{c.SERVER_LAST_SCRAPE.name} - {c.SERVER_LAST_PROGRESS.name} > {NO_PROGRESS_SECONDS} "
+    f"and {on((*SCOPE, *_TARGET))} ({_at_work(c.SERVER_RUNNING)} or {_at_work(c.SERVER_WAITING)})",
+    summary="The engine has requests but makes no progress.",
+    description=f"{_TARGET_IN_WORDS}: requests are there, but there has been no token for "
+                "{{ $value | humanizeDuration }}. It still answers, so nothing restarts it.",
+    board="fleet", hold="5m",
+    because="Tokens come every few milliseconds; who waits for them has no other remedy.")
+REPLICAS_LOST = Alert(
+    "LLMReplicasLost", TRAFFIC, "warning",
+    f"{EXPECTED} < {EXPECTED} offset 1h or ({EXPECTED} offset 1h unless {EXPECTED}) * 0",
+    summary="There are fewer replicas than an hour ago.",
+    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanize }}}} replicas are left.",
+    board="throughput")
+ENGINE_RESTARTING = Alert(
+    "LLMEngineRestarting", ENGINE, "warning", _RESTARTS,
+    summary="The engine restarts again and again.",
+    description=f"{_TARGET_IN_WORDS}: {{{{ $value | humanize }}}} restarts in an hour.",
+    board="fleet", hold="0m", because="It counts over an hour: nothing of it goes away by waiting.")
+ENGINE_RESTARTING_ALONE = Alert(
+    "LLMEngineRestarting", ENGINE, "critical",
+    f"{_RESTARTS} and {on(MODEL)} min_over_time({REPLICAS}[1h]) == 0",
+    summary="The engine restarts again and again, and at times no other replica answers.",
+    description=ENGINE_RESTARTING.description,
+    board="fleet", hold="0m", because=ENGINE_RESTARTING.because)
+SERVING_NOTHING = Alert(
+    "LLMServingNothing", TRAFFIC, "warning",
+    f"{_served()} == 0 and {_served(' offset 1w')} > {SERVED} "
+    f"and {on(MODEL)} {RATE}{{{SUCCESS}}}",
+    summary="The model serves nothing, though it did at this time last week.",
+    description=f"{MODEL_IN_WORDS}: no request has succeeded for an hour.",
+    board="throughput")
+
+GROUP = AlertGroup("inferometer-engine-alerts", (
+    MODEL_DOWN, ENGINE_DOWN, ENGINE_HUNG, REPLICAS_LOST, ENGINE_RESTARTING,
+    ENGINE_RESTARTING_ALONE, SERVING_NOTHING,
+))

@@ -1,0 +1,72 @@
+"""Requests fail: now, and for how long the error budget will last; or callers send invalid ones.
+
+The limit of the error ratio is the budget. Windows and factors are those of the Site Reliability
+Workbook, chapter 5: 14.4 times the budget over an hour is 2 % of a month's.
+"""
+
+from __future__ import annotations
+
+from alerts.limits import ERROR, INVALID
+from alerts.model import ERRORS, Alert, AlertGroup
+from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
+from recording_rules.promql import MODEL, by, on
+from recording_rules.requests import (
+    ERROR_RATIO,
+    ERROR_RATIO_LONG,
+    FAILED_HOUR,
+    INVALID_RATIO,
+    RATE,
+)
+
+# Counted in failures, so that a model with little traffic that fails every time is told of, and
+# one failure of few requests is not.
+FEWEST_FAILURES = 5  # in an hour
+# A lax limit times a factor is more than all requests, and would never be exceeded.
+MOST = 0.9
+_ENOUGH = f"and {on(MODEL)} {FAILED_HOUR} >= {FEWEST_FAILURES}"
+_RATIO = {**ERROR_RATIO, **ERROR_RATIO_LONG}
+
+
+def _burning(factor: float, window: str, recent: str) -> str:
+    """The budget was used that many times too fast for long, and still is."""
+    limit = f"clamp_max({factor:g} * {ERROR.selector}, {MOST})"
+    return " and ".join(f"{_RATIO[over]} > {on(ERROR.labels)} group_left () {limit}"
+                        for over in (window, recent))
+
+
+def _burns(severity: str, summary: str, window: str, *burning: str, hold: str = "10m",
+           because: str = "") -> Alert:
+    return Alert(
+        "LLMErrorBudgetBurning", ERRORS, severity,
+        f"({' or '.join(burning)}) {_ENOUGH}",
+        summary=summary,
+        description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed "
+                    f"over {window}; {said(ERROR, 'humanizePercentage')} may.",
+        board="fleet", hold=hold, because=because)
+
+
+REQUESTS_FAILING = Alert(
+    "LLMRequestsFailing", ERRORS, "warning",
+    f"{over(ERROR_RATIO['5m'], ERROR)} {_ENOUGH}",
+    summary="More requests fail than may.",
+    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed in "
+                f"five minutes, over the limit of {said(ERROR, 'humanizePercentage')}.",
+    board="fleet")
+BUDGET_BURNING_FAST = _burns(
+    "critical", "So many requests fail that the error budget is soon gone.", "an hour or six",
+    _burning(14.4, "1h", "5m"), _burning(6, "6h", "30m"), hold="2m",
+    because="The windows hold already: one failure that is over moves neither for long.")
+BUDGET_BURNING = _burns(
+    "warning", "More requests fail than the error budget has room for.", "one day or three",
+    _burning(3, "1d", "2h"), _burning(1, "3d", "6h"))
+REQUESTS_INVALID = Alert(
+    "LLMRequestsInvalid", ERRORS, "warning",
+    f"{over(INVALID_RATIO, INVALID)} and {on(MODEL)} sum {by(MODEL)} ({RATE}) >= {FEWEST}",
+    summary="Callers send many invalid requests.",
+    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests were the "
+                f"caller's mistake, over the limit of {said(INVALID, 'humanizePercentage')}.",
+    board="fleet")
+
+GROUP = AlertGroup("inferometer-error-alerts", (
+    REQUESTS_FAILING, BUDGET_BURNING_FAST, BUDGET_BURNING, REQUESTS_INVALID,
+))
