@@ -8,16 +8,18 @@ from collections.abc import Iterable
 from recording_rules.model import Rule
 from recording_rules.promql import HOUR, by
 
-# `@ end()` of a recorded clock is the one way for the steps of a subquery to know when it is asked.
-NOW = Rule("fleet:timestamp_seconds:now", "vector(time())", (), "When the calendar was reckoned.")
-MONTH_SECONDS = "((scalar(day_of_month()) - 1) * 86400 + time() % 86400)"
-MONTH_LENGTH = "scalar(days_in_month()) * 86400"
-_START = {
-    "hour": "floor({} / 3600)".format,
-    "day": "floor({} / 86400)".format,
-    "month": "month({})".format,
+ELAPSED = {
+    "hour": "time() % 3600",
+    "day": "time() % 86400",
+    "month": "((scalar(day_of_month()) - 1) * 86400 + time() % 86400)",
 }
+MONTH_LENGTH = "scalar(days_in_month()) * 86400"
 _LONGEST = {"hour": "1h", "day": "1d", "month": "31d"}
+# Recorded, because `@ end()` of a series is the one way for the steps of a subquery to know when
+# it is asked.
+STARTS = {period: Rule(f"fleet:{period}_timestamp_seconds:start", f"vector(time() - {elapsed})",
+                       (), f"When this {period} began, UTC.")
+          for period, elapsed in ELAPSED.items()}
 
 
 def known_seconds(rate: Rule) -> str:
@@ -36,14 +38,8 @@ def since(period: str, level: Iterable[str], whole: Rule, minute: str) -> str:
 
     A step of whole hours stands for the hour before it, and one of minutes for that after it.
     """
-    hours = f"sum_over_time({_within(period, str(whole), ago=1)}[{_LONGEST[period]}:1h])"
-    minutes = f"sum_over_time({_within('hour', minute, ago=0)}[{_LONGEST['hour']}:1m]) * 60"
-    return (f"sum {by(level)} ({hours} or "
-            f'label_replace({minutes}, "part", "running", "", ""))')
-
-
-def _within(period: str, series: str, ago: int) -> str:
-    """The series at the steps of a subquery that were in this period so many seconds before."""
-    start = _START[period]
-    step = f"vector(time() - {ago})" if ago else "vector(time())"
-    return f"({series} and on () ({start(step)} == {start(f'{NOW} @ end()')}))"
+    hours = f"({whole} and on () ({STARTS[period]} @ end() < time()))"
+    minutes = f"({minute} and on () ({STARTS['hour']} @ end() <= time()))"
+    return (f"sum {by(level)} (sum_over_time({hours}[{_LONGEST[period]}:1h]) or "
+            f'label_replace(sum_over_time({minutes}[{_LONGEST["hour"]}:1m]) * 60, '
+            f'"part", "running", "", ""))')

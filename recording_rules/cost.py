@@ -6,9 +6,9 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import requests, tokens
 from recording_rules.calendar import (
+    ELAPSED,
     MONTH_LENGTH,
-    MONTH_SECONDS,
-    NOW,
+    STARTS,
     hour,
     known_seconds,
     since,
@@ -62,11 +62,12 @@ MONTH = Rule(f"fleet:{_ALL}:month", f"sum {by(FLEET)} ({MONTH_BY_CATEGORY})", FL
 MONTH_COVERED = Rule(
     f"fleet:{_ALL}:month_covered_ratio",
     f"clamp_max({since('month', FLEET, KNOWN_HOUR, f'({TOTAL_RATE} * 0 + 1)')}"
-    f" / ({MONTH_SECONDS} - time() % 60 + 60), 1)", FLEET,
+    f" / ({ELAPSED['month']} - time() % 60 + 60), 1)", FLEET,
     "Share of the month so far for which it is known what was spent; below 1 it is incomplete.")
 PROJECTED = Rule(
     f"fleet:{_ALL}:month_projected",
-    f"{MONTH} + {on(FLEET)} avg_over_time({TOTAL_RATE}[1d]) * ({MONTH_LENGTH} - {MONTH_SECONDS})",
+    f"{MONTH} + {on(FLEET)} avg_over_time({TOTAL_RATE}[1d]) "
+    f"* ({MONTH_LENGTH} - {ELAPSED['month']})",
     FLEET, "Money the whole month comes to if the rest of it goes on like the last day.")
 MODEL_TODAY = Rule(
     f"model:{_USD}:today", since("day", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
@@ -146,9 +147,9 @@ GROUPS = (
         TOKENS,
     )),
     Group("inferometer-cost-calendar", (
-        NOW, INCREASE_HOUR, MODEL_INCREASE_HOUR, KNOWN_HOUR, TODAY, MONTH_BY_CATEGORY, MONTH,
-        MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH, BUDGET, MODEL_BUDGET, BUDGET_USED,
-        MODEL_BUDGET_USED, BUDGET_PROJECTED,
+        *STARTS.values(), INCREASE_HOUR, MODEL_INCREASE_HOUR, KNOWN_HOUR, TODAY,
+        MONTH_BY_CATEGORY, MONTH, MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH, BUDGET,
+        MODEL_BUDGET, BUDGET_USED, MODEL_BUDGET_USED, BUDGET_PROJECTED,
     ), interval="2m"),
     Group("inferometer-cost-per-unit", (
         PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK, PER_1M_TOKENS, PER_1M_TOKENS_DAY,

@@ -13,7 +13,7 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import cost, requests, tokens
-from recording_rules.calendar import NOW
+from recording_rules.calendar import STARTS
 from recording_rules.model import Group, Rule
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, growing, series
 
@@ -99,8 +99,8 @@ def test_a_day_begins_at_midnight_to_the_minute(version: str, tmp_path: Path) ->
     expected = {23 * 60 + 59: 24 * 3.6, 24 * 60: A_MINUTE, 24 * 60 + 10: 11 * A_MINUTE,
                 25 * 60: 61 * A_MINUTE, 25 * 60 + 30: 91 * A_MINUTE}
     queries = {minute: f"{cost.TODAY} @ {minute * 60}" for minute in expected}
-    rules = documents([Group("cost", (NOW, cost.RATE, cost.INCREASE_HOUR, cost.TODAY))])
-    answers = ask(version, tmp_path, rules, [spent("east", growing(A_MINUTE, 1600))],
+    group = Group("cost", (*STARTS.values(), cost.RATE, cost.INCREASE_HOUR, cost.TODAY))
+    answers = ask(version, tmp_path, documents([group]), [spent("east", growing(A_MINUTE, 1600))],
                   queries.values(), "25h30m")
     found = {minute: answers[query][0][1] for minute, query in queries.items()}
     assert found == pytest.approx(expected, rel=0.01)
@@ -141,7 +141,7 @@ def served(cluster: str, engine: str, a_second: float,
 
 
 def test_without_money_nothing_is_said_of_it(version: str, tmp_path: Path) -> None:
-    traffic = (NOW, cost.FLEET_SERVED, cost.FLEET_TOKENS, cost.SERVED, cost.TOKENS)
+    traffic = (*STARTS.values(), cost.FLEET_SERVED, cost.FLEET_TOKENS, cost.SERVED, cost.TOKENS)
     money = [rule for group in cost.GROUPS for rule in group.rules if rule not in traffic]
     groups = (*requests.GROUPS, *tokens.GROUPS, *cost.GROUPS)
     requests_served, *found = figures(
