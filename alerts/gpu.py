@@ -22,7 +22,9 @@ LOOK_BACK, LOOK_BACK_SECONDS = "30m", 1800
 
 _GPU = GPU_HEALTH.scope
 _OF_NO_USE = "What has happened does not go away by waiting."
-_IN_WORDS = "GPU {{ $labels.uuid }}{{ with $labels.node }} on {{ . }}{{ end }}"
+_ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}"
+_IN_WORDS = f"GPU {{{{ $labels.uuid }}}}{_ON_NODE}"
+_NODE_IN_WORDS = '{{ or $labels.node "A node" }}'
 
 
 def _xid(name: str, severity: str, codes: tuple[str, ...], summary: str, text: str) -> Alert:
@@ -42,14 +44,13 @@ def _xid(name: str, severity: str, codes: tuple[str, ...], summary: str, text: s
 LOST = Alert(
     "GpuLost", GPU_HEALTH, "warning", f"{UP} == 0",
     summary="A GPU no longer answers.",
-    description="GPU {{ $labels.gpu }} ({{ $labels.uuid }}) on {{ $labels.node }}: up is "
-                "{{ $value }}. It is lost or a call to its driver hangs.",
+    description=f"{_IN_WORDS}: up is {{{{ $value }}}}. It is lost or a call to its driver hangs.",
     board="gpu")
 FEWER = Alert(
     "GpusFewerThanBefore", GPU_USE, "warning", f"{NODE_GPUS} < {NODE_GPUS} offset 1h",
     summary="A node has fewer GPUs than an hour ago.",
-    description="{{ $labels.node }} has {{ $value }} GPUs left: the driver no longer lists the "
-                "others.",
+    description=f"{_NODE_IN_WORDS}: {{{{ $value }}}} GPUs are left; the driver no longer lists "
+                "the others.",
     board="gpu")
 XID_DRAIN = _xid(
     "GpuXidNeedsDrain", "critical", c.XIDS_DRAIN,
@@ -92,15 +93,15 @@ HELD_DOWN = Alert(
 MEMORY_FULL = Alert(
     "GpuMemoryNearlyFull", GPU_HEALTH, "warning", over(MEMORY, GPU_MEMORY),
     summary="A GPU's memory is nearly full.",
-    description="GPU {{ $labels.gpu }}{{ with $labels.mig }}, instance {{ . }},{{ end }} on "
-                "{{ $labels.node }}: {{ $value | humanizePercentage }} of its memory is in use, "
-                f"over the limit of {said(GPU_MEMORY, 'humanizePercentage')}.",
+    description=f"{_IN_WORDS}{{{{ with $labels.mig }}}}, instance {{{{ . }}}}{{{{ end }}}}: "
+                "{{ $value | humanizePercentage }} of its memory is in use, over the limit of "
+                f"{said(GPU_MEMORY, 'humanizePercentage')}.",
     board="gpu")
 UNDERUSED = Alert(
     "GpusUnderused", GPU_USE, "info",
     f"{NODE_BUSY_HOUR} < {on(GPU_BUSY.labels)} group_left () {GPU_BUSY.selector}",
     summary="GPUs are idle for much of the time.",
-    description="The GPUs of {{ $labels.node }} were busy for {{ $value | humanizePercentage }} "
+    description=f"{_NODE_IN_WORDS}: its GPUs were busy for {{{{ $value | humanizePercentage }}}} "
                 f"of an hour, under the limit of {said(GPU_BUSY, 'humanizePercentage')}.",
     board="gpu")
 
