@@ -1,0 +1,169 @@
+"""Alerts about engines, each shown to fire and to be silent."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from alerts.engines import (
+    ENGINE_DOWN,
+    ENGINE_HUNG,
+    ENGINE_RESTARTING,
+    ENGINE_RESTARTING_ALONE,
+    MODEL_DOWN,
+    REPLICAS_LOST,
+    SERVING_NOTHING,
+)
+from inferometer import catalogue as c
+from recording_rules.requests import RATE, RATE_HOUR
+from tests.bundle.alert_cases import Case, Said, prove
+from tests.bundle.alert_inputs import BARE, ENGINE, MODEL, OTHER, TARGET, UP, requests
+from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series
+
+up = partial(series, c.SERVER_UP, **ENGINE)
+running = partial(series, c.SERVER_RUNNING, **ENGINE)
+waiting = partial(series, c.SERVER_WAITING, **ENGINE)
+progress = partial(series, c.SERVER_LAST_PROGRESS, **ENGINE)
+read = partial(series, c.SERVER_LAST_SCRAPE, **ENGINE)
+started = partial(series, c.SERVER_START, **ENGINE)
+READ = read("0+60x200")
+NEVER_READ = {"target": "chat", "engine": "unknown", "model": ""}
+GONE = Said(MODEL, "tiny on vllm: no replica's page can be read, or all have vanished with "
+                   "requests at work.")
+DOWN = Said(TARGET, "chat (tiny on vllm): the exporter cannot read its page; the exporter's log "
+                    "says why.")
+
+
+def scraped(values: str) -> Series:
+    """Whether Prometheus reads the exporter."""
+    target = {name: SCRAPE[name] for name in ("job", "instance", "cluster", "namespace")}
+    return {"series": selector("up", target), "values": values}
+
+
+def hung(since: str) -> Said:
+    return Said(TARGET, "chat (tiny on vllm): requests are there, but there has been no token for "
+                        f"{since}. It still answers, so nothing restarts it.")
+
+
+def left(replicas: int) -> Said:
+    return Said(MODEL, f"tiny on vllm: {replicas} replicas are left.")
+
+
+def restarts(number: int) -> Said:
+    return Said(TARGET, f"chat (tiny on vllm): {number} restarts in an hour.")
+
+
+def served(last_week: str, now: str) -> tuple[Series, ...]:
+    """Requests that succeeded in a second, every two hours: a week ago, and now."""
+    labels = {**MODEL, "outcome": "success"}
+    values = f"{last_week} {now}"
+    return (UP, {"series": selector(str(RATE_HOUR), labels), "values": values},
+            {"series": selector(str(RATE), labels), "values": values})
+
+
+CASES = (
+    Case("the only replica is down", MODEL_DOWN, (up("1x5 0x60"),), (GONE,)),
+    Case("both replicas are down", MODEL_DOWN, (up("0x60"), up("0x60", scrape=OTHER)), (GONE,)),
+    Case("one of two replicas is down", MODEL_DOWN, (up("1x60"), up("0x60", scrape=OTHER))),
+    Case("a restart of eight minutes", MODEL_DOWN, (up("1x5 0x7 1x60"),), at=16),
+    Case("an engine that has never answered starts", MODEL_DOWN,
+         (series(c.SERVER_UP, "0x60", **NEVER_READ),)),
+    Case("its pods have died, requests at work", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 _x60")), (GONE,), at=22),
+    Case("it was taken away without work", MODEL_DOWN, (
+        up("1x5 _x60"), running("0x5 _x60"), scraped("1x5 _x60"))),
+    Case("one of two pods has died, requests at work", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), up("1x60", scrape=OTHER),
+        running("0x60", scrape=OTHER))),
+    Case("the exporter is down", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 0x60"))),
+    Case("one of several models that a server serves", MODEL_DOWN, (
+        series(c.SERVER_UP, "1x60", **ENGINE | {"model": ""}), running("3x60"))),
+    Case("no engine at all", MODEL_DOWN, ()),
+
+    Case("its page cannot be read", ENGINE_DOWN, (up("0x60"), up("1x60", scrape=OTHER)), (DOWN,)),
+    Case("it answers", ENGINE_DOWN, (up("1x60"),)),
+    Case("it restarts", ENGINE_DOWN, (up("1x5 0x5 1x60"),), at=12),
+    Case("its page was never read", ENGINE_DOWN, (series(c.SERVER_UP, "0x60", **NEVER_READ),), (
+        Said({**SCRAPE, "target": "chat", "engine": "unknown"},
+             DOWN.description.replace("tiny on vllm", "A model without a name on unknown")),)),
+    Case("no labels of Kubernetes", ENGINE_DOWN, (up("0x60", scrape=BARE),),
+         (Said({**BARE, **ENGINE}, DOWN.description),)),
+    Case("the exporter is gone", ENGINE_DOWN, (up("0x3 _x60"),)),
+
+    Case("requests run, and no token comes", ENGINE_HUNG, (
+        UP, READ, running("3x60"), progress("0+60x5 300x60")), (hung("15m 0s"),)),
+    Case("requests wait, and none runs", ENGINE_HUNG, (
+        UP, READ, running("0x60"), waiting("3x60"), progress("0+60x5 300x60")),
+        (hung("15m 0s"),)),
+    Case("requests of two ranks", ENGINE_HUNG, (
+        UP, READ, running("0x60", rank="0"), running("2x60", rank="1"),
+        progress("0+60x5 300x60")), (hung("15m 0s"),)),
+    Case("one of two replicas", ENGINE_HUNG, (
+        UP, READ, running("3x60"), progress("0+60x5 300x60"), read("0+60x60", scrape=OTHER),
+        running("3x60", scrape=OTHER), progress("0+60x60", scrape=OTHER)), (hung("15m 0s"),)),
+    Case("idle", ENGINE_HUNG, (UP, READ, running("0x60"), waiting("0x60"), progress("300x60"))),
+    Case("tokens come", ENGINE_HUNG, (UP, READ, running("3x60"), progress("0+60x60"))),
+    Case("a first request after a quiet night", ENGINE_HUNG, (
+        UP, READ, running("0x20 1x60"), progress("0x21 1260+60x60")), at=24),
+    Case("a prompt that takes three minutes", ENGINE_HUNG, (
+        UP, READ, running("1x60"), progress("0+60x5 300x3 540+60x60")), at=10),
+    Case("it went down, and its values with it", ENGINE_HUNG, (
+        up("1x9 0x60"), read("0+60x9 _x60"), running("3x9 _x60"), progress("300x9 _x60"))),
+    Case("it was restarted", ENGINE_HUNG, (
+        UP, READ, running("3x20 0x2 3x60"), progress("0+60x5 300x15 1260+60x60")), at=28),
+    Case("the engine's tokens are not told while they come", ENGINE_HUNG,
+         (UP, READ, running("3x60"))),
+    Case("clocks of Prometheus and exporter differ by an hour", ENGINE_HUNG, (
+        UP, read("3600+60x60"), running("3x60"), progress("3590+60x60"))),
+
+    Case("one of two has vanished", REPLICAS_LOST, (UP, up("1x60 _x60", scrape=OTHER)),
+         (left(1),), at=80),
+    Case("all have vanished", REPLICAS_LOST, (up("1x60 _x60"), up("1x60 _x60", scrape=OTHER)),
+         (left(0),), at=80),
+    Case("one was away for five minutes", REPLICAS_LOST, (
+        UP, up("1x60 _x5 1x60", scrape=OTHER)), at=72),
+    Case("one is down but watched", REPLICAS_LOST, (UP, up("1x60 0x60", scrape=OTHER)), at=80),
+    Case("one was replaced by another", REPLICAS_LOST, (
+        UP, up("1x60 _x60", scrape=OTHER),
+        up("_x62 1x60", scrape=OTHER | {"instance": "10.0.0.3:9835"})), at=80),
+    Case("as many as two hours ago", REPLICAS_LOST, (
+        UP, up("1x30 _x120", scrape=OTHER)), at=120),
+    Case("a model's first minutes", REPLICAS_LOST, (up("_x9 1x60"), up("_x11 1x60", scrape=OTHER))),
+
+    Case("three restarts in an hour", ENGINE_RESTARTING, (
+        UP, started("1x9 2x9 3x9 4x60")), (restarts(3),), at=35),
+    Case("two restarts in an hour", ENGINE_RESTARTING, (UP, started("1x9 2x9 3x60")), at=35),
+    Case("three restarts in three hours", ENGINE_RESTARTING, (
+        UP, started("1x59 2x59 3x59 4x60")), at=185),
+    Case("two replicas restart twice each", ENGINE_RESTARTING, (
+        UP, started("1x9 2x9 3x60"), started("1x9 2x9 3x60", scrape=OTHER)), at=35),
+    Case("the engine does not tell when it started", ENGINE_RESTARTING, (UP,), at=35),
+    Case("three restarts, and between them nothing answers", ENGINE_RESTARTING_ALONE, (
+        up("1x9 0x2 1x7 0x2 1x7 0x2 1x60"), started("1x9 _x2 2x7 _x2 3x7 _x2 4x60")),
+        (restarts(3),), at=35),
+    Case("three restarts, and another replica answers", ENGINE_RESTARTING_ALONE, (
+        up("1x9 0x2 1x7 0x2 1x7 0x2 1x60"), started("1x9 _x2 2x7 _x2 3x7 _x2 4x60"),
+        up("1x60", scrape=OTHER)), at=35),
+    Case("one long restart", ENGINE_RESTARTING_ALONE, (
+        up("1x9 0x9 1x60"), started("1x9 _x9 2x60")), at=35),
+
+    Case("a week ago it served", SERVING_NOTHING, served("0.1x84", "0x9"),
+         (Said(MODEL, "tiny on vllm: no request has succeeded for an hour."),),
+         at=10440, step=120),
+    Case("it serves", SERVING_NOTHING, served("0.1x84", "0.1x9"), at=10440, step=120),
+    Case("a week ago it served next to nothing", SERVING_NOTHING, served("0.001x84", "0x9"),
+         at=10440, step=120),
+    Case("it did not serve at this hour a week ago", SERVING_NOTHING,
+         served("0x4 0.1x79", "0x9"), at=10440, step=120),
+    Case("it was taken away", SERVING_NOTHING, served("0.1x84", "_x9"), at=10440, step=120),
+    Case("a new model", SERVING_NOTHING, (UP, requests("success", "0x60")), at=60),
+)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_engine_alerts_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+    prove(case, version, tmp_path)
