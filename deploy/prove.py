@@ -21,11 +21,15 @@ from deploy.bundle import Bundle
 from deploy.durations import milliseconds
 from deploy.expressions import Labels, Reading, read
 from deploy.unused import UNUSED
-from deploy.vocabulary import families, known
+from deploy.vocabulary import FOREIGN, families, known
 from inferometer import catalogue as c
 
 # Seldom ones: what is rare must be looked for over longer than an alert holds.
-EVENTS = (c.GPU_XID, c.GPU_ECC, c.GPU_REMAPPED, c.LABELS_FOLDED, c.CONFIG_RELOADS)
+EVENTS = {
+    *(each.name for each in (c.GPU_XID, c.GPU_ECC, c.GPU_REMAPPED, c.LABELS_FOLDED,
+                             c.CONFIG_RELOADS)),
+    *(name for name in FOREIGN if name.endswith("_total")),
+}
 EVENTS_LOOK_BACK = timedelta(minutes=15)
 MOST_RULES = 20
 LONGEST_NAME = 40
@@ -93,11 +97,10 @@ class Proofs:
 
     def events(self) -> Iterator[str]:
         """Alerts look for events over a quarter of an hour, and over longer than they hold."""
-        names = {metric.name for metric in EVENTS}
         for alert in self.bundle.alerts:
             hold = timedelta(milliseconds=milliseconds(alert.hold))
             for name, span in self._ranges(alert.expr):
-                if name in names and (span <= hold or span < EVENTS_LOOK_BACK):
+                if name in EVENTS and (span <= hold or span < EVENTS_LOOK_BACK):
                     yield f"{alert}: {name} is looked for over {span}, with a hold of {hold}"
 
     def groups(self) -> Iterator[str]:

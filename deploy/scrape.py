@@ -52,7 +52,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
                                  "labels": {**cluster, "namespace": settings.namespace}}],
              "relabel_configs": [_NODE]},
             {"job_name": "prometheus",
-             "static_configs": [{"targets": ["127.0.0.1:9090"], "labels": cluster}]},
+             "static_configs": [{"targets": _addresses(settings.prometheus), "labels": cluster}]},
             {"job_name": "alertmanager",
              "static_configs": [{"targets": managers, "labels": cluster}]},
         ],

@@ -17,6 +17,8 @@ class Settings:
         "help": "exporters to scrape, as host:port, commas in between"})
     alertmanagers: str = field(default="127.0.0.1:9093", metadata={
         "help": "Alertmanagers, as host:port, commas in between"})
+    prometheus: str = field(default="127.0.0.1:9090", metadata={
+        "help": "this Prometheus, as host:port, which watches itself"})
     cluster: str = field(default="default", metadata={
         "help": "the `cluster` label of all that is scraped"})
     namespace: str = field(default="default", metadata={

@@ -10,11 +10,11 @@ from deploy import cardinality, scrape
 from deploy.bundle import assembled
 from deploy.metrics_page import written
 from inferometer import catalogue as c
+from inferometer.guard import Guard
 from recording_rules import capacity, gpus
 from recording_rules.model import Rule
 from recording_rules.promql import MODEL
 from tests.exporter.test_guard import FOLDING, admit, flood, series
-from tests.exporter.test_guard import Guard as RealGuard
 
 BUNDLE = assembled()
 
@@ -48,12 +48,12 @@ def test_the_guard_lets_no_family_past_it(metric: c.Metric) -> None:
     most = cardinality.family_series(metric)
     for label in closed:
         most //= len(label.values)
-    assert 0 < series(metric, admit(RealGuard(), metric, flood(metric, 0))) <= most
+    assert 0 < series(metric, admit(Guard(), metric, flood(metric, 0))) <= most
 
 
 @pytest.mark.parametrize(("recorded", "most"), [
     (capacity.WAITING, cardinality.MODELS),
-    (gpus.UP, cardinality.GPUS),
+    (gpus.BUSY, cardinality.GPUS),
     (gpus.MEMORY, cardinality.GPUS * c.MIG.budget),
     (gpus.NODE_BUSY, cardinality.NODES),
     (gpus.FLEET_BUSY, 1),
@@ -67,13 +67,25 @@ def test_a_recorded_rule_has_as_many_as_there_is_to_record(recorded: Rule, most:
 
 def test_what_is_over_budget_is_said() -> None:
     user = c.Label("user", "Who.", budget=1001)
-    of_users = c.Metric("llm_user_cost_usd", "gauge", "Whose.", (user,), 60_001)
+    of_users = c.Metric("llm_user_cost_usd", "gauge", "Whose.", (user,), 10_000)
     found = cardinality.findings((of_users,), [])
     assert found == ["label user may have 1001 values, budget 1000"]
     large = replace(of_users, seats=cardinality.EXPORTER_BUDGET + 1)
     assert cardinality.findings((large,), [])[1:] == [
         "family llm_user_cost_usd: 350001 series, budget 65000",
-        "page of an exporter: 350001 series, budget 350000"]
+        "page of an exporter: 350001 series, budget 350000",
+        "sum of all: 35000100 series, budget 2000000"]
+
+
+@pytest.mark.parametrize(("metric", "most"), [
+    (c.GPU_UP, cardinality.GPUS),
+    (c.SERVER_UP, 500 * cardinality.TARGETS / c.TARGETS),
+    (c.BUDGET, 600 * cardinality.SPEAKERS),
+    (c.COLLECTOR_SUCCESS, len(c.COLLECTOR.values) * cardinality.EXPORTERS),
+], ids=lambda value: getattr(value, "name", None))
+def test_the_fleet_has_as_many_as_its_gpus_endpoints_and_exporters_make(
+        metric: c.Metric, most: int) -> None:
+    assert cardinality.fleet_series((metric,)) == most
 
 
 def test_a_label_that_is_open_without_a_budget_is_over_it() -> None:
