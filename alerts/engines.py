@@ -42,14 +42,14 @@ MODEL_DOWN = Alert(
     summary="No replica of the model answers.",
     description=f"{MODEL_IN_WORDS}: no replica's page can be read, or all have vanished with "
                 "requests at work.",
-    board="fleet")
+    board="throughput")
 ENGINE_DOWN = Alert(
     "LLMEngineDown", ENGINE, "warning",
     f"{c.SERVER_UP.name} == 0",
     summary="The engine does not answer.",
     description=f"{_TARGET_IN_WORDS}: the exporter cannot read its page; the exporter's log says "
                 "why.",
-    board="fleet")
+    board="throughput")
 ENGINE_HUNG = Alert(
     "LLMEngineHung", ENGINE, "critical",
     f"{c.SERVER_LAST_SCRAPE.name} - {c.SERVER_LAST_PROGRESS.name} > {NO_PROGRESS_SECONDS} "
@@ -57,7 +57,7 @@ ENGINE_HUNG = Alert(
     summary="The engine has requests but makes no progress.",
     description=f"{_TARGET_IN_WORDS}: requests are there, but there has been no token for "
                 "{{ $value | humanizeDuration }}. It still answers, so nothing restarts it.",
-    board="fleet", hold="5m",
+    board="throughput", hold="5m",
     because="Tokens come every few milliseconds; who waits for them has no other remedy.")
 REPLICAS_LOST = Alert(
     "LLMReplicasLost", TRAFFIC, "warning",
@@ -69,13 +69,13 @@ ENGINE_RESTARTING = Alert(
     "LLMEngineRestarting", ENGINE, "warning", _RESTARTS,
     summary="The engine restarts again and again.",
     description=f"{_TARGET_IN_WORDS}: {{{{ $value | humanize }}}} restarts in an hour.",
-    board="fleet", hold="0m", because="It counts over an hour: nothing of it goes away by waiting.")
+    board="throughput", hold="0m", because="It counts over an hour: nothing of it goes away by waiting.")
 ENGINE_RESTARTING_ALONE = Alert(
     "LLMEngineRestarting", ENGINE, "critical",
     f"{_RESTARTS} and {on(MODEL)} min_over_time({REPLICAS}[1h]) == 0",
     summary="The engine restarts again and again, and at times no other replica answers.",
     description=ENGINE_RESTARTING.description,
-    board="fleet", hold="0m", because=ENGINE_RESTARTING.because)
+    board="throughput", hold="0m", because=ENGINE_RESTARTING.because)
 SERVING_NOTHING = Alert(
     "LLMServingNothing", TRAFFIC, "warning",
     f"{_served()} == 0 and {_served(' offset 1w')} > {SERVED} "

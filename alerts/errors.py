@@ -42,7 +42,7 @@ def _burns(severity: str, summary: str, window: str, *burning: str, hold: str = 
         summary=summary,
         description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed "
                     f"over {window}; {said(ERROR, 'humanizePercentage')} may.",
-        board="fleet", hold=hold, because=because)
+        board="throughput", hold=hold, because=because)
 
 
 REQUESTS_FAILING = Alert(
@@ -51,7 +51,7 @@ REQUESTS_FAILING = Alert(
     summary="More requests fail than may.",
     description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed in "
                 f"five minutes, over the limit of {said(ERROR, 'humanizePercentage')}.",
-    board="fleet")
+    board="throughput")
 BUDGET_BURNING_FAST = _burns(
     "critical", "So many requests fail that the error budget is soon gone.", "an hour or six",
     _burning(14.4, "1h", "5m"), _burning(6, "6h", "30m"), hold="2m",
@@ -65,7 +65,7 @@ REQUESTS_INVALID = Alert(
     summary="Callers send many invalid requests.",
     description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests were the "
                 f"caller's mistake, over the limit of {said(INVALID, 'humanizePercentage')}.",
-    board="fleet")
+    board="throughput")
 
 GROUP = AlertGroup("inferometer-error-alerts", (
     REQUESTS_FAILING, BUDGET_BURNING_FAST, BUDGET_BURNING, REQUESTS_INVALID,
