@@ -20,6 +20,7 @@ IDLE_SHARE = 0.5  # of the GPUs' cost
 DRIFT = 1.5  # times the last seven days
 COVERED = 0.95  # of the month
 _USD = 'printf "%.4g"'
+_REQUEST, _TOKENS = "A request costs", "A million tokens cost"
 _ALL, _MODEL, _PERIOD = "All", "{{ $labels.model }}", "the {{ $labels.period }}'s budget"
 
 
@@ -47,8 +48,8 @@ def _dear(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
     return Alert(
         name, SPEND, "warning",
         f"{rule} > {on(FLEET)} max {by(FLEET)} ({limit.selector})",
-        summary=f"{unit} costs more than it may.",
-        description=f"{unit} costs {{{{ $value | {_USD} }}}} USD over the last hour, over the "
+        summary=f"{unit} more than it may.",
+        description=f"{unit} {{{{ $value | {_USD} }}}} USD over the last hour, over the "
                     f"limit of {{{{ with printf `max ({largest})` $labels.cluster | query }}}}"
                     f"{{{{ . | first | value | {_USD} }}}}{{{{ end }}}} USD.",
         board="cost")
@@ -57,8 +58,8 @@ def _dear(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
 def _dear_model(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
     return Alert(
         name, COST, "warning", over(rule, limit),
-        summary=f"{unit} to a model costs more than it may.",
-        description=f"{_MODEL}: {unit.lower()} costs {{{{ $value | {_USD} }}}} USD over the last "
+        summary=f"{unit} more with a model than it may.",
+        description=f"{_MODEL}: {unit.lower()} {{{{ $value | {_USD} }}}} USD over the last "
                     f"hour, over the limit of {said(limit, _USD)} USD.",
         board="cost")
 
@@ -71,8 +72,8 @@ def _drifting(name: str, subject: Subject, unit: str, day: Rule, week: Rule) -> 
     return Alert(
         name, subject, "warning",
         f"{day} > {DRIFT} * {week} and {on(week.labels)} {week} offset 1d",
-        summary=f"{unit} costs more than it did in the last seven days.",
-        description=f"{who} costs {{{{ $value | {_USD} }}}} USD over the last day, more than "
+        summary=f"{unit} more than it did in the last seven days.",
+        description=f"{who} {{{{ $value | {_USD} }}}} USD over the last day, more than "
                     f"{DRIFT} times the {{{{ with printf `{usual}` {labels} | query }}}}"
                     f"{{{{ . | first | value | {_USD} }}}}{{{{ end }}}} USD of the last seven.",
         board="cost")
@@ -110,23 +111,23 @@ MODEL_NEARLY_USED = _nearly_used(
     "CostModelBudgetNearlyUsed", MODEL_BUDGET, cost.MODEL_BUDGET_USED, _MODEL)
 MODEL_EXCEEDED = _exceeded(
     "CostModelBudgetExceeded", MODEL_BUDGET, cost.MODEL_BUDGET_USED, _MODEL)
-REQUEST_DEAR = _dear("CostPerRequestHigh", "A request", cost.PER_REQUEST, REQUEST_COST)
+REQUEST_DEAR = _dear("CostPerRequestHigh", _REQUEST, cost.PER_REQUEST, REQUEST_COST)
 TOKENS_DEAR = _dear(
-    "CostPerTokenHigh", "A million tokens", cost.PER_1M_TOKENS, MILLION_TOKENS_COST)
+    "CostPerTokenHigh", _TOKENS, cost.PER_1M_TOKENS, MILLION_TOKENS_COST)
 MODEL_REQUEST_DEAR = _dear_model(
-    "CostModelPerRequestHigh", "A request", cost.MODEL_PER_REQUEST, REQUEST_COST)
+    "CostModelPerRequestHigh", _REQUEST, cost.MODEL_PER_REQUEST, REQUEST_COST)
 MODEL_TOKENS_DEAR = _dear_model(
-    "CostModelPerTokenHigh", "A million tokens", cost.MODEL_PER_1M_TOKENS, MILLION_TOKENS_COST)
+    "CostModelPerTokenHigh", _TOKENS, cost.MODEL_PER_1M_TOKENS, MILLION_TOKENS_COST)
 REQUEST_DRIFTS = _drifting(
-    "CostPerRequestDrifting", SPEND, "A request", cost.PER_REQUEST_DAY, cost.PER_REQUEST_WEEK)
+    "CostPerRequestDrifting", SPEND, _REQUEST, cost.PER_REQUEST_DAY, cost.PER_REQUEST_WEEK)
 TOKENS_DRIFT = _drifting(
-    "CostPerTokenDrifting", SPEND, "A million tokens", cost.PER_1M_TOKENS_DAY,
+    "CostPerTokenDrifting", SPEND, _TOKENS, cost.PER_1M_TOKENS_DAY,
     cost.PER_1M_TOKENS_WEEK)
 MODEL_REQUEST_DRIFTS = _drifting(
-    "CostModelPerRequestDrifting", COST, "A request", cost.MODEL_PER_REQUEST_DAY,
+    "CostModelPerRequestDrifting", COST, _REQUEST, cost.MODEL_PER_REQUEST_DAY,
     cost.MODEL_PER_REQUEST_WEEK)
 MODEL_TOKENS_DRIFT = _drifting(
-    "CostModelPerTokenDrifting", COST, "A million tokens", cost.MODEL_PER_1M_TOKENS_DAY,
+    "CostModelPerTokenDrifting", COST, _TOKENS, cost.MODEL_PER_1M_TOKENS_DAY,
     cost.MODEL_PER_1M_TOKENS_WEEK)
 
 GROUP = AlertGroup("inferometer-cost-alerts", (

@@ -32,6 +32,7 @@ TIERS: Mapping[str, tuple[str, str, str, str]] = {
     "warning": ("tell", "1m", "10m", "1d"),
     "info": ("log", "1m", "10m", "1d"),
 }
+ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
 MOST_LOGGED = 200  # alerts in a notification that is logged: so it stays below a megabyte
 
 _TITLE = ('[{{ .Status | toUpper }}] {{ .CommonLabels.severity }}: {{ .CommonLabels.alertname }}'
@@ -53,7 +54,7 @@ class Addresses:
     email_to: str = "llm-alerts@example.org"
     email_from: str = "alertmanager@example.org"
     smarthost: str = "smtp.example.org:587"
-    alert_log: str = "http://127.0.0.1:9839/v1/alerts"
+    alert_log: str = f"http://127.0.0.1:9839{ALERT_LOG}"
     dead_mans_switch: str = "https://dead-mans-switch.example.org/inferometer"
 
 
