@@ -35,13 +35,15 @@ MOST_RULES = 20
 LONGEST_NAME = 40
 RECORDED_NAME = re.compile(r"(model|gpu|node|fleet):[a-z][a-z0-9_]*:[a-z0-9_]+")
 ALERT_NAME = re.compile(r"([A-Z]+[a-z0-9]+)+")  # as mixtool asks
+ENTRY = ("Meaning", "Impact", "Look at first", "Remedy")
 SENTENCE = re.compile(r"[A-Z0-9].*\.", re.DOTALL)
 
 _LABEL = re.compile(r"\$labels\.(\w+)")
 _QUERY = re.compile(r"(?:printf )?`([^`]*)`[^}]*\| query")
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _OFFERED = re.compile(r"label_values\((.*), (\w+)\)")
-_HEADING = re.compile(r"^#+ (\w+)$", re.MULTILINE)
+_ENTRY = re.compile(r"^## (\w+)$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_PART = re.compile(r"^\*\*([^*]+)\.\*\*", re.MULTILINE)
 _BOARD = re.compile(rf"/d/({PREFIX}-[\w-]+)")
 
 
@@ -133,10 +135,15 @@ class Proofs:
             f"{alert} ({alert.severity})" for alert in self.bundle.alerts))
 
     def runbook(self) -> Iterator[str]:
-        """Every alert has a heading."""
-        headings = {*_HEADING.findall(self.bundle.runbook)}
+        """Every alert has an entry with all its parts, and every entry is that of an alert."""
+        entries = dict(_ENTRY.findall(self.bundle.runbook))
         names = {alert.name for alert in self.bundle.alerts}
-        yield from (f"{name} has no heading in the runbook" for name in sorted(names - headings))
+        yield from (f"{name} has no heading in the runbook" for name in sorted(names - {*entries}))
+        yield from (f"the runbook tells of {name}, which is no alert"
+                    for name in sorted({*entries} - names))
+        for name, entry in entries.items():
+            if tuple(_PART.findall(entry)) != ENTRY:
+                yield f"runbook, {name}: its parts are not {', '.join(ENTRY)}"
 
     def boards(self) -> Iterator[str]:
         """Boards have uid and title, and links lead to boards there are."""

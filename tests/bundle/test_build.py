@@ -134,8 +134,7 @@ def test_an_alert_is_complete() -> None:
                                            "dashboard_url"]
         heading = alert["annotations"]["runbook_url"].partition("/runbook.md#")[2]
         assert heading == alert["alert"].lower()
-        assert f"\n## {alert['alert']}\n" in BUNDLE.runbook or (
-            f"\n### {alert['alert']}\n" in BUNDLE.runbook)
+        assert f"\n## {alert['alert']}\n" in BUNDLE.runbook
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alerts.model import GPU_HEALTH, SATURATION, Alert, AlertGroup
+from deploy import prove
 from deploy.bundle import Bundle, assembled
 from deploy.prove import Proofs
 from deploy.unused import UNUSED
@@ -25,6 +26,8 @@ EVENT = Alert(
     "GPUXid", GPU_HEALTH, "critical",
     f"max by (cluster, node, uuid) (increase({c.GPU_XID.name}[15m])) > 0", summary="It broke.",
     description="{{ $labels.uuid }} broke.", board="latency", hold="0m", because="It happened.")
+ENTRY = "\n".join(f"**{part}.** So it is." for part in prove.ENTRY)
+RUNBOOK = f"# Runbook\n\n## LLMQueueLong\n{ENTRY}\n## GPUXid\n\n{ENTRY}\n"
 MODEL_VARIABLE = {"name": "model", "query": f"label_values({RULE}, model)"}
 
 
@@ -37,7 +40,7 @@ def board(expr: str = f'{RULE}{{model=~"$model"}}', **changes: Any) -> dict[str,
 
 def bundle(*rules: Rule, alerts: tuple[Alert, ...] = (ALERT, EVENT),
            metrics: tuple[c.Metric, ...] = (c.SERVER_WAITING, c.GPU_XID),
-           runbook: str = "# Runbook\n\n## LLMQueueLong\n\n## GPUXid\n",
+           runbook: str = RUNBOOK,
            **board_changes: Any) -> Bundle:
     return Bundle(
         metrics, (Group("waiting", (RULE, *rules)),), (AlertGroup("queues", alerts),), {},
@@ -158,8 +161,13 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
     "a usual hold has one": (lambda: alert(because="It is."), "says why it holds as long"),
     "an alert is there twice": (lambda: bundle(alerts=(ALERT, ALERT, EVENT)),
                                 "alert LLMQueueLong (warning) is there 2 times"),
-    "an alert has no runbook entry": (lambda: bundle(runbook="## GPUXid\n"),
+    "an alert has no runbook entry": (lambda: bundle(runbook=f"## GPUXid\n{ENTRY}"),
                                       "LLMQueueLong has no heading in the runbook"),
+    "a runbook entry is of no alert": (lambda: bundle(runbook=f"{RUNBOOK}## LLMOld\n{ENTRY}"),
+                                       "the runbook tells of LLMOld, which is no alert"),
+    "a runbook entry knows no remedy": (
+        lambda: bundle(runbook=RUNBOOK.replace("**Remedy.**", "", 1)),
+        "runbook, LLMQueueLong: its parts are not Meaning, Impact, Look at first, Remedy"),
     "a board has no title": (lambda: bundle(title=""), "board inferometer-latency: uid"),
     "a board goes by another uid": (lambda: bundle(uid="latency"), "uid 'latency'"),
     "a board links to none": (lambda: bundle(links=[{"url": "/d/inferometer-rag?x=1"}]),
