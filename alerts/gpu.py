@@ -10,7 +10,8 @@ from alerts.limits import GPU_BUSY, GPU_MEMORY
 from alerts.model import GPU_HEALTH, GPU_USE, Alert, AlertGroup
 from alerts.promql import over, said
 from inferometer import catalogue as c
-from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS, UP
+from recording_rules.gpus import LOST as UNANSWERING
+from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS
 from recording_rules.promql import WINDOW, any_of, by, on
 
 # What the application did wrong, the GPU being well.
@@ -42,7 +43,7 @@ def _xid(name: str, severity: str, codes: tuple[str, ...], summary: str, text: s
 
 
 LOST = Alert(
-    "GpuLost", GPU_HEALTH, "warning", f"{UP} == 0",
+    "GpuLost", GPU_HEALTH, "warning", str(UNANSWERING),
     summary="A GPU no longer answers.",
     description=f"{_IN_WORDS}: up is {{{{ $value }}}}. It is lost or a call to its driver hangs.",
     board="gpu")

@@ -21,7 +21,6 @@ from recording_rules.promql import GPU
 MOST_LINES = 40  # of GPUs or nodes in one picture
 FULL: Colours = ((None, "green"), (0.98, "orange"))
 HELD_DOWN: Colours = ((None, "green"), (0.1, "orange"), (0.5, "red"))
-UP: Colours = ((None, "red"), (1, "green"))
 
 
 def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
@@ -42,7 +41,7 @@ NOW = Row("Now, on the chosen nodes", (
     stat("GPUs", "As many as the driver knows of, each counted once.", "short",
          f"sum({chosen(gpus.NODE_GPUS)})", empty="no GPU is read"),
     stat("Not answering", "GPUs that the driver knows of and that do not answer it.", "short",
-         f"count({chosen(gpus.UP)} == 0) or count({chosen(gpus.UP)}) * 0",
+         f"sum({chosen(gpus.NODE_GPUS)}) - sum({chosen(gpus.NODE_UP)})",
          empty="no GPU is read", colours=NONE_IS_WELL),
     stat("Busy", "Share of the time in which a kernel ran, mean of the GPUs: not how hard it "
          "worked.", "percentunit", f"avg({chosen(gpus.BUSY)})", empty="no GPU is read"),
@@ -51,7 +50,7 @@ NOW = Row("Now, on the chosen nodes", (
     stat("Hottest", "Core temperature of the hottest GPU.", "celsius",
          f"max({chosen(gpus.NODE_TEMPERATURE)})", empty="heat is not told"),
     stat("Held down most", "Share of the time in which the clocks of the worst GPU were held down, "
-         "by heat or power.", "percentunit", f"max({chosen(gpus.THROTTLED)})",
+         "by heat or power.", "percentunit", f"max({chosen(gpus.NODE_THROTTLED)})",
          empty="throttling is not told", colours=HELD_DOWN),
 ))
 NODES = Row("Node by node", (
@@ -70,35 +69,30 @@ NODES = Row("Node by node", (
            "percentunit", gpus.NODE_BUSY, limit(limits.GPU_BUSY), most=1),
     _nodes("Memory by node", "Of the fullest GPU: engines take nearly all of it on purpose, so "
            "look for changes.", "percentunit", gpus.NODE_MEMORY, limit(limits.GPU_MEMORY), most=1),
-    _nodes("Clocks held down by node", "Share of the time, by reason, of the GPU held down most: "
-           "heat and power brake are the hardware's trouble.", "percentunit", gpus.NODE_THROTTLED,
-           name="{{reason}} {{node}}"),
+    _nodes("Clocks held down by node", "Share of the time, of the GPU held down most; above "
+           "100 % where reasons coincide.", "percentunit", gpus.NODE_THROTTLED),
+    timeseries("Clocks held down, by reason", "Share of the time, mean of all GPUs: heat and "
+               "power brake are the hardware's trouble.", "percentunit",
+               Query(chosen(gpus.FLEET_THROTTLED), "{{reason}}"), empty=NO_GPU),
     _nodes("Power by node", "Drawn by the node's GPUs.", "watt", gpus.NODE_POWER),
     _nodes("Temperature by node", "Of the hottest GPU: steps upwards are fans, dust or neighbours.",
            "celsius", gpus.NODE_TEMPERATURE),
-    _nodes("XID events by node", "What the driver reported in the hour before each point: which "
-           "code it was, the alert says.", "short", gpus.NODE_XIDS),
+    _nodes("GPUs with an XID by node", "The driver reported one in the hour before each point: "
+           "which code it was, the alert says.", "short", gpus.NODE_XIDS),
     _nodes("Uncorrected memory errors by node", "In the hour before each point: any is a reason to "
            "drain the node.", "short", gpus.NODE_ECC),
     _nodes("Output tokens for each GPU by node", "What a node yields: compare like with like.",
            TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
 ))
 EACH = Row("GPU by GPU, of the chosen nodes", (
-    table("GPUs, one by one", "A red cell under Answers is a lost GPU; choose a node to see its "
+    table("GPUs, one by one", "A GPU without a figure does not answer; choose a node to see its "
           "own.", {**{label: label.capitalize() for label in GPU[1:]}, "cluster": "Cluster"}, [
-              Column("Answers", chosen(gpus.UP), "short", UP),
               Column("Busy", chosen(gpus.BUSY), "percentunit"),
-              Column("Memory", chosen(gpus.MEMORY), "percentunit", FULL),
-              Column("Power", chosen(gpus.POWER), "watt"),
-              Column("Held down", chosen(gpus.THROTTLED), "percentunit", HELD_DOWN)],
+              Column("Memory", chosen(gpus.MEMORY), "percentunit", FULL)],
           empty=NO_GPU, height=10),
     _gpus("Busy by GPU", "Share of the time in which a kernel ran.", "percentunit", gpus.BUSY, 1),
     _gpus("Memory by GPU", "Share of device memory in use, of each MIG instance where there are "
           "some.", "percentunit", gpus.MEMORY, 1, "{{node}} {{gpu}} {{mig}}"),
-    _gpus("Power by GPU", "Drawn by the board; far below its neighbours it waits for something.",
-          "watt", gpus.POWER),
-    _gpus("Clocks held down by GPU", "Share of the time; above 100 % where reasons coincide.",
-          "percentunit", gpus.THROTTLED),
 ))
 
 BOARD = Board(

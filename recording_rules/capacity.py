@@ -2,7 +2,7 @@
 
 from inferometer import catalogue as c
 from recording_rules.model import Group, Rule
-from recording_rules.promql import MODEL, by, rate, ratio, total
+from recording_rules.promql import FLEET, MODEL, by, over_engines, rate, ratio, total
 
 
 def _model(name: str, expr: str, text: str) -> Rule:
@@ -42,6 +42,17 @@ STARTED = _model("llm_server_start_time_seconds:max",
 VERSIONS = Rule("model:llm_server_info:count",
                 f"count {by((*MODEL, c.VERSION.name))} ({c.SERVER_INFO.name})",
                 (*MODEL, c.VERSION.name), "Replicas of each version.")
+
+
+
+def _fleet(rule: Rule) -> Rule:
+    return Rule(
+        rule.name.replace("model:", "fleet:", 1),
+        over_engines(FLEET, lambda engines: f"sum {by(FLEET)} ({rule}{{{engines}}})"), FLEET,
+        f"{rule.help.rstrip('.')}, over all models.")
+
+
+FLEET_RUNNING, FLEET_WAITING = _fleet(RUNNING), _fleet(WAITING)
 
 GROUPS = (Group("inferometer-capacity", (
     REPLICAS, EXPECTED, RUNNING, WAITING, KV_USAGE, KV_USAGE_MEAN, KV_CAPACITY, MAX_LENGTH,

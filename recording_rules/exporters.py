@@ -42,4 +42,4 @@ LARGEST = Rule("fleet:inferometer_page_series:max", f"max {by(FLEET)} ({_PAGES})
 
 GROUPS = (Group("inferometer-exporters", (
     VERSIONS, SUCCESS, DURATION, FOLDED, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST,
-)),)
+), interval="2m"),)

@@ -1,7 +1,8 @@
 """GPUs: each counted once however many exporters see it, then nodes and the fleet.
 
 Two exporters may see one GPU under different indices: its UUID tells it apart, and one of them
-gives it node and index.
+gives it node and index. There are hundreds of GPUs and of each family here one series more for
+each, so what is recorded GPU by GPU is little; the rest is by node.
 """
 
 from inferometer import catalogue as c
@@ -11,24 +12,23 @@ from recording_rules.promql import FLEET, GPU, HOUR, MIG, NODE, WINDOW, any_of, 
 
 _UUID = ("cluster", c.UUID.name)
 _UUID_MIG = (*_UUID, c.MIG.name)
-
-IDENTITY = Rule(
-    "gpu:gpu_info:identity",
-    f"max {by((*GPU, 'name'))} (topk {by(_UUID)} (1, {c.GPU_INFO.name}))", (*GPU, "name"),
-    "Node, index and product name of a GPU, from one of the exporters that see it; always 1.")
+_IDENTITY = f"topk {by(_UUID)} (1, {c.GPU_INFO.name})"
+_AN_XID = any_of(c.XID, c.XIDS_DRAIN[0])  # the driver is asked for all of them or for none
+_UNCORRECTED = any_of(c.ECC_KIND, "uncorrected")
 
 
 def _once(expr: str, keys: tuple[str, ...] = _UUID) -> str:
     """One series for each GPU, whoever sees it, under its node and index."""
     return (f"max {by(keys)} ({expr}) * {on(_UUID)} "
-            f"group_left (node, {c.GPU.name}) {IDENTITY}")
+            f"group_left (node, {c.GPU.name}) {_IDENTITY}")
 
 
 def _rate(metric: Metric) -> str:
     return f"rate({metric.name}[{WINDOW}])"
 
 
-UP = Rule("gpu:gpu_up:max", _once(c.GPU_UP.name), GPU, "1 while an exporter reads the GPU, else 0.")
+LOST = Rule("gpu:gpu_up:lost", f"({_once(c.GPU_UP.name)}) == 0", GPU,
+            "0 for each GPU that no longer answers; of the others nothing.")
 BUSY = Rule(
     "gpu:gpu_busy:ratio_5m",
     _once(f"{_rate(c.GPU_BUSY)} / ({_rate(c.GPU_OBSERVED)} > 0)"), GPU,
@@ -37,77 +37,82 @@ MEMORY = Rule(
     "gpu:gpu_memory_used:ratio",
     _once(f"{c.GPU_MEMORY_USED.name} / ({c.GPU_MEMORY_TOTAL.name} > 0)", _UUID_MIG), MIG,
     "Share of device memory in use. Engines take nearly all of it for their KV cache.")
-POWER = Rule("gpu:gpu_power_watts:max", _once(c.GPU_POWER.name), GPU, "Power drawn by the board.")
-THROTTLED = Rule(
-    "gpu:gpu_throttled:ratio_5m",
-    _once(f"sum {by((*_UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"), GPU,
-    "Share of the time in which clocks were held down; above 1 where reasons coincide.")
 
 
-def _node(name: str, expr: str, text: str, *labels: str) -> Rule:
-    return Rule(f"node:{name}", expr, (*NODE, *labels), text)
+def _node(name: str, expr: str, text: str) -> Rule:
+    return Rule(f"node:{name}", expr, NODE, text)
 
 
-def _over_fleet(rule: Rule, operator: str) -> Rule:
-    labels = tuple(label for label in rule.labels if label != "node")
-    return Rule(rule.name.replace("node:", "fleet:", 1), f"{operator} {by(labels)} ({rule})",
-                labels, rule.help)
+def _lacking(metric: Metric) -> str:
+    """GPUs that answer but do not tell this."""
+    return f"({c.GPU_UP.name} == 1) unless {on(_UUID)} {metric.name}"
 
 
-NODE_GPUS = _node("gpus:count", f"count {by(NODE)} ({IDENTITY})", "GPUs there are.")
+NODE_GPUS = _node("gpus:count", f"count {by(NODE)} ({_IDENTITY})", "GPUs there are.")
+NODE_UP = _node("gpu_up:sum", f"sum {by(NODE)} ({_once(c.GPU_UP.name)})",
+                "GPUs that answer an exporter.")
 NODE_BUSY = _node("gpu_busy:ratio_5m", f"avg {by(NODE)} ({BUSY})",
                   "Share of the time in which a kernel ran, mean of the GPUs.")
 NODE_MEMORY = _node("gpu_memory_used:ratio", f"max {by(NODE)} ({MEMORY})",
                     "Device memory in use, of the fullest GPU.")
-NODE_POWER = _node("gpu_power_watts:sum", f"sum {by(NODE)} ({POWER})",
+NODE_POWER = _node("gpu_power_watts:sum", f"sum {by(NODE)} ({_once(c.GPU_POWER.name)})",
                    "Power drawn by the GPUs.")
-NODE_ENERGY = _node("gpu_energy_joules:rate5m",
-                    f"sum {by(NODE)} ({_once(_rate(c.GPU_ENERGY))})",
-                    "Energy used by the GPUs, in joules per second.")
+NODE_ENERGY = _node(
+    "gpu_energy_joules:rate5m",
+    f"sum {by(NODE)} ({_once(_rate(c.GPU_ENERGY))}) "
+    f"unless {on(NODE)} count {by(NODE)} ({_once(_lacking(c.GPU_ENERGY))})",
+    "Energy used by the GPUs, in joules per second. Absent if one of them does not tell.")
 NODE_TEMPERATURE = _node(
     "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
     "Of the hottest GPU.")
+_HELD = f"sum {by((*_UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"
 NODE_THROTTLED = _node(
-    "gpu_throttled:ratio_5m",
-    f"max {by((*NODE, 'reason'))} ("
-    f"{_once(_rate(c.GPU_THROTTLED), (*_UUID, c.THROTTLE.name))})",
-    "Share of the time in which clocks were held down, by reason, of the GPU held down most.",
-    c.THROTTLE.name)
-
-
-def _events(metric: Metric, *matchers: str) -> str:
-    """Events of the last hour, of all GPUs of the node."""
-    selected = f"{metric.name}{{{', '.join(matchers)}}}" if matchers else metric.name
-    increases = f"sum {by((*_UUID, 'instance'))} (increase({selected}[{HOUR}]))"
-    return f"sum {by(NODE)} ({_once(increases)})"
-
-
-NODE_XIDS = _node("gpu_xid_errors:increase1h", _events(c.GPU_XID),
-                  "XID events of the last hour: what the driver has to say about the GPUs.")
-NODE_ECC = _node("gpu_ecc_uncorrected:increase1h",
-                 _events(c.GPU_ECC, any_of(c.ECC_KIND, "uncorrected")),
-                 "Memory errors of the last hour that could not be corrected.")
-
-FLEET_GPUS = _over_fleet(NODE_GPUS, "sum")
-FLEET_UP = Rule("fleet:gpu_up:sum", f"sum {by(FLEET)} ({UP})", FLEET,
-                "GPUs that an exporter reads.")
-FLEET_BUSY = Rule("fleet:gpu_busy:ratio_5m", f"avg {by(FLEET)} ({BUSY})", FLEET, NODE_BUSY.help)
-FLEET_MEMORY = Rule("fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} ({MEMORY})", FLEET,
-                    "Device memory in use, mean of the GPUs.")
-FLEET_POWER, FLEET_ENERGY = (_over_fleet(rule, "sum") for rule in (NODE_POWER, NODE_ENERGY))
-FLEET_BUSY_HOUR = Rule("fleet:gpu_busy:ratio_1h", f"avg_over_time({FLEET_BUSY}[{HOUR}])", FLEET,
-                       f"{NODE_BUSY.help} Over an hour.")
+    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_HELD)})",
+    "Share of the time in which clocks were held down, of the GPU held down most; above 1 where "
+    "reasons coincide.")
+NODE_XIDS = _node(
+    "gpu_xid_errors:gpus1h",
+    f"sum {by(NODE)} ({_once(f'time() - {c.GPU_XID_LAST.name} < bool 3600')}) "
+    f"or count {by(NODE)} ({_once(f'{c.GPU_XID.name}{{{_AN_XID}}}')}) * 0",
+    "GPUs of which the driver reported an XID in the last hour.")
+NODE_ECC = _node(
+    "gpu_ecc_uncorrected:increase1h",
+    f"sum {by(NODE)} ({_once(f'increase({c.GPU_ECC.name}{{{_UNCORRECTED}}}[{HOUR}])')})",
+    "Memory errors of the last hour that could not be corrected.")
 NODE_BUSY_HOUR = _node("gpu_busy:ratio_1h", f"avg_over_time({NODE_BUSY}[{HOUR}])",
                        f"{NODE_BUSY.help} Over an hour.")
 
+
+def _sum(rule: Rule, text: str = "") -> Rule:
+    return Rule(rule.name.replace("node:", "fleet:", 1), f"sum {by(FLEET)} ({rule})", FLEET,
+                text or rule.help)
+
+
+FLEET_GPUS, FLEET_UP, FLEET_POWER = (_sum(rule) for rule in (NODE_GPUS, NODE_UP, NODE_POWER))
+FLEET_ENERGY = Rule(
+    "fleet:gpu_energy_joules:rate5m",
+    f"sum {by(FLEET)} ({NODE_ENERGY}) "
+    f"unless {on(FLEET)} count {by(FLEET)} ({_lacking(c.GPU_ENERGY)})", FLEET, NODE_ENERGY.help)
+FLEET_BUSY = Rule("fleet:gpu_busy:ratio_5m", f"avg {by(FLEET)} ({BUSY})", FLEET, NODE_BUSY.help)
+FLEET_MEMORY = Rule(
+    "fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} (avg {by(_UUID)} ({MEMORY}))", FLEET,
+    "Device memory in use, mean of the GPUs.")
+FLEET_THROTTLED = Rule(
+    "fleet:gpu_throttled:ratio_5m",
+    f"avg {by((*FLEET, c.THROTTLE.name))} "
+    f"(max {by((*_UUID, c.THROTTLE.name))} ({_rate(c.GPU_THROTTLED)}))",
+    (*FLEET, c.THROTTLE.name),
+    "Share of the time in which clocks were held down, by reason, mean of the GPUs.")
+FLEET_BUSY_HOUR = Rule("fleet:gpu_busy:ratio_1h", f"avg_over_time({FLEET_BUSY}[{HOUR}])", FLEET,
+                       f"{NODE_BUSY.help} Over an hour.")
+
 GROUPS = (
-    Group("inferometer-gpus", (IDENTITY, UP, BUSY, MEMORY, POWER, THROTTLED)),
-    Group("inferometer-nodes", (
-        NODE_GPUS, NODE_BUSY, NODE_MEMORY, NODE_POWER, NODE_ENERGY, NODE_TEMPERATURE,
-        NODE_THROTTLED, NODE_XIDS, NODE_ECC,
+    Group("inferometer-gpus", (
+        LOST, BUSY, MEMORY, NODE_GPUS, NODE_UP, NODE_BUSY, NODE_MEMORY, NODE_POWER, NODE_ENERGY,
+        FLEET_GPUS, FLEET_UP, FLEET_POWER, FLEET_ENERGY, FLEET_BUSY, FLEET_MEMORY,
     )),
-    Group("inferometer-fleet-gpus", (
-        FLEET_GPUS, FLEET_UP, FLEET_BUSY, FLEET_MEMORY, FLEET_POWER, FLEET_ENERGY,
-    )),
-    Group("inferometer-gpus-hour", (FLEET_BUSY_HOUR, NODE_BUSY_HOUR), interval="2m"),
+    Group("inferometer-gpus-slow", (
+        NODE_TEMPERATURE, NODE_THROTTLED, NODE_XIDS, NODE_ECC, FLEET_THROTTLED, NODE_BUSY_HOUR,
+        FLEET_BUSY_HOUR,
+    ), interval="2m"),
 )

@@ -70,15 +70,15 @@ def configured(level: Iterable[str], metric: Metric, *matchers: str, pick: str =
             f"{pick} {by(level)} (last_over_time({selected}[{KEPT}])))")
 
 
-def quantile(rank: float, buckets: str) -> str:
-    """Of the rates of a histogram's buckets; nothing where nothing was observed."""
+def quantile(level: Iterable[str], metric: Metric, rank: float, window: str) -> str:
+    """Of a histogram summed over replicas; nothing where nothing was observed."""
+    buckets = f"sum {by((*level, 'le'))} (rate({metric.name}_bucket[{window}]))"
     return f"histogram_quantile({rank:g}, {buckets}) >= 0"
 
 
 def over_engines(level: Iterable[str], make: Callable[[str], str]) -> str:
-    """What `make` sums over engines with a matcher; over fronts only where no worker is read."""
-    workers = f"count {by(level)} ({c.SERVER_UP.name}{{{WORKERS}}})"
-    return f"{make(WORKERS)} or ({make(FRONTS)} unless {on(level)} {workers})"
+    """What `make` sums over engines with a matcher; over fronts only where no worker tells."""
+    return f"{make(WORKERS)} or ({make(FRONTS)} unless {on(level)} {make(WORKERS)})"
 
 
 def _selected(metric: Metric | str, matchers: Iterable[str]) -> str:

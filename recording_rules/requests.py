@@ -20,6 +20,7 @@ from recording_rules.promql import (
 FAILED = any_of(c.OUTCOME, "error", "rejected")
 JUDGED = any_of(c.OUTCOME, "success", "error", "rejected")
 SUCCESS = any_of(c.OUTCOME, "success")
+ERROR = any_of(c.OUTCOME, "error")
 INVALID = any_of(c.OUTCOME, "invalid")
 OUTCOME = c.OUTCOME.name
 _REQUESTS = c.SERVER_REQUESTS
@@ -31,7 +32,8 @@ RATE_HOUR = Rule(f"model:{_STEM}:rate1h", f"avg_over_time({RATE}[{HOUR}])", (*MO
                  "Requests that ended, per second, by how, over an hour.")
 FAILED_RATE = Rule(
     f"model:{_STEM}_failed:rate5m",
-    f"sum {by(MODEL)} ({RATE}{{{FAILED}}}) and {on(MODEL)} {RATE}{{{SUCCESS}}}", MODEL,
+    f"sum {by(MODEL)} ({RATE}{{{FAILED}}}) "
+    f"and {on(MODEL)} {RATE}{{{SUCCESS}}} and {on(MODEL)} {RATE}{{{ERROR}}}", MODEL,
     "Requests per second that failed by the server's fault or for want of room.")
 JUDGED_RATE = Rule(
     f"model:{_STEM}_judged:rate5m",
@@ -43,8 +45,9 @@ FAILED_HOUR = Rule(
     "Requests that failed in an hour: whether an error ratio is more than an accident.")
 INVALID_RATIO = Rule(
     f"model:{_STEM}:invalid_ratio_5m",
-    ratio(f"sum {by(MODEL)} ({RATE}{{{INVALID}}})", f"sum {by(MODEL)} ({RATE})"), MODEL,
-    "Share of requests that were the caller's mistake.")
+    ratio(f"sum {by(MODEL)} ({RATE}{{{INVALID}}})",
+          f"(sum {by(MODEL)} ({RATE}) and {on(MODEL)} {RATE}{{{SUCCESS}}})"), MODEL,
+    "Share of requests that were the caller's mistake. Absent without traffic.")
 
 
 def _error_ratio(window: str) -> Rule:
