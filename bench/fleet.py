@@ -14,7 +14,6 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from itertools import accumulate
 from pathlib import Path
 
@@ -22,12 +21,12 @@ from prometheus_client import parser as text
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 
-from bench.gpus import busy_gpus, series_per_gpu
+from bench.gpus import busy_gpus
 from bench.process import free_port, serving
 from bench.remote_write import Instants, labels
 from bench.scraper import Scraper
 from bench.vllm import DOCUMENTS, PAGE
-from tests.exporter.support import Engine, send
+from tests.exporter.support import Engine
 
 GPUS_A_NODE = 8
 MODELS = tuple(f"model-{name}" for name in "abcdefgh")
@@ -64,6 +63,9 @@ CLOCKS = (
     "llm_server_last_scrape_timestamp_seconds", "llm_server_last_progress_timestamp_seconds",
     "gpu_last_sample_timestamp_seconds",
 )
+# What is on the exporter's page when all has been read.
+LATE = ("gpu_nvlink_bytes_total", "llm_cost_gpu_idle_usd_total", "llm_server_info",
+        "llm_server_max_model_length_tokens")
 SCRAPES_OF_THE_PAGE = 5  # in which a counter of the page grows by as much as it stood at
 # What dcgm-exporter's own dashboard asks for, and about what it would be.
 DCGM = {
@@ -134,11 +136,12 @@ class Fleet:
         for party, port, points in (("vllm", 8000, self.engine), ("inferometer", 9839, self.ours),
                                     ("dcgm", 9400, _dcgm(node))):
             target = {**scope, "job": party, "instance": f"{address}:{port}"}
-            yield party, labels("up", target), ("constant", 1.0, 0.0)
-            for point in points:
-                if node == 0 or not _said_once(point):
-                    own = {**target, **_renamed(point.labels, node, model)}
-                    yield party, labels(point.name, own), point.move
+            said = [point for point in points if node == 0 or not _said_once(point)]
+            for name, value in _scrape(len(said)).items():
+                yield party, labels(name, target), ("constant", value, 0.0)
+            for point in said:
+                own = {**target, **_renamed(point.labels, node, model)}
+                yield party, labels(point.name, own), point.move
 
     def hour(self, node: int, begin: int, end: int) -> Hour:
         """What the node went through; nodes are scraped one after the other within 30 s."""
@@ -151,6 +154,12 @@ class Fleet:
                 for total in accumulate(max(0.0, share - 0.7) for share in load)]
         first = next(i for i, at in enumerate(moments) if at > begin)
         return Hour(Instants(list(moments[first:])), load[first:], done[first:], slow[first:])
+
+
+def _scrape(series: int) -> Mapping[str, float]:
+    """What Prometheus itself says of each scrape."""
+    return {"up": 1.0, "scrape_samples_scraped": series, "scrape_series_added": 0.0,
+            "scrape_samples_post_metric_relabeling": series, "scrape_duration_seconds": 0.01}
 
 
 def _load(at: int, node: int) -> float:
@@ -211,7 +220,8 @@ def _move(family: Metric, name: str, value: float, slower: float) -> tuple[str, 
 
 def exporter_page() -> str:
     """What the real exporter says of eight busy GPUs of a fake driver and a captured vLLM page."""
-    with tempfile.TemporaryDirectory() as name, Engine(_answer) as engine:
+    with tempfile.TemporaryDirectory() as name, Engine(
+            PAGE.read_bytes(), 0, **DOCUMENTS) as engine:
         folder, port = Path(name), free_port()
         config = folder / "inferometer.yml"
         config.write_text(CONFIG % (engine.url, PRODUCT))
@@ -222,11 +232,8 @@ def exporter_page() -> str:
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 page = scraper.scrape().text
-                if series_per_gpu(page) > 60 and "llm_cost_gpu_idle_usd_total{" in page:
+                lacking = [name for name in LATE if f"\n{name}{{" not in page]
+                if not lacking:
                     return page
                 time.sleep(0.5)
-    raise RuntimeError(f"the exporter does not show all there is:\n{page}")
-
-
-def _answer(handler: BaseHTTPRequestHandler) -> None:
-    send(handler, DOCUMENTS.get(handler.path, PAGE.read_bytes()))
+    raise RuntimeError(f"the exporter does not show {lacking}")

@@ -9,6 +9,7 @@ import http.client
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 BATCH_BYTES = 4 << 20
 HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf",
@@ -45,10 +46,15 @@ def labels(name: str, others: Mapping[str, str]) -> bytes:
 
 
 class Writer:
-    """Sends time series in large requests. Raises RuntimeError where one is refused."""
+    """Sends time series in large requests, one while the next is made.
+
+    Raises RuntimeError where one is refused.
+    """
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._sender = ThreadPoolExecutor(1)
+        self._sent: Future[None] | None = None
         self._parts: list[bytes] = []
         self._bytes = 0
         self.samples = 0
@@ -61,17 +67,27 @@ class Writer:
             self._bytes += len(whole)
             self.samples += len(samples) // _SAMPLE
             if self._bytes > BATCH_BYTES:
-                self._send()
-        if self._parts:
-            self._send()
+                self._hand_over()
+        self._hand_over()
+        self._wait()
 
     def close(self) -> None:
         """Hang up."""
+        self._sender.shutdown()
         self._connection.close()
 
-    def _send(self) -> None:
-        body = b"".join(self._parts)
-        self._parts, self._bytes = [], 0
+    def _hand_over(self) -> None:
+        parts, self._parts, self._bytes = self._parts, [], 0
+        if parts:
+            self._wait()
+            self._sent = self._sender.submit(self._send, parts)
+
+    def _wait(self) -> None:
+        if self._sent:
+            self._sent.result()
+
+    def _send(self, parts: Sequence[bytes]) -> None:
+        body = b"".join(parts)
         self._connection.request("POST", "/api/v1/write", _stored(body), HEADERS)
         answer = self._connection.getresponse()
         said = answer.read()
