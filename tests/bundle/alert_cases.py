@@ -59,7 +59,7 @@ def prove(case: Case, version: str, folder: Path) -> None:
 
 def resting_on(text: str) -> list[Group]:
     """The recording rules named in a text, and those that they rest on; rules only look back."""
-    groups = []
+    groups: list[Group] = []
     for group in reversed(RECORDING):
         rules: list[Rule] = []
         for rule in reversed(group.rules):

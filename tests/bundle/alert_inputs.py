@@ -13,21 +13,28 @@ OTHER = SCRAPE | {"instance": "10.0.0.2:9835", "pod": "inferometer-fghij"}  # an
 BARE = {"job": "inferometer", "instance": "10.0.0.1:9835"}  # without Kubernetes
 MODEL = {"cluster": "east", "namespace": "chat", "engine": "vllm", "model": "tiny"}
 TARGET = {**SCRAPE, **ENGINE}
-UP = series(c.SERVER_UP, "1x900", **ENGINE)
+
+
+def told(metric: Metric, values: str, *, scrape: Mapping[str, str] = SCRAPE, suffix: str = "",
+         **labels: str) -> Series:
+    """What the engine says of itself."""
+    return series(metric, values, scrape=scrape, suffix=suffix, **{**ENGINE, **labels})
+
+
+def histogram(metric: Metric, buckets: Mapping[str, str], *, scrape: Mapping[str, str] = SCRAPE,
+              **labels: str) -> tuple[Series, ...]:
+    """Values by upper bound; those of the last one are the count."""
+    return (*(told(metric, values, scrape=scrape, suffix="_bucket", **{**labels, "le": bound})
+              for bound, values in buckets.items()),
+            told(metric, buckets["+Inf"], scrape=scrape, suffix="_count", **labels))
 
 
 def observed(metric: Metric, seconds: float, per_minute: float = 60, *, values: str = "",
              scrape: Mapping[str, str] = SCRAPE, **labels: str) -> tuple[Series, ...]:
     """A histogram of requests that all took between half of `seconds` and `seconds`."""
     counted = values or growing(per_minute, 240)
-    none = "0x240"
-    own = {**ENGINE, **labels}
-    return (
-        series(metric, none, suffix="_bucket", le=f"{seconds / 2}", scrape=scrape, **own),
-        series(metric, counted, suffix="_bucket", le=f"{seconds}", scrape=scrape, **own),
-        series(metric, counted, suffix="_bucket", le="+Inf", scrape=scrape, **own),
-        series(metric, counted, suffix="_count", scrape=scrape, **own),
-    )
+    buckets = {f"{seconds / 2}": "0x240", f"{seconds}": counted, "+Inf": counted}
+    return histogram(metric, buckets, scrape=scrape, **labels)
 
 
 def requests(outcome: str, values: str, *, scrape: Mapping[str, str] = SCRAPE,
@@ -35,11 +42,14 @@ def requests(outcome: str, values: str, *, scrape: Mapping[str, str] = SCRAPE,
     """Requests that ended."""
     reason = {"success": "stop", "error": "engine_error", "rejected": "queue_requests",
               "invalid": "http_4xx", "abort": "abort"}[outcome]
-    return series(c.SERVER_REQUESTS, values, scrape=scrape,
-                  **ENGINE, outcome=outcome, reason=reason, **labels)
+    return told(c.SERVER_REQUESTS, values, scrape=scrape,
+                **{**labels, "outcome": outcome, "reason": reason})
 
 
 def override(metric: Metric, limit: str, values: str, *, scrape: Mapping[str, str] = SCRAPE,
              model: str = "tiny") -> Series:
     """A limit as an exporter publishes it; no model: for all."""
     return series(metric, values, scrape=scrape, limit=limit, model=model)
+
+
+UP = told(c.SERVER_UP, "1x900")

@@ -13,10 +13,10 @@ from tests.bundle.alert_inputs import MODEL, OTHER, UP, observed, override, requ
 from tests.bundle.promtool import VERSIONS, Series
 
 
-def load(failed: str = "0+5x60", seconds: float = 2.5, **labels: str) -> tuple[Series, ...]:
+def load(failed: str = "0+5x60", seconds: float = 2.5, engine: str = "vllm") -> tuple[Series, ...]:
     """Five of a hundred requests fail, and all are slow."""
     return (UP, requests("success", "0+95x60"), requests("error", failed),
-            *observed(c.SERVER_DURATION, seconds, **labels))
+            *observed(c.SERVER_DURATION, seconds, engine=engine))
 
 
 def degraded(ratio: str = "5%") -> Said:

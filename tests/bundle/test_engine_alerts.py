@@ -19,17 +19,17 @@ from alerts.engines import (
 from inferometer import catalogue as c
 from recording_rules.requests import RATE, RATE_HOUR
 from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import BARE, ENGINE, MODEL, OTHER, TARGET, UP, requests
-from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series
+from tests.bundle.alert_inputs import BARE, ENGINE, MODEL, OTHER, TARGET, UP, requests, told
+from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector
 
-up = partial(series, c.SERVER_UP, **ENGINE)
-running = partial(series, c.SERVER_RUNNING, **ENGINE)
-waiting = partial(series, c.SERVER_WAITING, **ENGINE)
-progress = partial(series, c.SERVER_LAST_PROGRESS, **ENGINE)
-read = partial(series, c.SERVER_LAST_SCRAPE, **ENGINE)
-started = partial(series, c.SERVER_START, **ENGINE)
+up = partial(told, c.SERVER_UP)
+running = partial(told, c.SERVER_RUNNING)
+waiting = partial(told, c.SERVER_WAITING)
+progress = partial(told, c.SERVER_LAST_PROGRESS)
+read = partial(told, c.SERVER_LAST_SCRAPE)
+started = partial(told, c.SERVER_START)
 READ = read("0+60x200")
-NEVER_READ = {"target": "chat", "engine": "unknown", "model": ""}
+NEVER_READ = up("0x60", engine="unknown", model="")
 GONE = Said(MODEL, "tiny on vllm: no replica's page can be read, or all have vanished with "
                    "requests at work.")
 DOWN = Said(TARGET, "chat (tiny on vllm): the exporter cannot read its page; the exporter's log "
@@ -69,7 +69,7 @@ CASES = (
     Case("one of two replicas is down", MODEL_DOWN, (up("1x60"), up("0x60", scrape=OTHER))),
     Case("a restart of eight minutes", MODEL_DOWN, (up("1x5 0x7 1x60"),), at=16),
     Case("an engine that has never answered starts", MODEL_DOWN,
-         (series(c.SERVER_UP, "0x60", **NEVER_READ),)),
+         (NEVER_READ,)),
     Case("its pods have died, requests at work", MODEL_DOWN, (
         up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 _x60")), (GONE,), at=22),
     Case("it was taken away without work", MODEL_DOWN, (
@@ -80,13 +80,13 @@ CASES = (
     Case("the exporter is down", MODEL_DOWN, (
         up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 0x60"))),
     Case("one of several models that a server serves", MODEL_DOWN, (
-        series(c.SERVER_UP, "1x60", **ENGINE | {"model": ""}), running("3x60"))),
+        up("1x60", model=""), running("3x60"))),
     Case("no engine at all", MODEL_DOWN, ()),
 
     Case("its page cannot be read", ENGINE_DOWN, (up("0x60"), up("1x60", scrape=OTHER)), (DOWN,)),
     Case("it answers", ENGINE_DOWN, (up("1x60"),)),
     Case("it restarts", ENGINE_DOWN, (up("1x5 0x5 1x60"),), at=12),
-    Case("its page was never read", ENGINE_DOWN, (series(c.SERVER_UP, "0x60", **NEVER_READ),), (
+    Case("its page was never read", ENGINE_DOWN, (NEVER_READ,), (
         Said({**SCRAPE, "target": "chat", "engine": "unknown"},
              DOWN.description.replace("tiny on vllm", "A model without a name on unknown")),)),
     Case("no labels of Kubernetes", ENGINE_DOWN, (up("0x60", scrape=BARE),),

@@ -16,8 +16,8 @@ from alerts.errors import (
 from inferometer import catalogue as c
 from recording_rules.requests import FAILED_RATE, JUDGED_RATE
 from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, override, requests
-from tests.bundle.promtool import VERSIONS, Series, selector, series
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, override, requests, told
+from tests.bundle.promtool import VERSIONS, Series, selector
 
 
 def load(good: str, failed: str, outcome: str = "error") -> tuple[Series, ...]:
@@ -50,8 +50,10 @@ def invalid(ratio: str, limit: str = "20%") -> Said:
 FAST, SLOW = "an hour or six", "one day or three"
 CASES = (
     Case("two of a hundred fail", REQUESTS_FAILING, load("0+98x60", "0+2x60"), (failing("2%"),)),
-    Case("two of a hundred are turned away", REQUESTS_FAILING,
-         load("0+98x60", "0+2x60", "rejected"), (failing("2%"),)),
+    Case("two of a hundred are turned away", REQUESTS_FAILING, (
+        *load("0+98x60", "0+2x60", "rejected"), requests("error", "0x60")), (failing("2%"),)),
+    Case("the engine counts only whom it turns away", REQUESTS_FAILING,
+         load("0+98x60", "0+2x60", "rejected")),
     Case("one of a hundred fails", REQUESTS_FAILING, load("0+99x60", "0+1x60")),
     Case("callers leave and make mistakes", REQUESTS_FAILING, (
         *load("0+100x60", "0x60"), requests("abort", "0+50x60"), requests("invalid", "0+50x60"))),
@@ -83,7 +85,7 @@ CASES = (
     Case("the override's exporter is gone", REQUESTS_FAILING, (
         *load("0+98x60", "0+2x60"), override(c.LIMIT_RATIO, "error", "0.05x9 _x60"))),
     Case("no labels of Kubernetes", REQUESTS_FAILING, (
-        series(c.SERVER_UP, "1x60", scrape=BARE, target="chat", engine="vllm", model="tiny"),
+        told(c.SERVER_UP, "1x60", scrape=BARE),
         requests("success", "0+98x60", scrape=BARE), requests("error", "0+2x60", scrape=BARE)),
         (Said({"engine": "vllm", "model": "tiny"}, failing("2%").description),)),
 

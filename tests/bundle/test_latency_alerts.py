@@ -12,8 +12,8 @@ from alerts.latency import FIRST_TOKEN_SLOW
 from inferometer import catalogue as c
 from recording_rules.latency import COUNT, QUANTILES
 from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import BARE, ENGINE, MODEL, OTHER, UP, observed, override
-from tests.bundle.promtool import VERSIONS, selector, series
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, observed, override, requests, told
+from tests.bundle.promtool import VERSIONS, selector
 
 # Alert, histogram, seconds that are too many, seconds that are not, and what it then says.
 EACH = (
@@ -38,6 +38,7 @@ EACH = (
      "waiting in the queue takes at least 1.17s for the slowest 5 % of requests, over the limit of "
      "1s"),
 )
+up = partial(told, c.SERVER_UP)
 first_token = partial(observed, c.SERVER_TTFT)
 first_token_limit = partial(override, c.LIMIT_SECONDS, "time_to_first_token_p95")
 
@@ -55,9 +56,8 @@ CASES = (
       for alert, metric, seconds, _, text in EACH),
     *(Case("it is at the limit", alert, (UP, *observed(metric, seconds)))
       for alert, metric, _, seconds, _ in EACH),
-    *(Case("there is no traffic", alert, (UP, *observed(metric, seconds, 0)))
-      for alert, metric, seconds, _, _ in EACH),
-    *(Case("it has no such histogram", alert, (UP,)) for alert, *_ in EACH),
+    Case("there is no traffic", FIRST_TOKEN_SLOW, (UP, *first_token(0.6, 0))),
+    Case("the engine has no such histogram", FIRST_TOKEN_SLOW, (UP,)),
     Case("three requests in five minutes", FIRST_TOKEN_SLOW, (UP, *first_token(9.0, 0.6))),
     Case("traffic that has just come up to the least", FIRST_TOKEN_SLOW,
          (UP, *first_token(0.6, 4.1)), (slow(),)),
@@ -69,7 +69,7 @@ CASES = (
     Case("counters start again", FIRST_TOKEN_SLOW, (UP, *first_token(
         0.6, values="0+60x14 0+60x30")), (slow(),)),
     Case("the engine is away for three minutes", FIRST_TOKEN_SLOW, (
-        series(c.SERVER_UP, "1x20 0x2 1x30", **ENGINE),
+        up("1x20 0x2 1x30"),
         *first_token(0.6, values="0+60x20 _x3 0+60x30")), (slow(),), at=32),
     Case("two replicas, one of them slow", FIRST_TOKEN_SLOW, (
         UP, *first_token(0.6), *first_token(0.6, 0, scrape=OTHER)), (slow(),)),
@@ -78,17 +78,17 @@ CASES = (
     Case("replicas with different bounds", FIRST_TOKEN_SLOW, (
         UP, *first_token(0.6), *first_token(0.7, scrape=OTHER))),
     Case("the same model on another engine is well", FIRST_TOKEN_SLOW, (
-        UP, *first_token(0.6), series(c.SERVER_UP, "1x60", **ENGINE | {"engine": "sglang"}),
+        UP, *first_token(0.6), up("1x60", engine="sglang"),
         *first_token(0.4, engine="sglang")), (slow(),)),
     Case("no labels of Kubernetes", FIRST_TOKEN_SLOW, (
-        series(c.SERVER_UP, "1x60", scrape=BARE, **ENGINE), *first_token(0.6, scrape=BARE)),
+        up("1x60", scrape=BARE), *first_token(0.6, scrape=BARE)),
         (Said({"engine": "vllm", "model": "tiny"}, slow().description),)),
     Case("the engine does not name its model", FIRST_TOKEN_SLOW, (
-        series(c.SERVER_UP, "1x60", **ENGINE | {"model": ""}), *first_token(0.6, model="")),
+        up("1x60", model=""), *first_token(0.6, model="")),
         (slow(who="A model without a name on vllm", model=""),)),
     Case("one of several models that a server serves", FIRST_TOKEN_SLOW, (
-        series(c.SERVER_UP, "1x60", **ENGINE | {"model": ""}), *first_token(0.6),
-        series(c.SERVER_REQUESTS, "0+60x60", **ENGINE, outcome="success", reason="stop")),
+        up("1x60", model=""), *first_token(0.6),
+        requests("success", "0+60x60")),
         (slow(),)),
     Case("the model may take longer", FIRST_TOKEN_SLOW, (
         UP, *first_token(0.6), first_token_limit("1x60"))),

@@ -10,12 +10,12 @@ import pytest
 from alerts.saturation import KV_CACHE_FULL, QUEUE_GROWING, REQUESTS_PREEMPTED
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import ENGINE, MODEL, OTHER, UP, override, requests
-from tests.bundle.promtool import VERSIONS, series
+from tests.bundle.alert_inputs import MODEL, OTHER, UP, override, requests, told
+from tests.bundle.promtool import VERSIONS
 
-waiting = partial(series, c.SERVER_WAITING, **ENGINE)
-cache = partial(series, c.SERVER_KV_USAGE, **ENGINE)
-preempted = partial(series, c.SERVER_PREEMPTIONS, **ENGINE)
+waiting = partial(told, c.SERVER_WAITING)
+cache = partial(told, c.SERVER_KV_USAGE)
+preempted = partial(told, c.SERVER_PREEMPTIONS)
 finished = partial(requests, "success")
 
 

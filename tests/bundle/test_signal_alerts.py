@@ -10,10 +10,10 @@ import pytest
 from alerts.signals import BOUNDS_MIXED, FAMILIES_UNKNOWN, SIGNAL_LOST
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import ENGINE, MODEL, OTHER, UP, observed, requests
+from tests.bundle.alert_inputs import MODEL, OTHER, UP, observed, requests, told
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, series
 
-info = partial(series, c.SERVER_SIGNAL, **ENGINE)
+info = partial(told, c.SERVER_SIGNAL)
 unknown = partial(series, c.UNKNOWN_FAMILIES, target="chat", engine="vllm")
 finished = partial(requests, "success")
 BUSY = finished("0+100x200")
