@@ -55,14 +55,13 @@ def in_order(groups: Iterable[Group]) -> Sequence[Step]:
 def fill(server: Server, fleet: Fleet, hours: int, steps: Iterable[Step]) -> Day:
     """Write so many hours from `BEGIN` on."""
     day, seen = Day(BEGIN), set[bytes]()
-    writer = Writer(server.process.port)
-    for _ in range(hours):
-        begin, day.end = day.end, day.end + HOUR
-        writer.write(_raw(fleet, begin, day.end, day))
-        for step in steps:
-            writer.write(_recorded(server, step, begin, day, seen))
-    writer.close()
-    day.samples = writer.samples
+    with Writer(server.process.port) as writer:
+        for _ in range(hours):
+            begin, day.end = day.end, day.end + HOUR
+            writer.write(_raw(fleet, begin, day.end, day))
+            for step in steps:
+                writer.write(_recorded(server, step, begin, day, seen))
+        day.samples = writer.samples
     return day
 
 

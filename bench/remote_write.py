@@ -71,8 +71,10 @@ class Writer:
         self._hand_over()
         self._wait()
 
-    def close(self) -> None:
-        """Hang up."""
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._sender.shutdown()
         self._connection.close()
 

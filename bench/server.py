@@ -60,12 +60,9 @@ class Server:
             time.sleep(1.0)
             quiet = quiet + 1 if self.process.cpu_seconds() - before < 0.05 else 0
 
-    def own(self, name: str) -> float:
-        """The sum of a family of the server's own page."""
-        self._connection.request("GET", "/metrics")
-        lines = self._connection.getresponse().read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines
-                   if line.startswith((f"{name} ", f"{name}{{")))
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
     def _ask(self, what: str, query: Mapping[str, str]) -> Answer:
         began, before = time.perf_counter(), self.process.cpu_seconds()
@@ -100,7 +97,8 @@ def prometheus(folder: Path) -> Iterator[Server]:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Prometheus is not ready: {folder / 'prometheus.log'}")
             time.sleep(0.1)
-        yield server
+        with contextlib.closing(server):
+            yield server
 
 
 def _is_ready(port: int) -> bool:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -17,15 +18,23 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench import boards
+from bench.backfill import Day, Step, fill, in_order
+from bench.dashboards import RULES, quantiles_off, rounds, why
+from bench.fleet import BEGIN, GPUS_A_NODE, Fleet
 from bench.gpus import HERD, percentile, series_per_gpu
 from bench.process import ROOT, free_port, serving
 from bench.prometheus import WANTED, Native
+from bench.remote_write import Instants, Writer, labels
 from bench.report import Figure, table
 from bench.scraper import ACCEPT, Scraper, volley
+from bench.server import Server, prometheus
 from bench.vllm import PAGE, Page
+from dashboards import rendered
+from recording_rules.model import Group, Rule
 from tests.exporter.support import Engine, send
 
-QUICK_SECONDS = 400
+QUICK_SECONDS = 500
 
 
 def shape(page: str) -> list[str]:
@@ -150,6 +159,107 @@ def counts(page: str) -> dict[str, float]:
 def test_what_the_rival_says_anew_is_on_the_page() -> None:
     families = {family.name for family in text_string_to_metric_families(PAGE.read_text())}
     assert families >= WANTED
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Fleet, Day]]:
+    """A fleet of two nodes, two hours of it in a real Prometheus, and what its rules record."""
+    with prometheus(tmp_path_factory.mktemp("fleet")) as server:
+        fleet = Fleet.of(2)
+        yield server, fleet, fill(server, fleet, 2, RULES)
+
+
+def test_what_is_written_is_what_prometheus_has(tmp_path: Path) -> None:
+    with prometheus(tmp_path) as server, Writer(server.process.port) as writer:
+        writer.write((labels("written", {"nth": str(nth), "none": ""}),
+                      Instants([BEGIN, BEGIN + 30]).samples([nth / 3, -1e300]))
+                     for nth in range(3))
+        answer = server.over("written", BEGIN, BEGIN + 30, 30)
+    assert writer.samples == 6
+    assert [(one["metric"], one["values"]) for one in answer.result] == [
+        ({"__name__": "written", "nth": str(nth)},
+         [[BEGIN, repr(nth / 3 if nth % 3 else nth // 3)], [BEGIN + 30, "-1e+300"]])
+        for nth in range(3)]
+    assert answer.samples == 6
+
+
+def test_what_prometheus_refuses_is_an_error(tmp_path: Path) -> None:
+    with prometheus(tmp_path) as server, Writer(server.process.port) as writer:
+        with pytest.raises(RuntimeError, match="answered 400"):
+            writer.write([(labels("old", {}), Instants([BEGIN + late]).samples([1.0]))
+                          for late in (7200, 0)])
+        refused = server.instant("rate(nothing)", BEGIN)
+    assert "expected type range vector" in refused.error
+
+
+def test_rules_come_after_those_whose_results_they_read() -> None:
+    def rule(name: str, expr: str) -> Rule:
+        return Rule(name, expr, (), "")
+
+    whole, part, raw = rule("a:b:c", "sum(a:b:part)"), rule("a:b:part", "a:b:raw + 1"), rule(
+        "a:b:raw", "raw")
+    steps = in_order([Group("second", (whole, part), "2m"), Group("first", (raw,))])
+    assert steps == [Step(raw, 60), Step(part, 120), Step(whole, 120)]
+
+
+def test_the_fleet_is_whole_in_both_vocabularies(small: tuple[Server, Fleet, Day]) -> None:
+    server, fleet, day = small
+    for job, series in day.raw.items():
+        assert server.number(f'count({{job="{job}"}})', day.end) == series
+    for query, count in (("count(count by (uuid) (gpu_up))", fleet.nodes * GPUS_A_NODE),
+                         ("count(DCGM_FI_DEV_GPU_UTIL)", fleet.nodes * GPUS_A_NODE),
+                         ("sum(llm_server_up)", fleet.nodes), ("count(up == 1)", 3 * fleet.nodes),
+                         ("count by (limit) (inferometer_limit_ratio)", 1)):
+        assert server.number(query, day.end) == count, query
+    ours, theirs = (server.number(f"sum(rate({name}[10m]))", day.end) for name in (
+        "llm_server_output_tokens_total", "vllm:generation_tokens_total"))
+    assert ours == theirs > 0
+
+
+def test_what_is_backfilled_is_what_the_rules_give(small: tuple[Server, Fleet, Day]) -> None:
+    server, _, day = small
+    assert quantiles_off(server, day) == {"5m": 0.0, "1h": 0.0}
+    for step in RULES:
+        now = {str(sorted(one["metric"].items())): one["value"][1]
+               for one in server.instant(step.rule.expr, day.end).result}
+        assert len(now) <= day.recorded[step.rule.name], step.rule.name
+    assert all(server.number(f"absent({name})", day.end) == 0 or step_is_seldom(name)
+               for name in day.recorded)
+
+
+def step_is_seldom(name: str) -> bool:
+    return any(step.seconds > 60 for step in RULES if step.rule.name == name)
+
+
+def test_every_question_is_understood_and_what_is_empty_explained(
+        small: tuple[Server, Fleet, Day], tmp_path: Path) -> None:
+    server, _, day = small
+    for uid, document in rendered().items():
+        (tmp_path / f"{uid}.json").write_text(json.dumps(document))
+    asked = [*boards.theirs(2), *boards.ours(2, tmp_path)]
+    assert not [query for query in asked if "$" in query.expr]
+    by_board = rounds(server, asked, day, 1)
+    assert {"vllm-main/vllm_overview", "tgi/tgi_grafana", "inferometer-fleet",
+            "inferometer-gpu"} < set(by_board)
+    for name, board in by_board.items():
+        assert not board.failing, [(one.query, one.last.error) for one in board.failing]
+        if name.startswith("inferometer-"):
+            assert not [one.query for one in board.empty if not why(one.query)]
+    assert not by_board["dcgm-exporter/dcgm-exporter-dashboard"].empty
+    assert not by_board["vllm-0.33.0/grafana"].empty
+    assert len(by_board["tgi/tgi_grafana"].empty) == len(by_board["tgi/tgi_grafana"].seen)
+    wide = by_board["vllm-0.33.0/performance_statistics"].samples
+    assert wide > 10 * by_board["vllm-0.33.0/query_statistics"].samples > 0
+
+
+def test_variables_are_replaced_as_grafana_would() -> None:
+    expr = ('rate(a{m=~"$x", n="$model_name", le="${ttft_slo}"}[$__rate_interval]) '
+            'or b{c=~"[[y]]", d=~"${z:regex}"}[$__range] or c[$__interval]')
+    panel = {"title": "p", "targets": [{"expr": expr, "instant": True}, {"expr": ""}]}
+    asked = list(boards.queries("b", {"panels": [{"panels": [panel]}]}, 24))
+    assert asked == [boards.Query("b", "p", (
+        'rate(a{m=~".*", n="model-a", le="1.0"}[120s]) '
+        'or b{c=~".*", d=~".*"}[24h] or c[60s]'), True)]
 
 
 @pytest.mark.heavy
