@@ -54,9 +54,9 @@ FULL = (Said({**SCOPE, "gpu": "0"}, "GPU GPU-a on node-1: 99% of its memory is i
              "limit of 98%."),)
 
 
-def memory(used: str, **labels: str) -> tuple[Series, ...]:
-    return (BUILD, info(), of(c.GPU_MEMORY_USED, used, **labels),
-            of(c.GPU_MEMORY_TOTAL, "100x60", **labels))
+def memory(used: str, mig: str = "") -> tuple[Series, ...]:
+    return (BUILD, info(), of(c.GPU_MEMORY_USED, used, mig=mig),
+            of(c.GPU_MEMORY_TOTAL, "100x60", mig=mig))
 
 
 def busy(seconds: float, minutes: int = 120) -> tuple[Series, ...]:
