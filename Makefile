@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTEST := TOOLS=$(TOOLS) $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check golden clean
+.PHONY: help run test test-all check bundle golden clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,9 +22,13 @@ test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tes
 test-all: test browser ## With a browser, the real vLLM and the long fault loop, one after the other
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
-check: $(VENV)/installed-dev ## Lint and types
+check: $(VENV)/installed-dev ## Lint, types, and what is generated is fresh
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m deploy.build --check
+
+bundle: $(VENV)/installed-dev ## Rules, alerts, boards and metrics.md into deploy/generated/ (ARGS="--help")
+	$(BIN)/python -m deploy.build $(ARGS)
 
 golden: $(VENV)/installed-dev ## Record the golden pages and the matrix anew; read the difference
 	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py \
@@ -35,7 +39,7 @@ browser: ## Debian's chromium, where it is missing
 	bash tests/tools/debian.sh $(TOOLS) chromium
 
 .PHONY: tools
-tools: ## promtool of two releases, gcc, openssl
+tools: ## Prometheus and Alertmanager of two releases, gcc, openssl
 	bash tests/tools/debian.sh $(TOOLS)
 
 .PHONY: bench
