@@ -18,7 +18,7 @@ class Rule:
     expr: str
     labels: tuple[str, ...]
     help: str
-    fixed: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return self.name
