@@ -6,18 +6,24 @@ that every alert can fire and can be silent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote_plus
 
 import alerts
 import recording_rules
 from alerts.model import Alert, AlertGroup
+from deploy.bundle import assembled
+from deploy.rules import alerting
+from deploy.settings import Settings
 from recording_rules.model import Group, Rule
 from tests.bundle.promtool import Document, Series, check, documents
 
 RECORDING = (*recording_rules.GROUPS, *alerts.RECORDING_GROUPS)
+_BOARDS = assembled().boards
+_CHOSEN = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\|\s*urlquery\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,18 @@ class Case:
 
 def prove(case: Case, version: str, folder: Path) -> None:
     """Raise AssertionError unless the alert says exactly what the case expects."""
+    group, = alert_documents((AlertGroup("alert", (case.alert,)),))
+    annotations = group["rules"][0]["annotations"]
     said = [{"exp_labels": {**labels(case.alert), **said.labels},
-             "exp_annotations": {"summary": case.alert.summary, "description": said.description}}
+             "exp_annotations": {**annotations, "description": said.description,
+                                 "dashboard_url": _filled(annotations["dashboard_url"], said)}}
             for said in case.says]
     interval = f"{case.step}m"
     test = {"interval": interval, "name": str(case), "input_series": list(case.inputs),
             "alert_rule_test": [{"eval_time": f"{case.at}m", "alertname": case.alert.name,
                                  "exp_alerts": said}]}
-    group = AlertGroup("alert", (case.alert,))
     rules = documents(resting_on(f"{case.alert.expr} {case.alert.description}"))
-    check(version, folder, (*rules, *alert_documents((group,))), [test], interval)
+    check(version, folder, (*rules, group), [test], interval)
 
 
 def resting_on(text: str) -> list[Group]:
@@ -77,14 +85,11 @@ def labels(alert: Alert) -> Mapping[str, str]:
 
 
 def alert_documents(groups: Iterable[AlertGroup]) -> list[Document]:
-    """Alerts as a rule file has them."""
-    return [{"name": group.name, "interval": group.interval,
-             "rules": [_document(alert) for alert in group.alerts]} for group in groups]
+    """Alerts as the rule file has them."""
+    found: list[Document] = alerting(groups, _BOARDS, Settings())["groups"]
+    return found
 
 
-def _document(alert: Alert) -> dict[str, Any]:
-    return {
-        "alert": alert.name, "expr": alert.expr, "for": alert.hold,
-        "keep_firing_for": alert.keep_firing, "labels": labels(alert),
-        "annotations": {"summary": alert.summary, "description": alert.description},
-    }
+def _filled(link: str, said: Said) -> str:
+    """The link to a board, narrowed to what the alert is about."""
+    return _CHOSEN.sub(lambda label: quote_plus(said.labels.get(label[1], "")), link)
