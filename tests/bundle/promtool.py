@@ -46,8 +46,8 @@ def documents(groups: Iterable[Group]) -> list[Document]:
     } for group in groups]
 
 
-def series(metric: Metric, values: str, *, scrape: Mapping[str, str] = SCRAPE, suffix: str = "",
-           **labels: str) -> Series:
+def series(metric: Metric, values: str, /, *, scrape: Mapping[str, str] = SCRAPE,
+           suffix: str = "", **labels: str) -> Series:
     """One input series as a scrape with `honor_labels: false` delivers it.
 
     `values` is in promtool's notation. Labels must be the family's own; `le` goes with `_bucket`.
