@@ -27,10 +27,9 @@ def known_seconds(rate: Rule) -> str:
     return f"clamp_max(count_over_time({rate}[{HOUR}:1m]), 60) * 60"
 
 
-def hour(name: str, rate: Rule) -> Rule:
-    """What the rate came to over the hour up to now, of which every whole hour is read again."""
-    return Rule(name, f"avg_over_time({rate}[{HOUR}]) * {known_seconds(rate)}", rate.labels,
-                rate.help.replace(", in USD per second", " over the hour up to now, in USD"))
+def over_hour(rate: Rule) -> str:
+    """What the rate came to over the hour up to now; the whole hours of it are read again."""
+    return f"avg_over_time({rate}[{HOUR}]) * {known_seconds(rate)}"
 
 
 def since(period: str, level: Iterable[str], whole: Rule, minute: str) -> str:

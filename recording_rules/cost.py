@@ -9,8 +9,8 @@ from recording_rules.calendar import (
     ELAPSED,
     MONTH_LENGTH,
     STARTS,
-    hour,
     known_seconds,
+    over_hour,
     since,
 )
 from recording_rules.model import Group, Rule
@@ -38,7 +38,7 @@ RATE = Rule(f"fleet:{_USD}:rate5m", _rate(CATEGORY, c.COST, _ACCOUNT), CATEGORY,
 TOTAL_RATE = Rule(f"fleet:{_ALL}:rate5m", f"sum {by(FLEET)} ({RATE})", FLEET,
                   "Money spent, in USD per second.")
 MODEL_RATE = Rule(f"model:{_USD}:rate5m", _rate(MODEL, c.COST, _ACCOUNT, _ATTRIBUTED), MODEL,
-                  "Money spent, in USD per second, by model where it is told apart.")
+                  "Money spent on the model, in USD per second, where it is told apart.")
 IDLE_RATE = Rule(
     "fleet:llm_cost_gpu_idle_usd:rate5m", _rate(FLEET, c.COST_IDLE, (*FLEET, c.UUID.name)), FLEET,
     "Money spent on GPUs while no kernel ran on them, in USD per second.")
@@ -48,8 +48,10 @@ IDLE_SHARE = Rule(
     f'({RATE}{{{c.CATEGORY.name}="gpu"}} > 0), 1)', FLEET,
     "Share of the GPUs' cost during which no kernel ran on them.")
 
-INCREASE_HOUR = hour(f"fleet:{_USD}:increase1h", RATE)
-MODEL_INCREASE_HOUR = hour(f"model:{_USD}:increase1h", MODEL_RATE)
+INCREASE_HOUR = Rule(f"fleet:{_USD}:increase1h", over_hour(RATE), CATEGORY,
+                     "Money spent over the hour up to now, by what it went to.")
+MODEL_INCREASE_HOUR = Rule(f"model:{_USD}:increase1h", over_hour(MODEL_RATE), MODEL,
+                           "Money spent on the model over the hour up to now.")
 KNOWN_HOUR = Rule(f"fleet:{_ALL}:known_seconds1h", known_seconds(TOTAL_RATE), FLEET,
                   "Seconds of the last hour for which it is known what was spent.")
 TODAY = Rule(f"fleet:{_ALL}:today", since("day", FLEET, INCREASE_HOUR, str(RATE)), FLEET,

@@ -242,3 +242,29 @@ def test_a_budget_is_what_is_said_now_or_else_was_said_within_a_day(
     assert said == {(cluster, "day"): usd for cluster, usd in (
         ("lowered", 50), ("lowered by another pod", 50), ("replicas disagree", 100),
         ("exporter gone", 100))}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("at", "month", "covered", "projected"), [
+    ("743h59m", {"reset": 31 * 86.4, "gap": 29 * 86.4}, {"reset": 1, "gap": 29 / 31},
+     {"reset": 31 * 86.4, "gap": 29 * 86.4}),
+    ("746h", {"reset": 7.2, "gap": 7.2}, {"reset": 1, "gap": 1},
+     {"reset": 28 * 86.4, "gap": 28 * 86.4}),
+], ids=["last minute", "next month"])
+def test_a_whole_month_is_what_its_counters_came_to(
+        version: str, tmp_path: Path, at: str, month: dict[str, float],
+        covered: dict[str, float], projected: dict[str, float]) -> None:
+    """January 1970, where promtool's time begins, and the first hours of February."""
+    day = 24 * 60
+    inputs = (
+        spent("reset", f"{growing(A_MINUTE, 12 * day)} {growing(A_MINUTE, 20 * day)}"),
+        spent("gap", f"{growing(A_MINUTE, 10 * day)} _x{2 * day} {growing(A_MINUTE, 20 * day)}"),
+    )
+    rules = (*STARTS.values(), cost.RATE, cost.TOTAL_RATE, cost.INCREASE_HOUR, cost.KNOWN_HOUR)
+    total = cost.MONTH.expr.replace(cost.MONTH_BY_CATEGORY.name, cost.MONTH_BY_CATEGORY.expr)
+    expected = {total: month, cost.MONTH_COVERED.expr: covered,
+                cost.PROJECTED.expr.replace(cost.MONTH.name, total): projected}
+    answers = ask(version, tmp_path, documents([Group("cost", rules)]), inputs, expected, at, "5m")
+    found = {query: {labels["cluster"]: value for labels, value in said}
+             for query, said in answers.items()}
+    assert found == {query: pytest.approx(usd, rel=0.01) for query, usd in expected.items()}
