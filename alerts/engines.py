@@ -15,9 +15,9 @@ from recording_rules.promql import MODEL, SCOPE, by, on
 from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
 
 RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
-NO_PROGRESS_SECONDS = 120  # no prompt takes that long until it counts
 SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer is chance
 
+_PROGRESS = c.SERVER_LAST_PROGRESS.name
 _TARGET = ("job", "instance", c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
 _KNOWN = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
@@ -42,7 +42,8 @@ MODEL_DOWN = Alert(
     summary="No replica of the model answers.",
     description=f"{MODEL_IN_WORDS}: no replica's page can be read, or all have vanished with "
                 "requests at work.",
-    board="throughput")
+    board="throughput", hold="9m",
+    because="It takes the place of alerts that hold 10 minutes, so it must come before them.")
 ENGINE_DOWN = Alert(
     "LLMEngineDown", ENGINE, "warning",
     f"{c.SERVER_UP.name} == 0",
@@ -52,13 +53,13 @@ ENGINE_DOWN = Alert(
     board="throughput")
 ENGINE_HUNG = Alert(
     "LLMEngineHung", ENGINE, "critical",
-    f"{c.SERVER_LAST_SCRAPE.name} - {c.SERVER_LAST_PROGRESS.name} > {NO_PROGRESS_SECONDS} "
+    f"{c.SERVER_LAST_SCRAPE.name} - ({_PROGRESS} == {_PROGRESS} offset 2m) "
     f"and {on((*SCOPE, *_TARGET))} ({_at_work(c.SERVER_RUNNING)} or {_at_work(c.SERVER_WAITING)})",
     summary="The engine has requests but makes no progress.",
     description=f"{_TARGET_IN_WORDS}: requests are there, but there has been no token for "
                 "{{ $value | humanizeDuration }}. It still answers, so nothing restarts it.",
     board="throughput", hold="5m",
-    because="Tokens come every few milliseconds; who waits for them has no other remedy.")
+    because="Tokens come every few milliseconds, and nothing else restarts what answers.")
 REPLICAS_LOST = Alert(
     "LLMReplicasLost", TRAFFIC, "warning",
     f"{EXPECTED} < {EXPECTED} offset 1h or ({EXPECTED} offset 1h unless {EXPECTED}) * 0",
@@ -69,7 +70,8 @@ ENGINE_RESTARTING = Alert(
     "LLMEngineRestarting", ENGINE, "warning", _RESTARTS,
     summary="The engine restarts again and again.",
     description=f"{_TARGET_IN_WORDS}: {{{{ $value | humanize }}}} restarts in an hour.",
-    board="throughput", hold="0m", because="It counts over an hour: nothing of it goes away by waiting.")
+    board="throughput", hold="0m",
+    because="It counts over an hour: nothing of it goes away by waiting.")
 ENGINE_RESTARTING_ALONE = Alert(
     "LLMEngineRestarting", ENGINE, "critical",
     f"{_RESTARTS} and {on(MODEL)} min_over_time({REPLICAS}[1h]) == 0",
