@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
 
 from alerts.model import HOLD, SEVERITIES, TEAMS, Alert
 from dashboards.model import PREFIX
@@ -20,6 +18,7 @@ from deploy import cardinality
 from deploy.bundle import Bundle
 from deploy.durations import milliseconds
 from deploy.expressions import Labels, Reading, read
+from deploy.places import Expression, expressions, matched
 from deploy.unused import UNUSED
 from deploy.vocabulary import FOREIGN, families, known
 from inferometer import catalogue as c
@@ -38,22 +37,9 @@ ALERT_NAME = re.compile(r"([A-Z]+[a-z0-9]+)+")  # as mixtool asks
 ENTRY = ("Meaning", "Impact", "Look at first", "Remedy")
 SENTENCE = re.compile(r"[A-Z0-9].*\.", re.DOTALL)
 
-_LABEL = re.compile(r"\$labels\.(\w+)")
-_QUERY = re.compile(r"(?:printf )?`([^`]*)`[^}]*\| query")
-_LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_OFFERED = re.compile(r"label_values\((.*), (\w+)\)")
 _ENTRY = re.compile(r"^## (\w+)$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _PART = re.compile(r"^\*\*([^*]+)\.\*\*", re.MULTILINE)
 _BOARD = re.compile(rf"/d/({PREFIX}-[\w-]+)")
-
-
-@dataclass(frozen=True)
-class Expression:
-    """An expression, where it stands, and the labels that are named of its series."""
-
-    where: str
-    expr: str
-    named: frozenset[str] = frozenset()
 
 
 class Proofs:
@@ -67,8 +53,8 @@ class Proofs:
         """What does not hold, a line each."""
         proofs = (
             self.names_and_labels, self.recorded_labels, self.everything_is_used, self.events,
-            self.groups, self.recorded_names, self.alerts, self.runbook, self.boards,
-            self.budgets,
+            self.groups, self.recorded_names, self.alerts, self.runbook, self.routing,
+            self.boards, self.budgets,
         )
         return [finding for proof in proofs for finding in proof()]
 
@@ -145,6 +131,21 @@ class Proofs:
             if tuple(_PART.findall(entry)) != ENTRY:
                 yield f"runbook, {name}: its parts are not {', '.join(ENTRY)}"
 
+    def routing(self) -> Iterator[str]:
+        """Routes and inhibitions name labels and values that alerts have."""
+        of_alerts = {
+            "alertname": {alert.name for alert in self.bundle.alerts},
+            "severity": {*SEVERITIES},
+            "subject": {alert.subject.name for alert in self.bundle.alerts},
+            "team": {*TEAMS},
+        }
+        scopes = {label for alert in self.bundle.alerts for label in alert.subject.scope}
+        for label, values in sorted({*matched(self.bundle.routing)}):
+            if label not in of_alerts.keys() | scopes:
+                yield f"routing: alerts have no label {label}"
+            for value in sorted({*values} - of_alerts.get(label, {*values})):
+                yield f"routing: {label} is never {value}"
+
     def boards(self) -> Iterator[str]:
         """Boards have uid and title, and links lead to boards there are."""
         for uid, board in self.bundle.boards.items():
@@ -194,38 +195,6 @@ class Proofs:
     @cached_property
     def _cache(self) -> dict[str, Reading]:
         return {}
-
-
-def expressions(bundle: Bundle) -> Iterator[Expression]:
-    """Every expression of rules, alerts, their descriptions, and boards."""
-    for rule in bundle.rules:
-        yield Expression(rule.name, rule.expr)
-    for alert in bundle.alerts:
-        where = f"{alert} ({alert.severity})"
-        yield Expression(where, alert.expr, frozenset(_LABEL.findall(alert.description)))
-        for query in _QUERY.findall(alert.description):
-            yield Expression(f"{where}, description", query.replace("%q", '""'))
-    for uid, board in bundle.boards.items():
-        yield from _of_board(f"board {uid}", board)
-
-
-def _of_board(where: str, found: Any) -> Iterator[Expression]:
-    """Queries of panels and annotations, and what variables offer, however deep."""
-    if isinstance(found, list):
-        for each in found:
-            yield from _of_board(where, each)
-    if not isinstance(found, Mapping):
-        return
-    titled = f"{where}, {found['title']}" if found.get("title") and "panels" not in found else where
-    if "expr" in found:
-        legends = " ".join(str(found.get(key, "")) for key in
-                           ("legendFormat", "titleFormat"))
-        yield Expression(titled, found["expr"], frozenset(_LEGEND.findall(legends)))
-    elif offered := _OFFERED.fullmatch(str(found.get("query", ""))):
-        yield Expression(f"{titled}, variable {found['name']}", offered[1],
-                         frozenset({offered[2]}))
-    for value in found.values():
-        yield from _of_board(titled, value)
 
 
 def _repeated(kind: str, names: Iterable[str]) -> Iterator[str]:

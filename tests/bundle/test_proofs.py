@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,12 @@ EVENT = Alert(
     description="{{ $labels.uuid }} broke.", board="latency", hold="0m", because="It happened.")
 ENTRY = "\n".join(f"**{part}.** So it is." for part in prove.ENTRY)
 RUNBOOK = f"# Runbook\n\n## LLMQueueLong\n{ENTRY}\n## GPUXid\n\n{ENTRY}\n"
+ROUTING = {
+    "route": {"receiver": "all", "group_by": ["alertname", "model"], "routes": [
+        {"receiver": "all", "matchers": ['alertname=~"LLMQueueLong|GPUXid"', 'team = "serving"']}]},
+    "inhibit_rules": [{"source_matchers": ['severity="critical"'],
+                       "target_matchers": ['subject="gpu"'], "equal": ["subject", "uuid"]}],
+}
 MODEL_VARIABLE = {"name": "model", "query": f"label_values({RULE}, model)"}
 
 
@@ -43,7 +50,7 @@ def bundle(*rules: Rule, alerts: tuple[Alert, ...] = (ALERT, EVENT),
            runbook: str = RUNBOOK,
            **board_changes: Any) -> Bundle:
     return Bundle(
-        metrics, (Group("waiting", (RULE, *rules)),), (AlertGroup("queues", alerts),), {},
+        metrics, (Group("waiting", (RULE, *rules)),), (AlertGroup("queues", alerts),), ROUTING,
         {"inferometer-latency": board(**board_changes)}, runbook)
 
 
@@ -55,6 +62,11 @@ def alert(of: Alert = ALERT, **changes: Any) -> Bundle:
 def rule(expr: str, labels: tuple[str, ...] = MODEL, name: str = "model:other:sum",
          text: str = "It is so.", fixed: dict[str, str] | None = None) -> Bundle:
     return bundle(Rule(name, expr, labels, text, fixed or {}))
+
+
+def routed(old: str, new: str) -> Bundle:
+    assert old in json.dumps(ROUTING)
+    return replace(bundle(), routing=json.loads(json.dumps(ROUTING).replace(old, new)))
 
 
 def test_all_that_is_proven_holds_of_the_bundle() -> None:
@@ -168,6 +180,15 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
     "a runbook entry knows no remedy": (
         lambda: bundle(runbook=RUNBOOK.replace("**Remedy.**", "", 1)),
         "runbook, LLMQueueLong: its parts are not Meaning, Impact, Look at first, Remedy"),
+    "a route is of an alert there is not": (
+        lambda: routed("LLMQueueLong|GPUXid", "LLMQueueLong|LLMOld"),
+        "routing: alertname is never LLMOld"),
+    "an inhibition is by a severity there is not": (
+        lambda: routed("critical", "page"), "routing: severity is never page"),
+    "an inhibition asks for equality in a label no alert has": (
+        lambda: routed("uuid", "gpu_uuid"), "routing: alerts have no label gpu_uuid"),
+    "notifications are grouped by a label no alert has": (
+        lambda: routed("model", "model_name"), "routing: alerts have no label model_name"),
     "a board has no title": (lambda: bundle(title=""), "board inferometer-latency: uid"),
     "a board goes by another uid": (lambda: bundle(uid="latency"), "uid 'latency'"),
     "a board links to none": (lambda: bundle(links=[{"url": "/d/inferometer-rag?x=1"}]),
