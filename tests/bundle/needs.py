@@ -34,6 +34,8 @@ class Needs:
         for rule in rules:
             self._rules.setdefault(rule.name, []).append(rule)
         self._parsed: dict[str, Any] = {}
+        self._known: dict[tuple[str, str, str], Answer] = {}
+        self._names: dict[str, set[str]] = {}
 
     def answered(self, expr: str, cluster: Cluster) -> Answer:
         """Whether the query has an answer in a cluster under load in which nothing is wrong."""
@@ -41,7 +43,9 @@ class Needs:
 
     def scraped(self, expr: str) -> set[str]:
         """The names of scraped series that the query comes down to."""
-        return self._scraped(self._parse(expr))
+        if expr not in self._names:
+            self._names[expr] = self._scraped(self._parse(expr))
+        return self._names[expr]
 
     def _parse(self, expr: str) -> Any:
         if expr not in self._parsed:
@@ -80,8 +84,7 @@ class Needs:
                        for outcome in c.OUTCOMES)
         if name in _SIGNALS:
             return _SIGNALS[name] in cluster.told and _matches(cluster.labels, wanted)
-        return any(series.name == name and _matches(series.labels, wanted, closed=True)
-                   for series in cluster.series)
+        return any(_matches(series.labels, wanted, closed=True) for series in cluster.named(name))
 
     def _recorded(self, rule: Rule, wanted: Matchers, cluster: Cluster) -> Answer:
         """Labels that the rule sets, or drops, are judged here; the others further down."""
@@ -90,7 +93,10 @@ class Needs:
         if not _matches(fixed, wanted):
             return False
         passed = tuple(matcher for matcher in wanted if matcher[0] not in fixed)
-        return self._answer(self._parse(rule.expr), passed, cluster)
+        key = rule.expr, str(passed), cluster.name
+        if key not in self._known:
+            self._known[key] = self._answer(self._parse(rule.expr), passed, cluster)
+        return self._known[key]
 
     def _binary(self, node: Any, wanted: Matchers, cluster: Cluster) -> Answer:
         operator, matching = str(node.op), node.modifier and node.modifier.matching

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from alerts import RECORDING_GROUPS
+from alerts import RECORDING_GROUPS, signals
 from dashboards import DASHBOARDS, queries
 from inferometer import catalogue as c
-from recording_rules import GROUPS
+from recording_rules import GROUPS, exporters
+from recording_rules.cost import MODEL_RATE
 from tests.bundle import promtool
+from tests.bundle.alert_cases import alert_documents, resting_on
 from tests.bundle.needs import Needs
 from tests.bundle.virtual import PAGES, Cluster, clusters
 
@@ -38,22 +40,23 @@ def unlike(fleet: Iterable[Cluster]) -> list[Cluster]:
     return list({(cluster.labels["engine"], cluster.told): cluster for cluster in fleet}.values())
 
 
-def panels(cluster: Cluster) -> dict[str, str]:
-    """Every board's questions about the cluster, by where they stand."""
-    chosen = {**ALL, "cluster": cluster.name, "engine": cluster.labels["engine"]}
+def panels(cluster: str = ".*", engine: str = ".*") -> dict[str, str]:
+    """Every board's questions about a cluster, by where they stand."""
+    chosen = {**ALL, "cluster": cluster, "engine": engine}
     return {f"{asked.board} / {asked.panel} / {number}": asked.expr
             for board in DASHBOARDS for number, asked in enumerate(queries(board, chosen))}
 
 
-def recorded(cluster: Cluster) -> dict[str, str]:
-    """Every recorded series of the cluster, by its name."""
-    return {rule.name: f'{rule}{{cluster="{cluster.name}"}}'
+def recorded(cluster: str = ".*") -> dict[str, str]:
+    """Every recorded series of a cluster, by its name."""
+    return {rule.name: f'{rule}{{cluster=~"{cluster}"}}'
             for group in RECORDED for rule in group.rules if "cluster" in rule.labels}
 
 
 def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int) -> list[str]:
     """What answers otherwise than it should after rules were evaluated every so many minutes."""
-    asked = {cluster.name: recorded(cluster) | panels(cluster) for cluster in fleet}
+    asked = {cluster.name: recorded(cluster.name)
+             | panels(cluster.name, cluster.labels["engine"]) for cluster in fleet}
     exprs = list(dict.fromkeys(expr for these in asked.values() for expr in these.values()))
     used = {name for expr in exprs for name in NEEDS.scraped(expr)}
     inputs = [series.input(HOURS * 60, SCRAPED) for cluster in fleet
@@ -84,3 +87,58 @@ def test_every_captured_page_is_answered_for_in_both_versions(
     of_engine = [cluster for cluster in fleet if cluster.labels["engine"] == engine]
     wrong = blank(version, tmp_path, of_engine, minutes=30)
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_rule_or_panel_is_empty_everywhere_but_for_money_by_model(
+        fleet: list[Cluster]) -> None:
+    """No exporter tells yet which model its money went to."""
+    empty = [expr for expr in (recorded() | panels()).values()
+             if {NEEDS.answered(expr, cluster) for cluster in fleet} == {False}]
+    of_money = [expr for expr in empty
+                if any(MODEL_RATE in group.rules for group in resting_on(expr))]
+    assert empty == of_money
+
+
+RENAMED = "vllm-0.32.0/busy", "vllm:time_to_first_token_seconds", "vllm:first_token_seconds"
+UPDATED = 90  # minutes until the engine is replaced by its next version
+LATER = 60
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cluster, Cluster]:
+    """An engine, and its next version, in which a family has another name."""
+    page, old, new = RENAMED
+    folder = tmp_path_factory.mktemp("versions")
+    now, = clusters(folder / "now", {page: PAGES[page]})
+    then, = clusters(folder / "then", {page: PAGES[page].replace(old, new)})
+    return now, then
+
+
+def test_a_renamed_family_is_a_signal_the_engine_does_not_tell(
+        versions: tuple[Cluster, Cluster], tmp_path: Path) -> None:
+    now, then = versions
+    assert now.told - then.told == {c.SERVER_TTFT.signal}
+    lost = {where for where, expr in panels().items()
+            if NEEDS.answered(expr, now) and NEEDS.answered(expr, then) is False}
+    assert {where.split(" / ")[1] for where in lost} >= {"Time to first token"}
+    assert not blank("3", tmp_path, [then], minutes=60)
+
+
+def test_an_update_that_renames_a_family_is_told_of_before_anybody_wonders(
+        versions: tuple[Cluster, Cluster], tmp_path: Path) -> None:
+    before, after = ({series.selector: series for series in cluster.series}
+                     for cluster in versions)
+    unknown = {name for name in before if before[name].name == c.UNKNOWN_FAMILIES.name}
+    inputs = [
+        *(before[name].input(UPDATED, after="stale") for name in before.keys() - after.keys()),
+        *(after[name].input(LATER, before=f"_x{UPDATED}") for name in after.keys() - before.keys()),
+        *(before[name].input(UPDATED + LATER) for name in before.keys() & after.keys() - unknown),
+        *(before[name].input(UPDATED, after=f"{after[name].first!r}x{LATER}") for name in unknown)]
+    firing = f'ALERTS{{alertstate="firing", subject="{signals.GROUP.alerts[0].subject.name}"}}'
+    told = f'{exporters.SIGNALS}{{signal="{c.SERVER_TTFT.signal}"}}'
+    rules = resting_on(" ".join((told, *(alert.expr for alert in signals.GROUP.alerts))))
+    groups = (*promtool.documents(rules), *alert_documents([signals.GROUP]))
+    said = promtool.ask("3", tmp_path, groups, inputs, [firing, told], f"{UPDATED + LATER // 2}m")
+    assert sorted((labels["alertname"], labels.get("signal")) for labels, _ in said[firing]) == [
+        (signals.FAMILIES_UNKNOWN.name, None), (signals.SIGNAL_LOST.name, c.SERVER_TTFT.signal)]
+    assert [labels["source"] for labels, _ in said[told]] == ["unavailable"]

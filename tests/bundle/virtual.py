@@ -11,10 +11,12 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from inferometer import catalogue as c
 from tests.bundle.promtool import SCRAPE, selector
+from tests.bundle.promtool import Series as Input
 from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.support import FIXTURES, Engine, Page, Series, exporter
 
@@ -30,8 +32,14 @@ fleet:
   overhead_percent: 10
   budgets_usd: {{day: 100, month: 3000}}
   limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5}}
+  models: {{tiny: {{budgets_usd: {{day: 10, month: 200}}}}}}
 """
+DOCUMENTS = {"/version": b'{"version": "1.0"}'}  # beside the pages
+GPU_SECONDS = 0.5  # several readings of the GPU
 GPUS = ("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
+# What Prometheus adds to every scrape.
+ABOUT_A_SCRAPE = {"up": 1.0, "scrape_duration_seconds": 0.1, "scrape_samples_scraped": 300.0,
+                  "scrape_samples_post_metric_relabeling": 300.0, "scrape_series_added": 0.0}
 MINUTE = 60.0
 _TIME = re.compile(r"_(timestamp|start_time)_seconds$")
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(\{.*\})?\s+(\S+)")
@@ -92,10 +100,15 @@ class Course:
     first: float
     growth: float
 
-    def input(self, minutes: int, step: int) -> dict[str, str]:
-        """As promtool takes it, a value every `step` minutes."""
-        return {"series": selector(self.name, self.labels),
-                "values": f"{self.first!r}+{step * self.growth!r}x{minutes // step}"}
+    @property
+    def selector(self) -> str:
+        """The series as PromQL writes it."""
+        return selector(self.name, self.labels)
+
+    def input(self, minutes: int, step: int = 1, before: str = "", after: str = "") -> Input:
+        """As promtool takes it, a value every `step` minutes, and what comes before and after."""
+        values = f"{self.first!r}+{step * self.growth!r}x{minutes // step}"
+        return {"series": self.selector, "values": f"{before} {values} {after}".strip()}
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,17 @@ class Cluster:
     labels: Mapping[str, str]
     told: frozenset[str]  # signals
     series: Sequence[Course]
+
+    def named(self, name: str) -> Sequence[Course]:
+        """Its series of that name."""
+        return self._by_name.get(name, ())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Course]]:
+        found: dict[str, list[Course]] = {}
+        for series in self.series:
+            found.setdefault(series.name, []).append(series)
+        return found
 
 
 @dataclass(frozen=True)
@@ -129,7 +153,9 @@ def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
         with exporter(config=config, env=fake.env()) as running:
             scrapes = []
             for steps in (1, 2, 3):  # at the first one the counters we derive begin
-                engine.paths = {f"/{name}": page.after(steps) for name, page in captured.items()}
+                engine.paths = {**DOCUMENTS, **{
+                    f"/{name}": page.after(steps) for name, page in captured.items()}}
+                time.sleep(GPU_SECONDS)
                 page = running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": "30"})
                 scrapes.append(Scraped(time.time(), page))
     return [_cluster(name, *scrapes[1:]) for name in pages]
@@ -145,8 +171,8 @@ def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
     courses = [_course(series, scrape, earlier[_key(series)], before.at, after.at)
                for series in after.page.series if _key(series) in earlier
                and series.labels.get("target", name) == name]
-    return Cluster(name, {**scrape, **up.labels}, frozenset(told),
-                   [*courses, Course("up", scrape, 1.0, 0.0)])
+    courses += [Course(series, scrape, value, 0.0) for series, value in ABOUT_A_SCRAPE.items()]
+    return Cluster(name, {**scrape, **up.labels}, frozenset(told), courses)
 
 
 def _course(series: Series, scrape: Mapping[str, str], earlier: float, before: float,
