@@ -75,10 +75,13 @@ def main(arguments: Sequence[str] | None = None,
     bundle = assemble()
     if findings := Proofs(bundle).findings():
         return _told(findings)
-    made = files(bundle, settings)
-    if given.check:
-        return _told(differences(made, given.folder))
-    write(made, given.folder)
+    try:
+        made = files(bundle, settings)
+        if given.check:
+            return _told(differences(made, given.folder))
+        write(made, given.folder)
+    except ValueError as error:
+        return _told([str(error)])
     return 0
 
 

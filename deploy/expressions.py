@@ -26,9 +26,13 @@ class Reading:
 
 
 def read(expr: str, known: Known) -> Reading:
-    """Read an expression. Raises ValueError for one that is no PromQL."""
+    """Read an expression."""
+    try:
+        tree = ast.parse(expr)
+    except ValueError as error:
+        return Reading(findings=[f"no PromQL: {error}"])
     reader = _Reader(known)
-    labels = reader.labels(ast.parse(expr))
+    labels = reader.labels(tree)
     reader.reading.labels = labels or frozenset()
     return reader.reading
 

@@ -101,6 +101,12 @@ def test_a_folder_that_it_did_not_make_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_durations_that_do_not_come_out_even_are_told(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--folder", str(tmp_path / "made"), "--faster", "7"]) == 1
+    assert "cannot be divided by 7" in capsys.readouterr().err
+
+
 def test_nothing_is_written_of_what_is_not_proven(tmp_path: Path,
                                                   capsys: pytest.CaptureFixture[str]) -> None:
     def broken() -> Bundle:
