@@ -109,10 +109,10 @@ FLEET_BUSY_HOUR = Rule("fleet:gpu_busy:ratio_1h", f"avg_over_time({FLEET_BUSY}[{
 GROUPS = (
     Group("inferometer-gpus", (
         LOST, BUSY, MEMORY, NODE_GPUS, NODE_UP, NODE_BUSY, NODE_MEMORY, NODE_POWER, NODE_ENERGY,
-        FLEET_GPUS, FLEET_UP, FLEET_POWER, FLEET_ENERGY, FLEET_BUSY, FLEET_MEMORY,
-    )),
-    Group("inferometer-gpus-slow", (
-        NODE_TEMPERATURE, NODE_THROTTLED, NODE_XIDS, NODE_ECC, FLEET_THROTTLED, NODE_BUSY_HOUR,
-        FLEET_BUSY_HOUR,
+        NODE_TEMPERATURE, NODE_THROTTLED, NODE_XIDS, NODE_ECC,
+    ), interval="2m"),
+    Group("inferometer-gpus-fleet", (
+        FLEET_GPUS, FLEET_UP, FLEET_POWER, FLEET_ENERGY, FLEET_BUSY, FLEET_MEMORY, FLEET_THROTTLED,
+        NODE_BUSY_HOUR, FLEET_BUSY_HOUR,
     ), interval="2m"),
 )
