@@ -7,7 +7,7 @@ Workbook, chapter 5: 14.4 times the budget over an hour is 2 % of a month's.
 from __future__ import annotations
 
 from alerts.limits import ERROR, INVALID
-from alerts.model import ERRORS, Alert, AlertGroup
+from alerts.model import ERRORS, HOLD, Alert, AlertGroup
 from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
 from recording_rules.promql import MODEL, by, on
 from recording_rules.requests import (
@@ -30,11 +30,11 @@ _RATIO = {**ERROR_RATIO, **ERROR_RATIO_LONG}
 def _burning(factor: float, window: str, recent: str) -> str:
     """The budget was used that many times too fast for long, and still is."""
     limit = f"clamp_max({factor:g} * {ERROR.selector}, {MOST})"
-    return " and ".join(f"{_RATIO[over]} > {on(ERROR.labels)} group_left () {limit}"
-                        for over in (window, recent))
+    return " and ".join(f"{_RATIO[span]} > {on(ERROR.labels)} group_left () {limit}"
+                        for span in (window, recent))
 
 
-def _burns(severity: str, summary: str, window: str, *burning: str, hold: str = "10m",
+def _burns(severity: str, summary: str, window: str, *burning: str, hold: str = HOLD,
            because: str = "") -> Alert:
     return Alert(
         "LLMErrorBudgetBurning", ERRORS, severity,
