@@ -5,6 +5,7 @@ from __future__ import annotations
 from alerts.model import EXPORTERS, RULES, SELF, WATCHDOG, Alert, AlertGroup
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules.exporters import OURS
 from recording_rules.promql import FLEET, by, on
 
 MOST_VALUES = 1000  # of a label, over all exporters
@@ -16,7 +17,6 @@ REMEMBERED = "1d"  # an exporter that is dead for longer is dead on purpose
 CAPPED = (c.SERVER_UP, c.SERVER_RUNNING, c.SERVER_SIGNAL, c.GPU_UP, c.COST, c.BUDGET)
 
 _SEEN = f"max_over_time({c.BUILD_INFO.name}[{REMEMBERED}])"
-_OURS = 'rule_group=~".*;inferometer-.*"'
 _OF_NO_USE = "What has happened does not go away by waiting."
 
 
@@ -87,15 +87,15 @@ RELOAD = Alert(
     board="exporter")
 RULES_FAIL = Alert(
     "PrometheusRulesFailing", RULES, "critical",
-    f"increase(prometheus_rule_evaluation_failures_total{{{_OURS}}}[{LOOK_BACK}]) > {FAILURES}",
+    f"increase(prometheus_rule_evaluation_failures_total{{{OURS}}}[{LOOK_BACK}]) > {FAILURES}",
     summary="Prometheus cannot evaluate our rules.",
     description='{{ $labels.rule_group }}: {{ $value | printf "%.0f" }} failures in '
                 f"{LOOK_BACK}, more than {FAILURES}. Its alerts and boards are blind.",
     board="exporter", hold="0m", because="It is several evaluations that have failed already.")
 RULES_SLOW = Alert(
     "PrometheusRulesSlow", RULES, "warning",
-    f"prometheus_rule_group_last_duration_seconds{{{_OURS}}} / "
-    f"prometheus_rule_group_interval_seconds{{{_OURS}}} > {SLOW}",
+    f"prometheus_rule_group_last_duration_seconds{{{OURS}}} / "
+    f"prometheus_rule_group_interval_seconds{{{OURS}}} > {SLOW}",
     summary="Prometheus hardly has the time to evaluate our rules.",
     description="{{ $labels.rule_group }} takes {{ $value | humanizePercentage }} of its interval, "
                 f"more than {SLOW:.0%}; over 100 % evaluations are left out.",

@@ -10,6 +10,7 @@ from recording_rules.promql import MODEL, any_of, on
 
 NO_EXPORTER = "No data: no exporter is scraped in this scope."
 NO_ENGINE = "No data: no engine is read in this scope."
+NO_PROMETHEUS = "No data: Prometheus does not scrape itself."
 ALL: Colours = ((None, "red"), (1, "green"))
 
 
@@ -67,6 +68,14 @@ TOLD = Row("What engines tell", (
                  for metric, rule in MIXED.items()),
                empty="No replicas of a model differ in their bounds.", width=12, height=10),
 ))
+RULES = Row("Rules", (
+    timeseries("Slowest group of rules", "Share of its interval that evaluating it takes: at 100 % "
+               "boards and alerts lag behind.", "percentunit",
+               Query(chosen(exporters.RULES_BUSY), "{{cluster}}"), empty=NO_PROMETHEUS, width=12),
+    timeseries("Failed evaluations of rules", "In the hour before each point: what a rule records "
+               "or watches is missing.", "short",
+               Query(chosen(exporters.RULES_FAILED), "{{cluster}}"), empty=NO_PROMETHEUS, width=12),
+))
 CARDINALITY = Row("Cardinality", (
     timeseries("Series of all exporters", "What Prometheus keeps of us; metrics.md says how many "
                "there can be.", "short",
@@ -83,4 +92,4 @@ CARDINALITY = Row("Cardinality", (
 BOARD = Board(
     "exporter", "Exporter and cardinality",
     "Whether the measuring works: exporters, their collectors, what engines tell, and how many "
-    "series that makes.", OF_MODELS, (NOW, HEALTH, TOLD, CARDINALITY))
+    "series that makes.", OF_MODELS, (NOW, HEALTH, TOLD, CARDINALITY, RULES))

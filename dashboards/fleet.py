@@ -17,7 +17,7 @@ from dashboards.panels import (
     table,
     timeseries,
 )
-from dashboards.variables import OF_MODELS, chosen, firing
+from dashboards.variables import OF_MODELS, chosen, firing, since
 from inferometer import catalogue as c
 from recording_rules import capacity, cost, gpus, latency, requests, tokens
 from recording_rules.model import Rule
@@ -80,7 +80,7 @@ HEALTH = Row("Is it healthy?", (
 ))
 WRONG = Row("What is wrong?", (
     table("Firing alerts", "One row for each subject; a model leads to its latency, a node to its "
-          "GPUs.", SUBJECT, [Column("Firing", firing(OF_MODELS, TOLD), "short")],
+          "GPUs.", SUBJECT, [Column("Since", since(OF_MODELS, TOLD), "dateTimeFromNow")],
           empty="No alert fires, or alerts are not evaluated: see the first tile.", width=14,
           links={"model": "latency", "node": "gpu"}),
     timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "

@@ -16,8 +16,8 @@ from dashboards.panels import (
 from dashboards.variables import OF_NODES, chosen
 from recording_rules import gpus, tokens
 from recording_rules.model import Rule
-from recording_rules.promql import GPU
 
+KEYS = {"node": "Node", "gpu": "GPU", "uuid": "UUID", "cluster": "Cluster"}
 MOST_LINES = 40  # of GPUs or nodes in one picture
 FULL: Colours = ((None, "green"), (0.98, "orange"))
 HELD_DOWN: Colours = ((None, "green"), (0.1, "orange"), (0.5, "red"))
@@ -30,11 +30,10 @@ def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
                       most=most)
 
 
-def _gpus(title: str, description: str, unit: str, rule: Rule, most: float | None = None,
-          name: str = "{{node}} {{gpu}}") -> Panel:
-    return timeseries(title, f"{description} The {MOST_LINES} highest.", unit,
-                      Query(f"topk({MOST_LINES}, {chosen(rule)})", name), empty=NO_GPU, most=most,
-                      width=6)
+def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
+    return timeseries(title, f"{description} The {MOST_LINES} highest.", "percentunit",
+                      Query(f"topk({MOST_LINES}, {chosen(rule)})", name), empty=NO_GPU, most=1,
+                      width=6, height=10)
 
 
 NOW = Row("Now, on the chosen nodes", (
@@ -45,7 +44,7 @@ NOW = Row("Now, on the chosen nodes", (
          empty="no GPU is read", colours=NONE_IS_WELL),
     stat("Busy", "Share of the time in which a kernel ran, mean of the GPUs: not how hard it "
          "worked.", "percentunit", f"avg({chosen(gpus.BUSY)})", empty="no GPU is read"),
-    stat("Power", "Drawn by all boards together.", "watt", f"sum({chosen(gpus.NODE_POWER)})",
+    stat("Power", "Drawn by all GPUs together.", "watt", f"sum({chosen(gpus.NODE_POWER)})",
          empty="power is not told"),
     stat("Hottest", "Core temperature of the hottest GPU.", "celsius",
          f"max({chosen(gpus.NODE_TEMPERATURE)})", empty="heat is not told"),
@@ -85,14 +84,15 @@ NODES = Row("Node by node", (
            TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
 ))
 EACH = Row("GPU by GPU, of the chosen nodes", (
-    table("GPUs, one by one", "A GPU without a figure does not answer; choose a node to see its "
-          "own.", {**{label: label.capitalize() for label in GPU[1:]}, "cluster": "Cluster"}, [
+    table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its "
+          "own.", KEYS, [
+              Column("Answers", chosen(gpus.LOST), "bool_yes_no", ((None, "red"),)),
               Column("Busy", chosen(gpus.BUSY), "percentunit"),
               Column("Memory", chosen(gpus.MEMORY), "percentunit", FULL)],
-          empty=NO_GPU, height=10),
-    _gpus("Busy by GPU", "Share of the time in which a kernel ran.", "percentunit", gpus.BUSY, 1),
+          empty=NO_GPU, width=12, height=10),
+    _gpus("Busy by GPU", "Share of the time in which a kernel ran.", gpus.BUSY, "{{node}} {{gpu}}"),
     _gpus("Memory by GPU", "Share of device memory in use, of each MIG instance where there are "
-          "some.", "percentunit", gpus.MEMORY, 1, "{{node}} {{gpu}} {{mig}}"),
+          "some.", gpus.MEMORY, "{{node}} {{gpu}} {{mig}}"),
 ))
 
 BOARD = Board(

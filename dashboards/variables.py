@@ -59,3 +59,10 @@ def chosen(series: Rule | Limit, *matchers: str) -> str:
 def firing(labels: Iterable[str], *matchers: str) -> str:
     """The alerts that fire about what the reader chose."""
     return _matched("ALERTS", labels, 'alertstate="firing"', *matchers)
+
+
+def since(labels: Iterable[str], *matchers: str) -> str:
+    """When they began to, in milliseconds as Grafana counts time."""
+    labels = tuple(labels)
+    return (f"{_matched('ALERTS_FOR_STATE', labels, *matchers)} * 1000 "
+            f"and ignoring (alertstate) {firing(labels, *matchers)}")

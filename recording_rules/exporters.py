@@ -5,8 +5,9 @@ from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, HOUR, by, on
 
 _COLLECTOR = (*FLEET, c.COLLECTOR.name)
-# Prometheus' own word on each scrape of an exporter.
+# Prometheus' own word on each scrape of an exporter, and on the evaluation of our rules.
 SCRAPED = "scrape_samples_post_metric_relabeling"
+OURS = 'rule_group=~".*;inferometer-.*"'
 
 VERSIONS = Rule("fleet:inferometer_build_info:count",
                 f"count {by((*FLEET, c.VERSION.name))} ({c.BUILD_INFO.name})",
@@ -39,7 +40,17 @@ SERIES = Rule("fleet:inferometer_page_series:sum", f"sum {by(FLEET)} ({_PAGES})"
               "Series on the pages of all exporters.")
 LARGEST = Rule("fleet:inferometer_page_series:max", f"max {by(FLEET)} ({_PAGES})", FLEET,
                "Series on the largest page of an exporter.")
+RULES_BUSY = Rule(
+    "fleet:prometheus_rule_group:busy_ratio",
+    f"max {by(FLEET)} (prometheus_rule_group_last_duration_seconds{{{OURS}}} "
+    f"/ prometheus_rule_group_interval_seconds{{{OURS}}})", FLEET,
+    "Share of its interval that the evaluation of a group of our rules takes, of the slowest.")
+RULES_FAILED = Rule(
+    "fleet:prometheus_rule_evaluation_failures:increase1h",
+    f"sum {by(FLEET)} (increase(prometheus_rule_evaluation_failures_total{{{OURS}}}[{HOUR}]))",
+    FLEET, "Evaluations of our rules that failed in the last hour.")
 
 GROUPS = (Group("inferometer-exporters", (
     VERSIONS, SUCCESS, DURATION, FOLDED, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST,
+    RULES_BUSY, RULES_FAILED,
 ), interval="2m"),)

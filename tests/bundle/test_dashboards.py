@@ -29,7 +29,10 @@ RECORDED = {}
 for group in (*GROUPS, *alerts.RECORDING_GROUPS):
     for rule in group.rules:
         RECORDED[rule.name] = rule
-NOT_RECORDED = {"ALERTS": "written by Prometheus itself while an alert fires"}
+NOT_RECORDED = {
+    "ALERTS": "written by Prometheus itself while an alert fires",
+    "ALERTS_FOR_STATE": "likewise: since when",
+}
 MOST_SERIES = 1000
 EVERYTHING = dict.fromkeys(NAMES, ".*")
 RENDERED = dashboards.rendered()
