@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from alerts import cost, engines, errors, exporter, gpu, latency, saturation
 from alerts.degraded import COVERS, SERVICE_DEGRADED
 from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert
 from alerts.routing import (
+    ALERT_LOG,
     DEAD_MANS_SWITCH,
     GROUPED_BY,
     TIERS,
@@ -25,8 +27,10 @@ from alerts.routing import (
     Addresses,
     configuration,
 )
+from deploy.durations import hastened
 from tests.bundle.alert_cases import labels
 from tests.bundle.promtool import TOOLS, VERSIONS
+from tests.exporter.process import ALONE, ANYWHERE, messages, started
 from tests.exporter.support import free_port, wait_for
 
 pytestmark = pytest.mark.timeout(90)
@@ -158,17 +162,23 @@ class Alertmanager:
 @pytest.fixture(scope="module", params=VERSIONS)
 def alertmanager(request: pytest.FixtureRequest, file: Path,
                  tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
-    version, port = request.param, free_port()
+    with running(request.param, deaf(file), tmp_path_factory.mktemp("data")) as alertmanager:
+        yield alertmanager
+
+
+@contextlib.contextmanager
+def running(version: str, file: Path, data: Path) -> Iterator[Alertmanager]:
+    port = free_port()
     process = subprocess.Popen(
-        [TOOLS / f"alertmanager-{version}" / "alertmanager", f"--config.file={deaf(file)}",
-         f"--storage.path={tmp_path_factory.mktemp('alertmanager')}",
-         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
+        [TOOLS / f"alertmanager-{version}" / "alertmanager", f"--config.file={file}",
+         f"--storage.path={data}", f"--web.listen-address=127.0.0.1:{port}",
+         "--cluster.listen-address="],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    running = Alertmanager(port)
+    alertmanager = Alertmanager(port)
     try:
-        wait_for(lambda: running.answers() or process.poll() is not None)
+        wait_for(lambda: alertmanager.answers() or process.poll() is not None)
         assert process.poll() is None, process.stderr and process.stderr.read()
-        yield running
+        yield alertmanager
     finally:
         process.kill()
         process.communicate()
@@ -265,6 +275,23 @@ def test_without_a_cluster_the_same_holds(alertmanager: Alertmanager) -> None:
     expected = [False, True, False, False, True, False]
     alertmanager.post(posted)
     assert alertmanager.silent(posted, expected) == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_of_severity_info_becomes_a_line_of_the_exporters_log(
+        version: str, tmp_path: Path) -> None:
+    settings, file = tmp_path / "inferometer.yml", tmp_path / "alertmanager.yml"
+    settings.write_text(ALONE + "web: {enable_alert_log: true}\n")
+    info = firing(gpu.UNDERUSED, "east")
+    with started(*ANYWHERE, "--config", settings) as watching:
+        wanted = configuration(Addresses(
+            alert_log=f"http://127.0.0.1:{watching.port}{ALERT_LOG}"))
+        file.write_text(yaml.safe_dump(hastened(wanted, 60)))
+        with running(version, file, tmp_path / "data") as alertmanager:
+            alertmanager.post([info, firing(gpu.XID_APPLICATION, "", cluster="west")])
+            wait_for(lambda: len(messages(watching, "alert")) == 2)
+        said = next(line for line in messages(watching, "alert") if line["labels"] == info)
+        assert (said["status"], said["receiver"]) == ("firing", TIERS["info"][0])
 
 
 def test_all_subjects_that_have_a_scope_are_in_the_table() -> None:
