@@ -99,9 +99,9 @@ def test_recorded_rules_over_budget_are_said_and_those_of_which_nobody_knows() -
     assert cardinality.findings((), [wide]) == ["rule model:some:thing: 20500 series, budget 8000"]
     assert cardinality.findings((), [rule("cluster", "user", "le")]) == [
         "model:some:thing: it is not declared how many user there are"]
-    many = [rule(*MODEL, "le")] * 19
+    many = [rule(*MODEL, "le")] * 8
     assert cardinality.findings((), many) == [
-        "sum of all recorded rules: 77900 series, budget 75000"]
+        "sum of all recorded rules: 32800 series, budget 30000"]
 
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
