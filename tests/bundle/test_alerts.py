@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 import alerts
+from alerts import engines, signals
 from alerts.degraded import COVERS
 from alerts.exporter import ALWAYS
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, alert_documents, resting_on
 from tests.bundle.alert_inputs import OTHER, histogram, requests, told
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, selector
+from tests.bundle.virtual import PAGES, clusters
 
 ALERTS = tuple(alert for group in alerts.ALERT_GROUPS for alert in group.alerts)
 GROUPS = tuple(group for group in alerts.ALERT_GROUPS
@@ -110,3 +112,18 @@ def test_an_outage_pages_once_whatever_else_it_causes(
     pages = {name for name, severity in firing if severity == "critical"} - covered
     assert pages == ({outage.pages} if outage.pages else set())
     assert {name for name, _ in firing} == pages | set(outage.others)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_captured_engine_is_said_to_be_ill_or_to_tell_less(
+        version: str, tmp_path: Path) -> None:
+    """Their load may be too much for the limits, but all of them were up and went on."""
+    groups = (engines.GROUP, signals.GROUP)
+    rules = resting_on(" ".join(alert.expr for group in groups for alert in group.alerts))
+    inputs = [one.input(100) for cluster in clusters(tmp_path / "exporter", PAGES)
+              for one in cluster.series]
+    query = 'ALERTS{alertstate="firing"}'
+    answers = ask(version, tmp_path, (*documents(rules), *alert_documents(groups)), inputs,
+                  [query], "90m")
+    assert answers[query] == []
