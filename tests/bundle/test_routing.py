@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+import alerts
 from alerts import cost, engines, errors, exporter, gpu, latency, saturation
 from alerts.degraded import COVERS, SERVICE_DEGRADED
 from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert
@@ -28,7 +29,7 @@ from alerts.routing import (
     configuration,
 )
 from deploy.durations import hastened
-from tests.bundle.alert_cases import labels
+from tests.bundle.alert_cases import alert_documents, labels
 from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
 from tests.exporter.support import free_port, wait_for
@@ -58,8 +59,11 @@ def test_alertmanager_takes_the_configuration(file: Path, version: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_amlint_finds_nothing(file: Path) -> None:
-    done = subprocess.run([Path(sys.executable).with_name("amlint"), "check", "--strict", file],
+def test_amlint_finds_nothing_and_no_alert_that_has_no_route(file: Path) -> None:
+    rules = file.with_name("alerts.yml")
+    rules.write_text(json.dumps({"groups": alert_documents(alerts.ALERT_GROUPS)}))
+    done = subprocess.run([Path(sys.executable).with_name("amlint"), "check", "--strict",
+                           "--rules", rules, file],
                           capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, "No issues found" in done.stdout) == (0, True), done.stdout
 
