@@ -3,10 +3,10 @@
 from alerts import limits
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
+    BUDGET,
     NO_MONEY,
     OF_LIMIT,
     PLAIN,
-    TARGET,
     Colours,
     Column,
     limit,
@@ -72,10 +72,10 @@ SPENDING = Row("Spending", (
     timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
                Query(chosen(cost.TODAY), "{{cluster}}"), limit(limits.DAILY_SPEND),
                empty=NO_MONEY),
-    timeseries("The month so far", "By category, since the month began (UTC); falls to nothing "
-               "when a new one begins.", USD,
+    timeseries("The month so far", "By category, since the month began (UTC), under the budget "
+               "where there is one.", USD,
                Query(chosen(cost.MONTH_BY_CATEGORY), "{{category}} {{cluster}}"),
-               Query(f"sum({chosen(cost.BUDGET, IN_MONTH)})", TARGET), empty=NO_MONEY,
+               Query(f"sum({chosen(cost.BUDGET, IN_MONTH)})", BUDGET), empty=NO_MONEY,
                stacked=True),
     timeseries("Budgets used", "Share of each budget that is spent: 100 % is all of it.",
                "percentunit", Query(chosen(cost.BUDGET_USED), "{{period}} {{cluster}}"),

@@ -4,6 +4,7 @@ from alerts import exporter, limits
 from alerts.limits import Limit
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
+    MODEL_KEYS,
     NO_GPU,
     NO_MONEY,
     NONE_IS_WELL,
@@ -26,8 +27,7 @@ from recording_rules.promql import FLEET, MODEL, any_of, by, on
 TTFT, TPOT, DURATION = (
     latency.QUANTILES[metric, 0.95] for metric in (c.SERVER_TTFT, c.SERVER_TPOT, c.SERVER_DURATION))
 ERRORS = requests.ERROR_RATIO["5m"]
-KEYS = {"model": "Model", "engine": "Engine", "namespace": "Namespace", "cluster": "Cluster"}
-SUBJECT = {"severity": "Severity", "alertname": "Alert", **KEYS, "node": "Node",
+SUBJECT = {"severity": "Severity", "alertname": "Alert", **MODEL_KEYS, "node": "Node",
            "instance": "Exporter"}
 TOLD = 'severity=~"critical|warning"'
 EVALUATED = firing((), f'alertname="{exporter.ALWAYS}"')  # it fires as long as rules are evaluated
@@ -90,7 +90,7 @@ WRONG = Row("What is wrong?", (
 ))
 MODELS = Row("Where do I go?", (
     table("Models", "Red cells are over the model's own limit; its name leads to where its time "
-          "goes.", KEYS, [
+          "goes.", MODEL_KEYS, [
               Column("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
                      f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_UP),
               Column("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),

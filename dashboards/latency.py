@@ -2,14 +2,22 @@
 
 from alerts import limits
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import NO_GPU, NO_TRAFFIC, Column, limit, table, target, timeseries
+from dashboards.panels import (
+    MODEL_KEYS,
+    NO_GPU,
+    NO_TRAFFIC,
+    Column,
+    limit,
+    table,
+    target,
+    timeseries,
+)
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import capacity, gpus
 from recording_rules.latency import MEAN, QUANTILES, QUANTILES_HOUR, RANKS
 
-KEYS = {"model": "Model", "engine": "Engine", "namespace": "Namespace"}
 PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: "decode"}
 
 
@@ -48,7 +56,7 @@ PARTS_OF_IT = Row("Where the time goes", (
     table(
         "Mean request now, by model",
         "The part that is largest is the one to work on: queue means too few replicas, prefill "
-        "long prompts, decode long answers or a busy GPU.", KEYS,
+        "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
         [Column(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
         + [Column("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
         empty=NO_TRAFFIC, width=12, sort="Whole"),

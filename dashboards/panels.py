@@ -32,6 +32,9 @@ OF_LIMIT: Colours = ((None, GREEN), (0.8, AMBER), (1, RED))
 NONE_IS_WELL: Colours = ((None, GREEN), (1, RED))
 
 TOKENS_PER_SECOND = "suffix: tokens/s"
+# How a table tells models apart.
+MODEL_KEYS = {
+    "model": "Model", "engine": "Engine", "namespace": "Namespace", "cluster": "Cluster"}
 NO_TRAFFIC = ("No data: no traffic in this time, or the engine does not tell. The exporter board "
               "shows what each engine tells.")
 NO_GPU = "No data: no GPU is read in this scope."
@@ -67,13 +70,14 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
                width: int = 8, height: int = 8, stacked: bool = False,
                most: float | None = None) -> Panel:
-    """Lines over time, from 0 on. Limits and targets are dashed."""
+    """Lines over time, from 0 on. Limits, targets and budgets are dashed."""
     drawing = grafana.TimeSeries(
         **_common(title, description, queries), unit=unit, lineWidth=1, showPoints="never",
         fillOpacity=25 if stacked else 0, tooltipMode="multi", tooltipSort="desc",
         legendCalcs=["lastNotNull", "max"], legendDisplayMode="table", axisSoftMin=0,
         stacking={"mode": "normal", "group": "A"} if stacked else {"mode": "none"},
-        thresholds=_steps(PLAIN), overrides=[_dashed(LIMIT, RED), _dashed(TARGET, GREEN)],
+        thresholds=_steps(PLAIN),
+        overrides=[_dashed(query.legend) for query in queries if query.legend in DASHED],
         extraJson={"fieldConfig": {"defaults": {"noValue": empty, "min": 0, "max": most}}})
     return Panel(title, queries, width, height, drawing)
 
@@ -105,7 +109,8 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
     return Panel(title, queries, width, height, drawing)
 
 
-LIMIT, TARGET = "limit", "target"
+LIMIT, TARGET, BUDGET = "limit", "target", "budget"
+DASHED = {LIMIT: RED, TARGET: GREEN, BUDGET: RED}
 
 
 def limit(held: Limit) -> Query:
@@ -156,9 +161,9 @@ def _override(matcher: str, wanted: str, **properties: Any) -> mend.Json:
                            for key, value in properties.items()]}
 
 
-def _dashed(name: str, colour: str) -> mend.Json:
+def _dashed(name: str) -> mend.Json:
     return _override(
-        "byName", name, color={"mode": "fixed", "fixedColor": colour},
+        "byName", name, color={"mode": "fixed", "fixedColor": DASHED[name]},
         custom__lineStyle={"fill": "dash", "dash": [8, 6]}, custom__fillOpacity=0,
         custom__stacking={"mode": "none"})
 

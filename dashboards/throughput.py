@@ -68,9 +68,9 @@ CAPACITY = Row("Capacity", (
            capacity.WAITING),
     _lines("Running", "Requests worked on at once: flat while some wait is the engine's maximum.",
            "short", capacity.RUNNING),
-    timeseries("Replicas", "Those whose page is read, and dashed all there are: a gap is an engine "
-               "that does not answer.", "short", Query(chosen(capacity.REPLICAS), BY_MODEL),
-               Query(chosen(capacity.EXPECTED), f"there are: {BY_MODEL}"), width=6),
+    timeseries("Replicas", "All there are, and those whose page is read: a gap is an engine that "
+               "does not answer.", "short", Query(chosen(capacity.EXPECTED), f"all {BY_MODEL}"),
+               Query(chosen(capacity.REPLICAS), f"read {BY_MODEL}"), width=6),
     _lines("Preemptions", "Requests put back into the queue for want of KV cache, per second: any "
            "is work done twice.", "reqps", capacity.PREEMPTIONS),
     _lines("KV cache, fullest replica", "At the limit requests wait, whatever the GPU says.",

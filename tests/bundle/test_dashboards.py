@@ -117,6 +117,18 @@ def test_a_panel_fires_few_queries_none_finer_than_the_rules_are(board: Board) -
 
 
 @every_board
+def test_a_tables_row_is_of_one_cluster_and_namespace(board: Board) -> None:
+    tables = {panel["title"] for panel in asking(RENDERED[board.uid]) if panel["type"] == "table"}
+    for query in dashboards.queries(board, EVERYTHING):
+        if query.panel in tables:
+            node = promql_parser.parse(query.expr)
+            assert isinstance(node, promql_parser.AggregateExpr)
+            assert node.modifier
+            for rule in recorded(node):
+                assert {"cluster", "namespace"} & {*rule.labels} <= {*node.modifier.labels}, query
+
+
+@every_board
 def test_time_and_refresh_are_the_houses(board: Board) -> None:
     drawn = RENDERED[board.uid]
     assert drawn["time"] == {"from": "now-24h", "to": "now"}
