@@ -1,4 +1,7 @@
-"""Which way imports point: each layer may know those before it, never one after it."""
+"""Which way imports point: each layer may know those before it, never one after it.
+
+That goes for the package, and for the folders beside it that are made of its catalogue.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,12 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
+ROOT = PACKAGE.parents[1]
+FOLDERS = ("recording_rules", "alerts", "dashboards", "deploy")  # each may know those before it
+BESIDE = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+    for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))
+}
 FOREIGN = {
     "vllm": "vllm:", "tgi": "tgi_", "sglang": "sglang:", "llama_cpp": "llamacpp:",
     "tensorrt_llm": "trtllm_", "triton": "nv_inference", "lmdeploy": "lmdeploy:",
@@ -96,3 +105,32 @@ def test_the_foreign_names_are_looked_for_where_they_are() -> None:
     """Else the test above could not fail."""
     for table, prefix in FOREIGN.items():
         assert prefix in MODULES[f"engines.{table}"].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_package_knows_nothing_of_the_folders_beside_it(module: str) -> None:
+    assert {part(name) for name in imported(MODULES[module])} & {*FOLDERS} == set()
+
+
+@pytest.mark.parametrize("module", BESIDE)
+def test_no_folder_imports_one_of_a_later_layer(module: str) -> None:
+    later = FOLDERS[FOLDERS.index(part(module)) + 1:]
+    assert {part(name) for name in imported(BESIDE[module])} & {*later, "tests", "bench"} == set()
+
+
+@pytest.mark.parametrize("module", [name for name in BESIDE if part(name) != "deploy"])
+def test_definitions_know_the_catalogue_alone_of_the_package(module: str) -> None:
+    known = {name.split(".")[1] for name in imported(BESIDE[module])
+             if part(name) == "inferometer"}
+    assert known <= {"catalogue"}
+
+
+def test_only_one_module_imports_grafanalib() -> None:
+    assert [module for module, file in BESIDE.items()
+            if any(part(name) == "grafanalib" for name in imported(file))] == ["dashboards.panels"]
+
+
+@pytest.mark.parametrize("module", BESIDE)
+def test_an_engines_own_names_stand_in_no_definition(module: str) -> None:
+    text = BESIDE[module].read_text(encoding="utf-8")
+    assert [prefix for prefix in FOREIGN.values() if prefix in text] == []
