@@ -1,0 +1,127 @@
+"""All recording rules together: each records something, and with the labels that it declares."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from itertools import product
+from pathlib import Path
+
+from deploy.vocabulary import FOREIGN
+from inferometer import catalogue as c
+from inferometer.catalogue import Label, Metric
+from recording_rules import capacity, cost, gpus, latency, requests, tokens
+from tests.bundle.alert_cases import RECORDING
+from tests.bundle.promtool import SCRAPE, Samples, Series, ask, documents, growing, selector, series
+from tests.bundle.rule_cases import BOTH_VERSIONS
+
+RULES = [rule for group in RECORDING for rule in group.rules]
+OTHER = SCRAPE | {"instance": "10.0.0.2:9835"}
+FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # or of one model
+MINUTES = 90
+IN_TROUBLE = (*latency.MIXED.values(), gpus.LOST)
+OF_TRAFFIC = (
+    *latency.MEAN.values(), *latency.QUANTILES.values(), *latency.QUANTILES_HOUR.values(),
+    *requests.ERROR_RATIO.values(), *requests.ERROR_RATIO_LONG.values(), requests.INVALID_RATIO,
+    requests.FLEET_ERROR_RATIO, capacity.PREFIX_HITS, capacity.ACCEPTED, tokens.CACHED_RATIO,
+    tokens.NODE_JOULES, tokens.FLEET_JOULES, gpus.BUSY, gpus.NODE_BUSY, gpus.FLEET_BUSY,
+    cost.PER_REQUEST, cost.PER_1M_TOKENS, cost.MODEL_PER_REQUEST, cost.MODEL_PER_1M_TOKENS,
+)
+
+
+def values_of(metric: Metric, label: Label) -> tuple[str, ...]:
+    if label is c.ENGINE:
+        return ("vllm",)
+    if label is c.MODEL:
+        return ("", "tiny") if metric in FLEETWIDE else ("tiny",)
+    return label.values or ("0",)
+
+
+def told(metric: Metric, bounds: tuple[str, ...], scrape: dict[str, str]) -> Iterator[Series]:
+    """Every closed label's every value, and one of each open one."""
+    names = [label.name for label in metric.labels]
+    for values in product(*(values_of(metric, label) for label in metric.labels)):
+        labels = dict(zip(names, values, strict=True))
+        if metric.kind == "histogram":
+            for bound in bounds:
+                yield series(metric, growing(60, MINUTES), scrape=scrape, suffix="_bucket",
+                             **labels, le=bound)
+            for suffix in ("_count", "_sum"):
+                yield series(metric, growing(60, MINUTES), scrape=scrape, suffix=suffix, **labels)
+        else:
+            counts = growing(60, MINUTES) if metric.kind == "counter" else f"1x{MINUTES}"
+            yield series(metric, counts, scrape=scrape, **labels)
+
+
+def everything() -> list[Series]:
+    """What an exporter says of an engine and a GPU of which all is known, and Prometheus of it."""
+    group = "/etc/prometheus/recording.rules.yml;inferometer-gpus"
+    return [
+        *(one for metric in c.METRICS for one in told(metric, ("0.1", "+Inf"), SCRAPE)),
+        *({"series": selector(name, SCRAPE | dict.fromkeys(labels, group)),
+           "values": growing(60, MINUTES)} for name, labels in FOREIGN.items())]
+
+
+def troubles() -> list[Series]:
+    """Another exporter's: an engine's histograms have other bounds, and a GPU does not answer."""
+    ttft = [one for metric in c.METRICS if metric.kind == "histogram"
+            for one in told(metric, ("0.2", "+Inf"), OTHER)]
+    lost = {"gpu": "1", "uuid": "1"}
+    return [*ttft, series(c.GPU_UP, f"0x{MINUTES}", scrape=OTHER, **lost),
+            series(c.GPU_INFO, f"1x{MINUTES}", scrape=OTHER, **lost, name="0", driver_version="0",
+                   pci_bus_id="0")]
+
+
+def asked(version: str, folder: Path, inputs: Iterable[Series]) -> dict[str, Samples]:
+    """All that the rules record, by name."""
+    recorded = '{__name__=~".+:.+"}'
+    answers = ask(version, folder, documents(RECORDING), inputs, [recorded], "80m", interval="4m")
+    found: dict[str, Samples] = {}
+    for labels, value in answers[recorded]:
+        found.setdefault(labels["__name__"], []).append((labels, value))
+    return found
+
+
+@BOTH_VERSIONS
+def test_every_rule_records_and_with_the_labels_that_it_declares(version: str,
+                                                                 tmp_path: Path) -> None:
+    well = asked(version, tmp_path, everything())
+    ill = asked(version, tmp_path, [*everything(), *troubles()])
+    assert {*map(str, IN_TROUBLE)} == ill.keys() - well.keys()
+    for rule in RULES:
+        samples = [labels for labels, _ in {**ill, **well}.get(rule.name, ())
+                   if rule.fixed.items() <= labels.items()]
+        assert samples, f"{rule} records nothing"
+        declared = {"__name__", *rule.labels}
+        for labels in samples:  # a model's name may be empty, which is to say absent
+            assert {*labels} <= declared <= {*labels, "model"}, f"{rule}: {labels}"
+
+
+@BOTH_VERSIONS
+def test_of_nothing_but_the_time_nothing_is_recorded(version: str, tmp_path: Path) -> None:
+    timed = {rule.name for rule in RULES if not rule.labels}
+    assert asked(version, tmp_path, []).keys() == timed
+
+
+@BOTH_VERSIONS
+def test_counters_that_stand_still_give_no_share_quantile_or_mean(version: str,
+                                                                  tmp_path: Path) -> None:
+    still = [{**one, "values": f"7x{MINUTES}"} for one in everything()]
+    recorded = asked(version, tmp_path, still)
+    assert all(math.isfinite(value) for samples in recorded.values() for _, value in samples)
+    assert not {rule.name for rule in OF_TRAFFIC} & recorded.keys()
+
+
+def test_names_say_level_metric_and_operation() -> None:
+    for rule in RULES:
+        assert re.fullmatch(r"(model|gpu|node|fleet):[a-z0-9_]+:[a-z0-9_]+", rule.name), rule
+        level = rule.name.partition(":")[0]
+        assert ("uuid" in rule.labels) == (level == "gpu"), rule
+        assert level != "model" or "model" in rule.labels, rule
+        assert level != "node" or rule.labels[:2] == ("cluster", "node"), rule
+
+
+def test_no_group_is_slower_than_prometheus_forgets() -> None:
+    """A series without a sample for five minutes is gone, and no sample comes on the dot."""
+    assert {group.interval for group in RECORDING} <= {"1m", "2m"}
