@@ -19,7 +19,7 @@ from pathlib import Path
 from alerts import RECORDING_GROUPS
 from bench import boards
 from bench.backfill import Day, fill, in_order
-from bench.boards import STEP, Query
+from bench.boards import Query
 from bench.fleet import BEGIN, Fleet
 from bench.process import ROOT
 from bench.report import Figure
@@ -56,6 +56,8 @@ MATCHES = (
 ABSENT = {
     "ALERTS": "alerts are not evaluated over the past",
     ":mixed_bounds": "all replicas have the same bounds",
+    "gpu:gpu_up:lost": "no GPU is lost",
+    "prometheus_rule_": "this Prometheus does not scrape itself",
     "spec_decode": "the engine does not speculate",
     "model:llm_cost_": "the price of a GPU is not split over models",
     "model:inferometer_budget_usd:used": "nor is it held against their budgets",
@@ -172,7 +174,7 @@ def rounds(server: Server, asked: Iterable[Query], day: Day, count: int) -> Mapp
 def _answer(server: Server, query: Query, day: Day) -> Answer:
     if query.instant:
         return server.instant(query.expr, day.end)
-    return server.over(query.expr, BEGIN, day.end, STEP)
+    return server.over(query.expr, BEGIN, day.end, query.step)
 
 
 def _beside(by_board: Mapping[str, Board]) -> Iterator[Figure]:
@@ -244,7 +246,7 @@ def _rules(small: Rules, large: Rules) -> Iterator[Figure]:
         f"{step.rule.name} {1e3 * took:.1f} ms" for took, step in dearest))
     raw, mine = sum(large.day.raw.values()), large.day.raw["inferometer"]
     yield Figure("recorded series, of all raw ones", "%", 100 * large.series / raw, 5.0)
-    yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 10.0)
+    yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 5.0)
     yield Figure("a round of all rules, of its interval", "%", large.share, 1.0)
     yield Figure(f"recorded series, {SMALLER} times the fleet", "", large.series, SMALLER,
                  small.series, "the small one")
