@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.process import ROOT
 OURS = ROOT / "deploy/generated/dashboards"
 PEERS = ROOT / "bench/peers"
 STEP = 60
+CLOSED = ", closed rows"  # which ask nothing until somebody opens them
 # What an equality can hold where a board lets one value be chosen; a regular expression holds all.
 CHOSEN = {"model_name": MODELS[0], "ttft_slo": "1.0", "tpot_slo": "0.1", "service": "chat"}
 _EQUAL = re.compile(r'=\s*"\$\{?(\w+)\}?"')
@@ -29,6 +30,7 @@ class Query:
     panel: str
     expr: str
     instant: bool
+    step: int = STEP
 
 
 def ours(hours: int, folder: Path = OURS) -> Iterator[Query]:
@@ -49,22 +51,24 @@ def one_model(asked: Iterable[Query], board: str, name: str) -> Iterator[Query]:
     every, one = 'model=~".*"', f'model=~"{MODELS[0]}"'
     for query in asked:
         if query.board == board:
-            yield Query(name, query.panel, query.expr.replace(every, one), query.instant)
+            yield replace(query, board=name, expr=query.expr.replace(every, one))
 
 
 def queries(board: str, document: Mapping[str, Any], hours: int) -> Iterator[Query]:
-    """Every query of a dashboard's JSON, those of collapsed rows too."""
-    for panel in _panels(document.get("panels", ())):
-        for target in panel.get("targets") or ():
-            if target.get("expr"):
-                yield Query(board, panel.get("title", ""), _replaced(target["expr"], hours),
-                            bool(target.get("instant")))
+    """Every query of a dashboard's JSON; rows that are closed at first are a board of their own."""
+    for panel in document.get("panels") or ():
+        inner = f"{board}{CLOSED}" if panel.get("collapsed") else board
+        yield from queries(inner, panel, hours)
+    for target in document.get("targets") or ():
+        if target.get("expr"):
+            yield Query(board, document.get("title", ""), _replaced(target["expr"], hours),
+                        bool(target.get("instant")), _step(document.get("interval")))
 
 
-def _panels(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for panel in found:
-        yield panel
-        yield from _panels(panel.get("panels") or ())
+def _step(interval: str | None) -> int:
+    """What Grafana makes of a panel's least interval."""
+    found = re.fullmatch(r">?(\d+)([smh])", interval or "")
+    return max(STEP, int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]) if found else STEP
 
 
 def _replaced(expr: str, hours: int) -> str:

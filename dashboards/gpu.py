@@ -16,6 +16,7 @@ from dashboards.panels import (
 from dashboards.variables import OF_NODES, chosen
 from recording_rules import gpus, tokens
 from recording_rules.model import Rule
+from recording_rules.promql import WINDOW
 
 KEYS = {"node": "Node", "gpu": "GPU", "uuid": "UUID", "cluster": "Cluster"}
 MOST_LINES = 40  # of GPUs or nodes in one picture
@@ -33,7 +34,7 @@ def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
 def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
     return timeseries(title, f"{description} The {MOST_LINES} highest.", "percentunit",
                       Query(f"topk({MOST_LINES}, {chosen(rule)})", name), empty=NO_GPU, most=1,
-                      width=6, height=10)
+                      width=6, height=10, step=WINDOW)
 
 
 NOW = Row("Now, on the chosen nodes", (
@@ -83,6 +84,7 @@ NODES = Row("Node by node", (
     _nodes("Output tokens for each GPU by node", "What a node yields: compare like with like.",
            TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
 ))
+# Hundreds of lines: asked when somebody wants them, one point for each of the rules' windows.
 EACH = Row("GPU by GPU, of the chosen nodes", (
     table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its "
           "own.", KEYS, [
@@ -93,7 +95,7 @@ EACH = Row("GPU by GPU, of the chosen nodes", (
     _gpus("Busy by GPU", "Share of the time in which a kernel ran.", gpus.BUSY, "{{node}} {{gpu}}"),
     _gpus("Memory by GPU", "Share of device memory in use, of each MIG instance where there are "
           "some.", gpus.MEMORY, "{{node}} {{gpu}} {{mig}}"),
-))
+), collapsed=True)
 
 BOARD = Board(
     "gpu", "GPU", "How busy, full, hot and healthy the GPUs are, node by node and one by one.",

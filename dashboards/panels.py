@@ -69,12 +69,16 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
 
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
                width: int = 8, height: int = 8, stacked: bool = False,
-               most: float | None = None) -> Panel:
-    """Lines over time, from 0 on. Limits, targets and budgets are dashed."""
+               most: float | None = None, step: str = STEP) -> Panel:
+    """Lines over time, from 0 on. Limits, targets and budgets are dashed.
+
+    A coarser `step` is for many lines of averages that are as long as it is.
+    """
     drawing = grafana.TimeSeries(
-        **_common(title, description, queries), unit=unit, lineWidth=1, showPoints="never",
-        fillOpacity=25 if stacked else 0, tooltipMode="multi", tooltipSort="desc",
-        legendCalcs=["lastNotNull", "max"], legendDisplayMode="table", axisSoftMin=0,
+        **_common(title, description, queries, step=step), unit=unit, lineWidth=1,
+        showPoints="never", fillOpacity=25 if stacked else 0, tooltipMode="multi",
+        tooltipSort="desc", legendCalcs=["lastNotNull", "max"], legendDisplayMode="table",
+        axisSoftMin=0,
         stacking={"mode": "normal", "group": "A"} if stacked else {"mode": "none"},
         thresholds=_steps(PLAIN),
         overrides=[_dashed(query.legend) for query in queries if query.legend in DASHED],
@@ -144,11 +148,11 @@ def render(board: Board, boards: Iterable[Board]) -> mend.Json:
 
 
 def _common(title: str, description: str, queries: Iterable[Query],
-            form: str = "time_series") -> mend.Json:
+            form: str = "time_series", step: str = STEP) -> mend.Json:
     targets = [grafana.Target(expr=query.expr, legendFormat=query.legend, instant=query.instant,
                               format=form, datasource=SOURCE) for query in queries]
     return {"title": title, "description": description, "targets": targets, "dataSource": SOURCE,
-            "interval": STEP}
+            "interval": step}
 
 
 def _steps(colours: Colours) -> list[mend.Json]:

@@ -256,10 +256,18 @@ def test_variables_are_replaced_as_grafana_would() -> None:
     expr = ('rate(a{m=~"$x", n="$model_name", le="${ttft_slo}"}[$__rate_interval]) '
             'or b{c=~"[[y]]", d=~"${z:regex}"}[$__range] or c[$__interval]')
     panel = {"title": "p", "targets": [{"expr": expr, "instant": True}, {"expr": ""}]}
-    asked = list(boards.queries("b", {"panels": [{"panels": [panel]}]}, 24))
-    assert asked == [boards.Query("b", "p", (
-        'rate(a{m=~".*", n="model-a", le="1.0"}[120s]) '
-        'or b{c=~".*", d=~".*"}[24h] or c[60s]'), True)]
+    assert list(boards.queries("b", {"panels": [{"panels": [panel]}]}, 24)) == [
+        boards.Query("b", "p", ('rate(a{m=~".*", n="model-a", le="1.0"}[120s]) '
+                                'or b{c=~".*", d=~".*"}[24h] or c[60s]'), True)]
+
+
+def test_closed_rows_are_not_part_of_what_a_board_asks_and_a_panel_may_ask_more_coarsely() -> None:
+    coarse = {"title": "p", "interval": "5m", "targets": [{"expr": "a"}]}
+    fine = {"title": "q", "interval": "10s", "targets": [{"expr": "b"}]}
+    rows = [{"collapsed": True, "panels": [coarse]}, {"collapsed": False, "panels": []}, fine]
+    assert list(boards.queries("b", {"panels": rows}, 24)) == [
+        boards.Query("b, closed rows", "p", "a", False, 300),
+        boards.Query("b", "q", "b", False, 60)]
 
 
 @pytest.mark.heavy
