@@ -37,9 +37,12 @@ fleet:
 DOCUMENTS = {"/version": b'{"version": "1.0"}'}  # beside the pages
 GPU_SECONDS = 0.5  # several readings of the GPU
 GPUS = ("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
-# What Prometheus adds to every scrape.
 ABOUT_A_SCRAPE = {"up": 1.0, "scrape_duration_seconds": 0.1, "scrape_samples_scraped": 300.0,
                   "scrape_samples_post_metric_relabeling": 300.0, "scrape_series_added": 0.0}
+# What it says of itself and of each group of rules.
+ABOUT_A_GROUP = {"prometheus_rule_group_last_duration_seconds": 0.01,
+                 "prometheus_rule_group_interval_seconds": 60.0,
+                 "prometheus_rule_evaluation_failures_total": 0.0}
 MINUTE = 60.0
 _TIME = re.compile(r"_(timestamp|start_time)_seconds$")
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(\{.*\})?\s+(\S+)")
@@ -161,18 +164,33 @@ def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
     return [_cluster(name, *scrapes[1:]) for name in pages]
 
 
+def told(page: Page, target: str) -> frozenset[str]:
+    """The signals that the exporter says it has of a target."""
+    return frozenset(series.labels["signal"] for series in page.find(
+        c.SERVER_SIGNAL.name, target=target) if series.labels["source"] != "unavailable")
+
+
+def about_a_scrape(scrape: Mapping[str, str]) -> list[Course]:
+    """What Prometheus adds to every scrape."""
+    return [Course(name, scrape, value, 0.0) for name, value in ABOUT_A_SCRAPE.items()]
+
+
+def _about_prometheus(cluster: str) -> list[Course]:
+    group = {"job": "prometheus", "instance": "127.0.0.1:9090", "cluster": cluster,
+             "rule_group": "recording.rules.yml;inferometer-tokens"}
+    return [Course(name, group, value, 0.0) for name, value in ABOUT_A_GROUP.items()]
+
+
 def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
     up, = after.page.find(c.SERVER_UP.name, target=name)
     assert up.value == 1, f"{name} is not read"
-    told = {series.labels["signal"] for series in after.page.find(c.SERVER_SIGNAL.name, target=name)
-            if series.labels["source"] != "unavailable"}
     earlier = {_key(series): series.value for series in before.page.series}
     scrape = {**SCRAPE, "cluster": name}
     courses = [_course(series, scrape, earlier[_key(series)], before.at, after.at)
                for series in after.page.series if _key(series) in earlier
                and series.labels.get("target", name) == name]
-    courses += [Course(series, scrape, value, 0.0) for series, value in ABOUT_A_SCRAPE.items()]
-    return Cluster(name, {**scrape, **up.labels}, frozenset(told), courses)
+    return Cluster(name, {**scrape, **up.labels}, told(after.page, name),
+                   [*courses, *about_a_scrape(scrape), *_about_prometheus(name)])
 
 
 def _course(series: Series, scrape: Mapping[str, str], earlier: float, before: float,

@@ -100,7 +100,8 @@ class Patient:
         return {
             "vllm:generation_tokens_total": TOKENS * well, "vllm:prompt_tokens_total": 100 * well,
             "vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 0.0,
-            "vllm:kv_cache_usage_perc": 0.5,
+            "vllm:kv_cache_usage_perc": 0.5, "vllm:prefix_cache_queries_total": 100 * well,
+            "vllm:prefix_cache_hits_total": 40 * well, "vllm:prompt_tokens_cached_total": 40 * well,
         }.get(name)
 
     def _histogram(self, share: float, part: str, labels: str) -> float:

@@ -28,6 +28,7 @@ from tests.exporter.support import Exporter, free_port, get, send, wait_for
 
 START_SECONDS = 60.0
 LOOKBACK_SECONDS = 300  # Prometheus' own, which is a duration too
+RESEND_SECONDS = 5  # what fires before Alertmanager is found is told when it is sent again
 OWN_ADDRESS = "127.0.0.1:9090"  # where the generated configuration has Prometheus find itself
 
 
@@ -111,7 +112,8 @@ def stack(version: str, folder: Path, exporter: Exporter, faster: int) -> Iterat
         started.callback(receivers.close)
         started.enter_context(_running(folder, f"prometheus-{version}/prometheus", own, (
             "--config.file=prometheus/prometheus.yml", "--storage.tsdb.path=data",
-            f"--query.lookback-delta={LOOKBACK_SECONDS // faster}s")))
+            f"--query.lookback-delta={LOOKBACK_SECONDS // faster}s",
+            f"--rules.alert.resend-delay={RESEND_SECONDS}s")))
         started.enter_context(_running(folder, f"alertmanager-{version}/alertmanager", manager, (
             "--config.file=alertmanager/alertmanager.yml", "--storage.path=told",
             "--cluster.listen-address=")))

@@ -35,21 +35,26 @@ Firing = tuple[str, str]  # alert, severity
 
 @dataclass(frozen=True)
 class Phase:
-    """What happens, who is told of it within how many seconds, and what fires untold."""
+    """What happens, who is told of it within how many seconds, and what fires untold.
+
+    Alertmanager may tell `perhaps` that something is over which others silenced: it depends on
+    whether it looks at the group before or after these are over too.
+    """
 
     name: str
     begin: Callable[[], None]
     seconds: float
     told: set[Notice]
     silent: frozenset[Firing] = frozenset()
+    perhaps: frozenset[Notice] = frozenset()
 
 
 def paged(status: str, *alerts: str) -> set[Notice]:
     return {Notice("page", alert, "critical", status) for alert in alerts}
 
 
-def mentioned(status: str, alert: str) -> set[Notice]:
-    return {Notice("tell", alert, "warning", status)}
+def mentioned(status: str, *alerts: str) -> set[Notice]:
+    return {Notice("tell", alert, "warning", status) for alert in alerts}
 
 
 def logged(status: str, alert: str) -> set[Notice]:
@@ -81,18 +86,20 @@ def phases(patient: Patient, gpus: FakeNvml) -> Sequence[Phase]:
                          ("LLMErrorBudgetBurning", "critical")})),
         # No request ends any more. What the failing ones have used of the budget is told when the
         # whole is over, and for as long as its windows look back.
-        Phase("hung", hang, 75,
-              paged("resolved", "LLMServiceDegraded")
+        Phase("hung", hang, 90,
+              paged("resolved", "LLMServiceDegraded", "LLMErrorBudgetBurning")
               | paged("firing", "LLMErrorBudgetBurning", "LLMEngineHung")
-              | paged("resolved", *SLOW, "LLMErrorBudgetBurning")
               | mentioned("firing", "LLMErrorBudgetBurning")
               | mentioned("resolved", "LLMErrorBudgetBurning")
-              | mentioned("firing", "GpuLost") | logged("resolved", "GpusUnderused")),
+              | mentioned("firing", "GpuLost") | logged("resolved", "GpusUnderused"),
+              perhaps=frozenset(paged("resolved", *SLOW)
+                                | mentioned("resolved", *SLOW, "LLMRequestsFailing"))),
         Phase("dead", die, 30,
               paged("resolved", "LLMEngineHung") | paged("firing", "LLMModelDown")
-              | mentioned("resolved", "GpuLost"),
+              | mentioned("resolved", "GpuLost") | logged("firing", "GpusUnderused"),
               frozenset({("LLMEngineDown", "warning")})),
-        Phase("well again", patient.live, 20, paged("resolved", "LLMModelDown")),
+        Phase("well again", patient.live, 20, paged("resolved", "LLMModelDown"),
+              perhaps=frozenset(mentioned("resolved", "LLMEngineDown"))),
     )
 
 
@@ -106,22 +113,26 @@ def test_everybody_is_told_what_they_should_be_and_nothing_else(tmp_path: Path) 
         stacks = [started.enter_context(stack(version, tmp_path / version, running, FASTER))
                   for version in VERSIONS]
         expected: set[Notice] = set()
+        perhaps: set[Notice] = set()
         for phase in phases(patient, gpus):
             phase.begin()
             expected |= phase.told
-            lived_through(phase, stacks, expected)
+            perhaps |= phase.perhaps
+            lived_through(phase, stacks, expected, perhaps)
         time.sleep(SLACK)
-        assert {each.version: each.told() for each in stacks} == dict.fromkeys(VERSIONS, expected)
+        assert {each.version: each.told() - perhaps for each in stacks} == dict.fromkeys(
+            VERSIONS, expected)
 
 
-def lived_through(phase: Phase, stacks: Sequence[Stack], expected: set[Notice]) -> None:
+def lived_through(phase: Phase, stacks: Sequence[Stack], expected: set[Notice],
+                  perhaps: set[Notice]) -> None:
     """Wait until all has been told that should be, and has fired that should."""
     began = time.monotonic()
     waiting: dict[str, object] = {}
 
     def over() -> bool:
         for each in stacks:
-            told = each.told()
+            told = each.told() - perhaps
             assert told <= expected, f"{phase.name}, {each.version}: {told - expected}"
             missing = expected - told, phase.silent - each.firing()
             waiting[each.version] = missing

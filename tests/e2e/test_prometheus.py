@@ -26,16 +26,16 @@ class Prometheus:
     """A running Prometheus, asked through its HTTP API."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     def ready(self) -> bool:
         try:
-            return get(self._port, "/-/ready", seconds=2).status == 200
+            return get(self.port, "/-/ready", seconds=2).status == 200
         except OSError:
             return False
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        answer = json.loads(get(self._port, f"/api/v1/query?query={quote(expression)}").body)
+        answer = json.loads(get(self.port, f"/api/v1/query?query={quote(expression)}").body)
         assert answer["status"] == "success", answer
         return [(r["metric"], float(r["value"][1])) for r in answer["data"]["result"]]
 
