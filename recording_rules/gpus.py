@@ -60,7 +60,7 @@ NODE_POWER = _node("gpu_power_watts:sum", f"sum {by(NODE)} ({_once(c.GPU_POWER.n
 NODE_ENERGY = _node(
     "gpu_energy_joules:rate5m",
     f"sum {by(NODE)} ({_once(_rate(c.GPU_ENERGY))}) "
-    f"unless {on(NODE)} count {by(NODE)} ({_once(_lacking(c.GPU_ENERGY))})",
+    f"unless {on(NODE)} count {by(NODE)} ({_lacking(c.GPU_ENERGY)})",
     "Energy used by the GPUs, in joules per second. Absent if one of them does not tell.")
 NODE_TEMPERATURE = _node(
     "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
