@@ -31,9 +31,11 @@ def _served(when: str = "") -> str:
     return f"sum {by(MODEL)} ({RATE_HOUR}{{{SUCCESS}}}{when})"
 
 
-# Targets that vanished with requests at work: an exporter that cannot be scraped is not one.
+# Targets that vanished with requests at work, or are no longer known to an exporter that started
+# again beside them. One whose exporter cannot be scraped has not vanished.
 _DIED_AT_WORK = (f"sum {by(MODEL)} (last_over_time({c.SERVER_RUNNING.name}[30m]) "
-                 f"unless {on(_TARGET)} {c.SERVER_UP.name} unless on (job, instance) up == 0) > 0")
+                 f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_KNOWN}}} "
+                 "unless on (job, instance) up == 0) > 0")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
 
 MODEL_DOWN = Alert(

@@ -72,6 +72,9 @@ CASES = (
          (NEVER_READ,)),
     Case("its pods have died, requests at work", MODEL_DOWN, (
         up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 _x60")), (GONE,), at=22),
+    Case("its pod starts again, and the engine does not come back", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), scraped("1x60"),
+        up("_x6 0x60", engine="unknown", model="")), (GONE,), at=22),
     Case("it was taken away without work", MODEL_DOWN, (
         up("1x5 _x60"), running("0x5 _x60"), scraped("1x5 _x60"))),
     Case("one of two pods has died, requests at work", MODEL_DOWN, (
