@@ -34,7 +34,7 @@ class Needs:
         for rule in rules:
             self._rules.setdefault(rule.name, []).append(rule)
         self._parsed: dict[str, Any] = {}
-        self._known: dict[tuple[str, str, str], Answer] = {}
+        self._known: dict[tuple[str, str, Cluster], Answer] = {}
         self._names: dict[str, set[str]] = {}
 
     def answered(self, expr: str, cluster: Cluster) -> Answer:
@@ -93,7 +93,7 @@ class Needs:
         if not _matches(fixed, wanted):
             return False
         passed = tuple(matcher for matcher in wanted if matcher[0] not in fixed)
-        key = rule.expr, str(passed), cluster.name
+        key = rule.expr, str(passed), cluster
         if key not in self._known:
             self._known[key] = self._answer(self._parse(rule.expr), passed, cluster)
         return self._known[key]

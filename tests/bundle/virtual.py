@@ -114,7 +114,7 @@ class Course:
         return {"series": self.selector, "values": f"{before} {values} {after}".strip()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cluster:
     """What one page became: whose labels the engine's series have, what it tells, and all series.
     """
