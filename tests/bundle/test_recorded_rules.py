@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
+
+import pytest
 
 from deploy.vocabulary import FOREIGN
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
 from recording_rules import capacity, cost, gpus, latency, requests, tokens
 from tests.bundle.alert_cases import RECORDING
-from tests.bundle.promtool import SCRAPE, Samples, Series, ask, documents, growing, selector, series
+from tests.bundle.promtool import (
+    SCRAPE,
+    VERSIONS,
+    Samples,
+    Series,
+    ask,
+    documents,
+    growing,
+    selector,
+    series,
+)
 from tests.bundle.rule_cases import BOTH_VERSIONS
 
 RULES = [rule for group in RECORDING for rule in group.rules]
@@ -111,6 +124,26 @@ def test_counters_that_stand_still_give_no_share_quantile_or_mean(version: str,
     recorded = asked(version, tmp_path, still)
     assert all(math.isfinite(value) for samples in recorded.values() for _, value in samples)
     assert not {rule.name for rule in OF_TRAFFIC} & recorded.keys()
+
+
+def test_ranges_open_on_the_left_change_nothing_that_matters(tmp_path: Path) -> None:
+    """Scrapes come uneven and hardly ever on the dot: what both versions record is the same."""
+    chance = random.Random(7)
+
+    def values(metric: Metric) -> str:
+        if metric.kind == "gauge":
+            return "1x140"
+        return " ".join(map(str, accumulate(chance.randrange(9) for _ in range(140))))
+
+    inputs = [{**one, "values": values(metric)} for metric in (
+        c.SERVER_REQUESTS, c.SERVER_OUTPUT, c.SERVER_INPUT, c.GPU_BUSY, c.GPU_OBSERVED, c.GPU_INFO)
+        for one in told(metric, (), SCRAPE)]
+    everywhere = '{__name__=~".+:.+"}'
+    old, new = (ask(version, tmp_path, documents(RECORDING), inputs, [everywhere], "16m",
+                    scraped="7s")[everywhere] for version in VERSIONS)
+    assert [labels for labels, _ in old] == [labels for labels, _ in new]
+    assert len({labels["__name__"] for labels, _ in old}) > 30
+    assert [value for _, value in old] == pytest.approx([value for _, value in new], rel=0.02)
 
 
 def test_names_say_level_metric_and_operation() -> None:
