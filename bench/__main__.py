@@ -2,8 +2,8 @@
 
     python -m bench [gpus] [sidecar] [endurance] [boards]
 
-The whole takes some ten minutes; with BENCH_QUICK=1 it is a quick look, less repeatable, that is
-written to .cache/bench-quick.json.
+The whole takes some ten minutes, and the boards, which come last, half an hour on two cores; with
+BENCH_QUICK=1 it is a quick look, less repeatable, that is written to .cache/bench-quick.json.
 """
 
 from __future__ import annotations
