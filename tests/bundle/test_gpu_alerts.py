@@ -34,14 +34,15 @@ def xid(code: str, values: str, scrape: Mapping[str, str] = SCRAPE) -> Series:
     return of(c.GPU_XID, values, xid=code, scrape=scrape)
 
 
-def last_xid(minute: int) -> Series:
-    return of(c.GPU_XID_LAST, f"_x{minute - 1} {60 * minute}x300")
+def last_xid(minute: int, until: int = 300, scrape: Mapping[str, str] = SCRAPE) -> Series:
+    return of(c.GPU_XID_LAST, f"_x{minute} {60 * minute}x{until - minute - 1} _x300", scrape=scrape)
 
 
 def came(code: str, times: int, text: str, **labels: str) -> tuple[Said, ...]:
     said = {name: value for name, value in {**SCOPE, "xid": code, **labels}.items() if value}
     where = f" on {said['node']}" if "node" in said else ""
-    return (Said(said, f"GPU GPU-a{where}: XID {code} came {times} times in 30m. {text}"),)
+    return (Said(said, f"GPU GPU-a{where}: XID {code} came, of which there are {times} since "
+                 f"the exporter started. {text}"),)
 
 
 DRAIN = "It needs a reset or a repair before it is trusted with work again."
@@ -88,35 +89,50 @@ CASES = (
     Case("both are there", gpu.FEWER, (info(), info("1x300", "1", "GPU-b")), at=90),
     Case("its exporter was away", gpu.FEWER, (info("1x69 _x3 1x60"),), at=90),
 
-    Case("one comes", gpu.XID_DRAIN, (xid("79", "0x19 1x60"),), came("79", 1, DRAIN)),
-    Case("as soon as it came", gpu.XID_DRAIN, (xid("79", "0x19 1x60"),), came("79", 1, DRAIN),
-         at=20),
-    Case("before it came", gpu.XID_DRAIN, (xid("79", "0x19 1x60"),), at=19),
-    Case("three quarters of an hour ago", gpu.XID_DRAIN, (xid("79", "0x19 1x90"),), at=65),
-    Case("two kinds", gpu.XID_DRAIN, (xid("48", "0x19 2x60"), xid("79", "0x19 1x60")),
-         (*came("48", 2, DRAIN), *came("79", 1, DRAIN))),
-    Case("the exporter starts again", gpu.XID_DRAIN, (xid("79", "0x9 1x9 0x60"),),
+    Case("one comes", gpu.XID_DRAIN, (xid("79", "0x19 1x60"), last_xid(20)),
          came("79", 1, DRAIN)),
+    Case("as soon as it came", gpu.XID_DRAIN, (xid("79", "0x19 1x60"), last_xid(20)),
+         came("79", 1, DRAIN), at=20),
+    Case("before it came", gpu.XID_DRAIN, (xid("79", "0x19 1x60"), last_xid(20)), at=19),
+    Case("an hour ago", gpu.XID_DRAIN, (xid("79", "0x19 1x90"), last_xid(20)), at=90),
+    Case("again, after a day", gpu.XID_DRAIN, (xid("79", "1x39 2x60"), last_xid(40)),
+         came("79", 2, DRAIN), at=45),
+    Case("two kinds", gpu.XID_DRAIN, (
+        xid("48", "0x19 2x60"), xid("79", "0x19 1x60"), last_xid(20)),
+        (*came("48", 2, DRAIN), *came("79", 1, DRAIN))),
+    Case("the exporter starts again", gpu.XID_DRAIN, (
+        xid("79", "0x9 1x9 0x60"), last_xid(10, 20)), came("79", 1, DRAIN), at=30),
     Case("the exporter is replaced", gpu.XID_DRAIN, (
-        xid("79", "0x9 1x5 _x60"), xid("79", "_x17 0x60", OTHER)), came("79", 1, DRAIN)),
+        xid("79", "0x9 1x5 _x60"), xid("79", "_x17 0x60", OTHER), last_xid(10, 16)),
+        came("79", 1, DRAIN), at=30),
+    Case("in its successor's time", gpu.XID_DRAIN, (
+        xid("79", "1x20 _x60"), xid("79", "_x23 0x2 1x60", OTHER),
+        last_xid(26, scrape=OTHER)), came("79", 1, DRAIN), at=30),
     Case("two exporters tell of it", gpu.XID_DRAIN, (
-        xid("79", "0x19 1x60"), xid("79", "0x19 1x60", OTHER)), came("79", 1, DRAIN)),
+        xid("79", "0x19 1x60"), xid("79", "0x19 1x60", OTHER), last_xid(20),
+        last_xid(20, scrape=OTHER)), came("79", 1, DRAIN)),
     Case("before the first scrape", gpu.XID_DRAIN, (xid("79", "_x19 1x60"), last_xid(19)),
          came("79", 1, DRAIN)),
     Case("long before Prometheus came back", gpu.XID_DRAIN, (
         xid("79", "1x5 _x60 1x60"), last_xid(1)), at=70),
     Case("none ever came", gpu.XID_DRAIN, (xid("79", "0x60"),)),
-    Case("one of the application", gpu.XID_DRAIN, (xid("31", "0x19 1x60"),)),
-    Case("no labels of Kubernetes", gpu.XID_DRAIN, (xid("79", "0x19 1x60", BARE),),
-         came("79", 1, DRAIN, cluster="", node="")),
+    Case("one of the application", gpu.XID_DRAIN, (
+        xid("31", "0x19 1x60"), xid("79", "0x60"), last_xid(20))),
+    Case("one of the application, long after", gpu.XID_DRAIN, (
+        xid("31", "0x59 1x60"), xid("79", "1x120"), last_xid(60)), at=70),
+    Case("no labels of Kubernetes", gpu.XID_DRAIN, (
+        xid("79", "0x19 1x60", BARE), last_xid(20, scrape=BARE)),
+        came("79", 1, DRAIN, cluster="", node="")),
     Case("one comes", gpu.XID_UNUSUAL, (xid("61", "_x19 1x60"), last_xid(19)),
          came("61", 1, UNUSUAL)),
-    Case("an unknown one comes again", gpu.XID_UNUSUAL, (xid("other", "1x19 3x60"),),
-         came("other", 2, UNUSUAL)),
-    Case("others come", gpu.XID_UNUSUAL, (xid("31", "0x9 1x60"), xid("79", "0x9 1x60"))),
+    Case("an unknown one comes again", gpu.XID_UNUSUAL, (xid("other", "1x19 3x60"), last_xid(20)),
+         came("other", 3, UNUSUAL)),
+    Case("others come", gpu.XID_UNUSUAL, (
+        xid("31", "0x9 1x60"), xid("79", "0x9 1x60"), last_xid(10))),
     Case("one comes", gpu.XID_APPLICATION, (xid("31", "_x19 1x60"), last_xid(19)),
          came("31", 1, WELL)),
-    Case("others come", gpu.XID_APPLICATION, (xid("61", "0x9 1x60"), xid("79", "0x9 1x60"))),
+    Case("others come", gpu.XID_APPLICATION, (
+        xid("61", "0x9 1x60"), xid("79", "0x9 1x60"), last_xid(10))),
 
     Case("one comes", gpu.MEMORY_ERROR, (uncorrected("5x19 6x60"),), MEMORY_ERROR, at=25),
     Case("it was there before", gpu.MEMORY_ERROR, (uncorrected("_x9 5x60"),)),
