@@ -8,6 +8,7 @@ signals that the exporter says an engine has, through the syntax of rules and qu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ import pytest
 from alerts import RECORDING_GROUPS, signals
 from dashboards import DASHBOARDS, queries
 from inferometer import catalogue as c
-from recording_rules import GROUPS, exporters
+from recording_rules import GROUPS, exporters, tokens
 from recording_rules.cost import MODEL_RATE
+from recording_rules.model import Group
 from tests.bundle import promtool
 from tests.bundle.alert_cases import alert_documents, resting_on
 from tests.bundle.needs import Needs
@@ -53,7 +55,8 @@ def recorded(cluster: str = ".*") -> dict[str, str]:
             for group in RECORDED for rule in group.rules if "cluster" in rule.labels}
 
 
-def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int) -> list[str]:
+def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
+          groups: Iterable[Group] = RECORDED) -> list[str]:
     """What answers otherwise than it should after rules were evaluated every so many minutes."""
     asked = {cluster.name: recorded(cluster.name)
              | panels(cluster.name, cluster.labels["engine"]) for cluster in fleet}
@@ -61,7 +64,7 @@ def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int) ->
     used = {name for expr in exprs for name in NEEDS.scraped(expr)}
     inputs = [series.input(HOURS * 60, SCRAPED) for cluster in fleet
               for series in cluster.series if series.name in used]
-    said = promtool.ask(version, folder, promtool.documents(RECORDED), inputs,
+    said = promtool.ask(version, folder, promtool.documents(groups), inputs,
                         [f"count({expr})" for expr in exprs], f"{HOURS}h", f"{minutes}m",
                         f"{SCRAPED}m")
     return [f"{cluster.name}: {where}: {'is blank' if should else 'should be empty'}"
@@ -87,6 +90,16 @@ def test_every_captured_page_is_answered_for_in_both_versions(
     of_engine = [cluster for cluster in fleet if cluster.labels["engine"] == engine]
     wrong = blank(version, tmp_path, of_engine, minutes=30)
     assert not wrong, "\n".join(wrong)
+
+
+def test_panels_that_a_rule_leaves_blank_are_found(fleet: list[Cluster], tmp_path: Path) -> None:
+    """As when a rule loses a label that boards choose by."""
+    tgi = [cluster for cluster in fleet if cluster.labels["engine"] == "tgi"]
+    broken = replace(tokens.OUTPUT, expr=tokens.OUTPUT.expr.replace(f", {c.ENGINE.name}", ""))
+    groups = [replace(group, rules=tuple(
+        broken if rule is tokens.OUTPUT else rule for rule in group.rules)) for group in RECORDED]
+    wrong = blank("3", tmp_path, tgi, minutes=60, groups=groups)
+    assert any("inferometer-throughput / Output tokens /" in where for where in wrong)
 
 
 def test_no_rule_or_panel_is_empty_everywhere_but_for_money_by_model(
