@@ -1,19 +1,9 @@
 """What it costs: now, today, this month, for each request and token, and against the budgets."""
 
 from alerts import limits
+from dashboards.dress import OF_LIMIT, PLAIN, Colours, Column
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import (
-    BUDGET,
-    NO_MONEY,
-    OF_LIMIT,
-    PLAIN,
-    Colours,
-    Column,
-    limit,
-    stat,
-    table,
-    timeseries,
-)
+from dashboards.panels import NO_MONEY, limit, stat, table, timeseries
 from dashboards.variables import chosen
 from inferometer import catalogue as c
 from recording_rules import cost
@@ -23,6 +13,7 @@ from recording_rules.promql import any_of
 USD = "currencyUSD"
 NO_BUDGET = "No data: no budget is configured in inferometer.yml, or nothing was spent."
 NO_REQUESTS = "No data: no prices are configured, or no request ended in this time."
+NO_SHARE = "No data: no money is attributed to the chosen models."
 IN_MONTH = any_of(c.PERIOD, "month")
 IDLE: Colours = ((None, "green"), (0.3, "orange"), (0.6, "red"))
 COVERED: Colours = ((None, "orange"), (0.99, "green"))
@@ -34,10 +25,11 @@ def _tile(title: str, description: str, expr: str, unit: str = USD, *, empty: st
     return stat(title, description, unit, expr, empty=empty, width=3, colours=colours)
 
 
-def _drift(title: str, description: str, now: Rule, week: Rule, *more: Query) -> Panel:
+def _drift(title: str, description: str, now: Rule, week: Rule, *more: Query,
+           empty: str = NO_REQUESTS) -> Panel:
     name = f"{{{{{now.labels[-1]}}}}}"
     return timeseries(title, description, USD, Query(chosen(now), f"last hour {name}"),
-                      Query(chosen(week), f"7 days {name}"), *more, empty=NO_REQUESTS, width=12)
+                      Query(chosen(week), f"7 days {name}"), *more, empty=empty, width=12)
 
 
 NOW = Row("Now", (
@@ -66,7 +58,7 @@ SPENDING = Row("Spending", (
                stacked=True),
     timeseries("Rate by model", "USD per hour, where money can be told apart by model.", USD,
                Query(f"{chosen(cost.MODEL_RATE)} * 3600", "{{model}} {{cluster}}"),
-               empty="No data: no money is attributed to the chosen models.", stacked=True),
+               empty=NO_SHARE, stacked=True),
     timeseries("Idle GPUs", "USD per hour for GPUs on which no kernel ran.", USD,
                Query(f"{chosen(cost.IDLE_RATE)} * 3600", "{{cluster}}"), empty=NO_MONEY),
     timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
@@ -75,7 +67,7 @@ SPENDING = Row("Spending", (
     timeseries("The month so far", "By category, since the month began (UTC), under the budget "
                "where there is one.", USD,
                Query(chosen(cost.MONTH_BY_CATEGORY), "{{category}} {{cluster}}"),
-               Query(f"sum({chosen(cost.BUDGET, IN_MONTH)})", BUDGET), empty=NO_MONEY,
+               Query(f"sum({chosen(cost.BUDGET, IN_MONTH)})", "budget"), empty=NO_MONEY,
                stacked=True),
     timeseries("Budgets used", "Share of each budget that is spent: 100 % is all of it.",
                "percentunit", Query(chosen(cost.BUDGET_USED), "{{period}} {{cluster}}"),
@@ -89,10 +81,10 @@ UNITS = Row("For each request and token", (
            cost.PER_1M_TOKENS, cost.PER_1M_TOKENS_WEEK),
     _drift("Per request, by model", "Money attributed to the model over its requests that "
            "succeeded.", cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_WEEK,
-           limit(limits.REQUEST_COST)),
+           limit(limits.REQUEST_COST), empty=NO_SHARE),
     _drift("Per million tokens, by model", "Money attributed to the model over its tokens, in and "
            "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK,
-           limit(limits.MILLION_TOKENS_COST)),
+           limit(limits.MILLION_TOKENS_COST), empty=NO_SHARE),
     table("Models by money", "The dearest first; a model's name leads to what it serves.", KEYS, [
         Column("Today", chosen(cost.MODEL_TODAY), USD),
         Column("This month, by model", chosen(cost.MODEL_MONTH), USD),
@@ -101,7 +93,7 @@ UNITS = Row("For each request and token", (
         Column("Per request, 7 days", chosen(cost.MODEL_PER_REQUEST_WEEK), USD),
         Column("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD),
         Column("Per 1M tokens, 7 days", chosen(cost.MODEL_PER_1M_TOKENS_WEEK), USD)],
-        empty="No data: no money is attributed to the chosen models.", sort="This month, by model",
+        empty=NO_SHARE, sort="This month, by model",
         links={"model": "throughput"}),
 ))
 

@@ -1,7 +1,8 @@
 """The measuring itself: do exporters answer, what do engines tell, and how many series is that."""
 
+from dashboards.dress import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Column
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import NONE_IS_WELL, PLAIN, Colours, Column, stat, table, timeseries
+from dashboards.panels import stat, table, timeseries
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from recording_rules import capacity, exporters
@@ -11,7 +12,6 @@ from recording_rules.promql import MODEL, any_of, on
 NO_EXPORTER = "No data: no exporter is scraped in this scope."
 NO_ENGINE = "No data: no engine is read in this scope."
 NO_PROMETHEUS = "No data: Prometheus does not scrape itself."
-ALL: Colours = ((None, "red"), (1, "green"))
 
 
 def _tile(title: str, description: str, expr: str, unit: str = "short", *,
@@ -23,10 +23,11 @@ NOW = Row("Now", (
     _tile("Exporters", "Those scraped, of whatever version.",
           f"sum({chosen(exporters.VERSIONS)})"),
     _tile("Collectors that answer", "Share that answered in full and in time, of the collector "
-          "that is worst off.", f"min({chosen(exporters.SUCCESS)})", "percentunit", colours=ALL),
+          "that is worst off.", f"min({chosen(exporters.SUCCESS)})", "percentunit",
+          colours=ALL_ARE_WELL),
     _tile("Configuration in force", "Share of exporters that run on the file as it is now: below "
           "100 % a reload failed.", f"min({chosen(exporters.CONFIGURED)})", "percentunit",
-          colours=ALL),
+          colours=ALL_ARE_WELL),
     _tile("Engines not answering", "Endpoints whose page could not be read.",
           f"sum({chosen(capacity.EXPECTED)} - {on(MODEL)} {chosen(capacity.REPLICAS)})",
           colours=NONE_IS_WELL, empty="no engine"),

@@ -2,16 +2,13 @@
 
 from alerts import exporter, limits
 from alerts.limits import Limit
+from dashboards.dress import ALL_ARE_WELL, NONE_IS_WELL, OF_LIMIT, Column
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
     MODEL_KEYS,
     NO_GPU,
     NO_MONEY,
-    NONE_IS_WELL,
-    OF_LIMIT,
     TOKENS_PER_SECOND,
-    Colours,
-    Column,
     limit,
     of_limit,
     stat,
@@ -31,8 +28,6 @@ SUBJECT = {"severity": "Severity", "alertname": "Alert", **MODEL_KEYS, "node": "
            "instance": "Exporter"}
 TOLD = 'severity=~"critical|warning"'
 EVALUATED = firing((), f'alertname="{exporter.ALWAYS}"')  # it fires as long as rules are evaluated
-BUSY_OF_LIMIT: Colours = ((None, "blue"), (1, "green"))
-ALL_UP: Colours = ((None, "red"), (1, "green"))
 
 
 def _worst(title: str, figure: str, rule: Rule, held: Limit, board: str = "latency") -> Panel:
@@ -67,13 +62,11 @@ HEALTH = Row("Is it healthy?", (
          empty="no GPU is read", colours=NONE_IS_WELL, link="gpu"),
     stat("GPUs busy", "Mean of the cluster with the least: blue is below what is aimed at, so "
          "paid for and idle.", "percentunit",
-         f"min({chosen(gpus.FLEET_BUSY)} / {on(limits.GPU_BUSY.labels)} "
-         f"({chosen(limits.GPU_BUSY)} > 0))", empty="no GPU is read", colours=BUSY_OF_LIMIT,
-         link="gpu"),
+         f"min({of_limit(gpus.FLEET_BUSY, limits.GPU_BUSY)})", empty="no GPU is read",
+         colours=((None, "blue"), (1, "green")), link="gpu"),
     stat("Spent today", "Since midnight UTC, as a share of the limit on daily spend.",
-         "percentunit", f"max({chosen(cost.TODAY)} / {on(limits.DAILY_SPEND.labels)} "
-         f"({chosen(limits.DAILY_SPEND)} > 0))", empty="no prices configured",
-         colours=OF_LIMIT, link="cost"),
+         "percentunit", f"max({of_limit(cost.TODAY, limits.DAILY_SPEND)})",
+         empty="no prices configured", colours=OF_LIMIT, link="cost"),
     stat("Budget of the month", "Spent since the month began (UTC), as a share of the budget.",
          "percentunit", f"max({chosen(cost.BUDGET_USED, any_of(c.PERIOD, 'month'))})",
          empty="no budget configured", colours=OF_LIMIT, link="cost"),
@@ -92,7 +85,7 @@ MODELS = Row("Where do I go?", (
     table("Models", "Red cells are over the model's own limit; its name leads to where its time "
           "goes.", MODEL_KEYS, [
               Column("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
-                     f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_UP),
+                     f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL),
               Column("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),
               Column("Tokens out/s", chosen(tokens.OUTPUT), "short"),
               Column("Waiting", chosen(capacity.WAITING), "short"),

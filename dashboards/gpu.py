@@ -1,18 +1,9 @@
 """GPUs: all of them, node by node, and one by one on the nodes chosen."""
 
 from alerts import limits
+from dashboards.dress import NONE_IS_WELL, Colours, Column
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import (
-    NO_GPU,
-    NONE_IS_WELL,
-    TOKENS_PER_SECOND,
-    Colours,
-    Column,
-    limit,
-    stat,
-    table,
-    timeseries,
-)
+from dashboards.panels import NO_GPU, TOKENS_PER_SECOND, limit, stat, table, timeseries
 from dashboards.variables import OF_NODES, chosen
 from recording_rules import gpus, tokens
 from recording_rules.model import Rule

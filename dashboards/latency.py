@@ -1,22 +1,15 @@
 """Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
 
 from alerts import limits
+from dashboards.dress import Column
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import (
-    MODEL_KEYS,
-    NO_GPU,
-    NO_TRAFFIC,
-    Column,
-    limit,
-    table,
-    target,
-    timeseries,
-)
+from dashboards.panels import MODEL_KEYS, NO_GPU, NO_TRAFFIC, limit, table, target, timeseries
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import capacity, gpus
-from recording_rules.latency import MEAN, QUANTILES, QUANTILES_HOUR, RANKS
+from recording_rules.latency import COUNT, MEAN, QUANTILES, QUANTILES_HOUR, RANKS
+from recording_rules.promql import MODEL, on
 
 PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: "decode"}
 
@@ -34,6 +27,12 @@ def _hourly(metric: Metric, title: str) -> Panel:
         Query(chosen(QUANTILES_HOUR[metric, 0.95]), "p95 {{model}}"))
 
 
+def _mean(metric: Metric) -> str:
+    """Each model's mean counts by its requests; an idle one has no mean and counts nothing."""
+    count = chosen(COUNT[metric])
+    return f"sum({chosen(MEAN[metric])} * {on(MODEL)} {count}) / (sum({count}) > 0)"
+
+
 FELT = Row("What callers feel", (
     _quantiles(c.SERVER_DURATION, "Whole request",
                "From arrival to the last token: long answers take long, so read it with the two "
@@ -49,10 +48,9 @@ FELT = Row("What callers feel", (
 PARTS_OF_IT = Row("Where the time goes", (
     timeseries(
         "Mean request, by part",
-        "Means add up to the whole where quantiles do not; choose one model, or the parts of "
-        "several stand on each other.", "s",
-        *(Query(chosen(MEAN[metric]), f"{name} {{{{model}}}}") for metric, name in PARTS.items()),
-        width=12, stacked=True),
+        "Over all requests of what is chosen: means add up where quantiles do not, so the part "
+        "that swells is the cause.", "s",
+        *(Query(_mean(metric), name) for metric, name in PARTS.items()), width=12, stacked=True),
     table(
         "Mean request now, by model",
         "The part that is largest is the one to work on: queue means too few replicas, prefill "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import attr
@@ -13,6 +12,7 @@ from grafanalib._gen import DashboardEncoder
 
 from alerts.limits import Limit
 from dashboards import mend
+from dashboards.dress import BLUE, PLAIN, RED, Colours, Column, cell, dressed, leads_to, steps
 from dashboards.model import PREFIX, Board, Panel, Query
 from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
 from recording_rules.capacity import STARTED, VERSIONS
@@ -24,13 +24,6 @@ STEP = "1m"  # how often rules are evaluated: nothing is known in between
 REFRESH = ("1m", "5m", "15m", "30m", "1h")
 WIDTH = 24
 
-GREEN, AMBER, RED, BLUE = "green", "orange", "red", "blue"
-# From which value on a figure has which colour; the first one holds from the least value on.
-Colours = Sequence[tuple[float | None, str]]
-PLAIN: Colours = ((None, BLUE),)
-OF_LIMIT: Colours = ((None, GREEN), (0.8, AMBER), (1, RED))
-NONE_IS_WELL: Colours = ((None, GREEN), (1, RED))
-
 TOKENS_PER_SECOND = "suffix: tokens/s"
 # How a table tells models apart.
 MODEL_KEYS = {
@@ -41,16 +34,6 @@ NO_GPU = "No data: no GPU is read in this scope."
 NO_MONEY = "No data: no prices are configured in inferometer.yml, or nothing was spent."
 
 
-@dataclass(frozen=True)
-class Column:
-    """A figure of a table's rows. `link` is the board that says more about a row."""
-
-    title: str
-    expr: str
-    unit: str
-    colours: Colours = ()
-
-
 def stat(title: str, description: str, unit: str, expr: str, *, empty: str, width: int = 4,
          colours: Colours = PLAIN, name: str = "", link: str = "") -> Panel:
     """One figure, as it is now, coloured by its value.
@@ -58,11 +41,11 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
     `name` is a label that says whose figure it is; `link` the board that says more.
     """
     query = Query(expr, f"{{{{{name}}}}}" if name else title, instant=True)
-    leading = [_leads_to(link, "byType", "number", name, f"${{__field.labels.{name}}}")]
+    leading = [leads_to(link, "byType", "number", name, f"${{__field.labels.{name}}}")]
     drawing = grafana.Stat(
         **_common(title, description, (query,)), format=unit, noValue=empty, graphMode="none",
         colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
-        textMode="value_and_name" if name else "value", thresholds=_steps(colours),
+        textMode="value_and_name" if name else "value", thresholds=steps(colours),
         color={"mode": "thresholds"}, overrides=leading if link else [])
     return Panel(title, (query,), width, 4, drawing)
 
@@ -70,7 +53,7 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
                width: int = 8, height: int = 8, stacked: bool = False,
                most: float | None = None, step: str = STEP) -> Panel:
-    """Lines over time, from 0 on. Limits, targets and budgets are dashed.
+    """Lines over time, from 0 on, dressed by the first word of their legend.
 
     A coarser `step` is for many lines of averages that are as long as it is.
     """
@@ -80,8 +63,7 @@ def timeseries(title: str, description: str, unit: str, *queries: Query, empty: 
         tooltipSort="desc", legendCalcs=["lastNotNull", "max"], legendDisplayMode="table",
         axisSoftMin=0,
         stacking={"mode": "normal", "group": "A"} if stacked else {"mode": "none"},
-        thresholds=_steps(PLAIN),
-        overrides=[_dashed(query.legend) for query in queries if query.legend in DASHED],
+        thresholds=steps(PLAIN), overrides=dressed(queries),
         extraJson={"fieldConfig": {"defaults": {"noValue": empty, "min": 0, "max": most}}})
     return Panel(title, queries, width, height, drawing)
 
@@ -102,9 +84,9 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
     drawing = grafana.Table(
         **_common(title, description, queries, "table"), unit="short", filterable=True,
         sortBy=[grafana.TableSortByField(sort, desc=not ascending)] if sort else [],
-        thresholds=_steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
-        overrides=[*map(_cell, columns),
-                   *(_leads_to(board, "byName", keys[label], label, "${__value.raw}")
+        thresholds=steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
+        overrides=[*map(cell, columns),
+                   *(leads_to(board, "byName", keys[label], label, "${__value.raw}")
                      for label, board in (links or {}).items())],
         transformations=[
             {"id": "merge", "options": {}},
@@ -113,13 +95,9 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
     return Panel(title, queries, width, height, drawing)
 
 
-LIMIT, TARGET, BUDGET = "limit", "target", "budget"
-DASHED = {LIMIT: RED, TARGET: GREEN, BUDGET: RED}
-
-
 def limit(held: Limit) -> Query:
     """The limit in force, as a line; the strictest where several models are chosen."""
-    return Query(f"min ({chosen(held)})", LIMIT)
+    return Query(f"{'max' if held.least else 'min'} ({chosen(held)})", "limit")
 
 
 def of_limit(rule: Rule, held: Limit) -> str:
@@ -129,7 +107,7 @@ def of_limit(rule: Rule, held: Limit) -> str:
 
 def target(value: float) -> Query:
     """What is aimed at, as a line: nobody is woken by it."""
-    return Query(f"vector({value:g})", TARGET)
+    return Query(f"vector({value:g})", "target")
 
 
 def render(board: Board, boards: Iterable[Board]) -> mend.Json:
@@ -153,42 +131,6 @@ def _common(title: str, description: str, queries: Iterable[Query],
                               format=form, datasource=SOURCE) for query in queries]
     return {"title": title, "description": description, "targets": targets, "dataSource": SOURCE,
             "interval": step}
-
-
-def _steps(colours: Colours) -> list[mend.Json]:
-    return [{"value": value, "color": colour} for value, colour in colours]
-
-
-def _override(matcher: str, wanted: str, **properties: Any) -> mend.Json:
-    return {"matcher": {"id": matcher, "options": wanted},
-            "properties": [{"id": key.replace("__", "."), "value": value}
-                           for key, value in properties.items()]}
-
-
-def _dashed(name: str) -> mend.Json:
-    return _override(
-        "byName", name, color={"mode": "fixed", "fixedColor": DASHED[name]},
-        custom__lineStyle={"fill": "dash", "dash": [8, 6]}, custom__fillOpacity=0,
-        custom__stacking={"mode": "none"})
-
-
-def _cell(column: Column) -> mend.Json:
-    properties: mend.Json = {"unit": column.unit, "noValue": "-"}
-    if column.colours:
-        properties |= {
-            "thresholds": {"mode": "absolute", "steps": _steps(column.colours)},
-            "color": {"mode": "thresholds"},
-            "custom__cellOptions": {"type": "color-background", "mode": "basic"}}
-    return _override("byName", column.title, **properties)
-
-
-def _leads_to(board: str, matcher: str, wanted: str, label: str, value: str) -> mend.Json:
-    """A link to another board that keeps time and choice, but for the label whose value it is."""
-    names = ("datasource", *(variable.name for variable in VARIABLES))
-    choice = (f"var-{name}={value}" if name == label else f"${{{name}:queryparam}}"
-              for name in names)
-    url = f"/d/{PREFIX}-{board}?{'&'.join(choice)}&${{__url_time_range}}"
-    return _override(matcher, wanted, links=[{"title": f"More on the {board} board", "url": url}])
 
 
 def _sibling(board: Board) -> grafana.DashboardLink:

@@ -2,13 +2,7 @@
 
 from alerts import limits
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import (
-    NO_GPU,
-    TOKENS_PER_SECOND,
-    limit,
-    target,
-    timeseries,
-)
+from dashboards.panels import NO_GPU, NO_TRAFFIC, TOKENS_PER_SECOND, limit, target, timeseries
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from recording_rules import capacity, requests, tokens
@@ -20,9 +14,9 @@ BY_MODEL = "{{model}} {{engine}}"
 
 
 def _lines(title: str, description: str, unit: str, rule: Rule, *more: Query,
-           most: float | None = None, width: int = 6) -> Panel:
+           most: float | None = None, width: int = 6, empty: str = NO_TRAFFIC) -> Panel:
     return timeseries(title, description, unit, Query(chosen(rule), BY_MODEL), *more, most=most,
-                      width=width)
+                      width=width, empty=empty)
 
 
 REQUESTS = Row("Requests", (
@@ -84,7 +78,8 @@ CAPACITY = Row("Capacity", (
     _lines("Prefix cache hits", "Share of looked-up tokens that were there: load balancing by "
            "prefix raises it.", "percentunit", capacity.PREFIX_HITS, most=1, width=12),
     _lines("Speculation accepted", "Share of drafted tokens that were kept: low, it costs more "
-           "than it saves.", "percentunit", capacity.ACCEPTED, most=1, width=12),
+           "than it saves.", "percentunit", capacity.ACCEPTED, most=1, width=12,
+           empty="No data: no engine drafts tokens here, or it does not tell."),
 ))
 HOURS = Row("Over days, by the hour", (
     timeseries("Requests, hourly", "Ended per second, each point over the hour before it.",

@@ -193,6 +193,20 @@ def test_panels_fill_the_board_without_overlap(board: Board) -> None:
         assert all(x < 24 for x, _ in taken)
 
 
+def test_a_limit_is_drawn_dashed_from_what_is_in_force() -> None:
+    lines = [(panel, query) for board in RENDERED.values() for panel in asking(board)
+             for query in panel["targets"] if query["legendFormat"] == "limit"]
+    assert len(lines) > 10
+    for panel, query in lines:
+        assert ":effective{" in query["expr"]
+        assert [dressed["properties"] for dressed in panel["fieldConfig"]["overrides"]
+                if re.search(dressed["matcher"]["options"].strip("/"), "limit")] == [[
+                    {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}},
+                    {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}},
+                    {"id": "custom.fillOpacity", "value": 0},
+                    {"id": "custom.stacking", "value": {"mode": "none"}}]]
+
+
 def test_uids_and_panel_ids_are_unique() -> None:
     assert len(RENDERED) == len(DASHBOARDS)
     for drawn in RENDERED.values():

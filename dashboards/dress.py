@@ -1,0 +1,92 @@
+"""How figures look: colours by value, lines by what they are, links that lead on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.model import SEVERITIES
+from dashboards.mend import Json
+from dashboards.model import PREFIX, Query
+from dashboards.variables import NAMES
+from inferometer import catalogue as c
+
+GREEN, AMBER, RED, BLUE = "green", "orange", "red", "blue"
+# From which value on a figure has which colour; the first one holds from the least value on.
+Colours = Sequence[tuple[float | None, str]]
+PLAIN: Colours = ((None, BLUE),)
+OF_LIMIT: Colours = ((None, GREEN), (0.8, AMBER), (1, RED))
+NONE_IS_WELL: Colours = ((None, GREEN), (1, RED))
+ALL_ARE_WELL: Colours = ((None, RED), (1, GREEN))
+
+
+def _tint(colour: str) -> Json:
+    return {"color": {"mode": "fixed", "fixedColor": colour}}
+
+
+def _dashed(colour: str) -> Json:
+    return {**_tint(colour), "custom__lineStyle": {"fill": "dash", "dash": [8, 6]},
+            "custom__fillOpacity": 0, "custom__stacking": {"mode": "none"}}
+
+
+_DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}}
+# How a line looks by the first word of its legend, so that a word looks the same everywhere.
+DRESS: Mapping[str, Json] = {
+    "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
+    "p50": _DOTTED, "p95": {"custom__lineWidth": 2}, "p99": _DOTTED,
+    "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
+    "invalid": _tint(BLUE), "abort": _tint("purple"),
+    "critical": _tint(RED), "warning": _tint(AMBER),
+}
+WORDS = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES}  # what a first word may become
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of a table's rows."""
+
+    title: str
+    expr: str
+    unit: str
+    colours: Colours = ()
+
+
+def steps(colours: Colours) -> list[Json]:
+    """The thresholds of these colours."""
+    return [{"value": value, "color": colour} for value, colour in colours]
+
+
+def override(matcher: str, wanted: str, **properties: Any) -> Json:
+    """What holds for some fields only; two underscores in a property's name are a dot."""
+    return {"matcher": {"id": matcher, "options": wanted},
+            "properties": [{"id": key.replace("__", "."), "value": value}
+                           for key, value in properties.items()]}
+
+
+def dressed(queries: Iterable[Query]) -> list[Json]:
+    """The overrides that dress the lines of these queries."""
+    first = dict.fromkeys(query.legend.split()[0] for query in queries)
+    words = (word for each in first for word in WORDS.get(each, (each,)))
+    return [override("byRegexp", f"/^{word}\\b/", **DRESS[word])
+            for word in words if word in DRESS]
+
+
+def cell(column: Column) -> Json:
+    """The override of a table's column."""
+    properties: Json = {"unit": column.unit, "noValue": "-"}
+    if column.colours:
+        properties |= {
+            "thresholds": {"mode": "absolute", "steps": steps(column.colours)},
+            "color": {"mode": "thresholds"},
+            "custom__cellOptions": {"type": "color-background", "mode": "basic"}}
+    return override("byName", column.title, **properties)
+
+
+def leads_to(board: str, matcher: str, wanted: str, label: str, value: str) -> Json:
+    """A link to another board that keeps time and choice, but for the label whose value it is."""
+    names = ("datasource", *NAMES)
+    choice = (f"var-{name}={value}" if name == label else f"${{{name}:queryparam}}"
+              for name in names)
+    url = f"/d/{PREFIX}-{board}?{'&'.join(choice)}&${{__url_time_range}}"
+    return override(matcher, wanted, links=[{"title": f"More on the {board} board", "url": url}])
