@@ -18,7 +18,7 @@ from inferometer import catalogue as c
 from tests.bundle.promtool import SCRAPE, selector
 from tests.bundle.promtool import Series as Input
 from tests.exporter.gpu.fake_nvml import FakeNvml
-from tests.exporter.support import FIXTURES, Engine, Page, Series, exporter
+from tests.exporter.support import FIXTURES, Engine, Page, Series, exporter, wait_for
 
 ENGINES = FIXTURES / "engines"
 PAGES = {str(file.relative_to(ENGINES).with_suffix("")): file.read_text()
@@ -35,7 +35,6 @@ fleet:
   models: {{tiny: {{budgets_usd: {{day: 10, month: 200}}}}}}
 """
 DOCUMENTS = {"/version": b'{"version": "1.0"}'}  # beside the pages
-GPU_SECONDS = 0.5  # several readings of the GPU
 GPUS = ("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
 ABOUT_A_SCRAPE = {"up": 1.0, "scrape_duration_seconds": 0.1, "scrape_samples_scraped": 300.0,
                   "scrape_samples_post_metric_relabeling": 300.0, "scrape_series_added": 0.0}
@@ -154,11 +153,12 @@ def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
         targets = (f'{{url: "{engine.url}/{name}", name: "{name}"}}' for name in pages)
         config.write_text(CONFIG.format(targets=", ".join(targets)))
         with exporter(config=config, env=fake.env()) as running:
-            scrapes = []
+            scrapes: list[Scraped] = []
             for steps in (1, 2, 3):  # at the first one the counters we derive begin
                 engine.paths = {**DOCUMENTS, **{
                     f"/{name}": page.after(steps) for name, page in captured.items()}}
-                time.sleep(GPU_SECONDS)
+                wait_for(lambda: _observed(running.scrape("/metrics?collect[]=gpu"))
+                         > (_observed(scrapes[-1].page) if scrapes else 0.0), 30)
                 page = running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": "30"})
                 scrapes.append(Scraped(time.time(), page))
     return [_cluster(name, *scrapes[1:]) for name in pages]
@@ -179,6 +179,11 @@ def _about_prometheus(cluster: str) -> list[Course]:
     group = {"job": "prometheus", "instance": "127.0.0.1:9090", "cluster": cluster,
              "rule_group": "recording.rules.yml;inferometer-tokens"}
     return [Course(name, group, value, 0.0) for name, value in ABOUT_A_GROUP.items()]
+
+
+def _observed(page: Page) -> float:
+    """For how long the GPU was observed: while that stays, it has not been read again."""
+    return page.value(c.GPU_OBSERVED.name) or 0.0
 
 
 def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
