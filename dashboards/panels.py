@@ -12,7 +12,18 @@ from grafanalib._gen import DashboardEncoder
 
 from alerts.limits import Limit
 from dashboards import mend
-from dashboards.dress import BLUE, PLAIN, RED, Colours, Column, cell, dressed, leads_to, steps
+from dashboards.dress import (
+    BLUE,
+    PLAIN,
+    RED,
+    Colours,
+    Column,
+    cell,
+    dressed,
+    leads_to,
+    override,
+    steps,
+)
 from dashboards.model import PREFIX, Board, Panel, Query
 from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
 from recording_rules.capacity import STARTED, VERSIONS
@@ -85,7 +96,7 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
         **_common(title, description, queries, "table"), unit="short", filterable=True,
         sortBy=[grafana.TableSortByField(sort, desc=not ascending)] if sort else [],
         thresholds=steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
-        overrides=[*map(cell, columns),
+        overrides=[override("byType", "string", noValue="-"), *map(cell, columns),
                    *(leads_to(board, "byName", keys[label], label, "${__value.raw}")
                      for label, board in (links or {}).items())],
         transformations=[

@@ -129,6 +129,19 @@ def test_a_tables_row_is_of_one_cluster_and_namespace(board: Board) -> None:
 
 
 @every_board
+def test_why_a_table_is_empty_is_not_said_in_each_of_its_empty_cells(board: Board) -> None:
+    for panel in asking(RENDERED[board.uid]):
+        if panel["type"] == "table":
+            columns = {name for change in panel["transformations"]
+                       for found, name in change["options"].get("renameByName", {}).items()
+                       if found.startswith("Value")}
+            dashed = {override["matcher"]["options"]
+                      for override in panel["fieldConfig"]["overrides"]
+                      if {"id": "noValue", "value": "-"} in override["properties"]}
+            assert dashed == {"string", *columns}, panel["title"]
+
+
+@every_board
 def test_time_and_refresh_are_the_houses(board: Board) -> None:
     drawn = RENDERED[board.uid]
     assert drawn["time"] == {"from": "now-24h", "to": "now"}
