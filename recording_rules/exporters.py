@@ -50,7 +50,10 @@ RULES_FAILED = Rule(
     f"sum {by(FLEET)} (increase(prometheus_rule_evaluation_failures_total{{{OURS}}}[{HOUR}]))",
     FLEET, "Evaluations of our rules that failed in the last hour.")
 
-GROUPS = (Group("inferometer-exporters", (
-    VERSIONS, SUCCESS, DURATION, FOLDED, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST,
-    RULES_BUSY, RULES_FAILED,
-), interval="2m"),)
+GROUPS = (
+    Group("inferometer-exporters", (
+        VERSIONS, SUCCESS, DURATION, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST, RULES_BUSY,
+        RULES_FAILED,
+    ), interval="2m"),
+    Group("inferometer-exporters-hour", (FOLDED,), interval="4m"),
+)

@@ -75,5 +75,5 @@ def _group(metric: Metric) -> Group:
 
 GROUPS = (
     *(_group(metric) for metric in HISTOGRAMS),
-    Group("inferometer-latency-hour", tuple(QUANTILES_HOUR.values()), interval="2m"),
+    Group("inferometer-latency-hour", tuple(QUANTILES_HOUR.values()), interval="4m"),
 )
