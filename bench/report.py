@@ -40,7 +40,8 @@ class Figure:
         beside, ratio, bound = "", "", _number(self.bound, self.unit)
         if self.theirs is not None:
             beside = f"{_number(self.theirs, self.unit)}, {self.peer}"
-            ratio, bound = f"{self.measured:.2f}", f"{self.bound:g}"
+            fine = ".2f" if self.measured >= 0.1 else ".2g"
+            ratio, bound = format(self.measured, fine), f"{self.bound:.3g}"
         sign = "\N{GREATER-THAN OR EQUAL TO}" if self.at_least else "\N{LESS-THAN OR EQUAL TO}"
         cells = (self.what, _number(self.ours, self.unit), beside, ratio, f"{sign} {bound}",
                  "met" if self.met else "**missed**")
