@@ -31,6 +31,7 @@ from recording_rules.latency import QUANTILES, QUANTILES_HOUR
 RULES = in_order((*GROUPS, *RECORDING_GROUPS))
 SMALLER = 10  # times smaller is the fleet beside which growth is seen
 LONG_SECONDS = 0.25  # a query that takes longer is asked twice only
+COMPARED_SECONDS = 720  # between two moments at which all rules are evaluated
 SEED = 4
 
 
@@ -272,7 +273,7 @@ def quantiles_off(server: Server, day: Day) -> Mapping[str, float]:
 
 
 def _off(server: Server, day: Day, rule: str, rank: float, native: str, window: str) -> float:
-    begin, every = BEGIN + 2 * 3600 - 600, 600
+    begin, every = BEGIN + 2 * 3600 - 2 * COMPARED_SECONDS, COMPARED_SECONDS
     ours = server.over(rule, begin, day.end, every)
     raw = server.over(f"histogram_quantile({rank:g}, sum by (le, model_name) "
                       f"(rate({native}_bucket[{window}])))", begin, day.end, every)
