@@ -2,7 +2,7 @@
 
     python -m bench [gpus] [sidecar] [endurance] [boards]
 
-The whole takes some ten minutes, and the boards, which come last, half an hour on two cores; with
+The whole takes some ten minutes, and the boards, which come last, up to half an hour; with
 BENCH_QUICK=1 it is a quick look, less repeatable, that is written to .cache/bench-quick.json.
 """
 
