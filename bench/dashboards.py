@@ -248,10 +248,10 @@ def _rules(small: Rules, large: Rules) -> Iterator[Figure]:
     raw, mine = sum(large.day.raw.values()), large.day.raw["inferometer"]
     yield Figure("recorded series, of all raw ones", "%", 100 * large.series / raw, 5.0)
     yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 5.0)
-    yield Figure("a round of all rules, of its interval", "%", large.share, 1.0)
+    yield Figure("a round of all recording rules, of its interval", "%", large.share, 1.0)
     yield Figure(f"recorded series, {SMALLER} times the fleet", "", large.series, SMALLER,
                  small.series, "the small one")
-    yield Figure(f"time of all rules, {SMALLER} times the fleet", "ms",
+    yield Figure(f"time of all recording rules, {SMALLER} times the fleet", "ms",
                  1e3 * math.fsum(large.seconds), 1.2 * SMALLER,
                  1e3 * math.fsum(small.seconds), "the small one")
 
