@@ -17,7 +17,8 @@ SERVICE_DEGRADED = Alert(
     description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed in "
                 "five minutes, and the others are slow; both are over their limits.",
     board="fleet", hold="5m",
-    because="It takes the place of alerts that hold 10 minutes, so it must come before them.")
+    because="It takes the place of alerts that hold 10 minutes, so it must come before them.",
+    keep_firing="10m")  # until they have ended, which would be told of else
 
 PARTS = (*latency.GROUP.alerts, errors.REQUESTS_FAILING, errors.BUDGET_BURNING_FAST,
          errors.BUDGET_BURNING)

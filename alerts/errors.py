@@ -52,9 +52,11 @@ REQUESTS_FAILING = Alert(
     description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed in "
                 f"five minutes, over the limit of {said(ERROR, 'humanizePercentage')}.",
     board="throughput")
+# Half an hour looks back to failures that are over: nobody is woken for those.
 BUDGET_BURNING_FAST = _burns(
     "critical", "So many requests fail that the error budget is soon gone.", "an hour or six",
-    _burning(14.4, "1h", "5m"), _burning(6, "6h", "30m"), hold="2m",
+    _burning(14.4, "1h", "5m"),
+    f"{_burning(6, '6h', '30m')} and {over(ERROR_RATIO['5m'], ERROR)}", hold="2m",
     because="The windows hold already: one failure that is over moves neither for long.")
 BUDGET_BURNING = _burns(
     "warning", "More requests fail than the error budget has room for.", "one day or three",

@@ -100,7 +100,7 @@ CASES = (
     Case("a twentieth fails for an hour", BUDGET_BURNING_FAST,
          load("0+95x80", "0+5x80"), at=70),
     Case("a fifth failed for an hour, and it is over", BUDGET_BURNING_FAST,
-         load("0+80x60 4800+100x60", "0+20x60 1200x60"), at=95),
+         load("0+80x60 4800+100x60", "0+20x60 1200x60"), at=75),
     Case("idle after a bad hour", BUDGET_BURNING_FAST,
          load("0+80x60 4800x60", "0+20x60 1200x60"), at=110),
     Case("two of four requests in an hour fail", BUDGET_BURNING_FAST,

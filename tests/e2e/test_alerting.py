@@ -84,15 +84,14 @@ def phases(patient: Patient, gpus: FakeNvml) -> Sequence[Phase]:
               paged("firing", "LLMServiceDegraded"),
               frozenset({("LLMRequestsFailing", "warning"),
                          ("LLMErrorBudgetBurning", "critical")})),
-        # No request ends any more. What the failing ones have used of the budget is told when the
-        # whole is over, and for as long as its windows look back.
+        # No request ends any more. What the failing ones have used of the budget is left to be
+        # read when the whole is over.
         Phase("hung", hang, 90,
-              paged("resolved", "LLMServiceDegraded", "LLMErrorBudgetBurning")
-              | paged("firing", "LLMErrorBudgetBurning", "LLMEngineHung")
+              paged("resolved", "LLMServiceDegraded") | paged("firing", "LLMEngineHung")
               | mentioned("firing", "LLMErrorBudgetBurning")
               | mentioned("resolved", "LLMErrorBudgetBurning")
               | mentioned("firing", "GpuLost") | logged("resolved", "GpusUnderused"),
-              perhaps=frozenset(paged("resolved", *SLOW)
+              perhaps=frozenset(paged("resolved", *SLOW, "LLMErrorBudgetBurning")
                                 | mentioned("resolved", *SLOW, "LLMRequestsFailing"))),
         Phase("dead", die, 30,
               paged("resolved", "LLMEngineHung") | paged("firing", "LLMModelDown")
