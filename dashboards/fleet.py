@@ -116,6 +116,17 @@ TRENDS = Row("How the clusters do", (
                "to.", "currencyUSD", Query(f"{chosen(cost.RATE)} * 3600",
                                            "{{category}} {{cluster}}"),
                empty=NO_MONEY, width=6, stacked=True),
+    timeseries("Requests that failed", "As a share, over all models whose engines tell.",
+               "percentunit", Query(chosen(requests.FLEET_ERROR_RATIO), "error {{cluster}}"),
+               width=6),
+    timeseries("Requests in flight", "Running ones are worked on; waiting ones are load that does "
+               "not fit.", "short", Query(chosen(capacity.FLEET_RUNNING), "running {{cluster}}"),
+               Query(chosen(capacity.FLEET_WAITING), "waiting {{cluster}}"), width=6),
+    timeseries("Memory of GPUs", "In use, mean of all GPUs: engines take nearly all at once.",
+               "percentunit", Query(chosen(gpus.FLEET_MEMORY), "{{cluster}}"), empty=NO_GPU,
+               width=6, most=1),
+    timeseries("Power of GPUs", "Of all boards together.", "watt",
+               Query(chosen(gpus.FLEET_POWER), "{{cluster}}"), empty=NO_GPU, width=6),
 ))
 
 BOARD = Board(

@@ -103,8 +103,6 @@ FLEET_THROTTLED = Rule(
     f"(max {by((*_UUID, c.THROTTLE.name))} ({_rate(c.GPU_THROTTLED)}))",
     (*FLEET, c.THROTTLE.name),
     "Share of the time in which clocks were held down, by reason, mean of the GPUs.")
-FLEET_BUSY_HOUR = Rule("fleet:gpu_busy:ratio_1h", f"avg_over_time({FLEET_BUSY}[{HOUR}])", FLEET,
-                       f"{NODE_BUSY.help} Over an hour.")
 
 GROUPS = (
     Group("inferometer-gpus", (
@@ -113,6 +111,6 @@ GROUPS = (
     ), interval="2m"),
     Group("inferometer-gpus-fleet", (
         FLEET_GPUS, FLEET_UP, FLEET_POWER, FLEET_ENERGY, FLEET_BUSY, FLEET_MEMORY, FLEET_THROTTLED,
-        NODE_BUSY_HOUR, FLEET_BUSY_HOUR,
+        NODE_BUSY_HOUR,
     ), interval="2m"),
 )

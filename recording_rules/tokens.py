@@ -41,7 +41,7 @@ def _fleet(metric: Metric, rule: Rule) -> Rule:
 
 INPUT, OUTPUT, CACHED = (
     _rate(metric) for metric in (c.SERVER_INPUT, c.SERVER_OUTPUT, c.SERVER_INPUT_CACHED))
-INPUT_HOUR, OUTPUT_HOUR, CACHED_HOUR = (_hour(rule) for rule in (INPUT, OUTPUT, CACHED))
+INPUT_HOUR, OUTPUT_HOUR = (_hour(rule) for rule in (INPUT, OUTPUT))
 CACHED_RATIO = Rule(
     "model:llm_server_input_tokens_cached:ratio_5m", ratio(str(CACHED), str(INPUT)), MODEL,
     "Share of prompt tokens that came from a cache.")
@@ -73,5 +73,5 @@ GROUPS = (
         INPUT, OUTPUT, CACHED, CACHED_RATIO, FLEET_INPUT, FLEET_OUTPUT, NODE_OUTPUT,
         FLEET_INPUT_PER_GPU, FLEET_OUTPUT_PER_GPU, NODE_OUTPUT_PER_GPU, NODE_JOULES, FLEET_JOULES,
     )),
-    Group("inferometer-tokens-hour", (INPUT_HOUR, OUTPUT_HOUR, CACHED_HOUR), interval="2m"),
+    Group("inferometer-tokens-hour", (INPUT_HOUR, OUTPUT_HOUR), interval="2m"),
 )

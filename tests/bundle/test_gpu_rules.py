@@ -10,7 +10,6 @@ from inferometer.catalogue import Metric
 from recording_rules.gpus import (
     BUSY,
     FLEET_BUSY,
-    FLEET_BUSY_HOUR,
     FLEET_ENERGY,
     FLEET_GPUS,
     FLEET_MEMORY,
@@ -90,7 +89,7 @@ TWO = (*gpu(), *gpu("1", "GPU-b", busy=1, memory=40, watts=400, celsius=50, thro
         NODE_ENERGY: one(1000, **NODE), NODE_TEMPERATURE: one(70, **NODE),
         NODE_THROTTLED: one(0.3, **NODE), NODE_XIDS: one(0, **NODE), NODE_ECC: one(0, **NODE),
         NODE_BUSY_HOUR: one(0.75, **NODE), FLEET_GPUS: one(2, **EAST), FLEET_UP: one(2, **EAST),
-        FLEET_BUSY: one(0.75, **EAST), FLEET_BUSY_HOUR: one(0.75, **EAST),
+        FLEET_BUSY: one(0.75, **EAST),
         FLEET_MEMORY: one(0.625, **EAST), FLEET_POWER: one(1000, **EAST),
         FLEET_ENERGY: one(1000, **EAST), FLEET_THROTTLED: reasons(0.2)}, at="80m"),
     Case("two exporters that see the same GPUs", (

@@ -9,7 +9,6 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.tokens import (
     CACHED,
-    CACHED_HOUR,
     CACHED_RATIO,
     FLEET_INPUT,
     FLEET_INPUT_PER_GPU,
@@ -57,7 +56,7 @@ def gpu(uuid: str = "GPU-a", watts: float = 600, scrape: Mapping[str, str] = SCR
         *tokens(), *gpu(), *gpu("GPU-b", 400)), {
             INPUT: one(2, **MODEL), OUTPUT: one(1, **MODEL), CACHED: one(0.5, **MODEL),
             INPUT_HOUR: one(2, **MODEL), OUTPUT_HOUR: one(1, **MODEL),
-            CACHED_HOUR: one(0.5, **MODEL), CACHED_RATIO: one(0.25, **MODEL),
+            CACHED_RATIO: one(0.25, **MODEL),
             FLEET_INPUT: one(2, **EAST), FLEET_OUTPUT: one(1, **EAST),
             NODE_OUTPUT: one(1, **NODE), NODE_OUTPUT_PER_GPU: one(0.5, **NODE),
             FLEET_INPUT_PER_GPU: one(1, **EAST), FLEET_OUTPUT_PER_GPU: one(0.5, **EAST),
