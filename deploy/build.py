@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None,
         if given.check:
             return _told(differences(made, given.folder))
         write(made, given.folder)
+    except OSError as error:
+        return _told([f"{error.filename}: {error.strerror}"])
     except ValueError as error:
         return _told([str(error)])
     return 0

@@ -28,8 +28,8 @@ def divided(duration: str, divisor: int) -> str:
     """A part of the duration. Raises ValueError where that is no whole number of milliseconds."""
     if divisor == 1:
         return duration
-    whole, rest = divmod(milliseconds(duration), divisor)
-    if rest:
+    whole, rest = divmod(milliseconds(duration), max(divisor, 1))
+    if rest or divisor < 1:
         raise ValueError(f"{duration} cannot be divided by {divisor}")
     return f"{whole // 1000}s" if whole % 1000 == 0 else f"{whole}ms"
 

@@ -101,10 +101,18 @@ def test_a_folder_that_it_did_not_make_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("faster", ["7", "0", "-1"])
 def test_durations_that_do_not_come_out_even_are_told(
+        faster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--folder", str(tmp_path / "made"), "--faster", faster]) == 1
+    assert f"cannot be divided by {faster}\n" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_had_is_told_in_a_line(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--folder", str(tmp_path / "made"), "--faster", "7"]) == 1
-    assert "cannot be divided by 7" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main(["--folder", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err == f"{tmp_path}/file: Not a directory\n"
 
 
 def test_nothing_is_written_of_what_is_not_proven(tmp_path: Path,
