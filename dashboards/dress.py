@@ -12,7 +12,7 @@ from dashboards.model import PREFIX, Query
 from dashboards.variables import NAMES
 from inferometer import catalogue as c
 
-GREEN, AMBER, RED, BLUE = "green", "orange", "red", "blue"
+GREEN, AMBER, RED, BLUE, GREY = "green", "orange", "red", "blue", "#808080"
 # From which value on a figure has which colour; the first one holds from the least value on.
 Colours = Sequence[tuple[float | None, str]]
 PLAIN: Colours = ((None, BLUE),)
@@ -57,6 +57,12 @@ def steps(colours: Colours) -> list[Json]:
     return [{"value": value, "color": colour} for value, colour in colours]
 
 
+def unknown(text: str, colour: str) -> list[Json]:
+    """How no value looks: without a mapping it has the colour of the least threshold."""
+    result = {"text": text, "color": colour, "index": 0}
+    return [{"type": "special", "options": {"match": "null+nan", "result": result}}]
+
+
 def override(matcher: str, wanted: str, **properties: Any) -> Json:
     """What holds for some fields only; two underscores in a property's name are a dot."""
     return {"matcher": {"id": matcher, "options": wanted},
@@ -77,6 +83,7 @@ def cell(column: Column) -> Json:
     properties: Json = {"unit": column.unit, "noValue": "-"}
     if column.colours:
         properties |= {
+            "mappings": unknown("-", "transparent"),
             "thresholds": {"mode": "absolute", "steps": steps(column.colours)},
             "color": {"mode": "thresholds"},
             "custom__cellOptions": {"type": "color-background", "mode": "basic"}}

@@ -73,7 +73,7 @@ HEALTH = Row("Is it healthy?", (
 ))
 WRONG = Row("What is wrong?", (
     table("Firing alerts", "One row for each subject; a model leads to its latency, a node to its "
-          "GPUs.", SUBJECT, [Column("Since", since(OF_MODELS, TOLD), "dateTimeFromNow")],
+          "GPUs.", SUBJECT, [Column("True since", since(OF_MODELS, TOLD), "dateTimeFromNow")],
           empty="No alert fires, or alerts are not evaluated: see the first tile.", width=14,
           links={"model": "latency", "node": "gpu"}),
     timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "

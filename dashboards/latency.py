@@ -56,7 +56,9 @@ PARTS_OF_IT = Row("Where the time goes", (
         "The part that is largest is the one to work on: queue means too few replicas, prefill "
         "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
         [Column(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
-        + [Column("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
+        + [Column("Whole", chosen(MEAN[c.SERVER_DURATION]), "s"),
+           Column("First token", chosen(MEAN[c.SERVER_TTFT]), "s"),
+           Column("Between tokens", chosen(MEAN[c.SERVER_ITL]), "s")],
         empty=NO_TRAFFIC, width=12, sort="Whole"),
     _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
                "few replicas, or too few places in them.", limit(limits.QUEUE), width=6),

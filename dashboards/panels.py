@@ -14,6 +14,7 @@ from alerts.limits import Limit
 from dashboards import mend
 from dashboards.dress import (
     BLUE,
+    GREY,
     PLAIN,
     RED,
     Colours,
@@ -23,6 +24,7 @@ from dashboards.dress import (
     leads_to,
     override,
     steps,
+    unknown,
 )
 from dashboards.model import PREFIX, Board, Panel, Query
 from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
@@ -57,7 +59,8 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
         **_common(title, description, (query,)), format=unit, noValue=empty, graphMode="none",
         colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
         textMode="value_and_name" if name else "value", thresholds=steps(colours),
-        color={"mode": "thresholds"}, overrides=leading if link else [])
+        color={"mode": "thresholds"}, overrides=leading if link else [],
+        extraJson={"fieldConfig": {"defaults": {"mappings": unknown(empty, GREY)}}})
     return Panel(title, (query,), width, 4, drawing)
 
 
@@ -163,11 +166,16 @@ def _variables(board: Board) -> list[grafana.Template]:
         for variable in VARIABLES)]
 
 
+# Whom an alert is about: labels that it lacks make no tag, where a text would show their names.
+SUBJECT = ("model", "engine", "node", "instance", "cluster")
+
+
 def _annotations(board: Board) -> list[mend.Json]:
     told = 'severity=~"critical|warning"'
     return [
         _annotation("Alerts", RED, firing(board.variables, told), "{{alertname}}",
-                    "{{severity}} {{model}} {{node}}"),
+                    "{{severity}}",
+                    tagKeys=",".join(SUBJECT)),
         _annotation("Engine starts", BLUE, f"{chosen(STARTED)} * 1000",
                     "{{model}} started", "A process of {{engine}} started", useValueForTime=True),
         _annotation("New versions", "purple",

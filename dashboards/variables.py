@@ -62,7 +62,7 @@ def firing(labels: Iterable[str], *matchers: str) -> str:
 
 
 def since(labels: Iterable[str], *matchers: str) -> str:
-    """When they began to, in milliseconds as Grafana counts time."""
+    """Since when what they ask is true, which is before they fire, in Grafana's milliseconds."""
     labels = tuple(labels)
     return (f"{_matched('ALERTS_FOR_STATE', labels, *matchers)} * 1000 "
             f"and ignoring (alertstate) {firing(labels, *matchers)}")

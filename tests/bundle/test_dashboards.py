@@ -31,7 +31,7 @@ for group in (*GROUPS, *alerts.RECORDING_GROUPS):
         RECORDED[rule.name] = rule
 NOT_RECORDED = {
     "ALERTS": "written by Prometheus itself while an alert fires",
-    "ALERTS_FOR_STATE": "likewise: since when",
+    "ALERTS_FOR_STATE": "likewise: since when what it asks is true",
 }
 MOST_SERIES = 1000
 EVERYTHING = dict.fromkeys(NAMES, ".*")
