@@ -19,7 +19,7 @@ run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser ## With a browser, the real vLLM and the long fault loop, one after the other
+test-all: test browser ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev ## Lint, types, and what is generated is fresh

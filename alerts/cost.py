@@ -5,6 +5,7 @@ from __future__ import annotations
 from alerts.limits import (
     BUDGET_USED,
     DAILY_SPEND,
+    ERROR,
     MILLION_TOKENS_COST,
     REQUEST_COST,
     Limit,
@@ -43,11 +44,12 @@ def _exceeded(name: str, subject: Subject, used: Rule, who: str) -> Alert:
 
 
 def _dear(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
-    """A limit is set for models: of the whole fleet it is the largest of them that holds."""
+    """A limit is of models: over the whole fleet the largest of them holds, if each has one."""
     largest = limit.selector.replace("}", ", cluster=%q}")
     return Alert(
         name, SPEND, "warning",
-        f"{rule} > {on(FLEET)} max {by(FLEET)} ({limit.selector})",
+        f"{rule} > {on(FLEET)} max {by(FLEET)} ({limit.selector}) unless {on(FLEET)} "
+        f"({ERROR.selector} unless {on(limit.labels)} {limit.selector})",  # every model has that
         summary=f"{unit} more than it may.",
         description=f"{unit} {{{{ $value | {_USD} }}}} USD over the last hour, over the "
                     f"limit of {{{{ with printf `max ({largest})` $labels.cluster | query }}}}"
@@ -100,7 +102,8 @@ INCOMPLETE = Alert(
     board="cost")
 FORECAST = Alert(
     "CostBudgetForecastExceeded", BUDGET, "warning",
-    f'label_replace({cost.BUDGET_PROJECTED} > 1, "{c.PERIOD.name}", "month", "", "")',
+    f'label_replace({cost.BUDGET_PROJECTED} > 1 '
+    f'and {on(FLEET)} {cost.TOTAL_RATE} offset 1d, "{c.PERIOD.name}", "month", "", "")',
     summary="The month's budget will not last.",
     description="If the month goes on like the last day, {{ $value | humanizePercentage }} of its "
                 "budget will be spent, which is more than 100 %.",

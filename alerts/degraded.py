@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts import engines, errors, latency, saturation
+from alerts import engines, errors, exporter, latency, saturation
 from alerts.model import SERVICE, Alert, AlertGroup
 from alerts.promql import MODEL_IN_WORDS
 from recording_rules.promql import MODEL, on
@@ -31,6 +31,7 @@ COVERS: Mapping[Alert, tuple[Alert, ...]] = {
         engines.ENGINE_DOWN, engines.ENGINE_RESTARTING, engines.ENGINE_RESTARTING_ALONE,
         engines.REPLICAS_LOST, engines.SERVING_NOTHING,
     ),
+    exporter.GONE: (engines.MODEL_DOWN,),
     engines.ENGINE_HUNG: (saturation.KV_CACHE_FULL, engines.SERVING_NOTHING),  # its page is frozen
 }
 

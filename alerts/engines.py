@@ -17,10 +17,15 @@ from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
 RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
 SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer is chance
 
+REMEMBERED = "6h"  # how long a model that vanished is missed
+_ANYWHERE = ("cluster", c.MODEL.name)  # wherever and by whatever engine
 _PROGRESS = c.SERVER_LAST_PROGRESS.name
 _TARGET = ("job", "instance", c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
 _KNOWN = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
+
+
+_NAMED = f'{EXPECTED}{{{_KNOWN}, {c.MODEL.name}!=""}}'  # some name their model late
 
 
 def _at_work(metric: c.Metric) -> str:
@@ -31,19 +36,23 @@ def _served(when: str = "") -> str:
     return f"sum {by(MODEL)} ({RATE_HOUR}{{{SUCCESS}}}{when})"
 
 
+# An exporter of several engines that is gone says nothing of them; that of one shares its fate.
+_EXPORTER = ("job", "instance")
+_WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{REMEMBERED}]))"
+_UNSEEN = (f"(count {by(_EXPORTER)} ({_WATCHED}) > 1 unless {on(_EXPORTER)} up == 1)")
 # Targets that vanished with requests at work, or are no longer known to an exporter that started
-# again beside them. One whose exporter cannot be scraped has not vanished.
-_DIED_AT_WORK = (f"sum {by(MODEL)} (last_over_time({c.SERVER_RUNNING.name}[30m]) "
+# again beside them.
+_DIED_AT_WORK = (f"sum {by(MODEL)} (last_over_time({c.SERVER_RUNNING.name}[{REMEMBERED}]) "
                  f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_KNOWN}}} "
-                 "unless on (job, instance) up == 0) > 0")
+                 f"unless {on(_EXPORTER)} {_UNSEEN}) > 0")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
 
 MODEL_DOWN = Alert(
     "LLMModelDown", TRAFFIC, "critical",
-    f"{REPLICAS}{{{_KNOWN}}} == 0 or ({_DIED_AT_WORK} unless {on(MODEL)} {RUNNING}) * 0",
+    f"{REPLICAS}{{{_KNOWN}}} == 0 or ({_DIED_AT_WORK} unless {on(_ANYWHERE)} {RUNNING}) * 0",
     summary="No replica of the model answers.",
     description=f"{MODEL_IN_WORDS}: no replica's page can be read, or all have vanished with "
-                "requests at work.",
+                "requests at work, their exporters included.",
     board="throughput", hold="9m",
     because="It takes the place of alerts that hold 10 minutes, so it must come before them.")
 ENGINE_DOWN = Alert(
@@ -64,7 +73,9 @@ ENGINE_HUNG = Alert(
     because="Tokens come every few milliseconds, and nothing else restarts what answers.")
 REPLICAS_LOST = Alert(
     "LLMReplicasLost", TRAFFIC, "warning",
-    f"{EXPECTED} < {EXPECTED} offset 1h or ({EXPECTED} offset 1h unless {EXPECTED}) * 0",
+    # Not one moment an hour ago: an update has more replicas for a while.
+    f"{_NAMED} < min_over_time({_NAMED}[30m] offset 45m) "
+    f"or ({_NAMED} offset 1h unless {on(_ANYWHERE)} {_NAMED}) * 0",
     summary="There are fewer replicas than an hour ago.",
     description=f"{MODEL_IN_WORDS}: {{{{ $value | humanize }}}} replicas are left.",
     board="throughput")

@@ -15,12 +15,14 @@ from recording_rules.requests import (
     ERROR_RATIO_LONG,
     FAILED_HOUR,
     INVALID_RATIO,
+    JUDGED_HOUR,
     RATE,
 )
 
 # Counted in failures, so that a model with little traffic that fails every time is told of, and
 # one failure of few requests is not.
 FEWEST_FAILURES = 5  # in an hour
+FEWEST_REQUESTS = 20  # in an hour, to wake somebody: of ten requests half may fail by chance
 # A lax limit times a factor is more than all requests, and would never be exceeded.
 MOST = 0.9
 _ENOUGH = f"and {on(MODEL)} {FAILED_HOUR} >= {FEWEST_FAILURES}"
@@ -35,10 +37,10 @@ def _burning(factor: float, window: str, recent: str) -> str:
 
 
 def _burns(severity: str, summary: str, window: str, *burning: str, hold: str = HOLD,
-           because: str = "") -> Alert:
+           because: str = "", fewest: str = "") -> Alert:
     return Alert(
         "LLMErrorBudgetBurning", ERRORS, severity,
-        f"({' or '.join(burning)}) {_ENOUGH}",
+        f"({' or '.join(burning)}) {_ENOUGH} {fewest}".rstrip(),
         summary=summary,
         description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed "
                     f"over {window}; {said(ERROR, 'humanizePercentage')} may.",
@@ -57,6 +59,7 @@ BUDGET_BURNING_FAST = _burns(
     "critical", "So many requests fail that the error budget is soon gone.", "an hour or six",
     _burning(14.4, "1h", "5m"),
     f"{_burning(6, '6h', '30m')} and {over(ERROR_RATIO['5m'], ERROR)}", hold="2m",
+    fewest=f"and {on(MODEL)} {JUDGED_HOUR} >= {FEWEST_REQUESTS}",
     because="The windows hold already: one failure that is over moves neither for long.")
 BUDGET_BURNING = _burns(
     "warning", "More requests fail than the error budget has room for.", "one day or three",

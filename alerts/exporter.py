@@ -11,7 +11,7 @@ from recording_rules.promql import FLEET, by, on
 MOST_VALUES = 1000  # of a label, over all exporters
 NEAR_CAP = 0.8
 SLOW = 0.8  # of a group's interval
-FAILURES = 5  # of a group in a quarter of an hour: it evaluates every minute or two
+FAILURES = 2  # of a group in a quarter of an hour: it evaluates every four minutes at least
 LOOK_BACK = "15m"
 REMEMBERED = "1d"  # an exporter that is dead for longer is dead on purpose
 CAPPED = (c.SERVER_UP, c.SERVER_RUNNING, c.SERVER_SIGNAL, c.GPU_UP, c.COST, c.BUDGET)
@@ -40,7 +40,9 @@ DOWN = Alert(
     board="exporter")
 FEWER = Alert(
     "InferometersFewerThanBefore", EXPORTERS, "warning",
-    f"{_count(c.BUILD_INFO.name)} < {_count(f'{c.BUILD_INFO.name} offset 1h')}",
+    # Not one moment an hour ago: an update has more of them for a while.
+    f"{_count(c.BUILD_INFO.name)} < "
+    f"min_over_time(({_count(c.BUILD_INFO.name)})[30m:2m] offset 45m)",
     summary="There are fewer exporters than an hour ago.",
     description="{{ $value }} exporters are left; what the others watched is not seen.",
     board="exporter")
@@ -50,7 +52,8 @@ GONE = Alert(
     summary="No exporter can be scraped any more.",
     description="All {{ $value }} exporters of the last day are gone: no other alert about models, "
                 "GPUs or money can fire.",
-    board="exporter")
+    board="exporter", hold="8m",
+    because="It takes the place of LLMModelDown, so it must come before it.")
 COLLECTOR = Alert(
     "InferometerCollectorFailing", SELF, "warning", f"{c.COLLECTOR_SUCCESS.name} == 0",
     summary="A part of an exporter fails or is late.",

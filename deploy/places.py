@@ -48,7 +48,7 @@ def _of_board(where: str, found: Any) -> Iterator[Expression]:
     titled = f"{where}, {found['title']}" if found.get("title") and "panels" not in found else where
     if "expr" in found:
         legends = " ".join(str(found.get(key, "")) for key in
-                           ("legendFormat", "titleFormat"))
+                           ("legendFormat", "titleFormat", "textFormat"))
         yield Expression(titled, found["expr"], frozenset(_LEGEND.findall(legends)))
     elif offered := _OFFERED.fullmatch(str(found.get("query", ""))):
         yield Expression(f"{titled}, variable {found['name']}", offered[1],

@@ -17,7 +17,7 @@ UNUSED = {
     c.GPU_MEMORY_TEMPERATURE: "Throttling by temperature says when it is too high.",
     c.GPU_SLOWDOWN: "Throttling by temperature says when it is reached.",
     c.GPU_CLOCK: "Throttled seconds say when and why it is low.",
-    c.GPU_REMAPPED: "A remapping that waits or has failed asks for something, one that is done does not.",
+    c.GPU_REMAPPED: "A remapping that waits or has failed asks for something; one done does not.",
     c.GPU_PCIE: _ONE_GPU,
     c.GPU_NVLINK: _ONE_GPU,
     c.SERVER_HTTP: "Requests are judged by their outcome, for which engines have finer sources.",

@@ -44,7 +44,6 @@ VERSIONS = Rule("model:llm_server_info:count",
                 (*MODEL, c.VERSION.name), "Replicas of each version.")
 
 
-
 def _fleet(rule: Rule) -> Rule:
     return Rule(
         rule.name.replace("model:", "fleet:", 1),

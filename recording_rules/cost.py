@@ -104,7 +104,8 @@ def _per(what: str, rate: Rule, units: Rule, number: int = 1) -> tuple[Rule, ...
     times = f" * {number}" if number > 1 else ""
     return tuple(Rule(
         f"{level}:{_USD}:per_{what}_{window}",
-        ratio(f"avg_over_time({rate}[{window}]){times}", f"avg_over_time({units}[{window}])"),
+        # Sums: money goes on while there is no engine to tell of units.
+        ratio(f"sum_over_time({rate}[{window}]){times}", f"sum_over_time({units}[{window}])"),
         rate.labels, f"Money for each {what.replace('_', ' ')}, over {window}. "
                      "Absent without traffic.")
         for window in WINDOWS)

@@ -43,6 +43,10 @@ FAILED_HOUR = Rule(
     f"model:{_STEM}_failed:increase1h",
     f"sum {by(MODEL)} (increase({_REQUESTS.name}{{{FAILED}}}[{HOUR}])) and {FAILED_RATE}", MODEL,
     "Requests that failed in an hour: whether an error ratio is more than an accident.")
+JUDGED_HOUR = Rule(
+    f"model:{_STEM}_judged:increase1h",
+    f"sum {by(MODEL)} (increase({_REQUESTS.name}{{{JUDGED}}}[{HOUR}])) and {JUDGED_RATE}", MODEL,
+    "Requests of an hour that tell of the server: whether there are enough to wake somebody.")
 INVALID_RATIO = Rule(
     f"model:{_STEM}:invalid_ratio_5m",
     ratio(f"sum {by(MODEL)} ({RATE}{{{INVALID}}})",
@@ -78,6 +82,6 @@ GROUPS = (
         FLEET_ERROR_RATIO,
     )),
     Group("inferometer-requests-long", (
-        RATE_HOUR, FAILED_HOUR, *ERROR_RATIO_LONG.values(),
+        RATE_HOUR, FAILED_HOUR, JUDGED_HOUR, *ERROR_RATIO_LONG.values(),
     ), interval="2m"),
 )

@@ -193,7 +193,7 @@ class Server:
         """Write down what Alertmanager notifies of."""
         if request.unread:
             return _text(request.unread, f"send up to {LARGEST_BODY} bytes, with their length")
-        if request.headers.get("content-type", "").partition(";")[0].strip() != JSON:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             # So that no page in a browser may send it without asking first.
             return _text(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {JSON}")
         log = self.site.log_alerts

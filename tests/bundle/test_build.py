@@ -128,8 +128,7 @@ def test_nothing_is_written_of_what_is_not_proven(tmp_path: Path,
 def test_every_file_says_where_it_comes_from_or_cannot() -> None:
     for path, text in MADE.items():
         if path.endswith(".json"):
-            assert text == json.dumps(json.loads(text), indent=1, sort_keys=True,
-                                      ensure_ascii=False) + "\n"
+            assert json.loads(text)["uid"] == Path(path).stem  # JSON has no comments
         else:
             assert build.ORIGIN in text.splitlines()[0], path
 

@@ -48,7 +48,7 @@ def idle(values: str) -> Series:
 
 
 def budget(usd: str, period: str = "month", model: str = "") -> Series:
-    return series(c.BUDGET, f"{usd}x900", period=period, model=model)
+    return series(c.BUDGET, f"{usd}x1500", period=period, model=model)
 
 
 def tokens(values: str) -> tuple[Series, ...]:
@@ -120,10 +120,13 @@ CASES = (
         "low.", FLEET), at=120),
     Case("all of it was", cost.INCOMPLETE, (spent(TEN),), at=120),
 
-    Case("it will not", cost.FORECAST, (spent(TEN), budget("100000")), told(
-        "If the month goes on like the last day, 431.5% of its budget will be spent, which is more "
-        "than 100 %.", FLEET, MONTH), at=60),
-    Case("it will", cost.FORECAST, (spent(TEN), budget("1000000")), at=60),
+    Case("it will not", cost.FORECAST, (
+        spent(growing(10, 1500)), budget("100000")), told(
+        "If the month goes on like the last day, 446.4% of its budget will be spent, which is more "
+        "than 100 %.", FLEET, MONTH), at=1470),
+    Case("it will", cost.FORECAST, (
+        spent(growing(10, 1500)), budget("1000000")), at=1470),
+    Case("a first day is no forecast", cost.FORECAST, (spent(TEN), budget("100000")), at=60),
     Case("there is none", cost.FORECAST, (spent(TEN),), at=60),
     Case("nine tenths", cost.NEARLY_USED, (BUILD, spent(TEN), budget("1000", "day")),
          used("All", "99%", "day", "over the limit of 80%", FLEET), at=100),
@@ -157,6 +160,9 @@ CASES = (
       for alert, name, most, *_ in DEAR),
     Case("the model may cost more than others", cost.REQUEST_DEAR, (
         *COSTS, limit("request_cost", "0.1"), limit("request_cost", "0.2", "tiny")), at=90),
+    Case("only another model has a limit", cost.REQUEST_DEAR, (
+        *COSTS, limit("request_cost", "0.001", "cheap"),
+        engine_told(c.SERVER_UP, "1x300", model="cheap")), at=90),
     Case("this model may cost more than others", cost.MODEL_REQUEST_DEAR, (
         *COSTS, limit("request_cost", "0.1"), limit("request_cost", "0.2", "tiny")), at=90),
 

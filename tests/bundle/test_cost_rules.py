@@ -179,6 +179,17 @@ def test_a_unit_costs_what_is_spent_while_it_is_served(version: str, tmp_path: P
         assert said == pytest.approx(dict.fromkeys(keys, usd), rel=0.01), rule
 
 
+def test_money_goes_on_while_there_is_no_engine_to_tell_of_requests(
+        version: str, tmp_path: Path) -> None:
+    inputs: list[Series] = [
+        {**each, "values": f"{growing(120, 29)} _x60"} for each in served("one", "vllm", 2)]
+    inputs.append(spent("one", growing(A_MINUTE, 90), category="api", model="tiny"))
+    (found,) = figures(version, tmp_path, (*requests.GROUPS, *tokens.GROUPS, RATES, UNITS), inputs,
+                       [cost.PER_REQUEST], "60m")
+    # Half an hour of requests for an hour's money; the rate goes on for some minutes.
+    assert found == {("one",): pytest.approx(2 * 0.0005, rel=0.12)}
+
+
 def idle(cluster: str, a_minute: float, instance: str = "10.0.0.1:9835") -> Series:
     scrape = {**SCRAPE, "cluster": cluster, "instance": instance}
     return series(c.COST_IDLE, growing(a_minute, 60), scrape=scrape, gpu="0", uuid="GPU-0")

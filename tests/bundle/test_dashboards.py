@@ -63,6 +63,21 @@ def test_a_second_build_equals_the_first_and_is_small(board: Board) -> None:
 
 
 @every_board
+def test_what_is_unknown_has_no_colour_of_what_is_known(board: Board) -> None:
+    """Grafana gives no value the colour of the least threshold: green, or red."""
+    for panel in asking(RENDERED[board.uid]):
+        dressed = [panel["fieldConfig"]["defaults"]] if panel["type"] == "stat" else []
+        for override in panel["fieldConfig"]["overrides"]:
+            properties = {each["id"]: each["value"] for each in override["properties"]}
+            dressed += [properties] if "thresholds" in properties else []
+        for each in dressed:
+            (mapping,) = each["mappings"]
+            assert mapping["options"]["match"] == "null+nan"
+            colours = {step["color"] for step in each["thresholds"]["steps"]}
+            assert mapping["options"]["result"]["color"] not in colours
+
+
+@every_board
 def test_every_panel_says_what_it_shows_in_which_unit_and_why_it_may_be_empty(
         board: Board) -> None:
     titles = [panel["title"] for panel in asking(RENDERED[board.uid])]

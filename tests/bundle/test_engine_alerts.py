@@ -31,7 +31,7 @@ started = partial(told, c.SERVER_START)
 READ = read("0+60x200")
 NEVER_READ = up("0x60", engine="unknown", model="")
 GONE = Said(MODEL, "tiny on vllm: no replica's page can be read, or all have vanished with "
-                   "requests at work.")
+                   "requests at work, their exporters included.")
 DOWN = Said(TARGET, "chat (tiny on vllm): the exporter cannot read its page; the exporter's log "
                     "says why.")
 
@@ -80,8 +80,18 @@ CASES = (
     Case("one of two pods has died, requests at work", MODEL_DOWN, (
         up("1x5 _x60"), running("3x5 _x60"), up("1x60", scrape=OTHER),
         running("0x60", scrape=OTHER))),
-    Case("the exporter is down", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 0x60"))),
+    Case("its node has died, and its exporter with it", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 0x60")), (GONE,), at=60),
+    *(Case(f"the exporter of several is {fate}", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), scraped(values),
+        up("1x5 _x60", target="other", model="big")), at=60)
+      for fate, values in (("down", "1x5 0x60"), ("gone", "1x5 _x60"))),
+    Case("nothing of it has come back for hours", MODEL_DOWN, (
+        up("1x5 _x300"), running("3x5 _x300"), scraped("1x5 _x300")), (GONE,), at=240),
+    Case("another engine serves it now", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 _x60"),
+        up("1x60", scrape=OTHER, engine="sglang"),
+        running("0x60", scrape=OTHER, engine="sglang")), at=40),
     Case("one of several models that a server serves", MODEL_DOWN, (
         up("1x60", model=""), running("3x60"))),
     Case("no engine at all", MODEL_DOWN, ()),
@@ -132,6 +142,12 @@ CASES = (
     Case("one was replaced by another", REPLICAS_LOST, (
         UP, up("1x60 _x60", scrape=OTHER),
         up("_x62 1x60", scrape=OTHER | {"instance": "10.0.0.3:9835"})), at=80),
+    Case("an update had one more for a while", REPLICAS_LOST, (
+        UP, up("_x50 1x20 _x60", scrape=OTHER)), at=125),
+    Case("an engine that took long to start", REPLICAS_LOST, (
+        up("1x15 _x90", engine="unknown", model=""), up("_x16 1x90")), at=90),
+    Case("an engine that named its model late", REPLICAS_LOST, (
+        up("1x15 _x90", model=""), up("_x16 1x90")), at=90),
     Case("as many as two hours ago", REPLICAS_LOST, (
         UP, up("1x30 _x120", scrape=OTHER)), at=120),
     Case("a model's first minutes", REPLICAS_LOST, (up("_x9 1x60"), up("_x11 1x60", scrape=OTHER))),

@@ -123,9 +123,12 @@ def test_every_inhibition_names_its_scope() -> None:
     for rule in configuration()["inhibit_rules"]:
         if any(matcher.startswith("subject=") for matcher in rule["source_matchers"]):
             assert rule["equal"][0] == "subject"
-        assert {"cluster"} < {*rule["equal"]}
+        # That all exporters of a cluster are gone is about no single thing in it.
+        wide = any(exporter.GONE.name in matcher for matcher in rule["source_matchers"])
+        assert {"cluster"} < {*rule["equal"]} or (wide and rule["equal"] == ["cluster"])
     assert all(set(cover.subject.scope) & set(part.subject.scope) > {"cluster"}
-               for cover, parts in COVERS.items() for part in parts)
+               for cover, parts in COVERS.items() for part in parts
+               if cover is not exporter.GONE)
 
 
 class Alertmanager:
@@ -238,6 +241,9 @@ INHIBITIONS = (
     ("nor what the day costs", cost.EXCEEDED, cost.DAILY, {}, False),
     ("a model's budget is its own", cost.MODEL_EXCEEDED, cost.MODEL_NEARLY_USED,
      {"model": "large"}, False),
+    ("all exporters gone silence that a model is", exporter.GONE, engines.MODEL_DOWN, {}, True),
+    ("not in another cluster", exporter.GONE, engines.MODEL_DOWN, {"cluster": "far"}, False),
+    ("nor a model's latency", exporter.GONE, latency.FIRST_TOKEN_VERY_SLOW, {}, False),
     ("no alert silences the watchdog", exporter.GONE, exporter.ALWAYS, {}, False),
     ("nor do failing rules", exporter.RULES_FAIL, exporter.ALWAYS, {}, False),
     ("failing rules silence slow ones", exporter.RULES_FAIL, exporter.RULES_SLOW, {}, True),

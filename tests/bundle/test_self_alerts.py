@@ -52,7 +52,7 @@ def told(labels: Mapping[str, str], text: str) -> tuple[Said, ...]:
 
 
 DOWN = "10.0.0.1:9835: up is 0. What it watches is not seen."
-RULES_FAIL = ("/etc/rules.yml;inferometer-cost: 15 failures in 15m, more than 5. Its alerts and "
+RULES_FAIL = ("/etc/rules.yml;inferometer-cost: 15 failures in 15m, more than 2. Its alerts and "
               "boards are blind.")
 FAILURES = "prometheus_rule_evaluation_failures_total"
 LAST, INTERVAL = (f"prometheus_rule_group_{part}_seconds" for part in ("last_duration", "interval"))
@@ -79,6 +79,8 @@ CASES = (
     Case("one was replaced", exporter.FEWER, (
         build(), build("1x69 _x60", OTHER),
         build("_x71 1x60", OTHER | {"instance": "10.0.0.3:9835"})), at=90),
+    Case("an update had one more for a while", exporter.FEWER, (
+        build(), build("_x50 1x20 _x60", OTHER)), at=125),
     Case("it begins", exporter.FEWER, (build(),), at=30),
     Case("the last went away", exporter.GONE, (build("1x9 _x300"),),
          told(FLEET, "All 1 exporters of the last day are gone: no other alert about models, GPUs "
@@ -120,6 +122,9 @@ CASES = (
          told(OURS, RULES_FAIL)),
     Case("Prometheus starts again", exporter.RULES_FAIL, (
         foreign(FAILURES, "0+1x19 1+1x60", OURS),), told(OURS, RULES_FAIL)),
+    Case("at every evaluation of a slow group", exporter.RULES_FAIL, (
+        foreign(FAILURES, "0 0 0 0 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4 5 5 5 5 6 6 6 6", OURS),),
+        told(OURS, RULES_FAIL.replace("15 failures", "4 failures")), at=25),
     Case("once", exporter.RULES_FAIL, (foreign(FAILURES, "0x19 1x60", OURS),), at=25),
     Case("rules of others", exporter.RULES_FAIL, (foreign(FAILURES, "0+1x60", THEIRS),)),
     Case("hardly", exporter.RULES_SLOW, slow(54), told(
