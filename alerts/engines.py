@@ -20,7 +20,8 @@ SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer i
 REMEMBERED = "6h"  # how long a model that vanished is missed
 _ANYWHERE = ("cluster", c.MODEL.name)  # wherever and by whatever engine
 _PROGRESS = c.SERVER_LAST_PROGRESS.name
-_TARGET = ("job", "instance", c.TARGET.name)
+_EXPORTER = ("job", "instance")
+_TARGET = (*_EXPORTER, c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
 _KNOWN = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
 
@@ -37,7 +38,6 @@ def _served(when: str = "") -> str:
 
 
 # An exporter of several engines that is gone says nothing of them; that of one shares its fate.
-_EXPORTER = ("job", "instance")
 _WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{REMEMBERED}]))"
 _UNSEEN = (f"(count {by(_EXPORTER)} ({_WATCHED}) > 1 unless {on(_EXPORTER)} up == 1)")
 # Targets that vanished with requests at work, or are no longer known to an exporter that started

@@ -41,6 +41,8 @@ TOKENS_PER_SECOND = "suffix: tokens/s"
 # How a table tells models apart.
 MODEL_KEYS = {
     "model": "Model", "engine": "Engine", "namespace": "Namespace", "cluster": "Cluster"}
+# Whom an alert is about: labels that it lacks make no tag, where a text would show their names.
+SUBJECT = ("model", "engine", "node", "instance", "cluster")
 NO_TRAFFIC = ("No data: no traffic in this time, or the engine does not tell. The exporter board "
               "shows what each engine tells.")
 NO_GPU = "No data: no GPU is read in this scope."
@@ -164,10 +166,6 @@ def _variables(board: Board) -> list[grafana.Template]:
             refresh=grafana.REFRESH_ON_TIME_RANGE_CHANGE,
             hide=grafana.SHOW if variable.name in board.variables else grafana.HIDE_VARIABLE)
         for variable in VARIABLES)]
-
-
-# Whom an alert is about: labels that it lacks make no tag, where a text would show their names.
-SUBJECT = ("model", "engine", "node", "instance", "cluster")
 
 
 def _annotations(board: Board) -> list[mend.Json]:

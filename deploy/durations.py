@@ -28,10 +28,11 @@ def divided(duration: str, divisor: int) -> str:
     """A part of the duration. Raises ValueError where that is no whole number of milliseconds."""
     if divisor == 1:
         return duration
-    whole, rest = divmod(milliseconds(duration), max(divisor, 1))
-    if rest or divisor < 1:
+    whole = milliseconds(duration)
+    if divisor < 1 or whole % divisor:
         raise ValueError(f"{duration} cannot be divided by {divisor}")
-    return f"{whole // 1000}s" if whole % 1000 == 0 else f"{whole}ms"
+    part = whole // divisor
+    return f"{part}ms" if part % 1000 else f"{part // 1000}s"
 
 
 def shortened(expr: str, divisor: int) -> str:

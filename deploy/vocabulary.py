@@ -17,24 +17,14 @@ HISTOGRAM = {"_bucket": frozenset({"le"}), "_sum": frozenset[str](), "_count": f
 _GROUP = ("rule_group",)
 FOREIGN = {
     "up": (),
-    "scrape_samples_scraped": (),
     "scrape_samples_post_metric_relabeling": (),
-    "scrape_series_added": (),
-    "scrape_duration_seconds": (),
     "prometheus_config_last_reload_successful": (),
     "prometheus_notifications_dropped_total": (),
-    "prometheus_notifications_errors_total": ("alertmanager",),
-    "prometheus_notifications_sent_total": ("alertmanager",),
     "prometheus_rule_evaluation_failures_total": _GROUP,
-    "prometheus_rule_group_iterations_missed_total": _GROUP,
-    "prometheus_rule_group_iterations_total": _GROUP,
     "prometheus_rule_group_last_duration_seconds": _GROUP,
     "prometheus_rule_group_interval_seconds": _GROUP,
-    "prometheus_tsdb_head_series": (),
-    "prometheus_target_scrapes_exceeded_sample_limit_total": (),
     "alertmanager_config_last_reload_successful": (),
     "alertmanager_notifications_failed_total": ("integration",),
-    "alertmanager_notifications_total": ("integration",),
 }
 _OF_ALERTS = frozenset(("alertname", "alertstate", "severity", "subject", "team"))
 

@@ -291,9 +291,9 @@ def test_an_expression_is_shortened_in_its_durations_alone(expr: str, shorter: s
 
 def parts(expr: str) -> tuple[str, list[float]]:
     """An expression's syntax tree without its durations, and these in seconds."""
-    strings: list[str] = []
-    tree = STRING.sub(lambda found: strings.append(found[0]) or "TEXT",  # type: ignore[func-returns-value]
-                      repr(promql_parser.parse(expr)))
+    written = repr(promql_parser.parse(expr))
+    strings = [found[0] for found in STRING.finditer(written)]
+    tree = STRING.sub("TEXT", written)
     durations = [float(number) / (1000 if unit == "ms" else 1)
                  for number, unit in DURATION.findall(tree)]
     return DURATION.sub("DURATION", tree) + "".join(strings), durations

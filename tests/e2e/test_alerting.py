@@ -118,7 +118,7 @@ def test_everybody_is_told_what_they_should_be_and_nothing_else(tmp_path: Path) 
             expected |= phase.told
             perhaps |= phase.perhaps
             lived_through(phase, stacks, expected, perhaps)
-        time.sleep(SLACK)
+        time.sleep(SLACK)  # for what should not be told, and would be late
         assert {each.version: each.told() - perhaps for each in stacks} == dict.fromkeys(
             VERSIONS, expected)
 

@@ -20,6 +20,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from inferometer.server import Server
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 START_SECONDS = 20.0
 
@@ -225,6 +227,20 @@ def send(handler: BaseHTTPRequestHandler, body: bytes | str, status: int = 200,
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.write(body)
+
+
+@contextlib.contextmanager
+def in_thread(server: Server) -> Iterator[int]:
+    """The server of the exporter, serving in this process; its port."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join(10)
+    assert not thread.is_alive()
 
 
 def fixture(path: str) -> bytes:

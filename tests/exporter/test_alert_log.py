@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from inferometer.connections import Limits
 from inferometer.request import LARGEST_BODY
 from inferometer.server import Server, Site
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
-from tests.exporter.support import Exporter, Response, get, wait_for
+from tests.exporter.support import Exporter, Response, get, in_thread, wait_for
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -235,25 +234,13 @@ def test_it_is_behind_the_same_password_as_the_rest(tmp_path: Path) -> None:
 def serving(limits: Limits, taken: list[bytes]) -> Iterator[int]:
     """A server in this process that keeps what is posted; its port."""
     def log_alerts(body: bytes) -> str:
-        time.sleep(0.05)
+        time.sleep(0.05)  # so that posts wait for one another
         taken.append(body)
         return ""
 
     site = Site(lambda *_: b"", list, lambda: True, lambda _: b"", None, log_alerts)
-    with started_server(Server("127.0.0.1", 0, site, None, limits)) as port:
+    with in_thread(Server("127.0.0.1", 0, site, None, limits)) as port:
         yield port
-
-
-@contextlib.contextmanager
-def started_server(server: Server) -> Iterator[int]:
-    with server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join(10)
 
 
 def taken_at_last(port: int, body: bytes) -> bool:

@@ -25,7 +25,7 @@ from inferometer.connections import Connections, Limits
 from inferometer.server import SCRAPES, Server, Site
 from inferometer.web_config import WebConfig
 from tests.exporter.process import ALONE, ANYWHERE, ready, said_port, started
-from tests.exporter.support import Engine, Exporter, fixture, launched, wait_for
+from tests.exporter.support import Engine, Exporter, fixture, in_thread, launched, wait_for
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -90,15 +90,8 @@ def site(page: Callable[[Deadline], bytes] = lambda _: b"page\n") -> Site:
 def serving(limits: Limits = PATIENT, page: Callable[[Deadline], bytes] = lambda _: b"page\n",
             web: WebConfig | None = None) -> Iterator[int]:
     """A server with these limits in this process; its port."""
-    with Server("127.0.0.1", 0, site(page), web, limits) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join(10)
-    assert not thread.is_alive()
+    with in_thread(Server("127.0.0.1", 0, site(page), web, limits)) as port:
+        yield port
 
 
 def crowd(stack: contextlib.ExitStack, port: int, size: int, said: bytes = b"") -> list[Client]:

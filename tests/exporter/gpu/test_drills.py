@@ -166,6 +166,7 @@ def test_a_driver_that_does_one_call_at_a_time_still_reads_all_gpus_soon(start: 
     began = time.monotonic()
     for _ in range(3):  # rounds of all GPUs, of some 70 calls each
         before = {gpu: last_sample(page, gpu) for gpu in EIGHT}
+        # The default binds this round's `before`; mypy infers no type of one.
         page = drill.until(lambda page, before=before: all(  # type: ignore[misc]
             last_sample(page, gpu) > then for gpu, then in before.items()))
     assert time.monotonic() - began < 3 * 1.2 + 1.0
