@@ -256,6 +256,7 @@ def test_scrapes_that_hang_hold_up_no_health_check_and_give_their_turn_to_the_ne
         port = stack.enter_context(serving(page=page))
         stack.callback(gate.set)
         scraping = crowd(stack, port, SCRAPES + 3, SCRAPE)
+        wait_for(lambda: len(begun) == SCRAPES)
         hasty = crowd(stack, port, 1, SCRAPE.replace(
             b"Host", b"X-Prometheus-Scrape-Timeout-Seconds: 0.5\r\nHost"))
         for _ in range(20):
