@@ -118,9 +118,14 @@ ECC_KIND = Label("kind", "Whether the error was corrected.", values=("corrected"
 REMAP_KIND = Label("kind", "What made the row be remapped.",
                    values=("correctable", "uncorrectable"))
 PROCESS_CLASS = Label("class", "Class of process.", values=("compute", "graphics", "mps"))
+POD_NAMESPACE = Label("k8s_namespace_name", "Namespace of the pod.", budget=GPU_SEATS, folds=True)
+POD_NAME = Label("k8s_pod_name", "Name of the pod.", budget=GPU_SEATS, folds=True)
+POD_CONTAINER = Label("k8s_container_name", "The pod's container.", budget=GPU_SEATS, folds=True)
+SHARED = Label("shared", "Whether others may use the same GPU or MIG instance.",
+               values=("false", "true"))
 XID = Label("xid", "The driver's error code.", values=(*XIDS_DRAIN, *XIDS_KNOWN, "other"))
 
-COLLECTOR = Label("collector", "Part of the exporter.", values=("gpu", "engines", "cost"))
+COLLECTOR = Label("collector", "Part of the exporter.", values=("gpu", "pods", "engines", "cost"))
 CATEGORY = Label("category", "What the money went to.", values=COST_CATEGORIES)
 PERIOD = Label("period", "Calendar period, UTC.", values=("day", "month"))
 RESULT = Label("result", "How it went.", values=("success", "failure"))
@@ -159,6 +164,11 @@ GPU_MIG_INFO = _gpu(
     "gpu_mig_info", "gauge", "What the MIG instance is; always 1.",
     Label("mig_uuid", "The instance's own UUID.", budget=GPU_SEATS),
     Label("profile", "Slice profile.", budget=32), mig=True,
+)
+GPU_POD_INFO = _gpu(
+    "gpu_pod_info", "gauge",
+    "Which pod the kubelet has given the GPU or MIG instance to; always 1.",
+    POD_NAMESPACE, POD_NAME, POD_CONTAINER, SHARED, mig=True,
 )
 GPU_UP = _gpu("gpu_up", "gauge", "1 while the GPU answers and its last sample is fresh, else 0.")
 GPU_LAST_SAMPLE = _gpu("gpu_last_sample_timestamp_seconds", "gauge",
@@ -327,11 +337,12 @@ CONFIG_RELOAD_TIME = Metric("inferometer_config_last_reload_success_timestamp_se
                             "When the configuration in force was loaded.")
 
 GPU_METRICS = (
-    GPU_INFO, GPU_MIG_INFO, GPU_UP, GPU_LAST_SAMPLE, GPU_UTILIZATION, GPU_MEMORY_UTILIZATION,
-    GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_BUSY, GPU_OBSERVED, GPU_MEMORY_USED,
-    GPU_MEMORY_TOTAL, GPU_PROCESS_MEMORY, GPU_PROCESSES, GPU_POWER, GPU_POWER_LIMIT, GPU_ENERGY,
-    GPU_TEMPERATURE, GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK, GPU_THROTTLED, GPU_ECC,
-    GPU_REMAPPED, GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID, GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
+    GPU_INFO, GPU_MIG_INFO, GPU_POD_INFO, GPU_UP, GPU_LAST_SAMPLE, GPU_UTILIZATION,
+    GPU_MEMORY_UTILIZATION, GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_BUSY,
+    GPU_OBSERVED, GPU_MEMORY_USED, GPU_MEMORY_TOTAL, GPU_PROCESS_MEMORY, GPU_PROCESSES, GPU_POWER,
+    GPU_POWER_LIMIT, GPU_ENERGY, GPU_TEMPERATURE, GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK,
+    GPU_THROTTLED, GPU_ECC, GPU_REMAPPED, GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID,
+    GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
 )
 ENGINE_METRICS = (
     SERVER_UP, SERVER_INFO, SERVER_LAST_SCRAPE, SERVER_REQUESTS, *SIGNAL_METRICS, SERVER_SIGNAL,
