@@ -22,12 +22,12 @@ test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tes
 test-all: test browser ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
-check: $(VENV)/installed-dev ## Lint, types, and what is generated is fresh
+check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m deploy.build --check
 
-bundle: $(VENV)/installed-dev ## Rules, alerts, boards and metrics.md into deploy/generated/ (ARGS="--help")
+bundle: $(VENV)/installed-dev helm ## All of deploy/generated/, from the definitions and the chart (ARGS="--help")
 	$(BIN)/python -m deploy.build $(ARGS)
 
 golden: $(VENV)/installed-dev ## Record the golden pages and the matrix anew; read the difference
@@ -39,8 +39,12 @@ browser: ## Debian's chromium, where it is missing
 	bash tests/tools/debian.sh $(TOOLS) chromium
 
 .PHONY: tools
-tools: ## Prometheus and Alertmanager of two releases, gcc, openssl
+tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl
 	bash tests/tools/debian.sh $(TOOLS)
+
+.PHONY: helm
+helm: $(VENV)/installed-dev
+	bash tests/tools/kubernetes.sh $(TOOLS) $(BIN)/python
 
 .PHONY: bench
 bench: $(VENV)/installed-bench tools ## What watching costs, against other exporters (BENCH_QUICK=1)
