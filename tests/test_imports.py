@@ -15,8 +15,8 @@ import inferometer
 
 PACKAGE = Path(inferometer.__file__).parent
 LAYERS = (
-    {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "samples",
-     "threads", "web_config"},
+    {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "roles",
+     "samples", "threads", "web_config"},
     {"collector"},
     {"gpu", "engines", "cost", "history"},
     {"home"},

@@ -8,7 +8,8 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import PlatformCollector, ProcessCollector
@@ -32,6 +33,7 @@ from inferometer.history import STEP_SECONDS, History, Recorder
 from inferometer.home.cards import gather
 from inferometer.home.facts import Endpoint, Surroundings
 from inferometer.home.page import render as render_home
+from inferometer.roles import NO_ROLE, foreign
 from inferometer.samples import Family
 from inferometer.server import Server, Site
 from inferometer.web_config import WebConfig, WebConfigError
@@ -39,18 +41,42 @@ from inferometer.web_config import WebConfig, WebConfigError
 log = logging.getLogger(__name__)
 
 NEXT_START = (("web", "listen"), ("web", "enable_reload"), ("web", "enable_alert_log"),
-              ("gpu", "enabled"))
+              ("gpu", "enabled"), ("gpu", "kubelet_socket"))
 FACTS_PATIENCE_SECONDS = 5.0  # for the documents beside a page
 HOME_SECONDS = 8.0  # for the reading behind the page for a person
-Overrides = Callable[[Config], Config]  # what the command line sets over the file
 
 
-def load_config(path: Path | None, overrides: Overrides) -> Config:
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line sets over the file."""
+
+    listen: str | None = None
+    engines: Sequence[EngineTarget] = ()
+    role: str = NO_ROLE
+
+    def over(self, config: Config) -> Config:
+        """The configuration with the flags in it. Raises ConfigError."""
+        if self.role:
+            config = dataclasses.replace(config, role=self.role)
+        if self.listen is not None:
+            config = dataclasses.replace(
+                config, web=dataclasses.replace(config.web, listen=self.listen))
+        if self.engines:
+            if why := foreign(config.role, "engines"):
+                raise ConfigError(f"command line: --engine: {why}")
+            config = dataclasses.replace(
+                config, engines=dataclasses.replace(config.engines, targets=tuple(self.engines)))
+            configuration.check(config, "command line")
+        return config
+
+
+def load_config(path: Path | None, flags: Flags) -> Config:
     """The file, or the defaults without one, with the command line over it. Raises ConfigError.
 
     Names of files in it are seen from the file's own directory.
     """
-    config = overrides(configuration.load(path) if path else Config())
+    config = flags.over(configuration.load(path, flags.role) if path else Config())
     folder = path.parent if path else Path()
     targets = tuple(
         dataclasses.replace(target, bearer_token_file=_beside(folder, target.bearer_token_file),
@@ -76,17 +102,18 @@ def load_web_config(config: Config, path: Path | None) -> WebConfig | None:
 class App:
     """The exporter: its collectors in one explicit list, and how they change on a reload."""
 
-    def __init__(self, path: Path | None, overrides: Overrides,
+    def __init__(self, path: Path | None, flags: Flags,
                  history_step: float = STEP_SECONDS) -> None:
         self._path = path
-        self._overrides = overrides
-        self.config = load_config(path, overrides)
+        self._flags = flags
+        self.config = load_config(path, flags)
         self._web = load_web_config(self.config, path)
         self._reloads = {"success": 0.0, "failure": 0.0}
         self._reload_good = True
         self._started_at = self._loaded_at = time.time()
         self._lock = threading.Lock()
-        self.sampler = Sampler(self.config.gpu) if self.config.gpu.enabled else None
+        reads_gpus = self.config.has("gpu") and self.config.gpu.enabled
+        self.sampler = Sampler(self.config.gpu) if reads_gpus else None
         self._server: Server | None = None
         self._was_ready = False
         self._targets: dict[str, tuple[object, Target]] = {}
@@ -97,8 +124,8 @@ class App:
         self._guard = Guard()
         collectors: list[Collector] = [
             *([GpuCollector(self.sampler)] if self.sampler else []),
-            EnginesCollector(self.targets),
-            self._cost,
+            *([EnginesCollector(self.targets)] if self.config.has("engines") else []),
+            *([self._cost] if self.config.has("cost") or self.config.has("fleet") else []),
         ]
         self._scrape = Scrape(collectors, self._guard)
         self._look = Scrape(collectors, self._guard, tells=False)  # joined by no scrape
@@ -160,7 +187,7 @@ class App:
         """Read the file again; what went wrong, if anything: then the old one stays in force."""
         with self._lock:
             try:
-                new = load_config(self._path, self._overrides)
+                new = load_config(self._path, self._flags)
                 self._apply(new)
             except (ConfigError, OSError) as error:
                 self._reload_good = False
@@ -174,6 +201,9 @@ class App:
 
     def _apply(self, new: Config) -> None:
         web = load_web_config(new, self._path)
+        if new.role != self.config.role:  # its sections are not for what runs here
+            log.warning("takes effect at the next start", extra={"key": "role"})
+            new = dataclasses.replace(self.config, web=new.web)
         for section, key in NEXT_START:
             in_force, wanted = getattr(self.config, section), getattr(new, section)
             if getattr(in_force, key) != getattr(wanted, key):
@@ -211,7 +241,9 @@ class App:
         """All that discovery depends on; while it stays the same, so does what was found."""
         engines = self.config.engines
         ports: Sequence[int] | None = engines.discover_ports
-        if ports is None:
+        if not self.config.has("engines"):
+            ports = ()
+        elif ports is None:
             ports = () if engines.targets else USUAL_PORTS
         ours = configuration.split_address(self.config.web.listen)[1]
         taken = {ours, *(configuration.local_port(target) for target in engines.targets)}
@@ -248,22 +280,6 @@ def ask_once(settings: EngineTarget, engines: Engines) -> tuple[str, State]:
     target = make_target("explained", settings, engines)
     state = target.state(target.ask(), engines.timeout_seconds + FACTS_PATIENCE_SECONDS)
     return target.url, state
-
-
-def with_flags(listen: str | None, engines: Sequence[EngineTarget]) -> Overrides:
-    """What flags make of a configuration, replacing what the file says. Raises ConfigError."""
-
-    def apply(config: Config) -> Config:
-        if listen is not None:
-            config = dataclasses.replace(
-                config, web=dataclasses.replace(config.web, listen=listen))
-        if engines:
-            config = dataclasses.replace(
-                config, engines=dataclasses.replace(config.engines, targets=tuple(engines)))
-            configuration.check(config, "command line")
-        return config
-
-    return apply
 
 
 def _beside(folder: Path, name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer import __version__
-from inferometer.app import App, ask_once, load_config, with_flags
+from inferometer.app import App, Flags, ask_once, load_config
 from inferometer.config import (
     ADDRESS,
     URL,
@@ -26,10 +26,12 @@ from inferometer.engines import ENGINES
 from inferometer.engines.explain import explain as explain_page
 from inferometer.engines.explain import state_of
 from inferometer.logs import start_logging
+from inferometer.roles import NO_ROLE, ROLES
 from inferometer.server import Server
 
 OK, FAILED, MISUSED = 0, 1, 2
 FIRST_LOOK_SECONDS = 3.0
+NOT_READ = "not read in this role"
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
 KEPT_BYTES = 2**20  # of free memory at the end of the heap
 
@@ -48,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     slim_heap()
     start_logging(options.log_level)
-    app = App(options.config, with_flags(options.listen, options.engine))
+    app = App(options.config, Flags(options.listen, options.engine, options.role))
     try:
         server = app.start()
     except OSError as error:
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 def check_config(options: argparse.Namespace) -> int:
     """Load the file as `run` would, and say whether it is good."""
-    config = load_config(options.config, with_flags(None, ()))
+    config = load_config(options.config, Flags(role=options.role))
     print(f"{options.config}: good ({len(config.engines.targets)} engine targets, "
           f"{len(config.cost.gpu_hour_usd)} GPU prices)")
     return OK
@@ -110,13 +112,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Without --config the defaults hold; without --engine and without targets in the\n"
                "file, engines are looked for on the usual ports of this machine.\n\n"
                "  inferometer run\n"
-               "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839")
+               "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839\n"
+               f"  inferometer run --role node\n\n{_ROLES_HELP}")
     running.add_argument("--config", type=Path, metavar="FILE", help="inferometer.yml")
     running.add_argument("--listen", type=_address, metavar="HOST:PORT",
                          help="where to serve; over the file (127.0.0.1:9839)")
     running.add_argument("--engine", type=_engine, metavar="[NAME=]URL", action="append",
                          default=[],
                          help="an engine to read, may be repeated; over the file's targets")
+    _add_role(running)
     running.add_argument("--log-level", choices=("debug", "info", "warning", "error"),
                          default="info", help="least level of log lines (info)")
     running.set_defaults(command=run)
@@ -143,11 +147,25 @@ def _parser() -> argparse.ArgumentParser:
 
     checking = commands.add_parser(
         "check-config", help="say whether a configuration file is good",
-        description="Load a configuration file as `run` would. Exit code 2 and one line naming "
-                    "file and key if it is not good.")
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Load a configuration file as `run` would. Exit code 2 and one line naming\n"
+                    "file and key if it is not good.", epilog=_ROLES_HELP)
     checking.add_argument("config", type=Path, metavar="FILE")
+    _add_role(checking)
     checking.set_defaults(command=check_config)
     return parser
+
+
+_ROLES_HELP = "\n".join((
+    "Roles, where several exporters share the work, and the sections of the file each has:",
+    *(f"  {name:9} {', '.join(role.sections):16} {role.does}"
+      for name, role in ROLES.items() if name),
+    "Without a role an exporter does all of it."))
+
+
+def _add_role(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--role", choices=[*filter(None, ROLES)], default=NO_ROLE,
+                        help="which part of the work is its own; over the file (all of it)")
 
 
 def _handle_signals(app: App, server: Server) -> None:
@@ -165,15 +183,20 @@ def _greet(app: App, server: Server) -> None:
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if server.web is not None and server.web.tls else "http"
     site = f"{scheme}://{shown}:{server.server_port}"
-    print(f"Inferometer {__version__}\n"
+    role = f", {app.config.role}" if app.config.role else ""
+    print(f"Inferometer {__version__}{role}\n"
           f"  metrics  {site}/metrics\n"
           f"  page     {site}/  for a person", flush=True)
-    if app.sampler is None:
+    if not app.config.has("gpu"):
+        print(f"  GPUs     {NOT_READ}")
+    elif app.sampler is None:
         print("  GPUs     switched off by gpu.enabled")
     else:
         app.sampler.looked.wait(FIRST_LOOK_SECONDS)
         print(f"  GPUs     {app.sampler.state or 'the driver has not answered yet'}; "
               f"looking again every {app.config.gpu.retry_seconds:g} s")
+    if not app.config.has("engines"):
+        print(f"  engines  {NOT_READ}")
     app.discovery.looked.wait(FIRST_LOOK_SECONDS)
     for target in app.targets():
         print(f"  engine   {target.name}  {target.url}")

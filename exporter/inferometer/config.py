@@ -27,6 +27,7 @@ from inferometer.catalogue import (
     PERIOD,
     TARGETS,
 )
+from inferometer.roles import NO_ROLE, ROLES, belongs, foreign
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ ADDRESS = "HOST:PORT"
 URL = "an http:// or https:// URL without user, password or fragment"
 SECONDS = "a number of seconds above 0 and at most 86400"
 USD = "an amount of USD, 0 or more"
+SOCKET = "an absolute path of at most 107 bytes"  # the kernel takes no longer one
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Gpu:
     interval_seconds: float = _check(_is_wait, SECONDS, 1.0)
     time_to_live_seconds: float = _check(_is_wait, SECONDS, 5.0)
     retry_seconds: float = _check(_is_wait, SECONDS, 10.0)
+    kubelet_socket: str = _check(
+        lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107), SOCKET, "")
 
 
 @dataclass(frozen=True)
@@ -184,24 +188,30 @@ class Fleet(ModelFleet):
 class Config:
     """The whole file."""
 
+    role: str = _check(
+        lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}", NO_ROLE)
     web: Web = field(default_factory=Web)
     gpu: Gpu = field(default_factory=Gpu)
     engines: Engines = field(default_factory=Engines)
     cost: Cost = field(default_factory=Cost)
     fleet: Fleet = field(default_factory=Fleet)
 
+    def has(self, section: str) -> bool:
+        """Whether the section is for this exporter's role."""
+        return belongs(self.role, section)
 
-def load(path: Path) -> Config:
-    """Read and validate a file. Raises ConfigError."""
+
+def load(path: Path, role: str = NO_ROLE) -> Config:
+    """Read and validate a file, as of a role if one is given. Raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise ConfigError(f"{path}: {why}") from error
-    return parse(text, str(path))
+    return parse(text, str(path), role)
 
 
-def parse(text: str, name: str) -> Config:
+def parse(text: str, name: str, role: str = NO_ROLE) -> Config:
     """Validate a file's text; `name` is what messages call it. Raises ConfigError."""
     try:
         raw = yaml.load(text, Loader=_Loader)
@@ -212,6 +222,8 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError(f"{name}: is not YAML: {' '.join(str(error).split())}") from error
     try:
         config: Config = _build(Config, raw, "")
+        config = dataclasses.replace(config, role=role or config.role)
+        _check_role(config.role, raw or {})
     except _Mistake as mistake:
         raise ConfigError(f"{name}: {mistake}") from mistake
     check(config, name)
@@ -317,10 +329,20 @@ def _check_value(rules: Mapping[str, Any], value: Any, where: str) -> None:
         raise _Mistake(where, f"must be {rules['wanted']}, not {_shown(value)}")
 
 
+def _check_role(role: str, raw: Mapping[str, Any]) -> None:
+    """Refuse keys that are another role's; an empty section says nothing."""
+    for section, keys in raw.items():
+        for key, value in keys.items() if isinstance(keys, dict) else ():
+            if value is not None and (why := foreign(role, section)):
+                raise _Mistake(f"{section}.{key}", why)
+
+
 def _check_whole(config: Config) -> None:
     gpu, targets, models = config.gpu, config.engines.targets, config.fleet.models
     if gpu.time_to_live_seconds < gpu.interval_seconds:
         raise _Mistake("gpu.time_to_live_seconds", "must not be below gpu.interval_seconds")
+    if gpu.kubelet_socket and not gpu.enabled:
+        raise _Mistake("gpu.kubelet_socket", "is of no use while gpu.enabled is false")
     if len(targets) > TARGETS:
         raise _Mistake("engines.targets", f"at most {TARGETS} targets, not {len(targets)}")
     if "" in models:

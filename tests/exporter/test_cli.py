@@ -35,7 +35,7 @@ def test_help_of_run_teaches_by_defaults_and_examples() -> None:
 
 def test_every_example_in_the_help_is_understood() -> None:
     examples = re.findall(r"^  inferometer (run.*)$", command("run", "--help").stdout, re.MULTILINE)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert cli._parser().parse_args(example.split()).command is cli.run
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from inferometer.app import App, with_flags
+from inferometer.app import App, Flags
 from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.process import ALONE, ANYWHERE, messages, ready, started
 from tests.exporter.support import Engine, Exporter, Page, fixture, free_port, get, send, wait_for
@@ -318,7 +318,7 @@ def test_a_target_is_made_anew_when_what_it_is_made_of_changed(config: Path,
     text = NO_GPUS + ("engines:\n  discover_ports: []\n  targets:\n"
                       "    - {url: 'https://a', ca_file: ca.pem}\n    - {url: 'https://b'}\n")
     config.write_text(text)
-    app = App(config, with_flags(None, ()))
+    app = App(config, Flags())
     a, b = app.targets()
     assert app.reload() == ""
     assert app.targets() == [a, b]

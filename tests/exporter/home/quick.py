@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from inferometer.app import App, with_flags
+from inferometer.app import App, Flags
 from inferometer.logs import start_logging
 from tests.exporter.process import said_port
 from tests.exporter.support import START_SECONDS, Exporter, launched, wait_for
@@ -19,7 +19,7 @@ from tests.exporter.support import START_SECONDS, Exporter, launched, wait_for
 def main() -> None:
     step, config = sys.argv[1:]
     start_logging("info")
-    app = App(Path(config), with_flags(None, ()), history_step=float(step))
+    app = App(Path(config), Flags(), history_step=float(step))
     with app.start() as server:
         print(f"  metrics  http://127.0.0.1:{server.server_port}/metrics", flush=True)
         server.serve_forever()

@@ -1,0 +1,42 @@
+"""Which part of the work is one exporter's, where several share it: the sections it may be given.
+
+So that each GPU and each dollar is counted once: only a node reads GPUs, only the fleet's exporter
+has fixed costs. An exporter without a role does all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NO_ROLE = ""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role: the sections of the configuration that it has, and what it does."""
+
+    sections: tuple[str, ...]
+    does: str
+
+
+ROLES: Mapping[str, Role] = {
+    NO_ROLE: Role(("web", "gpu", "engines", "cost", "fleet"), "all of it"),
+    "sidecar": Role(("web", "engines"), "reads the engine in its pod; no GPUs, no cost"),
+    "node": Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
+    "fleet": Role(("web", "fleet"), "says fixed costs, budgets and limits, once for all"),
+    "gateway": Role(("web",), "takes what applications tell; nothing yet"),
+}
+
+
+def belongs(role: str, section: str) -> bool:
+    """Whether the section is the role's."""
+    return section in ROLES[role].sections
+
+
+def foreign(role: str, section: str) -> str:
+    """What is wrong with a key of this section here; empty if it is the role's."""
+    if belongs(role, section):
+        return ""
+    owner = next(name for name in ROLES if name != NO_ROLE and belongs(name, section))
+    return f"is for the role {owner}, this is a {role}"
