@@ -1,0 +1,96 @@
+"""Manifests against real schemas: Kubernetes' own, and those of the operators' resources.
+
+A misspelt key is a finding everywhere, also where a server would drop it in silence. What is no
+schema's matter, such as a name that nothing bears, is asked in `manifests.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import yaml
+from jsonschema import Draft7Validator
+
+OLDEST, NEWEST = VERSIONS = ("1.25", "1.37")
+CRDS = Path(__file__).parents[1] / "fixtures" / "crds"
+Manifest = dict[str, Any]
+
+
+def parsed(text: str) -> list[Manifest]:
+    """The documents of a stream. Raises yaml.YAMLError, also for a key that is there twice."""
+    return [document for document in yaml.load_all(text, Loader=_Strict) if document is not None]
+
+
+def validated(documents: Iterable[Manifest], versions: Iterable[str] = VERSIONS) -> list[Manifest]:
+    """The documents, every one valid in each version. Raises AssertionError with all findings."""
+    given, asked = [*documents], [*versions]
+    found = sorted({finding for document in given for version in asked
+                    for finding in findings(document, version)})
+    assert not found, "\n".join(found)
+    return given
+
+
+def findings(document: Manifest, version: str) -> Iterator[str]:
+    """What the schemas say of a manifest."""
+    kind, api = document.get("kind", ""), document.get("apiVersion", "")
+    named = f"{kind} {document.get('metadata', {}).get('name')}"
+    try:
+        if (custom := _custom(api, kind)) is None:
+            kubernetes_validate.validate(document, version, strict=True)
+            return
+        # A custom resource's metadata are Kubernetes' own: any kind of its has the same.
+        kubernetes_validate.validate(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": document.get("metadata")},
+            version, strict=True)
+        for error in custom.iter_errors(document):
+            yield f"{named}: {error.json_path}: {error.message[:300]}"
+    except kubernetes_validate.ValidationError as error:
+        yield f"{named} in {version}: {error.json_path}: {error.message[:300]}"
+    except kubernetes_validate.SchemaNotFoundError:
+        yield f"{named}: nobody knows a {kind} of {api!r} in {version}"
+
+
+@cache
+def _custom(api: str, kind: str) -> Draft7Validator | None:
+    """The closed schema of an operator's resource, None for what is no operator's."""
+    group, _, version = api.partition("/")
+    file = CRDS / f"{group}_{kind.lower()}s.yaml"
+    if not file.exists():
+        return None
+    definition = yaml.load(file.read_text(encoding="utf-8"), Loader=_Strict)["spec"]
+    for each in definition["versions"]:
+        if each["name"] == version and definition["names"]["kind"] == kind:
+            return Draft7Validator(_closed(each["schema"]["openAPIV3Schema"]))
+    return None
+
+
+def _closed(schema: Any) -> Any:
+    """A custom resource's schema, which leaves objects open, as JSON Schema that closes them."""
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        closed.setdefault("additionalProperties", False)
+    if schema.get("nullable") is True and isinstance(schema.get("type"), str):
+        closed["type"] = [schema["type"], "null"]
+    return closed
+
+
+class _Strict(yaml.CSafeLoader):
+    """Refuses a key that is there twice; takes `=` for the string that it is."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"there twice: {sorted(twice)}", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Strict.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
