@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prometheus and Alertmanager, the oldest and the newest supported, beside the system.
+# Prometheus and Alertmanager, the oldest and the newest supported, and Compose, beside the system.
 #
 #   tests/tools/debian.sh TOOLS_DIR [COMMAND...]
 #
@@ -9,11 +9,15 @@
 #   TOOLS_DIR/PROGRAM-3/PROGRAM      (forky: Prometheus 3.5 or newer, Alertmanager 0.33 or newer)
 #
 # where PROGRAM is prometheus, promtool, alertmanager or amtool: the suffix is the version of
-# Prometheus, also for the Alertmanager of the same release. And, installed on the system where
-# missing, gcc, openssl and every COMMAND, by the package of its name. The packages above are
-# only unpacked; the mirror is the one of the machine's own apt sources, and apt works in folders
-# of its own. With everything in place a call changes nothing and needs no network. Calls at the
-# same time wait for one another.
+# Prometheus, also for the Alertmanager of the same release; and, of forky alone,
+#
+#   TOOLS_DIR/docker-compose/docker-compose   (2.40 or newer), which is called by itself and reads
+#                                             its files without an engine
+#
+# And, installed on the system where missing, gcc, openssl and every COMMAND, by the package of its
+# name. The packages above are only unpacked; the mirror is the one of the machine's own apt
+# sources, and apt works in folders of its own. With everything in place a call changes nothing and
+# needs no network. Calls at the same time wait for one another.
 #
 # Debian's Alertmanager starts only where its templates lie in /usr/share/prometheus/alertmanager
 # (a path of its own build; `templates:` does not help), so they are put there where missing: the
@@ -24,6 +28,8 @@ set -euo pipefail
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 ATTEMPTS=3
 PROGRAMS=(prometheus promtool alertmanager amtool)
+COMPOSE=docker-compose/docker-compose
+COMPOSE_PLUGIN=usr/libexec/docker/cli-plugins/docker-compose # where its package has it
 TEMPLATES=/usr/share/prometheus/alertmanager
 
 die() {
@@ -62,8 +68,12 @@ mirror() {
     sed -n 1p
 }
 
+# Compose has a command for it where the others have a flag.
 version() {
-  "$1" --version 2>&1 | sed -n '1s/.*, version \([0-9.]*\).*/\1/p'
+  case $1 in
+    */docker-compose) "$1" version --short 2>&1 ;;
+    *) "$1" --version 2>&1 ;;
+  esac | sed -n '1s/^\(.*, version \)\{0,1\}\([0-9][0-9.]*\).*/\2/p'
 }
 
 # supported SUFFIX PROGRAM: the oldest and the newest version that will do.
@@ -72,14 +82,15 @@ supported() {
     2.42/prom*) echo 2.42 2.42.99 ;;
     2.42/*) echo 0.25 0.25.99 ;;
     3/prom*) echo 3.5 3.999 ;;
+    */docker-compose) echo 2.40 99 ;;
     3/*) echo 0.33 0.999 ;;
   esac
 }
 
-# fetch RELEASE DIRECTORY_SUFFIX PACKAGE...
-fetch() {
-  local release=$1 suffix=$2 apt deb program oldest newest found
-  shift 2
+# unpack RELEASE PACKAGE...: into WORK/RELEASE/root.
+unpack() {
+  local release=$1 apt deb
+  shift
   local work=$WORK/$release
   mkdir -p "$work"/{lists,cache/archives}/partial "$work"/{debs,root}
   echo "deb [signed-by=$KEYRING] $MIRROR $release main" > "$work/release.list"
@@ -92,16 +103,29 @@ fetch() {
   for deb in *.deb; do
     dpkg -x "$deb" "$work/root"
   done
-  ln -f "$work"/root/usr/bin/{prometheus-,}alertmanager
+}
+
+# place RELEASE SUFFIX FILE DIRECTORY: move what was unpacked into TOOLS/DIRECTORY, if it will do.
+place() {
+  local file=$WORK/$1/root/$3 program=${3##*/} oldest newest found
+  read -r oldest newest < <(supported "$2" "$program")
+  found=$(version "$file") || true
+  printf '%s\n' "$oldest" "$found" "$newest" | sort -CV ||
+    die "$1 has $program ${found:-that does not run}, not $oldest to $newest"
+  mkdir -p "$TOOLS/$4"
+  mv "$file" "$TOOLS/$4/$program"
+}
+
+# fetch RELEASE SUFFIX PACKAGE...
+fetch() {
+  local release=$1 suffix=$2 program root=$WORK/$1/root
+  shift 2
+  unpack "$release" "$@"
+  ln -f "$root"/usr/bin/{prometheus-,}alertmanager
   for program in "${PROGRAMS[@]}"; do
-    read -r oldest newest < <(supported "$suffix" "$program")
-    found=$(version "$work/root/usr/bin/$program") || true
-    printf '%s\n' "$oldest" "$found" "$newest" | sort -CV ||
-      die "$release has $program ${found:-that does not run}, not $oldest to $newest"
-    mkdir -p "$TOOLS/$program-$suffix"
-    mv "$work/root/usr/bin/$program" "$TOOLS/$program-$suffix/$program"
+    place "$release" "$suffix" "usr/bin/$program" "$program-$suffix"
   done
-  cp "$work/root$TEMPLATES"/*.tmpl "$TOOLS/alertmanager-$suffix"
+  cp "$root$TEMPLATES"/*.tmpl "$TOOLS/alertmanager-$suffix"
 }
 
 # complete SUFFIX: all programs of that suffix are in place.
@@ -111,6 +135,10 @@ complete() {
     [ -x "$TOOLS/$program-$1/$program" ] || return 1
   done
   [ -e "$TOOLS/alertmanager-$1/default.tmpl" ]
+}
+
+all_complete() {
+  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ]
 }
 
 [ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [COMMAND...]"
@@ -126,7 +154,7 @@ command -v gcc > /dev/null || MISSING+=(gcc)
 for program in openssl "${@:2}"; do
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
-if ! complete 2.42 || ! complete 3; then
+if ! all_complete; then
   [ -e "$KEYRING" ] || MISSING+=(debian-archive-keyring)
 fi
 if [ ${#MISSING[@]} -gt 0 ]; then
@@ -135,7 +163,7 @@ if [ ${#MISSING[@]} -gt 0 ]; then
   retry "installing ${MISSING[*]}" update_and_install "${MISSING[@]}"
 fi
 
-if ! complete 2.42 || ! complete 3; then
+if ! all_complete; then
   rm -rf "$TOOLS"/.work.* # left by a call that was killed
   MIRROR=$(mirror) || true
   [ -n "$MIRROR" ] || die "no Debian archive among this machine's apt sources"
@@ -143,6 +171,10 @@ if ! complete 2.42 || ! complete 3; then
   trap 'rm -rf "$WORK"' EXIT
   complete 2.42 || fetch bookworm 2.42 prometheus prometheus-alertmanager
   complete 3 || fetch forky 3 prometheus promtool prometheus-alertmanager
+  if [ ! -x "$TOOLS/$COMPOSE" ]; then
+    unpack forky docker-compose
+    place forky "" "$COMPOSE_PLUGIN" docker-compose
+  fi
 fi
 
 if [ ! -e "$TEMPLATES/default.tmpl" ]; then
@@ -155,5 +187,6 @@ for program in "${PROGRAMS[@]}"; do
     echo "$program-$suffix/$program $(version "$TOOLS/$program-$suffix/$program")"
   done
 done
+echo "$COMPOSE $(version "$TOOLS/$COMPOSE")"
 gcc --version | sed -n 1p
 openssl version
