@@ -1,0 +1,40 @@
+{{- define "inferometer.monitoringLabels" -}}
+{{ include "inferometer.labels" . }}
+{{- with (first .).Values.monitoring.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* How the operator's Prometheus reads a page. */ -}}
+{{- define "inferometer.endpoint" -}}
+port: inferometer
+scheme: {{ include "inferometer.scheme" . }}
+interval: {{ .Values.monitoring.interval }}
+honorLabels: false
+{{- with .Values.monitoring.endpoint }}
+{{ toYaml . }}
+{{- end }}
+# What rules and boards ask for and the operator does not set.
+relabelings:
+  - targetLabel: cluster
+    replacement: {{ .Values.cluster | quote }}
+  - sourceLabels: [__meta_kubernetes_pod_node_name]
+    targetLabel: node
+{{- end -}}
+
+{{- /* As the generated configuration has them, which derives them from the vocabulary's caps. */ -}}
+{{- define "inferometer.scrapeLimits" -}}
+{{- $job := .Files.Get "files/prometheus/prometheus.yml" | fromYaml | dig "scrape_configs" list | first -}}
+sampleLimit: {{ int $job.sample_limit }}
+labelLimit: {{ int $job.label_limit }}
+labelNameLengthLimit: {{ int $job.label_name_length_limit }}
+labelValueLengthLimit: {{ int $job.label_value_length_limit }}
+{{- end -}}
+
+{{- /* A generated rule file as it is, but for where its links lead; (list scope file). */ -}}
+{{- define "inferometer.rules" -}}
+{{- $values := (first .).Values.rules -}}
+{{- (first .).Files.Get (printf "files/prometheus/%s.rules.yml" (last .))
+    | replace "https://example.org/inferometer/alerts" $values.runbookUrl
+    | replace "http://127.0.0.1:3000" $values.grafanaUrl -}}
+{{- end -}}

@@ -1,0 +1,114 @@
+{{- /* What is the same in every container; (list scope role). */ -}}
+{{- define "inferometer.container" -}}
+{{- $scope := first . -}}
+name: inferometer
+image: {{ include "inferometer.image" $scope }}
+imagePullPolicy: {{ $scope.Values.image.pullPolicy }}
+ports:
+  - name: inferometer
+    containerPort: {{ $scope.Values.web.port }}
+resources:
+  {{- index $scope.Values (last .) "resources" | toYaml | nindent 2 }}
+{{- end -}}
+
+{{- define "inferometer.probes" -}}
+{{- range $probe, $path := dict "livenessProbe" "/-/healthy" "readinessProbe" "/-/ready" }}
+{{ $probe }}:
+  {{- if $.Values.web.configSecret }}
+  # Every path may ask for a password now, and the kubelet has none.
+  tcpSocket:
+    port: inferometer
+  {{- else }}
+  httpGet:
+    path: {{ $path }}
+    port: inferometer
+  {{- end }}
+  timeoutSeconds: 5
+{{- end }}
+{{- end -}}
+
+{{- define "inferometer.fileArguments" -}}
+[run, --config, /etc/inferometer/inferometer.yml]
+{{- end -}}
+
+{{- /* Nothing but what the image's own user may do. */ -}}
+{{- define "inferometer.restricted" -}}
+runAsNonRoot: true
+{{ include "inferometer.confined" . }}
+{{- end -}}
+
+{{- /* No privilege, whoever the user is. */ -}}
+{{- define "inferometer.confined" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "inferometer.mounts" -}}
+- name: inferometer
+  mountPath: /etc/inferometer
+  readOnly: true
+{{- if .Values.web.configSecret }}
+- name: inferometer-web
+  mountPath: /etc/inferometer-web
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- /* (list scope role) */ -}}
+{{- define "inferometer.volumes" -}}
+{{- $scope := first . -}}
+- name: inferometer
+  configMap:
+    name: {{ include "inferometer.fullname" $scope }}-{{ last . }}
+    items:
+      - key: inferometer.yml
+        path: inferometer.yml
+{{- with $scope.Values.web.configSecret }}
+- name: inferometer-web
+  secret:
+    secretName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- /* Labels and annotations of a pod of ours; (list scope role). */ -}}
+{{- define "inferometer.podMetadata" -}}
+{{- $scope := first . -}}
+labels:
+  {{- include "inferometer.labels" . | nindent 2 }}
+  {{- with $scope.Values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+annotations:
+  # The file is read at the start: a change of it makes new pods.
+  inferometer/config: {{ include "inferometer.config" . | sha256sum }}
+  {{- with include "inferometer.scrapeAnnotations" $scope }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $scope.Values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "inferometer.scrapeAnnotations" -}}
+{{- if eq .Values.monitoring.kind "annotations" -}}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .Values.web.port | quote }}
+prometheus.io/scheme: {{ include "inferometer.scheme" . }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Where a pod runs and whence its image comes; (list scope values-of-the-role). */ -}}
+{{- define "inferometer.scheduling" -}}
+{{- $chosen := pick (last .) "nodeSelector" "tolerations" "priorityClassName" "runtimeClassName" -}}
+{{- $_ := set $chosen "imagePullSecrets" (first .).Values.imagePullSecrets -}}
+automountServiceAccountToken: false
+{{- range $key, $value := $chosen }}
+{{- if $value }}
+{{ dict $key $value | toYaml }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,63 @@
+{{- /*
+The exporter beside an engine, for a chart that has this one as a dependency:
+
+    containers:
+      - name: vllm
+        ...
+      - {{ include "inferometer.sidecar" .Subcharts.inferometer | nindent 8 | trim }}
+    volumes:
+      {{- include "inferometer.sidecarVolumes" .Subcharts.inferometer | nindent 6 }}
+
+with "inferometer.sidecarLabels" and "inferometer.scrapeAnnotations" in the pod's metadata.
+It has no probes: a pod one container of which is not ready gets no requests, and what watches an
+engine must not take it out of service.
+*/ -}}
+{{- define "inferometer.sidecar" -}}
+{{ include "inferometer.container" (list . "sidecar") }}
+{{- if include "inferometer.sidecarFile" . }}
+args: {{ include "inferometer.fileArguments" . }}
+volumeMounts:
+  {{- include "inferometer.mounts" . | nindent 2 }}
+{{- else }}
+args: [run, --role, sidecar, --listen, {{ include "inferometer.listen" . | quote }}]
+{{- end }}
+securityContext:
+  {{- include "inferometer.restricted" . | nindent 2 }}
+{{- end -}}
+
+{{- define "inferometer.sidecarVolumes" -}}
+{{- if include "inferometer.sidecarFile" . -}}
+{{- include "inferometer.volumes" (list . "sidecar") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "inferometer.sidecarLabels" -}}
+{{- toYaml .Values.sidecar.podLabels -}}
+{{- end -}}
+
+{{- /* Whether arguments cannot say it all. */ -}}
+{{- define "inferometer.sidecarFile" -}}
+{{- if or .Values.sidecar.config.engines .Values.web.configSecret .Values.web.enableReload -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{- /* All of it as a patch for a Deployment or StatefulSet. */ -}}
+{{- define "inferometer.sidecarPatch" -}}
+spec:
+  template:
+    metadata:
+      labels:
+        {{- include "inferometer.sidecarLabels" . | nindent 8 }}
+      {{- with include "inferometer.scrapeAnnotations" . }}
+      annotations:
+        {{- . | nindent 8 }}
+      {{- end }}
+    spec:
+      containers:
+        - {{ include "inferometer.sidecar" . | nindent 10 | trim }}
+      {{- with include "inferometer.sidecarVolumes" . }}
+      volumes:
+        {{- . | nindent 8 }}
+      {{- end }}
+{{- end -}}
