@@ -1,0 +1,206 @@
+"""A Dockerfile built and run without an engine: each stage in a folder that stands for its root.
+
+What a stage has besides is this machine's: its Python stands for the base image's. Stages are
+built at one place, one after the other, as an image has them all at /: what a later one copies
+finds itself where it was made, and nothing else of the earlier one is there. Absolute paths of the
+file are seen from that place. Only what our Dockerfile uses is known, anything else is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BASE_PYTHON = Path(sys.executable).resolve()
+BASE_PATH = "/usr/bin:/bin"
+_ABSOLUTE = re.compile(r"(?<![^=:])/(?=\w)")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SHELL = set("&|;<>$`*")
+# Reads whatever this machine's Python needs of it, writes nothing that root owns.
+_DEMOTED = ("setpriv", "--clear-groups", "--no-new-privs", "--inh-caps=-all,+dac_read_search",
+            "--ambient-caps=-all,+dac_read_search")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction, its continued lines joined."""
+
+    word: str
+    rest: str
+
+    def words(self) -> list[str]:
+        return shlex.split(self.rest)
+
+
+@dataclass
+class Image:
+    """What the last stage came to: its root and how it is run."""
+
+    root: Path
+    base: str = ""
+    env: dict[str, str] = field(default_factory=lambda: {"PATH": BASE_PATH})
+    labels: dict[str, str] = field(default_factory=dict)
+    directory: str = "/"
+    ports: list[int] = field(default_factory=list)
+    user: str = ""
+    entrypoint: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    health: list[str] = field(default_factory=list)
+    ran: list[list[str]] = field(default_factory=list)
+
+    def path(self, inside: str) -> Path:
+        return self.root / os.path.join(self.directory, inside).lstrip("/")
+
+    def program(self, name: str) -> str:
+        """Where the image has a program."""
+        found = shutil.which(name, path=self.env["PATH"].removesuffix(BASE_PATH))
+        return found or {"python": str(BASE_PYTHON)}[name]
+
+    def process(self, command: Sequence[str], **settings: str) -> list[str]:
+        """The command as the image's user runs it, with no variable but the image's own."""
+        user, _, group = self.user.partition(":")
+        demoted = [*_DEMOTED, f"--reuid={user}", f"--regid={group}"] if os.geteuid() == 0 else []
+        variables = [f"{name}={value}" for name, value in {**self.env, **settings}.items()]
+        return [*demoted, "env", "-i", *variables, self.program(command[0]), *command[1:]]
+
+
+def instructions(file: Path) -> Iterator[Instruction]:
+    """All of a file."""
+    text = re.sub(r"^\s*#.*\n", "", file.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    for line in filter(str.strip, text.splitlines()):
+        word, _, rest = line.partition(" ")
+        yield Instruction(word, rest.strip())
+
+
+def context(folder: Path) -> list[Path]:
+    """The files of the build's context: all that .dockerignore does not keep out."""
+    rules = [(line.startswith("!"), _pattern(line.removeprefix("!")))
+             for line in (folder / ".dockerignore").read_text().splitlines()
+             if line and not line.startswith("#")]
+    found: list[Path] = []
+    for top, folders, files in os.walk(folder):
+        here = Path(top).relative_to(folder)
+        folders[:] = [name for name in folders if _kept(here / name, rules)]
+        found += [here / name for name in files if _kept(here / name, rules)]
+    return sorted(found)
+
+
+def _pattern(line: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*)", line)
+    known = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    return re.compile("".join(known.get(part) or re.escape(part) for part in parts))
+
+
+def _kept(file: Path, rules: Sequence[tuple[bool, re.Pattern[str]]]) -> bool:
+    """The last rule that the file or a folder of it matches decides."""
+    names = [str(file), *map(str, file.parents)][:-1]
+    kept = True
+    for keeps, pattern in rules:
+        if any(pattern.fullmatch(name) for name in names):
+            kept = keeps
+    return kept
+
+
+def build(file: Path, folder: Path, work: Path) -> Image:
+    """Carry out the file in `work`, with `folder` as its context."""
+    given: dict[str, str] = {}
+    stages: dict[str, Path] = {}
+    image, name = Image(work / "root"), ""
+    for each in instructions(file):
+        if each.word == "ARG":
+            variable, _, value = each.rest.partition("=")
+            given[variable] = value
+        elif each.word == "FROM":
+            if image.root.exists():
+                stages[name] = image.root.rename(work / f"stage-{name}")
+            base, _, name = expanded(each.rest, given).partition(" AS ")
+            image = Image(work / "root", base)
+            image.root.mkdir(parents=True)
+        elif each.word == "COPY":
+            _copy(image, each.words(), folder, stages)
+        else:
+            _KNOWN[each.word](image, each)
+    return image
+
+
+def expanded(text: str, variables: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: variables[found[1]], text)
+
+
+def _copy(image: Image, words: list[str], folder: Path, stages: Mapping[str, Path]) -> None:
+    if words[0].startswith("--from="):
+        _, source, target = words
+        shutil.copytree(stages[words[0].removeprefix("--from=")] / source.lstrip("/"),
+                        image.path(target), symlinks=True)
+        return
+    *sources, target = words
+    for source in sources:
+        files = [file for file in context(folder) if file.is_relative_to(source)]
+        assert files, f"COPY {source}: there is none in the context"
+        for file in files:
+            inside = file.name if str(file) == source else file.relative_to(source)
+            copied = image.path(target) / inside
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / file, copied)
+
+
+def _run(image: Image, each: Instruction) -> None:
+    assert not _SHELL & set(each.rest), f"needs a shell: {each.rest}"
+    program, *words = each.words()
+    command = [image.program(program),
+               *(_ABSOLUTE.sub(f"{image.root}/", word) for word in words)]
+    done = subprocess.run(command, cwd=image.path("."), env={**os.environ, **image.env},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    image.ran.append(command)
+
+
+def _env(image: Image, each: Instruction) -> None:
+    for word in each.words():
+        name, _, value = word.partition("=")
+        image.env[name] = expanded(_ABSOLUTE.sub(f"{image.root}/", value), image.env)
+
+
+def _directory(image: Image, each: Instruction) -> None:
+    image.directory = each.rest
+    image.path(".").mkdir(parents=True, exist_ok=True)
+
+
+def _label(image: Image, each: Instruction) -> None:
+    for word in each.words():
+        name, _, value = word.partition("=")
+        image.labels[name] = value
+
+
+def _user(image: Image, each: Instruction) -> None:
+    image.user = each.rest
+
+
+def _port(image: Image, each: Instruction) -> None:
+    image.ports.append(int(each.rest))
+
+
+def _entrypoint(image: Image, each: Instruction) -> None:
+    image.entrypoint = json.loads(each.rest)
+
+
+def _command(image: Image, each: Instruction) -> None:
+    image.command = json.loads(each.rest)
+
+
+def _health(image: Image, each: Instruction) -> None:
+    image.health = json.loads(each.rest.partition(" CMD ")[2])
+
+
+_KNOWN: Mapping[str, Callable[[Image, Instruction], None]] = {
+    "RUN": _run, "ENV": _env, "WORKDIR": _directory, "LABEL": _label, "USER": _user,
+    "EXPOSE": _port, "ENTRYPOINT": _entrypoint, "CMD": _command, "HEALTHCHECK": _health,
+}

@@ -1,0 +1,162 @@
+"""The image by its Dockerfile's own steps: `docker build` itself needs an engine and is not run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pickle
+import re
+import signal
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from tests.dockerfile import Image, build, context, instructions
+from tests.exporter.support import Page, free_port, get, wait_for
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = ROOT / "deploy/Dockerfile"
+START_SECONDS = 60.0
+PASSWORDS = "basic_auth_users: {{someone: '{}'}}\n"
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Built once for all processes of this run, and read-only since."""
+    own = tmp_path_factory.getbasetemp()
+    work = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "image"
+    work.mkdir(exist_ok=True)
+    done = work / "done"
+    with (work / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            built = build(DOCKERFILE, ROOT, work)
+            subprocess.run(["chmod", "-R", "a-w", built.root], check=True)
+            done.write_bytes(pickle.dumps(built))
+    made: Image = pickle.loads(done.read_bytes())
+    return made
+
+
+@contextlib.contextmanager
+def running(image: Image, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The image's own command, or its entry point with these arguments, ready on that port."""
+    command = [*image.entrypoint, *(arguments or here(image.command, image, port))]
+    process = subprocess.Popen(image.process(command), cwd=image.root, text=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: process.poll() is not None or serves(port), START_SECONDS)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def here(command: list[str], image: Image, port: int) -> list[str]:
+    """A command of the image with a free port of loopback in place of its own."""
+    (own,) = image.ports
+    return [re.sub(rf"(^:|\b){own}\b", lambda found: f"127.0.0.1:{port}" if found[1] else str(port),
+                   word) for word in command]
+
+
+def serves(port: int) -> bool:
+    try:
+        return get(port, "/-/healthy", seconds=2).status in (200, 401)
+    except OSError:
+        return False
+
+
+def health(image: Image, port: int) -> int:
+    """What the image's own check says."""
+    return subprocess.run(image.process(here(image.health, image, port)), cwd=image.root,
+                          stderr=subprocess.DEVNULL, check=False, timeout=30).returncode
+
+
+def test_nothing_but_what_it_is_built_from_is_sent_to_the_engine() -> None:
+    named = {word for each in instructions(DOCKERFILE) if each.word == "COPY"
+             for word in each.words()[:-1]}
+    sent = context(ROOT)
+    assert {file.parts[0] for file in sent} == named - {"--from=build", "/opt/inferometer"}
+    assert not [file for file in sent if "__pycache__" in file.parts]
+
+
+def test_it_is_a_virtual_environment_on_the_base_image_and_nothing_else(image: Image) -> None:
+    files = {file.relative_to(image.root) for file in image.root.rglob("*") if file.is_file()}
+    assert {file.parts[:2] for file in files} == {("opt", "inferometer")}
+    packages = image.path("/opt/inferometer/lib")
+    assert not [*packages.rglob("pip")]
+    assert not [*packages.rglob("pytest")]
+
+
+def test_each_package_has_the_version_that_the_tests_run_with(image: Image) -> None:
+    pinned = {name.lower().replace("-", "_"): version for name, version in (
+        line.split(";")[0].split("==") for line in
+        (ROOT / "constraints.txt").read_text().splitlines())}
+    found = dict(folder.name.lower().removesuffix(".dist-info").split("-", 1)
+                 for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))
+    version = project()["version"]
+    assert found.pop("inferometer") == image.labels["org.opencontainers.image.version"] == version
+    assert "grpcio" in found  # asks the kubelet
+    assert found == {name: pinned[name] for name in found}
+
+
+def project() -> dict[str, str]:
+    table: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return table
+
+
+def test_it_says_what_it_is_and_runs_as_a_number_that_is_not_root(image: Image) -> None:
+    label = "org.opencontainers.image"
+    assert image.labels[f"{label}.description"] == project()["description"]
+    assert image.labels[f"{label}.licenses"] == project()["license"]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", image.base)
+    assert image.ports == [9839]
+
+
+def test_it_gives_no_gpu_to_whom_none_was_given(image: Image) -> None:
+    assert "NVIDIA_VISIBLE_DEVICES" not in image.env
+    assert image.env["NVIDIA_DRIVER_CAPABILITIES"] == "utility"
+
+
+def test_nothing_is_run_in_the_final_stage_so_that_it_needs_no_shell(image: Image) -> None:
+    assert image.ran == []
+
+
+def test_it_serves_from_a_read_only_root_and_its_check_tells_life_from_death(
+        image: Image) -> None:
+    port = free_port()
+    with running(image, port) as process:
+        wait_for(lambda: get(port, "/-/ready").status == 200, START_SECONDS)
+        page = Page(get(port).text)
+        assert page.value("inferometer_build_info", version=project()["version"]) == 1
+        assert health(image, port) == 0
+        process.send_signal(signal.SIGSTOP)
+        assert health(image, port) == 1
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        assert process.wait(START_SECONDS) == 0
+        assert health(image, port) == 1
+
+
+def test_who_may_not_write_to_it_does_not(image: Image) -> None:
+    done = subprocess.run(image.process(["python", "-c", (
+        "import os, sys; print(os.getuid()); open(sys.prefix + '/new', 'w')")]),
+        cwd=image.root, capture_output=True, text=True, check=False, timeout=30)
+    assert "PermissionError" in done.stderr
+    if os.geteuid() == 0:  # else the test itself is not root already
+        assert done.stdout == f"{image.user.split(':')[0]}\n"
+
+
+def test_a_password_on_the_page_does_not_make_it_ill(image: Image, tmp_path: Path) -> None:
+    port, config, hashed = free_port(), tmp_path / "inferometer.yml", bcrypt.gensalt(4)
+    (tmp_path / "web.yml").write_text(PASSWORDS.format(bcrypt.hashpw(b"secret", hashed).decode()))
+    config.write_text(f"web: {{listen: '127.0.0.1:{port}', config_file: web.yml}}\n"
+                      "gpu: {enabled: false}\nengines: {discover_ports: []}\n")
+    with running(image, port, "run", "--config", str(config)):
+        assert get(port, "/-/healthy").status == 401
+        assert health(image, port) == 0
