@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from deploy import metrics_page, rules, scrape
+from deploy import manifests, metrics_page, rules, scrape
 from deploy.bundle import Bundle, assembled
 from deploy.durations import hastened
 from deploy.prove import Proofs
@@ -33,7 +33,7 @@ def files(bundle: Bundle, settings: Settings) -> dict[str, str]:
     def timed(document: Mapping[str, Any], *remarks: str) -> str:
         return _yaml(hastened(document, settings.faster), remarks)
 
-    return {
+    made = {
         f"prometheus/{scrape.RECORDING}": timed(rules.recording(bundle.groups)),
         f"prometheus/{scrape.ALERTING}": timed(
             rules.alerting(bundle.alert_groups, bundle.boards, settings)),
@@ -42,6 +42,10 @@ def files(bundle: Bundle, settings: Settings) -> dict[str, str]:
         **{f"dashboards/{uid}.json": _json(board) for uid, board in bundle.boards.items()},
         "metrics.md": f"<!-- {ORIGIN} -->\n{metrics_page.written(bundle)}",
     }
+    prometheus = timed(scrape.in_kubernetes(manifests.in_kubernetes(settings)),
+                       *scrape.REMARKS_IN_KUBERNETES)
+    return made | {f"kubernetes/{path}": f"# {ORIGIN}\n{text}" for path, text in
+                   manifests.files(made, prometheus, settings).items()}
 
 
 def write(made: Mapping[str, str], folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from deploy.cardinality import exporter_series
@@ -21,9 +22,18 @@ REMARKS = (
     "Start Prometheus with --storage.tsdb.retention.time=35d or more: sums over the month need it.",
     "Every exporter needs the labels `cluster` and `namespace`, and each host its `node`.",
 )
+REMARKS_IN_KUBERNETES = (
+    REMARKS[0],
+    "Its service account must get, list and watch pods, in all namespaces where engines run.",
+)
+PORT_NAME = "inferometer"  # of every pod that has an exporter
 # The host of the address, unless discovery already gave a node.
 _NODE = {"source_labels": ["node", "__address__"], "regex": r";\[?(.*?)\]?(?::\d+)?",
          "target_label": "node"}
+# As an operator's monitors have it; of `node` the chart's tell them.
+_ENDED = "Succeeded|Failed"
+_OF_POD = {"namespace": "namespace", "pod": "pod_name", "container": "pod_container_name",
+           "node": "pod_node_name"}
 
 
 def limits() -> dict[str, int]:
@@ -40,6 +50,27 @@ def limits() -> dict[str, int]:
 
 def configuration(settings: Settings) -> dict[str, Any]:
     """The file."""
+    return _configuration(settings, {
+        "static_configs": [{"targets": _addresses(settings.exporters),
+                            "labels": {"cluster": settings.cluster,
+                                       "namespace": settings.namespace}}],
+        "relabel_configs": [_NODE]})
+
+
+def in_kubernetes(settings: Settings) -> dict[str, Any]:
+    """The file of a Prometheus in a cluster, which finds exporters by the name of their port."""
+    return _configuration(settings, {
+        "kubernetes_sd_configs": [{"role": "pod"}],
+        "relabel_configs": [
+            {"source_labels": ["__meta_kubernetes_pod_container_port_name"],
+             "regex": PORT_NAME, "action": "keep"},
+            {"source_labels": ["__meta_kubernetes_pod_phase"], "regex": _ENDED, "action": "drop"},
+            *({"source_labels": [f"__meta_kubernetes_{meta}"], "target_label": label}
+              for label, meta in _OF_POD.items()),
+            {"target_label": "cluster", "replacement": settings.cluster}]})
+
+
+def _configuration(settings: Settings, found: Mapping[str, Any]) -> dict[str, Any]:
     cluster = {"cluster": settings.cluster}
     managers = _addresses(settings.alertmanagers)
     return {
@@ -47,10 +78,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "rule_files": [RECORDING, ALERTING],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": managers}]}]},
         "scrape_configs": [
-            {"job_name": "inferometer", **limits(),
-             "static_configs": [{"targets": _addresses(settings.exporters),
-                                 "labels": {**cluster, "namespace": settings.namespace}}],
-             "relabel_configs": [_NODE]},
+            {"job_name": "inferometer", **limits(), **found},
             {"job_name": "prometheus",
              "static_configs": [{"targets": _addresses(settings.prometheus), "labels": cluster}]},
             {"job_name": "alertmanager",

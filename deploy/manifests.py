@@ -1,0 +1,106 @@
+"""The chart for who has no Helm: its manifests in parts that kustomize takes, and all in one file.
+
+They are the chart's own text with its default values, so that nothing is described twice.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from deploy import helm
+from deploy.settings import Settings
+
+NAMESPACE = "inferometer"
+# Of the chart's monitoring.kind, in this order: the first gives a part for every component; what
+# another adds to it is a part of its own.
+WAYS: Mapping[str, str | None] = {
+    "none": None, "annotations": "prometheus", "operator": "operator"}
+BY_PATCH = "sidecar"  # its pods are others'
+IN_ONE_FILE = ("fleet", "node", "dashboards", "prometheus")  # what needs no operator
+
+_METADATA = re.compile(r"^metadata:\n", re.MULTILINE)
+_RESTRICTED = """\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: inferometer
+  labels:
+    pod-security.kubernetes.io/enforce: restricted
+    pod-security.kubernetes.io/audit: restricted
+"""
+# One namespace for all, as Helm has it. What it then lets through is still audited.
+_PRIVILEGED = _RESTRICTED.replace(
+    "    pod-security.kubernetes.io/enforce: restricted\n",
+    "    # The node role mounts the folder of the kubelet's socket: no lesser level has hostPath.\n"
+    "    pod-security.kubernetes.io/enforce: privileged\n")
+
+
+def in_kubernetes(settings: Settings) -> Settings:
+    """The same where Alertmanager is a Service of the namespace in which Prometheus runs."""
+    return replace(settings, alertmanagers="alertmanager:9093")
+
+
+def files(made: Mapping[str, str], prometheus: str, settings: Settings) -> dict[str, str]:
+    """Every file by its path, from the generated files and Prometheus' configuration.
+
+    Raises ValueError where there is no Helm, or where it does not take the chart.
+    """
+    parts = _parts(made, settings)
+    (sidecar,) = parts.pop(BY_PATCH)
+    parts["namespace"] = [_RESTRICTED]
+    parts["prometheus"].append(_configuration(prometheus))
+    return {
+        **{f"{part}/{part}.yaml": _stream(texts) for part, texts in parts.items()},
+        **{f"{part}/kustomization.yaml": _dumped({
+            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+            "resources": [f"{part}.yaml"]}) for part in parts},
+        f"{BY_PATCH}/patch.yaml": _loaded(sidecar)["data"]["patch.yaml"],
+        f"{BY_PATCH}/kustomization.yaml": _dumped({
+            "apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component",
+            "patches": [{"path": "patch.yaml", "target": {
+                "kind": "Deployment|StatefulSet", "labelSelector": "inferometer/role=sidecar"}}]}),
+        f"{NAMESPACE}.yaml": _stream([_PRIVILEGED, *(
+            _METADATA.sub(f"metadata:\n  namespace: {NAMESPACE}\n", text, count=1)
+            for part in IN_ONE_FILE for text in parts[part])]),
+    }
+
+
+def _parts(made: Mapping[str, str], settings: Settings) -> dict[str, list[str]]:
+    """The chart's manifests by part."""
+    interval = _loaded(made["prometheus/prometheus.yml"])["global"]["scrape_interval"]
+    found: dict[str, list[str]] = {}
+    seen = set()
+    for kind, part in WAYS.items():
+        values = {"cluster": settings.cluster, "monitoring": {"kind": kind, "interval": interval}}
+        for text in helm.manifests(made, values):
+            manifest = _loaded(text)
+            metadata = manifest["metadata"]
+            if (identity := (manifest["kind"], metadata["name"])) not in seen:
+                seen.add(identity)
+                component = metadata["labels"]["app.kubernetes.io/component"]
+                found.setdefault(part or component, []).append(text)
+    return found
+
+
+def _configuration(prometheus: str) -> str:
+    """A ConfigMap to be mounted together with that of the rules: one folder for both."""
+    return (f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {NAMESPACE}-prometheus\n"
+            f"data:\n  prometheus.yml: |\n{textwrap.indent(prometheus, '    ')}")
+
+
+def _stream(texts: Iterable[str]) -> str:
+    return "---\n".join(texts)
+
+
+def _dumped(document: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _loaded(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
