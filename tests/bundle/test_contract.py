@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from deploy.contract import (
-    COMMAND,
     RECORD,
     ROOT,
     SCHEMA,
@@ -24,7 +22,6 @@ from deploy.contract import (
     offered,
     read,
     renewed,
-    state,
     written,
 )
 from inferometer.catalogue import Label, Metric
