@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from deploy import manifests, metrics_page, rules, scrape
+from deploy import compose, manifests, metrics_page, rules, scrape
 from deploy.bundle import Bundle, assembled
 from deploy.durations import hastened
 from deploy.prove import Proofs
@@ -39,6 +39,8 @@ def files(bundle: Bundle, settings: Settings) -> dict[str, str]:
             rules.alerting(bundle.alert_groups, bundle.boards, settings)),
         "prometheus/prometheus.yml": timed(scrape.configuration(settings), *scrape.REMARKS),
         "alertmanager/alertmanager.yml": timed(bundle.routing),
+        **{f"compose/{file}": timed(document)
+           for file, document in compose.documents(bundle, settings).items()},
         **{f"dashboards/{uid}.json": _json(board) for uid, board in bundle.boards.items()},
         "metrics.md": f"<!-- {ORIGIN} -->\n{metrics_page.written(bundle)}",
     }
