@@ -22,6 +22,7 @@ NAMESPACE = "inferometer"
 WAYS: Mapping[str, str | None] = {
     "none": None, "annotations": "prometheus", "operator": "operator"}
 BY_PATCH = "sidecar"  # its pods are others'
+KUSTOMIZATION, CONFIGURATION = "kustomization.yaml", "inferometer.yml"
 IN_ONE_FILE = ("fleet", "node", "dashboards", "prometheus")  # what needs no operator
 
 _METADATA = re.compile(r"^metadata:\n", re.MULTILINE)
@@ -55,20 +56,14 @@ def files(made: Mapping[str, str], prometheus: str, settings: Settings) -> dict[
     (sidecar,) = parts.pop(BY_PATCH)
     parts["namespace"] = [_RESTRICTED]
     parts["prometheus"].append(_configuration(prometheus))
-    return {
-        **{f"{part}/{part}.yaml": _stream(texts) for part, texts in parts.items()},
-        **{f"{part}/kustomization.yaml": _dumped({
-            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-            "resources": [f"{part}.yaml"]}) for part in parts},
-        f"{BY_PATCH}/patch.yaml": _loaded(sidecar)["data"]["patch.yaml"],
-        f"{BY_PATCH}/kustomization.yaml": _dumped({
-            "apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component",
-            "patches": [{"path": "patch.yaml", "target": {
-                "kind": "Deployment|StatefulSet", "labelSelector": "inferometer/role=sidecar"}}]}),
-        f"{NAMESPACE}.yaml": _stream([_PRIVILEGED, *(
-            _METADATA.sub(f"metadata:\n  namespace: {NAMESPACE}\n", text, count=1)
-            for part in IN_ONE_FILE for text in parts[part])]),
-    }
+    found = {f"{part}/{file}": text for part, texts in parts.items()
+             for file, text in _part(part, texts).items()}
+    found |= {f"{BY_PATCH}/{file}": text
+              for file, text in _patch(_loaded(sidecar)["data"]["patch.yaml"]).items()}
+    found[f"{NAMESPACE}.yaml"] = _stream([_PRIVILEGED, *(
+        _METADATA.sub(f"metadata:\n  namespace: {NAMESPACE}\n", text, count=1)
+        for part in IN_ONE_FILE for text in parts[part])])
+    return found
 
 
 def _parts(made: Mapping[str, str], settings: Settings) -> dict[str, list[str]]:
@@ -88,6 +83,36 @@ def _parts(made: Mapping[str, str], settings: Settings) -> dict[str, list[str]]:
     return found
 
 
+def _part(part: str, texts: Iterable[str]) -> dict[str, str]:
+    """A part's files. Of what its pods read at their start kustomize itself makes the ConfigMap,
+    under a name that goes by its text: a change of it makes new pods."""
+    made, manifests, generators = {}, [], []
+    for text in texts:
+        manifest = _loaded(text)
+        if CONFIGURATION in manifest.get("data", {}):
+            made[CONFIGURATION] = manifest["data"][CONFIGURATION]
+            generators.append({
+                "name": manifest["metadata"]["name"], "files": [CONFIGURATION],
+                "options": {"labels": manifest["metadata"]["labels"]}})
+        else:
+            manifests.append(text)
+    return made | {
+        f"{part}.yaml": _stream(manifests),
+        KUSTOMIZATION: _dumped({
+            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+            "resources": [f"{part}.yaml"],
+            **({"configMapGenerator": generators} if generators else {})})}
+
+
+def _patch(text: str) -> dict[str, str]:
+    """For `kubectl patch --patch-file`, and for kustomize, which asks for a name and ignores it."""
+    head = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: ignored\n"
+    return {"patch.yaml": text, KUSTOMIZATION: _dumped({
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component",
+        "patches": [{"patch": head + text, "target": {
+            "kind": "Deployment|StatefulSet", "labelSelector": "inferometer/role=sidecar"}}]})}
+
+
 def _configuration(prometheus: str) -> str:
     """A ConfigMap to be mounted together with that of the rules: one folder for both."""
     return (f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {NAMESPACE}-prometheus\n"
@@ -99,8 +124,16 @@ def _stream(texts: Iterable[str]) -> str:
 
 
 def _dumped(document: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(document, sort_keys=False)
+    return yaml.dump(document, Dumper=_Legible, sort_keys=False)
 
 
 def _loaded(text: str) -> Any:
     return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+class _Legible(yaml.SafeDumper):
+    """Writes a text of several lines as such."""
+
+
+_Legible.add_representer(str, lambda dumper, text: dumper.represent_scalar(
+    "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))
