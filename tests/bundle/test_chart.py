@@ -1,0 +1,251 @@
+"""The chart under both Helms: what it comes to is valid, and is what the bundle says."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.build import GENERATED
+from deploy.settings import Settings
+from inferometer import __version__
+from tests.bundle.chart import (
+    CHART,
+    HELMS,
+    PARENT,
+    SETS,
+    VALUES,
+    configurations,
+    helm,
+    manifests,
+    one,
+    rendered,
+    text_of,
+    workloads,
+)
+from tests.bundle.kubernetes import parsed, validated
+from tests.bundle.promtool import TOOLS, VERSIONS
+from tests.exporter.process import command
+
+LARGEST_CONFIGMAP = 200_000  # bytes: client-side apply keeps a copy in an annotation, of 262144
+LARGEST_RELEASE = 2**20  # bytes of the Secret in which Helm keeps a release
+DEFAULTS = Settings()
+OPERATORS = ("monitoring.coreos.com/", "grafana.integreatly.org/")
+
+
+def generated(path: str) -> Any:
+    return yaml.safe_load((GENERATED / path).read_text(encoding="utf-8"))
+
+
+def lead(annotations: dict[str, str], key: str, old: str, new: str | None) -> None:
+    """Have a link begin otherwise, if it is to."""
+    assert annotations[key].startswith(f"{old}/")
+    annotations[key] = (new or old) + annotations[key].removeprefix(old)
+
+
+def run(*arguments: str | Path) -> None:
+    process = subprocess.run([*arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("package")
+    process = helm("3", "package", CHART, "--destination", folder)
+    assert process.returncode == 0, process.stderr
+    return next(folder.glob("*.tgz"))
+
+
+# Under both Helms.
+
+
+@pytest.mark.parametrize("version", HELMS)
+@pytest.mark.parametrize("values", SETS)
+def test_helm_finds_nothing_wrong_with_the_chart(version: str, values: str) -> None:
+    process = helm(version, "lint", "--strict", CHART, "--values", VALUES / f"{values}.yaml")
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_both_helms_give_the_same_valid_manifests(values: str) -> None:
+    older, newer = (manifests(values, version) for version in HELMS)
+    key = lambda each: (each["kind"], each["metadata"]["name"])  # noqa: E731
+    assert sorted(validated(older), key=key) == sorted(newer, key=key)
+
+
+@pytest.mark.parametrize("version", HELMS)
+def test_a_cluster_older_than_the_oldest_supported_is_refused(version: str) -> None:
+    for asked, refused in (("1.24.17", True), ("1.25.0", False), ("1.37.1", False)):
+        process = helm(version, "template", "inferometer", CHART, "--kube-version", asked)
+        assert bool(process.returncode) is refused
+        assert ("kubeVersion" in process.stderr) is refused
+
+
+def test_the_chart_has_the_version_of_the_package() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["version"] == chart["appVersion"] == __version__
+
+
+@pytest.mark.parametrize("version", HELMS)
+def test_a_package_holds_rules_routing_and_boards_and_nothing_it_does_not_read(
+        version: str, tmp_path: Path) -> None:
+    assert helm(version, "package", CHART, "--destination", tmp_path).returncode == 0
+    with tarfile.open(tmp_path / f"inferometer-{__version__}.tgz") as archive:
+        held = {name.removeprefix("inferometer/files/") for name in archive.getnames()
+                if "/files/" in name}
+    boards = {f"dashboards/{file.name}" for file in (GENERATED / "dashboards").iterdir()}
+    assert held == {"prometheus/recording.rules.yml", "prometheus/alerts.rules.yml",
+                    "prometheus/prometheus.yml", "alertmanager/alertmanager.yml", *boards}
+
+
+def test_what_helm_keeps_of_a_release_is_far_below_what_a_secret_may_hold(package: Path) -> None:
+    # As Helm does it: chart and manifests as JSON with the files in base64, packed, in base64.
+    with tarfile.open(package) as archive:
+        files = [base64.b64encode(file.read()) for member in archive
+                 if (file := archive.extractfile(member))]
+    kept = gzip.compress(b"\n".join((*files, text_of("everything").encode())))
+    assert len(base64.b64encode(kept)) < LARGEST_RELEASE / 2
+
+
+# What is rendered.
+
+
+def test_nothing_of_an_operator_is_asked_for_by_default() -> None:
+    documents = manifests("default")
+    assert not [each for each in documents if each["apiVersion"].startswith(OPERATORS)]
+    assert {"ServiceMonitor", "PodMonitor", "PrometheusRule", "GrafanaDashboard",
+            "AlertmanagerConfig"} <= {each["kind"] for each in manifests("everything")}
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_a_configmap_can_be_applied_by_the_client(values: str) -> None:
+    for each in manifests(values):
+        if each["kind"] == "ConfigMap":
+            assert len(json.dumps(each).encode()) < LARGEST_CONFIGMAP, each["metadata"]["name"]
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_the_exporter_takes_every_configuration(values: str, tmp_path: Path) -> None:
+    documents = manifests(values)
+    found = configurations(documents)
+    assert {"inferometer-node", "inferometer-fleet"} <= set(found)
+    for name, text in found.items():
+        file = tmp_path / f"{name}.yml"
+        file.write_text(text.replace("/etc/inferometer-web/web.yml", "web.yml"))
+        (tmp_path / "web.yml").write_text("{}")
+        said = command("check-config", file)
+        assert said.returncode == 0, said.stderr
+        assert yaml.safe_load(text)["role"] == name.removeprefix("inferometer-")
+
+
+def test_values_become_configuration_as_they_are() -> None:
+    given = yaml.safe_load((VALUES / "everything.yaml").read_text())
+    for role in ("node", "fleet", "sidecar"):
+        document = configurations(manifests("everything"))[f"inferometer-{role}"]
+        made = yaml.safe_load(document)
+        assert made["web"]["listen"] == ":9999"
+        for section, keys in given[role]["config"].items():
+            assert {key: made[section][key] for key in keys} == keys
+
+
+def test_a_change_of_configuration_makes_new_pods() -> None:
+    def seen(values: str) -> dict[str, str]:
+        return {role: pod["metadata"]["annotations"]["inferometer/config"]
+                for role, pod in workloads(manifests(values)).items() if role != "sidecar"}
+
+    default, changed = seen("default"), seen("everything")
+    assert default == seen("default")
+    assert default.keys() == changed.keys() == {"node", "fleet"}
+    assert all(default[role] != changed[role] for role in default)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("values", ["default", "operator", "everything"])
+def test_rules_are_the_generated_ones_and_prometheus_loads_them(
+        values: str, version: str, tmp_path: Path) -> None:
+    links = yaml.safe_load((VALUES / f"{values}.yaml").read_text()).get("rules", {})
+    wanted = {name: generated(f"prometheus/{name}.rules.yml") for name in ("recording", "alerts")}
+    for rule in (rule for group in wanted["alerts"]["groups"] for rule in group["rules"]):
+        lead(rule["annotations"], "runbook_url", DEFAULTS.runbook_url, links.get("runbookUrl"))
+        lead(rule["annotations"], "dashboard_url", DEFAULTS.grafana_url, links.get("grafanaUrl"))
+    documents = manifests(values)
+    for name, groups in wanted.items():
+        if values == "default":
+            stored = one(documents, "ConfigMap", "inferometer-rules")
+            found = yaml.safe_load(stored["data"][f"{name}.rules.yml"])
+        else:
+            found = one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]
+        assert found == groups
+        file = tmp_path / f"{name}.json"
+        file.write_text(json.dumps(found))
+        run(TOOLS / f"promtool-{version}" / "promtool", "check", "rules", file)
+
+
+def test_boards_are_the_generated_ones_with_what_grafana_looks_for() -> None:
+    files = sorted((GENERATED / "dashboards").iterdir())
+    for values, labels, folder in (
+            ("default", {"grafana_dashboard": "1"}, {"grafana_folder": "Inferometer"}),
+            ("everything", {"boards": "yes"}, {"folder": "LLM"})):
+        boards = [each for each in manifests(values) if each["kind"] == "ConfigMap"
+                  and "-board-" in each["metadata"]["name"]]
+        assert len(boards) == len(files)
+        for file, board in zip(files, boards, strict=True):
+            assert json.loads(board["data"][file.name]) == json.loads(file.read_text())
+            assert labels.items() <= board["metadata"]["labels"].items()
+            assert board["metadata"]["annotations"] == folder
+
+
+def test_scrapes_are_limited_as_the_generated_configuration_limits_them() -> None:
+    camel = {"sample_limit": "sampleLimit", "label_limit": "labelLimit",
+             "label_name_length_limit": "labelNameLengthLimit",
+             "label_value_length_limit": "labelValueLengthLimit"}
+    job, *_ = generated("prometheus/prometheus.yml")["scrape_configs"]
+    wanted = {ours: job[theirs] for theirs, ours in camel.items()}
+    for kind, name in (("ServiceMonitor", "inferometer"), ("PodMonitor", "inferometer-sidecar")):
+        spec = one(manifests("operator"), kind, name)["spec"]
+        assert {limit: spec[limit] for limit in wanted} == wanted
+
+
+def test_an_engines_chart_takes_the_sidecar_from_the_package(package: Path, tmp_path: Path) -> None:
+    for file in PARENT.rglob("*.yaml"):
+        copy = tmp_path / file.relative_to(PARENT)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(file.read_text())
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / package.name).write_bytes(package.read_bytes())
+    older, newer = (parsed(rendered(version, tmp_path)) for version in HELMS)
+    assert older == newer
+    assert {(each["kind"], each["metadata"]["name"]) for each in validated(older)} == {
+        ("Deployment", "chat"), ("ConfigMap", "inferometer-sidecar")}
+    pod = one(older, "Deployment", "chat")["spec"]["template"]
+    patch = workloads(older)["sidecar"]
+    assert pod["metadata"]["labels"] == {"app": "chat", **patch["metadata"]["labels"]}
+    assert [each["name"] for each in pod["spec"]["containers"]] == ["vllm", "inferometer"]
+    assert pod["spec"]["containers"][1:] == patch["spec"]["containers"]
+    assert pod["spec"]["volumes"] == patch["spec"]["volumes"]
+
+
+@pytest.mark.parametrize("version", ["1.32", "1.37"])
+def test_the_patch_puts_the_sidecar_beside_any_engine(version: str, tmp_path: Path) -> None:
+    patch = one(manifests("default"), "ConfigMap", "inferometer-sidecar")["data"]["patch.yaml"]
+    (tmp_path / "patch.yaml").write_text(patch)
+    engine = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "vllm"},
+              "spec": {"selector": {"matchLabels": {"app": "vllm"}}, "template": {
+                  "metadata": {"labels": {"app": "vllm"}},
+                  "spec": {"containers": [{"name": "vllm", "image": "vllm"}]}}}}
+    (tmp_path / "engine.json").write_text(json.dumps(engine))
+    process = subprocess.run(
+        [TOOLS / f"kubectl-{version}" / "kubectl", "patch", "--local", "-f", "engine.json",
+         "--patch-file", "patch.yaml", "-o", "json"], cwd=tmp_path, capture_output=True, text=True,
+        check=False, timeout=60, env={"HOME": str(tmp_path), "KUBECONFIG": "none"})
+    assert process.returncode == 0, process.stderr
+    pod = json.loads(process.stdout)["spec"]["template"]
+    assert pod["metadata"]["labels"] == {"app": "vllm", "inferometer/role": "sidecar"}
+    assert {each["name"] for each in pod["spec"]["containers"]} == {"vllm", "inferometer"}

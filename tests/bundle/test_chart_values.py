@@ -1,0 +1,104 @@
+"""The chart's values: what is misspelt is refused, what is there is described and known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from deploy.settings import Settings
+from inferometer import config
+from inferometer.catalogue import PERIOD
+from tests.bundle.chart import CHART, HELMS, at, levels, with_values
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+LEVELS = [*levels(SCHEMA, SCHEMA)]
+OPEN = [("global",)]  # Helm's own
+# Set by the chart itself, from other values.
+OTHERWISE = {"Gpu": {"kubelet_socket"}}
+CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") is False]
+
+
+@pytest.mark.parametrize("version", HELMS)
+@pytest.mark.parametrize("path", CLOSED, ids=".".join)
+def test_a_misspelt_key_is_refused_by_name_at_every_level(
+        path: tuple[str, ...], version: str) -> None:
+    process = with_values(at(path, {"misspelt": True}), version)
+    assert process.returncode != 0
+    assert "misspelt" in process.stderr
+
+
+def test_no_level_is_left_open() -> None:
+    objects = [(tuple(path), schema) for path, schema in LEVELS if schema.get("type") == "object"
+               or "properties" in schema]
+    assert [path for path, schema in objects if "additionalProperties" not in schema] == OPEN
+    assert len(CLOSED) > 30
+    # A value of no type would let anything through.
+    assert not [path for path, schema in LEVELS
+                if path and not schema.keys() & {"type", "anyOf", "enum"}]
+
+
+@pytest.mark.parametrize(("values", "key"), [
+    ({"gateway": {"enabled": True}}, "gateway"),
+    ({"monitoring": {"kind": "prometheus"}}, "kind"),
+    ({"web": {"port": 70000}}, "port"),
+    ({"web": {"port": "9839"}}, "port"),
+    ({"cluster": ""}, "cluster"),
+    ({"node": {"kubeletSocket": "kubelet.sock"}}, "kubeletSocket"),
+    ({"node": {"config": {"cost": {"gpu_hour_usd": {"NVIDIA L4": -1}}}}}, "NVIDIA L4"),
+    ({"fleet": {"config": {"fleet": {"limits": {"error_ratio": 1.5}}}}}, "error_ratio"),
+    ({"sidecar": {"podLabels": None}}, "podLabels"),
+    ({"rules": {"runbookUrl": "wiki"}}, "runbookUrl"),
+], ids=str)
+@pytest.mark.parametrize("version", HELMS)
+def test_a_bad_value_is_refused_by_its_key(
+        values: Mapping[str, Any], key: str, version: str) -> None:
+    process = with_values(values, version)
+    assert process.returncode != 0
+    assert key in process.stderr
+
+
+def test_every_value_is_described_and_every_default_is_known() -> None:
+    Draft7Validator.check_schema(SCHEMA)
+    assert not [path for path, schema in LEVELS if path and path[-1] not in ("*", "[]")
+                and not schema.get("description") and path[-1] not in ("budgets_usd", "limits")]
+    assert not [*Draft7Validator(SCHEMA).iter_errors(DEFAULTS)]
+    assert SCHEMA["properties"].keys() - {"global"} == DEFAULTS.keys()
+    for name, values in DEFAULTS.items():
+        if "properties" in SCHEMA["properties"][name]:
+            assert SCHEMA["properties"][name]["properties"].keys() == values.keys(), name
+
+
+def test_configuration_has_the_keys_of_the_exporters_own() -> None:
+    def keys(*path: str) -> set[str]:
+        return {key for each, schema in LEVELS if tuple(each) == path
+                for key in schema.get("properties", {})}
+
+    def compare(record: type, *path: str) -> None:
+        fields = {field.name for field in dataclasses.fields(record)}
+        assert keys(*path) == fields - OTHERWISE.get(record.__name__, set()), path
+
+    compare(config.Gpu, "node", "config", "gpu")
+    compare(config.Cost, "node", "config", "cost")
+    compare(config.Engines, "sidecar", "config", "engines")
+    compare(config.EngineTarget, "sidecar", "config", "engines", "targets", "[]")
+    compare(config.Fleet, "fleet", "config", "fleet")
+    compare(config.MonthlyUsd, "fleet", "config", "fleet", "monthly_usd")
+    for place in ((), ("models", "*")):
+        compare_to = typing.get_type_hints(config.ModelFleet).keys()
+        assert keys("fleet", "config", "fleet", *place) >= compare_to
+        assert keys("fleet", "config", "fleet", *place, "limits") == config.LIMITS.keys()
+        assert keys("fleet", "config", "fleet", *place, "budgets_usd") == set(PERIOD.values)
+
+
+def test_links_of_alerts_lead_where_the_generated_ones_do_by_default() -> None:
+    settings = Settings()
+    assert DEFAULTS["rules"]["runbookUrl"] == settings.runbook_url
+    assert DEFAULTS["rules"]["grafanaUrl"] == settings.grafana_url
