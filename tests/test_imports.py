@@ -93,6 +93,15 @@ def test_only_one_module_imports_pynvml() -> None:
             if any(part(name) == "pynvml" for name in imported(file))] == ["gpu.nvml"]
 
 
+def test_only_one_module_imports_grpc_and_none_at_its_top() -> None:
+    """It is large, and an extra."""
+    importing = {module: file for module, file in MODULES.items()
+                 if any(part(name) == "grpc" for name in imported(file))}
+    assert [*importing] == ["gpu.kubelet"]
+    top = ast.parse(importing["gpu.kubelet"].read_text(encoding="utf-8")).body
+    assert not any(isinstance(node, ast.Import) and node.names[0].name == "grpc" for node in top)
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_an_engines_own_names_stand_in_its_table_only(module: str) -> None:
     text = MODULES[module].read_text(encoding="utf-8")

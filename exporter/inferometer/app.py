@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import logging
 import os
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from inferometer.engines.fetch import Access
 from inferometer.engines.target import State, Target
 from inferometer.exposition import render, render_client
 from inferometer.gpu.collector import GpuCollector
+from inferometer.gpu.kubelet import Kubelet
+from inferometer.gpu.pods import PodsCollector
 from inferometer.gpu.sampler import Sampler
 from inferometer.guard import Guard
 from inferometer.history import STEP_SECONDS, History, Recorder
@@ -85,6 +88,9 @@ def load_config(path: Path | None, flags: Flags) -> Config:
     for i, target in enumerate(targets):
         _check_secrets(target, f"{path or 'command line'}: engines.targets[{i}]")
     load_web_config(config, path)
+    if config.gpu.kubelet_socket and importlib.util.find_spec("grpc") is None:
+        raise ConfigError(f"{path}: gpu.kubelet_socket: needs the package grpcio; "
+                          "pip install 'inferometer[kubelet]'")
     return dataclasses.replace(
         config, engines=dataclasses.replace(config.engines, targets=targets))
 
@@ -123,7 +129,7 @@ class App:
         self._cost = CostCollector(self.config, self.sampler.gpus if self.sampler else list)
         self._guard = Guard()
         collectors: list[Collector] = [
-            *([GpuCollector(self.sampler)] if self.sampler else []),
+            *self._gpu_collectors(),
             *([EnginesCollector(self.targets)] if self.config.has("engines") else []),
             *([self._cost] if self.config.has("cost") or self.config.has("fleet") else []),
         ]
@@ -132,6 +138,13 @@ class App:
         self._history = History(history_step)
         self._recorder = Recorder(self._history, self._look.families)
         self._process = ProcessCollector(registry=None), PlatformCollector(registry=None)
+
+    def _gpu_collectors(self) -> Iterator[Collector]:
+        socket = self.config.gpu.kubelet_socket
+        if self.sampler:
+            yield GpuCollector(self.sampler)
+        if self.sampler and socket:
+            yield PodsCollector(Kubelet(socket), self.sampler)
 
     def start(self) -> Server:
         """Begin to watch, and listen. Raises OSError if the address cannot be had."""

@@ -37,6 +37,7 @@ class Metric:
     seats: int = 1
     bounds: int = 0
     otel: str = ""
+    subjects: int = 0  # what the labels that do not fold tell apart; 0: all their budgets make
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
@@ -62,6 +63,7 @@ class Metric:
 TARGETS = 100  # engine endpoints one exporter may watch
 GPUS = 64
 GPU_SEATS = GPUS * 8  # each board alone or as its MIG instances, seven at most
+PODS = 1000  # that may have had a GPU or a part of one within an hour
 
 # XIDs after which NVIDIA's catalogue asks for a drain or a reset of the GPU: always shown.
 XIDS_DRAIN = (
@@ -118,9 +120,9 @@ ECC_KIND = Label("kind", "Whether the error was corrected.", values=("corrected"
 REMAP_KIND = Label("kind", "What made the row be remapped.",
                    values=("correctable", "uncorrectable"))
 PROCESS_CLASS = Label("class", "Class of process.", values=("compute", "graphics", "mps"))
-POD_NAMESPACE = Label("k8s_namespace_name", "Namespace of the pod.", budget=GPU_SEATS, folds=True)
-POD_NAME = Label("k8s_pod_name", "Name of the pod.", budget=GPU_SEATS, folds=True)
-POD_CONTAINER = Label("k8s_container_name", "The pod's container.", budget=GPU_SEATS, folds=True)
+POD_NAMESPACE = Label("k8s_namespace_name", "Namespace of the pod.", budget=PODS, folds=True)
+POD_NAME = Label("k8s_pod_name", "Name of the pod.", budget=PODS, folds=True)
+POD_CONTAINER = Label("k8s_container_name", "The pod's container.", budget=PODS, folds=True)
 SHARED = Label("shared", "Whether others may use the same GPU or MIG instance.",
                values=("false", "true"))
 XID = Label("xid", "The driver's error code.", values=(*XIDS_DRAIN, *XIDS_KNOWN, "other"))
@@ -165,10 +167,10 @@ GPU_MIG_INFO = _gpu(
     Label("mig_uuid", "The instance's own UUID.", budget=GPU_SEATS),
     Label("profile", "Slice profile.", budget=32), mig=True,
 )
-GPU_POD_INFO = _gpu(
+GPU_POD_INFO = Metric(
     "gpu_pod_info", "gauge",
     "Which pod the kubelet has given the GPU or MIG instance to; always 1.",
-    POD_NAMESPACE, POD_NAME, POD_CONTAINER, SHARED, mig=True,
+    (*_MIG, POD_NAMESPACE, POD_NAME, POD_CONTAINER, SHARED), PODS + GPU_SEATS, subjects=GPU_SEATS,
 )
 GPU_UP = _gpu("gpu_up", "gauge", "1 while the GPU answers and its last sample is fresh, else 0.")
 GPU_LAST_SAMPLE = _gpu("gpu_last_sample_timestamp_seconds", "gauge",

@@ -88,7 +88,7 @@ class _Seats:
         self._foreign = [i for i in self._open if metric.labels[i].folds] or self._open
         self._ours = [i for i in self._open if i not in self._foreign]
         self._folds = metric.kind != "gauge" and any(label.folds for label in metric.labels)
-        self._shared = metric.seats - math.prod(metric.labels[i].budget for i in self._ours)
+        self._kept = metric.subjects or math.prod(metric.labels[i].budget for i in self._ours)
         # By place in a seat: foreign values there are, and how many there may be.
         self._room = {n: metric.labels[i].budget for n, i in enumerate(self._open)
                       if metric.labels[i].folds}
@@ -181,8 +181,10 @@ class _Seats:
 
     def _take(self, seat: Key) -> bool:
         group = self._group(seat)
-        full = len(self._seated) - len(self._groups) >= self._shared or self._over_budget(seat)
-        if full and group in self._groups and not self._name(seat, group):
+        shared = self._metric.seats - self._kept
+        full = len(self._seated) - len(self._groups) >= shared or self._over_budget(seat)
+        known = group in self._groups or len(self._groups) >= self._kept
+        if full and known and not self._name(seat, group):
             return False
         self._join(group, seat)
         return True
@@ -196,7 +198,7 @@ class _Seats:
 
     def _name(self, seat: Key, group: Key) -> bool:
         """Take the seat back that a target has had while nothing was known of it."""
-        if self._folds or self._groups[group] > 1:
+        if self._folds or self._groups.get(group, 0) > 1:
             return False
         nameless = tuple([seat[n] if i in self._ours else "" for n, i in enumerate(self._open)])
         if nameless not in self._seated:

@@ -18,7 +18,7 @@ from inferometer.samples import Block, Family, Histogram, Key, Ticket, Value, su
 
 COUNTER, GAUGE, HISTOGRAM = c.SERVER_OUTPUT, c.SERVER_RUNNING, c.SERVER_TTFT
 BOUNDS = (0.1, 1.0, 10.0)
-FOLDING = [metric for metric in (*c.ENGINE_METRICS, *c.COST_METRICS)
+FOLDING = [metric for metric in (*c.GPU_METRICS, *c.ENGINE_METRICS, *c.COST_METRICS)
            if any(label.folds for label in metric.labels)]
 # One target's own share of the seats, beside its first.
 SHARED = COUNTER.seats - c.TARGETS
@@ -237,6 +237,35 @@ def test_a_hostile_target_cannot_take_the_seat_of_anothers_first_model() -> None
             assert of("second", name) not in said
             assert said.get(of(OTHER, name)) == (8.0 if metric is COUNTER else None)
         assert len(said) <= metric.max_series
+
+
+def on(gpu: int, pod: int, shared: str = "true") -> Key:
+    return str(gpu), f"GPU-{gpu}", "", "llm", f"pod{pod}", "main", shared
+
+
+def test_two_thousand_pods_on_one_gpu_leave_the_other_gpus_theirs() -> None:
+    guard = Guard()
+    crowd: dict[Key, Value] = {on(0, n): 1.0 for n in range(2000)}
+    first = admit(guard, c.GPU_POD_INFO, crowd)
+    assert len(first) == c.PODS
+    assert set(folded(guard, c.GPU_POD_INFO).values()) == {2000.0 - c.PODS}
+    others: dict[Key, Value] = {on(gpu, 10_000 + gpu, "false"): 1.0 for gpu in range(1, c.GPUS)}
+    said = admit(guard, c.GPU_POD_INFO, {**crowd, **others})
+    assert others.items() <= said.items()
+    assert len(said) <= c.GPU_POD_INFO.seats
+
+
+def test_there_is_room_for_ten_pods_on_each_of_all_gpus() -> None:
+    pods: dict[Key, Value] = {on(gpu, 10 * gpu + n): 1.0
+                              for gpu in range(c.GPUS) for n in range(10)}
+    guard = Guard()
+    assert admit(guard, c.GPU_POD_INFO, pods) == pods
+    assert set(folded(guard, c.GPU_POD_INFO).values()) == {0.0}
+
+
+def test_more_gpus_than_there_may_be_bring_no_more_pods() -> None:
+    many: dict[Key, Value] = {on(gpu, gpu): 1.0 for gpu in range(5000)}
+    assert len(admit(Guard(), c.GPU_POD_INFO, many)) <= c.GPU_POD_INFO.seats
 
 
 def test_a_target_that_was_down_at_first_has_a_seat_once_its_model_is_known() -> None:

@@ -127,6 +127,7 @@ class Device:
         self.handle = handle
         self.name = ""
         self.pci_bus_id = ""
+        self.minor = ""
         self._mig = False
         self._rounds = 0
         self._began_at = 0.0  # of the present round
@@ -165,6 +166,7 @@ class Device:
         """Learn who the GPU is, as far as it has not told yet."""
         self.name = self.name or _text(pynvml.nvmlDeviceGetName, self.handle)
         self.pci_bus_id = self.pci_bus_id or _text(_pci_bus_id, self.handle)
+        self.minor = self.minor or _text(pynvml.nvmlDeviceGetMinorNumber, self.handle)
 
     def _see_mig_mode(self) -> None:
         on = self._ask((_mig_mode,), self.handle) if self._rounds % SELDOM_ROUNDS == 0 else None

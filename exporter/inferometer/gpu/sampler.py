@@ -295,3 +295,4 @@ class Sampler:
 def _identify(gpu: Gpu, device: Device) -> None:
     gpu.name = device.name or gpu.name
     gpu.pci_bus_id = device.pci_bus_id or gpu.pci_bus_id
+    gpu.minor = device.minor or gpu.minor

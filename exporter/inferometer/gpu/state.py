@@ -33,6 +33,7 @@ class Gpu:
     index: int
     name: str = ""
     pci_bus_id: str = ""
+    minor: str = ""  # the number of its device file, /dev/nvidia0
     driver_version: str = ""
     lost: str = ""
     snapshot: Snapshot | None = None

@@ -34,7 +34,7 @@ from inferometer.samples import Family, Histogram
 NO_PROGRESS_SECONDS = 120.0  # without a token, though there are requests
 MODELS_NAMED = 20
 NOT_SAID = ("Not known", "the part of the exporter that reads it did not answer")
-OPTIONAL = {c.GPU_MIG_INFO, c.GPU_XID_LAST}  # what a GPU may lack though all is read
+OPTIONAL = {c.GPU_MIG_INFO, c.GPU_POD_INFO, c.GPU_XID_LAST}  # may lack though all is read
 UNAVAILABLE = c.SOURCE.values[-1]
 
 Judgement = tuple[str, str, str]  # level, state, why

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pynvml
 import pytest
 
 from inferometer.gpu.nvml import Driver
 from tests.exporter.gpu.drill import Drill
+from tests.exporter.gpu.fake_kubelet import FakeKubelet, compiled
 from tests.exporter.gpu.fake_nvml import FakeNvml, build
 from tests.exporter.support import exporter
 
@@ -41,16 +44,32 @@ def driver(fake: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     driver.close(unload=True)
 
 
+@pytest.fixture(scope="session")
+def messages(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The kubelet's protocol, compiled from Kubernetes' definition."""
+    return compiled(tmp_path_factory.mktemp("kubelet"))
+
+
+@pytest.fixture
+def kubelet(messages: ModuleType) -> Iterator[FakeKubelet]:
+    """A kubelet that has begun to listen; its folder's name is short, as a socket's has to be."""
+    with tempfile.TemporaryDirectory(prefix="kubelet-") as folder:
+        kubelet = FakeKubelet(messages, Path(folder) / "kubelet.sock")
+        kubelet.start()
+        yield kubelet
+        kubelet.die()
+
+
 @pytest.fixture
 def start(tmp_path: Path, fake: FakeNvml) -> Iterator[Start]:
     """`start(*control_lines, **seconds)`: the exporter; it must live and log well to the end."""
     drills: list[Drill] = []
     with contextlib.ExitStack() as stack:
 
-        def begin(*lines: str, time_to_live: float = 1.0) -> Drill:
+        def begin(*lines: str, time_to_live: float = 1.0, **more: object) -> Drill:
             fake.write(*lines)
             gpu = {"interval_seconds": 0.1, "time_to_live_seconds": time_to_live,
-                   "retry_seconds": 0.3}
+                   "retry_seconds": 0.3, **more}
             config = tmp_path / "inferometer.yml"
             config.write_text(json.dumps({"gpu": gpu, "engines": {"discover_ports": []}}))
             running = stack.enter_context(exporter(env=fake.env(), config=config))

@@ -75,7 +75,7 @@ enum { EVENT_ECC_SINGLE = 0x1, EVENT_ECC_DOUBLE = 0x2, EVENT_XID = 0x8 };
     X(INSUFFICIENT_RESOURCES, 23, "Insufficient Resources")                                       \
     X(ARGUMENT_VERSION_MISMATCH, 25, "Argument version mismatch")
 
-/* The values that `set` changes, and what a healthy GPU shows. */
+/* The values that `set` changes, and what a healthy GPU, that of index g, shows. */
 #define NUMBERS(X)                                                                                \
     X(utilization, 50) X(memory_utilization, 25) X(encoder, 0) X(decoder, 0)                      \
     X(memory_used, 8 * GIB) X(memory_total, 80 * GIB) X(memory_reserved, 512 * MIB)               \
@@ -86,7 +86,7 @@ enum { EVENT_ECC_SINGLE = 0x1, EVENT_ECC_DOUBLE = 0x2, EVENT_XID = 0x8 };
     X(remapped_correctable, 0) X(remapped_uncorrectable, 0)                                       \
     X(remapped_pending, 0) X(remapped_failure, 0)                                                 \
     X(pcie_tx, 1000000) X(pcie_rx, 2000000) X(nvlink_tx, 3000) X(nvlink_rx, 4000)                 \
-    X(pcie_replay, 0) X(throttle_power_ns, 0) X(throttle_sync_boost_ns, 0)                        \
+    X(minor_number, g) X(pcie_replay, 0) X(throttle_power_ns, 0) X(throttle_sync_boost_ns, 0)                        \
     X(throttle_sw_thermal_ns, 0) X(throttle_hw_thermal_ns, 0) X(throttle_power_brake_ns, 0)
 
 #define X(name, code, text) name = code,
@@ -608,7 +608,6 @@ CALL(nvmlDeviceGetUUID, ANY, (Device *device, char *uuid, unsigned size),
      return copy_text(uuid, size, own))
 CALL(nvmlDeviceGetIndex, ANY, (Device *device, unsigned *index),
      *index = (unsigned)(mig ? at.mig : at.gpu))
-CALL(nvmlDeviceGetMinorNumber, GPU, (Device *device, unsigned *minor), *minor = (unsigned)at.gpu)
 CALL(nvmlDeviceGetPciInfo_v3, ANY, (Device *device, PciInfo *pci),
      *pci = (PciInfo){.bus = (unsigned)at.gpu + 1, .device_id = 0x233010DE};
      pci->subsystem_id = 0x16C110DE;
@@ -637,6 +636,7 @@ static uint64_t number(const Gpu *gpu, int key)
 
 #define READING(function, type, key)                                                              \
     CALL(function, GPU, (Device *device, type *value), *value = (type)number(gpu, key))
+READING(nvmlDeviceGetMinorNumber, unsigned, minor_number)
 READING(nvmlDeviceGetPowerUsage, unsigned, power_mw)
 READING(nvmlDeviceGetEnforcedPowerLimit, unsigned, power_limit_mw)
 READING(nvmlDeviceGetPowerManagementLimit, unsigned, power_limit_mw)

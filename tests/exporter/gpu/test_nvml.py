@@ -114,6 +114,14 @@ def test_a_name_that_was_not_told_at_first_is_learned_later(
     assert device.name == "NVIDIA Late"
 
 
+def test_the_number_of_its_device_file_is_not_its_index(fake: FakeNvml, driver: Driver) -> None:
+    fake.write("gpus 2", "set 0 minor_number 1", "set 1 minor_number 0")
+    devices = [driver.device(0), driver.device(1)]
+    for device in devices:
+        device.read()
+    assert [device.minor for device in devices] == ["1", "0"]
+
+
 def test_a_pynvml_that_lacks_a_function_counts_as_a_driver_that_does(
         device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetMPSComputeRunningProcesses_v3"):

@@ -30,7 +30,7 @@ class Board(Device):
 
     def __init__(self, driver: Scripted, index: int) -> None:
         self.index, self.uuid = index, f"GPU-{index}"
-        self.name, self.pci_bus_id, self.handle = "Board", f"{index}", None
+        self.name, self.pci_bus_id, self.minor, self.handle = "Board", f"{index}", "", None
         self._driver, self._session = driver, driver.session
 
     def read(self) -> Round:

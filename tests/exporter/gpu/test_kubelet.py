@@ -1,0 +1,135 @@
+"""What the kubelet says, read off the wire: against the real runtime of Protocol Buffers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+import grpc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferometer.gpu import kubelet as k
+from inferometer.gpu.kubelet import Holding, Kubelet, KubeletError, read
+from tests.exporter.gpu.fake_kubelet import FakeKubelet
+
+SECONDS = 10.0  # for an answer that comes
+NOBODY = 65534
+
+names = st.text(max_size=30)
+numbers = st.integers(-2**63, 2**63 - 1)
+topologies = st.lists(numbers, max_size=2).map(lambda ids: {"nodes": [{"ID": id_} for id_ in ids]})
+devices = st.fixed_dictionaries({
+    "resource_name": names, "device_ids": st.lists(names, max_size=4), "topology": topologies})
+claims = st.fixed_dictionaries({"claim_name": names, "claim_namespace": names})
+containers = st.fixed_dictionaries({
+    "name": names, "devices": st.lists(devices, max_size=3),
+    "cpu_ids": st.lists(numbers, max_size=5), "dynamic_resources": st.lists(claims, max_size=2),
+    "memory": st.lists(st.fixed_dictionaries({
+        "memory_type": names, "size": st.integers(0, 2**64 - 1), "topology": topologies}),
+        max_size=2)})
+answers = st.lists(st.fixed_dictionaries({
+    "name": names, "namespace": names, "containers": st.lists(containers, max_size=3)}), max_size=3)
+# Fields of a later version: of each kind there is, by numbers that nobody has yet.
+later = st.lists(st.one_of(
+    st.binary(max_size=20).map(lambda value: b"\xfa\x01" + bytes([len(value)]) + value),
+    st.binary(min_size=8, max_size=8).map(lambda value: b"\xf9\x01" + value),
+    st.binary(min_size=4, max_size=4).map(lambda value: b"\xfd\x01" + value),
+    st.just(b"\xf8\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")), max_size=3).map(b"".join)
+
+
+def expected(response: Any) -> list[Holding]:
+    """The same by the runtime."""
+    return [Holding(pod.namespace, pod.name, container.name, each.resource_name,
+                    tuple(each.device_ids))
+            for pod in response.pod_resources for container in pod.containers
+            for each in container.devices]
+
+
+@settings(deadline=None, max_examples=150)
+@given(said=answers, more=later, before=st.booleans())
+def test_what_the_runtime_writes_is_read_as_the_runtime_reads_it(
+        messages: ModuleType, said: list[Any], more: bytes, before: bool) -> None:
+    response = messages.ListPodResourcesResponse(pod_resources=said)
+    body = response.SerializeToString()
+    assert list(read(more + body if before else body + more)) == expected(response)
+
+
+@settings(deadline=None, max_examples=250)
+@given(said=answers, where=st.integers(0), by=st.binary(min_size=1, max_size=3),
+       cut=st.integers(0, 10))
+def test_what_was_damaged_is_an_error_or_what_the_runtime_makes_of_it(
+        messages: ModuleType, said: list[Any], where: int, by: bytes, cut: int) -> None:
+    response = messages.ListPodResourcesResponse(pod_resources=said)
+    body = bytearray(response.SerializeToString())
+    at = where % (len(body) + 1)
+    body[at:at + len(by)] = by
+    damaged = bytes(body[:len(body) - cut])
+    try:
+        ours = list(read(damaged))
+    except KubeletError:
+        return
+    theirs = messages.ListPodResourcesResponse()
+    try:
+        theirs.ParseFromString(damaged)
+    except Exception:  # it looks into what is passed over here, too
+        return
+    assert ours == expected(theirs)
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_no_answer_does_worse_than_a_kubelet_error(answer: bytes) -> None:
+    said = "the answer is no list of pods"
+    try:
+        assert all(isinstance(holding, Holding) for holding in read(answer))
+    except KubeletError as error:
+        said = str(error)
+    assert said == "the answer is no list of pods"
+
+
+def why(kubelet: Kubelet, seconds: float = SECONDS) -> str:
+    with pytest.raises(KubeletError) as raised:
+        kubelet.holdings(seconds)
+    return str(raised.value)
+
+
+def test_a_question_names_a_host_that_any_server_takes(kubelet: FakeKubelet) -> None:
+    kubelet.give("chat-0", ["GPU-1"])
+    asked = Kubelet(str(kubelet.socket)).holdings(SECONDS)
+    assert asked == [Holding("llm", "chat-0", "engine", "nvidia.com/gpu", ("GPU-1",))]
+    assert kubelet.authorities == {"localhost"}
+
+
+def test_each_way_to_fail_has_a_reason_in_a_line(kubelet: FakeKubelet) -> None:
+    asking = Kubelet(str(kubelet.socket))
+    with kubelet.hanging():
+        assert why(asking, 0.3) == "the kubelet does not answer in time"
+    with kubelet.refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit"):
+        assert why(asking) == "RESOURCE_EXHAUSTED: rejected by rate limit"
+    with kubelet.answering(lambda _: b"<!doctype html>"):
+        assert why(asking) == "the answer is no list of pods"
+    with kubelet.answering(lambda _: bytes(k.LONGEST_ANSWER + 1)):
+        assert why(asking).startswith("RESOURCE_EXHAUSTED: ")
+    assert asking.holdings(SECONDS) == []
+    kubelet.die()
+    assert why(asking) == "UNAVAILABLE: No such file or directory"
+    kubelet.socket.write_text("a file")
+    assert why(asking) == "UNAVAILABLE: Connection refused"
+    kubelet.socket.unlink()
+    kubelet.start()
+    assert asking.holdings(SECONDS) == []
+
+
+def test_who_may_not_open_the_socket_is_told(kubelet: FakeKubelet) -> None:
+    kubelet.socket.chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-c", "import os, sys\nfrom inferometer.gpu.kubelet import Kubelet\n"
+         "asking = Kubelet(sys.argv[1])\n"
+         f"if not os.getuid(): os.setuid({NOBODY})\n"
+         f"asking.holdings({SECONDS})", str(kubelet.socket)],
+        capture_output=True, text=True, timeout=60, check=False)
+    assert "KubeletError: UNAVAILABLE: Permission denied" in done.stderr

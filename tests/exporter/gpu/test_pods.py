@@ -1,0 +1,290 @@
+"""Which pod has which GPU: the exporter between a fake driver and a kubelet that can do anything.
+
+What holds on every page, Drill.scrape checks: whatever the kubelet does, the page comes in time and
+says of the GPUs what it says without one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from inferometer import catalogue as c
+from inferometer.gpu.kubelet import LONGEST_ANSWER
+from tests.exporter.gpu.conftest import Start
+from tests.exporter.gpu.drill import Drill
+from tests.exporter.gpu.fake_kubelet import FakeKubelet
+from tests.exporter.gpu.test_drills import EIGHT, uuid
+from tests.exporter.support import Page, wait_for
+
+POD = c.GPU_POD_INFO.name
+WORKS = "inferometer_collector_success"
+DOES_NOT_ANSWER = "KubeletError: the kubelet does not answer in time"
+Who = tuple[str, ...]
+
+
+def who(page: Page) -> set[Who]:
+    """GPU, MIG instance, pod, container, shared: all that is said of them, each once."""
+    said = [tuple(series.labels.get(name, "") for name in (
+        "gpu", "mig", "k8s_pod_name", "k8s_container_name", "shared"))
+        for series in page.find(POD, k8s_namespace_name="llm")]
+    assert len(said) == len(set(said))
+    return set(said)
+
+
+def until(drill: Drill, *expected: Who) -> Page:
+    return drill.until(lambda page: who(page) == set(expected) and works(page))
+
+
+def works(page: Page) -> bool:
+    return page.value(WORKS, collector="pods") == 1.0
+
+
+@pytest.fixture
+def node(start: Start, kubelet: FakeKubelet) -> Callable[..., Drill]:
+    """`node(*control_lines)`: the exporter, which asks the kubelet."""
+    def begin(*lines: str) -> Drill:
+        return start(*lines, kubelet_socket=str(kubelet.socket), time_to_live=2.0)
+
+    return begin
+
+
+def test_pods_come_move_and_go(node: Callable[..., Drill], kubelet: FakeKubelet) -> None:
+    drill = node("gpus 2")
+    until(drill)
+    kubelet.give("chat-0", [uuid(0)])
+    page = until(drill, ("0", "", "chat-0", "engine", "false"))
+    (series,) = page.find(POD)
+    assert series.value == 1.0
+    assert series.labels == {
+        "gpu": "0", "uuid": uuid(0), "k8s_namespace_name": "llm", "k8s_pod_name": "chat-0",
+        "k8s_container_name": "engine", "shared": "false"}
+    kubelet.give("embed-0", [uuid(1)])
+    until(drill, ("0", "", "chat-0", "engine", "false"), ("1", "", "embed-0", "engine", "false"))
+    kubelet.delete("chat-0")
+    kubelet.delete("embed-0")
+    kubelet.give("embed-0", [uuid(0)])
+    until(drill, ("0", "", "embed-0", "engine", "false"))
+    kubelet.delete("embed-0")
+    until(drill)
+
+
+def test_a_pod_has_as_many_gpus_as_it_was_given(node: Callable[..., Drill],
+                                                kubelet: FakeKubelet) -> None:
+    kubelet.give("large-0", [uuid(gpu) for gpu in EIGHT])
+    drill = node("gpus 8")
+    until(drill, *((str(gpu), "", "large-0", "engine", "false") for gpu in EIGHT))
+
+
+def test_each_way_to_call_a_device_is_understood(node: Callable[..., Drill],
+                                                 kubelet: FakeKubelet) -> None:
+    mig = "MIG-00000000-0000-0003-0007-000000000000"
+    drill = node("gpus 5", "mig 3 7 0 1g.10gb 10 1", "mig 3 9 0 1g.10gb 10 1",
+                 "mig 3 13 0 1g.10gb 10 1", "mig 3 13 1 1g.10gb 10 1",
+                 "set 1 minor_number 4", "set 4 minor_number 1")
+    drill.until(lambda page: page.find(c.GPU_MIG_INFO.name, mig="13/1", mig_uuid=mig.replace(
+        "0003-0007-000000000000", "0003-000d-000000000001")))
+    kubelet.give("uuid", [uuid(0)])
+    kubelet.give("file", ["nvidia4"])
+    kubelet.give("mig", [mig], resource="nvidia.com/mig-1g.10gb")
+    kubelet.give("file-mig", ["nvidia3/gi9"])
+    kubelet.give("old-mig", [f"MIG-{uuid(3)}/13/1"])
+    kubelet.give("which-of-two", ["nvidia3/gi13"])
+    kubelet.give("sliced", [f"{uuid(2)}::0"], resource="nvidia.com/gpu.shared")
+    kubelet.give("also-sliced", [f"{uuid(2)}::11"], resource="nvidia.com/gpu.shared")
+    kubelet.give("vgpu", ["nvidia1/vgpu0", "nvidia1/vgpu3"])
+    until(drill, ("0", "", "uuid", "engine", "false"), ("1", "", "file", "engine", "false"),
+          ("3", "7/0", "mig", "engine", "false"), ("3", "9/0", "file-mig", "engine", "false"),
+          ("3", "13/1", "old-mig", "engine", "false"),
+          ("2", "", "sliced", "engine", "true"), ("2", "", "also-sliced", "engine", "true"),
+          ("4", "", "vgpu", "engine", "true"))
+    kubelet.delete("mig")
+    kubelet.give("sliced-mig", [f"{mig}::1"])
+    kubelet.delete("vgpu")
+    kubelet.give("vgpu-mig", ["nvidia3/gi9/vgpu1"])
+    until(drill, ("0", "", "uuid", "engine", "false"), ("1", "", "file", "engine", "false"),
+          ("3", "7/0", "sliced-mig", "engine", "true"),
+          ("3", "9/0", "file-mig", "engine", "true"), ("3", "9/0", "vgpu-mig", "engine", "true"),
+          ("3", "13/1", "old-mig", "engine", "false"),
+          ("2", "", "sliced", "engine", "true"), ("2", "", "also-sliced", "engine", "true"))
+    assert {line["device"] for line in drill.logged(
+        "the kubelet speaks of a device that is no GPU known here")} == {"nvidia3/gi13"}
+
+
+def test_two_pods_share_and_two_containers_of_one_do_not(node: Callable[..., Drill],
+                                                         kubelet: FakeKubelet) -> None:
+    drill = node("gpus 2")
+    kubelet.give("chat-0", [uuid(0)])
+    kubelet.give("chat-0", [uuid(0)], container="warm-up")
+    kubelet.give("done", [uuid(1)])
+    kubelet.give("next", [uuid(1)])
+    until(drill, ("0", "", "chat-0", "engine", "false"), ("0", "", "chat-0", "warm-up", "false"),
+          ("1", "", "done", "engine", "true"), ("1", "", "next", "engine", "true"))
+    kubelet.delete("done")
+    kubelet.give("chat-0", [uuid(1)], namespace="other")  # as it is called in another namespace
+    page = until(drill, ("0", "", "chat-0", "engine", "false"),
+                 ("0", "", "chat-0", "warm-up", "false"), ("1", "", "next", "engine", "true"))
+    assert page.value(POD, gpu="1", k8s_namespace_name="other", shared="true") == 1.0
+
+
+def test_what_is_no_gpu_here_is_left_out_and_said_once(node: Callable[..., Drill],
+                                                       kubelet: FakeKubelet) -> None:
+    kubelet.give("radeon", [uuid(0)], resource="amd.com/gpu")
+    kubelet.give("gone", [uuid(7)])
+    kubelet.give("odd", ["", "::1", "nvidia", "0000:3b:00.0"])
+    drill = node("gpus 1")
+    for _ in range(3):
+        until(drill)
+    kubelet.give("another", [uuid(6)])
+
+    def told() -> list[object]:
+        return [line["device"] for line in drill.logged(
+            "the kubelet speaks of a device that is no GPU known here")]
+
+    wait_for(lambda: drill.scrape() and uuid(6) in told())
+    assert sorted(map(str, told())) == ["", "0000:3b:00.0", "::1", uuid(6), uuid(7), "nvidia"]
+
+
+def test_two_thousand_pods_on_one_gpu_leave_the_other_its_own(node: Callable[..., Drill],
+                                                              kubelet: FakeKubelet) -> None:
+    for number in range(2000):
+        kubelet.give(f"crowd-{number}", [f"{uuid(0)}::{number}"])
+    drill = node("gpus 2")
+    page = drill.until(lambda page: len(page.find(POD, gpu="0")) == c.PODS)
+    kubelet.give("alone", [uuid(1)])
+    page = drill.until(lambda page: page.find(POD, gpu="1", shared="false"))
+    assert len(page.find(POD)) == c.PODS + 1
+    dropped = page.value("inferometer_label_values_folded_total", metric=POD, label="k8s_pod_name")
+    assert dropped is not None
+    assert dropped >= 1000
+
+
+def failures(drill: Drill) -> list[str]:
+    return [line["why"] for line in drill.logged("collector failed", collector="pods")]
+
+
+def fail(drill: Drill, why: str, times: int = 3) -> None:
+    """So often the page has nothing of pods, and the log the reason once more."""
+    before = failures(drill)
+    for _ in range(times):
+        page = drill.scrape()
+        assert page.value(WORKS, collector="pods") == 0.0
+        assert page.find(POD) == []
+        assert page.value("gpu_up", gpu="0") == 1.0
+        assert page.values("gpu_utilization_ratio", gpu="0")
+    wait_for(lambda: len(failures(drill)) > len(before))
+    assert failures(drill)[len(before):] == [why]
+
+
+@pytest.fixture
+def watched(node: Callable[..., Drill], kubelet: FakeKubelet) -> Drill:
+    """A node whose pod is known."""
+    drill = node("gpus 2")
+    kubelet.give("chat-0", [uuid(1)])
+    known(drill)
+    return drill
+
+
+def known(drill: Drill) -> None:
+    until(drill, ("1", "", "chat-0", "engine", "false"))
+
+
+def test_a_kubelet_that_dies_and_returns_is_found_again(watched: Drill,
+                                                        kubelet: FakeKubelet) -> None:
+    for _ in range(2):
+        before = os.stat(kubelet.socket).st_ino
+        kubelet.die()
+        fail(watched, "KubeletError: UNAVAILABLE: No such file or directory")
+        kubelet.socket.with_name("in-its-place").touch()  # so that the inode is another
+        kubelet.start()
+        assert os.stat(kubelet.socket).st_ino != before
+        known(watched)
+    assert len(watched.logged("collector works", collector="pods")) == 3
+
+
+@contextmanager
+def a_file(kubelet: FakeKubelet) -> Iterator[None]:
+    kubelet.die()
+    kubelet.socket.write_text("")
+    yield
+    kubelet.socket.unlink()
+    kubelet.start()
+
+
+@pytest.mark.parametrize(("failing", "why"), [
+    (a_file, "KubeletError: UNAVAILABLE: Connection refused"),
+    (FakeKubelet.hanging, DOES_NOT_ANSWER),
+    (lambda kubelet: kubelet.refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rate limit"),
+     "KubeletError: RESOURCE_EXHAUSTED: rate limit"),
+    (lambda kubelet: kubelet.answering(lambda _: b"\x0a\x05rubbish"),
+     "KubeletError: the answer is no list of pods"),
+    (lambda kubelet: kubelet.answering(lambda _: bytes(LONGEST_ANSWER + 1)),
+     "KubeletError: RESOURCE_EXHAUSTED: Stream removed (CLIENT: Received message larger than max "
+     f"({LONGEST_ANSWER + 1} vs. {LONGEST_ANSWER}))"),
+], ids=["no socket", "hanging", "refusing", "rubbish", "huge"])
+def test_whatever_the_kubelet_does_costs_the_pods_only_and_passes(
+        watched: Drill, kubelet: FakeKubelet, why: str,
+        failing: Callable[[FakeKubelet], AbstractContextManager[None]]) -> None:
+    with failing(kubelet):
+        fail(watched, why)
+    known(watched)
+
+
+def test_a_reason_that_changes_is_said_each_time(watched: Drill, kubelet: FakeKubelet) -> None:
+    with kubelet.refusing(grpc.StatusCode.UNIMPLEMENTED, "unknown service"):
+        fail(watched, "KubeletError: UNIMPLEMENTED: unknown service")
+    with kubelet.answering(lambda _: b"\xff"):
+        fail(watched, "KubeletError: the answer is no list of pods")
+
+
+def test_hundreds_of_failures_leave_nothing_behind(watched: Drill, kubelet: FakeKubelet) -> None:
+    def ask(times: int) -> None:
+        for _ in range(times):
+            watched.exporter.scrape("/metrics?collect[]=pods")
+
+    def has(what: str) -> int:
+        return len(os.listdir(f"/proc/{watched.exporter.process.pid}/{what}"))
+
+    def resident() -> int:
+        status = Path(f"/proc/{watched.exporter.process.pid}/statm").read_text()
+        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    ask(20)
+    kubelet.die()
+    ask(50)
+    files, threads, memory = has("fd"), has("task"), resident()
+    ask(300)
+    kubelet.start()
+    ask(300)
+    assert has("fd") <= files + 8
+    assert has("task") <= threads + 8
+    assert resident() - memory < 4 * 2**20
+    known(watched)
+
+
+def test_nobody_asks_where_no_socket_is_given_and_nothing_is_loaded_for_it(start: Start) -> None:
+    drill = start("gpus 1")
+    page = drill.until_up(0)
+    assert page.find(WORKS, collector="pods") == []
+    loaded = Path(f"/proc/{drill.exporter.process.pid}/maps").read_text()
+    assert "pynvml" in loaded or "libnvidia-ml" in loaded
+    assert "cygrpc" not in loaded
+
+
+def test_without_the_extra_the_key_is_refused_with_what_to_install(tmp_path: Path) -> None:
+    file = tmp_path / "inferometer.yml"
+    file.write_text("gpu: {kubelet_socket: /run/kubelet.sock}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys\nsys.modules['grpc'] = None\n"
+         "from inferometer.cli import main\nsys.exit(main(sys.argv[1:]))", "check-config", file],
+        capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2, "", f"inferometer: {file}: gpu.kubelet_socket: needs the package grpcio; "
+               "pip install 'inferometer[kubelet]'\n")
