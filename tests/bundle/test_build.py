@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,8 @@ from deploy.settings import Settings
 from inferometer import catalogue as c
 from recording_rules.promql import MODEL, by
 from tests.bundle.promtool import SCRAPE, TOOLS, VERSIONS, check, series
-from tests.exporter.support import Engine, exporter, fixture, free_port, get, wait_for
+from tests.bundle.running import alertmanager, asked, evaluated, prometheus
+from tests.exporter.support import Engine, exporter, fixture, get, wait_for
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = assembled()
@@ -200,24 +199,15 @@ def test_amtool_takes_the_routing(version: str, faster: int, tmp_path: Path) -> 
     assert "SUCCESS" in said
 
 
-@contextlib.contextmanager
-def prometheus(version: str, config: Path, folder: Path) -> Iterator[int]:
-    """A running one; its port."""
-    port = free_port()
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [TOOLS / f"prometheus-{version}" / "prometheus", f"--config.file={config}",
-             f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log)
-    try:
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def asked(port: int, path: str) -> Any:
-    return json.loads(get(port, f"/api/v1/{path}").body)["data"]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_alertmanager_starts_with_the_routing(version: str, tmp_path: Path) -> None:
+    config = folder_of(tmp_path, Settings()) / "alertmanager" / "alertmanager.yml"
+    with alertmanager(version, config, tmp_path) as port:
+        loaded = yaml.safe_load(json.loads(get(port, "/api/v2/status").body)["config"]["original"])
+    given = yaml.safe_load(config.read_text())
+    assert [each["name"] for each in loaded["receivers"]] == [
+        each["name"] for each in given["receivers"]]
+    assert len(loaded["inhibit_rules"]) == len(given["inhibit_rules"])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -228,16 +218,7 @@ def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
         settings = Settings(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
         config = folder_of(tmp_path, settings) / "prometheus" / "prometheus.yml"
         with prometheus(version, config, tmp_path) as port:
-
-            def evaluated() -> list[dict[str, Any]] | None:
-                with contextlib.suppress(OSError, KeyError, ValueError):
-                    found = [rule for group in asked(port, "rules")["groups"]
-                             for rule in group["rules"]]
-                    if found and all(rule["health"] != "unknown" for rule in found):
-                        return found
-                return None
-
-            found = wait_for(evaluated, 40, every=0.5)
+            found = evaluated(port)
             assert [rule for rule in found if rule["health"] != "ok"] == []
             assert len(found) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
 
