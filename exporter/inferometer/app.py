@@ -194,7 +194,7 @@ class App:
             self.sampler.gpus() if self.sampler else None,
             self.sampler.state if self.sampler else "", self.config.gpu.retry_seconds,
             [Endpoint(target.name, target.url, target.last) for target in self.targets()],
-            self.discovery.ports, self.config.engines.discover_seconds)
+            self.discovery.ports, self.config.engines.discover_seconds, self.config.role)
 
     def reload(self) -> str:
         """Read the file again; what went wrong, if anything: then the old one stays in force."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from inferometer import catalogue as c
 from inferometer import history as h
@@ -33,6 +33,7 @@ from inferometer.samples import Family, Histogram
 
 NO_PROGRESS_SECONDS = 120.0  # without a token, though there are requests
 MODELS_NAMED = 20
+PODS_NAMED = 3
 NOT_SAID = ("Not known", "the part of the exporter that reads it did not answer")
 OPTIONAL = {c.GPU_MIG_INFO, c.GPU_POD_INFO, c.GPU_XID_LAST}  # may lack though all is read
 UNAVAILABLE = c.SOURCE.values[-1]
@@ -118,8 +119,12 @@ def _models(points: Points) -> str:
     """The models that the page speaks of."""
     names = {key[2] for metric, values in points.items()
              if metric.label_names[2:3] == ("model",) for key in values} - {""}
-    more = f" and {len(names) - MODELS_NAMED} more" if len(names) > MODELS_NAMED else ""
-    return ", ".join(sorted(names)[:MODELS_NAMED]) + more
+    return _listed(names, MODELS_NAMED)
+
+
+def _listed(names: Collection[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(sorted(names)[:most]) + more
 
 
 def _subject(gpu: Gpu) -> Subject:
@@ -143,6 +148,7 @@ def _gpu(anchor: str, gpu: Gpu, points: Points, history: History, around: Surrou
         anchor, f"GPU {gpu.index}", level, state, why, gpu.last_read,
         _told([
             ("Product", gpu.name),
+            ("Pod", _pods(points)),
             ("Power", f"{power} of {limit}" if power and limit else power),
             ("Temperature", _shown(points, c.GPU_TEMPERATURE, units.celsius)),
             ("Price", _shown(points, c.GPU_PRICE, units.usd_per_hour)),
@@ -153,6 +159,11 @@ def _gpu(anchor: str, gpu: Gpu, points: Points, history: History, around: Surrou
             plot(f"Memory of {units.gibibytes(memory)}" if memory else "Memory", h.MEMORY,
                  c.GPU_MEMORY_USED, units.gibibytes, memory),
         ], missing if c.GPU_UTILIZATION in points or level == GOOD else ())
+
+
+def _pods(points: Points) -> str:
+    """Which pods have the GPU or a part of it."""
+    return _listed({f"{key[3]}/{key[4]}" for key in points.get(c.GPU_POD_INFO, {})}, PODS_NAMED)
 
 
 def _judge_gpu(gpu: Gpu, points: Points, around: Surroundings) -> Judgement:

@@ -11,6 +11,7 @@ from inferometer.catalogue import Metric
 from inferometer.engines.target import State
 from inferometer.gpu.state import Gpu
 from inferometer.history import Point
+from inferometer.roles import NO_ROLE, belongs
 from inferometer.samples import Family, Histogram, Key, Value
 
 BAD, WARNING, WAITING, GOOD = LEVELS = ("bad", "warning", "waiting", "good")  # worst first
@@ -40,6 +41,11 @@ class Surroundings:
     targets: Sequence[Endpoint]
     ports: Sequence[int]  # on which engines are looked for
     discover_seconds: float
+    role: str = NO_ROLE
+
+    def reads(self, section: str) -> bool:
+        """Whether what the section of the configuration is about is this exporter's to do."""
+        return belongs(self.role, section)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 
@@ -104,7 +104,8 @@ def _summary(facts: Facts, problems: Sequence[Problem]) -> str:
         return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     if not facts.around.ready:
         return "Starting"
-    return "No problems" if facts.engines or facts.gpus else "Nothing to watch yet"
+    watched = facts.engines or facts.gpus or not _readable(facts)
+    return "No problems" if watched else "Nothing to watch yet"
 
 
 def _problem_list(problems: Sequence[Problem]) -> Markup:
@@ -115,13 +116,30 @@ def _problem_list(problems: Sequence[Problem]) -> Markup:
 
 
 def _overview(facts: Facts) -> Markup:
+    readable = _readable(facts)
+    if not readable:
+        return tag("p", f"In the role {facts.around.role} neither engines nor GPUs are read.")
     if not facts.around.ready:
-        return tag("p", "The first look for GPUs and engines is still under way. Reload this page "
+        names = " and ".join(f"{what}s" for what in readable)
+        return tag("p", f"The first look for {names} is still under way. Reload this page "
                         "in a moment.")
     if facts.engines or facts.gpus:
-        return tag("p", f"{_answering(facts.engines, 'engine')} and "
-                        f"{_answering(facts.gpus, 'GPU')} answer.")
-    return tag("p", "No engine and no GPU was found so far; below is where they are looked for.")
+        answering = " and ".join(_answering(cards, what) for what, cards in readable.items())
+        alone = len(readable) == 1 and len(facts.engines) + len(facts.gpus) == 1
+        return tag("p", f"{answering} answer{'s' if alone else ''}.")
+    return tag("p", f"No {' and no '.join(readable)} was found so far; below is where they are "
+                    "looked for.")
+
+
+def _readable(facts: Facts) -> Mapping[str, Sequence[Card]]:
+    """What this exporter's role has it read."""
+    return {what: cards for section, what, cards in (
+        ("engines", "engine", facts.engines), ("gpu", "GPU", facts.gpus))
+        if facts.around.reads(section)}
+
+
+def _not_in_this_role(facts: Facts) -> Markup:
+    return tag("p", f"Not read in the role {facts.around.role}.")
 
 
 def _answering(cards: Sequence[Card], what: str) -> str:
@@ -132,6 +150,9 @@ def _answering(cards: Sequence[Card], what: str) -> str:
 
 def _engines(facts: Facts) -> Iterator[Markup]:
     around = facts.around
+    if not around.reads("engines"):
+        yield _not_in_this_role(facts)
+        return
     ports = ", ".join(map(str, around.ports))
     looking = f"on 127.0.0.1, ports {cut(ports, REASON)}, every {around.discover_seconds:g}{NBSP}s"
     if facts.engines:
@@ -155,7 +176,9 @@ def _how_to_name() -> Markup:
 
 def _gpus(facts: Facts) -> Iterator[Markup]:
     around = facts.around
-    if around.gpus is None:
+    if not around.reads("gpu"):
+        yield _not_in_this_role(facts)
+    elif around.gpus is None:
         yield tag("p", "Reading GPUs is switched off by ", tag("code", "gpu.enabled"), ".")
     elif facts.gpus:
         yield from (article(card, facts) for card in facts.gpus)
@@ -188,15 +211,21 @@ def _cost(facts: Facts) -> Iterator[Markup]:
             names = ", ".join(cut(name, IN_PLACE) for name in facts.unpriced)
             yield tag("p", "No price in ", tag("code", "cost.gpu_hour_usd"), " for ",
                       foreign(names, REASON), ".")
+        return
+    missing = [joined(f"no {what} (", tag("code", key), ")") for what, key in (
+        ("price for these GPUs", "cost.gpu_hour_usd"), ("fixed cost", "fleet.monthly_usd"))
+        if facts.around.reads(key.partition(".")[0])]
+    if missing:
+        yield tag("p", "Nothing is counted: the configuration has ", missing[0],
+                  *(joined(" and ", more) for more in missing[1:]), ".")
     else:
-        yield tag("p", "Nothing is counted: the configuration has no price for these GPUs (",
-                  tag("code", "cost.gpu_hour_usd"), ") and no fixed cost (",
-                  tag("code", "fleet.monthly_usd"), ").")
+        yield tag("p", f"Not counted in the role {facts.around.role}.")
 
 
 def _exporter(facts: Facts) -> Iterator[Markup]:
     running = units.duration(facts.around.now - facts.around.started_at)
-    yield tag("p", f"Inferometer {__version__}, running for {running}. The configuration "
+    role = f" in the role {facts.around.role}" if facts.around.role else ""
+    yield tag("p", f"Inferometer {__version__}, running for {running}{role}. The configuration "
                    + ("in the file is in force." if facts.config_good else
                       "in the file was not taken at the last reload; the old one is in force."))
     if facts.parts:

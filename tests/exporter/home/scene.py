@@ -29,6 +29,7 @@ class Scene:
         self.gpu_state = "2 GPUs, driver 570.00.01"
         self.ports: Sequence[int] = (8000, 8080)
         self.ready = True
+        self.role = ""
 
     def say(self, metric: Metric, key: Key, value: Value) -> None:
         self.said.setdefault(metric, {})[key] = value
@@ -89,7 +90,7 @@ class Scene:
 
     def facts(self) -> Facts:
         around = Surroundings(NOW, NOW - 3700, self.ready, self.gpus, self.gpu_state, 10.0,
-                              self.endpoints, self.ports, 10.0)
+                              self.endpoints, self.ports, 10.0, self.role)
         return gather(self.families(), self.history, around)
 
     def page(self, refresh: bool = False) -> bytes:

@@ -153,6 +153,42 @@ def test_where_nothing_is_looked_for_it_says_so() -> None:
     assert "Reading GPUs is switched off by gpu.enabled." in said
 
 
+@pytest.mark.parametrize(("role", "said", "unsaid"), [
+    ("sidecar", ("1 engine answers.", "GPUsNot read in the role sidecar.",
+                 "CostNot counted in the role sidecar."), "gpu.enabled"),
+    ("node", ("1 GPU answers.", "EnginesNot read in the role node.",
+              "has no price for these GPUs (cost.gpu_hour_usd)."), "monthly_usd"),
+    ("fleet", ("In the role fleet neither engines nor GPUs are read.",
+               "EnginesNot read in the role fleet.", "GPUsNot read in the role fleet.",
+               "has no fixed cost (fleet.monthly_usd)."), "gpu_hour_usd"),
+    ("gateway", ("neither engines nor GPUs are read.", "CostNot counted"), "is counted"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_in_a_role_it_speaks_of_what_is_the_roles_own(role: str, said: tuple[str, ...],
+                                                      unsaid: str) -> None:
+    scene = Scene()
+    scene.role, scene.gpus, scene.ports = role, None, ()
+    if role == "sidecar":
+        scene.engine()
+    if role == "node":
+        scene.gpus = []
+        scene.gpu(price=False)
+    whole = " ".join(text(scene).split())
+    assert "No problems" in whole
+    for words in said:
+        assert words in whole
+    assert unsaid not in whole
+    assert f"in the role {role}. The configuration in the file is in force." in whole
+
+
+def test_a_gpus_card_says_which_pods_have_it() -> None:
+    scene = Scene()
+    scene.gpu()
+    for pod in ("chat-0", "chat-1", "embed-0", "embed-1", "embed-2"):
+        for container in ("engine", "sidecar"):
+            scene.say(c.GPU_POD_INFO, ("0", "GPU-0", "", "llm", pod, container, "true"), 1.0)
+    assert "Pod llm/chat-0, llm/chat-1, llm/embed-0 and 2 more" in text(scene)
+
+
 def test_while_starting_it_says_that() -> None:
     scene = Scene()
     scene.ready = False
