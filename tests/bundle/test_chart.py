@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from deploy.build import GENERATED
 from deploy.settings import Settings
 from inferometer import __version__
+from inferometer.cli import OK, main
 from tests.bundle.chart import (
     CHART,
     HELMS,
@@ -32,7 +34,6 @@ from tests.bundle.chart import (
 )
 from tests.bundle.kubernetes import parsed, validated
 from tests.bundle.promtool import TOOLS, VERSIONS
-from tests.exporter.process import command
 
 LARGEST_CONFIGMAP = 200_000  # bytes: client-side apply keeps a copy in an annotation, of 262144
 LARGEST_RELEASE = 2**20  # bytes of the Secret in which Helm keeps a release
@@ -41,7 +42,7 @@ OPERATORS = ("monitoring.coreos.com/", "grafana.integreatly.org/")
 
 
 def generated(path: str) -> Any:
-    return yaml.safe_load((GENERATED / path).read_text(encoding="utf-8"))
+    return yaml.load((GENERATED / path).read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def lead(annotations: dict[str, str], key: str, old: str, new: str | None) -> None:
@@ -125,6 +126,20 @@ def test_nothing_of_an_operator_is_asked_for_by_default() -> None:
 
 
 @pytest.mark.parametrize("values", SETS)
+def test_the_notes_name_what_is_there(values: str) -> None:
+    # Only Helm 4 prints them without a cluster.
+    process = helm("4", "install", "inferometer", CHART, "--dry-run=client", "--values",
+                   VALUES / f"{values}.yaml")
+    assert process.returncode == 0, process.stderr
+    notes = process.stdout.partition("NOTES:\n")[2]
+    named = {*re.findall(r"(daemonset|deployment|configmap) (inferometer-\S+)", notes)}
+    there = {(each["kind"].lower(), each["metadata"]["name"]) for each in manifests(values)}
+    assert {kind for kind, _ in named} == {"daemonset", "deployment", "configmap"}
+    assert named <= there
+    assert "\n\n\n" not in notes
+
+
+@pytest.mark.parametrize("values", SETS)
 def test_a_configmap_can_be_applied_by_the_client(values: str) -> None:
     for each in manifests(values):
         if each["kind"] == "ConfigMap":
@@ -132,7 +147,10 @@ def test_a_configmap_can_be_applied_by_the_client(values: str) -> None:
 
 
 @pytest.mark.parametrize("values", SETS)
-def test_the_exporter_takes_every_configuration(values: str, tmp_path: Path) -> None:
+def test_the_exporter_takes_every_configuration(
+        values: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "of the Secret")
     documents = manifests(values)
     found = configurations(documents)
     assert {"inferometer-node", "inferometer-fleet"} <= set(found)
@@ -140,8 +158,7 @@ def test_the_exporter_takes_every_configuration(values: str, tmp_path: Path) -> 
         file = tmp_path / f"{name}.yml"
         file.write_text(text.replace("/etc/inferometer-web/web.yml", "web.yml"))
         (tmp_path / "web.yml").write_text("{}")
-        said = command("check-config", file)
-        assert said.returncode == 0, said.stderr
+        assert main(["check-config", str(file)]) == OK, capsys.readouterr().err
         assert yaml.safe_load(text)["role"] == name.removeprefix("inferometer-")
 
 
@@ -179,7 +196,7 @@ def test_rules_are_the_generated_ones_and_prometheus_loads_them(
     for name, groups in wanted.items():
         if values == "default":
             stored = one(documents, "ConfigMap", "inferometer-rules")
-            found = yaml.safe_load(stored["data"][f"{name}.rules.yml"])
+            found = yaml.load(stored["data"][f"{name}.rules.yml"], yaml.CSafeLoader)
         else:
             found = one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]
         assert found == groups

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.build import GENERATED
 from tests.bundle.chart import SETS, configurations, manifests, one, workloads
 from tests.bundle.kubernetes import Manifest
 from tests.exporter.process import ANYWHERE, started
@@ -24,7 +25,7 @@ RESTRICTED = {**CONFINED, "runAsNonRoot": True}
 POD = {"automountServiceAccountToken", "containers", "volumes", "nodeSelector", "tolerations",
        "priorityClassName", "imagePullSecrets"}
 CONTAINER = {"name", "image", "imagePullPolicy", "ports", "resources", "args", "securityContext",
-             "volumeMounts", "livenessProbe", "readinessProbe"}
+             "volumeMounts", "livenessProbe", "readinessProbe", "env"}
 VOLUMES = {"configMap", "secret"}  # of the kinds the restricted standard lets in, those needed
 NODE_ENV = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
             {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "utility"}]
@@ -67,7 +68,7 @@ def test_the_node_role_has_the_named_needs_and_nothing_more() -> None:
         if role == "node" and values != "restricted":
             spec, found = pod["spec"], container(pod)
             assert spec.keys() - POD == {"runtimeClassName"}, values
-            assert found.keys() - CONTAINER == {"env"}
+            assert found.keys() <= CONTAINER
             assert found["env"] == NODE_ENV
             assert found["securityContext"] == {**CONFINED, "runAsUser": 0}
             assert all(port.keys() == {"name", "containerPort"} for port in found["ports"])
@@ -116,7 +117,7 @@ def test_the_exporter_starts_with_a_pods_arguments_and_answers_its_probes(
     word, *arguments = (str(file) if each == "/etc/inferometer/inferometer.yml" else each
                         for each in found["args"])
     assert word == "run"
-    with started(*arguments, *ANYWHERE) as running:
+    with started(*arguments, *ANYWHERE, env={"TOKEN": "of the Secret"}) as running:
         assert running.printed[0].endswith(f", {role}\n"), running.printed
         paths = [probe["httpGet"]["path"] for key, probe in found.items() if key.endswith("Probe")]
         assert len(paths) == (0 if role == "sidecar" else 2)
@@ -229,17 +230,43 @@ def test_without_an_operator_pods_say_by_annotation_where_their_page_is() -> Non
 # Routing, where a namespace has its own.
 
 
-def test_an_alertmanagerconfig_routes_each_severity_as_the_whole_file_does() -> None:
+def written(route: Manifest) -> Manifest:
+    """A route of an AlertmanagerConfig as Alertmanager's file has it."""
+    named = {"receiver": "receiver", "groupBy": "group_by", "groupWait": "group_wait",
+             "groupInterval": "group_interval", "repeatInterval": "repeat_interval"}
+    said = {named[key]: value for key, value in route.items() if key in named}
+    if "matchers" in route:
+        said["matchers"] = matched(route["matchers"])
+    if "routes" in route:
+        said["routes"] = [*map(written, route["routes"])]
+    assert route.keys() <= {*named, "matchers", "routes"}
+    return said
+
+
+def matched(matchers: list[Manifest]) -> list[str]:
+    return [f'{each["name"]}{each["matchType"]}"{each["value"]}"' for each in matchers]
+
+
+def test_an_alertmanagerconfig_routes_and_silences_as_the_whole_file_does() -> None:
+    whole = yaml.safe_load((GENERATED / "alertmanager" / "alertmanager.yml").read_text())
+    spec = one(manifests("secured"), "AlertmanagerConfig", "inferometer")["spec"]
+    whole["route"]["routes"] = [each for each in whole["route"]["routes"]
+                                if each["receiver"] != "dead-mans-switch"]
+    assert written(spec["route"]) == whole["route"]
+    assert [{"source_matchers": matched(each["sourceMatch"]), "equal": each["equal"],
+             "target_matchers": matched(each["targetMatch"])}
+            for each in spec["inhibitRules"]] == whole["inhibit_rules"]
+
+
+def test_an_alertmanagerconfig_tells_whom_the_whole_file_tells_but_for_mail() -> None:
     config = one(manifests("secured"), "AlertmanagerConfig", "inferometer")
     assert config["metadata"]["namespace"] == "chat"
     assert config["metadata"]["labels"]["alertmanagerConfig"] == "main"
-    route, receivers = config["spec"]["route"], config["spec"]["receivers"]
-    assert {each["matchers"][0]["value"]: each["receiver"] for each in route["routes"]} == {
-        "critical": "page", "warning": "tell", "info": "log"}
-    assert {each["name"]: sorted(each.keys() - {"name"}) for each in receivers} == {
+    receivers = {each["name"]: each for each in config["spec"]["receivers"]}
+    assert {name: sorted(each.keys() - {"name"}) for name, each in receivers.items()} == {
         "unrouted": ["slackConfigs"], "page": ["pagerdutyConfigs", "slackConfigs"],
         "tell": ["slackConfigs"], "log": ["webhookConfigs"]}
-    (hook,) = next(each["webhookConfigs"] for each in receivers if each["name"] == "log")
+    (hook,) = receivers["log"]["webhookConfigs"]
     assert hook["url"] == "https://inferometer-fleet.llm-monitoring.svc:9839/v1/alerts"
     assert hook["httpConfig"].keys() == {"basicAuth", "tlsConfig"}
     assert not [each for each in manifests("operator") if each["kind"] == "AlertmanagerConfig"]

@@ -21,8 +21,9 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 LEVELS = [*levels(SCHEMA, SCHEMA)]
 OPEN = [("global",)]  # Helm's own
-# Set by the chart itself, from other values.
-OTHERWISE = {"Gpu": {"kubelet_socket"}}
+# Not for a chart: what other values say, and files that nothing would mount.
+OTHERWISE = {"Gpu": {"enabled", "kubelet_socket"},
+             "EngineTarget": {"bearer_token_file", "ca_file"}}
 CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") is False]
 
 

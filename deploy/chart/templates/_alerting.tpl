@@ -25,6 +25,10 @@ routes:
 {{- end }}
 {{- end -}}
 
+{{- define "inferometer.alertLog" -}}
+{{ include "inferometer.scheme" . }}://{{ include "inferometer.fullname" . }}-fleet.{{ .Release.Namespace }}.svc:{{ .Values.web.port }}/v1/alerts
+{{- end -}}
+
 {{- /* From name="value" and name=~"value". */ -}}
 {{- define "inferometer.matchers" -}}
 {{- range . }}
@@ -71,7 +75,7 @@ slackConfigs:
 {{- if and .webhook_configs $scope.Values.fleet.enableAlertLog }}
 webhookConfigs:
   {{- range .webhook_configs }}
-  - url: {{ include "inferometer.scheme" $scope }}://{{ include "inferometer.fullname" $scope }}-fleet.{{ $scope.Release.Namespace }}.svc:{{ $scope.Values.web.port }}{{ (urlParse .url).path }}
+  - url: {{ include "inferometer.alertLog" $scope }}
     sendResolved: {{ .send_resolved }}
     maxAlerts: {{ int .max_alerts }}
     {{- with $scope.Values.monitoring.endpoint }}

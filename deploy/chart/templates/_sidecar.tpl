@@ -21,6 +21,10 @@ volumeMounts:
 {{- else }}
 args: [run, --role, sidecar, --listen, {{ include "inferometer.listen" . | quote }}]
 {{- end }}
+{{- with .Values.sidecar.env }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 securityContext:
   {{- include "inferometer.restricted" . | nindent 2 }}
 {{- end -}}
