@@ -43,13 +43,16 @@ _MOST = {
     c.MIG.name: c.MIG.budget,
     c.MODEL.name: MODELS,
     c.TARGET.name: TARGETS,
+    "pod": TARGETS,
     c.VERSION.name: VERSIONS,
 }
-# What is settled by a label: a GPU has one node and index, a target one model.
+# What is settled by a label: a GPU has one node and index, a target one model, and of a pod at most
+# one can be said.
 _SETTLED = {
     "metric": {"label"},
     c.UUID.name: {"node", c.GPU.name, "name"},
     c.MODEL.name: {"namespace", c.ENGINE.name},
+    "pod": {"namespace", c.ENGINE.name, c.MODEL.name},
     c.TARGET.name: {"instance", "namespace", c.ENGINE.name, c.MODEL.name},
 }
 

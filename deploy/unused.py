@@ -6,7 +6,6 @@ _ONE_GPU = "It is asked of one GPU, once its board has shown which."
 
 UNUSED = {
     c.GPU_MIG_INFO: "It joins an instance to its profile in questions of one's own.",
-    c.GPU_POD_INFO: "It joins a GPU to its pod in questions of one's own.",
     c.GPU_LAST_SAMPLE: "gpu_up is 0 once a sample is old.",
     c.GPU_UTILIZATION: "It is the driver's last moment; busy seconds are the whole time.",
     c.GPU_MEMORY_UTILIZATION: _ONE_GPU,

@@ -1,8 +1,17 @@
 """What Prometheus computes ahead of every question: definitions only."""
 
-from recording_rules import capacity, cost, exporters, gpus, latency, requests, tokens
+from recording_rules import (
+    attribution,
+    capacity,
+    cost,
+    exporters,
+    gpus,
+    latency,
+    requests,
+    tokens,
+)
 
 GROUPS = (
-    *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS, *tokens.GROUPS,
-    *cost.GROUPS, *exporters.GROUPS,
+    *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS,
+    *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS,
 )

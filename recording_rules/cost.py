@@ -1,10 +1,9 @@
 """Money: what is spent per second, over the UTC calendar, and for each request and token."""
 
-from collections.abc import Iterable
-
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import requests, tokens
+from recording_rules.attribution import of_models, once
 from recording_rules.calendar import (
     ELAPSED,
     MONTH_LENGTH,
@@ -22,30 +21,61 @@ PERIOD = c.PERIOD.name
 WINDOWS = (HOUR, "1d", "7d")
 _ATTRIBUTED = f'{c.MODEL.name}!=""'
 _FLEETWIDE = f'{c.MODEL.name}=""'
+_OF_GPUS = f'{c.CATEGORY.name}="gpu"'
 _USD = "llm_cost_usd"
 _ALL = f"{_USD}_all"
-
-
-def _rate(level: Iterable[str], metric: Metric, keys: Iterable[str], matcher: str = "") -> str:
-    """Money per second; the same money as two exporters or replicas tell it counts once."""
-    selected = f"{metric.name}{{{matcher}}}" if matcher else metric.name
-    return f"sum {by(level)} (max {by(keys)} (rate({selected}[{WINDOW}])))"
-
-
 _ACCOUNT = (*FLEET, *c.COST.label_names)
-RATE = Rule(f"fleet:{_USD}:rate5m", _rate(CATEGORY, c.COST, _ACCOUNT), CATEGORY,
+
+
+def _spent(metric: Metric, *matchers: str) -> str:
+    """Money per second, by exporter."""
+    selected = f"{metric.name}{{{', '.join(matchers)}}}" if matchers else metric.name
+    return f"rate({selected}[{WINDOW}])"
+
+
+def _accounts(*matchers: str) -> str:
+    """Money per second; the same money as two exporters or replicas tell it counts once."""
+    return f"max {by(_ACCOUNT)} ({_spent(c.COST, *matchers)})"
+
+
+def _rest(whole: Rule, of_models: Rule) -> str:
+    """What is no model's."""
+    attributed = f"(sum {by(FLEET)} ({of_models}) or {whole} * 0)"
+    return f"clamp_min({whole} - {on(FLEET)} {attributed}, 0)"
+
+
+RATE = Rule(f"fleet:{_USD}:rate5m", f"sum {by(CATEGORY)} ({_accounts()})", CATEGORY,
             "Money spent, in USD per second, by what it went to.")
 TOTAL_RATE = Rule(f"fleet:{_ALL}:rate5m", f"sum {by(FLEET)} ({RATE})", FLEET,
                   "Money spent, in USD per second.")
-MODEL_RATE = Rule(f"model:{_USD}:rate5m", _rate(MODEL, c.COST, _ACCOUNT, _ATTRIBUTED), MODEL,
-                  "Money spent on the model, in USD per second, where it is told apart.")
+MODEL_GPU_RATE = Rule(
+    "model:llm_cost_gpu_usd:rate5m",
+    f"sum {by(MODEL)} ({_accounts(_OF_GPUS, _ATTRIBUTED)} or "
+    f"{of_models(once(_spent(c.COST, _OF_GPUS, _FLEETWIDE)))})", MODEL,
+    "Money spent on GPUs that are the model's, in USD per second.")
+MODEL_RATE = Rule(
+    f"model:{_USD}:rate5m",
+    f"sum {by(MODEL)} ({_accounts(_OF_GPUS.replace('=', '!='), _ATTRIBUTED)} or {MODEL_GPU_RATE})",
+    MODEL, "Money spent on the model, in USD per second: its GPUs, and what exporters say is its.")
+UNATTRIBUTED = Rule(
+    f"fleet:{_USD}_unattributed:rate5m", _rest(TOTAL_RATE, MODEL_RATE), FLEET,
+    "Money spent on no model in particular, in USD per second.")
+_ALL_GPUS = f"sum {by(FLEET)} ({RATE}{{{_OF_GPUS}}})"
+GPU_SHARE = Rule(
+    "fleet:llm_cost_gpu_usd_attributed:ratio_5m",
+    f"clamp_max((sum {by(FLEET)} ({MODEL_GPU_RATE}) or {_ALL_GPUS} * 0) / {on(FLEET)} "
+    f"({_ALL_GPUS} > 0), 1)", FLEET,
+    "Share of the GPUs' cost of which it is known for which model it is paid.")
 IDLE_RATE = Rule(
-    "fleet:llm_cost_gpu_idle_usd:rate5m", _rate(FLEET, c.COST_IDLE, (*FLEET, c.UUID.name)), FLEET,
+    "fleet:llm_cost_gpu_idle_usd:rate5m", f"sum {by(FLEET)} ({once(_spent(c.COST_IDLE))})", FLEET,
     "Money spent on GPUs while no kernel ran on them, in USD per second.")
+MODEL_IDLE_RATE = Rule(
+    "model:llm_cost_gpu_idle_usd:rate5m",
+    f"sum {by(MODEL)} ({of_models(once(_spent(c.COST_IDLE)))})", MODEL,
+    "Money spent on the model's GPUs while no kernel ran on them, in USD per second.")
 IDLE_SHARE = Rule(
     "fleet:llm_cost_gpu_idle_usd:ratio_5m",
-    f"clamp_max({IDLE_RATE} / {on(FLEET)} "
-    f'({RATE}{{{c.CATEGORY.name}="gpu"}} > 0), 1)', FLEET,
+    f"clamp_max({IDLE_RATE} / {on(FLEET)} ({RATE}{{{_OF_GPUS}}} > 0), 1)", FLEET,
     "Share of the GPUs' cost during which no kernel ran on them.")
 
 INCREASE_HOUR = Rule(f"fleet:{_USD}:increase1h", over_hour(RATE), CATEGORY,
@@ -77,25 +107,35 @@ MODEL_TODAY = Rule(
 MODEL_MONTH = Rule(
     f"model:{_USD}:month", since("month", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
     "Money spent on the model since the month began (UTC).")
+UNATTRIBUTED_MONTH = Rule(
+    f"fleet:{_USD}_unattributed:month", _rest(MONTH, MODEL_MONTH), FLEET,
+    "Money spent since the month began (UTC) on no model in particular.")
 
-FLEET_SERVED = Rule(
-    "fleet:llm_server_requests_served:rate5m",
-    f"sum {by(FLEET)} ({requests.FLEET_RATE}{{{requests.SUCCESS}}})", FLEET,
-    "Requests that succeeded, per second, over all models.")
-FLEET_TOKENS = Rule(
-    "fleet:llm_server_tokens:rate5m",
-    f"{tokens.FLEET_INPUT} + {on(FLEET)} {tokens.FLEET_OUTPUT}", FLEET,
-    "Tokens in and out, per second, over all models.")
-SERVED = Rule(
-    "model:llm_server_requests_served:rate5m",
+
+def _units(name: str, rate: Rule, expr: str, text: str) -> Rule:
+    """Units count while it is known what is spent: else those of before would seem cheap."""
+    return Rule(f"{rate.name.partition(':')[0]}:{name}:rate5m",
+                f"({expr}) and {on(rate.labels)} {rate}", rate.labels,
+                f"{text}, while it is known what is spent.")
+
+
+FLEET_SERVED = _units(
+    "llm_server_requests_served", TOTAL_RATE,
+    f"sum {by(FLEET)} ({requests.FLEET_RATE}{{{requests.SUCCESS}}})",
+    "Requests that succeeded, per second, over all models")
+FLEET_TOKENS = _units(
+    "llm_server_tokens", TOTAL_RATE, f"{tokens.FLEET_INPUT} + {on(FLEET)} {tokens.FLEET_OUTPUT}",
+    "Tokens in and out, per second, over all models")
+SERVED = _units(
+    "llm_server_requests_served", MODEL_RATE,
     over_engines(MODEL, lambda engines: f"sum {by(MODEL)} "
                                         f"({requests.RATE}{{{requests.SUCCESS}, {engines}}})"),
-    MODEL, "Requests that succeeded, per second, over all engines of the model.")
-TOKENS = Rule(
-    "model:llm_server_tokens:rate5m",
+    "Requests that succeeded, per second, over all engines of the model")
+TOKENS = _units(
+    "llm_server_tokens", MODEL_RATE,
     over_engines(MODEL, lambda engines: f"sum {by(MODEL)} "
                                         f"({tokens.INPUT}{{{engines}}} + {tokens.OUTPUT})"),
-    MODEL, "Tokens in and out, per second, over all engines of the model.")
+    "Tokens in and out, per second, over all engines of the model")
 
 
 def _per(what: str, rate: Rule, units: Rule, number: int = 1) -> tuple[Rule, ...]:
@@ -146,13 +186,13 @@ BUDGET_PROJECTED = Rule(
 
 GROUPS = (
     Group("inferometer-cost", (
-        RATE, TOTAL_RATE, MODEL_RATE, IDLE_RATE, IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED,
-        TOKENS,
+        RATE, TOTAL_RATE, MODEL_GPU_RATE, MODEL_RATE, UNATTRIBUTED, GPU_SHARE, IDLE_RATE,
+        MODEL_IDLE_RATE, IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED, TOKENS,
     )),
     Group("inferometer-cost-calendar", (
         *STARTS.values(), INCREASE_HOUR, MODEL_INCREASE_HOUR, KNOWN_HOUR, TODAY,
-        MONTH_BY_CATEGORY, MONTH, MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH, BUDGET,
-        MODEL_BUDGET, BUDGET_USED, MODEL_BUDGET_USED, BUDGET_PROJECTED,
+        MONTH_BY_CATEGORY, MONTH, MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH,
+        UNATTRIBUTED_MONTH, BUDGET, MODEL_BUDGET, BUDGET_USED, MODEL_BUDGET_USED, BUDGET_PROJECTED,
     ), interval="2m"),
     Group("inferometer-cost-per-unit", (
         PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK, PER_1M_TOKENS, PER_1M_TOKENS_DAY,

@@ -14,7 +14,7 @@ import pytest
 from deploy.vocabulary import FOREIGN
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from recording_rules import capacity, cost, gpus, latency, requests, tokens
+from recording_rules import attribution, capacity, cost, gpus, latency, requests, tokens
 from tests.bundle.alert_cases import RECORDING
 from tests.bundle.promtool import (
     SCRAPE,
@@ -32,6 +32,9 @@ from tests.bundle.rule_cases import BOTH_VERSIONS
 RULES = [rule for group in RECORDING for rule in group.rules]
 OTHER = SCRAPE | {"instance": "10.0.0.2:9835"}
 FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # or of one model
+# A GPU is a model's if a pod has all of it.
+OF_THE_POD = {c.MIG.name: "", c.SHARED.name: "false", c.POD_NAMESPACE.name: SCRAPE["namespace"],
+              c.POD_NAME.name: SCRAPE["pod"]}
 MINUTES = 90
 IN_TROUBLE = (*latency.MIXED.values(), gpus.LOST)
 OF_TRAFFIC = (
@@ -39,7 +42,8 @@ OF_TRAFFIC = (
     *requests.ERROR_RATIO.values(), *requests.ERROR_RATIO_LONG.values(), requests.INVALID_RATIO,
     requests.FLEET_ERROR_RATIO, capacity.PREFIX_HITS, capacity.ACCEPTED, tokens.CACHED_RATIO,
     tokens.NODE_JOULES, tokens.FLEET_JOULES, gpus.BUSY, gpus.NODE_BUSY, gpus.FLEET_BUSY,
-    cost.PER_REQUEST, cost.PER_1M_TOKENS, cost.MODEL_PER_REQUEST, cost.MODEL_PER_1M_TOKENS,
+    attribution.MODEL_BUSY, attribution.JOULES, cost.PER_REQUEST, cost.PER_1M_TOKENS,
+    cost.MODEL_PER_REQUEST, cost.MODEL_PER_1M_TOKENS,
 )
 
 
@@ -48,6 +52,8 @@ def values_of(metric: Metric, label: Label) -> tuple[str, ...]:
         return ("vllm",)
     if label is c.MODEL:
         return ("", "tiny") if metric in FLEETWIDE else ("tiny",)
+    if metric is c.GPU_POD_INFO and label.name in OF_THE_POD:
+        return (OF_THE_POD[label.name],)
     return label.values or ("0",)
 
 

@@ -2,7 +2,8 @@
 
 One exporter reads every page as a target of its own while the pages go on. What it says of a
 target, with all that it says of GPUs, money and itself, becomes a cluster of the page's name; its
-series go on as they did between two scrapes, as if these were a minute apart.
+series go on as they did between two scrapes, as if these were a minute apart. The kubelet says that
+the GPUs are the engine's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.exporter.support import FIXTURES, Engine, Page, Series, exporter, wai
 ENGINES = FIXTURES / "engines"
 PAGES = {str(file.relative_to(ENGINES).with_suffix("")): file.read_text()
          for file in sorted(ENGINES.rglob("*.prom"))}
+MODEL = "tiny"
 CONFIG = """
 gpu: {{interval_seconds: 0.2, time_to_live_seconds: 30}}
 engines: {{timeout_seconds: 20, discover_ports: [], targets: [{targets}]}}
@@ -32,7 +34,7 @@ fleet:
   overhead_percent: 10
   budgets_usd: {{day: 100, month: 3000}}
   limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5}}
-  models: {{tiny: {{budgets_usd: {{day: 10, month: 200}}}}}}
+  models: {{{model}: {{budgets_usd: {{day: 10, month: 200}}}}}}
 """
 DOCUMENTS = {"/version": b'{"version": "1.0"}'}  # beside the pages
 GPUS = ("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
@@ -151,7 +153,7 @@ def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
     fake.write(*GPUS)
     with Engine() as engine:
         targets = (f'{{url: "{engine.url}/{name}", name: "{name}"}}' for name in pages)
-        config.write_text(CONFIG.format(targets=", ".join(targets)))
+        config.write_text(CONFIG.format(targets=", ".join(targets), model=MODEL))
         with exporter(config=config, env=fake.env()) as running:
             scrapes: list[Scraped] = []
             for steps in (1, 2, 3):  # at the first one the counters we derive begin
@@ -175,6 +177,15 @@ def about_a_scrape(scrape: Mapping[str, str]) -> list[Course]:
     return [Course(name, scrape, value, 0.0) for name, value in ABOUT_A_SCRAPE.items()]
 
 
+def _about_pods(scrape: Mapping[str, str], page: Page) -> list[Course]:
+    """What an exporter beside a kubelet adds: the engine's pod has all GPUs there are."""
+    pod = {c.POD_NAMESPACE.name: scrape["namespace"], c.POD_NAME.name: scrape["pod"],
+           c.POD_CONTAINER.name: "engine", c.SHARED.name: "false"}
+    return [Course(c.GPU_POD_INFO.name, {**scrape, **pod, "gpu": gpu.labels["gpu"],
+                                         "uuid": gpu.labels["uuid"]}, 1.0, 0.0)
+            for gpu in page.find(c.GPU_UP.name)]
+
+
 def _about_prometheus(cluster: str) -> list[Course]:
     group = {"job": "prometheus", "instance": "127.0.0.1:9090", "cluster": cluster,
              "rule_group": "recording.rules.yml;inferometer-tokens"}
@@ -191,11 +202,20 @@ def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
     assert up.value == 1, f"{name} is not read"
     earlier = {_key(series): series.value for series in before.page.series}
     scrape = {**SCRAPE, "cluster": name}
-    courses = [_course(series, scrape, earlier[_key(series)], before.at, after.at)
-               for series in after.page.series if _key(series) in earlier
-               and series.labels.get("target", name) == name]
+    courses = [
+        _course(_of_its_model(series, up), scrape, earlier[_key(series)], before.at, after.at)
+        for series in after.page.series if _key(series) in earlier
+        and series.labels.get("target", name) == name]
     return Cluster(name, {**scrape, **up.labels}, told(after.page, name),
-                   [*courses, *about_a_scrape(scrape), *_about_prometheus(name)])
+                   [*courses, *about_a_scrape(scrape), *_about_pods(scrape, after.page),
+                    *_about_prometheus(name)])
+
+
+def _of_its_model(series: Series, up: Series) -> Series:
+    """What is configured of a model is configured of the one that is served, if that is known."""
+    model = up.labels["model"] or MODEL
+    configured = "target" not in series.labels and series.labels.get("model") == MODEL
+    return replace(series, labels={**series.labels, "model": model}) if configured else series
 
 
 def _course(series: Series, scrape: Mapping[str, str], earlier: float, before: float,
