@@ -37,6 +37,9 @@ def validated(documents: Iterable[Manifest], versions: Iterable[str] = VERSIONS)
 def findings(document: Manifest, version: str) -> Iterator[str]:
     """What the schemas say of a manifest."""
     kind, api = document.get("kind", ""), document.get("apiVersion", "")
+    if not kind or not api:
+        yield f"{[*document]}: neither kind nor apiVersion may be missing"
+        return
     named = f"{kind} {document.get('metadata', {}).get('name')}"
     try:
         if (custom := _custom(api, kind)) is None:
