@@ -55,10 +55,14 @@ def with_values(values: Mapping[str, Any], version: str = "3") -> subprocess.Com
 
 def one(documents: Iterable[Manifest], kind: str, name: str) -> Manifest:
     """The manifest of that kind and name."""
-    found = [each for each in documents
-             if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    found = [each for each in documents if identity(each) == (kind, name)]
     assert len(found) == 1, f"{kind} {name} is there {len(found)} times"
     return found[0]
+
+
+def identity(manifest: Manifest) -> tuple[str, str]:
+    """By which a manifest is known in a namespace."""
+    return manifest["kind"], manifest["metadata"]["name"]
 
 
 def workloads(documents: Iterable[Manifest]) -> dict[str, Manifest]:
@@ -71,6 +75,12 @@ def workloads(documents: Iterable[Manifest]) -> dict[str, Manifest]:
         elif each["kind"] == "ConfigMap" and "patch.yaml" in each["data"]:
             patch = yaml.safe_load(each["data"]["patch.yaml"])
             found["sidecar"] = patch["spec"]["template"]
+    return found
+
+
+def container(pod: Manifest) -> Any:
+    """A pod's only container."""
+    (found,) = pod["spec"]["containers"]
     return found
 
 

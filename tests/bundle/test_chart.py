@@ -1,4 +1,4 @@
-"""The chart under both Helms: what it comes to is valid, and is what the bundle says."""
+"""The chart under both Helms: it is good, fits where it is kept, and comes to valid manifests."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import re
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from deploy.build import GENERATED
-from deploy.settings import Settings
 from inferometer import __version__
 from inferometer.cli import OK, main
 from tests.bundle.chart import (
@@ -26,6 +24,7 @@ from tests.bundle.chart import (
     VALUES,
     configurations,
     helm,
+    identity,
     manifests,
     one,
     rendered,
@@ -33,27 +32,11 @@ from tests.bundle.chart import (
     workloads,
 )
 from tests.bundle.kubernetes import parsed, validated
-from tests.bundle.promtool import TOOLS, VERSIONS
+from tests.bundle.promtool import TOOLS
 
 LARGEST_CONFIGMAP = 200_000  # bytes: client-side apply keeps a copy in an annotation, of 262144
 LARGEST_RELEASE = 2**20  # bytes of the Secret in which Helm keeps a release
-DEFAULTS = Settings()
 OPERATORS = ("monitoring.coreos.com/", "grafana.integreatly.org/")
-
-
-def generated(path: str) -> Any:
-    return yaml.load((GENERATED / path).read_text(encoding="utf-8"), yaml.CSafeLoader)
-
-
-def lead(annotations: dict[str, str], key: str, old: str, new: str | None) -> None:
-    """Have a link begin otherwise, if it is to."""
-    assert annotations[key].startswith(f"{old}/")
-    annotations[key] = (new or old) + annotations[key].removeprefix(old)
-
-
-def run(*arguments: str | Path) -> None:
-    process = subprocess.run([*arguments], capture_output=True, text=True, check=False, timeout=60)
-    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +60,7 @@ def test_helm_finds_nothing_wrong_with_the_chart(version: str, values: str) -> N
 @pytest.mark.parametrize("values", SETS)
 def test_both_helms_give_the_same_valid_manifests(values: str) -> None:
     older, newer = (manifests(values, version) for version in HELMS)
-    key = lambda each: (each["kind"], each["metadata"]["name"])  # noqa: E731
-    assert sorted(validated(older), key=key) == sorted(newer, key=key)
+    assert sorted(validated(older), key=identity) == sorted(newer, key=identity)
 
 
 @pytest.mark.parametrize("version", HELMS)
@@ -133,7 +115,7 @@ def test_the_notes_name_what_is_there(values: str) -> None:
     assert process.returncode == 0, process.stderr
     notes = process.stdout.partition("NOTES:\n")[2]
     named = {*re.findall(r"(daemonset|deployment|configmap) (inferometer-\S+)", notes)}
-    there = {(each["kind"].lower(), each["metadata"]["name"]) for each in manifests(values)}
+    there = {(kind.lower(), name) for kind, name in map(identity, manifests(values))}
     assert {kind for kind, _ in named} == {"daemonset", "deployment", "configmap"}
     assert named <= there
     assert "\n\n\n" not in notes
@@ -183,53 +165,6 @@ def test_a_change_of_configuration_makes_new_pods() -> None:
     assert all(default[role] != changed[role] for role in default)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("values", ["default", "operator", "everything"])
-def test_rules_are_the_generated_ones_and_prometheus_loads_them(
-        values: str, version: str, tmp_path: Path) -> None:
-    links = yaml.safe_load((VALUES / f"{values}.yaml").read_text()).get("rules", {})
-    wanted = {name: generated(f"prometheus/{name}.rules.yml") for name in ("recording", "alerts")}
-    for rule in (rule for group in wanted["alerts"]["groups"] for rule in group["rules"]):
-        lead(rule["annotations"], "runbook_url", DEFAULTS.runbook_url, links.get("runbookUrl"))
-        lead(rule["annotations"], "dashboard_url", DEFAULTS.grafana_url, links.get("grafanaUrl"))
-    documents = manifests(values)
-    for name, groups in wanted.items():
-        if values == "default":
-            stored = one(documents, "ConfigMap", "inferometer-rules")
-            found = yaml.load(stored["data"][f"{name}.rules.yml"], yaml.CSafeLoader)
-        else:
-            found = one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]
-        assert found == groups
-        file = tmp_path / f"{name}.json"
-        file.write_text(json.dumps(found))
-        run(TOOLS / f"promtool-{version}" / "promtool", "check", "rules", file)
-
-
-def test_boards_are_the_generated_ones_with_what_grafana_looks_for() -> None:
-    files = sorted((GENERATED / "dashboards").iterdir())
-    for values, labels, folder in (
-            ("default", {"grafana_dashboard": "1"}, {"grafana_folder": "Inferometer"}),
-            ("everything", {"boards": "yes"}, {"folder": "LLM"})):
-        boards = [each for each in manifests(values) if each["kind"] == "ConfigMap"
-                  and "-board-" in each["metadata"]["name"]]
-        assert len(boards) == len(files)
-        for file, board in zip(files, boards, strict=True):
-            assert json.loads(board["data"][file.name]) == json.loads(file.read_text())
-            assert labels.items() <= board["metadata"]["labels"].items()
-            assert board["metadata"]["annotations"] == folder
-
-
-def test_scrapes_are_limited_as_the_generated_configuration_limits_them() -> None:
-    camel = {"sample_limit": "sampleLimit", "label_limit": "labelLimit",
-             "label_name_length_limit": "labelNameLengthLimit",
-             "label_value_length_limit": "labelValueLengthLimit"}
-    job, *_ = generated("prometheus/prometheus.yml")["scrape_configs"]
-    wanted = {ours: job[theirs] for theirs, ours in camel.items()}
-    for kind, name in (("ServiceMonitor", "inferometer"), ("PodMonitor", "inferometer-sidecar")):
-        spec = one(manifests("operator"), kind, name)["spec"]
-        assert {limit: spec[limit] for limit in wanted} == wanted
-
-
 def test_an_engines_chart_takes_the_sidecar_from_the_package(package: Path, tmp_path: Path) -> None:
     for file in PARENT.rglob("*.yaml"):
         copy = tmp_path / file.relative_to(PARENT)
@@ -239,7 +174,7 @@ def test_an_engines_chart_takes_the_sidecar_from_the_package(package: Path, tmp_
     (tmp_path / "charts" / package.name).write_bytes(package.read_bytes())
     older, newer = (parsed(rendered(version, tmp_path)) for version in HELMS)
     assert older == newer
-    assert {(each["kind"], each["metadata"]["name"]) for each in validated(older)} == {
+    assert {*map(identity, validated(older))} == {
         ("Deployment", "chat"), ("ConfigMap", "inferometer-sidecar")}
     pod = one(older, "Deployment", "chat")["spec"]["template"]
     patch = workloads(older)["sidecar"]

@@ -12,7 +12,7 @@ from typing import Any
 import bcrypt
 import pytest
 
-from tests.bundle.chart import configurations, manifests, one, workloads
+from tests.bundle.chart import configurations, container, manifests, one, workloads
 from tests.bundle.kubernetes import Manifest
 from tests.bundle.running import asked, prometheus
 from tests.exporter.process import ANYWHERE, started
@@ -44,12 +44,11 @@ def running(documents: list[Manifest], web: Path, folder: Path) -> Iterator[Mapp
     with contextlib.ExitStack() as stack:
         ports = {}
         for role in ROLES:
-            (container,) = workloads(documents)[role]["spec"]["containers"]
             file = folder / f"{role}.yml"
             file.write_text(configurations(documents).get(f"inferometer-{role}", "").replace(
                 "/etc/inferometer-web", str(web)))
             arguments = (str(file) if each == "/etc/inferometer/inferometer.yml" else each
-                         for each in container["args"][1:])
+                         for each in container(workloads(documents)[role])["args"][1:])
             ports[role] = stack.enter_context(started(*arguments, *ANYWHERE)).port
         yield ports
 
