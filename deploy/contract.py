@@ -28,6 +28,7 @@ SCHEMA = "deploy/chart/values.schema.json"
 COMMAND = "python -m deploy.contract"
 
 _ANY = "any"  # an open label, a value of any type
+_TAKEN = {"boolean": ["false", "true"], "number": ["integer", "number"]}  # by a type, if not itself
 _CHANGE = re.compile(r"^- \[CHANGE\].*(?:\n +.*)*", re.MULTILINE)
 _SECTION = re.compile(r"^## (\S+).*$", re.MULTILINE)
 _BOUNDARY = re.compile(r"(?=[.{\[])|$")  # where the name of something inside begins, or ends
@@ -159,7 +160,8 @@ def _words(part: Mapping[str, Any]) -> list[str]:
     if "enum" in part:
         return [each if isinstance(each, str) else json.dumps(each) for each in part["enum"]]
     kinds = part.get("type", [])
-    return [kinds] if isinstance(kinds, str) else kinds
+    return [word for kind in ([kinds] if isinstance(kinds, str) else kinds)
+            for word in _TAKEN.get(kind, [kind])]
 
 
 def _told(promise: Promise, promises: Collection[Promise]) -> str:

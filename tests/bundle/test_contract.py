@@ -169,12 +169,15 @@ def test_a_value_is_offered_wherever_the_schema_has_it() -> None:
         "size": {"anyOf": [{"type": "integer"}, {"type": ["string", "integer"]}]},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "one": {"allOf": [{"$ref": "#/definitions/peer"}, {"type": "object"}]},
+        "off": {"type": "boolean", "enum": [False]}, "on": {"type": "boolean"},
+        "share": {"type": "number"},
     }}
     assert offered([], schema) == {
         "peers": ("array",), "peers[]": ("any",), "peers[].cidr": ("string",),
         "kind": ("operator", "null", "false"), "size": ("integer", "string"),
         "labels": ("object",), "labels.*": ("string",),
-        "one": ("object",), "one.cidr": ("string",),
+        "one": ("object",), "one.cidr": ("string",), "off": ("false",), "on": ("false", "true"),
+        "share": ("integer", "number"),
     }
 
 
