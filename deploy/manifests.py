@@ -72,7 +72,8 @@ def _parts(made: Mapping[str, str], settings: Settings) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     seen = set()
     for kind, part in WAYS.items():
-        values = {"cluster": settings.cluster, "monitoring": {"kind": kind, "interval": interval}}
+        values = {"image": {"repository": settings.image}, "cluster": settings.cluster,
+                  "monitoring": {"kind": kind, "interval": interval}}
         for text in helm.manifests(made, values):
             manifest = _loaded(text)
             metadata = manifest["metadata"]

@@ -19,6 +19,8 @@ class Settings:
         "help": "Alertmanagers, as host:port, commas in between"})
     prometheus: str = field(default="127.0.0.1:9090", metadata={
         "help": "this Prometheus, as host:port, which watches itself"})
+    image: str = field(default="inferometer", metadata={
+        "help": "the image of Kubernetes' manifests, without its tag, which is the version"})
     cluster: str = field(default="default", metadata={
         "help": "the `cluster` label of all that is scraped"})
     namespace: str = field(default="default", metadata={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from deploy import helm, manifests
 from deploy.build import files
 from deploy.bundle import assembled
 from deploy.settings import Settings
+from inferometer import __version__
 from tests.bundle.kubernetes import NEWEST, Manifest, findings, parsed, validated
 from tests.bundle.manifests import faults
 from tests.bundle.promtool import TOOLS
@@ -172,7 +174,10 @@ def test_what_is_rendered_is_made_now_and_not_what_was_generated_before() -> Non
 
 
 def test_settings_come_through_to_the_manifests() -> None:
-    made = files(BUNDLE, Settings(faster=FASTER, cluster="east", runbook_url="https://books.example"))
+    made = files(BUNDLE, Settings(faster=FASTER, cluster="east", image="registry.example/inferometer",
+                                  runbook_url="https://books.example"))
+    images = re.findall(r"image: (\S+)", made["kubernetes/inferometer.yaml"])
+    assert set(images) == {f"registry.example/inferometer:{__version__}"}
     operator = parsed(made["kubernetes/operator/operator.yaml"])
     monitors = [each for each in operator if each["kind"].endswith("Monitor")]
     assert len(monitors) == 2
