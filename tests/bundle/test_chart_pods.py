@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.bundle.chart import SETS, configurations, container, manifests, workloads
+from tests.bundle.chart import SETS, configurations, container, manifests, one, workloads
 from tests.bundle.kubernetes import Manifest
 from tests.exporter.process import ANYWHERE, started
 from tests.exporter.support import get, wait_for
@@ -116,6 +116,20 @@ def test_the_exporter_starts_with_a_pods_arguments_and_answers_its_probes(
         paths = [probe["httpGet"]["path"] for key, probe in found.items() if key.endswith("Probe")]
         assert len(paths) == (0 if role == "sidecar" else 2)
         wait_for(lambda: all(get(running.port, path).status == 200 for path in paths))
+
+
+def test_a_pod_reads_the_file_of_its_own_role() -> None:
+    for values, role, pod in pods():
+        mounts = {each["name"]: each["mountPath"] for each in container(pod).get("volumeMounts", [])}
+        volumes = {each["name"]: each for each in pod["spec"].get("volumes", [])}
+        assert mounts.keys() == volumes.keys(), (values, role)
+        if "--config" in container(pod)["args"]:
+            file = container(pod)["args"][-1]
+            source = volumes["inferometer"]["configMap"]
+            stored = one(manifests(values), "ConfigMap", source["name"])["data"]
+            (item,) = source["items"]
+            assert file == f"{mounts['inferometer']}/{item['path']}"
+            assert yaml.safe_load(stored[item["key"]])["role"] == role
 
 
 def test_a_probe_needs_no_password_and_no_certificate() -> None:
