@@ -120,7 +120,8 @@ def test_the_exporter_starts_with_a_pods_arguments_and_answers_its_probes(
 
 def test_a_pod_reads_the_file_of_its_own_role() -> None:
     for values, role, pod in pods():
-        mounts = {each["name"]: each["mountPath"] for each in container(pod).get("volumeMounts", [])}
+        mounts = {each["name"]: each["mountPath"]
+                  for each in container(pod).get("volumeMounts", [])}
         volumes = {each["name"]: each for each in pod["spec"].get("volumes", [])}
         assert mounts.keys() == volumes.keys(), (values, role)
         if "--config" in container(pod)["args"]:
