@@ -13,7 +13,8 @@ from recording_rules.promql import any_of
 USD = "currencyUSD"
 NO_BUDGET = "No data: no budget is configured in inferometer.yml, or nothing was spent."
 NO_REQUESTS = "No data: no prices are configured, or no request ended in this time."
-NO_SHARE = "No data: no money is attributed to the chosen models."
+NO_SHARE = ("No data: no money is attributed to the chosen models. That takes prices, and to know "
+            "which model has which GPU: see docs/attribution.md.")
 IN_MONTH = any_of(c.PERIOD, "month")
 IDLE: Colours = ((None, "green"), (0.3, "orange"), (0.6, "red"))
 COVERED: Colours = ((None, "orange"), (0.99, "green"))
@@ -56,11 +57,25 @@ SPENDING = Row("Spending", (
     timeseries("Rate by category", "USD per hour, by what it goes to.", USD,
                Query(f"{chosen(cost.RATE)} * 3600", "{{category}} {{cluster}}"), empty=NO_MONEY,
                stacked=True),
-    timeseries("Rate by model", "USD per hour, where money can be told apart by model.", USD,
+    timeseries("Rate by model", "USD per hour: the model's GPUs, and what exporters say is the "
+               "model's. The rest is attributed to none.", USD,
                Query(f"{chosen(cost.MODEL_RATE)} * 3600", "{{model}} {{cluster}}"),
-               empty=NO_SHARE, stacked=True),
+               Query(f"{chosen(cost.UNATTRIBUTED)} * 3600", "no model's {{cluster}}"),
+               empty=NO_MONEY, stacked=True),
+    timeseries("GPU money with a model", "Share of the GPUs' cost of which it is known for which "
+               "model it is paid: free, shared and sliced GPUs are no model's.", "percentunit",
+               Query(chosen(cost.GPU_SHARE), "{{cluster}}"), empty=NO_MONEY, most=1),
     timeseries("Idle GPUs", "USD per hour for GPUs on which no kernel ran.", USD,
                Query(f"{chosen(cost.IDLE_RATE)} * 3600", "{{cluster}}"), empty=NO_MONEY),
+    timeseries("Idle GPUs, by model", "USD per hour for the model's GPUs on which no kernel ran: "
+               "replicas it may do without.", USD,
+               Query(f"{chosen(cost.MODEL_IDLE_RATE)} * 3600", "{{model}} {{cluster}}"),
+               empty=NO_SHARE, stacked=True),
+    timeseries("The month so far, by model", "Since the month began (UTC). What is no model's "
+               "makes it the whole.", USD,
+               Query(chosen(cost.MODEL_MONTH), "{{model}} {{cluster}}"),
+               Query(chosen(cost.UNATTRIBUTED_MONTH), "no model's {{cluster}}"), empty=NO_MONEY,
+               stacked=True),
     timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
                Query(chosen(cost.TODAY), "{{cluster}}"), limit(limits.DAILY_SPEND),
                empty=NO_MONEY),
@@ -85,10 +100,12 @@ UNITS = Row("For each request and token", (
     _drift("Per million tokens, by model", "Money attributed to the model over its tokens, in and "
            "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK,
            limit(limits.MILLION_TOKENS_COST), empty=NO_SHARE),
-    table("Models by money", "The dearest first; a model's name leads to what it serves.", KEYS, [
+    table("Models by money", "The dearest first; a model's name leads to what it serves. It costs "
+          "more than this where the GPU board knows the GPUs of some replicas only.", KEYS, [
         Column("Today", chosen(cost.MODEL_TODAY), USD),
         Column("This month, by model", chosen(cost.MODEL_MONTH), USD),
         Column("Budget used", chosen(cost.MODEL_BUDGET_USED, IN_MONTH), "percentunit", OF_LIMIT),
+        Column("Idle per hour", f"{chosen(cost.MODEL_IDLE_RATE)} * 3600", USD),
         Column("Per request", chosen(cost.MODEL_PER_REQUEST), USD),
         Column("Per request, 7 days", chosen(cost.MODEL_PER_REQUEST_WEEK), USD),
         Column("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD),

@@ -7,6 +7,7 @@ from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
     MODEL_KEYS,
     NO_GPU,
+    NO_GPU_OF_MODELS,
     NO_MONEY,
     TOKENS_PER_SECOND,
     limit,
@@ -17,7 +18,7 @@ from dashboards.panels import (
 )
 from dashboards.variables import OF_MODELS, chosen, firing, since
 from inferometer import catalogue as c
-from recording_rules import capacity, cost, gpus, latency, requests, tokens
+from recording_rules import attribution, capacity, cost, gpus, latency, requests, tokens
 from recording_rules.model import Rule
 from recording_rules.promql import FLEET, MODEL, any_of, by, on
 
@@ -88,6 +89,7 @@ MODELS = Row("Where do I go?", (
                      f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL),
               Column("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),
               Column("Tokens out/s", chosen(tokens.OUTPUT), "short"),
+              Column("GPUs", chosen(attribution.GPUS), "short"),
               Column("Waiting", chosen(capacity.WAITING), "short"),
               Column("TTFT p95", chosen(TTFT), "s"),
               Column("TTFT ÷ limit", of_limit(TTFT, limits.TTFT), "percentunit", OF_LIMIT),
@@ -127,6 +129,13 @@ TRENDS = Row("How the clusters do", (
                width=6, most=1),
     timeseries("Power of GPUs", "Of all boards together.", "watt",
                Query(chosen(gpus.FLEET_POWER), "{{cluster}}"), empty=NO_GPU, width=6),
+    timeseries("GPUs by model", "That its pods have to themselves: shared and sliced GPUs are no "
+               "model's.", "short", Query(chosen(attribution.GPUS), "{{model}} {{namespace}}"),
+               empty=NO_GPU_OF_MODELS, width=12, stacked=True),
+    timeseries("Busy GPUs by model", "Mean of the model's GPUs: the lowest has the most to give "
+               "back.", "percentunit",
+               Query(chosen(attribution.MODEL_BUSY), "{{model}} {{namespace}}"),
+               limit(limits.GPU_BUSY), empty=NO_GPU_OF_MODELS, width=12, most=1),
 ))
 
 BOARD = Board(

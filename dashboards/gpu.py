@@ -1,11 +1,22 @@
 """GPUs: all of them, node by node, and one by one on the nodes chosen."""
 
+from typing import Any
+
 from alerts import limits
 from dashboards.dress import NONE_IS_WELL, Colours, Column
 from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import NO_GPU, TOKENS_PER_SECOND, limit, stat, table, timeseries
-from dashboards.variables import OF_NODES, chosen
-from recording_rules import gpus, tokens
+from dashboards.panels import (
+    MODEL_KEYS,
+    NO_GPU,
+    NO_GPU_OF_MODELS,
+    TOKENS_PER_SECOND,
+    limit,
+    stat,
+    table,
+    timeseries,
+)
+from dashboards.variables import OF_MODELS, chosen
+from recording_rules import attribution, gpus, tokens
 from recording_rules.model import Rule
 from recording_rules.promql import WINDOW
 
@@ -20,6 +31,12 @@ def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
     return timeseries(title, description, unit,
                       Query(f"topk({MOST_LINES}, {chosen(rule)})", name), *more, empty=NO_GPU,
                       most=most)
+
+
+def _models(title: str, description: str, unit: str, rule: Rule, *more: Query,
+            **drawn: Any) -> Panel:
+    return timeseries(title, description, unit, Query(chosen(rule), "{{model}} {{namespace}}"),
+                      *more, empty=NO_GPU_OF_MODELS, **drawn)
 
 
 def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
@@ -75,6 +92,23 @@ NODES = Row("Node by node", (
     _nodes("Output tokens for each GPU by node", "What a node yields: compare like with like.",
            TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
 ))
+MODELS = Row("Model by model, on all nodes", (
+    table("Models on their GPUs", "GPUs that the model's pods have to themselves; below 100 % of "
+          "its replicas the others' are not in the figures.", MODEL_KEYS, [
+              Column("GPUs", chosen(attribution.GPUS), "short"),
+              Column("Replicas known", chosen(attribution.REPLICAS_KNOWN), "percentunit",
+                     ((None, "orange"), (1, "green"))),
+              Column("Busy", chosen(attribution.MODEL_BUSY), "percentunit"),
+              Column("Power", chosen(attribution.ENERGY), "watt"),
+              Column("Joules per token", chosen(attribution.JOULES), "joule")],
+          empty=NO_GPU_OF_MODELS, sort="GPUs", links={"model": "throughput"}),
+    _models("GPUs by model", "That its pods have to themselves: shared and sliced GPUs are no "
+            "model's.", "short", attribution.GPUS, stacked=True),
+    _models("Busy by model", "Mean of the model's GPUs: the lowest has the most to give back.",
+            "percentunit", attribution.MODEL_BUSY, limit(limits.GPU_BUSY), most=1),
+    _models("Power by model", "Energy that the model's GPUs use per second, as they count it.",
+            "watt", attribution.ENERGY, stacked=True),
+))
 # Hundreds of lines: asked when somebody wants them, one point for each of the rules' windows.
 EACH = Row("GPU by GPU, of the chosen nodes", (
     table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its "
@@ -89,5 +123,5 @@ EACH = Row("GPU by GPU, of the chosen nodes", (
 ), collapsed=True)
 
 BOARD = Board(
-    "gpu", "GPU", "How busy, full, hot and healthy the GPUs are, node by node and one by one.",
-    OF_NODES, (NOW, NODES, EACH))
+    "gpu", "GPU", "How busy, full, hot and healthy the GPUs are, by node, by model and one by one.",
+    (*OF_MODELS, "node"), (NOW, NODES, MODELS, EACH))

@@ -46,6 +46,8 @@ SUBJECT = ("model", "engine", "node", "instance", "cluster")
 NO_TRAFFIC = ("No data: no traffic in this time, or the engine does not tell. The exporter board "
               "shows what each engine tells.")
 NO_GPU = "No data: no GPU is read in this scope."
+NO_GPU_OF_MODELS = ("No data: of no GPU it is known which model it serves. That takes exporters "
+                    "beside kubelet and engines: see docs/attribution.md.")
 NO_MONEY = "No data: no prices are configured in inferometer.yml, or nothing was spent."
 
 

@@ -47,7 +47,6 @@ VARIABLES = (
 )
 NAMES = tuple(variable.name for variable in VARIABLES)
 OF_MODELS = ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)
-OF_NODES = ("cluster", "node")
 
 
 def chosen(series: Rule | Limit, *matchers: str) -> str:

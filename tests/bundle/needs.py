@@ -103,11 +103,16 @@ class Needs:
         common = wanted
         if matching is not None and matching.type == ast.LabelModifierType.Include:
             common = tuple(m for m in wanted if m[0] in matching.labels)
-        many_right = (node.modifier is not None
-                      and node.modifier.card == ast.VectorMatchCardinality.OneToMany)
-        left = self._answer(node.lhs, common if many_right else wanted, cluster)
-        right = self._answer(
-            node.rhs, wanted if many_right or operator == "or" else common, cluster)
+        card = node.modifier and node.modifier.card
+        lent = tuple(m for m in wanted if card and m[0] in (node.modifier.group_labels or ()))
+        many = tuple(m for m in wanted if m not in lent)  # what the one side lends is its alone
+        for_left, for_right = many, (*(m for m in common if m not in lent), *lent)
+        if card == ast.VectorMatchCardinality.OneToMany:
+            for_left, for_right = for_right, for_left
+        elif operator == "or":
+            for_right = wanted
+        left = self._answer(node.lhs, for_left, cluster)
+        right = self._answer(node.rhs, for_right, cluster)
         if operator == "or":
             return _any((left, right))
         if operator == "unless":

@@ -43,6 +43,14 @@ def gpu(values: str) -> Series:
     return series(c.COST, values, category="gpu", model="", uuid="GPU-a")
 
 
+def of_its_pod(shared: str = "false") -> Series:
+    """The kubelet's word, by an exporter in a pod of its own; the engine is in SCRAPE's."""
+    beside = SCRAPE | {"namespace": "monitoring", "pod": "inferometer-node-x2x4z"}
+    return series(c.GPU_POD_INFO, "1x900", scrape=beside, gpu="0", uuid="GPU-a", shared=shared,
+                  k8s_namespace_name=SCRAPE["namespace"], k8s_pod_name=SCRAPE["pod"],
+                  k8s_container_name="engine")
+
+
 def idle(values: str) -> Series:
     return series(c.COST_IDLE, values, gpu="0", uuid="GPU-a")
 
@@ -149,6 +157,11 @@ CASES = (
         BUILD, spent(TEN), budget("1000", "day", "large")), at=100),
     Case("its own", cost.MODEL_EXCEEDED, (spent(TEN), budget("1000", "month", "tiny")),
          used("tiny", "117%", "month", "which is more than 100 %", MODEL), at=118),
+    Case("for its GPU alone", cost.MODEL_EXCEEDED, (
+        gpu(TEN), of_its_pod(), UP, budget("1000", "day", "tiny")),
+        used("tiny", "117%", "day", "which is more than 100 %", MODEL), at=118),
+    Case("for a GPU that it shares", cost.MODEL_EXCEEDED, (
+        gpu(TEN), of_its_pod("true"), UP, budget("1000", "day", "tiny")), at=118),
     Case("all models'", cost.MODEL_EXCEEDED, (spent(TEN), budget("1000")), at=118),
 
     *(Case("they do", alert, (*COSTS, limit(name, most)), told(
