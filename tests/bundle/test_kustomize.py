@@ -18,12 +18,14 @@ from deploy import helm, manifests
 from deploy.build import GENERATED, files
 from deploy.bundle import assembled
 from deploy.settings import Settings
+from inferometer.cli import OK, main
 from tests.bundle.kubernetes import Manifest, parsed, validated
-from tests.bundle.manifests import faults
+from tests.bundle.manifests import WORKLOADS, faults
 from tests.bundle.promtool import TOOLS
 
 KUBECTLS = ("1.32", "1.37")
 KUSTOMIZE = Path(__file__).parents[2] / "deploy" / "kustomize"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "kustomize"
 OVERLAYS = {path.name: path for path in (KUSTOMIZE / "overlays").iterdir()}
 HASHED = re.compile(r"\b(inferometer-(?:node|fleet))-[a-z0-9]{10}\b")
 MADE = files(assembled(), Settings())
@@ -134,7 +136,7 @@ def test_an_overlay_is_the_chart_in_every_value(name: str, kind: str) -> None:
 def test_a_namespace_is_privileged_where_a_pod_asks_for_its_host_alone(name: str) -> None:
     found = built("1.37", OVERLAYS.get(name, KUSTOMIZE / name))
     [namespace] = (each for each in found if each["kind"] == "Namespace")
-    hosts = [volume for each in found if each["kind"] in ("Deployment", "DaemonSet")
+    hosts = [volume for each in found if each["kind"] in WORKLOADS
              for volume in each["spec"]["template"]["spec"]["volumes"] if "hostPath" in volume]
     level = namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert level == ("privileged" if hosts else "restricted")
@@ -196,53 +198,78 @@ def test_kubectl_patch_gives_the_same_as_the_component(version: str, tmp_path: P
 
 
 @pytest.mark.parametrize("version", KUBECTLS)
-def test_image_namespace_and_cluster_are_set_by_the_usual_means(
-        version: str, tmp_path: Path) -> None:
-    folder = customised(tmp_path, {
-        "namespace": "watch",
-        "resources": ["{ours}/overlays/operator", "engine.yaml"],
-        "components": ["{ours}/components/sidecar"],
-        "images": [{"name": "inferometer", "newName": "registry.example/inferometer",
-                    "newTag": "0.1.0-1"}],
-        "patches": [{"target": {"kind": kind}, "patch": yaml.safe_dump([
-            {"op": "test", "path": f"/spec/{endpoints}/0/relabelings/0/targetLabel",
-             "value": "cluster"},
-            {"op": "replace", "path": f"/spec/{endpoints}/0/relabelings/0/replacement",
-             "value": "east"}])}
-            for kind, endpoints in (("ServiceMonitor", "endpoints"),
-                                    ("PodMonitor", "podMetricsEndpoints"))],
-    }, engine=ENGINE)
-    found = validated(built(version, folder))
-    assert faults(found) == []
-    named = by_name(found)
-    assert named.pop(("Namespace", "watch"))
-    assert {each["metadata"]["namespace"] for each in named.values()} == {"watch"}
-    images = [container["image"] for each in named.values()
-              if each["kind"] in ("Deployment", "DaemonSet")
-              for container in each["spec"]["template"]["spec"]["containers"]]
-    assert sorted(images) == [*["registry.example/inferometer:0.1.0-1"] * 3,
-                              "vllm/vllm-openai:v0.32.0"]
-    monitors = [endpoint for each in named.values() if each["kind"].endswith("Monitor")
-                for key in ("endpoints", "podMetricsEndpoints")
-                for endpoint in each["spec"].get(key, ())]
-    assert [[relabelling["replacement"] for relabelling in endpoint["relabelings"]
-             if relabelling["targetLabel"] == "cluster"] for endpoint in monitors] == [
-                 ["east"], ["east"]]
+def test_the_example_sets_image_namespace_cluster_and_labels_by_the_usual_means(
+        version: str) -> None:
+    named = by_name(validated(built(version, EXAMPLE)))
+    assert named[("Namespace", "llm-monitoring")]
+    assert {each["metadata"].get("namespace") for (kind, _), each in named.items()
+            if kind != "Namespace"} == {"llm-monitoring"}
+    assert [container["image"] for each in named.values() if each["kind"] in WORKLOADS
+            for container in each["spec"]["template"]["spec"]["containers"]] == [
+                "registry.example.org/inferometer:0.1.0"] * 2
+    monitoring = [each for each in named.values()
+                  if each["apiVersion"] == "monitoring.coreos.com/v1"]
+    assert len(monitoring) == 4
+    assert {each["metadata"]["labels"]["release"] for each in monitoring} == {
+        "kube-prometheus-stack"}
+    relabellings = [each for monitor in monitoring
+                    for endpoint in (monitor["spec"].get("endpoints")
+                                     or monitor["spec"].get("podMetricsEndpoints", ()))
+                    for each in endpoint["relabelings"] if each["targetLabel"] == "cluster"]
+    assert relabellings == [{"targetLabel": "cluster", "replacement": "east"}] * 2
 
 
 @pytest.mark.parametrize("version", KUBECTLS)
-def test_a_configuration_of_ones_own_makes_new_pods(version: str, tmp_path: Path) -> None:
-    own = "role: fleet\nweb: {listen: ':9839'}\nfleet: {budgets_usd: {month: 1000}}\n"
-    (tmp_path / "inferometer.yml").write_text(own)
-    folder = customised(tmp_path, {
-        "namespace": "inferometer", "resources": ["{ours}/base"],
-        "configMapGenerator": [{"name": "inferometer-fleet", "behavior": "merge",
-                                "files": ["inferometer.yml"]}]})
-    found = validated(built(version, folder))
-    assert faults(found) == []  # the Deployment mounts it under its new name
-    [config] = (each for each in found if each["kind"] == "ConfigMap")
-    assert config["data"]["inferometer.yml"] == own
-    assert config["metadata"]["name"].startswith("inferometer-fleet-")
+def test_with_an_engine_that_has_a_sidecar_nothing_is_missing(
+        version: str, tmp_path: Path) -> None:
+    engines = customised(tmp_path, {
+        "namespace": "chat", "resources": ["engine.yaml"],
+        "components": ["{ours}/components/sidecar"],
+        "images": [{"name": "inferometer", "newName": "registry.example.org/inferometer"}],
+    }, engine=ENGINE)
+    watched = built(version, engines)
+    assert "registry.example.org/inferometer:0.1.0" in [
+        each["image"] for each in sorted_containers(watched[0])]
+    assert faults([*built(version, EXAMPLE), *watched]) == []
+
+
+@pytest.mark.parametrize("version", KUBECTLS)
+def test_a_configuration_of_ones_own_makes_new_pods(version: str) -> None:
+    usual, own = built(version, OVERLAYS["operator"]), built(version, EXAMPLE)
+    for role in ("node", "fleet"):
+        names = {each["metadata"]["name"]: each["data"] for each in (*usual, *own)
+                 if each["kind"] == "ConfigMap" and "inferometer.yml" in each["data"]
+                 and each["metadata"]["name"].startswith(f"inferometer-{role}-")}
+        assert len(names) == 2
+        file = (EXAMPLE / f"{role}.yml").read_text()
+        assert {"inferometer.yml": file} in names.values()
+        mounted = {volume["configMap"]["name"] for each in (*usual, *own)
+                   if each["kind"] in WORKLOADS
+                   for volume in each["spec"]["template"]["spec"]["volumes"]
+                   if "configMap" in volume}
+        assert names.keys() <= mounted
+
+
+@pytest.mark.parametrize("version", KUBECTLS)
+def test_a_plain_prometheus_takes_a_configuration_of_ones_own(version: str, tmp_path: Path) -> None:
+    [config] = (each["data"]["prometheus.yml"] for each in built(version, OVERLAYS["prometheus"])
+                if each["metadata"]["name"] == "inferometer-prometheus")
+    east = config.replace("replacement: default", "replacement: east")
+    (tmp_path / "prometheus.yml").write_text(east)
+    found = built(version, customised(tmp_path, {
+        "namespace": "inferometer", "resources": ["{ours}/overlays/prometheus"],
+        "generatorOptions": {"disableNameSuffixHash": True},
+        "configMapGenerator": [{"name": "inferometer-prometheus", "behavior": "merge",
+                                "files": ["prometheus.yml"]}]}))
+    [own] = (each["data"]["prometheus.yml"] for each in validated(found)
+             if each["metadata"]["name"] == "inferometer-prometheus")
+    assert own == east != config
+
+
+@pytest.mark.parametrize("role", ["node", "fleet"])
+def test_the_examples_configuration_is_one(role: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", str(EXAMPLE / f"{role}.yml")]) == OK
+    assert "good" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("version", KUBECTLS)

