@@ -12,7 +12,6 @@ dynamic resource allocation is told by names of claims and not of GPUs: that is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,7 +53,6 @@ class Kubelet:
     """
 
     def __init__(self, socket: str) -> None:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its lines are not of our log's form
         import grpc  # it is large, and an extra: for those only who ask a kubelet
 
         self._grpc = grpc

@@ -81,6 +81,15 @@ def test_what_was_damaged_is_an_error_or_what_the_runtime_makes_of_it(
 
 
 @settings(deadline=None)
+@given(said=answers.filter(bool), cut=st.integers(1, 3))
+def test_what_ends_too_early_is_an_error(messages: ModuleType, said: list[Any], cut: int) -> None:
+    last = messages.ListPodResourcesResponse(pod_resources=said[-1:]).SerializeToString()
+    body = messages.ListPodResourcesResponse(pod_resources=said).SerializeToString()
+    with pytest.raises(KubeletError):
+        list(read(body[:-min(cut, len(last) - 1)]))
+
+
+@settings(deadline=None)
 @given(st.binary())
 def test_no_answer_does_worse_than_a_kubelet_error(answer: bytes) -> None:
     said = "the answer is no list of pods"

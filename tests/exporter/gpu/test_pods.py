@@ -7,6 +7,7 @@ says of the GPUs what it says without one.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -271,6 +272,14 @@ def test_hundreds_of_failures_leave_nothing_behind(watched: Drill, kubelet: Fake
     assert has("fd") <= files + 8
     assert has("task") <= threads + 8
     assert resident() - memory < 4 * 2**20
+    known(watched)
+
+
+def test_another_socket_waits_for_the_next_start(watched: Drill, kubelet: FakeKubelet) -> None:
+    file = watched.fake.folder / "inferometer.yml"
+    file.write_text(file.read_text().replace(str(kubelet.socket), "/run/elsewhere.sock"))
+    watched.exporter.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: watched.logged("takes effect at the next start", key="gpu.kubelet_socket"))
     known(watched)
 
 
