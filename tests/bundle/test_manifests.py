@@ -174,8 +174,9 @@ def test_what_is_rendered_is_made_now_and_not_what_was_generated_before() -> Non
 
 
 def test_settings_come_through_to_the_manifests() -> None:
-    made = files(BUNDLE, Settings(faster=FASTER, cluster="east", image="registry.example/inferometer",
-                                  runbook_url="https://books.example"))
+    made = files(BUNDLE, Settings(
+        faster=FASTER, cluster="east", image="registry.example/inferometer",
+        runbook_url="https://books.example"))
     images = re.findall(r"image: (\S+)", made["kubernetes/inferometer.yaml"])
     assert set(images) == {f"registry.example/inferometer:{__version__}"}
     operator = parsed(made["kubernetes/operator/operator.yaml"])
