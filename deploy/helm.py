@@ -36,7 +36,7 @@ def manifests(made: Mapping[str, str], values: Mapping[str, Any], helm: Path = H
             [helm, "template", RELEASE, folder, "--namespace", RELEASE,
              "--kube-version", KUBERNETES, "--values", "-"],
             # No settings of whoever builds: another namespace, plugins, debugging.
-            env={"HOME": folder}, input=json.dumps(values), capture_output=True, text=True,
+            env={"HOME": "/nonexistent"}, input=json.dumps(values), capture_output=True, text=True,
             check=False, timeout=PATIENCE_SECONDS)
     if process.returncode:
         raise ValueError(f"helm template: {' '.join(process.stderr.split())}")
