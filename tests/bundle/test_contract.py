@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.contract import (
+    COMMAND,
     RECORD,
     ROOT,
     SCHEMA,
@@ -22,6 +24,7 @@ from deploy.contract import (
     offered,
     read,
     renewed,
+    state,
     written,
 )
 from inferometer.catalogue import Label, Metric
@@ -30,6 +33,7 @@ WAITING: dict[str, tuple[str, ...]] = {
     "llm_waiting": ("gauge",), "llm_waiting{model}": ("any",),
     "llm_waiting{outcome}": ("error", "success"), "web.port": ("integer",),
 }
+IMAGE = re.compile(r"\binferometer:(\d+\.\d+[\w.-]*)")
 LINE = "## Unreleased\n\n- [FEATURE] all: new.\n- [CHANGE] all: what is gone:\n  and this, "
 
 
@@ -203,7 +207,25 @@ def keywords(schema: Any, names_follow: bool = False) -> set[str]:
                        for key, each in schema.items()))
 
 
-# The command.
+# What is committed.
+
+
+def test_every_promise_that_is_on_record_is_kept_or_ended_by_the_rule() -> None:
+    version, changelog, offer = state()
+    recorded = read((ROOT / RECORD).read_text())[1]
+    assert broken(renewed(recorded, offer, version), changelog) == []
+
+
+def test_all_there_is_is_on_record() -> None:
+    version, _, offer = state()
+    made_for, recorded = read((ROOT / RECORD).read_text())
+    new = [each for each in renewed(recorded, offer, version) if each not in recorded]
+    assert (made_for, new) == (version, []), f"not on record, or not as it is: {COMMAND}"
+
+
+def test_the_file_is_as_the_command_writes_it() -> None:
+    text = (ROOT / RECORD).read_text()
+    assert text == written(*read(text)), COMMAND
 
 
 def test_the_command_records_what_is_new_and_nothing_that_is_broken(
@@ -228,3 +250,31 @@ def test_the_command_records_what_is_new_and_nothing_that_is_broken(
     made_for, promises = read((tmp_path / RECORD).read_text())
     assert made_for == "99.0.0"
     assert {each.until for each in promises if each.name.startswith("networkPolicy")} == {"99.0.0"}
+
+
+# One version everywhere.
+
+
+def test_chart_record_and_package_have_one_version() -> None:
+    version, _, _ = state()
+    chart = yaml.safe_load((ROOT / "deploy/chart/Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+    assert read((ROOT / RECORD).read_text())[0] == version
+
+
+@pytest.mark.parametrize("place", [
+    "README.md", "deploy/Dockerfile", "deploy/compose", "docs",
+    "deploy/generated/kubernetes/inferometer.yaml",
+    "deploy/generated/kubernetes/fleet", "deploy/generated/kubernetes/node",
+    "deploy/generated/kubernetes/sidecar",
+])
+def test_every_image_that_is_named_is_of_that_version(place: str) -> None:
+    files = [file for file in [ROOT / place, *(ROOT / place).rglob("*")] if file.is_file()]
+    text = "\n".join(file.read_text() for file in files if file.suffix != ".png")
+    assert {*IMAGE.findall(text)} == {state()[0]}
+
+
+def test_the_image_says_what_version_it_is() -> None:
+    label = re.search(r'image\.version="(.*?)"', (ROOT / "deploy/Dockerfile").read_text())
+    assert label
+    assert label[1] == state()[0]
