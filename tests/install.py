@@ -1,6 +1,6 @@
 """The commands of a document, each proven by the very tool that it calls, with no cluster at hand.
 
-What would change a cluster or start containers is asked of the tool in the form that only says what
+What would change a cluster or start containers is asked of the tool in a form that only says what
 it would do: `helm install` as `helm template`, `kubectl apply -k` as `kubectl kustomize`, `docker
 compose up` as `docker compose config`. A block whose first line is a comment that names a file is
 that file, for the commands after it. A command that nobody knows how to prove raises.
@@ -24,7 +24,7 @@ import _jsonnet
 import yaml
 
 from tests.bundle.kubernetes import Manifest, parsed, validated
-from tests.bundle.promtool import TOOLS, VERSIONS
+from tests.bundle.promtool import TOOLS
 
 ROOT = Path(__file__).parents[1]
 HELMS, KUBECTLS = ("3", "4"), ("1.32", "1.37")
@@ -69,18 +69,13 @@ class Trial:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.applied: list[Manifest] = []
+        self.released: dict[str, set[tuple[str, str]]] = {}
         self._proofs: Mapping[tuple[str, ...], Callable[[list[str]], None]] = {
             ("helm", "install"): self._helm, ("helm", "upgrade"): self._helm,
-            ("helm", "template"): self._helm,
             ("kubectl", "apply"): self._apply, ("kubectl", "patch"): self._patch,
-            ("kubectl", "create"): self._create, ("kubectl", "rollout", "status"): self._there,
-            ("kubectl", "logs"): self._there, ("kubectl", "port-forward"): self._there,
+            ("kubectl", "get"): self._get, ("kubectl", "rollout", "status"): self._rolled_out,
             ("docker", "compose"): self._compose, ("docker", "build"): self._image,
-            ("docker", "push"): self._tag, ("docker", "tag"): self._tag,
-            ("jb", "install"): self._vendor, ("jsonnet",): self._jsonnet,
-            ("pip", "install"): self._pip, ("make",): self._make,
-            ("inferometer",): self._inferometer, ("prometheus",): self._prometheus,
-            ("alertmanager",): self._alertmanager,
+            ("docker", "push"): self._pushed, ("jsonnet",): self._jsonnet, ("make",): self._make,
         }
         for entry in ROOT.iterdir():
             (folder / entry.name).symlink_to(entry)
@@ -121,17 +116,20 @@ class Trial:
         assert process.returncode == 0, f"{shlex.join(map(str, words))}: {said}"
         return process.stdout
 
-    def _manifests(self, *texts: str) -> None:
+    def _manifests(self, *texts: str) -> list[Manifest]:
         """What each version of a tool comes to: the same, and valid."""
         documents, *others = map(parsed, texts)
         assert documents
         assert all(other == documents for other in others)
         self.applied += validated(documents)
+        return documents
 
     def _helm(self, words: list[str]) -> None:
-        asked = [word for word in words if word not in ("--install", "--wait")]
-        self._manifests(*(
-            self._run(f"helm-{version}/helm", "template", *asked) for version in HELMS))
+        made = {(each["kind"], each["metadata"]["name"]) for each in self._manifests(*(
+            self._run(f"helm-{version}/helm", "template", *words) for version in HELMS))}
+        lost = self.released.get(words[0], set()) - made
+        assert not lost, f"helm upgrade {words[0]} takes away {sorted(lost)}"
+        self.released[words[0]] = made
 
     def _apply(self, words: list[str]) -> None:
         given = _options(words, "-n|--namespace", "-k", "-f")
@@ -153,19 +151,29 @@ class Trial:
             names = {each["name"] for each in patched["spec"]["template"]["spec"]["containers"]}
             assert names == {"vllm", "inferometer"}
 
-    def _create(self, words: list[str]) -> None:
-        for version in KUBECTLS:
-            validated(parsed(self._run(
-                f"kubectl-{version}/kubectl", "create", *words, "--dry-run=client", "-o", "yaml")))
+    def _get(self, words: list[str]) -> None:
+        given = _options(words, "-n|--namespace", "-o")
+        kind, name, arrow, file = given["words"]
+        assert arrow == ">"
+        (self.folder / "found.yaml").write_text(yaml.safe_dump(self._made(kind, name)))
+        # What `get` prints, of a manifest in a file.
+        (self.folder / file).write_text(self._run(
+            f"kubectl-{KUBECTLS[0]}/kubectl", "annotate", "--local", "-f", "found.yaml", "a=b",
+            "-o", given["o"][0]))
 
-    def _there(self, words: list[str]) -> None:
-        given = _options(words, "-n|--namespace")
-        kind, _, name = given["words"][0].partition("/")
-        assert [each for each in self.applied if each["kind"].lower() == kind
-                and each["metadata"]["name"] == name], f"nothing before made a {kind} {name}"
+    def _rolled_out(self, words: list[str]) -> None:
+        (what,) = _options(words, "-n|--namespace")["words"]
+        self._made(*what.split("/"))
+
+    def _made(self, kind: str, name: str) -> Manifest:
+        """What commands before this one have made."""
+        for each in reversed(self.applied):
+            if (each["kind"].lower(), each["metadata"]["name"]) == (kind, name):
+                return each
+        raise AssertionError(f"nothing before made a {kind} {name}")
 
     def _compose(self, words: list[str]) -> None:
-        verb = next(index for index, word in enumerate(words) if word in ("up", "down", "logs"))
+        verb = next(index for index, word in enumerate(words) if word == "up")
         text = self._run("docker-compose/docker-compose", *words[:verb], "config")
         for service in yaml.safe_load(text)["services"].values():
             for volume in service.get("volumes", ()):
@@ -177,54 +185,27 @@ class Trial:
         (context,) = given["words"]
         assert all((self.folder / file).is_file() for file in given["f"] or ["Dockerfile"])
         assert (self.folder / context / "pyproject.toml").exists(), f"nothing to build in {context}"
-        self._tag(given["t"])
+        self._pushed(given["t"])
 
-    def _tag(self, words: list[str]) -> None:
+    def _pushed(self, words: list[str]) -> None:
+        version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
         for word in words:
-            assert word.rpartition("/")[2] == f"inferometer:{_project()['version']}", word
-
-    def _vendor(self, words: list[str]) -> None:
-        for word in words:
-            path, _, _ = word.partition("@")
-            inside = path.split("inferometer/", 1)[1]
-            assert (ROOT / inside).is_dir(), word
-            (self.folder / "vendor" / path).parent.mkdir(parents=True)
-            (self.folder / "vendor" / path).symlink_to(ROOT / inside)
+            assert word.rpartition("/")[2] == f"inferometer:{version}", word
 
     def _jsonnet(self, words: list[str]) -> None:
-        given = _options(words, "-J")
-        library = [str(self.folder / each) for each in given["J"]]
-        for file in given["words"]:
-            assert json.loads(_jsonnet.evaluate_file(str(self.folder / file), jpathdir=library))
-
-    def _pip(self, words: list[str]) -> None:
-        (what,) = _options(words, "-c")["words"]
-        extra = re.fullmatch(r"\.(?:\[(\w+)\])?", what)
-        assert extra, f"pip install {what}"
-        assert not extra[1] or extra[1] in _project()["optional-dependencies"], what
+        (file,) = words
+        assert json.loads(_jsonnet.evaluate_file(str(self.folder / file)))
 
     def _make(self, words: list[str]) -> None:
+        target, *given = words
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-        for target in (word for word in words if "=" not in word):
-            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
-
-    def _inferometer(self, words: list[str]) -> None:
-        if words[0] == "run":  # its arguments, that is: it would go on for ever
-            words = [*words, "--config", "nowhere.yml"]
-        process = subprocess.run(
-            [sys.executable, "-m", "inferometer", *words], cwd=self.folder, capture_output=True,
-            text=True, check=False, timeout=60)
-        said = process.stdout + process.stderr
-        assert (": good (" if words[0] == "check-config" else "nowhere.yml") in said, said
-
-    def _prometheus(self, words: list[str]) -> None:
-        for version in VERSIONS:
-            self._run(f"promtool-{version}/promtool", "check", "config", _config_file(words))
-
-    def _alertmanager(self, words: list[str]) -> None:
-        for version in VERSIONS:
-            self._run(f"amtool-{version}/amtool", "check-config", _config_file(words))
-
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+        if target == "bundle":
+            flags = [flag for word in given for flag in shlex.split(word.removeprefix("ARGS="))]
+            process = subprocess.run(
+                [sys.executable, "-m", "deploy.build", *flags, "--folder", self.folder / "made"],
+                cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+            assert process.returncode == 0, process.stderr
 
 def _options(words: Sequence[str], *known: str) -> dict[str, Any]:
     """What is given by each of these options, and all else as `words`; no other one may be."""
@@ -235,13 +216,3 @@ def _options(words: Sequence[str], *known: str) -> dict[str, Any]:
     unknown = [word for word in rest if word.startswith("-")]
     assert not unknown, f"nobody knows how to prove {unknown}: {shlex.join(words)}"
     return {**vars(given), "words": rest}
-
-
-def _config_file(words: Sequence[str]) -> str:
-    (file,) = (word.partition("=")[2] for word in words if word.startswith("--config.file="))
-    return file
-
-
-def _project() -> dict[str, Any]:
-    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return project
