@@ -33,8 +33,8 @@ class Gpu:
     index: int
     name: str = ""
     pci_bus_id: str = ""
-    minor: str = ""  # the number of its device file, /dev/nvidia0
     driver_version: str = ""
+    minor: str = ""  # the number of its device file, /dev/nvidia0
     lost: str = ""
     snapshot: Snapshot | None = None
     last_read: float | None = None  # Unix seconds
