@@ -21,7 +21,7 @@ from inferometer.gpu.state import Gpu
 from inferometer.samples import Family, Key
 
 ANSWER_SECONDS = 3.0  # a kubelet in good health takes a few milliseconds
-ANSWER_SHARE = 0.9  # of the collector's time at most, so that it can say why there is no answer
+ANSWER_SHARE = 0.6  # of the collector's time at most, so that it can say why there is no answer
 VENDOR = "nvidia.com/"
 REPLICA = re.compile(r"(?:::|/vgpu)\d+$")
 
