@@ -2,9 +2,11 @@
 
 Device plugins call a device in several ways: `GPU-…` and `MIG-…` by NVML's UUID, NVIDIA's older
 one `MIG-GPU-…/3/0`, Google's by the device file `nvidia0`, with `/gi3` for a MIG instance. One of
-several that share a device has `::1` or `/vgpu1` behind it. What is shared is marked so and nobody
-may be given the whole of it; two containers of one pod do not share. So is what two pods have,
-which an old kubelet says too when one of them has ended and is not yet deleted.
+several that share a device has `::1` or `/vgpu1` behind it.
+
+A device that is shared is marked so, as nobody may be given the whole of it: one that has replicas,
+and one that two pods have, which an old kubelet says too when one of them has ended and is not yet
+deleted. Two containers of one pod do not share.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from inferometer.collector import Deadline
 from inferometer.gpu.kubelet import Holding, Kubelet
 from inferometer.gpu.sampler import Sampler
 from inferometer.gpu.state import Gpu
-from inferometer.samples import Family, Key
+from inferometer.samples import Family, Key, Value
 
 ANSWER_SECONDS = 3.0  # a kubelet in good health takes a few milliseconds
 ANSWER_SHARE = 0.6  # of the collector's time at most, so that it can say why there is no answer
@@ -47,8 +49,8 @@ class PodsCollector:
         devices = self._devices()
         self._tell_of_strange({name for holding in held for name in holding.devices
                                if _plain(name) not in devices})
-        points: dict[Key, float] = dict.fromkeys(_points(held, devices), 1.0)
-        return [Family(c.GPU_POD_INFO, {**points})]
+        points: dict[Key, Value] = {key: 1.0 for key in _points(held, devices)}
+        return [Family(c.GPU_POD_INFO, points)]
 
     def _devices(self) -> dict[str, Key]:
         """Every name that a device plugin may have for a GPU or MIG instance that is known here."""
