@@ -19,7 +19,7 @@ run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
@@ -37,6 +37,10 @@ golden: $(VENV)/installed-dev ## Record the golden pages and the matrix anew; re
 .PHONY: browser
 browser: ## Debian's chromium, where it is missing
 	bash tests/tools/debian.sh $(TOOLS) chromium
+
+.PHONY: engine
+engine: ## Docker's engine, unpacked, for root
+	[ "$$(id -u)" != 0 ] || bash tests/tools/debian.sh $(TOOLS) dockerd
 
 .PHONY: tools
 tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl

@@ -14,8 +14,13 @@
 #   TOOLS_DIR/docker-compose/docker-compose   (2.40 or newer), which is called by itself and reads
 #                                             its files without an engine
 #
-# And, installed on the system where missing, gcc, openssl and every COMMAND, by the package of its
-# name. The packages above are only unpacked; the mirror is the one of the machine's own apt
+# And, where `dockerd` is among the commands, which needs root,
+#
+#   TOOLS_DIR/docker/root       Docker's engine of bookworm
+#   TOOLS_DIR/docker/base.tar   a root of trixie with Python, in the stead of an image of Python's
+#
+# And, installed on the system where missing, gcc, openssl and every other COMMAND, by the package
+# of its name. The packages above are only unpacked; the mirror is the one of the machine's own apt
 # sources, and apt works in folders of its own. With everything in place a call changes nothing and
 # needs no network. Calls at the same time wait for one another.
 #
@@ -30,6 +35,8 @@ ATTEMPTS=3
 PROGRAMS=(prometheus promtool alertmanager amtool)
 COMPOSE=docker-compose/docker-compose
 COMPOSE_PLUGIN=usr/libexec/docker/cli-plugins/docker-compose # where its package has it
+ENGINE=(docker.io containerd runc debootstrap iptables libip4tc2 libip6tc2 libmnl0
+  libnetfilter-conntrack3 libnfnetlink0 libnftnl11 libxtables12)
 TEMPLATES=/usr/share/prometheus/alertmanager
 
 die() {
@@ -92,6 +99,7 @@ unpack() {
   local release=$1 apt deb
   shift
   local work=$WORK/$release
+  rm -rf "$work"/{debs,root}
   mkdir -p "$work"/{lists,cache/archives}/partial "$work"/{debs,root}
   echo "deb [signed-by=$KEYRING] $MIRROR $release main" > "$work/release.list"
   apt=(apt-get -o Dir::Etc::sourcelist="$work/release.list" -o Dir::Etc::sourceparts=-
@@ -128,6 +136,26 @@ fetch() {
   cp "$root$TEMPLATES"/*.tmpl "$TOOLS/alertmanager-$suffix"
 }
 
+# Docker's engine, and a base for its images: what the official one has and ours asks of it.
+fetch_engine() {
+  local root base=$WORK/base
+  unpack bookworm "${ENGINE[@]}"
+  mkdir -p "$TOOLS/docker"
+  rm -rf "$TOOLS/docker/root"
+  root=$TOOLS/docker/root
+  mv "$WORK/bookworm/root" "$root"
+  ln -sf xtables-nft-multi "$root/usr/sbin/iptables"
+  ln -sf xtables-nft-multi "$root/usr/sbin/ip6tables"
+  DEBOOTSTRAP_DIR=$root/usr/share/debootstrap retry "making a root of trixie" \
+    "$root/usr/sbin/debootstrap" --variant=minbase --keyring="$KEYRING" \
+    --include=ca-certificates,python3,python3-pip,python3-venv trixie "$base" "$MIRROR"
+  ln -s python3 "$base/usr/bin/python"
+  rm "$base"/usr/lib/python3*/EXTERNALLY-MANAGED
+  cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs"
+  tar -C "$base" --exclude=./{dev,proc,sys,var/cache,var/lib/apt} -cf "$WORK/base.tar" .
+  mv "$WORK/base.tar" "$TOOLS/docker/base.tar"
+}
+
 # complete SUFFIX: all programs of that suffix are in place.
 complete() {
   local program
@@ -138,20 +166,25 @@ complete() {
 }
 
 all_complete() {
-  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ]
+  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ] && ! engine_missing
+}
+
+engine_missing() {
+  [[ " ${COMMANDS[*]} " == *" dockerd "* && ! -e $TOOLS/docker/base.tar ]]
 }
 
 [ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [COMMAND...]"
 command -v apt-get > /dev/null || die "this is no Debian: there is no apt-get"
 mkdir -p "$1"
 TOOLS=$(cd "$1" && pwd)
+COMMANDS=("${@:2}")
 exec 9> "$TOOLS/.lock"
 flock 9
 
 MISSING=()
 command -v gcc > /dev/null || MISSING+=(gcc)
 [ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
-for program in openssl "${@:2}"; do
+for program in openssl "${COMMANDS[@]/#dockerd/tar}"; do
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
 if ! all_complete; then
@@ -175,6 +208,7 @@ if ! all_complete; then
     unpack forky docker-compose
     place forky "" "$COMPOSE_PLUGIN" docker-compose
   fi
+  ! engine_missing || fetch_engine
 fi
 
 if [ ! -e "$TEMPLATES/default.tmpl" ]; then
