@@ -60,8 +60,6 @@ ABSENT = {
     "gpu:gpu_up:lost": "no GPU is lost",
     "prometheus_rule_": "this Prometheus does not scrape itself",
     "spec_decode": "the engine does not speculate",
-    "model:llm_cost_": "the price of a GPU is not split over models",
-    "model:inferometer_budget_usd:used": "nor is it held against their budgets",
     "_usd:effective": "no such limit is configured",
 }
 

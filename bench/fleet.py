@@ -125,7 +125,8 @@ class Fleet:
     @classmethod
     def of(cls, nodes: int) -> Fleet:
         """A fleet of so many replicas, and eight times as many GPUs."""
-        return cls(nodes, list(_points(PAGE.read_text())), list(_points(exporter_page())))
+        ours = list(_points(exporter_page()))
+        return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)])
 
     def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
         """All that is told of a node: by whom, which series, and how it moves."""
@@ -173,8 +174,18 @@ def _said_once(point: Point) -> bool:
 
 
 def _renamed(said: Mapping[str, str], node: int, model: str) -> Mapping[str, str]:
-    own = {"uuid": f"{said.get('uuid')}-{node:03d}", "model": model, "model_name": model}
+    own = {"uuid": f"{said.get('uuid')}-{node:03d}", "model": model, "model_name": model,
+           "k8s_pod_name": f"{model}-{node}"}
     return {name: own[name] if name in own and value else value for name, value in said.items()}
+
+
+def _pods(said: Iterable[Point]) -> Iterator[Point]:
+    """What the kubelet would say: the node's engine has all its GPUs."""
+    pod = {"k8s_namespace_name": "models", "k8s_pod_name": "named by the node",
+           "k8s_container_name": "engine", "shared": "false"}
+    for point in said:
+        if point.name == "gpu_up":
+            yield Point("gpu_pod_info", {**point.labels, **pod}, ("constant", 1.0, 0.0))
 
 
 def _dcgm(node: int) -> Iterator[Point]:

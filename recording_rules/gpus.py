@@ -43,7 +43,7 @@ def _node(name: str, expr: str, text: str) -> Rule:
     return Rule(f"node:{name}", expr, NODE, text)
 
 
-def lacking(metric: Metric) -> str:
+def _lacking(metric: Metric) -> str:
     """GPUs that answer but do not tell this."""
     return f"({c.GPU_UP.name} == 1) unless {on(_UUID)} {metric.name}"
 
@@ -60,7 +60,7 @@ NODE_POWER = _node("gpu_power_watts:sum", f"sum {by(NODE)} ({_once(c.GPU_POWER.n
 NODE_ENERGY = _node(
     "gpu_energy_joules:rate5m",
     f"sum {by(NODE)} ({_once(_rate(c.GPU_ENERGY))}) "
-    f"unless {on(NODE)} count {by(NODE)} ({lacking(c.GPU_ENERGY)})",
+    f"unless {on(NODE)} count {by(NODE)} ({_lacking(c.GPU_ENERGY)})",
     "Energy used by the GPUs, in joules per second. Absent if one of them does not tell.")
 NODE_TEMPERATURE = _node(
     "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
@@ -92,7 +92,7 @@ FLEET_GPUS, FLEET_UP, FLEET_POWER = (_sum(rule) for rule in (NODE_GPUS, NODE_UP,
 FLEET_ENERGY = Rule(
     "fleet:gpu_energy_joules:rate5m",
     f"sum {by(FLEET)} ({NODE_ENERGY}) "
-    f"unless {on(FLEET)} count {by(FLEET)} ({lacking(c.GPU_ENERGY)})", FLEET, NODE_ENERGY.help)
+    f"unless {on(FLEET)} count {by(FLEET)} ({_lacking(c.GPU_ENERGY)})", FLEET, NODE_ENERGY.help)
 FLEET_BUSY = Rule("fleet:gpu_busy:ratio_5m", f"avg {by(FLEET)} ({BUSY})", FLEET, NODE_BUSY.help)
 FLEET_MEMORY = Rule(
     "fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} (avg {by(_UUID)} ({MEMORY}))", FLEET,

@@ -187,7 +187,7 @@ NOBODYS = {by_model.GPUS: NOTHING, by_model.MODEL_BUSY: NOTHING, by_model.ENERGY
     Case("no Kubernetes", (
         *gpu(scrape=bare(NODE, "cluster", "namespace", "pod")),
         serves("", scrape=bare(SIDECAR, "cluster", "namespace"))), {
-        by_model.GPUS: NOTHING, by_model.SERVING: NOTHING, cost.MODEL_RATE: NOTHING,
+        by_model.GPUS: NOTHING, by_model.POD_GPUS: NOTHING, cost.MODEL_RATE: NOTHING,
         cost.UNATTRIBUTED: one(USD), cost.GPU_SHARE: one(0),
         by_model.REPLICAS_KNOWN: NOTHING}),
     Case("no prices", (*gpu(without=[c.COST, c.COST_IDLE]), claim(), serves()), {
@@ -234,10 +234,10 @@ COURSES: Mapping[str, tuple[Told, Course]] = {
     "a pod that goes, as long as rates look back": (
         (*gpu(), claim(values="1x20 stale"), serves(values="1x20 stale")),
         {20: LLAMA, 24: LLAMA, 28: NONE, 60: NONE}),
-    "a GPU that passes from one model to another": (
+    "a GPU that passes from one model to another, whose rates are of both for a while": (
         (*gpu(), claim(values="1x20 stale"), claim(pod="qwen-0", values="_x21 1x90"),
          serves(values="1x20 stale"), serves("qwen-0", "qwen", "_x10 1x100")),
-        {20: LLAMA, 21: QWEN, 40: QWEN}),
+        {20: LLAMA, 21: NONE, 24: NONE, 26: QWEN, 40: QWEN}),
     "a GPU that passes to a pod which takes its time to load": (
         (*gpu(), claim(values="1x20 stale"), claim(pod="qwen-0", values="_x21 1x90"),
          serves(values="1x20 stale"),
@@ -247,12 +247,12 @@ COURSES: Mapping[str, tuple[Told, Course]] = {
     "a GPU that two pods claim for a while": (
         (*gpu(), claim(values="1x30 stale"), claim(pod="qwen-0", values="_x20 1x100"),
          serves(), serves("qwen-0", "qwen")),
-        {19: LLAMA, 20: NONE, 30: NONE, 31: QWEN}),
+        {19: LLAMA, 20: NONE, 34: NONE, 36: QWEN}),
     "a pod that moves to another GPU": (
         (*gpu(), *gpu("GPU-1"), claim(values="1x20 stale"),
          claim("GPU-1", values="_x21 1x90"), claim(pod="qwen-0", values="_x21 1x90"), serves(),
          serves("qwen-0", "qwen")),
-        {20: LLAMA, 21: {**LLAMA, **QWEN}}),
+        {20: LLAMA, 22: {"llama": 1}, 26: {**LLAMA, **QWEN}}),
     "a GPU that becomes shared": (
         (*gpu(), claim(values="1x20 stale"), claim(values="_x21 1x90", shared="true"), serves()),
         {20: LLAMA, 21: NONE}),
