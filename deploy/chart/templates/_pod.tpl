@@ -78,10 +78,7 @@ seccompProfile:
 {{- define "inferometer.podMetadata" -}}
 {{- $scope := first . -}}
 labels:
-  {{- include "inferometer.labels" . | nindent 2 }}
-  {{- with $scope.Values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- merge (include "inferometer.labels" . | fromYaml) $scope.Values.podLabels | toYaml | nindent 2 }}
 annotations:
   # The file is read at the start: a change of it makes new pods.
   inferometer/config: {{ include "inferometer.config" . | sha256sum }}
