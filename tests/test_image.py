@@ -1,4 +1,4 @@
-"""The image by its Dockerfile's own steps: `docker build` itself needs an engine and is not run."""
+"""The image by its Dockerfile's own steps; a real engine builds it in tests/e2e/test_docker.py."""
 
 from __future__ import annotations
 
