@@ -6,6 +6,7 @@ Whatever happens, the models' money and what is no model's come to what the flee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.bundle.alert_cases import resting_on
 from tests.bundle.promtool import Series, ask, documents, growing, series
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, cases, one, prove, record
 
+DOCUMENT = Path(__file__).parents[2] / "docs/attribution.md"
 PORT, MINUTES = 9839, 120
 NODE = {"job": "inferometer-node", "instance": f"10.0.0.7:{PORT}", "cluster": "east",
         "namespace": "monitoring", "pod": "inferometer-node-x2x4z", "container": "inferometer",
@@ -342,3 +344,18 @@ def test_units_of_a_time_whose_money_is_not_known_are_not_counted(version: str,
     # Not 12.5; a rate that has just begun is too low for some minutes.
     assert [value for rule in dear for _, value in found[rule]] == pytest.approx(
         [25, 25], rel=0.05)
+
+
+@BOTH_VERSIONS
+def test_what_the_documentation_asks_is_answered_as_it_says(version: str, tmp_path: Path) -> None:
+    claims, joined, nobodys = re.findall(
+        r"\n\n    ((?:count|model:|gpu_pod_info unless).*)\n", DOCUMENT.read_text())
+    inputs = (*TWO, claim("GPU-3", "batch-0", shared="true"))
+    rules = documents(resting_on(joined))
+    said = ask(version, tmp_path, rules, inputs, (claims, joined, nobodys), "30m")
+    claimed, owned = (
+        {tuple(labels[name] for name in names): value for labels, value in said[query]}
+        for query, names in ((claims, ("k8s_pod_name", "shared")), (joined, ("pod", "model"))))
+    assert claimed == {("llama-0", "false"): 2, ("qwen-0", "false"): 1, ("batch-0", "true"): 1}
+    assert owned == {("llama-0", "llama"): 2, ("qwen-0", "qwen"): 1}
+    assert [labels["uuid"] for labels, _ in said[nobodys]] == ["GPU-3"]
