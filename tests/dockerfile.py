@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 BASE_PYTHON = Path(sys.executable).resolve()
@@ -27,6 +28,13 @@ _SHELL = set("&|;<>$`*")
 # Reads whatever this machine's Python needs of it, writes nothing that root owns.
 _DEMOTED = ("setpriv", "--clear-groups", "--no-new-privs", "--inh-caps=-all,+dac_read_search",
             "--ambient-caps=-all,+dac_read_search")
+
+
+@cache
+def can_demote() -> bool:
+    """Whether this is root, and may be made somebody else who reads what root does."""
+    return os.geteuid() == 0 and not subprocess.run(
+        [*_DEMOTED, "true"], capture_output=True, check=False).returncode
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Image:
     def process(self, command: Sequence[str], **settings: str) -> list[str]:
         """The command as the image's user runs it, with no variable but the image's own."""
         user, _, group = self.user.partition(":")
-        demoted = [*_DEMOTED, f"--reuid={user}", f"--regid={group}"] if os.geteuid() == 0 else []
+        demoted = [*_DEMOTED, f"--reuid={user}", f"--regid={group}"] if can_demote() else []
         variables = [f"{name}={value}" for name, value in {**self.env, **settings}.items()]
         return [*demoted, "env", "-i", *variables, self.program(command[0]), *command[1:]]
 

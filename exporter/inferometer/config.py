@@ -214,7 +214,7 @@ def load(path: Path, role: str = NO_ROLE) -> Config:
 def parse(text: str, name: str, role: str = NO_ROLE) -> Config:
     """Validate a file's text; `name` is what messages call it. Raises ConfigError."""
     try:
-        raw = yaml.load(text, Loader=_Loader)
+        raw = yaml.load(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
         raise ConfigError(f"{name}:{line} {error.problem}") from error
@@ -257,10 +257,11 @@ class _Mistake(ValueError):
         super().__init__(f"{path or 'the file'}: {what}")
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that does not let a key be given twice."""
+class Loader(yaml.SafeLoader):
+    """YAML as the file has it: no key twice, and numbers as machines write them."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises ConstructorError where a key is given twice."""
         seen: set[str] = set()
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if not isinstance(key, yaml.ScalarNode):
@@ -270,6 +271,11 @@ class _Loader(yaml.SafeLoader):
                     None, None, f"{key.value!r} is given twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 has no number like 5e-05, without a point; those who write YAML by machine do.
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), [*"-+0123456789"])
 
 
 def _build(shape: Any, raw: Any, path: str) -> Any:

@@ -16,6 +16,7 @@ import yaml
 from deploy.build import GENERATED
 from inferometer import __version__
 from inferometer.cli import OK, main
+from inferometer.config import Loader
 from tests.bundle.chart import (
     CHART,
     HELMS,
@@ -148,7 +149,7 @@ def test_values_become_configuration_as_they_are() -> None:
     given = yaml.safe_load((VALUES / "everything.yaml").read_text())
     for role in ("node", "fleet", "sidecar"):
         document = configurations(manifests("everything"))[f"inferometer-{role}"]
-        made = yaml.safe_load(document)
+        made = yaml.load(document, Loader=Loader)  # as the exporter reads it
         assert made["web"]["listen"] == ":9999"
         for section, keys in given[role]["config"].items():
             assert {key: made[section][key] for key in keys} == keys

@@ -132,6 +132,13 @@ def test_the_default_listens_where_only_this_machine_reaches_it() -> None:
     assert split_address(Config().web.listen) == ("127.0.0.1", 9839)
 
 
+@pytest.mark.parametrize(("text", "usd"), [
+    ("5e-05", 0.00005), ("2E3", 2000.0), ("1.5e-3", 0.0015), ("1_000", 1000.0), (".5", 0.5),
+])
+def test_a_number_is_taken_as_machines_write_it_too(text: str, usd: float) -> None:
+    assert parse(f"cost: {{gpu_hour_usd: {{L4: {text}}}}}", "x").cost.gpu_hour_usd == {"L4": usd}
+
+
 @pytest.mark.parametrize(("text", "address"), [
     ("0.0.0.0:80", ("0.0.0.0", 80)), (":9839", ("", 9839)), ("[::1]:0", ("::1", 0)),
     ("[fe80::1%eth0]:65535", ("fe80::1%eth0", 65535)),

@@ -48,6 +48,5 @@ app.kubernetes.io/version: {{ (first .).Chart.AppVersion | quote }}
 {{- if eq $role "node" -}}
 {{- $_ := set $config.gpu "kubelet_socket" $values.kubeletSocket -}}
 {{- end -}}
-{{- /* Helm writes 0.00005 as 5e-05, which without a point is no number in YAML 1.1. */ -}}
-{{ regexReplaceAll "(?m)(: [0-9]+)(e[-+][0-9]+)$" (toYaml $config) "${1}.0${2}" }}
+{{ toYaml $config }}
 {{- end -}}
