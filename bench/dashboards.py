@@ -60,6 +60,7 @@ ABSENT = {
     "gpu:gpu_up:lost": "no GPU is lost",
     "prometheus_rule_": "this Prometheus does not scrape itself",
     "spec_decode": "the engine does not speculate",
+    'model:inferometer_budget_usd:used_ratio{period="month"': "no model has a budget of the month",
     "_usd:effective": "no such limit is configured",
 }
 
