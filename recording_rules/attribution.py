@@ -54,7 +54,8 @@ POD_GPUS = Rule(
     "model:pod_gpus:count",
     f"sum {by(POD)} ({_OF_POD}) * {on(POD)} group_left ({_ENGINE}, {_MODEL}) {_SERVING}",
     (*MODEL, "pod"), "GPUs that a pod which serves one model has to itself.")
-_OWNERS = _renamed(f"{POD_GPUS} ^ 0", _CLAIMANT[1:], POD[1:])
+# A Prometheus that was down does not know that what it recorded of a pod is no longer so.
+_OWNERS = _renamed(f"topk {by(POD)} (1, {POD_GPUS}) ^ 0", _CLAIMANT[1:], POD[1:])
 
 
 def of_models(figure: str) -> str:

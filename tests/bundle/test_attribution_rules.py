@@ -17,7 +17,7 @@ from recording_rules import attribution as by_model
 from recording_rules import cost
 from recording_rules.model import Rule
 from tests.bundle.alert_cases import resting_on
-from tests.bundle.promtool import Series, ask, documents, growing, series
+from tests.bundle.promtool import Series, ask, documents, growing, selector, series
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, cases, one, prove, record
 
 DOCUMENT = Path(__file__).parents[2] / "docs/attribution.md"
@@ -306,6 +306,19 @@ def test_over_time_a_model_has(name: str, version: str, tmp_path: Path) -> None:
         assert gpus == expected, f"minute {at}"
         assert usd == pytest.approx(expected), f"minute {at}"
         sums_up(found)
+
+
+@BOTH_VERSIONS
+def test_what_is_left_of_what_was_recorded_of_a_pod_is_no_error(version: str,
+                                                                tmp_path: Path) -> None:
+    left: Told = tuple({"series": selector(str(by_model.POD_GPUS), {**of(model, 1)[0],
+                                                                   "pod": "llama-0"}),
+                        "values": "1x120"} for model in ("llama", "qwen"))
+    found = record((*MONEY, by_model.MODEL_BUSY), (*gpu(), claim(), *left), version, tmp_path,
+                   "30m")
+    assert [value for _, value in found[cost.MODEL_RATE]] == pytest.approx([USD])
+    assert [value for _, value in found[by_model.MODEL_BUSY]] == pytest.approx([0.5])
+    sums_up(found)
 
 
 @BOTH_VERSIONS
