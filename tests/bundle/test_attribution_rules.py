@@ -268,6 +268,10 @@ COURSES: Mapping[str, tuple[Told, Course]] = {
         (*gpu(), claim(), serves(values="1x20 stale"),
          serves(model="", engine="unknown", values="_x24 0x90")),
         {24: LLAMA, 75: LLAMA, 85: NONE}),
+    "two models whose exporter goes": (
+        (*gpu(), claim(), serves(values="1x20 stale"),
+         serves(model="qwen", target="b", values="1x20 stale")),
+        {20: NONE, 21: NONE, 40: NONE}),
     "an engine that begins to serve several models": (
         (*gpu(), claim(), serves(values="1x20 stale"), serves(model="", values="_x21 1x90")),
         {20: LLAMA, 21: NONE}),
