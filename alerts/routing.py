@@ -7,7 +7,7 @@ no file: what is secret about one is a token that is sent along.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from alerts.degraded import COVERS
@@ -44,18 +44,28 @@ _TEXT = ('{{ range .Alerts }}[{{ .Status }}] {{ .Annotations.summary }} '
          '{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}')
 
 
+def _said(default: str, text: str) -> str:
+    said: str = field(default=default, metadata={"help": text})
+    return said
+
+
 @dataclass(frozen=True)
 class Addresses:
-    """Where notifications go. Secrets are files in the folder `secrets`: `pagerduty_routing_key`,
-    `slack_api_url`, `smtp_password` and `dead_mans_switch_token`."""
+    """Where notifications go. Each field is a flag of `python -m deploy.build`.
 
-    secrets: str = "/etc/alertmanager/secrets"
-    slack_channel: str = "#llm-alerts"
-    email_to: str = "llm-alerts@example.org"
-    email_from: str = "alertmanager@example.org"
-    smarthost: str = "smtp.example.org:587"
-    alert_log: str = f"http://127.0.0.1:9839{ALERT_LOG}"
-    dead_mans_switch: str = "https://dead-mans-switch.example.org/inferometer"
+    Secrets are files in the folder `secrets`: `pagerduty_routing_key`, `slack_api_url`,
+    `smtp_password` and `dead_mans_switch_token`.
+    """
+
+    secrets: str = _said("/etc/alertmanager/secrets", "the folder of Alertmanager's secrets")
+    slack_channel: str = _said("#llm-alerts", "the channel for severity warning")
+    email_to: str = _said("llm-alerts@example.org", "who gets mail of severity warning")
+    email_from: str = _said("alertmanager@example.org", "whose mail it is, also at the smarthost")
+    smarthost: str = _said("smtp.example.org:587", "what takes mail, as host:port")
+    alert_log: str = _said(f"http://127.0.0.1:9839{ALERT_LOG}",
+                           "the exporter with web.enable_alert_log, for severity info")
+    dead_mans_switch: str = _said("https://dead-mans-switch.example.org/inferometer",
+                                  "who misses the Watchdog once it is silent")
 
 
 def configuration(addresses: Addresses | None = None) -> Section:

@@ -23,7 +23,10 @@ def in_compose(settings: Settings) -> Settings:
         grafana_url="http://127.0.0.1:3000",
         exporters="inferometer:9839",
         alertmanagers="alertmanager:9093",
-        prometheus="prometheus:9090")
+        prometheus="prometheus:9090",
+        addresses=replace(
+            settings.addresses, secrets="/etc/alertmanager/secrets",
+            alert_log=f"http://inferometer:9839{routing.ALERT_LOG}"))
 
 
 def documents(bundle: Bundle, settings: Settings) -> Mapping[str, Mapping[str, Any]]:
@@ -32,6 +35,5 @@ def documents(bundle: Bundle, settings: Settings) -> Mapping[str, Mapping[str, A
     return {
         scrape.ALERTING: rules.alerting(bundle.alert_groups, bundle.boards, settings),
         "prometheus.yml": scrape.configuration(settings),
-        "alertmanager.yml": routing.configuration(routing.Addresses(
-            alert_log=f"http://{settings.exporters}{routing.ALERT_LOG}")),
+        "alertmanager.yml": routing.configuration(settings.addresses),
     }

@@ -52,6 +52,8 @@ def files(made: Mapping[str, str], prometheus: str, settings: Settings) -> dict[
 
     Raises ValueError where there is no Helm, or where it does not take the chart.
     """
+    if re.search(r"@|:[^/]*$", settings.image):
+        raise ValueError(f"--image {settings.image}: give it without a tag, which is the version")
     parts = _parts(made, settings)
     (sidecar,) = parts.pop(BY_PATCH)
     parts["namespace"] = [_RESTRICTED]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from alerts.routing import Addresses
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Each field is a flag of `python -m deploy.build`, with the same name and help."""
+    """Each field is a flag of `python -m deploy.build`, and so is each address."""
 
     runbook_url: str = field(default="https://example.org/inferometer/alerts", metadata={
         "help": "the folder in which people read runbook.md; alerts link to its headings"})
@@ -27,3 +31,17 @@ class Settings:
         "help": "the `namespace` label of the exporters"})
     faster: int = field(default=1, metadata={
         "help": "divide every duration by this, to rehearse hours in minutes; thresholds stay"})
+    addresses: Addresses = field(default_factory=Addresses)
+
+
+def flags() -> Iterator[Field[Any]]:
+    """What may be chosen, those of Alertmanager's addresses included."""
+    yield from (each for each in fields(Settings) if "help" in each.metadata)
+    yield from fields(Addresses)
+
+
+def chosen(values: Mapping[str, Any]) -> Settings:
+    """Settings of flags' values by their names, whatever else is among them."""
+    own, addresses = ({each.name: values[each.name] for each in fields(kind)
+                       if each.name in values} for kind in (Settings, Addresses))
+    return Settings(**own, addresses=Addresses(**addresses))

@@ -176,6 +176,29 @@ def test_its_link_opens_the_board_on_what_it_is_about(version: str, tmp_path: Pa
     }])
 
 
+def test_where_notifications_go_is_chosen_by_flags(tmp_path: Path) -> None:
+    process = build_in_a_process(
+        tmp_path, "0", "--slack-channel", "#gpus", "--secrets", "/run/keys",
+        "--alert-log", "http://fleet.example:9839/v1/alerts")
+    assert process.returncode == 0, process.stderr
+    text = (tmp_path / "alertmanager/alertmanager.yml").read_text()
+    assert "channel: '#gpus'" in text
+    assert "url: http://fleet.example:9839/v1/alerts" in text
+    assert "/etc/alertmanager/secrets" not in text
+    composed = (tmp_path / "compose/alertmanager.yml").read_text()
+    assert "channel: '#gpus'" in composed
+    assert "_file: /etc/alertmanager/secrets/" in composed  # where Compose mounts them
+    assert "url: http://inferometer:9839/v1/alerts" in composed
+
+
+@pytest.mark.parametrize("image", ["inferometer:1", "here.example:5000/a/b:1", "a@sha256:0"])
+def test_an_image_with_a_tag_is_refused(image: str, tmp_path: Path) -> None:
+    process = build_in_a_process(tmp_path, "0", "--image", image)
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [
+        f"--image {image}: give it without a tag, which is the version"]
+
+
 # Taken by the programs it is for.
 
 
