@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-BASE_PYTHON = Path(sys.executable).resolve()
+BASE_PYTHON = Path(sys.executable)  # with pip, which Debian's own need not have
 BASE_PATH = "/usr/bin:/bin"
 _ABSOLUTE = re.compile(r"(?<![^=:])/(?=\w)")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

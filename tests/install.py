@@ -207,6 +207,7 @@ class Trial:
                 cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
             assert process.returncode == 0, process.stderr
 
+
 def _options(words: Sequence[str], *known: str) -> dict[str, Any]:
     """What is given by each of these options, and all else as `words`; no other one may be."""
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)

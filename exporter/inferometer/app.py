@@ -49,7 +49,6 @@ FACTS_PATIENCE_SECONDS = 5.0  # for the documents beside a page
 HOME_SECONDS = 8.0  # for the reading behind the page for a person
 
 
-
 @dataclass(frozen=True)
 class Flags:
     """What the command line sets over the file."""

@@ -60,7 +60,7 @@ def scrape_config(monitor: Manifest, role: str, port: int, web: Path) -> dict[st
     names = {"targetLabel": "target_label", "sourceLabels": "source_labels",
              "replacement": "replacement"}
     made = {
-        "job_name": role, "scrape_interval": "1s", "scrape_timeout": "1s",
+        "job_name": role, "scrape_interval": "5s", "scrape_timeout": "5s",
         "scheme": endpoint["scheme"], "honor_labels": endpoint["honorLabels"],
         "sample_limit": spec["sampleLimit"], "label_limit": spec["labelLimit"],
         "label_name_length_limit": spec["labelNameLengthLimit"],

@@ -64,7 +64,8 @@ def test_prometheus_loads_every_rule_scrapes_all_and_shows_the_runbook(
             assert shown.body == (ROOT / "alerts/runbook.md").read_bytes()
             wait_for(lambda: {labels["job"] for labels, _ in asked.query("up == 1")} == {
                 "inferometer", "prometheus", "alertmanager"}, START_SECONDS)
-            assert asked.query('llm_server_up{target="engine",engine="vllm"} == 1')
+            wait_for(lambda: asked.query('llm_server_up{target="engine",engine="vllm"} == 1'),
+                     START_SECONDS)
         assert not network.healthy("prometheus")
 
 

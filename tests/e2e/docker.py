@@ -19,7 +19,6 @@ from tests.exporter.support import wait_for
 
 ROOT = TOOLS / "docker/root"
 BASE = TOOLS / "docker/base.tar"
-LIBRARIES = ROOT / "usr/lib/x86_64-linux-gnu"
 START_SECONDS = 60.0
 UNTOUCHED = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false",
              "--ip-masq=false")
@@ -60,6 +59,7 @@ class Docker:
 @contextlib.contextmanager
 def engine(folder: Path, *, apart: bool) -> Iterator[Docker]:
     """An engine that keeps its images in the folder; ended by its pid."""
+    (libraries,) = (ROOT / "usr/lib").glob("*-linux-gnu")
     command = [*(APART if apart else WITHIN), str(ROOT / "usr/sbin/dockerd"),
                f"--data-root={folder}/data", f"--exec-root={folder}/exec",
                f"--host=unix://{folder}/docker.sock", f"--pidfile={folder}/docker.pid",
@@ -67,8 +67,8 @@ def engine(folder: Path, *, apart: bool) -> Iterator[Docker]:
     found = f"{ROOT}/usr/bin:{ROOT}/usr/sbin:{os.environ['PATH']}"
     with (folder / "docker.log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={
-            **os.environ, "PATH": found, "LD_LIBRARY_PATH": str(LIBRARIES),
-            "XTABLES_LIBDIR": str(LIBRARIES / "xtables")})
+            **os.environ, "PATH": found, "LD_LIBRARY_PATH": str(libraries),
+            "XTABLES_LIBDIR": str(libraries / "xtables")})
     docker = Docker(folder, process.pid)
     try:
         wait_for(lambda: process.poll() is not None or answers(docker), START_SECONDS)

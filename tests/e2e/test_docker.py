@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -41,14 +40,16 @@ except OSError as error:
     print(os.getuid(), error.strerror)
 """
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20).read().decode())"
+MAY = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True,
+                     check=False).returncode == 0
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900), pytest.mark.skipif(
-    os.geteuid() != 0, reason="an engine needs root")]
+    not MAY, reason="an engine needs a root that may make namespaces")]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    shutil.rmtree(tmp_path / "data")  # images are large
+    shutil.rmtree(tmp_path / "data", ignore_errors=True)  # images are large
 
 
 def test_it_is_built_comes_up_with_one_command_and_can_write_nowhere(folder: Path) -> None:

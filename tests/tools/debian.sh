@@ -187,6 +187,12 @@ command -v gcc > /dev/null || MISSING+=(gcc)
 for program in openssl "${COMMANDS[@]/#dockerd/tar}"; do
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
+if engine_missing; then # what debootstrap calls
+  for program in wget gpgv; do
+    command -v "$program" > /dev/null || MISSING+=("$program")
+  done
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || MISSING+=(ca-certificates)
+fi
 if ! all_complete; then
   [ -e "$KEYRING" ] || MISSING+=(debian-archive-keyring)
 fi

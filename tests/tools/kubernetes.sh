@@ -56,6 +56,7 @@ PYTHON
 }
 
 [ $# -eq 2 ] || die "usage: kubernetes.sh TOOLS_DIR PYTHON"
+[ "$(uname -m)" = x86_64 ] || die "what the wheels hold runs on x86-64, this is $(uname -m)"
 PYTHON=$2
 mkdir -p "$1"
 TOOLS=$(cd "$1" && pwd)

@@ -134,7 +134,7 @@ def test_each_way_to_fail_has_a_reason_in_a_line(kubelet: FakeKubelet) -> None:
 
 
 def test_who_may_not_open_the_socket_is_told(kubelet: FakeKubelet) -> None:
-    kubelet.socket.chmod(0o600)
+    kubelet.socket.chmod(0)
     done = subprocess.run(
         [sys.executable, "-c", "import os, sys\nfrom inferometer.gpu.kubelet import Kubelet\n"
          "asking = Kubelet(sys.argv[1])\n"
