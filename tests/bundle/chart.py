@@ -47,9 +47,10 @@ def manifests(values: str, version: str = "3") -> list[Manifest]:
     return parsed(text_of(values, version))
 
 
-def with_values(values: Mapping[str, Any], version: str = "3") -> subprocess.CompletedProcess[str]:
+def with_values(values: Mapping[str, Any], version: str = "3",
+                *flags: str) -> subprocess.CompletedProcess[str]:
     """A rendering with these values, whatever comes of it."""
-    return helm(version, "template", "inferometer", CHART, "--values", "-",
+    return helm(version, "template", "inferometer", CHART, "--values", "-", *flags,
                 given=yaml.safe_dump(dict(values)))
 
 
@@ -79,8 +80,8 @@ def workloads(documents: Iterable[Manifest]) -> dict[str, Manifest]:
 
 
 def container(pod: Manifest) -> Any:
-    """A pod's only container."""
-    (found,) = pod["spec"]["containers"]
+    """A pod's only container, be it an init container that goes on."""
+    (found,) = pod["spec"].get("initContainers", []) + pod["spec"].get("containers", [])
     return found
 
 

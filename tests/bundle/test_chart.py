@@ -24,6 +24,7 @@ from tests.bundle.chart import (
     SETS,
     VALUES,
     configurations,
+    container,
     helm,
     identity,
     manifests,
@@ -32,7 +33,7 @@ from tests.bundle.chart import (
     text_of,
     workloads,
 )
-from tests.bundle.kubernetes import parsed, validated
+from tests.bundle.kubernetes import NEWEST, OLDEST, VERSIONS, Manifest, findings, parsed, validated
 from tests.bundle.promtool import TOOLS
 
 LARGEST_CONFIGMAP = 200_000  # bytes: client-side apply keeps a copy in an annotation, of 262144
@@ -166,39 +167,90 @@ def test_a_change_of_configuration_makes_new_pods() -> None:
     assert all(default[role] != changed[role] for role in default)
 
 
-def test_an_engines_chart_takes_the_sidecar_from_the_package(package: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("native", [False, True])
+def test_an_engines_chart_takes_the_sidecar_from_the_package(
+        native: bool, package: Path, tmp_path: Path) -> None:
     for file in PARENT.rglob("*.yaml"):
         copy = tmp_path / file.relative_to(PARENT)
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(file.read_text())
     (tmp_path / "charts").mkdir()
     (tmp_path / "charts" / package.name).write_bytes(package.read_bytes())
-    older, newer = (parsed(rendered(version, tmp_path)) for version in HELMS)
+    older, newer = (parsed(rendered(
+        version, tmp_path, "--set", f"inferometer.sidecar.native={str(native).lower()}"))
+        for version in HELMS)
     assert older == newer
-    assert {*map(identity, validated(older))} == {
+    assert {*map(identity, validated(older, [NEWEST] if native else VERSIONS))} == {
         ("Deployment", "chat"), ("ConfigMap", "inferometer-sidecar")}
     pod = one(older, "Deployment", "chat")["spec"]["template"]
     patch = workloads(older)["sidecar"]
     assert pod["metadata"]["labels"] == {"app": "chat", **patch["metadata"]["labels"]}
-    assert [each["name"] for each in pod["spec"]["containers"]] == ["vllm", "inferometer"]
-    assert pod["spec"]["containers"][1:] == patch["spec"]["containers"]
+    (ours,) = pod["spec"].get("initContainers", []) + pod["spec"]["containers"][1:]
+    assert pod["spec"]["containers"][0]["name"] == "vllm"
+    assert ours == container(patch)
+    assert ("initContainers" in pod["spec"], ours.get("restartPolicy")) == (
+        (True, "Always") if native else (False, None))
     assert pod["spec"]["volumes"] == patch["spec"]["volumes"]
 
 
-@pytest.mark.parametrize("version", ["1.32", "1.37"])
-def test_the_patch_puts_the_sidecar_beside_any_engine(version: str, tmp_path: Path) -> None:
-    patch = one(manifests("default"), "ConfigMap", "inferometer-sidecar")["data"]["patch.yaml"]
-    (tmp_path / "patch.yaml").write_text(patch)
-    engine = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "vllm"},
-              "spec": {"selector": {"matchLabels": {"app": "vllm"}}, "template": {
-                  "metadata": {"labels": {"app": "vllm"}},
-                  "spec": {"containers": [{"name": "vllm", "image": "vllm"}]}}}}
-    (tmp_path / "engine.json").write_text(json.dumps(engine))
+def engine(kind: str) -> Manifest:
+    """One that is scraped as engines are, at a path and as a user of its own."""
+    return {
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "triton"},
+        "spec": {"selector": {"matchLabels": {"app": "triton"}}, "template": {
+            "metadata": {"labels": {"app": "triton"}, "annotations": {
+                "prometheus.io/scrape": "true", "prometheus.io/path": "/v2/metrics"}},
+            "spec": {"securityContext": {"runAsUser": 0},
+                     "initContainers": [{"name": "download", "image": "triton"}],
+                     "containers": [{"name": "triton", "image": "triton"}]}},
+            **({"serviceName": "triton"} if kind == "StatefulSet" else {})}}
+
+
+def patched(values: str, version: str, kind: str, folder: Path) -> Manifest:
+    """An engine with the sidecar of a set of values, by the real kubectl."""
+    patch = one(manifests(values), "ConfigMap", "inferometer-sidecar")["data"]["patch.yaml"]
+    (folder / "patch.yaml").write_text(patch)
+    (folder / "engine.json").write_text(json.dumps(engine(kind)))
     process = subprocess.run(
         [TOOLS / f"kubectl-{version}" / "kubectl", "patch", "--local", "-f", "engine.json",
-         "--patch-file", "patch.yaml", "-o", "json"], cwd=tmp_path, capture_output=True, text=True,
-        check=False, timeout=60, env={"HOME": str(tmp_path), "KUBECONFIG": "none"})
+         "--patch-file", "patch.yaml", "-o", "json"], cwd=folder, capture_output=True, text=True,
+        check=False, timeout=60, env={"HOME": str(folder), "KUBECONFIG": "none"})
     assert process.returncode == 0, process.stderr
-    pod = json.loads(process.stdout)["spec"]["template"]
-    assert pod["metadata"]["labels"] == {"app": "vllm", "inferometer/role": "sidecar"}
-    assert {each["name"] for each in pod["spec"]["containers"]} == {"vllm", "inferometer"}
+    (found,) = parsed(process.stdout)
+    return found
+
+
+@pytest.mark.parametrize("version", ["1.32", "1.37"])
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_the_patch_puts_the_sidecar_beside_any_engine(
+        kind: str, version: str, tmp_path: Path) -> None:
+    (found,) = validated([patched("default", version, kind, tmp_path)])
+    pod = found["spec"]["template"]
+    assert pod["metadata"]["labels"] == {"app": "triton", "inferometer/role": "sidecar"}
+    assert {each["name"] for each in pod["spec"]["containers"]} == {"triton", "inferometer"}
+    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["download"]
+
+
+def test_the_patch_leaves_nothing_of_where_the_engines_own_page_was(tmp_path: Path) -> None:
+    pod = patched("default", "1.37", "StatefulSet", tmp_path)["spec"]["template"]
+    assert pod["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true", "prometheus.io/scheme": "http",
+        "prometheus.io/port": "9839", "prometheus.io/path": "/metrics"}
+
+
+def test_a_sidecar_starts_in_a_pod_that_runs_as_root(tmp_path: Path) -> None:
+    pod = patched("default", "1.37", "Deployment", tmp_path)["spec"]["template"]["spec"]
+    (ours,) = (each for each in pod["containers"] if each["name"] == "inferometer")
+    context = {**pod["securityContext"], **ours["securityContext"]}  # as the kubelet sees it
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] == context["runAsGroup"] == 65532
+
+
+@pytest.mark.parametrize("version", ["1.32", "1.37"])
+def test_a_native_sidecar_starts_before_all_else_of_the_pod(version: str, tmp_path: Path) -> None:
+    (found,) = validated([patched("secured", version, "StatefulSet", tmp_path)], [NEWEST])
+    pod = found["spec"]["template"]["spec"]
+    assert [each["name"] for each in pod["initContainers"]] == ["inferometer", "download"]
+    assert [each["name"] for each in pod["containers"]] == ["triton"]
+    assert pod["initContainers"][0]["restartPolicy"] == "Always"
+    assert [*findings(found, OLDEST)]  # which has no such thing

@@ -131,6 +131,7 @@ def test_monitors_find_all_roles_once_and_set_what_rules_ask_for(values: str) ->
         assert endpoint["honorLabels"] is False
         assert endpoint["scheme"] == ("https" if values == "secured" else "http")
         assert ("basicAuth" in endpoint) is (values == "secured")
+        assert endpoint.get("scrapeTimeout") == ("12s" if values == "everything" else None)
         assert endpoint["relabelings"] == [
             {"targetLabel": "cluster", "replacement": cluster},
             {"targetLabel": "node", "sourceLabels": ["__meta_kubernetes_pod_node_name"]}]
@@ -155,7 +156,7 @@ def test_without_an_operator_pods_say_by_annotation_where_their_page_is() -> Non
         said = {key: value for key, value in pod["metadata"]["annotations"].items()
                 if key.startswith("prometheus.io/")}
         assert said == {"prometheus.io/scrape": "true", "prometheus.io/port": "9839",
-                        "prometheus.io/scheme": "http"}, role
+                        "prometheus.io/path": "/metrics", "prometheus.io/scheme": "http"}, role
     for values in ("operator", "restricted"):
         for pod in workloads(manifests(values)).values():
             assert not [key for key in pod["metadata"].get("annotations", {})

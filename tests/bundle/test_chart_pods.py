@@ -19,15 +19,33 @@ CONFINED = {
     "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
 }
-RESTRICTED = {**CONFINED, "runAsNonRoot": True}
+USERS = {"everything": 1000680000, "restricted": None}  # by the set of values, of those not usual
 # All that a pod of ours may say. Each key more is one to think about.
 POD = {"automountServiceAccountToken", "containers", "volumes", "nodeSelector", "tolerations",
        "priorityClassName", "imagePullSecrets"}
 CONTAINER = {"name", "image", "imagePullPolicy", "ports", "resources", "args", "securityContext",
-             "volumeMounts", "livenessProbe", "readinessProbe", "env"}
+             "volumeMounts", "livenessProbe", "readinessProbe", "env", "restartPolicy"}
 VOLUMES = {"configMap", "secret"}  # of the kinds the restricted standard lets in, those needed
-NODE_ENV = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
-            {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "utility"}]
+UTILITY = {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "utility"}
+KUBELET = {"name": "pod-resources", "hostPath": {"path": SOCKET, "type": "Directory"}}
+ROOT = {**CONFINED, "runAsUser": 0}
+# All that the node role asks of its host, by the set of values.
+NEEDS = {
+    "default": {
+        "spec": {"runtimeClassName"}, "securityContext": ROOT, "host": [KUBELET],
+        "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}, UTILITY]},
+    "bottlerocket": {
+        "spec": {"runtimeClassName"}, "env": [UTILITY],
+        "securityContext": {**ROOT, "seLinuxOptions": {"type": "super_t"}},
+        "host": [KUBELET, {"name": "visible-devices",
+                           "hostPath": {"path": "/dev/null", "type": "CharDevice"}}]},
+    "gke": {
+        "spec": {"affinity"}, "env": [{"name": "LD_LIBRARY_PATH",
+                                       "value": "/usr/local/nvidia/lib64"}],
+        "securityContext": {"privileged": True, "runAsUser": 0, "readOnlyRootFilesystem": True},
+        "host": [KUBELET, {"name": "driver", "hostPath": {
+            "path": "/home/kubernetes/bin/nvidia", "type": "Directory"}}]},
+}
 
 
 def pods() -> Iterator[tuple[str, str, Manifest]]:
@@ -35,6 +53,13 @@ def pods() -> Iterator[tuple[str, str, Manifest]]:
     for values in SETS:
         for role, pod in workloads(manifests(values)).items():
             yield values, role, pod
+
+
+def restricted(values: str) -> Manifest:
+    """What a container must say for the restricted standard, and as whom ours runs."""
+    user = USERS.get(values, 65532)
+    return {**CONFINED, "runAsNonRoot": True,
+            **({"runAsUser": user, "runAsGroup": user} if user else {})}
 
 
 # What they may do.
@@ -49,9 +74,9 @@ def test_all_but_the_node_role_keep_to_the_restricted_standard_and_use_nothing_e
     for values, role, pod in pods():
         if role != "node":
             found = container(pod)
-            assert found["securityContext"] == RESTRICTED, (values, role)
+            assert found["securityContext"] == restricted(values), (values, role)
             assert found.keys() <= CONTAINER
-            assert pod["spec"].keys() <= POD
+            assert pod["spec"].keys() <= POD | {"initContainers"}
             for volume in pod["spec"].get("volumes", []):
                 assert volume.keys() - {"name"} <= VOLUMES
             assert all(port.keys() == {"name", "containerPort"} for port in found["ports"])
@@ -61,20 +86,24 @@ def test_the_node_role_has_the_named_needs_and_nothing_more() -> None:
     for values, role, pod in pods():
         if role == "node" and values != "restricted":
             spec, found = pod["spec"], container(pod)
-            assert spec.keys() - POD == {"runtimeClassName"}, values
             assert found.keys() <= CONTAINER
-            assert found["env"] == NODE_ENV
-            assert found["securityContext"] == {**CONFINED, "runAsUser": 0}
             assert all(port.keys() == {"name", "containerPort"} for port in found["ports"])
             host = [volume for volume in spec["volumes"] if volume.keys() - {"name"} - VOLUMES]
-            assert host == [{"name": "pod-resources",
-                             "hostPath": {"path": SOCKET, "type": "Directory"}}]
+            assert {"spec": spec.keys() - POD, "env": found["env"], "host": host,
+                    "securityContext": found["securityContext"]} == NEEDS.get(
+                        values, NEEDS["default"]), values
+
+
+def test_a_runtime_that_takes_no_variable_is_asked_by_the_name_of_a_mount() -> None:
+    mounts = container(workloads(manifests("bottlerocket"))["node"])["volumeMounts"]
+    assert {"name": "visible-devices", "mountPath": "/var/run/nvidia-container-devices/all",
+            "readOnly": True} in mounts
 
 
 def test_a_node_role_that_is_not_to_read_the_kubelet_keeps_to_the_restricted_standard_too() -> None:
     documents = manifests("restricted")
     pod = workloads(documents)["node"]
-    assert container(pod)["securityContext"] == RESTRICTED
+    assert container(pod)["securityContext"] == restricted("restricted")
     assert pod["spec"].keys() <= POD
     assert all(volume.keys() - {"name"} <= VOLUMES for volume in pod["spec"]["volumes"])
     made = yaml.safe_load(configurations(documents)["inferometer-node"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from deploy.settings import Settings
-from inferometer import config
+from inferometer import __version__, config
 from inferometer.catalogue import PERIOD
 from tests.bundle.chart import CHART, HELMS, at, levels, with_values
 
@@ -52,6 +53,16 @@ def test_no_level_is_left_open() -> None:
     ({"web": {"port": 70000}}, "port"),
     ({"web": {"port": "9839"}}, "port"),
     ({"cluster": ""}, "cluster"),
+    ({"image": {"repository": "registry.example.org/inferometer:0.1.0"}}, "repository"),
+    ({"image": {"repository": "inferometer:0.1.0"}}, "repository"),
+    ({"image": {"repository": "host:5000"}}, "repository"),
+    ({"image": {"repository": "host:5000/inferometer@sha256:ab"}}, "repository"),
+    ({"image": {"repository": ""}}, "repository"),
+    ({"runAsUser": 0}, "runAsUser"),
+    ({"node": {"visibleDevices": "all"}}, "visibleDevices"),
+    ({"node": {"extraVolumes": [{"name": "a", "emptyDir": {}}]}}, "emptyDir"),
+    ({"node": {"extraEnv": [{"name": "A", "value": 1}]}}, "value"),
+    ({"monitoring": {"scrapeTimeout": "soon"}}, "scrapeTimeout"),
     ({"node": {"kubeletSocket": "kubelet.sock"}}, "kubeletSocket"),
     ({"node": {"config": {"cost": {"gpu_hour_usd": {"NVIDIA L4": -1}}}}}, "NVIDIA L4"),
     ({"fleet": {"config": {"fleet": {"limits": {"error_ratio": 1.5}}}}}, "error_ratio"),
@@ -64,6 +75,23 @@ def test_a_bad_value_is_refused_by_its_key(
     process = with_values(values, version)
     assert process.returncode != 0
     assert key in process.stderr
+
+
+@pytest.mark.parametrize("version", HELMS)
+@pytest.mark.parametrize("repository", ["inferometer", "host:5000/inferometer", "r.example/llm/x"])
+def test_a_repository_may_have_a_port_and_gets_its_tag_once(repository: str, version: str) -> None:
+    process = with_values({"image": {"repository": repository}}, version)
+    assert process.returncode == 0, process.stderr
+    images = set(re.findall(r"image: (\S+)", process.stdout))
+    assert images == {f"{repository}:{__version__}"}
+
+
+@pytest.mark.parametrize("version", HELMS)
+def test_a_native_sidecar_is_refused_where_kubernetes_knows_none(version: str) -> None:
+    for asked, refused in (("1.28.15", True), ("1.28.15-eks-1", True), ("1.29.0-gke.1", False)):
+        process = with_values({"sidecar": {"native": True}}, version, "--kube-version", asked)
+        assert bool(process.returncode) is refused, process.stderr
+        assert ("sidecar.native: takes Kubernetes 1.29" in process.stderr) is refused
 
 
 def test_every_value_is_described_and_every_default_is_known() -> None:
@@ -97,6 +125,11 @@ def test_configuration_has_the_keys_of_the_exporters_own() -> None:
         assert keys("fleet", "config", "fleet", *place) >= compare_to
         assert keys("fleet", "config", "fleet", *place, "limits") == config.LIMITS.keys()
         assert keys("fleet", "config", "fleet", *place, "budgets_usd") == set(PERIOD.values)
+
+
+def test_containers_run_as_the_user_for_whom_the_image_is_made() -> None:
+    user = DEFAULTS["runAsUser"]
+    assert f"\nUSER {user}:{user}\n" in (CHART.parent / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_links_of_alerts_lead_where_the_generated_ones_do_by_default() -> None:

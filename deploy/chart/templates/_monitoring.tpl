@@ -10,6 +10,9 @@
 port: inferometer
 scheme: {{ include "inferometer.scheme" . }}
 interval: {{ .Values.monitoring.interval }}
+{{- with .Values.monitoring.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
 honorLabels: false
 {{- with .Values.monitoring.endpoint }}
 {{ toYaml . }}

@@ -31,9 +31,13 @@ resources:
 [run, --config, /etc/inferometer/inferometer.yml]
 {{- end -}}
 
-{{- /* Nothing but what the image's own user may do. */ -}}
+{{- /* Nothing but what a user who is nobody may do. */ -}}
 {{- define "inferometer.restricted" -}}
 runAsNonRoot: true
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+{{- end }}
 {{ include "inferometer.confined" . }}
 {{- end -}}
 
@@ -93,6 +97,7 @@ annotations:
 {{- define "inferometer.scrapeAnnotations" -}}
 {{- if eq .Values.monitoring.kind "annotations" -}}
 prometheus.io/scrape: "true"
+prometheus.io/path: /metrics
 prometheus.io/port: {{ .Values.web.port | quote }}
 prometheus.io/scheme: {{ include "inferometer.scheme" . }}
 {{- end -}}
@@ -100,7 +105,8 @@ prometheus.io/scheme: {{ include "inferometer.scheme" . }}
 
 {{- /* Where a pod runs and whence its image comes; (list scope values-of-the-role). */ -}}
 {{- define "inferometer.scheduling" -}}
-{{- $chosen := pick (last .) "nodeSelector" "tolerations" "priorityClassName" "runtimeClassName" -}}
+{{- $chosen := pick (last .) "nodeSelector" "affinity" "tolerations" "priorityClassName"
+    "runtimeClassName" -}}
 {{- $_ := set $chosen "imagePullSecrets" (first .).Values.imagePullSecrets -}}
 automountServiceAccountToken: false
 {{- range $key, $value := $chosen }}

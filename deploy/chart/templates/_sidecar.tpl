@@ -8,11 +8,17 @@ The exporter beside an engine, for a chart that has this one as a dependency:
     volumes:
       {{- include "inferometer.sidecarVolumes" .Subcharts.inferometer | nindent 6 }}
 
-with "inferometer.sidecarLabels" and "inferometer.scrapeAnnotations" in the pod's metadata.
-It has no probes: a pod one container of which is not ready gets no requests, and what watches an
-engine must not take it out of service.
+with "inferometer.sidecarLabels" and "inferometer.scrapeAnnotations" in the pod's metadata. Where
+sidecar.native is true, the item belongs to initContainers, as the first of them.
+
+It has no probes: a pod one container of which is not ready gets no requests, and a page that is
+slow must not take an engine out of service. A sidecar that does not run still does: after a crash
+its pod is not ready until it runs again, and an image that cannot be had stops the rollout.
 */ -}}
 {{- define "inferometer.sidecar" -}}
+{{- if and .Values.sidecar.native (semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "sidecar.native: takes Kubernetes 1.29 or newer, and this is %s" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
 {{ include "inferometer.container" (list . "sidecar") }}
 {{- if include "inferometer.sidecarFile" . }}
 args: {{ include "inferometer.fileArguments" . }}
@@ -24,6 +30,9 @@ args: [run, --role, sidecar, --listen, {{ include "inferometer.listen" . | quote
 {{- with .Values.sidecar.env }}
 env:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .Values.sidecar.native }}
+restartPolicy: Always
 {{- end }}
 securityContext:
   {{- include "inferometer.restricted" . | nindent 2 }}
@@ -58,7 +67,7 @@ spec:
         {{- . | nindent 8 }}
       {{- end }}
     spec:
-      containers:
+      {{ ternary "initContainers" "containers" .Values.sidecar.native }}:
         - {{ include "inferometer.sidecar" . | nindent 10 | trim }}
       {{- with include "inferometer.sidecarVolumes" . }}
       volumes:
