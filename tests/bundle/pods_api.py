@@ -52,14 +52,15 @@ def serving(pods: Sequence[Manifest]) -> Iterator[str]:
 def pod(name: str, workload: Manifest, node: str, port: int, phase: str = "Running") -> Manifest:
     """A pod of a workload, as the API tells it: on loopback, its named ports this one."""
     template = workload["spec"]["template"]
-    containers = [{**container, "ports": [{**each, "containerPort": port, "protocol": "TCP"}
-                                          for each in container.get("ports", ())]}
-                  for container in template["spec"]["containers"]]
+    containers = {kind: [{**container, "ports": [{**each, "containerPort": port, "protocol": "TCP"}
+                                                 for each in container.get("ports", ())]}
+                         for container in template["spec"].get(kind, ())]
+                  for kind in ("initContainers", "containers")}
     return {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": workload["metadata"]["namespace"], "uid": name,
                      "resourceVersion": VERSION, "labels": template["metadata"]["labels"]},
-        "spec": {**template["spec"], "nodeName": node, "containers": containers},
+        "spec": {**template["spec"], "nodeName": node, **containers},
         "status": {"phase": phase, "podIP": "127.0.0.1", "hostIP": "127.0.0.1",
                    "podIPs": [{"ip": "127.0.0.1"}],
                    "conditions": [{"type": "Ready", "status": "True"}]}}

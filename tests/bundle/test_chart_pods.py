@@ -36,7 +36,7 @@ NEEDS = {
         "env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}, UTILITY]},
     "bottlerocket": {
         "spec": {"runtimeClassName"}, "env": [UTILITY],
-        "securityContext": {**ROOT, "seLinuxOptions": {"type": "super_t"}},
+        "securityContext": {**ROOT, "seLinuxOptions": {"type": "control_t"}},
         "host": [KUBELET, {"name": "visible-devices",
                            "hostPath": {"path": "/dev/null", "type": "CharDevice"}}]},
     "gke": {

@@ -15,6 +15,7 @@ from deploy.build import files
 from deploy.bundle import assembled
 from deploy.settings import Settings
 from tests.bundle import pods_api
+from tests.bundle.chart import manifests, workloads
 from tests.bundle.kubernetes import Manifest, parsed
 from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.bundle.running import asked, evaluated, prometheus
@@ -47,7 +48,7 @@ def finding(config: Path, **found: Any) -> Path:
 
 def listed(pod: Manifest) -> dict[str, Any]:
     """What Prometheus makes of a pod with one container and one port."""
-    [container] = pod["spec"]["containers"]
+    [container] = pod["spec"]["initContainers"] + pod["spec"]["containers"]
     [port] = container["ports"]
     return {"targets": [f"{pod['status']['podIP']}:{port['containerPort']}"], "labels": {
         f"__meta_kubernetes_{name}": value for name, value in {
@@ -79,11 +80,15 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
                "spec": yaml.safe_load(MADE["kubernetes/sidecar/patch.yaml"])["spec"]}
     others = deepcopy(engines)
     others["spec"]["template"]["spec"]["containers"][0]["ports"][0]["name"] = "http"
+    native = workloads(manifests("secured"))["sidecar"]
+    assert "initContainers" in native["spec"]
+    natives = {"metadata": {"namespace": "chat"}, "spec": {"template": native}}
     with contextlib.ExitStack() as started:
         engine = started.enter_context(Engine(fixture("vllm-0.32.0/busy.prom")))
         beside = started.enter_context(exporter("--role", "sidecar", "--engine", engine.url))
         fleet = started.enter_context(exporter("--role", "fleet"))
         pods = [pods_api.pod("vllm-0", engines, "node-1", beside.port),
+                pods_api.pod("vllm-1", natives, "node-2", beside.port),
                 pods_api.pod("inferometer-fleet-0", fleets, "node-2", fleet.port),
                 pods_api.pod("vllm-ended", engines, "node-1", beside.port, "Succeeded"),
                 pods_api.pod("other-0", others, "node-1", beside.port)]
@@ -97,7 +102,7 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
 
         def up() -> list[dict[str, str]] | None:
             found = asked(port, "query?query=up%7Bjob=%22inferometer%22%7D%20==%201")["result"]
-            return [each["metric"] for each in found] if len(found) >= 2 else None
+            return [each["metric"] for each in found] if len(found) >= 3 else None
 
         of_all = {"__name__": "up", "job": "inferometer", "container": "inferometer",
                   "cluster": "east"}
@@ -105,7 +110,9 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
             {**of_all, "instance": f"127.0.0.1:{fleet.port}", "namespace": "inferometer",
              "pod": "inferometer-fleet-0", "node": "node-2"},
             {**of_all, "instance": f"127.0.0.1:{beside.port}", "namespace": "chat",
-             "pod": "vllm-0", "node": "node-1"}]
+             "pod": "vllm-0", "node": "node-1"},
+            {**of_all, "instance": f"127.0.0.1:{beside.port}", "namespace": "chat",
+             "pod": "vllm-1", "node": "node-2"}]
         rules = evaluated(port)
         assert [rule for rule in rules if rule["health"] != "ok"] == []
         assert len(rules) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
