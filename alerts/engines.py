@@ -11,7 +11,8 @@ from alerts.model import ENGINE, TRAFFIC, Alert, AlertGroup
 from alerts.promql import MODEL_IN_WORDS
 from inferometer import catalogue as c
 from recording_rules.capacity import EXPECTED, REPLICAS, RUNNING
-from recording_rules.promql import MODEL, SCOPE, by, on
+from recording_rules.exporters import SEEN
+from recording_rules.promql import FLEET, MODEL, SCOPE, by, on
 from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
 
 RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
@@ -40,11 +41,25 @@ def _served(when: str = "") -> str:
 # An exporter of several engines that is gone says nothing of them; that of one shares its fate.
 _WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{REMEMBERED}]))"
 _UNSEEN = (f"(count {by(_EXPORTER)} ({_WATCHED}) > 1 unless {on(_EXPORTER)} up == 1)")
+
+
+def _of_workload(series: str) -> str:
+    """By what the pod is one of: a Deployment, or itself, as it is the same one after an update."""
+    itself = f'label_replace({series}, "workload", "$1", "pod", "(.+)")'
+    return f'label_replace({itself}, "workload", "$1", "pod", "{_DEPLOYED}")'
+
+
+_RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"  # what Kubernetes makes names of
+_DEPLOYED = f"(.+)-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}"
+_WORKLOAD = (*SCOPE, "workload", c.TARGET.name)
+_ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_KNOWN}}} == 1)')
 # Targets that vanished with requests at work, or are no longer known to an exporter that started
-# again beside them.
-_DIED_AT_WORK = (f"sum {by(MODEL)} (last_over_time({c.SERVER_RUNNING.name}[{REMEMBERED}]) "
+# again beside them. A workload that answers by another name was given that name.
+_LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{REMEMBERED}])"
+_DIED_AT_WORK = (f"sum {by(MODEL)} ({_of_workload(_LAST_RUNNING)} "
                  f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_KNOWN}}} "
-                 f"unless {on(_EXPORTER)} {_UNSEEN}) > 0")
+                 f"unless {on(_EXPORTER)} {_UNSEEN} "
+                 f"unless {on(_WORKLOAD)} {_ANSWERS}) > 0 and {on(FLEET)} {SEEN}")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
 
 MODEL_DOWN = Alert(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alerts.model import EXPORTERS, RULES, SELF, WATCHDOG, Alert, AlertGroup
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules.exporters import OURS
+from recording_rules.exporters import OURS, REMEMBERED, SEEN
 from recording_rules.promql import FLEET, by, on
 
 MOST_VALUES = 1000  # of a label, over all exporters
@@ -13,15 +13,26 @@ NEAR_CAP = 0.8
 SLOW = 0.8  # of a group's interval
 FAILURES = 2  # of a group in a quarter of an hour: it evaluates every four minutes at least
 LOOK_BACK = "15m"
-REMEMBERED = "1d"  # an exporter that is dead for longer is dead on purpose
+ABSENT = "10m"  # for as long an exporter may be away, be it updated or moved
 CAPPED = (c.SERVER_UP, c.SERVER_RUNNING, c.SERVER_SIGNAL, c.GPU_UP, c.COST, c.BUDGET)
 
 _SEEN = f"max_over_time({c.BUILD_INFO.name}[{REMEMBERED}])"
+_EXPORTER = ("job", "instance")
 _OF_NO_USE = "What has happened does not go away by waiting."
 
 
 def _count(series: str) -> str:
     return f"count {by(FLEET)} ({series})"
+
+
+def _standing(window: str = "") -> str:
+    """Exporters but sidecars in Kubernetes, which come and go with the engine in their pod."""
+    collectors = (f"{c.COLLECTOR_SUCCESS.name}{{{matcher}}}{window}" for matcher in (
+        f'{c.COLLECTOR.name}="engines", pod!=""', f'{c.COLLECTOR.name}!="engines"'))
+    exporters, engines, others = (f"last_over_time({series})" if window else series for series in (
+        f"{c.BUILD_INFO.name}{window}", *collectors))
+    return _count(f"{exporters} unless {on(_EXPORTER)} "
+                  f"({engines} unless {on(_EXPORTER)} {others})")
 
 
 def _filled(metric: Metric) -> str:
@@ -34,21 +45,24 @@ def _filled(metric: Metric) -> str:
 
 DOWN = Alert(
     "InferometerDown", SELF, "warning",
-    f"up == 0 and {on(('job', 'instance'))} {_SEEN}",
+    # One that has never been scraped is ours if all else of its job is.
+    f"up == 0 and {on(_EXPORTER)} {_SEEN} or up == 0 and {on((*FLEET, 'job'))} {_SEEN} "
+    f"unless {on((*FLEET, 'job'))} (up == 1 unless {on(_EXPORTER)} {c.BUILD_INFO.name})",
     summary="An exporter cannot be scraped.",
     description="{{ $labels.instance }}: up is {{ $value }}. What it watches is not seen.",
     board="exporter")
 FEWER = Alert(
     "InferometersFewerThanBefore", EXPORTERS, "warning",
     # Not one moment an hour ago: an update has more of them for a while.
-    f"{_count(c.BUILD_INFO.name)} < "
-    f"min_over_time(({_count(c.BUILD_INFO.name)})[30m:2m] offset 45m)",
+    f"({_standing(f'[{ABSENT}]')} or {_count(c.BUILD_INFO.name)} * 0) < "
+    f"min_over_time(({_standing()})[30m:2m] offset 45m)",
     summary="There are fewer exporters than an hour ago.",
-    description="{{ $value }} exporters are left; what the others watched is not seen.",
-    board="exporter")
+    description="{{ $value }} exporters are left, sidecars not counted; what the others "
+                "watched is not seen.",
+    board="exporter", hold="5m", because=f"It looks back {ABSENT} already.")
 GONE = Alert(
     "InferometersGone", EXPORTERS, "critical",
-    f"{_count(_SEEN)} unless {on(FLEET)} {_count(c.BUILD_INFO.name)}",
+    f"{SEEN} unless {on(FLEET)} {c.BUILD_INFO.name}",
     summary="No exporter can be scraped any more.",
     description="All {{ $value }} exporters of the last day are gone: no other alert about models, "
                 "GPUs or money can fire.",

@@ -8,10 +8,27 @@ _COLLECTOR = (*FLEET, c.COLLECTOR.name)
 # Prometheus' own word on each scrape of an exporter, and on the evaluation of our rules.
 SCRAPED = "scrape_samples_post_metric_relabeling"
 OURS = 'rule_group=~".*;inferometer-.*"'
+_ON_A_NODE = '{node!=""}'
+REMEMBERED = "1d"  # an exporter that is dead for longer is dead on purpose
+
+
+def _seen(matcher: str = "") -> str:
+    return f"max_over_time({c.BUILD_INFO.name}{matcher}[{REMEMBERED}])"
+
+
+# A cluster that is there for longer has exporters of its own, at whatever addresses and nodes.
+_NEW = f"({c.BUILD_INFO.name} unless {on(FLEET)} {c.BUILD_INFO.name} offset {REMEMBERED})"
 
 VERSIONS = Rule("fleet:inferometer_build_info:count",
                 f"count {by((*FLEET, c.VERSION.name))} ({c.BUILD_INFO.name})",
                 (*FLEET, c.VERSION.name), "Exporters of each version.")
+# A silent cluster whose addresses or nodes report under a new name is left out.
+SEEN = Rule(
+    "fleet:inferometer_build_info:count1d",
+    f"count {by(FLEET)} ({_seen()}) unless {on(FLEET)} "
+    f"(({_seen()} and {on(('instance',))} {_NEW} "
+    f"or {_seen(_ON_A_NODE)} and {on(('node',))} {_NEW}) unless {on(FLEET)} {c.BUILD_INFO.name})",
+    FLEET, "Exporters of the last day, but of clusters that have another name now.")
 SUCCESS = Rule("fleet:inferometer_collector_success:avg",
                f"avg {by(_COLLECTOR)} ({c.COLLECTOR_SUCCESS.name})", _COLLECTOR,
                "Share of exporters whose collector answered in full and in time.")
@@ -52,8 +69,8 @@ RULES_FAILED = Rule(
 
 GROUPS = (
     Group("inferometer-exporters", (
-        VERSIONS, SUCCESS, DURATION, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST, RULES_BUSY,
-        RULES_FAILED,
+        VERSIONS, SEEN, SUCCESS, DURATION, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST,
+        RULES_BUSY, RULES_FAILED,
     ), interval="2m"),
     Group("inferometer-exporters-hour", (FOLDED,), interval="4m"),
 )

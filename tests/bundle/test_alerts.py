@@ -17,7 +17,7 @@ from alerts.exporter import ALWAYS
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, alert_documents, resting_on
 from tests.bundle.alert_inputs import OTHER, histogram, requests, told
-from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, selector
+from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, selector, series
 from tests.bundle.virtual import PAGES, clusters
 
 ALERTS = tuple(alert for group in alerts.ALERT_GROUPS for alert in group.alerts)
@@ -67,6 +67,7 @@ def replica(fate: str, scrape: Mapping[str, str]) -> Iterator[Series]:
     always, clock = values(lambda _: 1), values(lambda minute: 60 * minute)
     scraped = {name: scrape[name] for name in ("job", "instance")}
     yield {"series": selector("up", scraped), "values": values(lambda _: 1, down="1")}
+    yield series(c.BUILD_INFO, values(lambda _: 1, down="1"), scrape=scrape, version="1")
     yield say(c.SERVER_UP, values(lambda _: 1, down="0"))
     yield say(c.SERVER_LAST_SCRAPE, values(lambda minute: 60 * minute, frozen=False))
     yield say(c.SERVER_LAST_PROGRESS, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from inferometer import catalogue as c
 from recording_rules.requests import RATE, RATE_HOUR
 from tests.bundle.alert_cases import Case, Said, prove
 from tests.bundle.alert_inputs import BARE, ENGINE, MODEL, OTHER, TARGET, UP, requests, told
-from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector
+from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series
 
 up = partial(told, c.SERVER_UP)
 running = partial(told, c.SERVER_RUNNING)
@@ -36,10 +37,30 @@ DOWN = Said(TARGET, "chat (tiny on vllm): the exporter cannot read its page; the
                     "says why.")
 
 
-def scraped(values: str) -> Series:
+def build(values: str, scrape: Mapping[str, str] = SCRAPE) -> Series:
+    return series(c.BUILD_INFO, values, scrape=scrape, version="1")
+
+
+def scraped(values: str, scrape: Mapping[str, str] = SCRAPE) -> tuple[Series, ...]:
     """Whether Prometheus reads the exporter."""
-    target = {name: SCRAPE[name] for name in ("job", "instance", "cluster", "namespace")}
-    return {"series": selector("up", target), "values": values}
+    target = {name: value for name, value in scrape.items() if name not in ("node", "pod")}
+    return ({"series": selector("up", target), "values": values},
+            build(values.replace(" 0", " _"), scrape))
+
+
+PODS = (("deployment", "chat-7d4b9c6f58-q8zxv", "chat-6c9f7d5b8d-x2x7k"),
+        ("set", "chat-0", "chat-0"))
+
+
+def update(old: str, new: str, *, answers: str = "1x300", namespace: str = "chat",
+           ) -> tuple[Series, ...]:
+    """A pod ends with requests at work, its exporter first; another one's model is named big."""
+    before = SCRAPE | {"pod": old}
+    after = OTHER | {"pod": new, "namespace": namespace}
+    names = {"model": "big"} if "1" in answers else {"model": "", "engine": "unknown"}
+    return (up("1x5 stale", scrape=before), running("3x5 stale", scrape=before),
+            *scraped("1x5 0 stale"), *scraped("1x300", OTHER),
+            up(f"_x8 {answers}", scrape=after, **names))
 
 
 def hung(since: str) -> Said:
@@ -71,29 +92,50 @@ CASES = (
     Case("an engine that has never answered starts", MODEL_DOWN,
          (NEVER_READ,)),
     Case("its pods have died, requests at work", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 _x60")), (GONE,), at=22),
+        up("1x5 _x60"), running("3x5 _x60"), *scraped("1x5 _x60")), (GONE,), at=22),
     Case("its pod starts again, and the engine does not come back", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), scraped("1x60"),
+        up("1x5 _x60"), running("3x5 _x60"), *scraped("1x60"),
         up("_x6 0x60", engine="unknown", model="")), (GONE,), at=22),
     Case("it was taken away without work", MODEL_DOWN, (
-        up("1x5 _x60"), running("0x5 _x60"), scraped("1x5 _x60"))),
+        up("1x5 _x60"), running("0x5 _x60"), *scraped("1x5 _x60"))),
     Case("one of two pods has died, requests at work", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), up("1x60", scrape=OTHER),
+        up("1x5 _x60"), running("3x5 _x60"), *scraped("1x5 _x60"), up("1x60", scrape=OTHER),
         running("0x60", scrape=OTHER))),
     Case("its node has died, and its exporter with it", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 0x60")), (GONE,), at=60),
+        up("1x5 _x60"), running("3x5 _x60"), *scraped("1x5 0x60")), (GONE,), at=60),
     *(Case(f"the exporter of several is {fate}", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), scraped(values),
+        up("1x5 _x60"), running("3x5 _x60"), *scraped(values),
         up("1x5 _x60", target="other", model="big")), at=60)
       for fate, values in (("down", "1x5 0x60"), ("gone", "1x5 _x60"))),
     Case("nothing of it has come back for hours", MODEL_DOWN, (
-        up("1x5 _x300"), running("3x5 _x300"), scraped("1x5 _x300")), (GONE,), at=240),
+        up("1x5 _x300"), running("3x5 _x300"), *scraped("1x5 _x300")), (GONE,), at=240),
     Case("another engine serves it now", MODEL_DOWN, (
-        up("1x5 _x60"), running("3x5 _x60"), scraped("1x5 _x60"),
+        up("1x5 _x60"), running("3x5 _x60"), *scraped("1x5 _x60"),
         up("1x60", scrape=OTHER, engine="sglang"),
         running("0x60", scrape=OTHER, engine="sglang")), at=40),
     Case("one of several models that a server serves", MODEL_DOWN, (
         up("1x60", model=""), running("3x60"))),
+    *(Case(f"a {kind} is renamed under load", MODEL_DOWN, update(old, new), at=at)
+      for kind, old, new in PODS for at in (16, 22, 200)),
+    *(Case(f"a {kind} is to be renamed, and does not start", MODEL_DOWN,
+           update(old, new, answers="0x300"), (GONE,), at=22) for kind, old, new in PODS),
+    Case("another workload answers", MODEL_DOWN, update(PODS[0][1], "big-6c9f7d5b8d-x2x7k"),
+         (GONE,), at=200),
+    Case("another set that is named alike answers", MODEL_DOWN,
+         update("chat-big-0", "chat-small-0"), (GONE,), at=22),
+    Case("the same workload of another namespace answers", MODEL_DOWN,
+         update(*PODS[0][1:], namespace="test"), (GONE,), at=22),
+    Case("another engine of the same exporter answers", MODEL_DOWN, (
+        up("1x5 _x60"), running("3x5 _x60"), *scraped("1x60"),
+        up("1x60", target="other", model="big")), (GONE,), at=22),
+    Case("no pods, and another engine answers", MODEL_DOWN, (
+        up("1x5 _x60", scrape=BARE), running("3x5 _x60", scrape=BARE),
+        *scraped("1x5 _x60", BARE),
+        up("1x60", scrape=BARE | {"instance": "10.0.0.2:9835"}, model="big")),
+         (Said({"engine": "vllm", "model": "tiny"}, GONE.description),), at=22),
+    Case("its cluster is renamed under load", MODEL_DOWN, (
+        up("1x5 stale"), running("3x5 stale"), build("1x5 stale"),
+        build("_x6 1x60", SCRAPE | {"cluster": "west"})), at=22),
     Case("no engine at all", MODEL_DOWN, ()),
 
     Case("its page cannot be read", ENGINE_DOWN, (up("0x60"), up("1x60", scrape=OTHER)), (DOWN,)),

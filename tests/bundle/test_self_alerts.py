@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,55 @@ def told(labels: Mapping[str, str], text: str) -> tuple[Said, ...]:
     return (Said(labels, text),)
 
 
+def kubernetes(node: int, *, pod: str = "node-abcde", address: str = "10.0.0",
+               job: str = "inferometer/inferometer-node", cluster: str = "east",
+               namespace: str = "inferometer") -> Mapping[str, str]:
+    """What the operator puts on what it scrapes: pods on one node each."""
+    labels = {"job": job, "instance": f"{address}.{node}:9839", "cluster": cluster,
+              "namespace": namespace, "pod": f"{pod}{node}", "container": "inferometer",
+              "endpoint": "inferometer", "node": f"node-{node}"}
+    return {name: value for name, value in labels.items() if value}
+
+
+def works(collector: str, values: str = "1x900",
+          scrape: Mapping[str, str] = SCRAPE) -> Series:
+    return series(c.COLLECTOR_SUCCESS, values, scrape=scrape, collector=collector)
+
+
+def sidecar(number: int, values: str = "1x900", **labels: str) -> tuple[Series, ...]:
+    """What is in the pod of an engine."""
+    scrape = labels or kubernetes(number, pod="chat-", address="10.0.1",
+                                  job="inferometer/sidecar", namespace="chat")
+    return build(values, scrape), works("engines", values, scrape)
+
+
+def rollout(nodes: int, away: int, lost: int = 0) -> Iterator[Series]:
+    """From the second hour on one pod a minute is replaced; the last ones do not come back."""
+    for node in range(nodes):
+        yield build(f"1x{119 + node} stale", kubernetes(node))
+        if node < nodes - lost:
+            yield build(f"_x{119 + node + away} 1x180", kubernetes(node, address="10.0.9"))
+
+
+def left(exporters: int) -> tuple[Said, ...]:
+    return told(FLEET, f"{exporters} exporters are left, sidecars not counted; what the "
+                       "others watched is not seen.")
+
+
+def gone(exporters: int, **cluster: str) -> tuple[Said, ...]:
+    return told(cluster or FLEET, f"All {exporters} exporters of the last day are gone: no other "
+                                  "alert about models, GPUs or money can fire.")
+
+
+def renamed(at: int, old: str, new: str, *, address: str = "10.0.0", job: str = "inferometer",
+            since: str = "") -> Iterator[Series]:
+    """Two nodes that report under another name of their cluster."""
+    for node in (1, 2):
+        yield build(f"1x{at - 1} stale", kubernetes(node, cluster=old))
+        yield build(since or f"_x{at} 1x2000",
+                    kubernetes(node, cluster=new, address=address, job=job))
+
+
 DOWN = "10.0.0.1:9835: up is 0. What it watches is not seen."
 RULES_FAIL = ("/etc/rules.yml;inferometer-cost: 15 failures in 15m, more than 2. Its alerts and "
               "boards are blind.")
@@ -74,17 +123,66 @@ CASES = (
     Case("another's target is", exporter.DOWN, (up("1x9 0x60", MANAGER), build())),
     Case("no labels of Kubernetes", exporter.DOWN, (
         up("1x9 0x60", BARE), build("1x9 _x60", BARE)), told(BARE, DOWN)),
-    Case("one of two went away", exporter.FEWER, (build(), build("1x69 _x60", OTHER)),
-         told(FLEET, "1 exporters are left; what the others watched is not seen."), at=90),
+    Case("a new pod has never run", exporter.DOWN, (
+        *(up("1x60", kubernetes(node)) for node in (1, 2)),
+        *(build("1x60", kubernetes(node)) for node in (1, 2)), up("0x60", kubernetes(3))),
+         told(kubernetes(3), "10.0.0.3:9839: up is 0. What it watches is not seen.")),
+    Case("all pods of an update do not run", exporter.DOWN, (
+        up("1x9 stale", kubernetes(1)), build("1x9 stale", kubernetes(1)),
+        up("_x10 0x60", kubernetes(3))),
+         told(kubernetes(3), "10.0.0.3:9839: up is 0. What it watches is not seen."), at=30),
+    Case("another's target in the same job", exporter.DOWN, (
+        up("1x60"), build(), up("1x60", OTHER), up("0x60", OTHER | {"instance": "10.0.0.3:80"}))),
+
+    Case("one of two went away", exporter.FEWER, (build(), build("1x69 _x60", OTHER)), left(1),
+         at=90),
+    Case("one of two without a pod went away", exporter.FEWER, (
+        *sidecar(1, **BARE), *sidecar(2, "1x69 _x60", **BARE | {"instance": "10.0.0.2:9835"})),
+         told({}, left(1)[0].description), at=90),
+    Case("one that watches GPUs too went away", exporter.FEWER, (
+        build(), works("engines"), works("gpu"),
+        build("1x69 _x60", OTHER), works("engines", "1x69 _x60", OTHER),
+        works("gpu", "1x69 _x60", OTHER)), left(1), at=90),
+    Case("the only one on a node went away, engines are left", exporter.FEWER, (
+        build("1x119 stale", kubernetes(1)), *sidecar(1), *sidecar(2)), left(0), at=140),
+    *(Case(f"{lost} of four engines went, each with its exporter", exporter.FEWER, (
+        build(scrape=kubernetes(1)), *sidecar(0),
+        *(one for i in range(1, 4)
+          for one in sidecar(i, "1x119 stale" if i > 3 - lost else "1x900"))), at=at)
+      for lost, at in ((1, 140), (3, 140), (3, 170))),
+    *(Case(f"an update of twenty nodes, each away for {away} minutes", exporter.FEWER,
+           tuple(rollout(20, away)), at=at) for away in (1, 3) for at in (130, 138, 150, 190)),
+    Case("two of twenty nodes do not come back after an update", exporter.FEWER,
+         tuple(rollout(20, 1, lost=2)), left(18), at=156),
+    Case("away for nine minutes", exporter.FEWER, (
+        build(), build("1x69 _x9 1x60", OTHER)), at=79),
     Case("one was replaced", exporter.FEWER, (
         build(), build("1x69 _x60", OTHER),
         build("_x71 1x60", OTHER | {"instance": "10.0.0.3:9835"})), at=90),
     Case("an update had one more for a while", exporter.FEWER, (
         build(), build("_x50 1x20 _x60", OTHER)), at=125),
     Case("it begins", exporter.FEWER, (build(),), at=30),
-    Case("the last went away", exporter.GONE, (build("1x9 _x300"),),
-         told(FLEET, "All 1 exporters of the last day are gone: no other alert about models, GPUs "
-              "or money can fire."), at=200),
+    Case("the last went away", exporter.GONE, (build("1x9 _x300"),), gone(1), at=200),
+    *(Case(f"the cluster is renamed, {minutes} minutes ago", exporter.GONE,
+           tuple(renamed(60, "default", "east")), at=60 + minutes) for minutes in (9, 240)),
+    *(Case(f"the cluster is renamed after days, {hours} hours ago", exporter.GONE,
+           tuple(renamed(300, "default", "east")), at=(300 + 6 * hours) * 10, step=10)
+      for hours in (1, 23, 24, 25)),
+    Case("it gets a name, and its pods new addresses", exporter.GONE, tuple(
+        renamed(60, "", "east", address="10.0.7", job="inferometer/inferometer-node")), at=200),
+    Case("another cluster with the same addresses and nodes is well", exporter.GONE,
+         tuple(renamed(300, "east", "west", since="1x400")), gone(2), at=3100, step=10),
+    Case("another cluster begins on other nodes", exporter.GONE, (
+        build("1x9 stale", kubernetes(1)),
+        build("_x20 1x200", kubernetes(5, cluster="west"))), gone(1), at=100),
+    Case("another cluster begins, without nodes", exporter.GONE, (
+        build("1x9 stale", BARE | FLEET),
+        build("_x20 1x200", BARE | {"cluster": "west", "instance": "10.0.0.5:9835"})),
+         gone(1), at=100),
+    Case("the new name went away too", exporter.GONE, (
+        *(build("1x59 stale", kubernetes(node, cluster="default")) for node in (1, 2)),
+        *(build("_x60 1x60 stale", kubernetes(node)) for node in (1, 2))),
+         (*gone(2), *gone(2, cluster="default")), at=200),
     Case("one is left", exporter.GONE, (build("1x9 _x60"), build(scrape=OTHER))),
     Case("there never was one", exporter.GONE, (up("1x60"),)),
     Case("it fails", exporter.COLLECTOR, (
