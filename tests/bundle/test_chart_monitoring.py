@@ -12,8 +12,8 @@ import yaml
 
 from deploy.build import GENERATED
 from deploy.settings import Settings
-from tests.bundle.chart import SETS, VALUES, container, manifests, one, workloads
-from tests.bundle.kubernetes import Manifest
+from tests.bundle.chart import SETS, VALUES, container, manifests, one, with_values, workloads
+from tests.bundle.kubernetes import Manifest, parsed
 from tests.bundle.promtool import TOOLS, VERSIONS
 
 DEFAULTS = Settings()
@@ -161,6 +161,15 @@ def test_without_an_operator_pods_say_by_annotation_where_their_page_is() -> Non
         for pod in workloads(manifests(values)).values():
             assert not [key for key in pod["metadata"].get("annotations", {})
                         if key.startswith("prometheus.io/")]
+
+
+def test_an_annotation_of_ones_own_is_there_once_and_the_chart_keeps_its_mark() -> None:
+    given = {"prometheus.io/scrape": "false", "inferometer/config": "theirs"}
+    pods = workloads(parsed(with_values({"podAnnotations": given}).stdout))
+    for role in ("node", "fleet"):
+        annotations = pods[role]["metadata"]["annotations"]
+        assert annotations["prometheus.io/scrape"] == "false"
+        assert len(annotations["inferometer/config"]) == 64  # of its configuration
 
 
 # Routing, where a namespace has its own.

@@ -85,13 +85,9 @@ labels:
   {{- merge (include "inferometer.labels" . | fromYaml) $scope.Values.podLabels | toYaml | nindent 2 }}
 annotations:
   # The file is read at the start: a change of it makes new pods.
-  inferometer/config: {{ include "inferometer.config" . | sha256sum }}
-  {{- with include "inferometer.scrapeAnnotations" $scope }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  {{- with $scope.Values.podAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $read := dict "inferometer/config" (include "inferometer.config" . | sha256sum) }}
+  {{- merge $read $scope.Values.podAnnotations (include "inferometer.scrapeAnnotations" $scope | fromYaml)
+      | toYaml | nindent 2 }}
 {{- end -}}
 
 {{- define "inferometer.scrapeAnnotations" -}}
