@@ -11,7 +11,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,9 @@ def stack(version: str, folder: Path, exporter: Exporter, faster: int) -> Iterat
     own, manager, receivers = free_port(), free_port(), Receivers()
     settings = Settings(
         exporters=f"127.0.0.1:{exporter.port}", alertmanagers=f"127.0.0.1:{manager}",
-        cluster=version, namespace="llm", faster=faster)
-    bundle = replace(assembled(), routing=routing.configuration(routing.Addresses(
-        alert_log=f"http://127.0.0.1:{exporter.port}{routing.ALERT_LOG}")))
-    for path, text in files(bundle, settings).items():
+        cluster=version, namespace="llm", faster=faster, addresses=routing.Addresses(
+            alert_log=f"http://127.0.0.1:{exporter.port}{routing.ALERT_LOG}"))
+    for path, text in files(assembled(), settings).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text.replace(OWN_ADDRESS, f"127.0.0.1:{own}"))
     _tell_here(folder / "alertmanager/alertmanager.yml", receivers)
