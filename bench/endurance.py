@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import day
-from bench.gpus import busy_gpus, percentile
+from bench.gpus import busy_gpus, percentile, wait_for_gpus
 from bench.process import ROOT, Process, free_port, serving
 from bench.report import Figure
 from bench.scraper import TIMEOUT, Scraper
@@ -50,6 +50,7 @@ def exporter(folder: Path, gpus: int, engines: int) -> Iterator[Process]:
 
 
 def _large(large: Process, scrapes: int) -> Iterator[Figure]:
+    wait_for_gpus(large, GPUS)
     with Scraper(large.port) as scraper:
         for _ in range(3):
             scraper.scrape()

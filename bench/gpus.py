@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -64,7 +65,7 @@ def exporters(count: int, folder: Path, record: bool = False) -> Iterator[Sequen
             Path(sys.executable).with_name("nvitop-exporter"), "--bind-address", "127.0.0.1",
             "--port", str(ports[1]), "--interval", str(INTERVAL)), ports[1], folder, peer_env))
         for party in (ours, peer):
-            _wait_for_gpus(party, count)
+            wait_for_gpus(party, count)
         page.write_text(_page(ours))
         least = stack.enter_context(serving(
             "least", (sys.executable, "-m", "bench.least", str(ports[2]), page), ports[2], folder))
@@ -210,10 +211,10 @@ def _page(party: Process) -> str:
         return scraper.scrape().text
 
 
-def _wait_for_gpus(party: Process, count: int) -> None:
-    """Until every GPU has shown its utilization once."""
+def wait_for_gpus(party: Process, count: int) -> None:
+    """Until every GPU shows its utilization: before, it was not read yet."""
     deadline = time.monotonic() + 30.0
-    while _page(party).count("gpu_utilization") < count:
+    while len(re.findall(r"^\w*gpu_utilization\w*\{", _page(party), re.MULTILINE)) < count:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{party.name} does not show all {count} GPUs")
         time.sleep(0.2)
