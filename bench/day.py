@@ -18,16 +18,16 @@ from inferometer.cli import slim_heap
 from inferometer.collector import Deadline, Scrape
 from inferometer.config import parse
 from inferometer.cost.collector import CostCollector
-from inferometer.engines import ENGINES
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.fetch import Access
+from inferometer.engines.tables import TABLES
 from inferometer.engines.target import Target
 from inferometer.exposition import OPENMETRICS, render
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.crew import Crew, Task
 from inferometer.gpu.sampler import Sampler
 from inferometer.guard import Guard
-from inferometer.history import History
+from inferometer.home.history import History
 
 INTERVAL = 15.0  # seconds between two scrapes
 SETTLED = 2 * 3600.0  # seconds after which nothing new is kept: an hour of plots, an hour of seats
@@ -89,7 +89,7 @@ def main(scrapes: int, engine: int) -> float:
     crew = ByHand(clock)
     config = parse(CONFIG, "day")
     sampler = Sampler(config.gpu, clock=clock.monotonic, wall=clock.wall, crew=crew)
-    target = Target("chat", f"http://127.0.0.1:{engine}", ENGINES, Access(), 5.0, clock.wall)
+    target = Target("chat", f"http://127.0.0.1:{engine}", TABLES, Access(), 5.0, clock.wall)
     guard, history = Guard(clock.monotonic), History()
     scrape = Scrape([
         GpuCollector(sampler), EnginesCollector(lambda: [target]),

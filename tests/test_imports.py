@@ -15,14 +15,13 @@ import inferometer
 
 PACKAGE = Path(inferometer.__file__).parent
 LAYERS = (
-    {"", "catalogue", "config", "counters", "exposition", "guard", "logs", "roles",
-     "samples", "threads", "web_config"},
+    {"", "catalogue", "config", "counters", "exposition", "families", "guard", "logs", "rendered",
+     "roles", "threads", "values"},
     {"collector"},
-    {"gpu", "engines", "cost", "history"},
+    {"serve"},
+    {"gpu", "engines", "cost"},
     {"home"},
-    {"alert_log", "request"},
-    {"connections"},
-    {"server"},
+    {"alert_log"},
     {"app"},
     {"cli"},
     {"__main__"},
@@ -106,14 +105,14 @@ def test_only_one_module_imports_grpc_and_none_at_its_top() -> None:
 def test_an_engines_own_names_stand_in_its_table_only(module: str) -> None:
     text = MODULES[module].read_text(encoding="utf-8")
     for table, prefix in FOREIGN.items():
-        if module != f"engines.{table}":
+        if module != f"engines.tables.{table}":
             assert prefix not in text
 
 
 def test_the_foreign_names_are_looked_for_where_they_are() -> None:
     """Else the test above could not fail."""
     for table, prefix in FOREIGN.items():
-        assert prefix in MODULES[f"engines.{table}"].read_text(encoding="utf-8")
+        assert prefix in MODULES[f"engines.tables.{table}"].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("module", MODULES)

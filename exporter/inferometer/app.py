@@ -19,27 +19,27 @@ from inferometer import __version__, alert_log
 from inferometer import catalogue as c
 from inferometer import config as configuration
 from inferometer.collector import Collector, Deadline, Scrape
-from inferometer.config import Config, ConfigError, Engines, EngineTarget
+from inferometer.config import Config, ConfigError, EnginesSection, EngineTarget
 from inferometer.cost.collector import CostCollector
-from inferometer.engines import ENGINES
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
 from inferometer.engines.fetch import Access
+from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
 from inferometer.exposition import render, render_client
+from inferometer.families import Family
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.kubelet import Kubelet
 from inferometer.gpu.pods import PodsCollector
 from inferometer.gpu.sampler import Sampler
 from inferometer.guard import Guard
-from inferometer.history import STEP_SECONDS, History, Recorder
 from inferometer.home.cards import gather
-from inferometer.home.facts import Endpoint, Surroundings
+from inferometer.home.content import Endpoint, Surroundings
+from inferometer.home.history import STEP_SECONDS, History, Recorder
 from inferometer.home.page import render as render_home
 from inferometer.roles import NO_ROLE, foreign
-from inferometer.samples import Family
-from inferometer.server import Server, Site
-from inferometer.web_config import WebConfig, WebConfigError
+from inferometer.serve.server import Server, Site
+from inferometer.serve.web_config import WebConfig, WebConfigError
 
 log = logging.getLogger(__name__)
 
@@ -265,7 +265,7 @@ class App:
     def _make_discovery(self) -> Discovery:
         ports, seconds, _ = self._search
         return Discovery(
-            ports, ENGINES, seconds,
+            ports, TABLES, seconds,
             lambda name, url: make_target(name, EngineTarget(url), self.config.engines))
 
     def _about_us(self) -> list[Family]:
@@ -279,14 +279,14 @@ class App:
         return [build, reloads, good, when]
 
 
-def make_target(name: str, settings: EngineTarget, engines: Engines) -> Target:
+def make_target(name: str, settings: EngineTarget, engines: EnginesSection) -> Target:
     """A target as configured, its secrets and certificates at hand."""
     token = os.environ.get(settings.bearer_token_env, "").strip()
     access = Access(token, settings.bearer_token_file, _tls(settings), engines.max_page_bytes)
-    return Target(name, settings.url, ENGINES, access, engines.timeout_seconds)
+    return Target(name, settings.url, TABLES, access, engines.timeout_seconds)
 
 
-def ask_once(settings: EngineTarget, engines: Engines) -> tuple[str, State]:
+def ask_once(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State]:
     """The URL of an endpoint's page, and what it answers. Raises ConfigError."""
     _check_secrets(settings, "command line")
     target = make_target("explained", settings, engines)

@@ -17,17 +17,17 @@ from inferometer.config import (
     ADDRESS,
     URL,
     ConfigError,
-    Engines,
+    EnginesSection,
     EngineTarget,
     is_engine_url,
     split_address,
 )
-from inferometer.engines import ENGINES
 from inferometer.engines.explain import explain as explain_page
 from inferometer.engines.explain import state_of
+from inferometer.engines.tables import TABLES
 from inferometer.logs import start_logging
 from inferometer.roles import NO_ROLE, ROLES
-from inferometer.server import Server
+from inferometer.serve.server import Server
 
 OK, FAILED, MISUSED = 0, 1, 2
 FIRST_LOOK_SECONDS = 3.0
@@ -80,9 +80,9 @@ def explain(options: argparse.Namespace) -> int:
     file = Path(options.page)
     if options.page == "-" or file.is_file():
         body = sys.stdin.buffer.read() if options.page == "-" else file.read_bytes()
-        where, state = options.page, state_of(body, ENGINES)
+        where, state = options.page, state_of(body, TABLES)
     else:
-        where, state = ask_once(_endpoint(options), Engines(timeout_seconds=options.timeout))
+        where, state = ask_once(_endpoint(options), EnginesSection(timeout_seconds=options.timeout))
     print("\n".join(explain_page(where, state)))
     return OK if state.up else FAILED
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from inferometer.catalogue import COLLECTOR_DURATION, COLLECTOR_SUCCESS
+from inferometer.families import Family
 from inferometer.guard import Guard
-from inferometer.samples import Family
 from inferometer.threads import Threads
 
 SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for rendering

@@ -98,7 +98,7 @@ SOCKET = "an absolute path of at most 107 bytes"  # the kernel takes no longer o
 
 
 @dataclass(frozen=True)
-class Web:
+class WebSection:
     """Where the page is served and who may read it."""
 
     listen: str = _check(_is_address, ADDRESS, "127.0.0.1:9839")
@@ -108,7 +108,7 @@ class Web:
 
 
 @dataclass(frozen=True)
-class Gpu:
+class GpuSection:
     """Reading GPUs through NVML."""
 
     enabled: bool = True
@@ -132,7 +132,7 @@ class EngineTarget:
 
 
 @dataclass(frozen=True)
-class Engines:
+class EnginesSection:
     """Which engines are read, and how patiently."""
 
     targets: tuple[EngineTarget, ...] = ()
@@ -147,7 +147,7 @@ class Engines:
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostSection:
     """What GPUs cost."""
 
     gpu_hour_usd: Mapping[str, float] = _table(lambda _, usd: _money(usd), USD)
@@ -175,7 +175,7 @@ class ModelFleet:
 
 
 @dataclass(frozen=True)
-class Fleet(ModelFleet):
+class FleetSection(ModelFleet):
     """What the one exporter that speaks for all adds."""
 
     monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
@@ -190,11 +190,11 @@ class Config:
 
     role: str = _check(
         lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}", NO_ROLE)
-    web: Web = field(default_factory=Web)
-    gpu: Gpu = field(default_factory=Gpu)
-    engines: Engines = field(default_factory=Engines)
-    cost: Cost = field(default_factory=Cost)
-    fleet: Fleet = field(default_factory=Fleet)
+    web: WebSection = field(default_factory=WebSection)
+    gpu: GpuSection = field(default_factory=GpuSection)
+    engines: EnginesSection = field(default_factory=EnginesSection)
+    cost: CostSection = field(default_factory=CostSection)
+    fleet: FleetSection = field(default_factory=FleetSection)
 
     def has(self, section: str) -> bool:
         """Whether the section is for this exporter's role."""

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from functools import reduce
 from typing import Any, Generic, TypeVar
 
-from inferometer.samples import Value, fell, growth, sum_of
+from inferometer.values import Value, fell, growth, sum_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from inferometer.catalogue import Metric
-from inferometer.samples import Family, Histogram, Key
+from inferometer.families import Family
+from inferometer.values import Histogram, Key
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from inferometer.catalogue import FOLDING, LABELS_FOLDED, OTHER, Metric
 from inferometer.counters import Sums
-from inferometer.samples import Family, Key, Ticket, Value, sum_of
+from inferometer.families import Family
+from inferometer.rendered.block import Ticket
+from inferometer.values import Key, Value, sum_of
 
 LONGEST_VALUE = 200  # characters; a longer label value is folded like one over the cap
 SEAT_KEPT_SECONDS = 3600.0

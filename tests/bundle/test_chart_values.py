@@ -114,11 +114,11 @@ def test_configuration_has_the_keys_of_the_exporters_own() -> None:
         fields = {field.name for field in dataclasses.fields(record)}
         assert keys(*path) == fields - OTHERWISE.get(record.__name__, set()), path
 
-    compare(config.Gpu, "node", "config", "gpu")
-    compare(config.Cost, "node", "config", "cost")
-    compare(config.Engines, "sidecar", "config", "engines")
+    compare(config.GpuSection, "node", "config", "gpu")
+    compare(config.CostSection, "node", "config", "cost")
+    compare(config.EnginesSection, "sidecar", "config", "engines")
     compare(config.EngineTarget, "sidecar", "config", "engines", "targets", "[]")
-    compare(config.Fleet, "fleet", "config", "fleet")
+    compare(config.FleetSection, "fleet", "config", "fleet")
     compare(config.MonthlyUsd, "fleet", "config", "fleet", "monthly_usd")
     for place in ((), ("models", "*")):
         compare_to = typing.get_type_hints(config.ModelFleet).keys()

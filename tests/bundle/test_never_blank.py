@@ -28,7 +28,7 @@ SCRAPED = 2  # minutes
 RECORDED = (*GROUPS, *RECORDING_GROUPS)
 NEEDS = Needs(rule for group in RECORDED for rule in group.rules)
 ALL = dict.fromkeys(("cluster", "namespace", "engine", "model", "node"), ".*")
-ENGINES = [engine for engine in c.ENGINES if engine != "unknown"]
+ENGINES = [engine for engine in c.ENGINE_NAMES if engine != "unknown"]
 
 
 @pytest.fixture(scope="module")

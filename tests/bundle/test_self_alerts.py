@@ -11,7 +11,7 @@ from alerts import exporter
 from alerts.routing import ALERT_LOG
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.server import ALERTS
+from inferometer.serve.server import ALERTS
 from tests.bundle.alert_cases import Case, Said, prove
 from tests.bundle.alert_inputs import BARE, OTHER
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series

@@ -22,10 +22,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "exporter")]
 
 with atheris.instrument_imports(include=["inferometer", "tests.e2e.broken_parsers"]):
-    from inferometer.engines import ENGINES
     from inferometer.engines.collector import join
     from inferometer.engines.page import Foreign, Page, PageError, Parser
     from inferometer.engines.reading import Describer, Facts
+    from inferometer.engines.tables import TABLES
     from inferometer.engines.target import State, recognise
     from inferometer.exposition import OPENMETRICS, TEXT, render
     from inferometer.guard import Guard
@@ -116,11 +116,11 @@ def compare(page: Page, body: bytes) -> None:
 
 def describe(parser: Parser, bodies: list[bytes]) -> None:
     """Whatever engine it is taken for, its points make sense and are a page of ours."""
-    describers = {engine.name: Describer() for engine in ENGINES}
+    describers = {engine.name: Describer() for engine in TABLES}
     guard = Guard()
     for turn, body in enumerate(bodies):
         page = read(parser, body)
-        engine = recognise(page.families, ENGINES) if isinstance(page, Page) else None
+        engine = recognise(page.families, TABLES) if isinstance(page, Page) else None
         if engine is None or isinstance(page, str):
             continue
         reading = describers[engine.name].describe(engine, page, Facts("m"), float(turn))

@@ -20,7 +20,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from inferometer.server import Server
+from inferometer.serve.server import Server
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 START_SECONDS = 20.0

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer import alert_log
-from inferometer.connections import Limits
-from inferometer.request import LARGEST_BODY
-from inferometer.server import Server, Site
+from inferometer.serve.connections import Limits
+from inferometer.serve.request import LARGEST_BODY
+from inferometer.serve.server import Server, Site
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
 from tests.exporter.support import Exporter, Response, get, in_thread, wait_for
 

@@ -14,8 +14,9 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.collector import Collector, Deadline, Scrape
+from inferometer.families import Family
 from inferometer.guard import Guard
-from inferometer.samples import Family, Value
+from inferometer.values import Value
 
 SECONDS = 0.5  # a scrape's deadline
 

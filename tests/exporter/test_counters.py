@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.counters import Growth, Remainder, Sums, Wholes
-from inferometer.samples import Histogram, Value, growth, sum_of
+from inferometer.values import Histogram, Value, growth, sum_of
 
 Reading = tuple[str, Value, float]  # source, value, when it was taken
 

@@ -18,7 +18,9 @@ from prometheus_client.registry import Collector
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
 from inferometer.exposition import OPENMETRICS, TEXT, number, render, render_client
-from inferometer.samples import Block, Family, Histogram, Ticket
+from inferometer.families import Family
+from inferometer.rendered.block import Block, Ticket
+from inferometer.values import Histogram
 
 PLACE = Label("place", "Where.", budget=10)
 RANK = Label("rank", "Which.", budget=10, optional=True)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Label, Metric
 from inferometer.exposition import TEXT, render
+from inferometer.families import Family
 from inferometer.guard import LONGEST_VALUE, SEAT_KEPT_SECONDS, Guard
-from inferometer.samples import Block, Family, Histogram, Key, Ticket, Value, sum_of
+from inferometer.rendered.block import Block, Ticket
+from inferometer.values import Histogram, Key, Value, sum_of
 
 COUNTER, GAUGE, HISTOGRAM = c.SERVER_OUTPUT, c.SERVER_RUNNING, c.SERVER_TTFT
 BOUNDS = (0.1, 1.0, 10.0)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
-from inferometer.config import Cost, Fleet
+from inferometer.config import CostSection, FleetSection
 
 HOUR = 3600.0
 DAY = 86400.0
 
 
-class Gpu(Protocol):
+class PricedGpu(Protocol):
     """What must be known of a GPU to say what it costs; whoever reads GPUs knows it."""
 
     uuid: str
@@ -29,11 +29,11 @@ class GpuHours:
     """What the GPUs this exporter sees have cost since it started."""
 
     def __init__(self) -> None:
-        self.usd: dict[Gpu, float] = {}
-        self.idle_usd: dict[Gpu, float] = {}
-        self._counted: dict[Gpu, tuple[float, float]] = {}  # observed, busy seconds
+        self.usd: dict[PricedGpu, float] = {}
+        self.idle_usd: dict[PricedGpu, float] = {}
+        self._counted: dict[PricedGpu, tuple[float, float]] = {}  # observed, busy seconds
 
-    def accrue(self, gpus: Iterable[Gpu], prices: Mapping[str, float], seconds: float,
+    def accrue(self, gpus: Iterable[PricedGpu], prices: Mapping[str, float], seconds: float,
                now: float) -> None:
         """Add the `seconds` up to `now` (the sampler's clock) of every GPU that has a price.
 
@@ -60,7 +60,7 @@ class FixedCosts:
     def __init__(self) -> None:
         self.usd: dict[str, float] = {}
 
-    def accrue(self, fleet: Fleet, seconds: float, now: float) -> None:
+    def accrue(self, fleet: FleetSection, seconds: float, now: float) -> None:
         """Add `seconds` that ended at `now` (Unix seconds).
 
         A month's cost is spread evenly over that calendar month (UTC), so that a whole month
@@ -85,6 +85,6 @@ def months(seconds: float, now: float) -> float:
     return total
 
 
-def price_of(gpu: Gpu, cost: Cost) -> float | None:
+def price_of(gpu: PricedGpu, cost: CostSection) -> float | None:
     """USD per hour of a GPU by its product name, None where the table has none."""
     return cost.gpu_hour_usd.get(gpu.name)

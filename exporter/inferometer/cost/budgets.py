@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from inferometer import catalogue as c
-from inferometer.config import LIMITS, Fleet
-from inferometer.samples import Family
+from inferometer.config import LIMITS, FleetSection
+from inferometer.families import Family
 
 _FAMILIES = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD}
 
 
-def budgets_and_limits(fleet: Fleet) -> Iterable[Family]:
+def budgets_and_limits(fleet: FleetSection) -> Iterable[Family]:
     """The families; the fleet's own figures have an empty model."""
     budgets = Family(c.BUDGET)
     limits = {unit: Family(metric) for unit, metric in _FAMILIES.items()}

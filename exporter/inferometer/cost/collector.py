@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.config import Config
-from inferometer.cost.accrual import FixedCosts, Gpu, GpuHours, price_of
+from inferometer.cost.accrual import FixedCosts, GpuHours, PricedGpu, price_of
 from inferometer.cost.budgets import budgets_and_limits
-from inferometer.samples import Family
+from inferometer.families import Family
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class CostCollector:
     name = "cost"
     punctual = True
 
-    def __init__(self, config: Config, gpus: Callable[[], Sequence[Gpu]],
+    def __init__(self, config: Config, gpus: Callable[[], Sequence[PricedGpu]],
                  clock: Callable[[], float] = time.monotonic,
                  wall: Callable[[], float] = time.time) -> None:
         self._config = config
@@ -81,7 +81,7 @@ class CostCollector:
     def _spent(self) -> float:
         return sum(self._gpu_hours.usd.values()) + sum(self._fixed.usd.values())
 
-    def _tell_of_missing_prices(self, gpus: Sequence[Gpu]) -> None:
+    def _tell_of_missing_prices(self, gpus: Sequence[PricedGpu]) -> None:
         if not self._config.cost.gpu_hour_usd:
             return
         for gpu in gpus:

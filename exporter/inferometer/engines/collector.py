@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.engines.target import State, Target
-from inferometer.samples import Family
+from inferometer.families import Family
 
 ANSWER_SHARE = 0.9  # of the collector's time is for waiting; the rest for putting it together
 

@@ -12,7 +12,7 @@ from inferometer.engines.requests import Counts, Endings, Requests
 from inferometer.engines.sources import Kept, Values
 from inferometer.engines.table import Engine, Http
 from inferometer.engines.view import EVERYWHERE, Place, View
-from inferometer.samples import Histogram, Key, Value
+from inferometer.values import Histogram, Key, Value
 
 NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values
 BESIDE_THE_PAGE = "a document beside the page"

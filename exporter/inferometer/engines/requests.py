@@ -9,7 +9,7 @@ from inferometer.counters import Memory, Remainder, Wholes
 from inferometer.engines.sources import MOST, Child, Values
 from inferometer.engines.table import Http
 from inferometer.engines.view import EVERYWHERE, Place, View
-from inferometer.samples import Histogram, Value
+from inferometer.values import Histogram, Value
 
 # Paths that do inference; health, metrics, tokenizers and model lists never count as requests.
 INFERENCE = re.compile(

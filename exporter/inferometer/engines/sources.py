@@ -15,7 +15,7 @@ from typing import TypeVar
 from inferometer.catalogue import Metric
 from inferometer.counters import Sums, Wholes
 from inferometer.engines.view import Labels, Place, View
-from inferometer.samples import Histogram, Value
+from inferometer.values import Histogram, Value
 
 MOST = 2.0**53  # a larger number cannot even count by one: it is none
 K = TypeVar("K")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
+from inferometer import catalogue as c
 from inferometer.collector import Deadline
+from inferometer.families import Family
 from inferometer.gpu.sampler import Sampler
-from inferometer.gpu.table import Table
-from inferometer.samples import Family
+from inferometer.rendered.columns import Table
 
 
 class GpuCollector:
@@ -19,7 +20,7 @@ class GpuCollector:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self._lasting, self._passing = Table(), Table()
+        self._lasting, self._passing = Table(c.GPU_METRICS), Table(c.GPU_METRICS)
         self._lock = threading.Lock()  # over the tables
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Mapping
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
+from inferometer.families import Family
 from inferometer.gpu.kubelet import Holding, Kubelet
 from inferometer.gpu.sampler import Sampler
 from inferometer.gpu.state import Gpu
-from inferometer.samples import Family, Key, Value
+from inferometer.values import Key, Value
 
 ANSWER_SECONDS = 3.0  # a kubelet in good health takes a few milliseconds
 ANSWER_SHARE = 0.6  # of the collector's time at most, so that it can say why there is no answer

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from inferometer import catalogue as c
-from inferometer.config import Gpu as GpuConfig
+from inferometer.config import GpuSection
 from inferometer.gpu.crew import Crew
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.nvml import Device, Driver, DriverLostError, GpuLostError
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class Sampler:
     """Keeps the list of GPUs true and their snapshots fresh, whatever the driver does."""
 
-    def __init__(self, config: GpuConfig, driver: Driver | None = None,
+    def __init__(self, config: GpuSection, driver: Driver | None = None,
                  clock: Callable[[], float] = time.monotonic,
                  wall: Callable[[], float] = time.time, crew: Crew | None = None) -> None:
         self._config = config
@@ -54,7 +54,7 @@ class Sampler:
         patience.daemon = True
         patience.start()
 
-    def configure(self, config: GpuConfig) -> None:
+    def configure(self, config: GpuSection) -> None:
         """Take other intervals from now on."""
         self._config = config
 
@@ -194,7 +194,7 @@ class Sampler:
     # What readers and listeners tell and ask; `owns` says whether they still speak for their GPU.
 
     @property
-    def config(self) -> GpuConfig:
+    def config(self) -> GpuSection:
         """The settings in force."""
         return self._config
 

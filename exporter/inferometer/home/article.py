@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inferometer.history import POINTS, Point
 from inferometer.home import units
-from inferometer.home.facts import BAD, GOOD, WAITING, WARNING, Card, Facts, Plot
+from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Content, Plot
+from inferometer.home.history import POINTS, Point
 from inferometer.home.markup import Markup, cut, foreign, joined, tag
 from inferometer.home.plot import plot as drawing
 
@@ -17,7 +17,7 @@ NO_VALUE = joined(tag("span", "—", aria_hidden="true"), tag("span", "no value"
 _SIGNS = {BAD: "✕", WARNING: "!", WAITING: "…", GOOD: "✓"}
 
 
-def article(card: Card, facts: Facts) -> Markup:
+def article(card: Card, facts: Content) -> Markup:
     """The card as HTML."""
     heading = f"{card.anchor}-name"
     return tag(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from inferometer import catalogue as c
-from inferometer import history as h
 from inferometer.catalogue import Metric
+from inferometer.families import Family
 from inferometer.gpu.state import Gpu
-from inferometer.history import History, Point, Subject, by_subject
+from inferometer.home import history as h
 from inferometer.home import units
-from inferometer.home.facts import (
+from inferometer.home.content import (
     BAD,
     GOOD,
     LEVELS,
     WAITING,
     WARNING,
     Card,
+    Content,
     Endpoint,
-    Facts,
     Plot,
     Points,
     Surroundings,
@@ -29,7 +29,8 @@ from inferometer.home.facts import (
     parts,
     total,
 )
-from inferometer.samples import Family, Histogram
+from inferometer.home.history import History, Point, Subject, by_subject
+from inferometer.values import Histogram
 
 NO_PROGRESS_SECONDS = 120.0  # without a token, though there are requests
 MODELS_NAMED = 20
@@ -41,7 +42,7 @@ UNAVAILABLE = c.SOURCE.values[-1]
 Judgement = tuple[str, str, str]  # level, state, why
 
 
-def gather(families: Iterable[Family], history: History, around: Surroundings) -> Facts:
+def gather(families: Iterable[Family], history: History, around: Surroundings) -> Content:
     """All facts: from what a scrape says, from the last hour, and what neither of them tells."""
     families = list(families)
     whole, said = by_metric(families), by_subject(families)
@@ -53,7 +54,7 @@ def gather(families: Iterable[Family], history: History, around: Surroundings) -
             for number, gpu in enumerate(known, start=1)]
     unpriced = {gpu.name for gpu in known if gpu.name and not gpu.gone
                 and c.GPU_PRICE not in said.get(_subject(gpu), {})}
-    return Facts(
+    return Content(
         around, history.step, history.recordings, _worst_first(engines), _worst_first(gpus),
         costs(whole.get(c.COST, {})), _idle(said), sorted(unpriced),
         parts(whole), folded(whole.get(c.LABELS_FOLDED, {})),

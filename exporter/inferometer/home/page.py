@@ -1,4 +1,4 @@
-"""Facts to HTML: what is wrong first, then engines, GPUs, cost and the exporter itself."""
+"""Content to HTML: what is wrong first, then engines, GPUs, cost and the exporter itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from importlib import resources
 
 from inferometer import __version__
-from inferometer.history import POINTS
 from inferometer.home import units
 from inferometer.home.article import IN_PLACE, REASON, article, badge
-from inferometer.home.facts import BAD, GOOD, WARNING, Card, Facts
+from inferometer.home.content import BAD, GOOD, WARNING, Card, Content
+from inferometer.home.history import POINTS
 from inferometer.home.markup import NBSP, Markup, cut, foreign, joined, tag
 
 REFRESH_SECONDS = 30
@@ -34,7 +34,7 @@ _ICON = ("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='
 Problem = tuple[str, str, str, str]  # level, name, what is wrong, anchor
 
 
-def render(facts: Facts, refresh: bool = False) -> bytes:
+def render(facts: Content, refresh: bool = False) -> bytes:
     """The whole page; one that loads itself again every half minute where that is asked for."""
     problems = _problems(facts)
     worst = BAD if any(level == BAD for level, *_ in problems) else WARNING
@@ -65,7 +65,7 @@ def render(facts: Facts, refresh: bool = False) -> bytes:
     return f"<!doctype html>\n{page}\n".encode()
 
 
-def _header(facts: Facts, refresh: bool) -> Markup:
+def _header(facts: Content, refresh: bool) -> Markup:
     now = datetime.fromtimestamp(facts.around.now, UTC)
     every = f"every {REFRESH_SECONDS}{NBSP}s"
     return tag(
@@ -85,7 +85,7 @@ def _section(anchor: str, title: str, *content: Markup | None) -> Markup:
     return tag("section", tag("h2", title, id=anchor), *content, aria_labelledby=anchor)
 
 
-def _problems(facts: Facts) -> list[Problem]:
+def _problems(facts: Content) -> list[Problem]:
     """Everything that needs a look, worst first."""
     problems = [(card.level, card.name, f"{card.state}: {card.why}", card.anchor)
                 for card in (*facts.engines, *facts.gpus) if card.level in (BAD, WARNING)]
@@ -99,7 +99,7 @@ def _problems(facts: Facts) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem[0] != BAD)
 
 
-def _summary(facts: Facts, problems: Sequence[Problem]) -> str:
+def _summary(facts: Content, problems: Sequence[Problem]) -> str:
     if problems:
         return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     if not facts.around.ready:
@@ -115,7 +115,7 @@ def _problem_list(problems: Sequence[Problem]) -> Markup:
         for level, name, what, anchor in problems)), class_="problems")
 
 
-def _overview(facts: Facts) -> Markup:
+def _overview(facts: Content) -> Markup:
     readable = _readable(facts)
     if not readable:
         return tag("p", f"In the role {facts.around.role} neither engines nor GPUs are read.")
@@ -131,14 +131,14 @@ def _overview(facts: Facts) -> Markup:
                     "looked for.")
 
 
-def _readable(facts: Facts) -> Mapping[str, Sequence[Card]]:
+def _readable(facts: Content) -> Mapping[str, Sequence[Card]]:
     """What this exporter's role has it read."""
     return {what: cards for section, what, cards in (
         ("engines", "engine", facts.engines), ("gpu", "GPU", facts.gpus))
         if facts.around.reads(section)}
 
 
-def _not_in_this_role(facts: Facts) -> Markup:
+def _not_in_this_role(facts: Content) -> Markup:
     return tag("p", f"Not read in the role {facts.around.role}.")
 
 
@@ -148,7 +148,7 @@ def _answering(cards: Sequence[Card], what: str) -> str:
     return f"{part}{len(cards)} {what}{'' if len(cards) == 1 else 's'}"
 
 
-def _engines(facts: Facts) -> Iterator[Markup]:
+def _engines(facts: Content) -> Iterator[Markup]:
     around = facts.around
     if not around.reads("engines"):
         yield _not_in_this_role(facts)
@@ -174,7 +174,7 @@ def _how_to_name() -> Markup:
                tag("code", "engines.targets"), " in the configuration file.")
 
 
-def _gpus(facts: Facts) -> Iterator[Markup]:
+def _gpus(facts: Content) -> Iterator[Markup]:
     around = facts.around
     if not around.reads("gpu"):
         yield _not_in_this_role(facts)
@@ -188,7 +188,7 @@ def _gpus(facts: Facts) -> Iterator[Markup]:
                   f". Looked for again every {around.gpu_retry_seconds:g}{NBSP}s.")
 
 
-def _plots_note(facts: Facts) -> Markup | None:
+def _plots_note(facts: Content) -> Markup | None:
     if not (facts.engines or facts.gpus):
         return None
     span = units.duration(facts.step * POINTS)
@@ -198,7 +198,7 @@ def _plots_note(facts: Facts) -> Markup | None:
                     f"where a line is broken nothing was read.{kept}", class_="quiet")
 
 
-def _cost(facts: Facts) -> Iterator[Markup]:
+def _cost(facts: Content) -> Iterator[Markup]:
     since = units.duration(facts.around.now - facts.around.started_at)
     if facts.costs:
         yield _table(
@@ -222,7 +222,7 @@ def _cost(facts: Facts) -> Iterator[Markup]:
         yield tag("p", f"Not counted in the role {facts.around.role}.")
 
 
-def _exporter(facts: Facts) -> Iterator[Markup]:
+def _exporter(facts: Content) -> Iterator[Markup]:
     running = units.duration(facts.around.now - facts.around.started_at)
     role = f" in the role {facts.around.role}" if facts.around.role else ""
     yield tag("p", f"Inferometer {__version__}, running for {running}{role}. The configuration "

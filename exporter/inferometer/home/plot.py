@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from inferometer.history import POINTS
+from inferometer.home.history import POINTS
 from inferometer.home.markup import Markup, joined, tag
 
 STRIDE = 2  # units from point to point

@@ -17,7 +17,7 @@ from inferometer.config import LIMITS, Config, parse
 from inferometer.cost.accrual import months
 from inferometer.cost.collector import CostCollector
 from inferometer.gpu.state import Gpu
-from inferometer.samples import Key
+from inferometer.values import Key
 
 HOUR, DAY = 3600.0, 86400.0
 H100, L4 = "NVIDIA H100 80GB HBM3", "NVIDIA L4"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from inferometer.catalogue import Metric
-from inferometer.samples import Family, Histogram, Value
+from inferometer.families import Family
+from inferometer.values import Histogram, Value
 
 
 def check(family: Family) -> None:

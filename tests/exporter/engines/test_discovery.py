@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.engines import ENGINES
 from inferometer.engines.discovery import PROBE_BYTES, USUAL_PORTS, Discovery
 from inferometer.engines.fetch import Access
+from inferometer.engines.tables import TABLES
 from inferometer.engines.target import Target
 from tests.exporter.process import messages, ready, started
 from tests.exporter.support import Engine, fixture, free_port, send, wait_for
@@ -38,9 +38,9 @@ NO_ENGINES = {
 @contextlib.contextmanager
 def discovery(ports: Sequence[int], seconds: float = 0.1) -> Iterator[Discovery]:
     def make(name: str, url: str) -> Target:
-        return Target(name, url, ENGINES, Access(), 2.0)
+        return Target(name, url, TABLES, Access(), 2.0)
 
-    looking = Discovery(ports, ENGINES, seconds, make)
+    looking = Discovery(ports, TABLES, seconds, make)
     looking.start()
     try:
         assert looking.looked.wait(10)

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from inferometer import catalogue as c
-from inferometer.engines import ENGINES
 from inferometer.engines.explain import REASONS, UNKNOWN, explain, state_of
 from inferometer.engines.page import Parser
+from inferometer.engines.tables import TABLES
 from tests.exporter.support import FIXTURES, Engine, fixture, free_port
 
 VLLM = fixture("vllm-0.32.0/busy.prom").decode()
@@ -20,7 +20,7 @@ PAGES = sorted(str(path.relative_to(FIXTURES / "engines"))
 
 
 def explained(page: str) -> list[str]:
-    return list(explain("page.prom", state_of(page.encode(), ENGINES)))
+    return list(explain("page.prom", state_of(page.encode(), TABLES)))
 
 
 def row(lines: list[str], first: str) -> list[str]:

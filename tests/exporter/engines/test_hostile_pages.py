@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Metric
-from inferometer.engines import ENGINES
 from inferometer.engines.collector import join
 from inferometer.engines.page import Parser
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.sources import Series, Total
 from inferometer.engines.table import Engine
+from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State
 from inferometer.exposition import OPENMETRICS, TEXT, render
 from inferometer.guard import Guard
-from inferometer.samples import Key, Value
+from inferometer.values import Key, Value
 from tests.exporter.engines.sense import check, fell
 from tests.exporter.engines.test_page import line
 
@@ -81,7 +81,7 @@ def pages(draw: st.DrawFn, engine: Engine) -> bytes:
     return text.encode()
 
 
-BY_NAME = {engine.name: engine for engine in ENGINES}
+BY_NAME = {engine.name: engine for engine in TABLES}
 History = tuple[str, list[bytes]]  # an engine's name, and its pages
 
 

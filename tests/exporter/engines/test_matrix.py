@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from inferometer import catalogue as c
-from inferometer.engines import ENGINES, sglang, tgi, vllm
 from inferometer.engines.matrix import claims, table
+from inferometer.engines.tables import TABLES, sglang, tgi, vllm
 
 README = Path(__file__).parents[3] / "README.md"
 BETWEEN = re.compile(r"(?<=<!-- made from the tables; `make golden` -->\n).*?(?=<!-- /made -->)",
@@ -27,15 +27,15 @@ def cells(matrix: str) -> dict[str, list[str]]:
 def test_the_readme_has_the_matrix_of_the_tables() -> None:
     text = README.read_text()
     if os.environ.get("GOLDEN") == "record":
-        README.write_text(text := BETWEEN.sub(lambda _: table(ENGINES), text))
-    assert BETWEEN.findall(text) == [table(ENGINES)]
+        README.write_text(text := BETWEEN.sub(lambda _: table(TABLES), text))
+    assert BETWEEN.findall(text) == [table(TABLES)]
 
 
 def test_the_matrix_has_every_signal_and_every_engine() -> None:
-    matrix = cells(table(ENGINES))
+    matrix = cells(table(TABLES))
     assert {f"`{signal}`" for signal in c.SIGNALS} < set(matrix)
-    assert {name.strip("`") for name in matrix["`engine`"]} == set(c.ENGINES) - {"unknown"}
-    assert matrix[""] == list(dict.fromkeys(engine.title for engine in ENGINES))
+    assert {name.strip("`") for name in matrix["`engine`"]} == set(c.ENGINE_NAMES) - {"unknown"}
+    assert matrix[""] == list(dict.fromkeys(engine.title for engine in TABLES))
 
 
 def test_a_cell_says_how_a_signal_is_had_and_whether_it_was_seen() -> None:

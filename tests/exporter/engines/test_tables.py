@@ -8,14 +8,14 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.engines import ENGINES
 from inferometer.engines.matrix import claims
 from inferometer.engines.page import Parser
 from inferometer.engines.reading import Describer, Facts, Reading
 from inferometer.engines.requests import INFERENCE
 from inferometer.engines.table import EVIDENCE, Engine
+from inferometer.engines.tables import TABLES
 from inferometer.engines.target import recognise
-from inferometer.samples import Histogram, Value
+from inferometer.values import Histogram, Value
 from tests.exporter.support import FIXTURES, fixture
 
 
@@ -30,7 +30,7 @@ class Player:
     def play(self, page: bytes | str) -> Reading:
         body = page.encode() if isinstance(page, str) else page
         parsed = self._parser.parse(body)
-        engine = recognise(parsed.families, ENGINES)
+        engine = recognise(parsed.families, TABLES)
         assert engine is not None
         self._at += 1.0
         return self._describer.describe(engine, parsed, Facts(), self._at)
@@ -108,12 +108,12 @@ def test_the_kind_is_read_off_the_page_and_no_family_of_it_is_unknown(
     assert plan.unknown == []
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.title)
+@pytest.mark.parametrize("engine", TABLES, ids=lambda engine: engine.title)
 def test_what_a_table_claims_is_on_a_page_of_a_server_or_marked_as_never_seen(
         engine: Engine) -> None:
     """What no server's page shows is said to be so, in the table and in the matrix."""
     assert engine.evidence in EVIDENCE
-    assert engine.name in c.ENGINES
+    assert engine.name in c.ENGINE_NAMES
     claimed = {signal for signal, source in claims(engine).items() if source != "unavailable"}
     seen = {signal for page, title in PAGES.items()
             if title == engine.title and not page.startswith("documented/")
@@ -131,7 +131,7 @@ def test_what_was_never_seen_is_read_off_a_page_as_documented(title: str) -> Non
     """All of it, where the engine is known by little but its documents."""
     if title == "vLLM":
         return  # its page here is about Triton
-    engine = next(engine for engine in ENGINES if engine.title == title)
+    engine = next(engine for engine in TABLES if engine.title == title)
     read = {signal for page in PAGES if PAGES[page] == title
             for signal, source in play(fixture(page)).sources.items() if source != "unavailable"}
     assert engine.unseen <= read
@@ -756,7 +756,7 @@ def test_what_stands_in_front_of_engines_is_said_to() -> None:
     fronts = {page: play(fixture(page)).plan.engine for page in PAGES
               if "frontend" in page or "router" in page or "smg" in page}
     assert {engine.name for engine in fronts.values()} == set(c.ROUTERS)
-    assert set(c.ROUTERS) <= set(c.ENGINES)
+    assert set(c.ROUTERS) <= set(c.ENGINE_NAMES)
     for page in ("dynamo-1.6.1/worker-busy.prom", "dynamo-1.6.1/worker-own.prom"):
         assert play(fixture(page)).plan.engine.name not in c.ROUTERS
 
@@ -920,10 +920,10 @@ def test_a_page_with_some_of_the_names_that_have_no_prefix_is_nobodys() -> None:
     page = fixture("documented/tensorrt_llm-1.1.prom").decode()
     for name in ("request_queue_time_seconds", "e2e_request_latency_seconds"):
         families = Parser().parse(page.replace(name, "other_seconds").encode()).families
-        assert recognise(families, ENGINES) is None
+        assert recognise(families, TABLES) is None
     families = Parser().parse(exposition(
         "num_requests_running", "gauge", "num_requests_running 1").encode()).families
-    assert recognise(families, ENGINES) is None
+    assert recognise(families, TABLES) is None
 
 
 NIM = "nim/nim-1.0.0.prom"

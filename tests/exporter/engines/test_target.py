@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from inferometer import catalogue as c
-from inferometer.engines import ENGINES
 from inferometer.engines.fetch import Access
+from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
 from tests.exporter.support import Engine, fixture, send
 
@@ -34,7 +34,7 @@ def test_a_router_is_asked_for_the_model_of_the_page_and_the_target_is_called_by
                 f"/props?model={model}": json.dumps(
                     {"build_info": f"v{model}", "default_generation_settings": {"n_ctx": length}}),
             }
-            target = Target(model, f"{engine.url}/metrics?model={model}", ENGINES, Access(), 5.0)
+            target = Target(model, f"{engine.url}/metrics?model={model}", TABLES, Access(), 5.0)
             state = read(target)
             assert (state.up, state.model, state.version) == (True, model, f"v{model}")
             assert state.reading is not None
@@ -44,7 +44,7 @@ def test_a_router_is_asked_for_the_model_of_the_page_and_the_target_is_called_by
 def test_after_a_restart_the_facts_are_asked_for_again() -> None:
     with Engine(LLAMA) as engine:
         engine.paths["/v1/models"] = models("old")
-        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        target = Target("t", engine.url, TABLES, Access(), 5.0)
         assert read(target).model == "old"
         engine.paths["/v1/models"] = models("new")
         assert read(target).model == "old"  # nothing tells that it is another
@@ -61,7 +61,7 @@ def test_scrapes_of_unlike_patience_make_no_news_of_an_engine_that_stays_the_sam
 
     caplog.set_level("INFO", "inferometer.engines.target")
     with Engine(slow) as engine:
-        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        target = Target("t", engine.url, TABLES, Access(), 5.0)
         for patience in (5.0, 0.05, 5.0, 0.05, 5.0, 0.05):
             read(target, patience)
     assert [record.message for record in caplog.records] == [
@@ -84,7 +84,7 @@ def test_a_bare_endpoint_is_tried_where_pages_usually_are_and_the_place_is_remem
         slash: str) -> None:
     with Engine(ITERATIONS) as engine:
         engine.paths["/prometheus/metrics"] = TRTLLM
-        target = Target("t", engine.url + slash, ENGINES, Access(), 5.0)
+        target = Target("t", engine.url + slash, TABLES, Access(), 5.0)
         assert read(target).engine == "tensorrt_llm"
         assert asked(engine) == ["/metrics", "/prometheus/metrics"]
         assert read(target).up
@@ -95,7 +95,7 @@ def test_a_bare_endpoint_is_tried_where_pages_usually_are_and_the_place_is_remem
 def test_where_the_page_was_is_left_when_it_is_elsewhere() -> None:
     with Engine(ITERATIONS) as engine:
         engine.paths["/prometheus/metrics"] = TRTLLM
-        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        target = Target("t", engine.url, TABLES, Access(), 5.0)
         assert read(target).up
         del engine.paths["/prometheus/metrics"]
         assert read(target).why == "HTTP status 404"  # of where it was
@@ -108,7 +108,7 @@ def test_where_the_page_was_is_left_when_it_is_elsewhere() -> None:
 
 def test_a_page_that_is_there_is_looked_for_nowhere_else() -> None:
     with Engine(LLAMA) as engine:
-        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        target = Target("t", engine.url, TABLES, Access(), 5.0)
         for _ in range(3):
             assert read(target).up
         assert asked(engine) == ["/metrics"] * 3
@@ -117,14 +117,14 @@ def test_a_page_that_is_there_is_looked_for_nowhere_else() -> None:
 def test_a_url_with_a_path_is_taken_as_it_is() -> None:
     with Engine(ITERATIONS) as engine:
         engine.paths["/prometheus/metrics"] = TRTLLM
-        target = Target("t", f"{engine.url}/metrics", ENGINES, Access(), 5.0)
+        target = Target("t", f"{engine.url}/metrics", TABLES, Access(), 5.0)
         assert read(target).why == "no metrics on the page"
         assert asked(engine) == ["/metrics"]
 
 
 def test_why_there_is_no_page_is_told_of_the_first_place() -> None:
     with Engine(b"# TYPE node_load1 gauge\nnode_load1 0.5\n") as engine:
-        target = Target("t", engine.url, ENGINES, Access(), 5.0)
+        target = Target("t", engine.url, TABLES, Access(), 5.0)
         assert read(target).why == "none of the known engines' metrics on the page"
         assert asked(engine) == ["/metrics", "/prometheus/metrics", "/v1/metrics"]
 
@@ -134,7 +134,7 @@ def test_an_endpoint_that_answers_nothing_is_asked_once_and_within_its_time() ->
         time.sleep(1)
 
     with Engine(hang) as engine:
-        target = Target("t", engine.url, ENGINES, Access(), 0.2)
+        target = Target("t", engine.url, TABLES, Access(), 0.2)
         began = time.monotonic()
         assert read(target).why == "no full answer within 0.2 s"
         assert time.monotonic() - began < 0.9
@@ -148,7 +148,7 @@ def test_all_places_together_get_the_time_of_one() -> None:
 
     with Engine(slow) as engine:
         engine.paths |= {"/prometheus/metrics": slow, "/v1/metrics": slow}
-        target = Target("t", engine.url, ENGINES, Access(), 0.5)
+        target = Target("t", engine.url, TABLES, Access(), 0.5)
         began = time.monotonic()
         assert read(target).why == "HTTP status 404"
         assert time.monotonic() - began < 0.7
@@ -159,7 +159,7 @@ def test_a_model_that_the_page_calls_undefined_is_asked_for() -> None:
     with Engine(ITERATIONS) as engine:
         engine.paths |= {"/prometheus/metrics": fixture("documented/tensorrt_llm-1.1.prom"),
                          "/v1/models": models("llama"), "/version": '{"version": "1.1.0"}'}
-        state = read(Target("t", engine.url, ENGINES, Access(), 5.0))
+        state = read(Target("t", engine.url, TABLES, Access(), 5.0))
         assert (state.engine, state.model, state.version) == ("tensorrt_llm", "llama", "1.1.0")
         assert state.reading is not None
         assert set(state.reading.points[c.SERVER_TTFT]) == {("llama", "")}

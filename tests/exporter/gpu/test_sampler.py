@@ -12,7 +12,7 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
-from inferometer.config import Gpu as GpuConfig
+from inferometer.config import GpuSection
 from inferometer.gpu import sampler as module
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.gate import Gate, SessionEndedError
@@ -21,7 +21,7 @@ from inferometer.gpu.sampler import Sampler
 from inferometer.gpu.state import Gpu, Snapshot
 from tests.exporter.support import wait_for
 
-FAST = GpuConfig(interval_seconds=0.01, time_to_live_seconds=1.0, retry_seconds=0.02)
+FAST = GpuSection(interval_seconds=0.01, time_to_live_seconds=1.0, retry_seconds=0.02)
 REST = dataclasses.replace(FAST, retry_seconds=3600.0)
 
 
@@ -76,7 +76,7 @@ def driver() -> Scripted:
 def begin(driver: Scripted) -> Iterator[Callable[[], Sampler]]:
     begun: list[Sampler] = []
 
-    def start(config: GpuConfig = FAST) -> Sampler:
+    def start(config: GpuSection = FAST) -> Sampler:
         sampler = Sampler(config, driver)
         begun.append(sampler)
         sampler.start()
@@ -357,7 +357,7 @@ def wait_for_ever(release: threading.Event) -> None:
 
 def test_where_the_driver_is_slow_three_rounds_are_fresh_within_bounds() -> None:
     now = [0.0]
-    config = GpuConfig(interval_seconds=1.0, time_to_live_seconds=5.0)
+    config = GpuSection(interval_seconds=1.0, time_to_live_seconds=5.0)
     sampler = Sampler(config, Scripted(), clock=lambda: now[0])
     gpu = Gpu("GPU-0", 0)
     for took, longest in ((0.1, 5.0), (4.0, 13.0), (60.0, 20.0)):

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.target import State
+from inferometer.families import Family
 from inferometer.gpu.state import Gpu
-from inferometer.history import History
 from inferometer.home.cards import gather
-from inferometer.home.facts import Endpoint, Facts, Surroundings
+from inferometer.home.content import Content, Endpoint, Surroundings
+from inferometer.home.history import History
 from inferometer.home.page import render
-from inferometer.samples import Family, Histogram, Key, Value
+from inferometer.values import Histogram, Key, Value
 
 NOW = 1.79e9
 BOUNDS = (0.1, 0.5, 1.0)
@@ -88,7 +89,7 @@ class Scene:
     def families(self) -> list[Family]:
         return [Family(metric, dict(points)) for metric, points in self.said.items()]
 
-    def facts(self) -> Facts:
+    def facts(self) -> Content:
         around = Surroundings(NOW, NOW - 3700, self.ready, self.gpus, self.gpu_state, 10.0,
                               self.endpoints, self.ports, 10.0, self.role)
         return gather(self.families(), self.history, around)

@@ -5,9 +5,9 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.engines.target import State
 from inferometer.gpu.state import Gpu, Snapshot
-from inferometer.history import POINTS, Point
-from inferometer.home.facts import BAD, GOOD, WAITING, WARNING, Card, Endpoint, Plot
-from inferometer.samples import Histogram
+from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Endpoint, Plot
+from inferometer.home.history import POINTS, Point
+from inferometer.values import Histogram
 from tests.exporter.home.scene import BOUNDS, NOW, Scene
 
 

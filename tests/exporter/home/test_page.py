@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from inferometer import catalogue as c
 from inferometer.engines.target import State
-from inferometer.history import POINTS
 from inferometer.home.article import IN_FULL
-from inferometer.home.facts import Endpoint
+from inferometer.home.content import Endpoint
+from inferometer.home.history import POINTS
 from inferometer.home.markup import printable
 from inferometer.home.page import STYLE
-from inferometer.samples import Histogram
+from inferometer.values import Histogram
 from tests.exporter.home.html_check import Checked
 from tests.exporter.home.scene import BOUNDS, NOW, Scene
 from tests.exporter.home.test_markup import HOSTILE, anything

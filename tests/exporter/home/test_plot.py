@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.history import POINTS
+from inferometer.home.history import POINTS
 from inferometer.home.plot import HEIGHT, MARGIN, STRIDE, WIDTH, plot
 
 points = st.lists(st.none() | st.floats(-1, 1e6), min_size=POINTS, max_size=POINTS)

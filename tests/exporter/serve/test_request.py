@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.request import (
+from inferometer.serve.request import (
     LARGEST_BODY,
     LONGEST_HEAD,
     MOST_HEADERS,

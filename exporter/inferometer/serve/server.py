@@ -16,11 +16,11 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from inferometer.collector import Deadline
-from inferometer.connections import Connection, Connections, Lane, Limits
 from inferometer.exposition import content_type
 from inferometer.home import page as home
-from inferometer.request import LARGEST_BODY, RefusalError, Request
-from inferometer.web_config import WebConfig
+from inferometer.serve.connections import Connection, Connections, Lane, Limits
+from inferometer.serve.request import LARGEST_BODY, RefusalError, Request
+from inferometer.serve.web_config import WebConfig
 
 DEFAULT_TIMEOUT = 10.0  # of a scrape that does not say, seconds
 LONGEST_TIMEOUT = 120.0
@@ -51,7 +51,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One response."""
 
     status: HTTPStatus
@@ -117,7 +117,7 @@ class Server:
         """The whole response to what is no request."""
         return _response(_text(error.status, str(error)), Request("GET", "", {}, 0, True), {})
 
-    def _refusal(self, request: Request, connection: Connection) -> Answer | None:
+    def _refusal(self, request: Request, connection: Connection) -> Response | None:
         web = self.web
         if web is None:
             return None
@@ -131,7 +131,7 @@ class Server:
         return None
 
     def _route(self, request: Request, connection: Connection,
-               headers: dict[str, str]) -> Answer:
+               headers: dict[str, str]) -> Response:
         if request.method not in METHODS:
             return _text(HTTPStatus.NOT_IMPLEMENTED, "no such method")
         path = path_of(request.target)
@@ -148,7 +148,7 @@ class Server:
             return _text(HTTPStatus.METHOD_NOT_ALLOWED, f"use {' or '.join(allowed)}")
         return route(self, request, connection)
 
-    def metrics(self, request: Request, connection: Connection) -> Answer:
+    def metrics(self, request: Request, connection: Connection) -> Response:
         """The page, within the scrape's own deadline."""
         chosen, wrong = self._chosen(request.target)
         if wrong:
@@ -158,7 +158,7 @@ class Server:
         deadline = Deadline(seconds - (time.monotonic() - connection.read_at))
         if not deadline.left():  # it has waited for its turn too long: nobody listens any more
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many scrapes")
-        return Answer(HTTPStatus.OK, self.site.page(deadline, chosen, kind), kind)
+        return Response(HTTPStatus.OK, self.site.page(deadline, chosen, kind), kind)
 
     def _chosen(self, target: str) -> tuple[Sequence[str] | None, str]:
         """Collectors asked for by `collect[]` or left out by `exclude[]`, or what is wrong."""
@@ -176,20 +176,20 @@ class Server:
             return [name for name in known if name not in exclude], ""
         return collect or None, ""
 
-    def ready(self, request: Request, connection: Connection) -> Answer:
+    def ready(self, request: Request, connection: Connection) -> Response:
         """Whether the first look for GPUs and engines has ended."""
         if self.site.ready():
             return _text(HTTPStatus.OK, "ready")
         return _text(HTTPStatus.SERVICE_UNAVAILABLE, "not ready")
 
-    def reload(self, request: Request, connection: Connection) -> Answer:
+    def reload(self, request: Request, connection: Connection) -> Response:
         """Read the configuration again."""
         wrong = self.site.reload() if self.site.reload else "switched off"
         if wrong:
             return _text(HTTPStatus.INTERNAL_SERVER_ERROR, f"the old configuration stays: {wrong}")
         return _text(HTTPStatus.OK, "reloaded")
 
-    def alerts(self, request: Request, connection: Connection) -> Answer:
+    def alerts(self, request: Request, connection: Connection) -> Response:
         """Write down what Alertmanager notifies of."""
         if request.unread:
             return _text(request.unread, f"send up to {LARGEST_BODY} bytes, with their length")
@@ -200,17 +200,17 @@ class Server:
         wrong = log(bytes(connection.body)) if log else "switched off"
         return _text(HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK, wrong or "logged")
 
-    def healthy(self, request: Request, connection: Connection) -> Answer:
+    def healthy(self, request: Request, connection: Connection) -> Response:
         """That the process serves."""
         return _text(HTTPStatus.OK, "healthy")
 
-    def home(self, request: Request, connection: Connection) -> Answer:
+    def home(self, request: Request, connection: Connection) -> Response:
         """The page for a person."""
         query = parse_qs(request.target.partition("?")[2], keep_blank_values=True)
-        return Answer(HTTPStatus.OK, self.site.home("refresh" in query), home.KIND, home.HEADERS)
+        return Response(HTTPStatus.OK, self.site.home("refresh" in query), home.KIND, home.HEADERS)
 
 
-_ROUTES: Mapping[str, Mapping[str, Callable[[Server, Request, Connection], Answer]]] = {
+_ROUTES: Mapping[str, Mapping[str, Callable[[Server, Request, Connection], Response]]] = {
     "/": {"GET": Server.home},
     "/metrics": {"GET": Server.metrics},
     "/-/healthy": {"GET": Server.healthy},
@@ -276,7 +276,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _response(answer: Answer, request: Request, headers: Mapping[str, str]) -> bytes:
+def _response(answer: Response, request: Request, headers: Mapping[str, str]) -> bytes:
     """Status, headers and body in one piece: one write, one packet where it is small."""
     body = answer.body
     lines = [_first_line(answer.status), f"Date: {_date(int(time.time()))}",
@@ -302,5 +302,5 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _text(status: HTTPStatus, text: str) -> Answer:
-    return Answer(status, f"{text}\n".encode())
+def _text(status: HTTPStatus, text: str) -> Response:
+    return Response(status, f"{text}\n".encode())

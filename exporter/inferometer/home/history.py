@@ -18,7 +18,8 @@ from queue import Empty, SimpleQueue
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
-from inferometer.samples import Family, Histogram, Key, Value, growth
+from inferometer.families import Family
+from inferometer.values import Histogram, Key, Value, growth
 
 STEP_SECONDS = 30.0
 POINTS = 120  # of each plot: an hour of steps

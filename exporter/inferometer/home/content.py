@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.target import State
+from inferometer.families import Family
 from inferometer.gpu.state import Gpu
-from inferometer.history import Point
+from inferometer.home.history import Point
 from inferometer.roles import NO_ROLE, belongs
-from inferometer.samples import Family, Histogram, Key, Value
+from inferometer.values import Histogram, Key, Value
 
 BAD, WARNING, WAITING, GOOD = LEVELS = ("bad", "warning", "waiting", "good")  # worst first
 
@@ -87,7 +88,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Content:
     """All that stands on the page; cards with the worst first."""
 
     around: Surroundings

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from inferometer import catalogue as c
-from inferometer.engines import vllm
+from inferometer.engines.tables import vllm
 
 ENGINE = replace(
     vllm.ENGINE,

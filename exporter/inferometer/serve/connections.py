@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from inferometer.request import END, LONGEST_HEAD, RefusalError, Request, read_head, too_long
+from inferometer.serve.request import END, LONGEST_HEAD, RefusalError, Request, read_head, too_long
 
 RECEIVED_AT_ONCE = 16384  # bytes
 SWEEP_SECONDS = 1.0

@@ -21,7 +21,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
 from inferometer.exposition import OPENMETRICS, TEXT
-from inferometer.server import takes_gzip, timeout_of
+from inferometer.serve.server import takes_gzip, timeout_of
 from tests.exporter.process import ALONE, ANYWHERE, ready, started
 from tests.exporter.support import (
     Engine,

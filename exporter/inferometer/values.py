@@ -1,11 +1,8 @@
-"""What is said in one scrape: families of points, a point being a number or a histogram."""
+"""What a point is: a number or a histogram, and the key it stands under."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-
-from inferometer.catalogue import Metric
+from dataclasses import dataclass
 
 Key = tuple[str, ...]  # label values in the order of the metric's labels
 
@@ -91,49 +88,3 @@ def fell(earlier: Value, now: Value) -> bool:
     assert not isinstance(now, Histogram)
     assert not isinstance(earlier, Histogram)
     return now < earlier
-
-
-class Ticket:
-    """A set of keys that may have been seated by the guard, and when it was last shown there."""
-
-    __slots__ = ("seats", "shown_at")
-
-    def __init__(self) -> None:
-        self.seats: object = None
-        self.shown_at = 0.0
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Block:
-    """Numbers of one source, never changed once made, with their lines as the page has them.
-
-    While a source's keys stay the same, so does the ticket: the guard looks at them once.
-    """
-
-    points: Mapping[Key, float]
-    text: str
-    ticket: Ticket
-
-
-@dataclass(slots=True)
-class Family:
-    """One metric with its points, those made for this page and those kept in blocks."""
-
-    metric: Metric
-    points: dict[Key, Value] = field(default_factory=dict)
-    blocks: list[Block] = field(default_factory=list)
-
-    def add(self, value: Value | None, /, **labels: str) -> None:
-        """Set the point with these labels; those not named are empty, None is left out."""
-        if value is None:
-            return
-        unknown = labels.keys() - set(self.metric.label_names)
-        if unknown:
-            raise KeyError(f"{self.metric.name} has no label {', '.join(sorted(unknown))}")
-        self.points[tuple(labels.get(name, "") for name in self.metric.label_names)] = value
-
-    def items(self) -> Iterator[tuple[Key, Value]]:
-        """Every point with its key."""
-        yield from self.points.items()
-        for block in self.blocks:
-            yield from block.points.items()

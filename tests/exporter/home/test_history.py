@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.collector import Deadline
-from inferometer.history import (
+from inferometer.families import Family
+from inferometer.home.history import (
     MEMORY,
     MEMORY_TOTAL,
     OUTPUT_RATE,
@@ -32,7 +33,7 @@ from inferometer.history import (
     by_subject,
     quantile,
 )
-from inferometer.samples import Family, Histogram, Key, Value
+from inferometer.values import Histogram, Key, Value
 from tests.exporter.support import wait_for
 
 BOUNDS = (0.1, 0.5, 1.0)

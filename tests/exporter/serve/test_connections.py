@@ -21,9 +21,9 @@ import bcrypt
 import pytest
 
 from inferometer.collector import Deadline
-from inferometer.connections import Connections, Limits
-from inferometer.server import SCRAPES, Server, Site
-from inferometer.web_config import WebConfig
+from inferometer.serve.connections import Connections, Limits
+from inferometer.serve.server import SCRAPES, Server, Site
+from inferometer.serve.web_config import WebConfig
 from tests.exporter.process import ALONE, ANYWHERE, ready, said_port, started
 from tests.exporter.support import Engine, Exporter, fixture, in_thread, launched, wait_for
 

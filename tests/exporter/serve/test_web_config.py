@@ -18,8 +18,8 @@ import bcrypt
 import pytest
 import yaml
 
-from inferometer import web_config
-from inferometer.web_config import WebConfig, WebConfigError
+from inferometer.serve import web_config
+from inferometer.serve.web_config import WebConfig, WebConfigError
 
 pytestmark = pytest.mark.timeout(30)
 PATIENCE = 5.0

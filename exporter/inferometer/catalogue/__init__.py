@@ -1,0 +1,16 @@
+"""What we say: every metric and label, its kind, unit, help, and how much of it there may be.
+
+Names and meanings are the stable contract. A label is either closed (`values`) or open with a
+`budget`; a family holds at most `seats` tuples of open label values, and at most `bounds` bounds
+where it is a histogram. The guard enforces both at run time; `max_series` is what they add up to.
+
+A module is a subject; its tuple at the end lists what an exporter says of it.
+"""
+
+from inferometer.catalogue.cost import *
+from inferometer.catalogue.engine import *
+from inferometer.catalogue.exporter import *
+from inferometer.catalogue.gpu import *
+from inferometer.catalogue.model import *
+
+METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *SELF_METRICS)

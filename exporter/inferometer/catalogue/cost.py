@@ -1,0 +1,45 @@
+"""Money: what GPUs and the fleet cost, budgets, and limits that a deployment overrides."""
+
+from __future__ import annotations
+
+from inferometer.catalogue.engine import MODEL
+from inferometer.catalogue.gpu import GPU, GPUS, UUID
+from inferometer.catalogue.model import Label, Metric
+
+COST_CATEGORIES = ("gpu", "api", "storage", "vector_db", "network", "other", "overhead")
+
+CATEGORY = Label("category", "What the money went to.", values=COST_CATEGORIES)
+PERIOD = Label("period", "Calendar period, UTC.", values=("day", "month"))
+
+LIMITS_SECONDS = (
+    "request_duration_p95", "time_to_first_token_p95", "time_per_output_token_p95",
+    "request_queue_p95",
+)
+LIMITS_RATIO = ("error", "invalid", "kv_cache_usage", "gpu_busy", "gpu_memory", "budget_used")
+LIMITS_USD = ("daily_spend", "request_cost", "million_tokens_cost")
+
+COST = Metric(
+    "llm_cost_usd_total", "counter",
+    "Money spent as this exporter accrues it; GPU money carries the GPU's uuid.",
+    (CATEGORY, MODEL, Label("uuid", "The GPU the money went to.", budget=GPUS, optional=True)),
+    1000, otel="",
+)
+COST_IDLE = Metric("llm_cost_gpu_idle_usd_total", "counter",
+                   "The part of the GPU's cost during which no kernel ran.", (GPU, UUID), GPUS)
+GPU_PRICE = Metric("inferometer_gpu_price_usd_per_hour", "gauge",
+                   "The configured price of the GPU.", (GPU, UUID), GPUS)
+BUDGET = Metric("inferometer_budget_usd", "gauge", "Configured budget.", (PERIOD, MODEL), 200)
+
+
+def _limit(unit: str, values: tuple[str, ...]) -> Metric:
+    label = Label("limit", "What is limited.", values=values)
+    return Metric(f"inferometer_limit_{unit}", "gauge",
+                  "Configured override of an alert's limit; no model: for the whole fleet.",
+                  (label, MODEL), 200)
+
+
+LIMIT_SECONDS = _limit("seconds", LIMITS_SECONDS)
+LIMIT_RATIO = _limit("ratio", LIMITS_RATIO)
+LIMIT_USD = _limit("usd", LIMITS_USD)
+
+COST_METRICS = (COST, COST_IDLE, GPU_PRICE, BUDGET, LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD)

@@ -1,0 +1,125 @@
+"""GPUs, as NVML and the kubelet tell of them."""
+
+from __future__ import annotations
+
+from inferometer.catalogue.model import Label, Metric
+
+GPUS = 64
+GPU_SEATS = GPUS * 8  # each board alone or as its MIG instances, seven at most
+PODS = 1000  # that may have had a GPU or a part of one within an hour
+
+# XIDs after which NVIDIA's catalogue asks for a drain or a reset of the GPU: always shown.
+XIDS_DRAIN = (
+    "48", "62", "63", "64", "74", "79", "92", "94", "95", "109", "110", "119", "120", "121",
+    "136", "140", "142", "143", "154", "155", "156",
+)
+# Known ones that do not: shown from their first event on.
+XIDS_KNOWN = (
+    "8", "13", "16", "31", "32", "38", "43", "44", "45", "61", "68", "69", "78", "80", "81",
+    "88", "96", "97", "98", "99", "100", "101", "102", "104", "105", "106", "107", "108", "137",
+    "144", "145", "146", "147", "148", "149", "150",
+)
+
+GPU = Label("gpu", "The driver's index of the GPU.", budget=GPUS)
+UUID = Label("uuid", "The GPU's UUID, which survives a reboot.", budget=GPUS)
+MIG = Label("mig", "MIG instance as GPU instance/compute instance.", budget=8, optional=True)
+CLOCK = Label("clock", "Clock domain.", values=("sm", "memory", "graphics", "video"))
+THROTTLE = Label(
+    "reason", "What held the clocks down.",
+    values=("power_cap", "sync_boost", "sw_thermal", "hw_thermal", "hw_power_brake"),
+)
+DIRECTION = Label("direction", "As the GPU sees it.", values=("transmit", "receive"))
+ECC_KIND = Label("kind", "Whether the error was corrected.", values=("corrected", "uncorrected"))
+REMAP_KIND = Label("kind", "What made the row be remapped.",
+                   values=("correctable", "uncorrectable"))
+PROCESS_CLASS = Label("class", "Class of process.", values=("compute", "graphics", "mps"))
+POD_NAMESPACE = Label("k8s_namespace_name", "Namespace of the pod.", budget=PODS, folds=True)
+POD_NAME = Label("k8s_pod_name", "Name of the pod.", budget=PODS, folds=True)
+POD_CONTAINER = Label("k8s_container_name", "The pod's container.", budget=PODS, folds=True)
+SHARED = Label("shared", "Whether others may use the same GPU or MIG instance.",
+               values=("false", "true"))
+XID = Label("xid", "The driver's error code.", values=(*XIDS_DRAIN, *XIDS_KNOWN, "other"))
+
+_GPU = (GPU, UUID)
+_MIG = (GPU, UUID, MIG)
+
+
+def _gpu(name: str, kind: str, text: str, *labels: Label, mig: bool = False,
+         otel: str = "") -> Metric:
+    keys = _MIG if mig else _GPU
+    return Metric(name, kind, text, (*keys, *labels), GPU_SEATS if mig else GPUS, otel=otel)
+
+
+GPU_INFO = _gpu(
+    "gpu_info", "gauge", "What the GPU is; always 1.",
+    Label("name", "Product name.", budget=GPUS), Label("driver_version", "Driver.", budget=4),
+    Label("pci_bus_id", "Where it is plugged in.", budget=GPUS),
+)
+GPU_MIG_INFO = _gpu(
+    "gpu_mig_info", "gauge", "What the MIG instance is; always 1.",
+    Label("mig_uuid", "The instance's own UUID.", budget=GPU_SEATS),
+    Label("profile", "Slice profile.", budget=32), mig=True,
+)
+GPU_POD_INFO = Metric(
+    "gpu_pod_info", "gauge",
+    "Which pod the kubelet has given the GPU or MIG instance to; always 1.",
+    (*_MIG, POD_NAMESPACE, POD_NAME, POD_CONTAINER, SHARED), PODS + GPU_SEATS, subjects=GPU_SEATS,
+)
+GPU_UP = _gpu("gpu_up", "gauge", "1 while the GPU answers and its last sample is fresh, else 0.")
+GPU_LAST_SAMPLE = _gpu("gpu_last_sample_timestamp_seconds", "gauge",
+                       "When the GPU was last read.")
+GPU_UTILIZATION = _gpu("gpu_utilization_ratio", "gauge",
+                       "Share of the driver's last sample period in which a kernel ran.",
+                       otel="hw.gpu.utilization")
+GPU_MEMORY_UTILIZATION = _gpu("gpu_memory_bandwidth_utilization_ratio", "gauge",
+                              "Share of that period in which memory was read or written.")
+GPU_ENCODER_UTILIZATION = _gpu("gpu_encoder_utilization_ratio", "gauge",
+                               "Share of its sample period in which the video encoder was busy.",
+                               otel="hw.gpu.utilization{hw.gpu.task=encoder}")
+GPU_DECODER_UTILIZATION = _gpu("gpu_decoder_utilization_ratio", "gauge",
+                               "Share of its sample period in which the video decoder was busy.",
+                               otel="hw.gpu.utilization{hw.gpu.task=decoder}")
+GPU_BUSY = _gpu("gpu_busy_seconds_total", "counter",
+                "Seconds in which a kernel ran: utilization integrated between samples.")
+GPU_OBSERVED = _gpu("gpu_observed_seconds_total", "counter",
+                    "Seconds over which busy seconds were integrated; gaps are left out.")
+GPU_MEMORY_USED = _gpu("gpu_memory_used_bytes", "gauge", "Device memory in use.", mig=True,
+                       otel="hw.gpu.memory.usage")
+GPU_MEMORY_TOTAL = _gpu("gpu_memory_total_bytes", "gauge", "Device memory there is.", mig=True,
+                        otel="hw.gpu.memory.limit")
+GPU_PROCESS_MEMORY = _gpu("gpu_process_memory_bytes", "gauge",
+                          "Device memory held by processes of a class.", PROCESS_CLASS, mig=True)
+GPU_PROCESSES = _gpu("gpu_processes", "gauge", "Processes of a class on the GPU.", PROCESS_CLASS,
+                     mig=True)
+GPU_POWER = _gpu("gpu_power_watts", "gauge", "Power drawn by the board.", otel="hw.power")
+GPU_POWER_LIMIT = _gpu("gpu_power_limit_watts", "gauge", "Power limit in force.")
+GPU_ENERGY = _gpu("gpu_energy_joules_total", "counter", "Energy used since the driver loaded.",
+                  otel="hw.energy")
+GPU_TEMPERATURE = _gpu("gpu_temperature_celsius", "gauge", "Temperature of the GPU core.")
+GPU_MEMORY_TEMPERATURE = _gpu("gpu_memory_temperature_celsius", "gauge",
+                              "Temperature of the device memory.")
+GPU_SLOWDOWN = _gpu("gpu_temperature_slowdown_celsius", "gauge",
+                    "Core temperature at which the hardware slows itself down.")
+GPU_CLOCK = _gpu("gpu_clock_hertz", "gauge", "Present clock.", CLOCK)
+GPU_THROTTLED = _gpu("gpu_throttled_seconds_total", "counter",
+                     "Seconds for which clocks were held down, by reason.", THROTTLE)
+GPU_ECC = _gpu("gpu_ecc_errors_total", "counter", "Memory errors over the board's life.", ECC_KIND,
+               otel="hw.errors")
+GPU_REMAPPED = _gpu("gpu_remapped_rows_total", "counter", "Memory rows remapped.", REMAP_KIND)
+GPU_REMAP_PENDING = _gpu("gpu_remapped_rows_pending", "gauge",
+                         "1 while a remapping waits for a reset of the GPU.")
+GPU_REMAP_FAILED = _gpu("gpu_remapped_rows_failed", "gauge", "1 once a remapping has failed.")
+GPU_XID = _gpu("gpu_xid_errors_total", "counter",
+               "XID events by code, since this exporter started.", XID)
+GPU_XID_LAST = _gpu("gpu_xid_last_timestamp_seconds", "gauge", "When the last XID event came.")
+GPU_PCIE = _gpu("gpu_pcie_bytes_total", "counter", "Bytes over PCIe.", DIRECTION, otel="hw.gpu.io")
+GPU_NVLINK = _gpu("gpu_nvlink_bytes_total", "counter", "Payload bytes over all NVLinks.", DIRECTION)
+
+GPU_METRICS = (
+    GPU_INFO, GPU_MIG_INFO, GPU_POD_INFO, GPU_UP, GPU_LAST_SAMPLE, GPU_UTILIZATION,
+    GPU_MEMORY_UTILIZATION, GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_BUSY,
+    GPU_OBSERVED, GPU_MEMORY_USED, GPU_MEMORY_TOTAL, GPU_PROCESS_MEMORY, GPU_PROCESSES, GPU_POWER,
+    GPU_POWER_LIMIT, GPU_ENERGY, GPU_TEMPERATURE, GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK,
+    GPU_THROTTLED, GPU_ECC, GPU_REMAPPED, GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID,
+    GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
+)

@@ -1,0 +1,1 @@
+"""Text of series, kept from page to page: made anew only where a value has changed."""

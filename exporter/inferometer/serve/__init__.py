@@ -1,0 +1,1 @@
+"""The exporter's own small HTTP server: connections, requests, routes, TLS and users."""
