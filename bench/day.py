@@ -14,7 +14,7 @@ import os
 import sys
 
 from bench.process import own_bytes
-from inferometer.cli import slim_heap
+from inferometer.cli.run import slim_heap
 from inferometer.collector import Deadline, Scrape
 from inferometer.config import parse
 from inferometer.cost.collector import CostCollector

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
+from inferometer.config import Config
+from inferometer.parts import Part
+from inferometer.serve.lanes import Lane
+from inferometer.serve.request import LARGEST_BODY
+from inferometer.serve.routes import JSON, Received, Response, Route, text_response
+
+PATH = "/v1/alerts"
 VERSION = "4"  # of the webhook's payload
 # What a line says of an alert, by the name it has in the payload.
 TEXTS = {"startsAt": "starts_at", "endsAt": "ends_at", "fingerprint": "fingerprint"}
@@ -78,3 +86,23 @@ def _text(values: Mapping[str, Any], name: str, path: str) -> str:
         shown = name if name.isidentifier() and name.isascii() and len(name) < 100 else "a label"
         raise _Mistake(f"{path}{shown} must be text")
     return value
+
+
+class AlertLogPart(Part):
+    """Takes Alertmanager's webhook, where that is switched on."""
+
+    sections = ("web",)
+
+    def __init__(self, config: Config) -> None:
+        self._enabled = config.web.enable_alert_log
+
+    def routes(self) -> Sequence[Route]:
+        """The webhook's. It takes JSON alone, so that no page in a browser may send it unasked."""
+        if not self._enabled:
+            return []
+        return [Route(PATH, self._respond, ("POST",), Lane(1), LARGEST_BODY, (JSON,))]
+
+    def _respond(self, received: Received) -> Response:
+        mistake = write(received.body)
+        status = HTTPStatus.BAD_REQUEST if mistake else HTTPStatus.OK
+        return text_response(status, mistake or "logged")

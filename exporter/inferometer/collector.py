@@ -44,13 +44,14 @@ class Deadline:
 class Scrape:
     """Runs collectors side by side; a failing or hanging one costs its own families only.
 
-    Of several that run the same collectors one tells the log how they are.
+    Of several that run the same collectors one logs their state.
     """
 
-    def __init__(self, collectors: Sequence[Collector], guard: Guard, tells: bool = True) -> None:
+    def __init__(self, collectors: Sequence[Collector], guard: Guard,
+                 log_state: bool = True) -> None:
         self._runners = [_Runner(collector, guard) for collector in collectors]
         self._guard = guard
-        self._tells = tells
+        self._log_state = log_state
 
     @property
     def names(self) -> list[str]:
@@ -59,10 +60,10 @@ class Scrape:
 
     def families(self, deadline: Deadline, chosen: Iterable[str] | None = None) -> list[Family]:
         """What the chosen collectors, all by default, say by the deadline."""
-        wanted = set(self.names if chosen is None else chosen)
-        runners = [runner for runner in self._runners if runner.collector.name in wanted]
+        names = set(self.names if chosen is None else chosen)
+        runners = [runner for runner in self._runners if runner.collector.name in names]
         success, duration = Family(COLLECTOR_SUCCESS), Family(COLLECTOR_DURATION)
-        said: list[Family] = []
+        collected: list[Family] = []
         early = Deadline(deadline.left() * SHARE)
         unsure_first = sorted(runners, key=lambda runner: runner.collector.punctual)
         runs = {runner: runner.start(early) for runner in unsure_first}
@@ -70,12 +71,12 @@ class Scrape:
             run, name = runs[runner], runner.collector.name
             run.done.wait(deadline.left())
             families, took = run.result, run.seconds()
-            if self._tells:
+            if self._log_state:
                 runner.report(run)
-            said.extend(families or ())
+            collected.extend(families or ())
             success.add(0.0 if families is None else 1.0, collector=name)
             duration.add(took, collector=name)
-        return [*said, success, duration, self._guard.folded()]
+        return [*collected, success, duration, self._guard.folded()]
 
 
 class _Run:
@@ -91,9 +92,9 @@ class _Run:
 
     def fill(self, collector: Collector, guard: Guard) -> None:
         """Run it. What it says is admitted once, whoever shares it, as of when it began."""
-        at = guard.now()
+        began = guard.now()
         try:
-            self.result = guard.admit(list(collector.collect(self.deadline)), at)
+            self.result = guard.admit(list(collector.collect(self.deadline)), began)
         except Exception as error:  # the one place where any failure is contained
             self.error = error
         finally:

@@ -15,7 +15,8 @@ import yaml
 
 from deploy.build import GENERATED
 from inferometer import __version__
-from inferometer.cli import OK, main
+from inferometer.cli import main
+from inferometer.cli.verbs import OK
 from inferometer.config import Loader
 from tests.bundle.chart import (
     CHART,

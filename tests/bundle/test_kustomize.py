@@ -18,7 +18,8 @@ from deploy import helm, manifests
 from deploy.build import GENERATED, files
 from deploy.bundle import assembled
 from deploy.settings import Settings
-from inferometer.cli import OK, main
+from inferometer.cli import main
+from inferometer.cli.verbs import OK
 from tests.bundle.kubernetes import Manifest, parsed, validated
 from tests.bundle.manifests import WORKLOADS, faults
 from tests.bundle.promtool import TOOLS

@@ -9,9 +9,9 @@ import pytest
 
 from alerts import exporter
 from alerts.routing import ALERT_LOG
+from inferometer import alert_log
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.serve.server import ALERTS
 from tests.bundle.alert_cases import Case, Said, prove
 from tests.bundle.alert_inputs import BARE, OTHER
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series
@@ -266,4 +266,4 @@ def test_every_alert_is_shown_to_fire_and_to_be_silent() -> None:
 
 
 def test_the_log_of_alerts_is_where_they_are_sent() -> None:
-    assert ALERT_LOG == ALERTS
+    assert ALERT_LOG == alert_log.PATH

@@ -9,6 +9,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer import alert_log
+from inferometer.serve import routes
 from inferometer.serve.connections import Limits
+from inferometer.serve.lanes import Lane
 from inferometer.serve.request import LARGEST_BODY
-from inferometer.serve.server import Server, Site
+from inferometer.serve.routes import Received, Route, text_response
+from inferometer.serve.server import Server
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
 from tests.exporter.support import Exporter, Response, get, in_thread, wait_for
 
@@ -233,13 +237,13 @@ def test_it_is_behind_the_same_password_as_the_rest(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def serving(limits: Limits, taken: list[bytes]) -> Iterator[int]:
     """A server in this process that keeps what is posted; its port."""
-    def log_alerts(body: bytes) -> str:
+    def respond(received: Received) -> routes.Response:
         time.sleep(0.05)  # so that posts wait for one another
-        taken.append(body)
-        return ""
+        taken.append(received.body)
+        return text_response(HTTPStatus.OK, "")
 
-    site = Site(lambda *_: b"", list, lambda: True, lambda _: b"", None, log_alerts)
-    with in_thread(Server("127.0.0.1", 0, site, None, limits)) as port:
+    route = Route(alert_log.PATH, respond, ("POST",), Lane(1), LARGEST_BODY)
+    with in_thread(Server("127.0.0.1", 0, [route], None, limits)) as port:
         yield port
 
 

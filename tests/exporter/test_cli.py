@@ -37,7 +37,7 @@ def test_every_example_in_the_help_is_understood() -> None:
     examples = re.findall(r"^  inferometer (run.*)$", command("run", "--help").stdout, re.MULTILINE)
     assert len(examples) == 3
     for example in examples:
-        assert cli._parser().parse_args(example.split()).command is cli.run
+        assert cli.make_parser().parse_args(example.split()).verb is cli.run.VERB
 
 
 def test_help_of_check_config_names_the_file_and_the_exit_code() -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from inferometer.app import App, Flags
+from inferometer.app import App
+from inferometer.engines.part import EnginesPart
+from inferometer.settings import Flags
 from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.process import ALONE, ANYWHERE, messages, ready, started
 from tests.exporter.support import Engine, Exporter, Page, fixture, free_port, get, send, wait_for
@@ -319,18 +321,19 @@ def test_a_target_is_made_anew_when_what_it_is_made_of_changed(config: Path,
                       "    - {url: 'https://a', ca_file: ca.pem}\n    - {url: 'https://b'}\n")
     config.write_text(text)
     app = App(config, Flags())
-    a, b = app.targets()
+    (engines,) = (part for part in app.parts if isinstance(part, EnginesPart))
+    a, b = engines.targets()
     assert app.reload() == ""
-    assert app.targets() == [a, b]
+    assert engines.targets() == [a, b]
     certificate(tmp_path / "ca.pem")  # renewed, by the same name
     assert app.reload() == ""
-    assert app.targets()[0] is not a
-    assert app.targets()[1] is b
-    a = app.targets()[0]
+    assert engines.targets()[0] is not a
+    assert engines.targets()[1] is b
+    a = engines.targets()[0]
     config.write_text(re.sub("https://b", "https://b/other", text))
     assert app.reload() == ""
-    assert app.targets()[0] is a
-    assert app.targets()[1].url == "https://b/other"
+    assert engines.targets()[0] is a
+    assert engines.targets()[1].url == "https://b/other"
     config.write_text(text.replace("discover_ports", "max_page_bytes: 2048\n  discover_ports"))
     assert app.reload() == ""
-    assert app.targets()[0] is not a
+    assert engines.targets()[0] is not a

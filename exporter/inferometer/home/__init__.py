@@ -1,1 +1,1 @@
-"""The page a person reads: facts gathered from a scrape's families, then HTML with plots."""
+"""The page a person reads: content gathered from a scrape's families, then HTML with plots."""

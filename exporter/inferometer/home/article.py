@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferometer.home import units
 from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Content, Plot
-from inferometer.home.history import POINTS, Point
+from inferometer.home.history import POINTS, PlotPoint
 from inferometer.home.markup import Markup, cut, foreign, joined, tag
 from inferometer.home.plot import plot as drawing
 
@@ -17,7 +17,7 @@ NO_VALUE = joined(tag("span", "—", aria_hidden="true"), tag("span", "no value"
 _SIGNS = {BAD: "✕", WARNING: "!", WAITING: "…", GOOD: "✓"}
 
 
-def article(card: Card, facts: Content) -> Markup:
+def article(card: Card, content: Content) -> Markup:
     """The card as HTML."""
     heading = f"{card.anchor}-name"
     return tag(
@@ -27,9 +27,9 @@ def article(card: Card, facts: Content) -> Markup:
                 id=heading),
             tag("p", foreign(card.why, REASON), class_="why") if card.why else None,
             tag("dl", joined(*(_detail(label, value) for label, value in card.details)),
-                _detail("Read", _age(card.read_at, facts.around.now))),
+                _detail("Read", _age(card.read_at, content.exporter.now))),
             _more(card)),
-        tag("div", joined(*(_figure(card, plot, facts.recorded) for plot in card.plots)),
+        tag("div", joined(*(_figure(card, plot, content.recorded) for plot in card.plots)),
             class_=f"plots of-{len(card.plots)}"),
         id=card.anchor, class_=card.level, aria_labelledby=heading)
 
@@ -68,7 +68,7 @@ def _figure(card: Card, plot: Plot, recorded: int) -> Markup:
         tag("p", tag("span", f"min {low}"), " ", tag("span", f"max {high}")))
 
 
-def _shown(plot: Plot, point: Point) -> str:
+def _shown(plot: Plot, point: PlotPoint) -> str:
     return f"{'≥ ' if point.at_least else ''}{plot.shown(point.value)}"
 
 

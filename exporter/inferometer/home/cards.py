@@ -1,13 +1,12 @@
-"""GPUs and engines as cards: how they are, why, and their plots."""
+"""What parts watch as cards: how each thing is, why, and its plots."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.families import Family
-from inferometer.gpu.state import Gpu
 from inferometer.home import history as h
 from inferometer.home import units
 from inferometer.home.content import (
@@ -18,18 +17,19 @@ from inferometer.home.content import (
     WARNING,
     Card,
     Content,
-    Endpoint,
+    Exporter,
     Plot,
     Points,
-    Surroundings,
+    Section,
     by_metric,
+    collectors,
     costs,
     folded,
     highest,
-    parts,
     total,
 )
-from inferometer.home.history import History, Point, Subject, by_subject
+from inferometer.home.history import History, PlotOwner, PlotPoint, by_owner
+from inferometer.parts import Part, Row, Watch, Watched
 from inferometer.values import Histogram
 
 NO_PROGRESS_SECONDS = 120.0  # without a token, though there are requests
@@ -40,59 +40,82 @@ OPTIONAL = {c.GPU_MIG_INFO, c.GPU_POD_INFO, c.GPU_XID_LAST}  # may lack though a
 UNAVAILABLE = c.SOURCE.values[-1]
 
 Judgement = tuple[str, str, str]  # level, state, why
+Latest = Mapping[PlotOwner, Points]  # what a scrape says of whatever is watched
 
 
-def gather(families: Iterable[Family], history: History, around: Surroundings) -> Content:
-    """All facts: from what a scrape says, from the last hour, and what neither of them tells."""
+def gather(families: Iterable[Family], history: History, exporter: Exporter,
+           parts: Sequence[tuple[Part, bool]]) -> Content:
+    """All content: from what a scrape says, from the last hour, and from parts that watch things.
+
+    With each part comes whether it runs in the exporter's role.
+    """
     families = list(families)
-    whole, said = by_metric(families), by_subject(families)
-    engines = [_engine(f"engine-{number}", endpoint, said.get(("engine", endpoint.name), {}),
-                       history, around.now)
-               for number, endpoint in enumerate(around.targets[:c.TARGETS], start=1)]
-    known = list(around.gpus or ())[:c.GPUS]
-    gpus = [_gpu(f"gpu-{number}", gpu, said.get(_subject(gpu), {}), history, around)
-            for number, gpu in enumerate(known, start=1)]
-    unpriced = {gpu.name for gpu in known if gpu.name and not gpu.gone
-                and c.GPU_PRICE not in said.get(_subject(gpu), {})}
+    totals, latest = by_metric(families), by_owner(families)
+    watches = sorted(
+        ((part, runs, watch) for part, runs in parts if (watch := part.watch())),
+        key=lambda entry: [*_CARDS].index(entry[2].kind))
     return Content(
-        around, history.step, history.recordings, _worst_first(engines), _worst_first(gpus),
-        costs(whole.get(c.COST, {})), _idle(said), sorted(unpriced),
-        parts(whole), folded(whole.get(c.LABELS_FOLDED, {})),
-        total(whole.get(c.CONFIG_RELOAD_OK)) != 0.0,
-        {"Engines": max(0, len(around.targets) - c.TARGETS),
-         "GPUs": max(0, len(around.gpus or ()) - c.GPUS)})
+        exporter, history.step, history.recordings,
+        [_section(part, runs, watch, latest, history, exporter.now)
+         for part, runs, watch in watches],
+        costs(totals.get(c.COST, {})), _idle(latest),
+        sorted({product for _, _, watch in watches for product in _unpriced(watch, latest)}),
+        collectors(totals), folded(totals.get(c.LABELS_FOLDED, {})),
+        total(totals.get(c.CONFIG_RELOAD_OK)) != 0.0)
 
 
-def _idle(said: Mapping[Subject, Points]) -> float | None:
+def _section(part: Part, runs: bool, watch: Watch, latest: Latest, history: History,
+             now: float) -> Section:
+    if not runs:
+        return Section(_heading(part), part.noun, False)
+    make = _CARDS[watch.kind]
+    cards = [make(f"{part.noun.lower()}-{number}", watched,
+                  latest.get((watch.kind, watched.key), {}), history, now)
+             for number, watched in enumerate(watch.watched[:watch.most], start=1)]
+    return Section(_heading(part), part.noun, True, _worst_first(cards), watch.nothing,
+                   watch.elsewhere, max(0, len(watch.watched) - watch.most))
+
+
+def _heading(part: Part) -> str:
+    return part.title[:1].upper() + part.title[1:]
+
+
+def _idle(latest: Latest) -> float | None:
     """USD for all GPUs while they did nothing; None if it is known of none."""
-    return total({key: usd for points in said.values()
+    return total({key: usd for points in latest.values()
                   for key, usd in points.get(c.COST_IDLE, {}).items()})
+
+
+def _unpriced(watch: Watch, latest: Latest) -> Iterable[str]:
+    """Products of GPUs that have no price."""
+    for watched in watch.watched[:watch.most] if watch.kind == "gpu" else ():
+        product = dict(watched.details).get("Product")
+        if product and not watched.gone and c.GPU_PRICE not in latest.get(("gpu", watched.key), {}):
+            yield product
 
 
 def _worst_first(cards: Sequence[Card]) -> list[Card]:
     return sorted(cards, key=lambda card: LEVELS.index(card.level))
 
 
-def _engine(anchor: str, endpoint: Endpoint, points: Points, history: History,
+def _engine(anchor: str, watched: Watched, points: Points, history: History,
             now: float) -> Card:
-    last, subject = endpoint.state, ("engine", endpoint.name)
-    level, state, why = _judge_engine(endpoint, points, now)
+    level, state, why = _judge_engine(watched, points, now)
     missing = [key[3] for key in points.get(c.SERVER_SIGNAL, {}) if key[4] == UNAVAILABLE]
 
     def plot(title: str, name: str, metric: Metric, shown: units.Shown) -> Plot:
-        past = history.points(subject, name)
+        past = history.points(("engine", watched.key), name)
         latest = past[-1] if metric in points and metric.kind != "gauge" else None
         return Plot(title, past, _present(points, metric) or latest, shown,
                     missing=metric.signal in missing)
 
+    details = dict(watched.details)
+    details["Model"] = _models(points) or details["Model"]
+    details["KV cache"] = _shown(points, c.SERVER_KV_USAGE, units.ratio)
     return Card(
-        anchor, endpoint.name, level, state, why,
-        highest(points.get(c.SERVER_LAST_SCRAPE)) or last.read_at,
-        _told([
-            ("Model", _models(points) or last.model),
-            ("Engine", f"{last.engine} {last.version}".strip() if last.read_at else ""),
-            ("KV cache", _shown(points, c.SERVER_KV_USAGE, units.ratio)),
-        ]), [("Address", endpoint.url.partition("?")[0])], [
+        anchor, watched.name, level, state, why,
+        highest(points.get(c.SERVER_LAST_SCRAPE)) or watched.read_at,
+        _filled(details.items()), _filled(watched.more), [
             plot("TTFT p95", h.TTFT_P95, c.SERVER_TTFT, units.seconds),
             plot("Output tokens/s", h.OUTPUT_RATE, c.SERVER_OUTPUT, units.number),
             plot("Waiting", h.WAITING, c.SERVER_WAITING, units.count),
@@ -100,13 +123,12 @@ def _engine(anchor: str, endpoint: Endpoint, points: Points, history: History,
         ], missing, int(total(points.get(c.UNKNOWN_FAMILIES)) or 0))
 
 
-def _judge_engine(endpoint: Endpoint, points: Points, now: float) -> Judgement:
+def _judge_engine(watched: Watched, points: Points, now: float) -> Judgement:
     up = highest(points.get(c.SERVER_UP))
     if up is None:
         return BAD, *NOT_SAID
     if not up:
-        last = endpoint.state
-        return BAD, "Down", last.why if not last.up else "no answer while this page was made"
+        return BAD, "Down", watched.failure or "no answer while this page was made"
     requests = (total(points.get(c.SERVER_RUNNING)) or 0) + (
         total(points.get(c.SERVER_WAITING)) or 0)
     progress = highest(points.get(c.SERVER_LAST_PROGRESS))
@@ -128,34 +150,31 @@ def _listed(names: Collection[str], most: int) -> str:
     return ", ".join(sorted(names)[:most]) + more
 
 
-def _subject(gpu: Gpu) -> Subject:
-    return "gpu", gpu.uuid or str(gpu.index)
-
-
-def _gpu(anchor: str, gpu: Gpu, points: Points, history: History, around: Surroundings) -> Card:
-    level, state, why = _judge_gpu(gpu, points, around)
+def _gpu(anchor: str, watched: Watched, points: Points, history: History, _: float) -> Card:
+    owner = ("gpu", watched.key)
+    level, state, why = _judge_gpu(watched, points)
     totals = [_present(points, c.GPU_MEMORY_TOTAL),
-              *reversed(history.points(_subject(gpu), h.MEMORY_TOTAL))]
+              *reversed(history.points(owner, h.MEMORY_TOTAL))]
     memory = next((point.value for point in totals if point), None)
     power, limit = (_shown(points, metric, units.watts)
                     for metric in (c.GPU_POWER, c.GPU_POWER_LIMIT))
     missing = [metric.name for metric in c.GPU_METRICS if metric not in {*points, *OPTIONAL}]
 
     def plot(title: str, name: str, metric: Metric, shown: units.Shown, top: float | None) -> Plot:
-        return Plot(title, history.points(_subject(gpu), name), _present(points, metric), shown,
+        return Plot(title, history.points(owner, name), _present(points, metric), shown,
                     top, metric.name in missing)
 
     return Card(
-        anchor, f"GPU {gpu.index}", level, state, why, gpu.last_read,
-        _told([
-            ("Product", gpu.name),
+        anchor, watched.name, level, state, why, watched.read_at,
+        _filled([
+            *watched.details,
             ("Pod", _pods(points)),
             ("Power", f"{power} of {limit}" if power and limit else power),
             ("Temperature", _shown(points, c.GPU_TEMPERATURE, units.celsius)),
             ("Price", _shown(points, c.GPU_PRICE, units.usd_per_hour)),
             ("XIDs", ", ".join(f"{xid} ({units.times(number)})"
                                for xid, number in _xids(points).items())),
-        ]), _told([("UUID", gpu.uuid), ("Bus", gpu.pci_bus_id)]), [
+        ]), _filled(watched.more), [
             plot("Utilisation", h.UTILIZATION, c.GPU_UTILIZATION, units.ratio, 1.0),
             plot(f"Memory of {units.gibibytes(memory)}" if memory else "Memory", h.MEMORY,
                  c.GPU_MEMORY_USED, units.gibibytes, memory),
@@ -167,19 +186,18 @@ def _pods(points: Points) -> str:
     return _listed({f"{key[3]}/{key[4]}" for key in points.get(c.GPU_POD_INFO, {})}, PODS_NAMED)
 
 
-def _judge_gpu(gpu: Gpu, points: Points, around: Surroundings) -> Judgement:
+def _judge_gpu(watched: Watched, points: Points) -> Judgement:
     up = highest(points.get(c.GPU_UP))
     if up is None:
-        fresh = gpu.last_read is None and not gpu.lost
+        fresh = watched.read_at is None and not watched.lost
         return (WAITING, "Starting", "its first reading is under way") if fresh else (
             BAD, *NOT_SAID)
     drain = ", ".join(xid for xid in _xids(points) if xid in c.XIDS_DRAIN)
-    if gpu.lost and not up:
-        return BAD, "Lost", f"{gpu.lost} after XID {drain}" if drain else gpu.lost
+    if watched.lost and not up:
+        why = f"{watched.failure} after XID {drain}" if drain else watched.failure
+        return BAD, "Lost", why
     if not up:
-        never = f"never read so far; {around.gpu_state}"
-        late = "its last reading is too old to be shown" if gpu.snapshot else around.gpu_state
-        return BAD, "Not read", never if gpu.last_read is None else late
+        return BAD, "Not read", watched.failure
     if drain:
         return WARNING, "Up", f"XID {drain} came: NVIDIA asks for a drain or a reset"
     return GOOD, "Up", ""
@@ -191,9 +209,9 @@ def _xids(points: Points) -> dict[str, float]:
             if not isinstance(number, Histogram) and number > 0}
 
 
-def _present(points: Points, metric: Metric) -> Point | None:
+def _present(points: Points, metric: Metric) -> PlotPoint | None:
     value = total(points.get(metric)) if metric.kind == "gauge" else None
-    return None if value is None else Point(value)
+    return None if value is None else PlotPoint(value)
 
 
 def _shown(points: Points, metric: Metric, shown: units.Shown) -> str:
@@ -201,5 +219,10 @@ def _shown(points: Points, metric: Metric, shown: units.Shown) -> str:
     return "" if value is None else shown(value)
 
 
-def _told(details: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(label, text) for label, text in details if text]
+def _filled(rows: Iterable[Row]) -> list[Row]:
+    return [(label, text) for label, text in rows if text]
+
+
+# How a card is made of what is watched, by its kind; in the order of the page.
+_CARDS: Mapping[str, Callable[[str, Watched, Points, History, float], Card]] = {
+    "engine": _engine, "gpu": _gpu}

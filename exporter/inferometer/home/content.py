@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.engines.target import State
 from inferometer.families import Family
-from inferometer.gpu.state import Gpu
-from inferometer.home.history import Point
-from inferometer.roles import NO_ROLE, belongs
+from inferometer.home.history import PlotPoint
 from inferometer.values import Histogram, Key, Value
 
 BAD, WARNING, WAITING, GOOD = LEVELS = ("bad", "warning", "waiting", "good")  # worst first
@@ -21,41 +18,12 @@ Points = Mapping[Metric, Mapping[Key, Value]]
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """An engine endpoint, and what it last said of itself."""
-
-    name: str
-    url: str
-    state: State
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What families do not say. Times are Unix seconds."""
-
-    now: float
-    started_at: float
-    ready: bool
-    gpus: Sequence[Gpu] | None  # None: reading them is switched off
-    gpu_state: str  # what came of looking for them
-    gpu_retry_seconds: float
-    targets: Sequence[Endpoint]
-    ports: Sequence[int]  # on which engines are looked for
-    discover_seconds: float
-    role: str = NO_ROLE
-
-    def reads(self, section: str) -> bool:
-        """Whether what the section of the configuration is about is this exporter's to do."""
-        return belongs(self.role, section)
-
-
-@dataclass(frozen=True)
 class Plot:
     """One plot: its points, oldest first, the present value, and how to read them."""
 
     title: str
-    points: Sequence[Point | None]
-    now: Point | None
+    points: Sequence[PlotPoint | None]
+    now: PlotPoint | None
     shown: Callable[[float], str]
     top: float | None = None  # of the scale; else the highest point
     missing: bool = False  # whether the source does not tell this at all
@@ -79,7 +47,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Part:
+class CollectorState:
     """One collector of the exporter, and how long it took."""
 
     name: str
@@ -88,21 +56,56 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Content:
-    """All that stands on the page; cards with the worst first."""
+class Section:
+    """What one part watches; cards with the worst first.
 
-    around: Surroundings
+    `title` is of the heading, `noun` of one thing. `nothing` and `elsewhere` are as in Watch.
+    """
+
+    title: str
+    noun: str
+    runs: bool  # whether it is this exporter's to do
+    cards: Sequence[Card] = ()
+    nothing: Sequence[str] = ()
+    elsewhere: str = ""
+    left_out: int = 0  # how many more there are than may be watched
+
+    @property
+    def anchor(self) -> str:
+        """Where links lead to."""
+        return self.title.lower()
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """What is said of the exporter itself. Times are Unix seconds."""
+
+    now: float
+    started_at: float
+    ready: bool
+    role: str
+    sections: Sequence[str]  # of the configuration that its role has
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that stands on the page."""
+
+    exporter: Exporter
     step: float  # of the history, seconds
     recorded: int  # steps of it
-    engines: Sequence[Card]
-    gpus: Sequence[Card]
+    sections: Sequence[Section]
     costs: Mapping[str, float]  # USD by category
     idle_usd: float | None
     unpriced: Sequence[str]  # products without a price
-    parts: Sequence[Part]
+    collectors: Sequence[CollectorState]
     folded: Mapping[tuple[str, str], float]  # times by family and label
     config_good: bool
-    left_out: Mapping[str, int]  # how many more engines and GPUs there are than may be watched
+
+    @property
+    def cards(self) -> Sequence[Card]:
+        """Those of all sections."""
+        return [card for section in self.sections for card in section.cards]
 
 
 def costs(points: Mapping[Key, Value]) -> dict[str, float]:
@@ -121,11 +124,12 @@ def folded(points: Mapping[Key, Value]) -> dict[tuple[str, str], float]:
             if not isinstance(times, Histogram) and times > 0}
 
 
-def parts(said: Points) -> list[Part]:
+def collectors(points: Points) -> list[CollectorState]:
     """The collectors."""
-    took = said.get(c.COLLECTOR_DURATION, {})
-    return [Part(key[0], value == 1.0, total({key: took[key]} if key in took else {}) or 0.0)
-            for key, value in said.get(c.COLLECTOR_SUCCESS, {}).items()]
+    took = points.get(c.COLLECTOR_DURATION, {})
+    return [CollectorState(key[0], value == 1.0,
+                           total({key: took[key]} if key in took else {}) or 0.0)
+            for key, value in points.get(c.COLLECTOR_SUCCESS, {}).items()]
 
 
 def total(points: Mapping[Key, Value] | None) -> float | None:

@@ -45,21 +45,21 @@ _GAUGES = {
 }
 _TAKEN = {c.SERVER_TTFT, c.SERVER_OUTPUT,
           *(metric for plots in _GAUGES.values() for metric in plots.values())}
-_MOST = {"gpu": c.GPUS, "engine": c.TARGETS}
+_MOST_OWNERS = {"gpu": c.GPUS, "engine": c.TARGETS}
 
 Heard = tuple[float, Iterable[Family]]  # when a reading was begun, and what it brought
-Subject = tuple[str, str]  # "gpu" and its UUID or index, or "engine" and its target
+PlotOwner = tuple[str, str]  # "gpu" and its UUID or index, or "engine" and its target
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class PlotPoint:
     """One value of a plot; `at_least` where only a lower limit is known."""
 
     value: float
     at_least: bool = False
 
 
-def subject_of(metric: c.Metric, key: Key) -> Subject | None:
+def owner_of(metric: c.Metric, key: Key) -> PlotOwner | None:
     """Whose reading this is, by its first labels; None if it is of no whole GPU and no engine."""
     if metric.label_names[:2] == ("gpu", "uuid"):
         instance = metric.label_names[2:3] == ("mig",) and key[2]  # the board's has it in it
@@ -67,18 +67,18 @@ def subject_of(metric: c.Metric, key: Key) -> Subject | None:
     return ("engine", key[0]) if metric.label_names[:1] == ("target",) else None
 
 
-def by_subject(families: Iterable[Family]) -> dict[Subject, dict[c.Metric, dict[Key, Value]]]:
+def by_owner(families: Iterable[Family]) -> dict[PlotOwner, dict[c.Metric, dict[Key, Value]]]:
     """The points of every GPU and engine, by metric."""
-    said: dict[Subject, dict[c.Metric, dict[Key, Value]]] = {}
+    points: dict[PlotOwner, dict[c.Metric, dict[Key, Value]]] = {}
     for family in families:
         for key, value in family.items():
-            subject = subject_of(family.metric, key)
-            if subject is not None:
-                said.setdefault(subject, {}).setdefault(family.metric, {})[key] = value
-    return said
+            owner = owner_of(family.metric, key)
+            if owner is not None:
+                points.setdefault(owner, {}).setdefault(family.metric, {})[key] = value
+    return points
 
 
-def quantile(share: float, histogram: Histogram) -> Point | None:
+def quantile(share: float, histogram: Histogram) -> PlotPoint | None:
     """A quantile by linear interpolation within its bucket, as Prometheus' histogram_quantile.
 
     Above the last finite bound that bound is all that is known. None without any value.
@@ -90,10 +90,10 @@ def quantile(share: float, histogram: Histogram) -> Point | None:
     for bound, count in zip(bounds, histogram.counts, strict=False):
         if count >= rank:
             if bound <= 0:
-                return Point(bound)
-            return Point(low + (bound - low) * (rank - below) / (count - below))
+                return PlotPoint(bound)
+            return PlotPoint(low + (bound - low) * (rank - below) / (count - below))
         low, below = max(bound, 0.0), max(count, below)
-    return Point(bounds[-1], at_least=True)
+    return PlotPoint(bounds[-1], at_least=True)
 
 
 class History:
@@ -105,34 +105,35 @@ class History:
     def __init__(self, step: float = STEP_SECONDS) -> None:
         self.step = step  # seconds
         self._lock = threading.Lock()
-        self._hours: dict[Subject, _Hour] = {}
+        self._hours: dict[PlotOwner, _Hour] = {}
         self._first_at: float | None = None
         self._newest = 0  # the newest step, counted from the first recording
-        self._before: dict[Subject, dict[c.Metric, dict[Key, Value]]] = {}
+        self._before: dict[PlotOwner, dict[c.Metric, dict[Key, Value]]] = {}
         self._before_at = 0.0
 
-    def record(self, families: Iterable[Family], at: float, read_at: float | None = None) -> None:
-        """Add the reading of the step that began `at`, and when it was read; time only goes on."""
-        read_at = at if read_at is None else read_at
-        said = by_subject(family for family in families if family.metric in _TAKEN)
+    def record(self, families: Iterable[Family], began: float,
+               read_at: float | None = None) -> None:
+        """Add the reading of the step that `began`, and when it was read; time only goes on."""
+        read_at = began if read_at is None else read_at
+        readings = by_owner(family for family in families if family.metric in _TAKEN)
         with self._lock:
             if self._first_at is None:
-                self._first_at = at
-            slot = max(self._newest, round((at - self._first_at) / self.step))
+                self._first_at = began
+            slot = max(self._newest, round((began - self._first_at) / self.step))
             for hour in self._hours.values():
                 hour.advance(self._newest, slot)
             self._newest = slot
-            for subject, points in said.items():
-                readings = self._readings(subject, points, read_at - self._before_at)
-                if readings:
-                    self._hours.setdefault(subject, _Hour()).put(slot, readings)
+            for owner, points in readings.items():
+                plotted = self._plotted(owner, points, read_at - self._before_at)
+                if plotted:
+                    self._hours.setdefault(owner, _Hour()).put(slot, plotted)
             self._forget(slot)
-            self._before, self._before_at = said, read_at
+            self._before, self._before_at = readings, read_at
 
-    def points(self, subject: Subject, plot: str) -> list[Point | None]:
+    def points(self, owner: PlotOwner, plot: str) -> list[PlotPoint | None]:
         """A plot's points, oldest first and the newest recording's last; None is a gap."""
         with self._lock:
-            hour = self._hours.get(subject)
+            hour = self._hours.get(owner)
             return [None] * POINTS if hour is None else hour.points(plot, self._newest)
 
     @property
@@ -141,21 +142,21 @@ class History:
         with self._lock:
             return 0 if self._first_at is None else min(POINTS, self._newest + 1)
 
-    def subjects(self) -> set[Subject]:
+    def owners(self) -> set[PlotOwner]:
         """Who has points."""
         with self._lock:
             return set(self._hours)
 
-    def _readings(self, subject: Subject, points: Mapping[c.Metric, Mapping[Key, Value]],
-                  seconds: float) -> dict[str, Point]:
+    def _plotted(self, owner: PlotOwner, points: Mapping[c.Metric, Mapping[Key, Value]],
+                 seconds: float) -> dict[str, PlotPoint]:
         gauges = {plot: _sum(points[metric])
-                  for plot, metric in _GAUGES[subject[0]].items() if metric in points}
-        readings = {plot: Point(value) for plot, value in gauges.items()}
-        before = self._before.get(subject, {})
+                  for plot, metric in _GAUGES[owner[0]].items() if metric in points}
+        readings = {plot: PlotPoint(value) for plot, value in gauges.items()}
+        before = self._before.get(owner, {})
         tokens = _growths(before.get(c.SERVER_OUTPUT, {}), points.get(c.SERVER_OUTPUT, {}))
         if tokens and seconds > 0:
             grown = sum(value for value in tokens if not isinstance(value, Histogram))
-            readings[OUTPUT_RATE] = Point(grown / seconds)
+            readings[OUTPUT_RATE] = PlotPoint(grown / seconds)
         waits = _growths(before.get(c.SERVER_TTFT, {}), points.get(c.SERVER_TTFT, {}))
         p95 = _quantile_of([v for v in waits if isinstance(v, Histogram) and v.counts[-1] > 0])
         if p95 is not None:
@@ -164,12 +165,12 @@ class History:
 
     def _forget(self, slot: int) -> None:
         """Whoever has no point left, and those longest gone of more than there may be."""
-        for kind, most in _MOST.items():
-            mine = sorted((hour.seen, subject) for subject, hour in self._hours.items()
-                          if subject[0] == kind)
-            for place, (seen, subject) in enumerate(mine, start=1):
+        for kind, most in _MOST_OWNERS.items():
+            mine = sorted((hour.seen, owner) for owner, hour in self._hours.items()
+                          if owner[0] == kind)
+            for place, (seen, owner) in enumerate(mine, start=1):
                 if slot - seen >= POINTS or len(mine) - place >= most:
-                    del self._hours[subject]
+                    del self._hours[owner]
 
 
 class Recorder:
@@ -197,8 +198,8 @@ class Recorder:
     def overhear(self, families: Iterable[Family], read_at: float) -> None:
         """Take up a whole reading that was made for another, and begun at that time."""
         with self._lock:
-            wanted, self._listening = self._listening, False
-        if wanted:
+            listened, self._listening = self._listening, False
+        if listened:
             self._heard.put((read_at, families))
 
     def start(self) -> None:
@@ -228,7 +229,7 @@ class Recorder:
 
 
 class _Hour:
-    """One subject's plots: rings of single-precision numbers, NaN where there is no point."""
+    """One owner's plots: rings of single-precision numbers, NaN where there is no point."""
 
     def __init__(self) -> None:
         self.seen = 0  # the last step with a point
@@ -241,7 +242,7 @@ class _Hour:
             for place in places:
                 values[place], at_least[place] = math.nan, 0
 
-    def put(self, slot: int, readings: Mapping[str, Point]) -> None:
+    def put(self, slot: int, readings: Mapping[str, PlotPoint]) -> None:
         """Set the points of one step."""
         self.seen = slot
         for plot, point in readings.items():
@@ -252,14 +253,14 @@ class _Hour:
             ring[0][slot % POINTS] = point.value if good else math.nan
             ring[1][slot % POINTS] = point.at_least
 
-    def points(self, plot: str, newest: int) -> list[Point | None]:
+    def points(self, plot: str, newest: int) -> list[PlotPoint | None]:
         """The plot's points up to the newest step."""
         if plot not in self._rings:
             return [None] * POINTS
         values, at_least = self._rings[plot]
         places = [step % POINTS for step in range(newest + 1, newest + 1 + POINTS)]
-        return [None if math.isnan(values[place]) else Point(values[place], bool(at_least[place]))
-                for place in places]
+        return [None if math.isnan(values[place])
+                else PlotPoint(values[place], bool(at_least[place])) for place in places]
 
 
 def _sum(points: Mapping[Key, Value]) -> float:
@@ -271,7 +272,7 @@ def _growths(before: Mapping[Key, Value], now: Mapping[Key, Value]) -> list[Valu
     return [growth(before[key], value) for key, value in now.items() if key in before]
 
 
-def _quantile_of(grown: list[Histogram]) -> Point | None:
+def _quantile_of(grown: list[Histogram]) -> PlotPoint | None:
     """The 95th percentile of all together; unlike bounds cannot be put together."""
     if len({histogram.bounds for histogram in grown}) != 1:
         return None

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 
 from inferometer import __version__
 from inferometer.home import units
 from inferometer.home.article import IN_PLACE, REASON, article, badge
-from inferometer.home.content import BAD, GOOD, WARNING, Card, Content
+from inferometer.home.content import BAD, GOOD, WARNING, Content, Section
 from inferometer.home.history import POINTS
 from inferometer.home.markup import NBSP, Markup, cut, foreign, joined, tag
 
 REFRESH_SECONDS = 30
 
-KIND = "text/html; charset=utf-8"
+CONTENT_TYPE = "text/html; charset=utf-8"
 STYLE = Markup(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
@@ -34,11 +35,11 @@ _ICON = ("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='
 Problem = tuple[str, str, str, str]  # level, name, what is wrong, anchor
 
 
-def render(facts: Content, refresh: bool = False) -> bytes:
+def render(content: Content, refresh: bool = False) -> bytes:
     """The whole page; one that loads itself again every half minute where that is asked for."""
-    problems = _problems(facts)
+    problems = _problems(content)
     worst = BAD if any(level == BAD for level, *_ in problems) else WARNING
-    summary = _summary(facts, problems)
+    summary = _summary(content, problems)
     page = tag(
         "html",
         tag("head",
@@ -51,22 +52,22 @@ def render(facts: Content, refresh: bool = False) -> bytes:
                 {BAD: "crimson", WARNING: "darkorange"}[worst] if problems else "seagreen")),
             tag("style", STYLE)),
         tag("body",
-            _header(facts, refresh),
+            _header(content, refresh),
             tag("main",
                 _section("state", summary, _problem_list(problems) if problems else None,
-                         _overview(facts), _plots_note(facts)),
-                _section("engines", "Engines", *_engines(facts)),
-                _section("gpus", "GPUs", *_gpus(facts)),
-                tag("div", _section("cost", "Cost", *_cost(facts)),
-                    _section("exporter", "This exporter", *_exporter(facts)), class_="beside"),
+                         _overview(content), _plots_note(content)),
+                *(_section(section.anchor, section.title, *_watched(section, content))
+                  for section in content.sections),
+                tag("div", _section("cost", "Cost", *_cost(content)),
+                    _section("exporter", "This exporter", *_exporter(content)), class_="beside"),
                 _section("reading", "How to read this page", _legend())),
             _footer()),
         lang="en")
     return f"<!doctype html>\n{page}\n".encode()
 
 
-def _header(facts: Content, refresh: bool) -> Markup:
-    now = datetime.fromtimestamp(facts.around.now, UTC)
+def _header(content: Content, refresh: bool) -> Markup:
+    now = datetime.fromtimestamp(content.exporter.now, UTC)
     every = f"every {REFRESH_SECONDS}{NBSP}s"
     return tag(
         "header", tag("h1", "Inferometer"),
@@ -75,8 +76,8 @@ def _header(facts: Content, refresh: bool) -> Markup:
             joined(". ", tag("a", f"Reload {every}", href="./?refresh"))),
         tag("nav", tag("ul", joined(*(
             tag("li", tag("a", name, href=f"#{anchor}")) for anchor, name in (
-                ("engines", f"Engines{NBSP}{len(facts.engines)}"),
-                ("gpus", f"GPUs{NBSP}{len(facts.gpus)}"),
+                *((section.anchor, f"{section.title}{NBSP}{len(section.cards)}")
+                  for section in content.sections),
                 ("cost", "Cost"), ("exporter", "This exporter"), ("reading", "How to read"))))),
             aria_label="On this page"))
 
@@ -85,157 +86,133 @@ def _section(anchor: str, title: str, *content: Markup | None) -> Markup:
     return tag("section", tag("h2", title, id=anchor), *content, aria_labelledby=anchor)
 
 
-def _problems(facts: Content) -> list[Problem]:
+def _problems(content: Content) -> list[Problem]:
     """Everything that needs a look, worst first."""
     problems = [(card.level, card.name, f"{card.state}: {card.why}", card.anchor)
-                for card in (*facts.engines, *facts.gpus) if card.level in (BAD, WARNING)]
-    problems += [(BAD, f"Collector {part.name}", "failed, or was late; why is in the log",
-                  "exporter") for part in facts.parts if not part.works]
-    if not facts.config_good:
+                for card in content.cards if card.level in (BAD, WARNING)]
+    problems += [(BAD, f"Collector {collector.name}", "failed, or was late; why is in the log",
+                  "exporter") for collector in content.collectors if not collector.works]
+    if not content.config_good:
         problems.append((WARNING, "Configuration", "the last reload failed, the old one stays in "
                          "force; why is in the log", "exporter"))
-    problems += [(WARNING, name, f"{more} more than may be watched are left out", name.lower())
-                 for name, more in facts.left_out.items() if more]
+    problems += [(WARNING, section.title,
+                  f"{section.left_out} more than may be watched are left out", section.anchor)
+                 for section in content.sections if section.left_out]
     return sorted(problems, key=lambda problem: problem[0] != BAD)
 
 
-def _summary(facts: Content, problems: Sequence[Problem]) -> str:
+def _summary(content: Content, problems: Sequence[Problem]) -> str:
     if problems:
         return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    if not facts.around.ready:
+    if not content.exporter.ready:
         return "Starting"
-    watched = facts.engines or facts.gpus or not _readable(facts)
-    return "No problems" if watched else "Nothing to watch yet"
+    watches = content.cards or not _running(content)
+    return "No problems" if watches else "Nothing to watch yet"
 
 
 def _problem_list(problems: Sequence[Problem]) -> Markup:
     return tag("ul", joined(*(
         tag("li", badge(level), " ", tag("a", foreign(name, IN_PLACE), href=f"#{anchor}"), " ",
-            foreign(what, REASON), class_=level)
-        for level, name, what, anchor in problems)), class_="problems")
+            foreign(problem, REASON), class_=level)
+        for level, name, problem, anchor in problems)), class_="problems")
 
 
-def _overview(facts: Content) -> Markup:
-    readable = _readable(facts)
-    if not readable:
-        return tag("p", f"In the role {facts.around.role} neither engines nor GPUs are read.")
-    if not facts.around.ready:
-        names = " and ".join(f"{what}s" for what in readable)
+def _overview(content: Content) -> Markup:
+    running = _running(content)
+    if not running:
+        names = " nor ".join(f"{section.noun}s" for section in content.sections)
+        return tag("p", f"In the role {content.exporter.role} neither {names} are read.")
+    if not content.exporter.ready:
+        names = " and ".join(f"{section.noun}s" for section in running)
         return tag("p", f"The first look for {names} is still under way. Reload this page "
                         "in a moment.")
-    if facts.engines or facts.gpus:
-        answering = " and ".join(_answering(cards, what) for what, cards in readable.items())
-        alone = len(readable) == 1 and len(facts.engines) + len(facts.gpus) == 1
+    if content.cards:
+        answering = " and ".join(_answering(section) for section in running)
+        alone = len(running) == 1 and len(content.cards) == 1
         return tag("p", f"{answering} answer{'s' if alone else ''}.")
-    return tag("p", f"No {' and no '.join(readable)} was found so far; below is where they are "
-                    "looked for.")
+    names = " and no ".join(section.noun for section in running)
+    return tag("p", f"No {names} was found so far; below is where they are looked for.")
 
 
-def _readable(facts: Content) -> Mapping[str, Sequence[Card]]:
-    """What this exporter's role has it read."""
-    return {what: cards for section, what, cards in (
-        ("engines", "engine", facts.engines), ("gpu", "GPU", facts.gpus))
-        if facts.around.reads(section)}
+def _running(content: Content) -> list[Section]:
+    """What this exporter's role has it watch."""
+    return [section for section in content.sections if section.runs]
 
 
-def _not_in_this_role(facts: Content) -> Markup:
-    return tag("p", f"Not read in the role {facts.around.role}.")
-
-
-def _answering(cards: Sequence[Card], what: str) -> str:
+def _answering(section: Section) -> str:
+    cards = section.cards
     well = sum(card.level in (GOOD, WARNING) for card in cards)
     part = "" if well == len(cards) else f"{well} of "
-    return f"{part}{len(cards)} {what}{'' if len(cards) == 1 else 's'}"
+    return f"{part}{len(cards)} {section.noun}{'' if len(cards) == 1 else 's'}"
 
 
-def _engines(facts: Content) -> Iterator[Markup]:
-    around = facts.around
-    if not around.reads("engines"):
-        yield _not_in_this_role(facts)
-        return
-    ports = ", ".join(map(str, around.ports))
-    looking = f"on 127.0.0.1, ports {cut(ports, REASON)}, every {around.discover_seconds:g}{NBSP}s"
-    if facts.engines:
-        yield from (article(card, facts) for card in facts.engines)
-        if ports:
-            yield tag("p", f"More are looked for {looking}.", class_="quiet")
-    elif ports:
-        yield tag("p", f"None found. They are looked for {looking}.")
-        yield _how_to_name()
+def _watched(section: Section, content: Content) -> Iterator[Markup]:
+    """The cards of a section, or why there are none."""
+    if not section.runs:
+        yield tag("p", f"Not read in the role {content.exporter.role}.")
+    elif section.cards:
+        yield from (article(card, content) for card in section.cards)
+        if section.elsewhere:
+            yield tag("p", _note(section.elsewhere), class_="quiet")
     else:
-        yield tag("p", "None is configured, and none is looked for: ",
-                  tag("code", "engines.discover_ports"), " is empty.")
-        yield _how_to_name()
+        yield from (tag("p", _note(text)) for text in section.nothing)
 
 
-def _how_to_name() -> Markup:
-    return tag("p", "Name one that listens elsewhere: ",
-               tag("code", "inferometer run --engine http://HOST:PORT"), ", or list it under ",
-               tag("code", "engines.targets"), " in the configuration file.")
+def _note(text: str) -> Markup:
+    """A part's own words: between backticks a key or a command; the rest may quote a driver."""
+    words = re.sub(r"(?<=\d) (?=s\b)", NBSP, text).split("`")
+    return joined(*(tag("code", cut(word, IN_PLACE)) if number % 2 else foreign(word, REASON)
+                    for number, word in enumerate(words)))
 
 
-def _gpus(facts: Content) -> Iterator[Markup]:
-    around = facts.around
-    if not around.reads("gpu"):
-        yield _not_in_this_role(facts)
-    elif around.gpus is None:
-        yield tag("p", "Reading GPUs is switched off by ", tag("code", "gpu.enabled"), ".")
-    elif facts.gpus:
-        yield from (article(card, facts) for card in facts.gpus)
-    else:
-        state = around.gpu_state or "the driver has not answered yet"
-        yield tag("p", "None found: ", foreign(state, REASON),
-                  f". Looked for again every {around.gpu_retry_seconds:g}{NBSP}s.")
-
-
-def _plots_note(facts: Content) -> Markup | None:
-    if not (facts.engines or facts.gpus):
+def _plots_note(content: Content) -> Markup | None:
+    if not content.cards:
         return None
-    span = units.duration(facts.step * POINTS)
-    sofar = facts.recorded * facts.step
-    kept = "" if facts.recorded >= POINTS else f" Recorded for {units.duration(sofar)} so far."
-    return tag("p", f"Plots show the last {span}, a reading every {facts.step:g}{NBSP}s; "
+    span = units.duration(content.step * POINTS)
+    sofar = content.recorded * content.step
+    kept = "" if content.recorded >= POINTS else f" Recorded for {units.duration(sofar)} so far."
+    return tag("p", f"Plots show the last {span}, a reading every {content.step:g}{NBSP}s; "
                     f"where a line is broken nothing was read.{kept}", class_="quiet")
 
 
-def _cost(facts: Content) -> Iterator[Markup]:
-    since = units.duration(facts.around.now - facts.around.started_at)
-    if facts.costs:
+def _cost(content: Content) -> Iterator[Markup]:
+    since = units.duration(content.exporter.now - content.exporter.started_at)
+    if content.costs:
         yield _table(
             f"Since this exporter started, {since} ago", ("Category", "USD"),
-            [*((category, units.usd(usd)) for category, usd in facts.costs.items()),
-             ("Together", units.usd(sum(facts.costs.values())))], total=True)
-        if facts.idle_usd is not None:
-            yield tag("p", f"Of it {units.usd(facts.idle_usd)} for GPUs while no kernel ran.")
-        if facts.unpriced:
-            names = ", ".join(cut(name, IN_PLACE) for name in facts.unpriced)
+            [*((category, units.usd(usd)) for category, usd in content.costs.items()),
+             ("Together", units.usd(sum(content.costs.values())))], total=True)
+        if content.idle_usd is not None:
+            yield tag("p", f"Of it {units.usd(content.idle_usd)} for GPUs while no kernel ran.")
+        if content.unpriced:
+            names = ", ".join(cut(name, IN_PLACE) for name in content.unpriced)
             yield tag("p", "No price in ", tag("code", "cost.gpu_hour_usd"), " for ",
                       foreign(names, REASON), ".")
         return
-    missing = [joined(f"no {what} (", tag("code", key), ")") for what, key in (
+    missing = [joined(f"no {figure} (", tag("code", key), ")") for figure, key in (
         ("price for these GPUs", "cost.gpu_hour_usd"), ("fixed cost", "fleet.monthly_usd"))
-        if facts.around.reads(key.partition(".")[0])]
+        if key.partition(".")[0] in content.exporter.sections]
     if missing:
         yield tag("p", "Nothing is counted: the configuration has ", missing[0],
                   *(joined(" and ", more) for more in missing[1:]), ".")
     else:
-        yield tag("p", f"Not counted in the role {facts.around.role}.")
+        yield tag("p", f"Not counted in the role {content.exporter.role}.")
 
 
-def _exporter(facts: Content) -> Iterator[Markup]:
-    running = units.duration(facts.around.now - facts.around.started_at)
-    role = f" in the role {facts.around.role}" if facts.around.role else ""
+def _exporter(content: Content) -> Iterator[Markup]:
+    running = units.duration(content.exporter.now - content.exporter.started_at)
+    role = f" in the role {content.exporter.role}" if content.exporter.role else ""
     yield tag("p", f"Inferometer {__version__}, running for {running}{role}. The configuration "
-                   + ("in the file is in force." if facts.config_good else
+                   + ("in the file is in force." if content.config_good else
                       "in the file was not taken at the last reload; the old one is in force."))
-    if facts.parts:
+    if content.collectors:
         yield _table("Collectors", ("Collector", "State", "Took"), [
-            (part.name, badge(*((GOOD, "Works") if part.works else (BAD, "Failed"))),
-             units.seconds(part.seconds)) for part in facts.parts])
-    if facts.folded:
+            (collector.name, badge(*((GOOD, "Works") if collector.works else (BAD, "Failed"))),
+             units.seconds(collector.seconds)) for collector in content.collectors])
+    if content.folded:
         yield _table("Label values folded over a family's cap", ("Family", "Label", "Times"), [
             (tag("code", family), tag("code", label), units.count(times))
-            for (family, label), times in facts.folded.items()])
+            for (family, label), times in content.folded.items()])
     else:
         yield tag("p", "No label value had to be folded.", class_="quiet")
 

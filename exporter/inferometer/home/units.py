@@ -64,13 +64,13 @@ def seconds(value: float) -> str:
 
 def duration(value: float) -> str:
     """A long time in its two largest units."""
-    whole = max(0, int(value))
+    rounded = max(0, int(value))
     for size, unit, small, smaller in (
             (86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // small
-            return f"{whole // size}{NBSP}{unit}" + (f" {rest}{NBSP}{smaller}" if rest else "")
-    return f"{whole}{NBSP}s"
+        if rounded >= size:
+            rest = rounded % size // small
+            return f"{rounded // size}{NBSP}{unit}" + (f" {rest}{NBSP}{smaller}" if rest else "")
+    return f"{rounded}{NBSP}s"
 
 
 def usd(value: float) -> str:

@@ -18,18 +18,18 @@ import socket
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from inferometer.serve.lanes import Lane
 from inferometer.serve.request import END, LONGEST_HEAD, RefusalError, Request, read_head, too_long
 
 RECEIVED_AT_ONCE = 16384  # bytes
 SWEEP_SECONDS = 1.0
 BREATH_SECONDS = 0.1  # while there is no room to be made
-TOLD_SECONDS = 600.0
+WARNING_SECONDS = 600.0  # between two warnings
 _READ, _WRITE, _OVER = select.EPOLLIN, select.EPOLLOUT, 0
 
 log = logging.getLogger(__name__)
@@ -48,32 +48,6 @@ class Limits:
     body_bytes: int = 16 * 2**20  # of requests, over all connections
 
 
-class Lane:
-    """Requests that may take long: `most` of them at once, the others in turn."""
-
-    def __init__(self, most: int) -> None:
-        self._free = most
-        self._waiting: deque[Connection] = deque()
-        self._lock = threading.Lock()
-
-    def enter(self, connection: Connection) -> bool:
-        """Whether there is room; if not, the connection is kept for later."""
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                return True
-            self._waiting.append(connection)
-            return False
-
-    def leave(self) -> Connection | None:
-        """Make room; the connection that has it now, if one waited."""
-        with self._lock:
-            if self._waiting:
-                return self._waiting.popleft()
-            self._free += 1
-            return None
-
-
 class Service(Protocol):
     """What is served."""
 
@@ -81,12 +55,12 @@ class Service(Protocol):
         """For a new connection; None for one without TLS."""
         ...
 
-    def lane(self, request: Request) -> Lane | None:
+    def lane(self, request: Request) -> Lane[Connection] | None:
         """Where the request has to wait its turn; None if it is answered at once."""
         ...
 
-    def wants_body(self, request: Request) -> bool:
-        """Whether the body is kept; else it is passed over."""
+    def body_bytes(self, request: Request) -> int:
+        """The largest body that is kept, 0 if none is."""
         ...
 
     def answer(self, request: Request, connection: Connection) -> bytes:
@@ -106,7 +80,7 @@ class Connection:
         self.descriptor = sock.fileno()
         self.certificate: Any = None  # the client's, as getpeercert() has it
         self.request: Request | None = None  # read in full, to be answered
-        self.body = bytearray()  # of the request, where it is wanted
+        self.body = bytearray()  # of the request, where it is kept
         self.read_at = 0.0  # since when, on the monotonic clock
         self.unsent = memoryview(b"")  # of its answer
         self.busy = False  # a thread is at it, or it waits in a lane
@@ -133,19 +107,19 @@ class Connection:
             self.certificate = self.sock.getpeercert()
         self._shaken = True
 
-    def receive(self, wants_body: Callable[[Request], bool]) -> int:
+    def receive(self, body_bytes: Callable[[Request], int]) -> int:
         """Read on, and say what to wait for; `request` is set once one is complete.
 
         Raises OSError and RefusalError.
         """
-        if self._complete(wants_body):
+        if self._complete(body_bytes):
             return _READ
         data = self.sock.recv(RECEIVED_AT_ONCE)
         if self.idle:
             self.idle = False
             self._begin(self._limits.head_seconds)
         self._received += data
-        self._complete(wants_body)
+        self._complete(body_bytes)
         return _READ if data else _OVER
 
     def answer(self, answer: bytes, last: bool) -> None:
@@ -177,7 +151,7 @@ class Connection:
         self.since = time.monotonic()
         self.due = self.since + seconds  # when it is closed
 
-    def _complete(self, wants_body: Callable[[Request], bool]) -> bool:
+    def _complete(self, body_bytes: Callable[[Request], int]) -> bool:
         if self._head is None:
             end = self._received.find(END)
             if max(end, len(self._received) if end < 0 else 0) > LONGEST_HEAD:
@@ -187,7 +161,7 @@ class Connection:
             self._head = read_head(self._received[:end])
             self._received, self._passed = self._received[end + len(END) :], 0
         body = min(self._head.body - self._passed, len(self._received))
-        if body and wants_body(self._head):
+        if body and self._head.body <= body_bytes(self._head):
             self.body += self._received[:body]
         self._received = self._received[body:]
         self._passed += body
@@ -213,7 +187,7 @@ class Connections:
         self._lock = threading.Lock()  # over who is open and busy, and what epoll waits for
         self._working = limits.threads
         self._stopping = False
-        self._told_at = float("-inf")
+        self._warned_at = float("-inf")
 
     def serve(self) -> None:
         """Accept and serve until stopped."""
@@ -266,8 +240,8 @@ class Connections:
             self._epoll.register(sock, _READ | select.EPOLLONESHOT)
 
     def _make_room(self) -> None:
-        if time.monotonic() - self._told_at > TOLD_SECONDS:
-            self._told_at = time.monotonic()
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
             log.warning("too many connections: those unfinished or idle for longest are closed",
                         extra={"most": self._most})
         if not self._evict():  # all are being answered: who is new waits in the backlog
@@ -335,7 +309,7 @@ class Connections:
             return
         try:
             connection.shake(self._service.context)
-            wanted = connection.receive(self._service.wants_body)
+            events = connection.receive(self._service.body_bytes)
             if connection.body and not self._keep(_body, self._limits.body_bytes):
                 raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, "too much to read")
         except RefusalError as error:
@@ -343,9 +317,9 @@ class Connections:
             self._send(connection)
             return
         except OSError as error:
-            wanted = _wanted(error, _READ)
+            events = _awaited_events(error, _READ)
         if connection.request is None:
-            self._rest(connection, wanted)
+            self._rest(connection, events)
             return
         lane = self._service.lane(connection.request)
         if lane is None:
@@ -353,7 +327,7 @@ class Connections:
         elif lane.enter(connection):
             self._answer_all(lane, connection)
 
-    def _answer_all(self, lane: Lane, first: Connection) -> None:
+    def _answer_all(self, lane: Lane[Connection], first: Connection) -> None:
         """Answer the connection that is in the lane, and those that wait there one by one."""
         connection: Connection | None = first
         while connection is not None:
@@ -375,19 +349,19 @@ class Connections:
 
     def _send(self, connection: Connection) -> None:
         try:
-            wanted = connection.send()
+            events = connection.send()
         except OSError as error:
-            wanted = _wanted(error, _WRITE)
-        self._rest(connection, wanted)
+            events = _awaited_events(error, _WRITE)
+        self._rest(connection, events)
         if connection.unsent:
             self._keep(_unsent, self._limits.unsent_bytes)
 
-    def _rest(self, connection: Connection, wanted: int) -> None:
+    def _rest(self, connection: Connection, events: int) -> None:
         """Let it wait for this, or end."""
         with self._lock:
-            if wanted != _OVER and not self._stopping:
+            if events != _OVER and not self._stopping:
                 connection.busy = False
-                self._epoll.modify(connection.sock, wanted | select.EPOLLONESHOT)
+                self._epoll.modify(connection.sock, events | select.EPOLLONESHOT)
                 return
             self._forget(connection)
         connection.close()
@@ -412,7 +386,7 @@ def _body(connection: Connection) -> int:
     return len(connection.body)
 
 
-def _wanted(error: OSError, if_blocking: int) -> int:
+def _awaited_events(error: OSError, if_blocking: int) -> int:
     """What a connection waits for after an operation that could not go on."""
     if isinstance(error, ssl.SSLWantReadError):
         return _READ

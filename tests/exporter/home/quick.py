@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from inferometer.app import App, Flags
+from inferometer.app import App
 from inferometer.logs import start_logging
+from inferometer.settings import Flags
 from tests.exporter.process import said_port
 from tests.exporter.support import START_SECONDS, Exporter, launched, wait_for
 

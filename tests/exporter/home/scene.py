@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.engines.target import State
+from inferometer.config import Config, EnginesSection, GpuSection
+from inferometer.engines.part import EnginesPart
+from inferometer.engines.target import State, Target
 from inferometer.families import Family
+from inferometer.gpu.part import GpuPart
+from inferometer.gpu.sampler import Sampler
 from inferometer.gpu.state import Gpu
 from inferometer.home.cards import gather
-from inferometer.home.content import Content, Endpoint, Surroundings
+from inferometer.home.content import Content, Exporter
 from inferometer.home.history import History
 from inferometer.home.page import render
+from inferometer.parts import Part
+from inferometer.roles import ROLES
 from inferometer.values import Histogram, Key, Value
 
 NOW = 1.79e9
 BOUNDS = (0.1, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An engine endpoint with its last state, in the place of a Target."""
+
+    name: str
+    url: str
+    last: State
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """GPUs as they are, in the place of a Sampler."""
+
+    seen: Sequence[Gpu]
+    state: str
+
+    def gpus(self) -> Sequence[Gpu]:
+        return self.seen
 
 
 class Scene:
@@ -24,7 +52,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.history = History()
-        self.said: dict[Metric, dict[Key, Value]] = {}
+        self.points: dict[Metric, dict[Key, Value]] = {}
         self.endpoints: list[Endpoint] = []
         self.gpus: list[Gpu] | None = []
         self.gpu_state = "2 GPUs, driver 570.00.01"
@@ -33,26 +61,27 @@ class Scene:
         self.role = ""
 
     def say(self, metric: Metric, key: Key, value: Value) -> None:
-        self.said.setdefault(metric, {})[key] = value
+        self.points.setdefault(metric, {})[key] = value
 
     def engine(self, name: str = "chat", *, model: str = "tiny", version: str = "0.32.0",
                url: str = "http://127.0.0.1:8000/metrics", running: float = 3.0,
                progress: float = NOW - 1, missing: Sequence[str] = (),
                unknown: float = 0.0) -> None:
         """One that answers."""
-        who = (name, "vllm", model)
-        self.say(c.SERVER_UP, who, 1.0)
-        self.say(c.SERVER_LAST_SCRAPE, who, NOW - 2)
-        self.say(c.SERVER_LAST_PROGRESS, who, progress)
+        target = (name, "vllm", model)
+        self.say(c.SERVER_UP, target, 1.0)
+        self.say(c.SERVER_LAST_SCRAPE, target, NOW - 2)
+        self.say(c.SERVER_LAST_PROGRESS, target, progress)
         self.say(c.UNKNOWN_FAMILIES, (name, "vllm"), unknown)
         for signal in missing:
-            self.say(c.SERVER_SIGNAL, (*who, signal, "unavailable"), 1.0)
+            self.say(c.SERVER_SIGNAL, (*target, signal, "unavailable"), 1.0)
         for metric, value in ((c.SERVER_RUNNING, running), (c.SERVER_WAITING, 1.0),
                               (c.SERVER_KV_USAGE, 0.56), (c.SERVER_OUTPUT, 3000.0)):
             if metric.signal not in missing:
-                self.say(metric, (*who, ""), value)
+                self.say(metric, (*target, ""), value)
         if c.SERVER_TTFT.signal not in missing:
-            self.say(c.SERVER_TTFT, (*who, ""), Histogram(BOUNDS, (0.0, 80.0, 100.0, 100.0), None))
+            self.say(c.SERVER_TTFT, (*target, ""),
+                     Histogram(BOUNDS, (0.0, 80.0, 100.0, 100.0), None))
         self.endpoints.append(Endpoint(name, url, State(
             True, "vllm", model, version, NOW - 2)))
 
@@ -68,16 +97,16 @@ class Scene:
             xids: Sequence[str] = ()) -> None:
         gpu = Gpu(f"GPU-{index}", index, name, lost=lost,
                   last_read=NOW - (600 if lost else 1))
-        who = (str(index), gpu.uuid)
-        self.say(c.GPU_UP, who, 0.0 if lost else 1.0)
+        target = (str(index), gpu.uuid)
+        self.say(c.GPU_UP, target, 0.0 if lost else 1.0)
         for xid in xids:
-            self.say(c.GPU_XID, (*who, xid), 2.0)
+            self.say(c.GPU_XID, (*target, xid), 2.0)
         if price:
-            self.say(c.GPU_PRICE, who, 0.81)
+            self.say(c.GPU_PRICE, target, 0.81)
         if not lost:
-            self.say(c.GPU_UTILIZATION, who, 0.87)
-            self.say(c.GPU_MEMORY_USED, (*who, ""), 20.0 * 2**30)
-            self.say(c.GPU_MEMORY_TOTAL, (*who, ""), 24.0 * 2**30)
+            self.say(c.GPU_UTILIZATION, target, 0.87)
+            self.say(c.GPU_MEMORY_USED, (*target, ""), 20.0 * 2**30)
+            self.say(c.GPU_MEMORY_TOTAL, (*target, ""), 24.0 * 2**30)
         assert self.gpus is not None
         self.gpus.append(gpu)
 
@@ -87,12 +116,29 @@ class Scene:
             self.history.record(self.families(), self.history.recordings * self.history.step)
 
     def families(self) -> list[Family]:
-        return [Family(metric, dict(points)) for metric, points in self.said.items()]
+        return [Family(metric, dict(points)) for metric, points in self.points.items()]
 
-    def facts(self) -> Content:
-        around = Surroundings(NOW, NOW - 3700, self.ready, self.gpus, self.gpu_state, 10.0,
-                              self.endpoints, self.ports, 10.0, self.role)
-        return gather(self.families(), self.history, around)
+    def content(self) -> Content:
+        sections = ROLES[self.role].sections
+        exporter = Exporter(NOW, NOW - 3700, self.ready, self.role, sections)
+        parts = [(part, not {*sections}.isdisjoint(part.sections))
+                 for part in (self._gpu_part(), self._engines_part())]
+        return gather(self.families(), self.history, exporter, parts)
 
     def page(self, refresh: bool = False) -> bytes:
-        return render(self.facts(), refresh)
+        return render(self.content(), refresh)
+
+    def _gpu_part(self) -> Part:
+        part = GpuPart(Config(gpu=GpuSection(enabled=False)))
+        if self.gpus is not None:
+            part.sampler = cast(Sampler, Gpus(self.gpus, self.gpu_state))
+        return part
+
+    def _engines_part(self) -> Part:
+        scene = self
+
+        class Part(EnginesPart):
+            def targets(self) -> list[Target]:
+                return cast(list[Target], scene.endpoints)
+
+        return Part(Config(engines=EnginesSection(discover_ports=tuple(self.ports))))

@@ -1,23 +1,30 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from inferometer import catalogue as c
 from inferometer.engines.target import State
 from inferometer.gpu.state import Gpu, Snapshot
-from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Endpoint, Plot
-from inferometer.home.history import POINTS, Point
+from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Plot
+from inferometer.home.history import POINTS, PlotPoint
 from inferometer.values import Histogram
-from tests.exporter.home.scene import BOUNDS, NOW, Scene
+from tests.exporter.home.scene import BOUNDS, NOW, Endpoint, Scene
+
+
+def cards(scene: Scene, title: str) -> Sequence[Card]:
+    (section,) = (section for section in scene.content().sections if section.title == title)
+    return section.cards
 
 
 def engine(scene: Scene) -> Card:
-    (card,) = scene.facts().engines
+    (card,) = cards(scene, "Engines")
     return card
 
 
 def gpu(scene: Scene) -> Card:
-    (card,) = scene.facts().gpus
+    (card,) = cards(scene, "GPUs")
     return card
 
 
@@ -39,8 +46,8 @@ def test_an_engine_that_answers_is_up_and_has_its_present_values() -> None:
                                   "KV cache": "56\u00a0%"}
     assert (card.read_at, card.unknown) == (NOW - 2, 2)
     assert [(plot.title, plot.now) for plot in card.plots] == [
-        ("TTFT p95", None), ("Output tokens/s", None), ("Waiting", Point(1.0)),
-        ("Running", Point(3.0))]
+        ("TTFT p95", None), ("Output tokens/s", None), ("Waiting", PlotPoint(1.0)),
+        ("Running", PlotPoint(3.0))]
 
 
 def test_what_grows_has_the_value_of_the_last_interval() -> None:
@@ -51,15 +58,15 @@ def test_what_grows_has_the_value_of_the_last_interval() -> None:
     scene.say(c.SERVER_TTFT, ("chat", "vllm", "tiny", ""),
               Histogram(BOUNDS, (0.0, 80.0, 100.0, 200.0), None))
     scene.record()
-    assert plot(engine(scene), "Output").now == Point(100.0)
-    assert plot(engine(scene), "TTFT").now == Point(1.0, at_least=True)
+    assert plot(engine(scene), "Output").now == PlotPoint(100.0)
+    assert plot(engine(scene), "TTFT").now == PlotPoint(1.0, at_least=True)
 
 
 def test_an_engine_that_is_down_says_why_and_keeps_its_name_but_no_value() -> None:
     scene = Scene()
     scene.engine()
     scene.record(2)
-    scene.said.clear()
+    scene.points.clear()
     scene.endpoints.clear()
     scene.down(read_at=NOW - 60, model="tiny")
     card = engine(scene)
@@ -67,7 +74,7 @@ def test_an_engine_that_is_down_says_why_and_keeps_its_name_but_no_value() -> No
     assert dict(card.details)["Model"] == "tiny"
     assert card.read_at == NOW - 60
     assert [plot.now for plot in card.plots] == [None] * 4
-    assert plot(card, "Waiting").points[-1] == Point(1.0)
+    assert plot(card, "Waiting").points[-1] == PlotPoint(1.0)
 
 
 def test_an_engine_that_was_never_read_has_no_kind() -> None:
@@ -118,7 +125,7 @@ def test_several_models_are_named_and_their_requests_added() -> None:
     card = engine(scene)
     assert dict(card.details)["Model"] == "other, tiny"
     assert dict(card.details)["KV cache"] == "90\u00a0%"  # the fullest, not the sum
-    assert plot(card, "Running").now == Point(7.0)
+    assert plot(card, "Running").now == PlotPoint(7.0)
 
 
 def test_of_hundreds_of_models_some_are_named_and_the_others_counted() -> None:
@@ -146,7 +153,7 @@ def test_a_gpu_that_answers_is_up_with_its_memory_as_the_scale() -> None:
     assert judged(card) == (GOOD, "Up", "")
     assert {label: text.replace("\u00a0", " ") for label, text in card.details} == {
         "Product": "NVIDIA L4", "Power": "60.0 W of 72.0 W", "Price": "$0.81 per hour"}
-    assert plot(card, "Utilisation").now == Point(0.87)
+    assert plot(card, "Utilisation").now == PlotPoint(0.87)
     assert (plot(card, "Memory").title, plot(card, "Memory").top) == (
         "Memory of 24.0\u00a0GiB", 24.0 * 2**30)
 
@@ -164,7 +171,7 @@ def test_a_lost_gpu_says_why_and_keeps_the_scale_of_its_memory() -> None:
     scene = Scene()
     scene.gpu()
     scene.record(2)
-    scene.said.clear()
+    scene.points.clear()
     scene.gpus = []
     scene.gpu(lost="GPU is lost")
     card = gpu(scene)
@@ -225,10 +232,10 @@ def test_the_worst_stand_first_and_else_the_order_stays() -> None:
     scene.down("d")
     for index in range(3):
         scene.gpu(index, lost="GPU is lost" if index == 2 else "")
-    facts = scene.facts()
-    assert [card.name for card in facts.engines] == ["d", "b", "a", "c"]
-    assert [card.name for card in facts.gpus] == ["GPU 2", "GPU 0", "GPU 1"]
-    assert [card.anchor for card in facts.engines] == [
+    engines = cards(scene, "Engines")
+    assert [card.name for card in engines] == ["d", "b", "a", "c"]
+    assert [card.name for card in cards(scene, "GPUs")] == ["GPU 2", "GPU 0", "GPU 1"]
+    assert [card.anchor for card in engines] == [
         "engine-4", "engine-2", "engine-1", "engine-3"]
 
 
@@ -240,9 +247,9 @@ def test_cost_is_added_by_category_in_the_catalogues_order() -> None:
     for index in range(2):
         scene.say(c.COST, ("gpu", "", f"GPU-{index}"), 2.0)
         scene.say(c.COST_IDLE, (str(index), f"GPU-{index}"), 0.75)
-    facts = scene.facts()
-    assert list(facts.costs.items()) == [("gpu", 4.0), ("storage", 0.5)]
-    assert (facts.idle_usd, facts.unpriced) == (1.5, ["NVIDIA H100"])
+    content = scene.content()
+    assert list(content.costs.items()) == [("gpu", 4.0), ("storage", 0.5)]
+    assert (content.idle_usd, content.unpriced) == (1.5, ["NVIDIA H100"])
 
 
 def test_collectors_folded_labels_and_the_configuration_are_told() -> None:
@@ -253,11 +260,11 @@ def test_collectors_folded_labels_and_the_configuration_are_told() -> None:
     scene.say(c.LABELS_FOLDED, ("llm_server_requests_total", "model"), 3.0)
     scene.say(c.LABELS_FOLDED, ("llm_server_requests_total", "rank"), 0.0)
     scene.say(c.CONFIG_RELOAD_OK, (), 0.0)
-    facts = scene.facts()
-    assert [(part.name, part.works, part.seconds) for part in facts.parts] == [
+    content = scene.content()
+    assert [(part.name, part.works, part.seconds) for part in content.collectors] == [
         ("gpu", True, 0.01), ("engines", False, 0.01)]
-    assert facts.folded == {("llm_server_requests_total", "model"): 3.0}
-    assert not facts.config_good
+    assert content.folded == {("llm_server_requests_total", "model"): 3.0}
+    assert not content.config_good
 
 
 def test_plots_have_their_points_from_the_history() -> None:
@@ -265,4 +272,4 @@ def test_plots_have_their_points_from_the_history() -> None:
     scene.engine()
     scene.record(3)
     points = plot(engine(scene), "Running").points
-    assert (len(points), points[-4:]) == (POINTS, [None, *([Point(3.0)] * 3)])
+    assert (len(points), points[-4:]) == (POINTS, [None, *([PlotPoint(3.0)] * 3)])

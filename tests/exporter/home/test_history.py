@@ -28,9 +28,9 @@ from inferometer.home.history import (
     WAITING,
     Heard,
     History,
-    Point,
+    PlotPoint,
     Recorder,
-    by_subject,
+    by_owner,
     quantile,
 )
 from inferometer.values import Histogram, Key, Value
@@ -105,7 +105,7 @@ def test_a_gpu_has_utilization_and_memory_with_its_scale() -> None:
 
 def test_a_gpu_without_uuid_goes_by_its_index() -> None:
     history = recorded(gpu(uuid="", index="3", utilization=0.5))
-    assert history.subjects() == {("gpu", "3")}
+    assert history.owners() == {("gpu", "3")}
 
 
 def test_the_memory_of_mig_instances_is_not_added_to_their_boards() -> None:
@@ -152,9 +152,9 @@ def test_the_95th_percentile_is_interpolated_in_its_bucket(counts: tuple[float, 
 
 
 def test_above_the_last_bound_only_that_bound_is_known() -> None:
-    assert quantile(0.95, histogram(0.0, 0.0, 94.0, 100.0)) == Point(1.0, at_least=True)
+    assert quantile(0.95, histogram(0.0, 0.0, 94.0, 100.0)) == PlotPoint(1.0, at_least=True)
     history = recorded(engine(ttft=histogram(0, 0, 0, 0)), engine(ttft=histogram(0, 0, 94, 100)))
-    assert history.points(ENGINE, TTFT_P95)[-1] == Point(1.0, at_least=True)
+    assert history.points(ENGINE, TTFT_P95)[-1] == PlotPoint(1.0, at_least=True)
 
 
 def test_a_quantile_of_nothing_or_without_bounds_is_not_known() -> None:
@@ -163,8 +163,8 @@ def test_a_quantile_of_nothing_or_without_bounds_is_not_known() -> None:
 
 
 def test_a_first_bound_at_or_below_zero_is_the_quantile_itself() -> None:
-    assert quantile(0.95, histogram(9.0, 9.0, bounds=(-1.0,))) == Point(-1.0)
-    assert quantile(0.95, histogram(9.0, 9.0, 9.0, bounds=(0.0, 1.0))) == Point(0.0)
+    assert quantile(0.95, histogram(9.0, 9.0, bounds=(-1.0,))) == PlotPoint(-1.0)
+    assert quantile(0.95, histogram(9.0, 9.0, 9.0, bounds=(0.0, 1.0))) == PlotPoint(0.0)
 
 
 def prometheus_quantile(share: float, bounds: Sequence[float], counts: Sequence[float]) -> float:
@@ -265,9 +265,9 @@ def test_a_number_that_cannot_be_drawn_is_a_gap(value: float) -> None:
 
 def test_who_has_gone_is_forgotten_after_the_hour() -> None:
     history = recorded(engine("old", waiting=1.0), *([] for _ in range(POINTS - 1)))
-    assert history.subjects() == {("engine", "old")}
+    assert history.owners() == {("engine", "old")}
     history.record([], 1000 + STEP * POINTS)
-    assert history.subjects() == set()
+    assert history.owners() == set()
 
 
 def many(round_: int = 0, gpus: int = c.GPUS, engines: int = c.TARGETS) -> list[Family]:
@@ -285,9 +285,9 @@ def test_there_are_never_more_subjects_than_may_be_whoever_comes_and_goes() -> N
     history = History(STEP)
     for round_ in range(POINTS):
         history.record(many(round_), STEP * round_)
-        kinds = [kind for kind, _ in history.subjects()]
+        kinds = [kind for kind, _ in history.owners()]
         assert (kinds.count("gpu"), kinds.count("engine")) == (c.GPUS, c.TARGETS)
-    assert ("engine", f"engine-{POINTS - 1}-0") in history.subjects()
+    assert ("engine", f"engine-{POINTS - 1}-0") in history.owners()
 
 
 def test_an_hour_of_the_most_there_can_be_fits_into_two_mebibytes() -> None:
@@ -330,7 +330,7 @@ def test_a_recording_of_the_most_there_can_be_costs_little() -> None:
 
 
 def test_only_readings_of_gpus_and_engines_have_a_subject() -> None:
-    said = by_subject([Family(c.COST, {("gpu", "", "GPU-0"): 1.0}),
+    said = by_owner([Family(c.COST, {("gpu", "", "GPU-0"): 1.0}),
                        Family(c.GPU_PRICE, {("0", "GPU-0"): 2.0}),
                        Family(c.BUILD_INFO, {("1",): 1.0})])
     assert said == {GPU: {c.GPU_PRICE: {("0", "GPU-0"): 2.0}}}

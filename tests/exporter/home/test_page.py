@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from inferometer import catalogue as c
 from inferometer.engines.target import State
 from inferometer.home.article import IN_FULL
-from inferometer.home.content import Endpoint
 from inferometer.home.history import POINTS
 from inferometer.home.markup import printable
 from inferometer.home.page import STYLE
 from inferometer.values import Histogram
 from tests.exporter.home.html_check import Checked
-from tests.exporter.home.scene import BOUNDS, NOW, Scene
+from tests.exporter.home.scene import BOUNDS, NOW, Endpoint, Scene
 from tests.exporter.home.test_markup import HOSTILE, anything
 
 LARGEST_PAGE = 2 * 2**20
@@ -306,12 +305,12 @@ def crowd(dice: random.Random) -> Scene:
         scene.gpu(n, name="NVIDIA H100 80GB HBM3")
     for _ in range(POINTS):
         for metric in (c.SERVER_RUNNING, c.SERVER_WAITING, c.GPU_UTILIZATION, c.GPU_MEMORY_USED):
-            for key in scene.said[metric]:
+            for key in scene.points[metric]:
                 scene.say(metric, key, dice.random() * (24e9 if metric is c.GPU_MEMORY_USED else 1))
-        for key, value in scene.said[c.SERVER_OUTPUT].items():
+        for key, value in scene.points[c.SERVER_OUTPUT].items():
             assert isinstance(value, float)
             scene.say(c.SERVER_OUTPUT, key, value + dice.random() * 1000)
-        for key, waits in scene.said[c.SERVER_TTFT].items():
+        for key, waits in scene.points[c.SERVER_TTFT].items():
             assert isinstance(waits, Histogram)
             fast = dice.randrange(100)
             scene.say(c.SERVER_TTFT, key, waits.plus(

@@ -26,7 +26,8 @@ def blocks(table: Table, *said: Mapping[Place, float]) -> dict[c.Metric, Block]:
 
 
 def test_a_block_reads_as_the_same_points_do_without_one() -> None:
-    said = blocks(Table(c.GPU_METRICS), {POWER: 312.5, SM: 1.755e9, MEMORY: 2.6e9}, {MEMORY: 0.1, POWER: 1e21})
+    said = blocks(Table(c.GPU_METRICS), {POWER: 312.5, SM: 1.755e9, MEMORY: 2.6e9},
+                  {MEMORY: 0.1, POWER: 1e21})
     assert said[c.GPU_CLOCK].points == {
         ("0", "GPU-0", "sm"): 1.755e9, ("0", "GPU-0", "memory"): 2.6e9,
         ("1", "GPU-1", "memory"): 0.1}

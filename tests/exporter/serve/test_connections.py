@@ -15,14 +15,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 import bcrypt
 import pytest
 
-from inferometer.collector import Deadline
+from inferometer.app import SCRAPES
+from inferometer.collector import Deadline, Scrape
+from inferometer.guard import Guard
+from inferometer.home.part import PAGES
 from inferometer.serve.connections import Connections, Limits
-from inferometer.serve.server import SCRAPES, Server, Site
+from inferometer.serve.lanes import Lane
+from inferometer.serve.metrics import MetricsPage
+from inferometer.serve.routes import Response, Route, text_response
+from inferometer.serve.server import Server
 from inferometer.serve.web_config import WebConfig
 from tests.exporter.process import ALONE, ANYWHERE, ready, said_port, started
 from tests.exporter.support import Engine, Exporter, fixture, in_thread, launched, wait_for
@@ -81,16 +88,38 @@ class Client:
         self.sock.close()
 
 
-def site(page: Callable[[Deadline], bytes] = lambda _: b"page\n") -> Site:
-    return Site(lambda deadline, *_: page(deadline), lambda: ["gpu"], lambda: True,
-                lambda _: b"<p>home</p>")
+PageOf = Callable[[Deadline], bytes]
+
+
+def one_page(_: Deadline) -> bytes:
+    return b"page\n"
+
+
+class Metrics(MetricsPage):
+    """/metrics with its deadlines, over a page of any bytes."""
+
+    def __init__(self, page: PageOf) -> None:
+        super().__init__(Scrape([], Guard()), list, lambda *_: None)
+        self._page_of = page
+
+    def _page(self, deadline: Deadline, chosen: object, content: str) -> bytes:
+        return self._page_of(deadline)
+
+
+def routes(page: PageOf = one_page) -> list[Route]:
+    return [
+        Route("/metrics", Metrics(page).respond, lane=Lane(SCRAPES)),
+        Route("/-/healthy", lambda _: text_response(HTTPStatus.OK, "healthy")),
+        Route("/-/ready", lambda _: text_response(HTTPStatus.OK, "ready")),
+        Route("/", lambda _: Response(HTTPStatus.OK, b"<p>home</p>"), lane=Lane(PAGES)),
+    ]
 
 
 @contextlib.contextmanager
-def serving(limits: Limits = PATIENT, page: Callable[[Deadline], bytes] = lambda _: b"page\n",
+def serving(limits: Limits = PATIENT, page: PageOf = one_page,
             web: WebConfig | None = None) -> Iterator[int]:
     """A server with these limits in this process; its port."""
-    with in_thread(Server("127.0.0.1", 0, site(page), web, limits)) as port:
+    with in_thread(Server("127.0.0.1", 0, routes(page), web, limits)) as port:
         yield port
 
 
@@ -351,7 +380,7 @@ class Listener(socket.socket):
 
 def test_a_client_that_comes_while_it_stops_is_let_go() -> None:
     wait_for(lambda: serving_threads() == 0)
-    with Listener() as listener, Server("127.0.0.1", 0, site(), None, PATIENT) as service:
+    with Listener() as listener, Server("127.0.0.1", 0, routes(), None, PATIENT) as service:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         connections = Connections(listener, service, PATIENT)

@@ -21,7 +21,8 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
 from inferometer.exposition import OPENMETRICS, TEXT
-from inferometer.serve.server import takes_gzip, timeout_of
+from inferometer.serve.metrics import timeout_of
+from inferometer.serve.server import takes_gzip
 from tests.exporter.process import ALONE, ANYWHERE, ready, started
 from tests.exporter.support import (
     Engine,

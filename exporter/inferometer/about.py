@@ -1,0 +1,41 @@
+"""What the exporter says of itself: its version, and how its configuration was taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from inferometer import __version__
+from inferometer import catalogue as c
+from inferometer.families import Family
+
+
+class About:
+    """Counts reloads; the start counts as a good one, but is no reload."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._reloads = {"success": 0.0, "failure": 0.0}
+        self._in_force = True  # whether the configuration in the file is
+        self.started_at = self._loaded_at = wall()  # Unix seconds
+
+    def reloaded(self) -> None:
+        """The configuration was read again, and is in force."""
+        self._reloads["success"] += 1
+        self._in_force, self._loaded_at = True, self._wall()
+
+    def failed_to_reload(self) -> None:
+        """The configuration was read again, and was not good."""
+        self._reloads["failure"] += 1
+        self._in_force = False
+
+    def families(self) -> list[Family]:
+        """The families of it."""
+        build, reloads = Family(c.BUILD_INFO), Family(c.CONFIG_RELOADS)
+        in_force, loaded_at = Family(c.CONFIG_RELOAD_OK), Family(c.CONFIG_RELOAD_TIME)
+        build.add(1.0, version=__version__)
+        for result, count in self._reloads.items():
+            reloads.add(count, result=result)
+        in_force.add(1.0 if self._in_force else 0.0)
+        loaded_at.add(self._loaded_at)
+        return [build, reloads, in_force, loaded_at]

@@ -1,0 +1,62 @@
+"""`inferometer explain`: say what an engine's page is, and where each signal comes from."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from inferometer.cli.verbs import FAILED, OK, Verb
+from inferometer.config import URL, ConfigError, EnginesSection, EngineTarget, is_engine_url
+from inferometer.engines.access import ask_once, check_tls
+from inferometer.engines.explain import explain as explain_page
+from inferometer.engines.explain import state_of
+from inferometer.engines.tables import TABLES
+from inferometer.logs import start_logging
+from inferometer.settings import COMMAND_LINE, check_secrets
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print what an engine's page, or a file that holds one, is to the exporter."""
+    start_logging("error")
+    file = Path(options.page)
+    if options.page == "-" or file.is_file():
+        body = sys.stdin.buffer.read() if options.page == "-" else file.read_bytes()
+        where, state = options.page, state_of(body, TABLES)
+    else:
+        target = _endpoint(options)
+        check_secrets(target, COMMAND_LINE)
+        check_tls(target, COMMAND_LINE)
+        where, state = ask_once(target, EnginesSection(timeout_seconds=options.timeout))
+    print("\n".join(explain_page(where, state)))
+    return OK if state.up else FAILED
+
+
+def _endpoint(options: argparse.Namespace) -> EngineTarget:
+    """The engine the command line speaks of. Raises ConfigError."""
+    if not is_engine_url(options.page):
+        raise ConfigError(f"{options.page!r} is no file and not {URL}")
+    return EngineTarget(options.page, bearer_token_file=options.bearer_token_file,
+                        ca_file=options.ca_file,
+                        insecure_skip_verify=options.insecure_skip_verify)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("page", metavar="URL", help="endpoint, file with its page, or -")
+    parser.add_argument("--bearer-token-file", default="", metavar="FILE", help="token to send")
+    parser.add_argument("--ca-file", default="", metavar="FILE", help="certificates to trust")
+    parser.add_argument("--insecure-skip-verify", action="store_true",
+                        help="trust any certificate")
+    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
+                        help="how long to wait for the page (5)")
+
+
+VERB = Verb(
+    "explain", "say what an engine's page is, and where each signal comes from",
+    "Say what an engine's metrics page is to the exporter: the engine, each\n"
+    "signal and the family it is read from, every family that is not used and\n"
+    "why, and what would be folded or coarsened. For a bug report, send all of it.",
+    "Exit code 1 if the page cannot be had, or is of no known engine.\n\n"
+    "  inferometer explain http://127.0.0.1:8000\n"
+    "  curl -s http://engine:8000/metrics | inferometer explain -",
+    _add_arguments, explain)

@@ -1,0 +1,114 @@
+"""`inferometer run`: serve /metrics until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from inferometer import __version__
+from inferometer.app import App
+from inferometer.cli.verbs import FAILED, OK, ROLES_HELP, Verb, add_role
+from inferometer.config import ADDRESS, URL, EngineTarget, is_engine_url, split_address
+from inferometer.logs import start_logging
+from inferometer.serve.server import Server
+from inferometer.settings import Flags
+
+FIRST_LOOK_SECONDS = 3.0
+M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
+KEPT_BYTES = 2**20  # of free memory at the end of the heap
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    slim_heap()
+    start_logging(options.log_level)
+    app = App(options.config, Flags(options.listen, options.engine, options.role))
+    try:
+        server = app.start()
+    except OSError as error:
+        print(f"inferometer: cannot listen on {app.config.web.listen}: {error.strerror}",
+              file=sys.stderr)
+        return FAILED
+    _handle_signals(app, server)
+    threading.Thread(target=_greet, args=(app, server), daemon=True).start()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no scrape has to look through it for garbage
+    with server:
+        server.serve_forever()
+    app.stop()
+    return OK
+
+
+def slim_heap() -> None:
+    """Have one heap, as but for moments one thread runs at a time, and give back what is free.
+
+    By itself glibc gives each thread a heap that grows, and keeps the memory of large pages.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def _handle_signals(app: App, server: Server) -> None:
+    def stop(*_: object) -> None:
+        server.shutdown()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=app.reload).start())
+
+
+def _greet(app: App, server: Server) -> None:
+    """Say where to look, and what was found so far."""
+    role = f", {app.config.role}" if app.config.role else ""
+    print(f"Inferometer {__version__}{role}\n"
+          f"  metrics  {server.url}/metrics\n"
+          f"  page     {server.url}/  for a person", flush=True)
+    for label, text in app.greeting(FIRST_LOOK_SECONDS):
+        print(f"  {label:8} {text}", flush=True)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="inferometer.yml")
+    parser.add_argument("--listen", type=_address, metavar="HOST:PORT",
+                        help="where to serve; over the file (127.0.0.1:9839)")
+    parser.add_argument("--engine", type=_engine, metavar="[NAME=]URL", action="append",
+                        default=[],
+                        help="an engine to read, may be repeated; over the file's targets")
+    add_role(parser)
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"),
+                        default="info", help="least level of log lines (info)")
+
+
+def _address(text: str) -> str:
+    try:
+        split_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {ADDRESS}") from error
+    return text
+
+
+def _engine(text: str) -> EngineTarget:
+    name, equals, url = text.partition("=")
+    if not equals or "/" in name:  # the sign is of the URL's own query, if it is there
+        name, url = "", text
+    if not is_engine_url(url):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {URL}")
+    return EngineTarget(url, name)
+
+
+VERB = Verb(
+    "run", "serve /metrics",
+    "Serve /metrics until stopped. SIGHUP reads the configuration again.",
+    "Without --config the defaults hold; without --engine and without targets in the\n"
+    "file, engines are looked for on the usual ports of this machine.\n\n"
+    "  inferometer run\n"
+    "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839\n"
+    f"  inferometer run --role node\n\n{ROLES_HELP}",
+    _add_arguments, run)

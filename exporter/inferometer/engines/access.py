@@ -1,0 +1,54 @@
+"""Targets as they are configured: where an endpoint is, its token, certificates, and patience."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from inferometer.config import ConfigError, EnginesSection, EngineTarget
+from inferometer.engines.fetch import Access
+from inferometer.engines.tables import TABLES
+from inferometer.engines.target import State, Target
+
+DOCUMENT_SECONDS = 5.0  # for the documents beside a page
+
+
+def make_target(name: str, settings: EngineTarget, engines: EnginesSection) -> Target:
+    """A target as configured, its secrets and certificates at hand. Raises OSError."""
+    token = os.environ.get(settings.bearer_token_env, "").strip()
+    access = Access(token, settings.bearer_token_file, tls(settings), engines.max_page_bytes)
+    return Target(name, settings.url, TABLES, access, engines.timeout_seconds)
+
+
+def ask_once(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State]:
+    """The URL of an endpoint's page, and what it answers. Raises OSError."""
+    target = make_target("explained", settings, engines)
+    state = target.state(target.ask(), engines.timeout_seconds + DOCUMENT_SECONDS)
+    return target.url, state
+
+
+def tls(target: EngineTarget) -> ssl.SSLContext | None:
+    """What the target's certificate is held against; None for the system's authorities.
+
+    Raises OSError, of which ssl.SSLError is one: then the file holds no usable certificate.
+    """
+    if not (target.ca_file or target.insecure_skip_verify):
+        return None
+    context = ssl.create_default_context(cafile=target.ca_file or None)
+    if target.insecure_skip_verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def check_tls(target: EngineTarget, where: str) -> None:
+    """Look whether the target's certificates can be used. Raises ConfigError."""
+    try:
+        tls(target)
+    except OSError as error:
+        raise ConfigError(f"{where}.ca_file: {target.ca_file}: no usable certificate") from error
+
+
+def authorities(target: EngineTarget) -> bytes:
+    """The text of the target's certificate authorities: another text makes another target."""
+    return Path(target.ca_file).read_bytes() if target.ca_file else b""

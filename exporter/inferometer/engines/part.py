@@ -1,0 +1,133 @@
+"""Engines: the endpoints of the file, and those that are found on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from inferometer.catalogue import TARGETS
+from inferometer.collector import Collector
+from inferometer.config import Config, EngineTarget, local_port, split_address, target_name
+from inferometer.engines.access import authorities, check_tls, make_target
+from inferometer.engines.collector import EnginesCollector
+from inferometer.engines.discovery import USUAL_PORTS, Discovery
+from inferometer.engines.tables import TABLES
+from inferometer.engines.target import Target
+from inferometer.parts import Part, Row, Watch, Watched
+
+Search = tuple[Sequence[int], float, tuple[float, int]]  # ports, seconds between looks, patience
+
+
+class EnginesPart(Part):
+    """Reads every engine endpoint that is configured or found."""
+
+    sections = ("engines",)
+    title, noun = "engines", "engine"
+
+    def __init__(self, config: Config) -> None:
+        self.check(config)
+        self._config = config
+        self._configured: dict[str, tuple[object, Target]] = {}  # with what each is made of
+        self._set_targets()
+        self._search = _search(config)
+        self.discovery = self._make_discovery()
+
+    def check(self, config: Config) -> None:
+        """Look whether certificates can be used. Raises ConfigError."""
+        for number, target in enumerate(config.engines.targets):
+            check_tls(target, f"engines.targets[{number}]")
+
+    def collectors(self) -> Sequence[Collector]:
+        """Of all targets, as they are at each scrape."""
+        return [EnginesCollector(self.targets)]
+
+    def start(self) -> None:
+        """Begin to look for engines."""
+        self.discovery.start()
+
+    def configure(self, config: Config) -> None:
+        """Take other targets and ports; what did not change keeps what it knows."""
+        self._config = config
+        self._set_targets()
+        if (search := _search(config)) != self._search:
+            self._search = search
+            self.discovery.stop()
+            self.discovery = self._make_discovery()
+            self.discovery.start()
+
+    def stop(self) -> None:
+        """Look for engines no more."""
+        self.discovery.stop()
+
+    def is_ready(self) -> bool:
+        """Whether every port was tried once."""
+        return self.discovery.looked.is_set()
+
+    def targets(self) -> list[Target]:
+        """All engine targets: those of the file, then those found."""
+        configured = [target for _, target in self._configured.values()]
+        return [*configured, *self.discovery.targets()]
+
+    def greeting(self, seconds: float) -> Iterable[Row]:
+        """Every engine, and where others are looked for."""
+        self.discovery.looked.wait(seconds)
+        targets = self.targets()
+        yield from (("engine", f"{target.name}  {target.url}") for target in targets)
+        if self.discovery.ports:
+            found = "" if targets else "none found; "
+            yield "engines", f"{found}looking {self._looking()}"
+
+    def watch(self) -> Watch:
+        """Every endpoint, with what it last was."""
+        looking = self._looking() if self.discovery.ports else ""
+        nothing = [f"None found. They are looked for {looking}." if looking else
+                   "None is configured, and none is looked for: `engines.discover_ports` is empty.",
+                   "Name one that listens elsewhere: `inferometer run --engine http://HOST:PORT`, "
+                   "or list it under `engines.targets` in the configuration file."]
+        return Watch("engine", [_watched(target) for target in self.targets()], TARGETS, nothing,
+                     f"More are looked for {looking}." if looking else "")
+
+    def _looking(self) -> str:
+        ports = ", ".join(map(str, self.discovery.ports))
+        return (f"on 127.0.0.1, ports {ports}, every "
+                f"{self._config.engines.discover_seconds:g} s")
+
+    def _set_targets(self) -> None:
+        """Targets as configured; one that did not change keeps what it knows."""
+        targets: dict[str, tuple[object, Target]] = {}
+        for settings in self._config.engines.targets:
+            name = target_name(settings)
+            ingredients = (settings, authorities(settings), _patience(self._config))
+            before = self._configured.get(name)
+            targets[name] = before if before and before[0] == ingredients else (
+                ingredients, make_target(name, settings, self._config.engines))
+        self._configured = targets
+
+    def _make_discovery(self) -> Discovery:
+        ports, seconds, _ = self._search
+        return Discovery(
+            ports, TABLES, seconds,
+            lambda name, url: make_target(name, EngineTarget(url), self._config.engines))
+
+
+def _search(config: Config) -> Search:
+    """All that discovery depends on; while it stays the same, so does what was found."""
+    ports: Sequence[int] | None = config.engines.discover_ports
+    if ports is None:
+        ports = () if config.engines.targets else USUAL_PORTS
+    own = split_address(config.web.listen)[1]
+    taken = {own, *(local_port(target) for target in config.engines.targets)}
+    return ([port for port in ports if port not in taken], config.engines.discover_seconds,
+            _patience(config))
+
+
+def _patience(config: Config) -> tuple[float, int]:
+    return config.engines.timeout_seconds, config.engines.max_page_bytes
+
+
+def _watched(target: Target) -> Watched:
+    state = target.last
+    kind = f"{state.engine} {state.version}".strip() if state.read_at else ""
+    return Watched(
+        target.name, target.name, state.read_at, "" if state.up else state.why,
+        details=[("Model", state.model), ("Engine", kind)],
+        more=[("Address", target.url.partition("?")[0])])

@@ -1,0 +1,64 @@
+"""The page for a person, and the hour of history behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+
+from inferometer.about import About
+from inferometer.collector import Deadline, Scrape
+from inferometer.config import Config
+from inferometer.families import Family
+from inferometer.home import page
+from inferometer.home.cards import gather
+from inferometer.home.content import Exporter
+from inferometer.home.history import History, Recorder
+from inferometer.parts import Part
+from inferometer.roles import ROLES
+from inferometer.serve.lanes import Lane
+from inferometer.serve.routes import Received, Response, Route
+
+PAGES = 2  # at once; they take no scrape's turn
+READING_SECONDS = 8.0  # for the reading behind the page
+
+
+class HomePart(Part):
+    """Serves the page, of what all other parts tell; it knows them as parts alone."""
+
+    def __init__(self, config: Config, parts: Sequence[Part], scrape: Scrape, about: About,
+                 is_ready: Callable[[], bool], step: float) -> None:
+        self._role = config.role
+        self._parts = parts
+        self._scrape = scrape
+        self._about = about
+        self._exporter_is_ready = is_ready
+        self._history = History(step)
+        self._recorder = Recorder(self._history, scrape.families)
+
+    def routes(self) -> Sequence[Route]:
+        """The bare address."""
+        return [Route("/", self._respond, lane=Lane(PAGES))]
+
+    def start(self) -> None:
+        """Begin to record."""
+        self._recorder.start()
+
+    def overhear(self, families: Iterable[Family], began: float) -> None:
+        """Record a whole reading that was made for somebody else, and begun at that time."""
+        self._recorder.overhear(families, began)
+
+    def _respond(self, received: Received) -> Response:
+        body = self._render("refresh" in received.query)
+        return Response(HTTPStatus.OK, body, page.CONTENT_TYPE, page.HEADERS)
+
+    def _render(self, refresh: bool) -> bytes:
+        began = self._recorder.now()
+        families = self._scrape.families(Deadline(READING_SECONDS))
+        self._recorder.overhear(families, began)
+        sections = ROLES[self._role].sections
+        exporter = Exporter(time.time(), self._about.started_at, self._exporter_is_ready(),
+                            self._role, sections)
+        parts = [(part, not {*sections}.isdisjoint(part.sections)) for part in self._parts]
+        content = gather([*self._about.families(), *families], self._history, exporter, parts)
+        return page.render(content, refresh)

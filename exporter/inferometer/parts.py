@@ -1,0 +1,87 @@
+"""What a part of the exporter is: all that belongs to one subject, said in one place.
+
+The exporter is a list of parts (`app.py`). A part reads its section of the configuration, has
+collectors and routes, starts, is configured anew, stops, says whether it is ready, and tells the
+terminal and the page for a person what no metric says. It overrides what it has of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from inferometer.collector import Collector
+from inferometer.config import Config
+from inferometer.serve.routes import Route
+
+Row = tuple[str, str]  # a label and a text
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One thing that a part watches, as the page for a person shows it beside its metrics."""
+
+    key: str  # by which metrics tell it apart: a GPU's UUID or index, a target's name
+    name: str  # what people call it
+    read_at: float | None = None  # when it was last read, Unix seconds
+    failure: str = ""  # why it is not read now
+    lost: bool = False  # it was there, and does not answer any more
+    gone: bool = False  # lost, and listed by nobody any more
+    details: Sequence[Row] = ()
+    more: Sequence[Row] = ()  # what is rarely looked for
+
+
+@dataclass(frozen=True)
+class Watch:
+    """All that a part watches.
+
+    `nothing` is said where that is nothing, `elsewhere` below what there is: where more is looked
+    for. In both a text between backticks is a key or a command.
+    """
+
+    kind: str  # how the page's history and metrics call it: "engine" or "gpu"
+    watched: Sequence[Watched]
+    most: int  # how many may be watched
+    nothing: Sequence[str]
+    elsewhere: str = ""
+
+
+class Part:
+    """One subject. Its constructor begins nothing, and raises ConfigError as `check` does."""
+
+    sections: ClassVar[tuple[str, ...]] = ()  # of the configuration: it runs in roles with one
+    title: ClassVar[str] = ""  # what it watches, as terminal and page name it: "GPUs"
+    noun: ClassVar[str] = ""  # one of them: "GPU"
+
+    def check(self, config: Config) -> None:
+        """Look for what only this part can tell about its section. Raises ConfigError."""
+
+    def collectors(self) -> Sequence[Collector]:
+        """What it says in a scrape."""
+        return ()
+
+    def routes(self) -> Sequence[Route]:
+        """What it answers over HTTP."""
+        return ()
+
+    def start(self) -> None:
+        """Begin to work in the background; the server listens by then."""
+
+    def configure(self, config: Config) -> None:
+        """Take another configuration, which was checked."""
+
+    def stop(self) -> None:
+        """End what it began; the server answers nobody any more."""
+
+    def is_ready(self) -> bool:
+        """Whether its first look has ended."""
+        return True
+
+    def greeting(self, seconds: float) -> Iterable[Row]:
+        """What the terminal shows at the start, after waiting so long for the first look."""
+        return ()
+
+    def watch(self) -> Watch | None:
+        """What the page for a person shows of it beside its metrics."""
+        return None

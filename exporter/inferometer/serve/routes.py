@@ -1,0 +1,71 @@
+"""Routes as values: whoever has something to serve gives the server a Route, and that is all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from inferometer.serve.lanes import Lane
+from inferometer.serve.request import Request
+
+PLAIN = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Response:
+    """One response."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = PLAIN
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def text_response(status: HTTPStatus, text: str) -> Response:
+    """A line of plain text."""
+    return Response(status, f"{text}\n".encode())
+
+
+@dataclass(frozen=True)
+class Received:
+    """A whole request as its handler gets it; `read_at` is when its last byte came, monotonic."""
+
+    request: Request
+    body: bytes
+    read_at: float
+
+    @cached_property
+    def query(self) -> Mapping[str, list[str]]:
+        """The values of each key behind the question mark; one without a value has an empty one."""
+        query = self.request.target.partition("?")[2]
+        return parse_qs(query, keep_blank_values=True) if query else {}
+
+
+Handler = Callable[[Received], Response]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One endpoint: its path, who answers, and what the server holds requests to before that.
+
+    A route for GET answers HEAD as well. With a `lane` requests wait there for their turn; routes
+    may share one. A body of at most `body_bytes` is handed on, and is refused if its content type
+    is none of `content_types`; without `body_bytes` what is sent is passed over.
+    """
+
+    path: str
+    handler: Handler
+    methods: tuple[str, ...] = ("GET",)
+    lane: Lane[Any] | None = None
+    body_bytes: int = 0
+    content_types: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The methods it answers."""
+        return (*self.methods, "HEAD") if "GET" in self.methods else self.methods

@@ -1,0 +1,77 @@
+"""What is in force: the file, the command line over it, and the secrets that they name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from inferometer import config as configuration
+from inferometer.config import Config, ConfigError, EngineTarget
+from inferometer.roles import NO_ROLE, foreign
+
+COMMAND_LINE = "command line"  # what messages call it
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line sets over the file."""
+
+    listen: str | None = None
+    engines: Sequence[EngineTarget] = ()
+    role: str = NO_ROLE
+
+    def over(self, config: Config) -> Config:
+        """The configuration with the flags in it. Raises ConfigError."""
+        if self.role:
+            config = replace(config, role=self.role)
+        if self.listen is not None:
+            config = replace(config, web=replace(config.web, listen=self.listen))
+        if self.engines:
+            if why := foreign(config.role, "engines"):
+                raise ConfigError(f"{COMMAND_LINE}: --engine: {why}")
+            config = replace(config, engines=replace(config.engines, targets=tuple(self.engines)))
+            configuration.check(config, COMMAND_LINE)
+        return config
+
+
+def load(path: Path | None, flags: Flags) -> Config:
+    """The file, or the defaults without one, with the command line over it. Raises ConfigError.
+
+    Names of files in it are seen from the file's own directory.
+    """
+    config = flags.over(configuration.load(path, flags.role) if path else Config())
+    config = _resolve(config, path.parent if path else Path())
+    for number, target in enumerate(config.engines.targets):
+        check_secrets(target, f"{origin(path)}: engines.targets[{number}]")
+    return config
+
+
+def origin(path: Path | None) -> str:
+    """What messages call the place that a configuration comes from."""
+    return str(path) if path else COMMAND_LINE
+
+
+def check_secrets(target: EngineTarget, where: str) -> None:
+    """Files and variables that a target names must be there. Raises ConfigError."""
+    for key in ("bearer_token_file", "ca_file"):
+        file = getattr(target, key)
+        if file:
+            try:
+                Path(file).read_bytes()
+            except OSError as error:
+                raise ConfigError(f"{where}.{key}: {file}: {error.strerror}") from error
+    if target.bearer_token_env and not os.environ.get(target.bearer_token_env):
+        raise ConfigError(f"{where}.bearer_token_env: {target.bearer_token_env} is not set")
+
+
+def _resolve(config: Config, folder: Path) -> Config:
+    def beside(name: str) -> str:
+        return str(folder / name) if name else ""
+
+    targets = tuple(replace(target, bearer_token_file=beside(target.bearer_token_file),
+                            ca_file=beside(target.ca_file)) for target in config.engines.targets)
+    return replace(
+        config, web=replace(config.web, config_file=beside(config.web.config_file)),
+        engines=replace(config.engines, targets=targets))
