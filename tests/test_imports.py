@@ -1,4 +1,4 @@
-"""Which way imports point: each layer may know those before it, never one after it.
+"""Which way imports point: each module may know those before it, never one after it.
 
 That goes for the package, and for the folders beside it that are made of its catalogue.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,18 +17,75 @@ import pytest
 import inferometer
 
 PACKAGE = Path(inferometer.__file__).parent
-LAYERS = (
-    {"", "catalogue", "config", "counters", "exposition", "families", "guard", "logs", "rendered",
-     "roles", "threads", "values"},
-    {"collector"},
-    {"serve"},
-    {"gpu", "engines", "cost"},
-    {"home"},
-    {"alert_log"},
-    {"app"},
-    {"cli"},
-    {"__main__"},
-)
+# Module by module, the floor first; those of one line do not know each other. `*` stands for any
+# name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
+ORDER = """
+    inferometer
+    logs  threads  roles
+    catalogue.model
+    catalogue.engine  catalogue.gpu
+    catalogue.cost
+    catalogue.exporter
+    catalogue
+    values
+    rendered  rendered.block
+    families
+    exposition  counters
+    rendered.columns  guard
+    collector
+    config
+    settings
+    about
+    serve  serve.lanes  serve.request  serve.web_config
+    serve.routes
+    serve.connections  serve.metrics
+    serve.server
+    parts
+    PARTS
+    home  home.history  home.markup
+    home.content  home.plot  home.units
+    home.article  home.cards
+    home.page
+    home.part
+    app
+    cli.verbs
+    cli.*
+    cli
+    __main__
+"""
+# The same within each part's room. A part is whoever imports `parts` and stands in app.py's list:
+# one that is not listed here may order its own modules as it likes, but in no circle.
+ORDERS = {
+    "engines": """
+        engines  engines.page
+        engines.fetch  engines.view
+        engines.sources
+        engines.table
+        engines.tables.*
+        engines.tables.ray_serve
+        engines.tables
+        engines.requests
+        engines.reading
+        engines.target  engines.matrix
+        engines.collector  engines.discovery
+        engines.explain  engines.access
+        engines.part
+    """,
+    "gpu": """
+        gpu  gpu.crew  gpu.gate  gpu.kubelet
+        gpu.nvml
+        gpu.state
+        gpu.reader
+        gpu.sampler
+        gpu.collector  gpu.pods
+        gpu.part
+    """,
+    "cost": """
+        cost  cost.accrual  cost.budgets
+        cost.collector
+        cost.part
+    """,
+}
 ROOT = PACKAGE.parents[1]
 FOLDERS = ("recording_rules", "alerts", "dashboards", "deploy")  # each may know those before it
 BESIDE = {
@@ -44,16 +104,38 @@ MODULES = {
 }
 
 
-def part(module: str) -> str:
+def room(module: str) -> str:
     return module.split(".")[0]
 
 
-def layer(module: str) -> int:
-    return next(i for i, names in enumerate(LAYERS) if part(module) in names)
+def rank(module: str, order: str) -> int | None:
+    """The line of the order on which the module stands, by its own name rather than by a `*`."""
+    lines = [line.split() for line in order.strip().splitlines()]
+    exact = (number for number, names in enumerate(lines) if module in names)
+    matching = (number for number, names in enumerate(lines)
+                if any(fnmatchcase(module, name) for name in names))
+    return next(exact, next(matching, None))
 
 
-def imported(file: Path) -> Iterator[str]:
+@cache
+def parts() -> set[str]:
+    """Rooms and modules that hold a part: they import `parts`, and are not listed as above it."""
+    return {room(module) for module, file in MODULES.items()
+            if "parts" in ours(file) and rank(module, ORDER) is None} | {*ORDERS}
+
+
+def place(module: str) -> int | None:
+    """The module's line in ORDER; a part's modules share one."""
+    return rank("PARTS" if room(module) in parts() else module or "inferometer", ORDER)
+
+
+@cache
+def imported(file: Path) -> list[str]:
     """Whole names of what a file imports, at its top or anywhere else."""
+    return [*_imported(file)]
+
+
+def _imported(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -62,6 +144,7 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def ours(file: Path) -> set[str]:
     """Modules of this package that a file imports."""
     names = {name.removeprefix("inferometer.") for name in imported(file)
@@ -69,33 +152,57 @@ def ours(file: Path) -> set[str]:
     return {name if name in MODULES else name.rpartition(".")[0] for name in names}
 
 
-def test_every_module_has_its_layer() -> None:
-    parts = {part(module) for module in MODULES}
-    assert parts == set().union(*LAYERS)
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_stands_in_the_order(module: str) -> None:
+    order = ORDERS.get(room(module), "")
+    assert place(module) is not None, f"add {module} to ORDER, below all that it imports"
+    assert not order or rank(module, order) is not None, (
+        f"add {module} to ORDERS[{room(module)!r}], below all that it imports")
+
+
+@pytest.mark.parametrize("order", [ORDER, *ORDERS.values()])
+def test_every_name_in_an_order_is_that_of_a_module(order: str) -> None:
+    names = {*order.split()} - {"PARTS", "inferometer"}
+    assert [name for name in sorted(names)
+            if not any(fnmatchcase(module, name) for module in MODULES)] == []
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_no_module_imports_one_of_a_later_layer(module: str) -> None:
-    later = {name for name in ours(MODULES[module]) if layer(name) > layer(module)}
-    assert later == set()
+def test_no_module_imports_one_that_stands_after_it(module: str) -> None:
+    order = ORDERS.get(room(module), "")
+    for name in ours(MODULES[module]) - {module}:
+        if room(name) == room(module) and room(module) in parts():
+            theirs, own = rank(name, order), rank(module, order)
+        else:
+            theirs, own = place(name), place(module)
+        if theirs is not None and own is not None:
+            assert theirs < own, f"{module} imports {name}, which does not stand before it"
 
 
-def test_engines_gpu_and_cost_do_not_know_each_other() -> None:
-    for module, file in MODULES.items():
-        known = {part(name) for name in ours(file)}
-        if part(module) in ("engines", "gpu", "cost"):
-            assert known & {"engines", "gpu", "cost"} <= {part(module)}, module
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even for types alone: the imports under TYPE_CHECKING are looked at like all others."""
+    try:
+        TopologicalSorter({module: ours(file) - {module}
+                           for module, file in MODULES.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' → '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_part_imports_another(module: str) -> None:
+    if room(module) in parts():
+        assert {room(name) for name in ours(MODULES[module])} & parts() <= {room(module)}
 
 
 def test_only_one_module_imports_pynvml() -> None:
     assert [module for module, file in MODULES.items()
-            if any(part(name) == "pynvml" for name in imported(file))] == ["gpu.nvml"]
+            if any(room(name) == "pynvml" for name in imported(file))] == ["gpu.nvml"]
 
 
 def test_only_one_module_imports_grpc_and_none_at_its_top() -> None:
     """It is large, and an extra."""
     importing = {module: file for module, file in MODULES.items()
-                 if any(part(name) == "grpc" for name in imported(file))}
+                 if any(room(name) == "grpc" for name in imported(file))}
     assert [*importing] == ["gpu.kubelet"]
     top = ast.parse(importing["gpu.kubelet"].read_text(encoding="utf-8")).body
     assert not any(isinstance(node, ast.Import) and node.names[0].name == "grpc" for node in top)
@@ -117,25 +224,25 @@ def test_the_foreign_names_are_looked_for_where_they_are() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_package_knows_nothing_of_the_folders_beside_it(module: str) -> None:
-    assert {part(name) for name in imported(MODULES[module])} & {*FOLDERS} == set()
+    assert {room(name) for name in imported(MODULES[module])} & {*FOLDERS} == set()
 
 
 @pytest.mark.parametrize("module", BESIDE)
 def test_no_folder_imports_one_of_a_later_layer(module: str) -> None:
-    later = FOLDERS[FOLDERS.index(part(module)) + 1:]
-    assert {part(name) for name in imported(BESIDE[module])} & {*later, "tests", "bench"} == set()
+    later = FOLDERS[FOLDERS.index(room(module)) + 1:]
+    assert {room(name) for name in imported(BESIDE[module])} & {*later, "tests", "bench"} == set()
 
 
-@pytest.mark.parametrize("module", [name for name in BESIDE if part(name) != "deploy"])
+@pytest.mark.parametrize("module", [name for name in BESIDE if room(name) != "deploy"])
 def test_definitions_know_the_catalogue_alone_of_the_package(module: str) -> None:
     known = {name.split(".")[1] for name in imported(BESIDE[module])
-             if part(name) == "inferometer"}
+             if room(name) == "inferometer"}
     assert known <= {"catalogue"}
 
 
 def test_only_one_module_imports_grafanalib() -> None:
     assert [module for module, file in BESIDE.items()
-            if any(part(name) == "grafanalib" for name in imported(file))] == ["dashboards.panels"]
+            if any(room(name) == "grafanalib" for name in imported(file))] == ["dashboards.panels"]
 
 
 @pytest.mark.parametrize("module", BESIDE)

@@ -34,11 +34,11 @@ class Deadline:
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._at = clock() + seconds
+        self._end = clock() + seconds
 
     def left(self) -> float:
         """Seconds left, never below 0."""
-        return max(0.0, self._at - self._clock())
+        return max(0.0, self._end - self._clock())
 
 
 class Scrape:

@@ -15,7 +15,7 @@ from inferometer.values import Value, fell, growth, sum_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-MOST = 10_000  # things remembered that are on no present page
+MOST_REMEMBERED = 10_000  # things remembered that are on no present page
 
 
 class Memory(Generic[K, V]):
@@ -25,7 +25,7 @@ class Memory(Generic[K, V]):
     or of the one before: the rest of the present one may still be to come.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._now = self._before = float("-inf")
@@ -37,11 +37,11 @@ class Memory(Generic[K, V]):
         """Time and value as they were put last."""
         return self._kept.get(key)
 
-    def put(self, key: K, value: V, at: float) -> None:
+    def put(self, key: K, value: V, read_at: float) -> None:
         """Remember a value read at this time."""
-        if at > self._now:
-            self._before, self._now = self._now, at
-        self._kept[key] = (at, value)
+        if read_at > self._now:
+            self._before, self._now = self._now, read_at
+        self._kept[key] = (read_at, value)
         self._kept.move_to_end(key)
         while len(self._kept) > self._most and next(iter(self._kept.values()))[0] < self._before:
             self._kept.popitem(last=False)
@@ -50,34 +50,34 @@ class Memory(Generic[K, V]):
 class Growth(Generic[K]):
     """The growth of foreign counters, each known by a key."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._last: Memory[K, Value] = Memory(most)
 
-    def of(self, source: K, value: Value, at: float) -> Value | None:
-        """How much the source grew up to time `at`; None for a reading that came too late."""
+    def of(self, source: K, value: Value, read_at: float) -> Value | None:
+        """How much the source grew up to `read_at`; None for a reading that came too late."""
         earlier = self._last.get(source)
-        if earlier is not None and at < earlier[0]:
+        if earlier is not None and read_at < earlier[0]:
             return None
-        self._last.put(source, value, at)
+        self._last.put(source, value, read_at)
         return growth(earlier[1] if earlier else None, value)
 
 
 class Sums(Generic[K]):
     """Our own counters, each the sum of what any number of sources grew."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._growth: Growth[tuple[K, Hashable]] = Growth(most)
         self._totals: Memory[K, Value] = Memory(most)
 
-    def add(self, key: K, source: Hashable, value: Value, at: float) -> Value:
+    def add(self, key: K, source: Hashable, value: Value, read_at: float) -> Value:
         """Add what `source` grew to the counter `key`, and say its total."""
-        grown = self._growth.of((key, source), value, at)
+        grown = self._growth.of((key, source), value, read_at)
         kept = self._totals.get(key)
         if kept is not None and grown is None:
             return kept[1]
         grown = value if grown is None else grown
         total = grown if kept is None else sum_of(kept[1], grown)
-        self._totals.put(key, total, at)
+        self._totals.put(key, total, read_at)
         return total
 
 
@@ -89,10 +89,10 @@ class Wholes(Generic[K]):
     and be taken for a reset.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._last: Memory[K, tuple[Mapping[Any, Value], list[Value]]] = Memory(most)
 
-    def of(self, key: K, children: Mapping[Any, Value], at: float) -> Value:
+    def of(self, key: K, children: Mapping[Any, Value], read_at: float) -> Value:
         """The counter `key`, given all its children as they are now; there is one at least."""
         earlier = self._last.get(key)
         before, kept = earlier[1] if earlier else ({}, [])
@@ -101,7 +101,7 @@ class Wholes(Generic[K]):
                     if child not in children or fell(value, children[child])]
             if lost:
                 kept = [reduce(sum_of, [*kept, *lost])] if len(lost) < len(before) else []
-        self._last.put(key, (children, kept), at)
+        self._last.put(key, (children, kept), read_at)
         return reduce(sum_of, [*children.values(), *kept])
 
 
@@ -116,21 +116,22 @@ class Remainder:
     def __init__(self) -> None:
         self._growth: Growth[Hashable] = Growth(1000)
         self._owed = 0.0
-        self._at = float("-inf")
+        self._read_at = float("-inf")
         self.total = 0.0
 
-    def add(self, whole: Mapping[Any, float], parts: Mapping[Any, float], at: float) -> float:
-        """Take in a reading of the whole and its parts, child by child; say the total so far."""
-        if at < self._at:
+    def add(self, total: Mapping[Any, float], parts: Mapping[Any, float], read_at: float) -> float:
+        """Take in a reading of the total and its parts, child by child; say the total so far."""
+        if read_at < self._read_at:
             return self.total
-        self._at = at
-        grown = self._grown("whole", whole.items(), at)
-        explained = self._grown("part", parts.items(), at)
+        self._read_at = read_at
+        grown = self._grown("total", total.items(), read_at)
+        explained = self._grown("part", parts.items(), read_at)
         paid = min(self._owed + explained, grown)
         self.total += grown - paid
         self._owed = min(explained, self._owed + explained - paid)
         return self.total
 
-    def _grown(self, role: str, children: Iterable[tuple[Hashable, float]], at: float) -> float:
-        grown = [self._growth.of((role, child), value, at) for child, value in children]
+    def _grown(self, role: str, children: Iterable[tuple[Hashable, float]],
+               read_at: float) -> float:
+        grown = [self._growth.of((role, child), value, read_at) for child, value in children]
         return sum(number for number in grown if isinstance(number, int | float))

@@ -41,9 +41,9 @@ def render(families: Iterable[Family], content: str) -> bytes:
     merged: dict[Metric, Family] = {}
     for family in families:
         if family.points or family.blocks:
-            whole = merged.setdefault(family.metric, Family(family.metric))
-            whole.points.update(family.points)
-            whole.blocks += family.blocks
+            joined = merged.setdefault(family.metric, Family(family.metric))
+            joined.points.update(family.points)
+            joined.blocks += family.blocks
     lines: list[str] = []
     for metric, family in merged.items():
         lines.append(_header(metric, content))

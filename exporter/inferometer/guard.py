@@ -37,11 +37,11 @@ class Guard:
         """The time on the clock by which readings are put in order."""
         return self._clock()
 
-    def admit(self, families: Iterable[Family], at: float | None = None) -> list[Family]:
-        """The families within their caps; they were begun to be read `at`, by default now."""
+    def admit(self, families: Iterable[Family], began: float | None = None) -> list[Family]:
+        """The families within their caps; their reading `began` then, by default now."""
         with self._lock:
-            at = self._clock() if at is None else at
-            return [self._admit(family, at) for family in families]
+            began = self._clock() if began is None else began
+            return [self._admit(family, began) for family in families]
 
     def folded(self) -> Family:
         """How often each label of each family was folded or left out."""
@@ -97,7 +97,7 @@ class _Seats:
         self._values: dict[int, set[str]] = {n: set() for n in self._room}
         self._seated: dict[Key, float] = {}
         self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
-        self._known: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
+        self._seat_of: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
         self._tickets: dict[Ticket, set[Key]] = {}  # of blocks seated whole: their seats
         self._usual: tuple[Key, ...] = ()  # the keys of the last page, if they came without one
         self._usual_ticket = Ticket()
@@ -106,12 +106,12 @@ class _Seats:
 
     def has(self, key: Key, now: float) -> bool:
         """Whether the key is seated, taking a free seat where there is one."""
-        seat = self._known.get(key)
+        seat = self._seat_of.get(key)
         if seat is None:
             seat = tuple([key[i] for i in self._open])
             if not (self._fits(key) and (seat in self._seated or self._take(seat))):
                 return False
-            self._known[key] = seat
+            self._seat_of[key] = seat
         self._seated[seat] = now
         return True
 
@@ -166,7 +166,8 @@ class _Seats:
             self._settle(ticket)
             if now - ticket.shown_at > SEAT_KEPT_SECONDS:
                 del self._tickets[ticket]
-        gone = {s for s, at in self._seated.items() if now - at > SEAT_KEPT_SECONDS}
+        gone = {seat for seat, shown_at in self._seated.items()
+                if now - shown_at > SEAT_KEPT_SECONDS}
         if gone:
             self._free(gone)
 
@@ -185,8 +186,8 @@ class _Seats:
         group = self._group(seat)
         shared = self._metric.seats - self._kept
         full = len(self._seated) - len(self._groups) >= shared or self._over_budget(seat)
-        known = group in self._groups or len(self._groups) >= self._kept
-        if full and known and not self._name(seat, group):
+        no_reserve = group in self._groups or len(self._groups) >= self._kept
+        if full and no_reserve and not self._name(seat, group):
             return False
         self._join(group, seat)
         return True
@@ -209,8 +210,9 @@ class _Seats:
         return True
 
     def _free(self, gone: set[Key]) -> None:
-        self._seated = {s: at for s, at in self._seated.items() if s not in gone}
-        self._known = {k: s for k, s in self._known.items() if s not in gone}
+        self._seated = {seat: shown_at for seat, shown_at in self._seated.items()
+                        if seat not in gone}
+        self._seat_of = {key: seat for key, seat in self._seat_of.items() if seat not in gone}
         self._groups = {}
         self._values = {n: set() for n in self._room}
         for seat in self._seated:

@@ -19,7 +19,7 @@ class Histogram:
     counts: tuple[float, ...]
     total: float | None
 
-    def at(self, bounds: tuple[float, ...]) -> Histogram:
+    def over(self, bounds: tuple[float, ...]) -> Histogram:
         """The same values over a subset of the bounds: coarser, never re-bucketed."""
         if bounds == self.bounds:
             return self
@@ -33,7 +33,7 @@ class Histogram:
         if bounds != other.bounds:
             shared = set(other.bounds)
             bounds = tuple(bound for bound in bounds if bound in shared)
-        ours, theirs = self.at(bounds), other.at(bounds)
+        ours, theirs = self.over(bounds), other.over(bounds)
         total = None if ours.total is None or theirs.total is None else ours.total + theirs.total
         counts = tuple(a + b for a, b in zip(ours.counts, theirs.counts, strict=True))
         return Histogram(bounds, counts, total)
@@ -55,7 +55,7 @@ class Histogram:
         size = len(self.bounds)
         if size <= most:
             return self
-        return self.at(tuple(self.bounds[(i + 1) * size // most - 1] for i in range(most)))
+        return self.over(tuple(self.bounds[(i + 1) * size // most - 1] for i in range(most)))
 
 
 Value = float | Histogram

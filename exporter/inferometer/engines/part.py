@@ -73,8 +73,8 @@ class EnginesPart(Part):
         targets = self.targets()
         yield from (("engine", f"{target.name}  {target.url}") for target in targets)
         if self.discovery.ports:
-            found = "" if targets else "none found; "
-            yield "engines", f"{found}looking {self._looking()}"
+            none = "" if targets else "none found; "
+            yield "engines", f"{none}looking {self._looking()}"
 
     def watch(self) -> Watch:
         """Every endpoint, with what it last was."""
