@@ -102,7 +102,7 @@ class App:
     def start(self) -> Server:
         """Listen, and begin to watch. Raises OSError if the address cannot be had."""
         host, port = configuration.split_address(self.config.web.listen)
-        self._server = Server(host, port, self._routes(), self._web)
+        self._server = Server(host, port, self.routes(), self._web)
         for part in (*self._running, self._home):
             part.start()
         return self._server
@@ -161,7 +161,8 @@ class App:
             log.warning("takes effect at the next start", extra={"key": key})
         return new
 
-    def _routes(self) -> list[Route]:
+    def routes(self) -> list[Route]:
+        """All endpoints: those of the exporter as a whole, then those of its parts."""
         scrapes: Lane[Any] = Lane(SCRAPES)
         own = [
             Route("/metrics", self._metrics.respond, lane=scrapes),
