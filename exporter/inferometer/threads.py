@@ -1,4 +1,4 @@
-"""Threads that wait for a next task instead of ending: to start one costs more than to wake one."""
+"""Threads that wait for a next job instead of ending: to start one costs more than to wake one."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-Task = Callable[[], object]
+Job = Callable[[], object]
 
 
 class Threads:
-    """Runs each task at once in a thread of its own, one that has nothing to do if there is one.
+    """Runs each job at once in a thread of its own, one that has nothing to do if there is one.
 
-    So a task that hangs keeps its thread and delays no other, and there are never more threads
-    than tasks were under way at a time.
+    So a job that hangs keeps its thread and delays no other, and there are never more threads
+    than jobs were under way at a time.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._idle: list[SimpleQueue[Task]] = []  # its two ends are used by one thread at a time
+        self._idle: list[SimpleQueue[Job]] = []  # its two ends are used by one thread at a time
 
-    def run(self, task: Task) -> None:
-        """Begin the task, which raises nothing."""
+    def run(self, job: Job) -> None:
+        """Begin the job, which raises nothing."""
         try:
-            tasks = self._idle.pop()
+            jobs = self._idle.pop()
         except IndexError:
-            tasks = SimpleQueue()
-            threading.Thread(target=self._work, args=(tasks,), name=self._name,
+            jobs = SimpleQueue()
+            threading.Thread(target=self._work, args=(jobs,), name=self._name,
                              daemon=True).start()
-        tasks.put(task)
+        jobs.put(job)
 
-    def _work(self, tasks: SimpleQueue[Task]) -> None:
+    def _work(self, jobs: SimpleQueue[Job]) -> None:
         while True:
-            tasks.get()()
-            self._idle.append(tasks)
+            jobs.get()()
+            self._idle.append(jobs)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from inferometer.serve.lanes import Lane
-from inferometer.serve.request import Request
+from inferometer.serve.request import LARGEST_BODY, Request
 
 PLAIN = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -64,6 +64,11 @@ class Route:
     lane: Lane[Any] | None = None
     body_bytes: int = 0
     content_types: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a body that no request may have."""
+        if self.body_bytes > LARGEST_BODY:
+            raise ValueError(f"{self.path}: no request has more than {LARGEST_BODY} bytes")
 
     @property
     def allowed(self) -> tuple[str, ...]:

@@ -26,12 +26,15 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Server:
-    """The listening socket and the routes on it. TLS and its users may be changed."""
+    """The listening socket and the routes on it. TLS and its users may be changed.
+
+    Raises OSError if the address cannot be had, ValueError for two routes at one path.
+    """
 
     def __init__(self, host: str, port: int, routes: Iterable[Route], web: WebConfig | None = None,
                  limits: Limits | None = None) -> None:
         self.web = web
-        self._routes = {route.path: route for route in routes}
+        self._routes = _by_path(routes)
         listener = _listen(host, port)
         self.server_address = listener.getsockname()
         self.server_port: int = self.server_address[1]
@@ -117,6 +120,14 @@ class Server:
             return text_response(HTTPStatus.NOT_FOUND, "not found")
         received = Received(request, bytes(connection.body), connection.read_at)
         return _misuse(route, request) or route.handler(received)
+
+
+def _by_path(routes: Iterable[Route]) -> Mapping[str, Route]:
+    by_path: dict[str, Route] = {}
+    for route in routes:
+        if by_path.setdefault(route.path, route) is not route:
+            raise ValueError(f"two routes at {route.path}")
+    return by_path
 
 
 def _misuse(route: Route, request: Request) -> Response | None:
