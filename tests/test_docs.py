@@ -41,3 +41,13 @@ def test_no_fixture_is_without_its_origin_and_none_of_others_without_its_licence
                   if f"`{relative.parent}`" in row.split("|")[1] or f"`{relative}`" in row]
         origin = r"\| (?:captured|written|printed) |Apache-2\.0|BSD-3-Clause"
         assert re.search(origin, row), relative
+
+
+def test_every_module_and_file_the_documents_name_is_there() -> None:
+    """Named in backticks as a path from the root, from the package, or from the folder before."""
+    roots = (ROOT, ROOT / "exporter/inferometer", ROOT / "tests/exporter", ROOT / "deploy/build")
+    for document in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text()
+        for path in re.findall(r"`([\w./-]+(?:\.py|\.yml|\.md|/))`", text):
+            assert any((root / path).exists() for root in roots), (
+                f"{document} names {path}, which is not there")
