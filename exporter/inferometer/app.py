@@ -21,6 +21,7 @@ from inferometer import config as configuration
 from inferometer.collector import Collector, Deadline, Scrape
 from inferometer.config import Config, ConfigError, EnginesSection, EngineTarget
 from inferometer.cost.collector import CostCollector
+from inferometer.documents.mistakes import Document, Mistake
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
 from inferometer.engines.fetch import Access
@@ -39,7 +40,8 @@ from inferometer.home.history import STEP_SECONDS, History, Recorder
 from inferometer.home.page import render as render_home
 from inferometer.roles import NO_ROLE, foreign
 from inferometer.serve.server import Server, Site
-from inferometer.serve.web_config import WebConfig, WebConfigError
+from inferometer.serve.web_config import WebConfig
+from inferometer.serve.web_settings import WebConfigError
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Flags:
                 config, web=dataclasses.replace(config.web, listen=self.listen))
         if self.engines:
             if why := foreign(config.role, "engines"):
-                raise ConfigError(f"command line: --engine: {why}")
+                raise ConfigError(Mistake("--engine", why, document="command line"))
             config = dataclasses.replace(
                 config, engines=dataclasses.replace(config.engines, targets=tuple(self.engines)))
             configuration.check(config, "command line")
@@ -85,11 +87,11 @@ def load_config(path: Path | None, flags: Flags) -> Config:
                             ca_file=_beside(folder, target.ca_file))
         for target in config.engines.targets)
     for i, target in enumerate(targets):
-        _check_secrets(target, f"{path or 'command line'}: engines.targets[{i}]")
+        _check_secrets(target, str(path or "command line"), f"engines.targets[{i}].")
     load_web_config(config, path)
     if config.gpu.kubelet_socket and importlib.util.find_spec("grpc") is None:
-        raise ConfigError(f"{path}: gpu.kubelet_socket: needs the package grpcio; "
-                          "pip install 'inferometer[kubelet]'")
+        raise ConfigError(Mistake("gpu.kubelet_socket", "needs the package grpcio; pip install "
+                                  "'inferometer[kubelet]'", document=str(path)))
     return dataclasses.replace(
         config, engines=dataclasses.replace(config.engines, targets=targets))
 
@@ -101,7 +103,8 @@ def load_web_config(config: Config, path: Path | None) -> WebConfig | None:
     try:
         return WebConfig.load((path.parent if path else Path()) / config.web.config_file)
     except WebConfigError as error:
-        raise ConfigError(f"{path or 'command line'}: web.config_file: {error}") from error
+        raise ConfigError(*error.lines_under("web.config_file")).placed(
+            Document(str(path or "command line"))) from error
 
 
 class App:
@@ -288,7 +291,7 @@ def make_target(name: str, settings: EngineTarget, engines: EnginesSection) -> T
 
 def ask_once(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State]:
     """The URL of an endpoint's page, and what it answers. Raises ConfigError."""
-    _check_secrets(settings, "command line")
+    _check_secrets(settings, "command line", "")
     target = make_target("explained", settings, engines)
     state = target.state(target.ask(), engines.timeout_seconds + FACTS_PATIENCE_SECONDS)
     return target.url, state
@@ -302,7 +305,7 @@ def _ca(target: EngineTarget) -> bytes:
     return Path(target.ca_file).read_bytes() if target.ca_file else b""
 
 
-def _check_secrets(target: EngineTarget, path: str) -> None:
+def _check_secrets(target: EngineTarget, document: str, path: str) -> None:
     """Files and variables a target names must be there. Raises ConfigError."""
     for key in ("bearer_token_file", "ca_file"):
         file = getattr(target, key)
@@ -310,13 +313,16 @@ def _check_secrets(target: EngineTarget, path: str) -> None:
             try:
                 Path(file).read_bytes()
             except OSError as error:
-                raise ConfigError(f"{path}.{key}: {file}: {error.strerror}") from error
+                raise ConfigError(Mistake(f"{path}{key}", f"{file}: {error.strerror}",
+                                          document=document)) from error
     if target.bearer_token_env and not os.environ.get(target.bearer_token_env):
-        raise ConfigError(f"{path}.bearer_token_env: {target.bearer_token_env} is not set")
+        raise ConfigError(Mistake(f"{path}bearer_token_env", f"{target.bearer_token_env} is not "
+                                  "set", document=document))
     try:
         _tls(target)
     except (ssl.SSLError, OSError) as error:
-        raise ConfigError(f"{path}.ca_file: {target.ca_file}: no usable certificate") from error
+        raise ConfigError(Mistake(f"{path}ca_file", f"{target.ca_file}: no usable certificate",
+                                  document=document)) from error
 
 
 def _tls(target: EngineTarget) -> ssl.SSLContext | None:

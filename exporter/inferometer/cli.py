@@ -22,6 +22,7 @@ from inferometer.config import (
     is_engine_url,
     split_address,
 )
+from inferometer.documents.mistakes import Mistake
 from inferometer.engines.explain import explain as explain_page
 from inferometer.engines.explain import state_of
 from inferometer.engines.tables import TABLES
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except ConfigError as error:
-        print(f"inferometer: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"inferometer: {line}", file=sys.stderr)
         return MISUSED
 
 
@@ -219,7 +221,7 @@ def _address(text: str) -> str:
 def _endpoint(options: argparse.Namespace) -> EngineTarget:
     """The engine the command line speaks of. Raises ConfigError."""
     if not is_engine_url(options.page):
-        raise ConfigError(f"{options.page!r} is no file and not {URL}")
+        raise ConfigError(Mistake(repr(options.page), f"is no file and not {URL}"))
     return EngineTarget(options.page, bearer_token_file=options.bearer_token_file,
                         ca_file=options.ca_file,
                         insecure_skip_verify=options.insecure_skip_verify)
