@@ -33,10 +33,15 @@ ORDER = """
     exposition  counters
     rendered.columns  guard
     collector
+    documents  documents.mistakes
+    documents.entry
+    documents.readers  documents.records
     config
     settings
     about
-    serve  serve.lanes  serve.request  serve.web_config
+    serve  serve.lanes  serve.request  serve.rate_limit  serve.users  serve.web_settings
+    serve.tls
+    serve.web_config
     serve.routes
     serve.connections  serve.metrics
     serve.server

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from inferometer.alert_log import AlertLogPart
 from inferometer.collector import Scrape
 from inferometer.config import Config, ConfigError
 from inferometer.cost.part import CostPart
+from inferometer.documents.mistakes import Document
 from inferometer.engines.part import EnginesPart
 from inferometer.gpu.part import GpuPart
 from inferometer.guard import Guard
@@ -27,7 +27,8 @@ from inferometer.serve.lanes import Lane
 from inferometer.serve.metrics import MetricsPage
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.serve.server import Server
-from inferometer.serve.web_config import WebConfig, WebConfigError
+from inferometer.serve.web_config import WebConfig
+from inferometer.serve.web_settings import WebConfigError
 from inferometer.settings import Flags
 
 SCRAPES = 8  # at once; one that waits for its turn does so on its own time
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def make_parts(config: Config) -> list[Part]:
-    """All parts, in the order they start and are shown. Raises ConfigError."""
+    """All parts, in the order they start and are shown."""
     gpu = GpuPart(config)
     return [
         gpu,
@@ -49,23 +50,34 @@ def make_parts(config: Config) -> list[Part]:
 
 def check(path: Path, flags: Flags) -> Config:
     """The configuration that `run` would have, good in every part's eyes. Raises ConfigError."""
-    config = settings.load(path, flags)
-    try:
-        load_web_config(config)
-        make_parts(config)
-    except ConfigError as error:
-        raise ConfigError(f"{settings.origin(path)}: {error}") from error
+    config, document = settings.load(path, flags)
+    load_web_config(config, document)
+    _check_parts(_running(make_parts(config), config), config, document)
     return config
 
 
-def load_web_config(config: Config) -> WebConfig | None:
-    """The web configuration file, if one is named. Raises ConfigError."""
+def load_web_config(config: Config, document: Document) -> WebConfig | None:
+    """The web configuration file if one is named; what is wrong with it is reported."""
     if not config.web.config_file:
         return None
     try:
         return WebConfig.load(Path(config.web.config_file))
     except WebConfigError as error:
-        raise ConfigError(f"web.config_file: {error}") from error
+        for line in str(error).splitlines():
+            document.report("web.config_file", line)
+        return None
+
+
+def _running(parts: Iterable[Part], config: Config) -> list[Part]:
+    """The parts whose sections the exporter's role has."""
+    return [part for part in parts if any(config.has(section) for section in part.sections)]
+
+
+def _check_parts(parts: Iterable[Part], config: Config, document: Document) -> None:
+    """Raises ConfigError, with all that was reported to the document."""
+    for part in parts:
+        part.check(config, document)
+    document.finish(ConfigError)
 
 
 class App:
@@ -75,13 +87,13 @@ class App:
                  history_step: float = STEP_SECONDS) -> None:
         self._path = path
         self._flags = flags
-        self.config = settings.load(path, flags)
-        try:
-            self._web = load_web_config(self.config)
-            self.parts = make_parts(self.config)
-        except ConfigError as error:
-            raise ConfigError(f"{settings.origin(path)}: {error}") from error
-        self._running = [part for part in self.parts if self.runs(part)]
+        self.config, document = settings.load(path, flags)
+        self._web = load_web_config(self.config, document)
+        self.parts = make_parts(self.config)
+        self._running = _running(self.parts, self.config)
+        _check_parts(self._running, self.config, document)
+        for part in self._running:
+            part.configure(self.config)
         self._about = About()
         self._lock = threading.Lock()  # over reloads
         self._server: Server | None = None
@@ -94,10 +106,6 @@ class App:
         self._home = HomePart(self.config, self.parts, look, self._about, self.is_ready,
                               history_step)
         self._metrics = MetricsPage(scrape, self._about.families, self._home.overhear)
-
-    def runs(self, part: Part) -> bool:
-        """Whether this exporter's role has the part do its work."""
-        return any(self.config.has(section) for section in part.sections)
 
     def start(self) -> Server:
         """Listen, and begin to watch. Raises OSError if the address cannot be had."""
@@ -120,7 +128,7 @@ class App:
     def greeting(self, seconds: float) -> Iterator[Row]:
         """What each part has to show at the start; waits so long for the first look of each."""
         for part in self.parts:
-            if self.runs(part):
+            if part in self._running:
                 yield from part.greeting(seconds)
             elif part.title:
                 yield part.title, OTHER_ROLE
@@ -129,7 +137,7 @@ class App:
         """Read the file again; what went wrong, if anything: then the old one stays in force."""
         with self._lock:
             try:
-                self._apply(settings.load(self._path, self._flags))
+                self._apply(*settings.load(self._path, self._flags))
             except (ConfigError, OSError) as error:
                 self._about.failed_to_reload()
                 log.error("reload failed, the old configuration stays", extra={"why": str(error)})
@@ -138,28 +146,17 @@ class App:
             log.info("configuration reloaded")
             return ""
 
-    def _apply(self, new: Config) -> None:
-        try:
-            web = load_web_config(new)
-            for part in self._running:
-                part.check(new)
-        except ConfigError as error:
-            raise ConfigError(f"{settings.origin(self._path)}: {error}") from error
-        new = self._keep_what_waits(new)
+    def _apply(self, new: Config, document: Document) -> None:
+        web = load_web_config(new, document)
+        new, waiting = configuration.keep_until_next_start(self.config, new)
+        _check_parts(self._running, new, document)
+        for key in waiting:
+            log.warning("takes effect at the next start", extra={"key": key})
         self.config = new
         if self._server:
             self._server.web = web
         for part in self._running:
             part.configure(new)
-
-    def _keep_what_waits(self, new: Config) -> Config:
-        """The new configuration, but for what takes effect at the next start alone."""
-        if new.role != self.config.role:  # its sections are not for what runs here
-            new = replace(self.config, role=new.role, web=new.web)
-        new, waiting = _kept_until_next_start(self.config, new)
-        for key in waiting:
-            log.warning("takes effect at the next start", extra={"key": key})
-        return new
 
     def routes(self) -> list[Route]:
         """All endpoints: those of the exporter as a whole, then those of its parts."""
@@ -184,16 +181,3 @@ class App:
                                  f"the old configuration stays: {mistake}")
         return text_response(HTTPStatus.OK, "reloaded")
 
-
-def _kept_until_next_start(in_force: Config, new: Config) -> tuple[Config, list[str]]:
-    waiting: list[str] = []
-    if new.role != in_force.role:
-        waiting.append("role")
-        new = replace(new, role=in_force.role)
-    for section, key in (("web", "listen"), ("web", "enable_reload"), ("web", "enable_alert_log"),
-              ("gpu", "enabled"), ("gpu", "kubelet_socket")):
-        a, b = getattr(in_force, section), getattr(new, section)
-        if getattr(a, key) != getattr(b, key):
-            waiting.append(f"{section}.{key}")
-            new = replace(new, **{section: replace(b, **{key: getattr(a, key)})})
-    return new, waiting

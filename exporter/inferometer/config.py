@@ -1,7 +1,7 @@
 """What the user wants: the validated shape of inferometer.yml.
 
 The dataclasses below are the file: a field is a key, its default the key's default, its type what
-it takes. Everything else in this module turns a mistake into one line naming file and key path.
+it takes. What no single key can tell is checked further down. All mistakes are reported at once.
 """
 
 from __future__ import annotations
@@ -9,15 +9,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-
-import yaml
 
 from inferometer.catalogue import (
     BUDGET,
@@ -27,6 +23,10 @@ from inferometer.catalogue import (
     PERIOD,
     TARGETS,
 )
+from inferometer.documents.entry import Entry, Rule
+from inferometer.documents.mistakes import Document, DocumentError
+from inferometer.documents.readers import read_yaml, read_yaml_file
+from inferometer.documents.records import read_record
 from inferometer.roles import NO_ROLE, ROLES, belongs, foreign
 
 T = TypeVar("T")
@@ -40,18 +40,8 @@ LIMITS = {
 }
 
 
-class ConfigError(ValueError):
-    """A mistake in the configuration; the message names file and key path in one line."""
-
-
-def _check(test: Callable[[Any], bool], wanted: str, default: Any = dataclasses.MISSING) -> Any:
-    """A field whose value must pass a test."""
-    return field(default=default, metadata={"test": test, "wanted": wanted})
-
-
-def _table(test: Callable[[str, Any], bool], wanted: str, keys: tuple[str, ...] = ()) -> Any:
-    """A field that maps keys, any or only these, to values; key and value must pass a test."""
-    return field(default_factory=dict, metadata={"each": test, "wanted": wanted, "keys": keys})
+class ConfigError(DocumentError):
+    """All mistakes in the configuration, a line each, which names file, line and key."""
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -82,49 +72,67 @@ def is_engine_url(url: str) -> bool:
             and parts.username is None and not parts.fragment)
 
 
-def _is_wait(seconds: float) -> bool:
-    return 0 < seconds <= 86400
-
-
-def _money(value: float) -> bool:
-    return 0 <= value < math.inf
-
-
 ADDRESS = "HOST:PORT"
 URL = "an http:// or https:// URL without user, password or fragment"
-SECONDS = "a number of seconds above 0 and at most 86400"
-USD = "an amount of USD, 0 or more"
-SOCKET = "an absolute path of at most 107 bytes"  # the kernel takes no longer one
+_ADDRESS = Rule(_is_address, ADDRESS)
+_URL = Rule(is_engine_url, URL)
+_ROLE = Rule(lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}")
+_SECONDS = Rule(lambda seconds: 0 < seconds <= 86400,
+                "a number of seconds above 0 and at most 86400")
+_USD = Rule(lambda usd: 0 <= usd < math.inf, "an amount of USD, 0 or more")
+_PERCENT = Rule(lambda percent: 0 <= percent <= 1000, "a percentage from 0 to 1000")
+_PORT = Rule(lambda port: 0 < port < 65536, "a port from 1 to 65535")
+_PAGE = Rule(lambda size: 2**10 <= size <= 2**30, "a whole number of bytes from 1024 to 1073741824")
+_NAME = Rule(lambda name: len(name) <= 100, "text of at most 100 characters")
+_SOCKET = Rule(  # the kernel takes no longer one
+    lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
+    "an absolute path of at most 107 bytes")
+_LIMIT = {
+    "seconds": Rule(lambda seconds: 0 <= seconds < math.inf, "a number of seconds, 0 or more"),
+    "ratio": Rule(lambda ratio: 0 <= ratio <= 1, "a ratio from 0 to 1"),
+    "usd": _USD,
+}
+
+
+def _key(default: Any = dataclasses.MISSING, rule: Rule | None = None, *,
+         next_start: bool = False) -> Any:
+    """A key: its default, what its values must be, whether a change waits for the next start."""
+    return field(default=default, metadata={"rule": rule, "next_start": next_start})
+
+
+def _table(rules: Rule | Mapping[str, Rule]) -> Any:
+    """A key with a mapping below it: of any keys under one rule, or of these, each by its own."""
+    name = "rule" if isinstance(rules, Rule) else "rules"
+    return field(default_factory=dict, metadata={name: rules})
 
 
 @dataclass(frozen=True)
 class WebSection:
     """Where the page is served and who may read it."""
 
-    listen: str = _check(_is_address, ADDRESS, "127.0.0.1:9839")
+    listen: str = _key("127.0.0.1:9839", _ADDRESS, next_start=True)
     config_file: str = ""
-    enable_reload: bool = False
-    enable_alert_log: bool = False
+    enable_reload: bool = _key(False, next_start=True)
+    enable_alert_log: bool = _key(False, next_start=True)
 
 
 @dataclass(frozen=True)
 class GpuSection:
     """Reading GPUs through NVML."""
 
-    enabled: bool = True
-    interval_seconds: float = _check(_is_wait, SECONDS, 1.0)
-    time_to_live_seconds: float = _check(_is_wait, SECONDS, 5.0)
-    retry_seconds: float = _check(_is_wait, SECONDS, 10.0)
-    kubelet_socket: str = _check(
-        lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107), SOCKET, "")
+    enabled: bool = _key(True, next_start=True)
+    interval_seconds: float = _key(1.0, _SECONDS)
+    time_to_live_seconds: float = _key(5.0, _SECONDS)
+    retry_seconds: float = _key(10.0, _SECONDS)
+    kubelet_socket: str = _key("", _SOCKET, next_start=True)
 
 
 @dataclass(frozen=True)
 class EngineTarget:
     """One engine endpoint."""
 
-    url: str = _check(is_engine_url, URL)
-    name: str = _check(lambda name: len(name) <= 100, "at most 100 characters", "")
+    url: str = _key(rule=_URL)
+    name: str = _key("", _NAME)
     bearer_token_file: str = ""
     bearer_token_env: str = ""
     ca_file: str = ""
@@ -136,42 +144,35 @@ class EnginesSection:
     """Which engines are read, and how patiently."""
 
     targets: tuple[EngineTarget, ...] = ()
-    discover_ports: tuple[int, ...] | None = _check(
-        lambda ports: ports is None or all(0 < port < 65536 for port in ports),
-        "ports from 1 to 65535", None,
-    )
-    discover_seconds: float = _check(_is_wait, SECONDS, 10.0)
-    timeout_seconds: float = _check(_is_wait, SECONDS, 5.0)
-    max_page_bytes: int = _check(
-        lambda size: 2**10 <= size <= 2**30, "a size from 1024 to 1073741824", 16 * 2**20)
+    discover_ports: tuple[int, ...] | None = _key(None, _PORT)
+    discover_seconds: float = _key(10.0, _SECONDS)
+    timeout_seconds: float = _key(5.0, _SECONDS)
+    max_page_bytes: int = _key(16 * 2**20, _PAGE)
 
 
 @dataclass(frozen=True)
 class CostSection:
     """What GPUs cost."""
 
-    gpu_hour_usd: Mapping[str, float] = _table(lambda _, usd: _money(usd), USD)
+    gpu_hour_usd: Mapping[str, float] = _table(_USD)
 
 
 @dataclass(frozen=True)
 class MonthlyUsd:
     """Fixed costs a month, accrued per second."""
 
-    storage: float | None = _check(lambda v: v is None or _money(v), USD, None)
-    vector_db: float | None = _check(lambda v: v is None or _money(v), USD, None)
-    network: float | None = _check(lambda v: v is None or _money(v), USD, None)
-    other: float | None = _check(lambda v: v is None or _money(v), USD, None)
+    storage: float | None = _key(None, _USD)
+    vector_db: float | None = _key(None, _USD)
+    network: float | None = _key(None, _USD)
+    other: float | None = _key(None, _USD)
 
 
 @dataclass(frozen=True)
 class ModelFleet:
     """Budgets and limits of one model."""
 
-    budgets_usd: Mapping[str, float] = _table(
-        lambda _, usd: _money(usd), USD, PERIOD.values)
-    limits: Mapping[str, float] = _table(
-        lambda key, value: _money(value) and (value <= 1 or LIMITS[key][1] != "ratio"),
-        "0 or more, and a ratio at most 1", tuple(LIMITS))
+    budgets_usd: Mapping[str, float] = _table(dict.fromkeys(PERIOD.values, _USD))
+    limits: Mapping[str, float] = _table({key: _LIMIT[unit] for key, (_, unit) in LIMITS.items()})
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,7 @@ class FleetSection(ModelFleet):
     """What the one exporter that speaks for all adds."""
 
     monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
-    overhead_percent: float | None = _check(
-        lambda v: v is None or 0 <= v <= 1000, "a percentage from 0 to 1000", None)
+    overhead_percent: float | None = _key(None, _PERCENT)
     models: Mapping[str, ModelFleet] = field(default_factory=dict)
 
 
@@ -188,8 +188,7 @@ class FleetSection(ModelFleet):
 class Config:
     """The whole file."""
 
-    role: str = _check(
-        lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}", NO_ROLE)
+    role: str = _key(NO_ROLE, _ROLE, next_start=True)
     web: WebSection = field(default_factory=WebSection)
     gpu: GpuSection = field(default_factory=GpuSection)
     engines: EnginesSection = field(default_factory=EnginesSection)
@@ -203,39 +202,30 @@ class Config:
 
 def load(path: Path, role: str = NO_ROLE) -> Config:
     """Read and validate a file, as of a role if one is given. Raises ConfigError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        raise ConfigError(f"{path}: {why}") from error
-    return parse(text, str(path), role)
+    return read(read_yaml_file(path), role)
 
 
 def parse(text: str, name: str, role: str = NO_ROLE) -> Config:
     """Validate a file's text; `name` is what messages call it. Raises ConfigError."""
-    try:
-        raw = yaml.load(text, Loader=Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
-        raise ConfigError(f"{name}:{line} {error.problem}") from error
-    except Exception as error:  # PyYAML lets out whatever int(), chr() and the like raise
-        raise ConfigError(f"{name}: is not YAML: {' '.join(str(error).split())}") from error
-    try:
-        config: Config = _build(Config, raw, "")
-        config = dataclasses.replace(config, role=role or config.role)
-        _check_role(config.role, raw or {})
-    except _Mistake as mistake:
-        raise ConfigError(f"{name}: {mistake}") from mistake
-    check(config, name)
+    return read(read_yaml(text, name), role)
+
+
+def read(top: Entry, role: str = NO_ROLE) -> Config:
+    """Validate a YAML document, as of a role if one is given. Raises ConfigError."""
+    config = read_record(Config, top)
+    config = dataclasses.replace(config, role=role or config.role)
+    if top.document.good("role"):
+        _check_role(config.role, top)
+    _check_across(config, top.document)
+    top.document.finish(ConfigError)
     return config
 
 
 def check(config: Config, name: str) -> None:
     """Look for what no single key can tell; `name` is to blame. Raises ConfigError."""
-    try:
-        _check_whole(config)
-    except _Mistake as mistake:
-        raise ConfigError(f"{name}: {mistake}") from mistake
+    document = Document(name)
+    _check_across(config, document)
+    document.finish(ConfigError)
 
 
 def target_name(target: EngineTarget) -> str:
@@ -252,147 +242,90 @@ def local_port(target: EngineTarget) -> int:
     return (parts.port or (443 if parts.scheme == "https" else 80)) if local else 0
 
 
-class _Mistake(ValueError):
-    def __init__(self, path: str, what: str) -> None:
-        super().__init__(f"{path or 'the file'}: {what}")
+def next_start_keys() -> tuple[str, ...]:
+    """The paths of the keys whose change takes effect at the next start only."""
+    return tuple(_next_start_keys(Config(), ""))
 
 
-class Loader(yaml.SafeLoader):
-    """YAML as the file has it: no key twice, and numbers as machines write them."""
+def keep_until_next_start(in_force: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
+    """The new configuration as far as it can be in force now, and the paths of the keys that wait.
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """The mapping. Raises ConstructorError where a key is given twice."""
-        seen: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} is given twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    With another role no section but `web` changes: the new ones are not for what runs here.
+    """
+    if new.role != in_force.role:
+        new = dataclasses.replace(in_force, role=new.role, web=new.web)
+    return _keep(in_force, new, "")
 
 
-# YAML 1.1 has no number like 5e-05, without a point; those who write YAML by machine do.
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), [*"-+0123456789"])
+def _next_start_keys(record: Any, prefix: str) -> Iterator[str]:
+    for key in dataclasses.fields(record):
+        value = getattr(record, key.name)
+        if key.metadata.get("next_start"):
+            yield f"{prefix}{key.name}"
+        elif dataclasses.is_dataclass(value):
+            yield from _next_start_keys(value, f"{prefix}{key.name}.")
 
 
-def _build(shape: Any, raw: Any, path: str) -> Any:
-    """`raw` as a value of the type `shape`; raises _Mistake."""
-    origin, arguments = typing.get_origin(shape), typing.get_args(shape)
-    if dataclasses.is_dataclass(shape):
-        return _build_record(typing.cast(type, shape), raw, path)
-    if origin in (types.UnionType, typing.Union):
-        return None if raw is None else _build(arguments[0], raw, path)
-    if origin is tuple:
-        if not isinstance(raw, list | None):
-            raise _Mistake(path, f"must be a list, not {_shown(raw)}")
-        return tuple(_build(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(raw or ()))
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {key: _build(arguments[1], value, f"{path}.{key}")
-                for key, value in _mapping(raw, path).items()}
-    return _build_scalar(shape, raw, path)
-
-
-def _build_scalar(shape: type, raw: Any, path: str) -> Any:
-    if shape is float and isinstance(raw, int) and not isinstance(raw, bool):
-        raw = float(raw) if abs(raw) < 2**1000 else math.inf
-    if not isinstance(raw, shape) or (shape is not bool and isinstance(raw, bool)):
-        raise _Mistake(path, f"must be {_NAMES[shape]}, not {_shown(raw)}")
-    if isinstance(raw, str) and not raw.isprintable():
-        raise _Mistake(path, f"must be text on one line, not {_shown(raw)}")
-    return raw
-
-
-def _build_record(shape: type[T], raw: Any, path: str) -> T:
-    given = _mapping(raw, path)
-    hints = typing.get_type_hints(shape)
-    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, shape))}
+def _keep(in_force: T, new: T, prefix: str) -> tuple[T, tuple[str, ...]]:
     values: dict[str, Any] = {}
-    for key, value in given.items():
-        where = f"{path}.{key}" if path else key
-        if key not in fields:
-            raise _Mistake(where, f"unknown key; known here are {', '.join(fields)}")
-        values[key] = _build(hints[key], value, where)
-        _check_value(fields[key].metadata, values[key], where)
-    for key, known in fields.items():
-        required = (known.default is dataclasses.MISSING
-                    and known.default_factory is dataclasses.MISSING)
-        if required and key not in values:
-            raise _Mistake(f"{path}.{key}", "is missing")
-    return shape(**values)
+    waiting: list[str] = []
+    for key in dataclasses.fields(new):  # type: ignore[arg-type]
+        old, value = getattr(in_force, key.name), getattr(new, key.name)
+        if dataclasses.is_dataclass(value):
+            values[key.name], below = _keep(old, value, f"{prefix}{key.name}.")
+            waiting += below
+        elif key.metadata.get("next_start") and old != value:
+            values[key.name] = old
+            waiting.append(f"{prefix}{key.name}")
+    return dataclasses.replace(new, **values), tuple(waiting)  # type: ignore[type-var]
 
 
-def _check_value(rules: Mapping[str, Any], value: Any, where: str) -> None:
-    for key, item in value.items() if "each" in rules else ():
-        if rules["keys"] and key not in rules["keys"]:
-            known = ", ".join(rules["keys"])
-            raise _Mistake(f"{where}.{key}", f"unknown key; known here are {known}")
-        if not rules["each"](key, item):
-            raise _Mistake(f"{where}.{key}", f"must be {rules['wanted']}, not {_shown(item)}")
-    if "test" in rules and not rules["test"](value):
-        raise _Mistake(where, f"must be {rules['wanted']}, not {_shown(value)}")
+def _check_role(role: str, top: Entry) -> None:
+    """Report keys that are another role's; an empty one says nothing."""
+    for section in ROLES[NO_ROLE].sections:
+        keys = top.get(section, {}).value
+        why = foreign(role, section)
+        for key, value in keys.items() if why and isinstance(keys, dict) else ():
+            if value is not None:
+                top.document.report(f"{section}.{key}", why)
 
 
-def _check_role(role: str, raw: Mapping[str, Any]) -> None:
-    """Refuse keys that are another role's; an empty section says nothing."""
-    for section, keys in raw.items():
-        for key, value in keys.items() if isinstance(keys, dict) else ():
-            if value is not None and (why := foreign(role, section)):
-                raise _Mistake(f"{section}.{key}", why)
-
-
-def _check_whole(config: Config) -> None:
-    gpu, targets, models = config.gpu, config.engines.targets, config.fleet.models
-    if gpu.time_to_live_seconds < gpu.interval_seconds:
-        raise _Mistake("gpu.time_to_live_seconds", "must not be below gpu.interval_seconds")
-    if gpu.kubelet_socket and not gpu.enabled:
-        raise _Mistake("gpu.kubelet_socket", "is of no use while gpu.enabled is false")
-    if len(targets) > TARGETS:
-        raise _Mistake("engines.targets", f"at most {TARGETS} targets, not {len(targets)}")
+def _check_across(config: Config, document: Document) -> None:
+    """Report what keys are to one another; what depends on a key with a mistake is left out."""
+    _check_gpu(config.gpu, document)
+    _check_targets(config.engines.targets, document)
+    models = config.fleet.models
     if "" in models:
-        raise _Mistake("fleet.models", "a model has no name")
+        document.report("fleet.models", "has a model without a name")
     if len(models) >= BUDGET.seats:  # the fleet's own figures count as one
-        raise _Mistake("fleet.models", f"at most {BUDGET.seats - 1} models, not {len(models)}")
-    seen: set[str] = set()
+        document.report("fleet.models",
+                        f"must have at most {BUDGET.seats - 1} models, not {len(models)}")
+
+
+def _check_gpu(gpu: GpuSection, document: Document) -> None:
+    interval, time_to_live = "gpu.interval_seconds", "gpu.time_to_live_seconds"
+    if document.good(interval, time_to_live) and gpu.time_to_live_seconds < gpu.interval_seconds:
+        line = document.lines.get(time_to_live) or document.line(interval)
+        document.report(time_to_live, f"is {gpu.time_to_live_seconds:g} and must not be below "
+                                      f"{interval}, which is {gpu.interval_seconds:g}", line)
+    if gpu.kubelet_socket and not gpu.enabled and document.good("gpu.enabled"):
+        document.report("gpu.kubelet_socket", "is of no use while gpu.enabled is false")
+
+
+def _check_targets(targets: tuple[EngineTarget, ...], document: Document) -> None:
+    if len(targets) > TARGETS:
+        document.report("engines.targets",
+                        f"must have at most {TARGETS} targets, not {len(targets)}")
+    paths: dict[str, str] = {}
     for i, target in enumerate(targets):
-        name = target_name(target)
-        if name in seen:
-            raise _Mistake(f"engines.targets[{i}]", f"the name {name!r} is taken; give it another")
-        seen.add(name)
+        path = f"engines.targets[{i}]"
         if target.bearer_token_file and target.bearer_token_env:
-            raise _Mistake(f"engines.targets[{i}].bearer_token_env",
-                           "excludes bearer_token_file; give one of them")
-
-
-def _mapping(raw: Any, path: str) -> dict[str, Any]:
-    if raw is None:  # all that is below the key is commented out
-        return {}
-    if not isinstance(raw, dict):
-        raise _Mistake(path, f"must be a mapping of keys, not {_shown(raw)}")
-    for key in raw:
-        if not isinstance(key, str):
-            raise _Mistake(path, f"the key {_shown(key)} must be text; put it in quotes")
-        if not key.isprintable():
-            raise _Mistake(path, f"the key {_shown(key)} must be text on one line")
-    return raw
-
-
-_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _shown(raw: Any) -> str:
-    """A value as messages quote it: cut short, and without the password of a URL."""
-    if raw is None:
-        return "empty"
-    if isinstance(raw, dict | list):
-        return "a mapping" if isinstance(raw, dict) else "a list"
-    if isinstance(raw, tuple):
-        return f"[{', '.join(map(_shown, raw))}]"[:80]
-    if isinstance(raw, int) and raw.bit_length() > 256:
-        return "a number that large"
-    if not isinstance(raw, str | int | float):
-        return f"a {type(raw).__name__}"  # what else YAML has: dates, sets, bytes
-    text = repr(raw).lower() if isinstance(raw, bool) else repr(raw)
-    return re.sub("(?<=^.).*@", "***@", text)[:80]
+            document.report(f"{path}.bearer_token_env",
+                            "excludes bearer_token_file; give one of them")
+        if not target.url or not document.good(f"{path}.url", f"{path}.name"):
+            continue
+        name = target_name(target)
+        if name in paths:
+            document.report(path, f"has the name {name!r}, as {paths[name]} has; "
+                                  "give it another name")
+        paths.setdefault(name, path)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from inferometer.collector import Collector
 from inferometer.config import Config
+from inferometer.documents.mistakes import Document
 from inferometer.serve.routes import Route
 
 Row = tuple[str, str]  # a label and a text
@@ -48,14 +49,17 @@ class Watch:
 
 
 class Part:
-    """One subject. Its constructor begins nothing, and raises ConfigError as `check` does."""
+    """One subject. Its constructor begins nothing; `check` and `configure` come before `start`."""
 
     sections: ClassVar[tuple[str, ...]] = ()  # of the configuration: it runs in roles with one
     title: ClassVar[str] = ""  # what it watches, as terminal and page name it: "GPUs"
     noun: ClassVar[str] = ""  # one of them: "GPU"
 
-    def check(self, config: Config) -> None:
-        """Look for what only this part can tell about its section. Raises ConfigError."""
+    def check(self, config: Config, document: Document) -> None:
+        """Report to the document what only this part can tell about its section."""
+
+    def configure(self, config: Config) -> None:
+        """Take a configuration that was checked: before the start, and at each reload."""
 
     def collectors(self) -> Sequence[Collector]:
         """What it says in a scrape."""
@@ -67,9 +71,6 @@ class Part:
 
     def start(self) -> None:
         """Begin to work in the background; the server listens by then."""
-
-    def configure(self, config: Config) -> None:
-        """Take another configuration, which was checked."""
 
     def stop(self) -> None:
         """End what it began; the server answers nobody any more."""

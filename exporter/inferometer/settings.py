@@ -9,6 +9,8 @@ from pathlib import Path
 
 from inferometer import config as configuration
 from inferometer.config import Config, ConfigError, EngineTarget
+from inferometer.documents.mistakes import Document, Mistake
+from inferometer.documents.readers import read_yaml_file
 from inferometer.roles import NO_ROLE, foreign
 
 COMMAND_LINE = "command line"  # what messages call it
@@ -30,40 +32,42 @@ class Flags:
             config = replace(config, web=replace(config.web, listen=self.listen))
         if self.engines:
             if why := foreign(config.role, "engines"):
-                raise ConfigError(f"{COMMAND_LINE}: --engine: {why}")
+                raise ConfigError(Mistake("--engine", why, document=COMMAND_LINE))
             config = replace(config, engines=replace(config.engines, targets=tuple(self.engines)))
             configuration.check(config, COMMAND_LINE)
         return config
 
 
-def load(path: Path | None, flags: Flags) -> Config:
-    """The file, or the defaults without one, with the command line over it. Raises ConfigError.
+def load(path: Path | None, flags: Flags) -> tuple[Config, Document]:
+    """The file, or the defaults without one, with the command line over it.
 
-    Names of files in it are seen from the file's own directory.
+    Names of files in it are seen from the file's own directory. The document is where whoever
+    looks further into the configuration reports what is wrong. Raises ConfigError.
     """
-    config = flags.over(configuration.load(path, flags.role) if path else Config())
-    config = _resolve(config, path.parent if path else Path())
+    config, document = Config(), Document(COMMAND_LINE)
+    if path is not None:
+        top = read_yaml_file(path)
+        config, document = configuration.read(top, flags.role), top.document
+    config = _resolve(flags.over(config), path.parent if path else Path())
     for number, target in enumerate(config.engines.targets):
-        check_secrets(target, f"{origin(path)}: engines.targets[{number}]")
-    return config
+        check_secrets(target, f"engines.targets[{number}].", document)
+    return config, document
 
 
-def origin(path: Path | None) -> str:
-    """What messages call the place that a configuration comes from."""
-    return str(path) if path else COMMAND_LINE
+def check_secrets(target: EngineTarget, prefix: str, document: Document) -> None:
+    """Report files and variables that a target names and that are not there.
 
-
-def check_secrets(target: EngineTarget, where: str) -> None:
-    """Files and variables that a target names must be there. Raises ConfigError."""
+    `prefix` is the path of the target's keys in the document.
+    """
     for key in ("bearer_token_file", "ca_file"):
         file = getattr(target, key)
         if file:
             try:
                 Path(file).read_bytes()
             except OSError as error:
-                raise ConfigError(f"{where}.{key}: {file}: {error.strerror}") from error
+                document.report(f"{prefix}{key}", f"{file}: {error.strerror}")
     if target.bearer_token_env and not os.environ.get(target.bearer_token_env):
-        raise ConfigError(f"{where}.bearer_token_env: {target.bearer_token_env} is not set")
+        document.report(f"{prefix}bearer_token_env", f"{target.bearer_token_env} is not set")
 
 
 def _resolve(config: Config, folder: Path) -> Config:

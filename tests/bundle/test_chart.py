@@ -17,7 +17,7 @@ from deploy.build import GENERATED
 from inferometer import __version__
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
-from inferometer.config import Loader
+from inferometer.documents.readers import read_yaml
 from tests.bundle.chart import (
     CHART,
     HELMS,
@@ -151,7 +151,8 @@ def test_values_become_configuration_as_they_are() -> None:
     given = yaml.safe_load((VALUES / "everything.yaml").read_text())
     for role in ("node", "fleet", "sidecar"):
         document = configurations(manifests("everything"))[f"inferometer-{role}"]
-        made = yaml.load(document, Loader=Loader)  # as the exporter reads it
+        made = read_yaml(document, role).value
+        assert isinstance(made, dict)
         assert made["web"]["listen"] == ":9999"
         for section, keys in given[role]["config"].items():
             assert {key: made[section][key] for key in keys} == keys

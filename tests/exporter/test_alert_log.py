@@ -104,35 +104,45 @@ def test_no_text_makes_another_line_or_moves_a_terminal(server: Exporter, text: 
     wait_for(lambda: len(server.lines) > before)
     (line,) = server.lines[before:]
     assert line.removesuffix("\n").isprintable()
-    said = json.loads(line)
-    assert said["summary"] == said["labels"]["alertname"] == text
-    assert said["labels"][text] == "x"
+    logged = json.loads(line)
+    assert logged["summary"] == logged["labels"]["alertname"] == text
+    assert logged["labels"][text] == "x"
 
 
 @pytest.mark.parametrize(("body", "why"), [
-    (b"", "the body is not JSON"),
-    (b"\xff\xfe\xfd", "the body is not JSON"),
-    (b"{", "the body is not JSON"),
-    (b"[" * 100_000, "the body is not JSON"),
-    (b'{"version": ' + b"9" * 10_000 + b"}", "the body is not JSON"),
-    (b"[]", "the body must be an object"),
-    (b"{}", 'version must be "4"'),
-    (b'{"version": 4}', 'version must be "4"'),
-    (b'{"version": "4"}', "alerts must be a list"),
-    (b'{"version": "4", "alerts": [1]}', "alerts[0] must be an object"),
+    (b"", "the body is not JSON: Expecting value, line 1 column 1"),
+    (b"\xff\xfe\xfd", "the body is not UTF-8"),
+    (b"{", "the body is not JSON: Expecting property name enclosed in double quotes, "
+           "line 1 column 2"),
+    (b"[" * 100_000, "the body is nested too deeply"),
+    (b'{"version": ' + b"9" * 10_000 + b"}",
+     "the body is not JSON: it has a number that cannot be read"),
+    (b"[]", "the body must be an object, not a list"),
+    (b"{}", 'version is missing; it must be "4"; alerts is missing; it must be a list'),
+    (b'{"version": 4, "alerts": []}', 'version must be "4", not 4'),
+    (b'{"version": "4"}', "alerts is missing; it must be a list"),
+    (b'{"version": "4", "alerts": null}', "alerts must be a list, not null"),
+    (b'{"version": "4", "alerts": [1]}', "alerts[0] must be an object, not 1"),
     ({**NOTIFICATION, "alerts": [ALERT, {**ALERT, "status": "odd"}]},
-     "alerts[1].status must be firing or resolved"),
-    ({**NOTIFICATION, "alerts": [{"status": "firing"}]}, "alerts[0].labels must be an object"),
+     'alerts[1].status must be "firing" or "resolved", not "odd"'),
+    ({**NOTIFICATION, "alerts": [{"status": "firing"}]},
+     "alerts[0].labels is missing; it must be an object"),
     ({**NOTIFICATION, "alerts": [{**ALERT, "labels": {"alertname": 1}}]},
-     "alerts[0].labels.alertname must be text"),
+     "alerts[0].labels.alertname must be text, not 1"),
     ({**NOTIFICATION, "alerts": [{**ALERT, "labels": {"a\nb": None}}]},
-     "alerts[0].labels.a label must be text"),
+     r"alerts[0].labels.a\nb must be text, not null"),
     ({**NOTIFICATION, "alerts": [{**ALERT, "annotations": []}]},
-     "alerts[0].annotations must be an object"),
+     "alerts[0].annotations must be an object, not a list"),
     ({**NOTIFICATION, "alerts": [{**ALERT, "annotations": {"summary": []}}]},
-     "alerts[0].annotations.summary must be text"),
-    ({**NOTIFICATION, "alerts": [{**ALERT, "startsAt": 5}]}, "alerts[0].startsAt must be text"),
-    ({**NOTIFICATION, "receiver": {}}, "receiver must be text"),
+     "alerts[0].annotations.summary must be text, not a list"),
+    ({**NOTIFICATION, "alerts": [{**ALERT, "startsAt": 5}]},
+     "alerts[0].startsAt must be text, not 5"),
+    ({**NOTIFICATION, "receiver": {}, "alerts": [{**ALERT, "status": ""}]},
+     'receiver must be text, not an object; alerts[0].status must be "firing" or "resolved", '
+     'not ""'),
+    ({**NOTIFICATION, "alerts": [1] * 23},
+     "; ".join(f"alerts[{i}] must be an object, not 1" for i in range(20))
+     + "; the body has 3 more mistakes"),
 ])
 def test_a_mistake_is_said_in_one_line_and_nothing_is_logged(
         server: Exporter, body: bytes | Mapping[str, Any], why: str) -> None:
@@ -149,8 +159,8 @@ def test_a_mistake_is_said_in_one_line_and_nothing_is_logged(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(
         st.sampled_from(["version", "alerts", "labels", "status", "annotations", "summary", "x"]),
         inner, max_size=4)),
-    max_leaves=20).map(lambda said: json.dumps(
-        {"version": "4", "alerts": [said, {"status": "firing", "labels": said}]}).encode())))
+    max_leaves=20).map(lambda value: json.dumps(
+        {"version": "4", "alerts": [value, {"status": "firing", "labels": value}]}).encode())))
 def test_any_body_is_logged_or_refused_in_one_line(body: bytes) -> None:
     wrong = alert_log.write(body)
     assert len(wrong.splitlines()) <= 1
@@ -209,8 +219,8 @@ def test_one_connection_posts_again_and_again(server: Exporter) -> None:
             connection.request("POST", "/v1/alerts", body, KIND)
             assert connection.getresponse().read() == b"logged\n"
             assert connection.sock is first
-    said = [line["receiver"] for line in alerts(server, before + 20)[before:]]
-    assert said == [f"log-{number}" for number in range(20)]
+    receivers = [line["receiver"] for line in alerts(server, before + 20)[before:]]
+    assert receivers == [f"log-{number}" for number in range(20)]
 
 
 def test_it_is_not_there_unless_switched_on(tmp_path: Path) -> None:
@@ -226,11 +236,11 @@ def test_it_is_behind_the_same_password_as_the_rest(tmp_path: Path) -> None:
     (tmp_path / "web.yml").write_text(f"basic_auth_users: {{alertmanager: '{hashed}'}}\n")
     config = tmp_path / "inferometer.yml"
     config.write_text(ALONE + "web: {enable_alert_log: true, config_file: web.yml}\n")
-    known = base64.b64encode(b"alertmanager:open sesame").decode()
+    token = base64.b64encode(b"alertmanager:open sesame").decode()
     with started(*ANYWHERE, "--config", config) as running:
         assert post(running.port, NOTIFICATION).status == 401
         answer = post(running.port, NOTIFICATION,
-                      headers={**KIND, "Authorization": f"Basic {known}"})
+                      headers={**KIND, "Authorization": f"Basic {token}"})
         assert (answer.status, len(alerts(running, 1))) == (200, 1)
 
 

@@ -83,15 +83,15 @@ def test_the_process_exits_with_2_too() -> None:
 def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     done = command("run", "--config", tmp_path / "none.yml")
     assert (done.returncode, done.stdout, done.stderr) == (
-        2, "", f"inferometer: {tmp_path}/none.yml: No such file or directory\n")
+        2, "", f"inferometer: {tmp_path}/none.yml: cannot be read: No such file or directory\n")
 
 
 def test_two_engines_of_one_name_on_the_command_line_are_one_too_many() -> None:
     done = command("run", *ANYWHERE, "--engine", "http://127.0.0.1:1", "--engine",
                    "http://127.0.0.1:1/metrics")
     assert (done.returncode, done.stdout, done.stderr) == (
-        2, "", "inferometer: command line: engines.targets[1]: the name '127.0.0.1:1' is taken; "
-               "give it another\n")
+        2, "", "inferometer: command line: engines.targets[1]: has the name '127.0.0.1:1', as "
+               "engines.targets[0] has; give it another name\n")
 
 
 def test_flags_are_over_the_file(tmp_path: Path) -> None:

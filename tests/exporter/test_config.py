@@ -18,8 +18,11 @@ from inferometer.config import (
     Config,
     ConfigError,
     EngineTarget,
+    WebSection,
+    keep_until_next_start,
     load,
     local_port,
+    next_start_keys,
     parse,
     split_address,
     target_name,
@@ -30,16 +33,46 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "inferometer.yml"
 INVALID = sorted((Path(__file__).parent / "config").glob("invalid-*.yml"))
 
 def test_there_is_a_file_for_what_can_be_wrong() -> None:
-    assert len(INVALID) > 90
+    assert len(INVALID) > 110
+
+
+def test_no_more_than_twenty_mistakes_are_listed_and_the_rest_is_counted() -> None:
+    prices = "".join(f"  GPU {i}: cheap\n" for i in range(25))
+    with pytest.raises(ConfigError) as raised:
+        parse("cost:\n gpu_hour_usd:\n" + prices, "x.yml")
+    lines = str(raised.value).splitlines()
+    assert lines[0] == ("x.yml:3: cost.gpu_hour_usd.GPU 0: must be an amount of USD, 0 or more, "
+                        "not 'cheap'")
+    assert lines[20:] == ["x.yml: has 5 more mistakes"]
+
+
+def test_a_mistake_in_a_key_is_not_blamed_on_the_keys_beside_it() -> None:
+    for text in ("gpu: {interval_seconds: 500ms, time_to_live_seconds: 0.5}",
+                 "gpu: {enabled: 0, kubelet_socket: /kubelet.sock}",
+                 "role: nod\ncost: {gpu_hour_usd: {}}\nfleet: {overhead_percent: 1}",
+                 "engines: {targets: [{url: 1}, {url: 2}]}"):
+        with pytest.raises(ConfigError) as raised:
+            parse(text, "x.yml")
+        assert all(": must be " in line for line in str(raised.value).splitlines())
+
+
+def test_a_misspelt_key_is_answered_with_the_right_one() -> None:
+    with pytest.raises(ConfigError, match=r"^x:1: gpu\.interval: is not a known key "
+                                          r"\(did you mean interval_seconds\?\); known here are "):
+        parse("gpu: {interval: 1}", "x")
 
 
 @pytest.mark.parametrize("file", INVALID, ids=lambda file: file.stem)
-def test_a_mistake_is_said_in_one_line_with_file_and_key(file: Path) -> None:
-    expected = file.read_bytes().splitlines()[0].decode().removeprefix("# expect: ")
+def test_each_mistake_is_one_line_with_file_line_and_key(file: Path) -> None:
+    """The file begins with these lines: "# expect: LINE: KEY: WHAT"."""
+    lines = file.read_bytes().splitlines()
+    expected = [line.decode().removeprefix("# expect: ") for line in lines
+                if line.startswith(b"# expect: ")]
     with pytest.raises(ConfigError) as raised:
         load(file)
-    assert str(raised.value) == f"{file}: {expected}"
-    assert str(raised.value).isprintable()
+    assert str(raised.value).splitlines() == [f"{file}:{mistake}" for mistake in expected]
+    assert all(line.isprintable() for line in str(raised.value).splitlines())
+    assert expected
 
 
 def test_a_mistake_never_repeats_a_password() -> None:
@@ -58,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, make: Any, why: str
     make(file)
     with pytest.raises(ConfigError) as raised:
         load(file)
-    assert str(raised.value) == f"{file}: {why}"
+    assert str(raised.value) == f"{file}: cannot be read: {why}"
 
 
 SECTIONS = {field.name: type(getattr(Config(), field.name))
@@ -113,13 +146,13 @@ def test_no_oddity_of_yaml_does_worse_than_a_config_error(text: str) -> None:
 
 
 def only_a_config_error(text: str) -> None:
-    said = "inferometer.yml: good"
     try:
         parse(text, "inferometer.yml")
     except ConfigError as error:
-        said = str(error)
-    assert said.startswith("inferometer.yml: ")
-    assert said.isprintable(), said
+        lines = str(error).splitlines()
+        assert lines == [line for line in lines if re.match(r"inferometer\.yml(:\d+)?: .", line)]
+        assert all(line.isprintable() for line in lines), lines
+        assert len(lines) <= 21
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "web:", "cost: {gpu_hour_usd: }",
@@ -174,7 +207,7 @@ def records(shape: type, value: object) -> Iterator[tuple[str, Mapping[str, Any]
     for field in dataclasses.fields(shape):
         inner = value.get(field.name)
         yield field.name, value
-        for name in field.metadata.get("keys", ()):
+        for name in field.metadata.get("rules", ()):
             yield name, inner or {}
         if dataclasses.is_dataclass(hints[field.name]):
             yield from records(hints[field.name], inner or {})
@@ -196,9 +229,9 @@ def test_the_example_sets_every_key_that_has_a_default() -> None:
 def test_the_example_with_all_its_examples_sets_every_key() -> None:
     text = uncommented(EXAMPLE.read_text())
     config, raw = parse(text, "example"), yaml.safe_load(text)
-    whole = dict(raw["fleet"]["models"]["meta-llama/Llama-3.1-8B-Instruct"])
-    assert whole.keys() == {"budgets_usd", "limits"}
-    missing = [key for key, there in records(Config, raw) if key not in there]
+    model = dict(raw["fleet"]["models"]["meta-llama/Llama-3.1-8B-Instruct"])
+    assert model.keys() == {"budgets_usd", "limits"}
+    missing = [key for key, given_keys in records(Config, raw) if key not in given_keys]
     assert missing == []
     targets = raw["engines"]["targets"]
     assert {key for target in targets for key in target} == {
@@ -225,13 +258,77 @@ def test_every_key_of_the_example_is_explained() -> None:
             assert lines[i - 1].startswith("  # "), line
 
 
+def comments_above_keys(text: str) -> dict[str, str]:
+    """What is written above each key of the example, those commented out too, by its path."""
+    comments: dict[str, str] = {}
+    section, comment = "", ""
+    for line in text.splitlines():
+        if match := re.match(r"(  )?#?([a-z_]+):", line):
+            section = section if match[1] else match[2]
+            comments[f"{section}.{match[2]}" if match[1] else section] = comment
+            comment = ""
+        else:
+            comment = f"{comment} {line.strip().removeprefix('#').strip()}" if line else ""
+    return comments
+
+
+def test_the_example_says_of_each_key_whether_it_waits_for_the_next_start() -> None:
+    comments = comments_above_keys(EXAMPLE.read_text())
+    waiting = set(next_start_keys())
+    documented = {key for key, comment in comments.items()
+                  if "takes effect at the next start" in comment}
+    assert waiting <= set(comments)
+    assert waiting - documented == set(), (
+        'write "A change takes effect at the next start." above these keys in '
+        "examples/inferometer.yml, or take next_start off their fields in config.py")
+    assert documented - waiting == set(), (
+        "set next_start=True on the fields of these keys in config.py, or take the sentence "
+        '"A change takes effect at the next start." from above them in examples/inferometer.yml')
+
+
+def test_these_keys_wait_for_the_next_start() -> None:
+    assert next_start_keys() == (
+        "role", "web.listen", "web.enable_reload", "web.enable_alert_log", "gpu.enabled",
+        "gpu.kubelet_socket")
+
+
+@pytest.mark.parametrize(("text", "waiting"), [
+    ("", ()),
+    ("web: {listen: ':1', enable_alert_log: true}", ("web.listen", "web.enable_alert_log")),
+    ("gpu: {enabled: false}", ("gpu.enabled",)),
+    ("web: {enable_reload: true}\ngpu: {kubelet_socket: /k}",
+     ("web.enable_reload", "gpu.kubelet_socket")),
+])
+def test_what_waits_for_the_next_start_is_kept_and_named(text: str,
+                                                         waiting: tuple[str, ...]) -> None:
+    assert keep_until_next_start(Config(), parse(text, "x")) == (Config(), waiting)
+
+
+def test_what_does_not_wait_is_taken_beside_what_does() -> None:
+    in_force = parse("web: {config_file: a.yml}\ngpu: {enabled: false}", "x")
+    new = parse("web: {config_file: b.yml}\ngpu: {retry_seconds: 3}\n"
+                "engines: {targets: [{url: 'http://a'}]}\nfleet: {monthly_usd: {other: 1}}", "x")
+    kept, waiting = keep_until_next_start(in_force, new)
+    assert waiting == ("gpu.enabled",)
+    assert kept == dataclasses.replace(new, gpu=dataclasses.replace(new.gpu, enabled=False))
+
+
+def test_with_another_role_its_sections_wait_too() -> None:
+    in_force = parse("role: node\ncost: {gpu_hour_usd: {L4: 1}}", "x")
+    new = parse("role: fleet\nfleet: {overhead_percent: 1}\n"
+                "web: {config_file: b.yml, enable_reload: true}", "x")
+    kept, waiting = keep_until_next_start(in_force, new)
+    assert waiting == ("role", "web.enable_reload")
+    assert kept == dataclasses.replace(in_force, web=WebSection(config_file="b.yml"))
+
+
 def test_the_shapes_are_what_the_reader_of_files_understands() -> None:
     """A field of a new kind would pass unchecked."""
-    known = (str, bool, int, float)
+    scalars = (str, bool, int, float)
     for shape in (EngineTarget, *SECTIONS.values()):
         for hint in get_type_hints(shape).values():
-            assert hint in known or dataclasses.is_dataclass(hint) or get_origin(hint) is not None
-            assert all(argument in (*known, type(None), Ellipsis)
+            assert hint in scalars or dataclasses.is_dataclass(hint) or get_origin(hint) is not None
+            assert all(argument in (*scalars, type(None), Ellipsis)
                        or dataclasses.is_dataclass(argument) or get_origin(argument) is tuple
                        for argument in get_args(hint))
 
@@ -253,15 +350,17 @@ def test_check_config_names_the_mistake_in_one_line_and_exits_with_2() -> None:
     file = next(file for file in INVALID if file.stem == "invalid-unknown-key")
     done = checked(file)
     assert (done.returncode, done.stdout, done.stderr) == (
-        2, "", f"inferometer: {file}: web.port: unknown key; known here are listen, config_file, "
-               "enable_reload, enable_alert_log\n")
+        2, "", f"inferometer: {file}:3: web.port: is not a known key; known here are listen, "
+               "config_file, enable_reload, enable_alert_log\n")
 
 
 @pytest.mark.parametrize(("text", "why"), [
     ("web: {config_file: web.yml}",
      "web.config_file: {folder}/web.yml: cannot be read: No such file or directory"),
     ("web: {config_file: bad.yml}",
-     "web.config_file: {folder}/bad.yml: tls_server: is not a known key"),
+     "web.config_file: {folder}/bad.yml:1: tls_server: is not a known key (did you mean "
+     "tls_server_config?); known here are tls_server_config, http_server_config, "
+     "basic_auth_users, rate_limit"),
     ("engines: {targets: [{url: 'http://engine', bearer_token_file: token}]}",
      "engines.targets[0].bearer_token_file: {folder}/token: No such file or directory"),
     ("engines: {targets: [{url: 'http://engine', bearer_token_file: .}]}",
@@ -278,7 +377,7 @@ def test_check_config_looks_for_what_the_file_names(tmp_path: Path, text: str, w
     file.write_text(text)
     (tmp_path / "bad.yml").write_text("tls_server: {}\n")
     done = checked(file)
-    expected = f"inferometer: {file}: {why.format(folder=tmp_path)}\n"
+    expected = f"inferometer: {file}:1: {why.format(folder=tmp_path)}\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
 
 
@@ -299,7 +398,12 @@ def test_check_config_is_content_when_all_it_names_is_there(tmp_path: Path) -> N
 @pytest.mark.parametrize("arguments", [("run", "--config"), ("check-config",)])
 def test_run_refuses_what_check_config_refuses(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     file = tmp_path / "inferometer.yml"
-    file.write_text("gpu: {interval_seconds: 500ms}\n")
+    file.write_text("gpu:\n  interval_seconds: 500ms\n  retry_second: 1\n")
     done = command(*arguments, file)
     assert (done.returncode, done.stdout, done.stderr) == (
-        2, "", f"inferometer: {file}: gpu.interval_seconds: must be a number, not '500ms'\n")
+        2, "",
+        f"inferometer: {file}:2: gpu.interval_seconds: must be a number of seconds above 0 and at "
+        "most 86400, not '500ms'\n"
+        f"inferometer: {file}:3: gpu.retry_second: is not a known key (did you mean "
+        "retry_seconds?); known here are enabled, interval_seconds, time_to_live_seconds, "
+        "retry_seconds, kubelet_socket\n")

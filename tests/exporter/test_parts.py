@@ -12,7 +12,8 @@ from inferometer import app
 from inferometer import catalogue as c
 from inferometer.app import App, make_parts
 from inferometer.collector import Collector, Deadline
-from inferometer.config import Config, ConfigError
+from inferometer.config import Config
+from inferometer.documents.mistakes import Document
 from inferometer.families import Family
 from inferometer.parts import Part, Row
 from inferometer.roles import NO_ROLE, ROLES
@@ -46,10 +47,10 @@ class Stranger(Part):
         self.diary = diary
         self.is_settled = False
 
-    def check(self, config: Config) -> None:
+    def check(self, config: Config, document: Document) -> None:
         self.diary.append("checked")
         if config.cost.gpu_hour_usd.get("bad"):
-            raise ConfigError("cost.gpu_hour_usd.bad: must not be")
+            document.report("cost.gpu_hour_usd.bad", "must not be")
 
     def collectors(self) -> Sequence[Collector]:
         return [Meter()]
@@ -107,9 +108,9 @@ def test_a_part_brings_its_collector_and_its_route(diary: list[str], file: Path)
 def test_a_part_starts_is_configured_anew_and_stops(diary: list[str], file: Path) -> None:
     running = App(file, ANYWHERE)
     with in_thread(running.start()):
-        assert diary == ["started"]
+        assert diary == ["checked", "configured", "started"]
         assert running.reload() == ""
-        assert diary == ["started", "checked", "configured"]
+        assert diary[3:] == ["checked", "configured"]
     running.stop()
     assert diary[-1] == "stopped"
 
@@ -117,8 +118,8 @@ def test_a_part_starts_is_configured_anew_and_stops(diary: list[str], file: Path
 def test_what_a_part_does_not_take_changes_nothing(diary: list[str], file: Path) -> None:
     running = App(file, ANYWHERE)
     file.write_text("cost: {gpu_hour_usd: {bad: 1}}\n")
-    assert running.reload() == f"{file}: cost.gpu_hour_usd.bad: must not be"
-    assert diary == ["checked"]
+    assert running.reload() == f"{file}:1: cost.gpu_hour_usd.bad: must not be"
+    assert diary == ["checked", "configured", "checked"]
 
 
 def test_the_exporter_is_ready_once_every_part_was_and_stays_so(diary: list[str],

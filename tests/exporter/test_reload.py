@@ -15,6 +15,7 @@ import bcrypt
 import pytest
 
 from inferometer.app import App
+from inferometer.config import next_start_keys
 from inferometer.engines.part import EnginesPart
 from inferometer.settings import Flags
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -192,14 +193,15 @@ def test_scrapes_during_reloads_are_all_answered(config: Path, vllm: Engine, tgi
 
 
 @pytest.mark.parametrize(("text", "why"), [
-    ("gpu: {interval_seconds: 0}", "gpu.interval_seconds: must be a number of seconds above 0 "
-                                   "and at most 86400, not 0.0"),
-    ("web: {listen: 127.0.0.1:1", "line 1: expected ',' or '}', but got '<stream end>'"),
-    ("web: {config_file: web.yml}", "web.config_file: {folder}/web.yml: cannot be read: "
+    ("gpu: {interval_seconds: 0}", ":1: gpu.interval_seconds: must be a number of seconds above 0 "
+                                   "and at most 86400, not 0"),
+    ("web: {listen: 127.0.0.1:1", ":1: is not YAML: expected ',' or '}', but got "
+                                "'<stream end>'"),
+    ("web: {config_file: web.yml}", ":1: web.config_file: {folder}/web.yml: cannot be read: "
                                     "No such file or directory"),
     ("engines: {targets: [{url: 'http://a', bearer_token_env: INFEROMETER_NONE}]}",
-     "engines.targets[0].bearer_token_env: INFEROMETER_NONE is not set"),
-    (None, "No such file or directory"),
+     ":1: engines.targets[0].bearer_token_env: INFEROMETER_NONE is not set"),
+    (None, ": cannot be read: No such file or directory"),
 ])
 def test_a_bad_file_leaves_the_old_configuration_in_force(config: Path, vllm: Engine,
                                                           text: str | None, why: str) -> None:
@@ -220,7 +222,7 @@ def test_a_bad_file_leaves_the_old_configuration_in_force(config: Path, vllm: En
             "llm_server_last_progress_timestamp_seconds")
         failed = messages(running, "reload failed, the old configuration stays")
         assert [(line["level"], line["why"]) for line in failed] == [
-            ("error", f"{config}: " + why.replace("{folder}", str(config.parent)))]
+            ("error", f"{config}" + why.replace("{folder}", str(config.parent)))]
 
         config.write_text(good)
         assert hang_up(running).value(GOOD) == 1.0
@@ -235,8 +237,8 @@ def test_reload_over_http_says_how_it_went(config: Path) -> None:
         config.write_text("web: {port: 1}")
         bad = get(running.port, "/-/reload", "POST")
         assert (bad.status, bad.text) == (
-            500, f"the old configuration stays: {config}: web.port: unknown key; known here are "
-                 "listen, config_file, enable_reload, enable_alert_log\n")
+            500, f"the old configuration stays: {config}:1: web.port: is not a known key; known "
+                 "here are listen, config_file, enable_reload, enable_alert_log\n")
         page = running.scrape()
         assert page.value(RELOADS, result="success") == page.value(RELOADS, result="failure") == 1
         assert page.value(GOOD) == 0.0
@@ -267,20 +269,33 @@ def test_another_address_is_warned_about_and_waits_for_the_next_start(config: Pa
         assert len(messages(running, "takes effect at the next start")) == 2
 
 
-@pytest.mark.parametrize(("text", "key"), [
-    ("gpu: {enabled: true}\nengines: {discover_ports: []}\n", "gpu.enabled"),
-    (ALONE + "web: {enable_reload: true}\n", "web.enable_reload"),
-    (ALONE + "web: {enable_alert_log: true}\n", "web.enable_alert_log"),
-])
-def test_what_else_waits_for_the_next_start_is_warned_about(config: Path, text: str,
-                                                            key: str) -> None:
+# A file in which one key alone differs from that of the `config` fixture.
+WAITING = {
+    "role": ALONE + "role: ''\n",  # tests/exporter/test_roles.py changes it
+    "web.listen": ALONE + "web: {listen: '127.0.0.1:1'}\n",
+    "web.enable_reload": ALONE + "web: {enable_reload: true}\n",
+    "web.enable_alert_log": ALONE + "web: {enable_alert_log: true}\n",
+    "gpu.enabled": "gpu: {enabled: true}\nengines: {discover_ports: []}\n",
+    "gpu.kubelet_socket": "gpu: {kubelet_socket: /nowhere}\nengines: {discover_ports: []}\n",
+}
+
+
+def test_every_key_that_waits_for_the_next_start_is_changed_by_a_test() -> None:
+    assert {*WAITING} == {*next_start_keys()}
+
+
+@pytest.mark.parametrize("key", [key for key in WAITING if key not in ("role", "web.listen")])
+def test_what_waits_for_the_next_start_is_warned_about_and_not_in_force(config: Path,
+                                                                        key: str) -> None:
     with started(*ANYWHERE, "--config", config) as running:
-        config.write_text(text)
+        config.write_text(WAITING[key])
         page = hang_up(running)
         warned = messages(running, "takes effect at the next start")
-        assert [line["key"] for line in warned] == [key]
+        assert key in [line["key"] for line in warned]
         assert get(running.port, "/-/reload", "POST").status == 404
+        assert get(running.port, "/v1/alerts", "POST").status == 404
         assert page.find("inferometer_collector_success", collector="gpu") == []
+        assert page.find("inferometer_collector_success", collector="pods") == []
 
 
 def test_a_password_that_was_changed_holds_after_a_reload(config: Path, tmp_path: Path) -> None:

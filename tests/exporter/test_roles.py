@@ -136,8 +136,8 @@ def test_a_role_by_flag_is_over_that_of_the_file(tmp_path: Path) -> None:
     for line in (("check-config", file), ("run", *ANYWHERE, "--config", file)):
         done = command(*line, "--role", "sidecar")
         assert (done.returncode, done.stdout, done.stderr) == (
-            2, "", f"inferometer: {file}: fleet.overhead_percent: is for the role fleet, this is a "
-                   "sidecar\n")
+            2, "", f"inferometer: {file}:2: fleet.overhead_percent: is for the role fleet, this is "
+                   "a sidecar\n")
 
 
 def test_an_engine_by_flag_is_refused_where_the_role_has_none(tmp_path: Path) -> None:
@@ -194,5 +194,7 @@ def test_a_reload_with_a_key_of_another_role_changes_nothing(
         running.process.send_signal(signal.SIGHUP)
         wait_for(lambda: messages(running, "reload failed, the old configuration stays"))
         (line,) = messages(running, "reload failed, the old configuration stays")
-        assert line["why"] == f"{file}: fleet.monthly_usd: is for the role fleet, this is a node"
+        assert str(line["why"]).splitlines() == [
+            f"{file}:4: fleet.{key}: is for the role fleet, this is a node"
+            for key in ("monthly_usd", "budgets_usd", "limits")]
         assert running.scrape().value("inferometer_config_last_reload_successful") == 0.0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inferometer.cli.verbs import FAILED, OK, Verb
 from inferometer.config import URL, ConfigError, EnginesSection, EngineTarget, is_engine_url
+from inferometer.documents.mistakes import Document, Mistake
 from inferometer.engines.access import ask_once, check_tls
 from inferometer.engines.explain import explain as explain_page
 from inferometer.engines.explain import state_of
@@ -25,8 +26,10 @@ def explain(options: argparse.Namespace) -> int:
         where, state = options.page, state_of(body, TABLES)
     else:
         target = _endpoint(options)
-        check_secrets(target, COMMAND_LINE)
-        check_tls(target, COMMAND_LINE)
+        document = Document(COMMAND_LINE)
+        check_secrets(target, "", document)
+        check_tls(target, "", document)
+        document.finish(ConfigError)
         where, state = ask_once(target, EnginesSection(timeout_seconds=options.timeout))
     print("\n".join(explain_page(where, state)))
     return OK if state.up else FAILED
@@ -35,7 +38,7 @@ def explain(options: argparse.Namespace) -> int:
 def _endpoint(options: argparse.Namespace) -> EngineTarget:
     """The engine the command line speaks of. Raises ConfigError."""
     if not is_engine_url(options.page):
-        raise ConfigError(f"{options.page!r} is no file and not {URL}")
+        raise ConfigError(Mistake(repr(options.page), f"is no file and not {URL}"))
     return EngineTarget(options.page, bearer_token_file=options.bearer_token_file,
                         ca_file=options.ca_file,
                         insecure_skip_verify=options.insecure_skip_verify)

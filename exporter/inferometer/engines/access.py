@@ -6,7 +6,8 @@ import os
 import ssl
 from pathlib import Path
 
-from inferometer.config import ConfigError, EnginesSection, EngineTarget
+from inferometer.config import EnginesSection, EngineTarget
+from inferometer.documents.mistakes import Document
 from inferometer.engines.fetch import Access
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
@@ -41,12 +42,13 @@ def tls(target: EngineTarget) -> ssl.SSLContext | None:
     return context
 
 
-def check_tls(target: EngineTarget, where: str) -> None:
-    """Look whether the target's certificates can be used. Raises ConfigError."""
-    try:
-        tls(target)
-    except OSError as error:
-        raise ConfigError(f"{where}.ca_file: {target.ca_file}: no usable certificate") from error
+def check_tls(target: EngineTarget, prefix: str, document: Document) -> None:
+    """Report if the target's certificates cannot be used; `prefix` is the path of its keys."""
+    if document.good(f"{prefix}ca_file"):
+        try:
+            tls(target)
+        except OSError:
+            document.report(f"{prefix}ca_file", f"{target.ca_file}: no usable certificate")
 
 
 def authorities(target: EngineTarget) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from inferometer.catalogue import TARGETS
 from inferometer.collector import Collector
 from inferometer.config import Config, EngineTarget, local_port, split_address, target_name
+from inferometer.documents.mistakes import Document
 from inferometer.engines.access import authorities, check_tls, make_target
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
@@ -24,25 +25,16 @@ class EnginesPart(Part):
     title, noun = "engines", "engine"
 
     def __init__(self, config: Config) -> None:
-        self.check(config)
         self._config = config
         self._configured: dict[str, tuple[object, Target]] = {}  # with what each is made of
-        self._set_targets()
         self._search = _search(config)
+        self._started = False
         self.discovery = self._make_discovery()
 
-    def check(self, config: Config) -> None:
-        """Look whether certificates can be used. Raises ConfigError."""
+    def check(self, config: Config, document: Document) -> None:
+        """Report certificates that cannot be used."""
         for number, target in enumerate(config.engines.targets):
-            check_tls(target, f"engines.targets[{number}]")
-
-    def collectors(self) -> Sequence[Collector]:
-        """Of all targets, as they are at each scrape."""
-        return [EnginesCollector(self.targets)]
-
-    def start(self) -> None:
-        """Begin to look for engines."""
-        self.discovery.start()
+            check_tls(target, f"engines.targets[{number}].", document)
 
     def configure(self, config: Config) -> None:
         """Take other targets and ports; what did not change keeps what it knows."""
@@ -52,7 +44,17 @@ class EnginesPart(Part):
             self._search = search
             self.discovery.stop()
             self.discovery = self._make_discovery()
-            self.discovery.start()
+            if self._started:
+                self.discovery.start()
+
+    def collectors(self) -> Sequence[Collector]:
+        """Of all targets, as they are at each scrape."""
+        return [EnginesCollector(self.targets)]
+
+    def start(self) -> None:
+        """Begin to look for engines."""
+        self._started = True
+        self.discovery.start()
 
     def stop(self) -> None:
         """Look for engines no more."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from inferometer.catalogue import GPUS
 from inferometer.collector import Collector
-from inferometer.config import Config, ConfigError
+from inferometer.config import Config
+from inferometer.documents.mistakes import Document
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.kubelet import Kubelet
 from inferometer.gpu.pods import PodsCollector
@@ -23,15 +24,20 @@ class GpuPart(Part):
     title, noun = "GPUs", "GPU"
 
     def __init__(self, config: Config) -> None:
-        self.check(config)
         self._config = config.gpu
         self.sampler = Sampler(config.gpu) if config.gpu.enabled else None
 
-    def check(self, config: Config) -> None:
-        """Look whether the kubelet can be asked. Raises ConfigError."""
+    def check(self, config: Config, document: Document) -> None:
+        """Report if the kubelet cannot be asked."""
         if config.gpu.kubelet_socket and importlib.util.find_spec("grpc") is None:
-            raise ConfigError("gpu.kubelet_socket: needs the package grpcio; "
-                              "pip install 'inferometer[kubelet]'")
+            document.report("gpu.kubelet_socket", "needs the package grpcio; "
+                            "pip install 'inferometer[kubelet]'")
+
+    def configure(self, config: Config) -> None:
+        """Take other intervals."""
+        self._config = config.gpu
+        if self.sampler:
+            self.sampler.configure(config.gpu)
 
     def gpus(self) -> Sequence[Gpu]:
         """All GPUs seen so far, lost ones too."""
@@ -49,12 +55,6 @@ class GpuPart(Part):
         """Begin to look for GPUs and to read them."""
         if self.sampler:
             self.sampler.start()
-
-    def configure(self, config: Config) -> None:
-        """Take other intervals."""
-        self._config = config.gpu
-        if self.sampler:
-            self.sampler.configure(config.gpu)
 
     def is_ready(self) -> bool:
         """Whether the first look for GPUs has ended."""

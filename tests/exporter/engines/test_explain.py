@@ -110,7 +110,7 @@ def test_the_command_reads_a_file_and_standard_input() -> None:
     (["-"], "go_threads 5\n", 1, "-: none of the known engines' metrics on the page\n"),
     (["no/such/file"], "", 2, "inferometer: 'no/such/file' is no file and not an http"),
     (["http://127.0.0.1:9", "--ca-file", "gone"], "", 2,
-     "inferometer: command line.ca_file: gone: No such file or directory\n"),
+     "inferometer: command line: ca_file: gone: No such file or directory\n"),
 ])
 def test_what_cannot_be_explained_is_said_in_one_line(
         arguments: list[str], page: str, code: int, said: str) -> None:

@@ -18,8 +18,9 @@ import bcrypt
 import pytest
 import yaml
 
-from inferometer.serve import web_config
-from inferometer.serve.web_config import WebConfig, WebConfigError
+from inferometer.serve import web_settings
+from inferometer.serve.web_config import WebConfig
+from inferometer.serve.web_settings import WebConfigError
 
 pytestmark = pytest.mark.timeout(30)
 PATIENCE = 5.0
@@ -38,11 +39,11 @@ ALICE = hashed(b"wonderland")
 class Pki:
     """A directory of certificates, each NAME.crt with its NAME.key."""
 
-    at: Path
+    folder: Path
 
     def make(self, name: str, *extensions: str, by: str = "", new: str = "ec") -> None:
-        (self.at / "req.cnf").write_text("[req]\ndistinguished_name=dn\n[dn]\n")
-        command = ["openssl", "req", "-x509", "-config", str(self.at / "req.cnf"), "-nodes"]
+        (self.folder / "req.cnf").write_text("[req]\ndistinguished_name=dn\n[dn]\n")
+        command = ["openssl", "req", "-x509", "-config", str(self.folder / "req.cnf"), "-nodes"]
         command += ["-newkey", new, "-subj", f"/CN={name}", "-days", "2"]
         command += ["-pkeyopt", "ec_paramgen_curve:prime256v1"] if new == "ec" else []
         command += ["-keyout", self.path(f"{name}.key"), "-out", self.path(f"{name}.crt")]
@@ -54,10 +55,10 @@ class Pki:
         subprocess.run(command, check=True, capture_output=True, timeout=20)
 
     def path(self, file: str) -> str:
-        return str(self.at / file)
+        return str(self.folder / file)
 
     def text(self, file: str) -> str:
-        return (self.at / file).read_text()
+        return (self.folder / file).read_text()
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +83,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     encrypt = ["openssl", "pkcs8", "-topk8", "-in", pki.path("server.key"), "-passout", "pass:x"]
     encrypt += ["-out", pki.path("encrypted.key")]
     subprocess.run(encrypt, check=True, capture_output=True, timeout=20)
-    (pki.at / "junk.pem").write_text("junk\n")
+    (pki.folder / "junk.pem").write_text("junk\n")
     return pki
 
 
@@ -330,7 +331,7 @@ def test_max_version_is_not_exceeded(pki: Pki, load: Load) -> None:
         assert ask(port, client(pki)).version == "TLSv1.2"
 
 
-@pytest.mark.parametrize(("suite", "openssl"), sorted(web_config._CIPHERS.items()))
+@pytest.mark.parametrize(("suite", "openssl"), sorted(web_settings.CIPHERS.items()))
 def test_a_cipher_suite_called_by_its_go_name_is_the_only_one_below_tls_1_3(
     pki: Pki, load: Load, suite: str, openssl: str
 ) -> None:
@@ -346,7 +347,7 @@ def test_a_cipher_suite_called_by_its_go_name_is_the_only_one_below_tls_1_3(
             ask(port, other)
 
 
-@pytest.mark.parametrize(("curve", "openssl"), sorted(web_config._CURVES.items()))
+@pytest.mark.parametrize(("curve", "openssl"), sorted(web_settings.CURVES.items()))
 def test_a_single_curve_is_the_only_one_agreed_to(
     pki: Pki, load: Load, curve: str, openssl: str
 ) -> None:
@@ -366,7 +367,7 @@ def test_several_curves_need_a_python_that_can_set_groups(pki: Pki, load: Load) 
     if hasattr(ssl.SSLContext, "set_groups"):
         assert load(**keys).tls
     else:
-        with pytest.raises(WebConfigError, match="curve_preferences: this Python can set one"):
+        with pytest.raises(WebConfigError, match="curve_preferences: names several curves"):
             load(**keys)
 
 
@@ -525,8 +526,8 @@ def test_the_cache_is_bounded_and_holds_no_password(load: Load) -> None:
         assert config.authorized(basic("bob:" + "x" * 72 + str(tail)))
         assert not config.authorized(basic(f"name{tail}:wonderland"))
     assert config.authorized(basic("alice:wonderland"))
-    assert len(config._verified) == 2
-    assert b"wonderland" not in b"".join(config._verified.values())
+    assert len(config._users._verified) == 2
+    assert b"wonderland" not in b"".join(config._users._verified.values())
 
 
 def test_headers_are_passed_on_and_blank_ones_are_left_out(load: Load) -> None:
@@ -564,7 +565,7 @@ def test_keys_without_effect_here_are_accepted(pki: Pki, load: Load) -> None:
 
 TLS_FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("cert_fle", {"cert_fle": "x"}, "is not a known key"),
-    ("cert_file", {"cert_file": ["x"]}, "must be a string"),
+    ("cert_file", {"cert_file": ["x"]}, "must be text, not a list"),
     ("cert_file", {"cert_file": None}, "is missing, and so is cert"),
     ("key_file", {"key_file": ""}, "is missing, and so is key"),
     ("cert_file", {"cert_file": "nowhere.crt"}, "cannot be read: No such file"),
@@ -581,7 +582,7 @@ TLS_FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("key_file", {"key_file": "{pki}/encrypted.key"}, "is encrypted"),
     ("key", {"key": "x"}, "cannot be given along with key_file"),
     ("key", {"key": "SECRET", "key_file": None}, "is nothing OpenSSL can use"),
-    ("client_auth_type", {"client_auth_type": "Always"}, "is not one of NoClientCert, "),
+    ("client_auth_type", {"client_auth_type": "Always"}, "must be one of NoClientCert, "),
     ("client_auth_type", {"client_auth_type": "RequireAnyClientCert"}, "is beyond Python"),
     ("client_auth_type", {"client_auth_type": "RequireClientCert"}, "is beyond Python"),
     ("client_ca_file", {"client_ca_file": "{pki}/ca.crt"}, "client_auth_type being NoClientCert"),
@@ -599,7 +600,7 @@ TLS_FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "cannot be given along with client_ca_file",
     ),
     ("client_allowed_sans", {"client_allowed_sans": "x"}, "must be a list"),
-    ("client_allowed_sans", {"client_allowed_sans": [["x"]]}, "must be a string"),
+    ("client_allowed_sans[0]", {"client_allowed_sans": [["x"]]}, "must be text, not a list"),
     ("client_allowed_sans", {"client_allowed_sans": ["x"]}, "needs client_auth_type Require"),
     (
         "client_allowed_sans",
@@ -611,35 +612,40 @@ TLS_FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "is empty",
     ),
     ("cipher_suites", {"cipher_suites": "TLS_X"}, "must be a list"),
-    ("cipher_suites", {"cipher_suites": ["TLS_X"]}, "'TLS_X' is not one of TLS_ECDHE_"),
-    ("cipher_suites", {"cipher_suites": ["TLS_AES_128_GCM_SHA256"]}, "cannot be selected"),
-    ("cipher_suites", {"cipher_suites": ["ECDHE-RSA-AES128-SHA"]}, "is not one of"),
+    ("cipher_suites[0]", {"cipher_suites": ["TLS_X"]}, "must be one of TLS_ECDHE_"),
+    ("cipher_suites[0]", {"cipher_suites": ["TLS_AES_128_GCM_SHA256"]}, "cannot be selected"),
+    ("cipher_suites[0]", {"cipher_suites": ["ECDHE-RSA-AES128-SHA"]}, "must be one of"),
     (
         "prefer_server_cipher_suites",
         {"prefer_server_cipher_suites": "maybe"},
         "must be true or false",
     ),
-    ("min_version", {"min_version": "TLS14"}, "'TLS14' is not one of TLS12, TLS13"),
+    ("min_version", {"min_version": "TLS14"}, "must be TLS12 or TLS13, not 'TLS14'"),
     ("min_version", {"min_version": "TLS10"}, "is switched off in OpenSSL"),
-    ("max_version", {"max_version": 12}, "'12' is not one of"),
+    ("max_version", {"max_version": 12}, "must be TLS12 or TLS13, not '12'"),
     ("max_version", {"max_version": "TLS12", "min_version": "TLS13"}, "is below min_version"),
-    ("curve_preferences", {"curve_preferences": ["P256"]}, "'P256' is not one of CurveP256"),
+    ("curve_preferences[0]", {"curve_preferences": ["P256"]}, "must be one of CurveP256"),
+    ("curve_preferences[1]", {"curve_preferences": ["X25519", "x"]}, ", X25519, not 'x'"),
 ]
 OTHER_FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("tls_config", {"tls_config": {}}, "is not a known key"),
     ("tls_server_config", {"tls_server_config": ["x"]}, "must be a mapping"),
-    ("tls_server_config.cert_file", {"tls_server_config": {"min_version": "TLS13"}}, "is missing"),
+    ("tls_server_config.cert_file", {"tls_server_config": {"key": "SECRET"}}, "is missing"),
     ("http_server_config.http3", {"http_server_config": {"http3": True}}, "is not a known key"),
     ("http_server_config.http2", {"http_server_config": {"http2": 2}}, "must be true or false"),
     ("http_server_config.headers", {"http_server_config": {"headers": "x"}}, "must be a mapping"),
     *(
-        (f"http_server_config.headers.{name}", {"http_server_config": {"headers": {name: x}}}, what)
-        for name, x, what in (
+        (
+            f"http_server_config.headers.{name}",
+            {"http_server_config": {"headers": {name: value}}},
+            problem,
+        )
+        for name, value, problem in (
             ("Server", "x", "is not a known key"),
             ("x-frame-options", "deny", "is not a known key"),
             ("X-Frame-Options", "DENY", "must be deny or sameorigin"),
             ("X-Content-Type-Options", "sniff", "must be nosniff"),
-            ("X-XSS-Protection", ["1"], "must be a string"),
+            ("X-XSS-Protection", ["1"], "must be printable ASCII"),
             ("Content-Security-Policy", "x\r\nSet-Cookie: y", "must be printable ASCII"),
             ("Strict-Transport-Security", "é", "must be printable ASCII"),
         )
@@ -661,69 +667,99 @@ OTHER_FAULTS: list[tuple[str, dict[str, Any], str]] = [
             ALICE[:-1] + "\u0663",
         )
     ),
-    ("basic_auth_users.alice", {"basic_auth_users": {"alice": [ALICE]}}, "must be a string"),
+    ("basic_auth_users.alice", {"basic_auth_users": {"alice": [ALICE]}}, "must be a bcrypt hash"),
     ("rate_limit.rate", {"rate_limit": {"rate": 1}}, "is not a known key"),
-    ("rate_limit.interval", {"rate_limit": {"interval": 1, "burst": 1}}, "must have a unit"),
-    ("rate_limit.interval", {"rate_limit": {"interval": "-1s", "burst": 1}}, "must have a unit"),
+    ("rate_limit.interval", {"rate_limit": {"interval": 1, "burst": 1}}, "must be a duration"),
+    ("rate_limit.interval", {"rate_limit": {"interval": "-1s", "burst": 1}}, "must be a duration"),
     ("rate_limit.burst", {"rate_limit": {"burst": "many"}}, "must be a whole number"),
     ("rate_limit.burst", {"rate_limit": {"interval": "1s"}}, "must be at least 1"),
     ("rate_limit.burst", {"rate_limit": {"interval": "1s", "burst": 0}}, "must be at least 1"),
 ]
 
 
-def assert_blamed(error: WebConfigError, file: Path, key: str, what: str) -> None:
-    message = str(error)
-    assert message.startswith(f"{file}: {key}: ")
-    assert what in message
-    assert len(message.splitlines()) == 1
-    assert "SECRET" not in message
+def assert_blamed(error: WebConfigError, file: Path, key: str, problem: str) -> None:
+    (mistake,) = error.mistakes
+    assert str(error).startswith(f"{file}:{mistake.line}: {key}: " if key else f"{file}:")
+    assert problem in mistake.problem
+    assert len(str(error).splitlines()) == 1
+    assert "SECRET" not in str(error)
 
 
-@pytest.mark.parametrize(("key", "settings", "what"), TLS_FAULTS)
+@pytest.mark.parametrize(("key", "settings", "problem"), TLS_FAULTS)
 def test_a_fault_in_the_tls_config_is_an_error_at_its_key(
-    pki: Pki, load: Load, tmp_path: Path, key: str, settings: dict[str, Any], what: str
+    pki: Pki, load: Load, tmp_path: Path, key: str, settings: dict[str, Any], problem: str
 ) -> None:
     placed = {
-        name: value.replace("{pki}", str(pki.at)) if isinstance(value, str) else value
+        name: value.replace("{pki}", str(pki.folder)) if isinstance(value, str) else value
         for name, value in settings.items()
     }
     with pytest.raises(WebConfigError) as caught:
         load(**serving_tls(pki, **placed))
-    assert_blamed(caught.value, tmp_path / "web.yml", f"tls_server_config.{key}", what)
+    assert_blamed(caught.value, tmp_path / "web.yml", f"tls_server_config.{key}", problem)
 
 
-@pytest.mark.parametrize(("key", "settings", "what"), OTHER_FAULTS)
+@pytest.mark.parametrize(("key", "settings", "problem"), OTHER_FAULTS)
 def test_a_fault_elsewhere_is_an_error_at_its_key(
-    load: Load, tmp_path: Path, key: str, settings: dict[str, Any], what: str
+    load: Load, tmp_path: Path, key: str, settings: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(WebConfigError) as caught:
         load(**settings)
-    assert_blamed(caught.value, tmp_path / "web.yml", key, what)
+    assert_blamed(caught.value, tmp_path / "web.yml", key, problem)
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "what"),
+    ("text", "mistake"),
     [
-        (b"- a\n- b\n", "top level", "must be a mapping"),
-        (b"SECRET\n", "top level", "must be a mapping"),
-        (b"rate_limit: {\nkey: SECRET", "line 2", "expected"),
-        (b"rate_limit: *nowhere", "line 1", "undefined alias"),
-        (b"rate_limit: &a [*a]", "line 1", "recursive"),
-        (b"? [a]\n: b\n", "line 1", "unhashable key"),
-        (b"basic_auth_users:\n  a: SECRET\n  a: SECRET\n", "line 3", "key 'a' is repeated"),
-        (b"rate_limit: {}\nrate_limit: {}\n", "line 2", "key 'rate_limit' is repeated"),
-        (b"rate_limit: \xff\xfe", "not YAML", "not text"),
-        (b"rate_limit: {}\n---\n{}\n", "line 2", "but found another document"),
-        (b'"a\\nb": 1\n', "a b", "is not a known key"),
+        (b"- a\n- b\n", "1: must be a mapping of keys, not a list"),
+        (b"SECRET\n", "1: must be a mapping of keys, not text"),
+        (b"rate_limit: {\nkey: SECRET", "2: is not YAML: expected "),
+        (b"rate_limit: *nowhere", "1: is not YAML: found undefined alias"),
+        (b"basic_auth_users: &a {b: *a}",
+         "1: basic_auth_users.b: is an alias of what it is part of"),
+        (b"? [a]\n: b\n", "1: has a key that is not text"),
+        (b"http_server_config:\n  http2: on\n  http2: SECRET\n",
+         "3: http_server_config.http2: is given twice, first in line 2"),
+        (b"rate_limit: {}\nrate_limit: {}\n", "2: rate_limit: is given twice, first in line 1"),
+        (b"http_server_config: {}\nrate_limit: \xff\xfe", "2: is not UTF-8"),
+        (b"rate_limit: {}\n---\n{}\n", "2: has a second document, and only one is read"),
+        (b'"a\\nb": 1\n', r"1: a\nb: is not a known key; known here are tls_server_config, "),
+        (b"http_server_config:\n  headers:\n    X-Frame-Option: deny\n",
+         "3: http_server_config.headers.X-Frame-Option: is not a known key "
+         "(did you mean X-Frame-Options?); known here are Content-Security-Policy, "),
     ],
 )
-def test_a_file_that_is_no_mapping_is_an_error_at_its_line(
-    tmp_path: Path, text: bytes, key: str, what: str
+def test_a_mistake_has_the_line_of_the_key_to_blame(
+    tmp_path: Path, text: bytes, mistake: str
 ) -> None:
     (tmp_path / "web.yml").write_bytes(text)
     with pytest.raises(WebConfigError) as caught:
         WebConfig.load(tmp_path / "web.yml")
-    assert_blamed(caught.value, tmp_path / "web.yml", key, what)
+    assert str(caught.value).startswith(f"{tmp_path}/web.yml:{mistake}")
+    assert len(str(caught.value).splitlines()) == 1
+    assert "SECRET" not in str(caught.value)
+
+
+def test_all_mistakes_of_a_file_are_listed_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config:\n"
+        "  cert_file: server.crt\n"
+        "  client_auth_type: Sometimes\n"
+        "rate_limit:\n"
+        "  interval: 1s\n"
+        "http_server_config:\n"
+        "  http2: perhaps\n"
+        "basic_auth_users:\n"
+        "  alice: SECRET\n"
+    )
+    with pytest.raises(WebConfigError) as caught:
+        WebConfig.load(tmp_path / "web.yml")
+    assert str(caught.value).splitlines() == [f"{tmp_path}/web.yml:{line}" for line in (
+        "3: tls_server_config.client_auth_type: must be one of NoClientCert, RequestClientCert, "
+        "VerifyClientCertIfGiven, RequireAndVerifyClientCert, not 'Sometimes'",
+        "4: rate_limit.burst: must be at least 1, or every request would be refused",
+        "7: http_server_config.http2: must be true or false, not text",
+        "9: basic_auth_users.alice: must be a bcrypt hash ($2a$, $2b$ or $2y$), not text",
+    )]
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

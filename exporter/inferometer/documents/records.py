@@ -1,0 +1,61 @@
+"""Dataclasses that are a document: a field is a key, its default the key's, its type what it takes.
+
+In the metadata of a field, `rule` is for its value, or for each item of a list and each value of a
+mapping; `rules` lists the keys a mapping may have, each with its rule.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from inferometer.documents.entry import ONE_LINE, Entry, Rule
+
+T = TypeVar("T")
+
+
+def read_record(shape: type[T], entry: Entry) -> T:
+    """An entry as a dataclass; keys that are left out have the field's default."""
+    fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, shape))}
+    hints = typing.get_type_hints(shape)
+    entries = entry.mapping(fields)
+    values = {}
+    for name, field in fields.items():
+        if name in entries or (field.default is dataclasses.MISSING
+                               and field.default_factory is dataclasses.MISSING):
+            value = entries.get(name) or entry.get(name)
+            values[name] = _read(hints[name], value, field.metadata)
+    return shape(**values)
+
+
+def _read(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Any:
+    origin, arguments = typing.get_origin(shape), typing.get_args(shape)
+    rule: Rule | None = metadata.get("rule")
+    if dataclasses.is_dataclass(shape):
+        return read_record(typing.cast(type, shape), entry)
+    if origin in (types.UnionType, typing.Union):
+        return None if entry.value is None else _read(arguments[0], entry, metadata)
+    if origin is tuple:
+        return tuple(_read(arguments[0], item, metadata) for item in entry.items())
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return _read_mapping(arguments[1], entry, metadata)
+    if shape is str:
+        text = entry.value
+        return entry.text(rule if not isinstance(text, str) or text.isprintable() else ONE_LINE)
+    if shape is bool:
+        return entry.boolean()
+    return entry.integer(rule) if shape is int else entry.number(rule)
+
+
+def _read_mapping(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    rules: Mapping[str, Rule] | None = metadata.get("rules")
+    values = {}
+    for key, value in entry.mapping(rules).items():
+        if not key.isprintable():
+            value.mistake("is a key that is not on one line")
+        rule = metadata.get("rule") if rules is None else rules[key]
+        values[key] = _read(shape, value, {"rule": rule})
+    return values
