@@ -23,8 +23,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "exporter")]
 
 with atheris.instrument_imports(include=["inferometer", "tests.e2e.broken_parsers"]):
     from inferometer.engines.collector import join
-    from inferometer.engines.page import Foreign, Page, PageError, Parser
-    from inferometer.engines.reading import Describer, Facts
+    from inferometer.engines.page import ForeignFamily, Page, PageError, Parser
+    from inferometer.engines.reading import Describer, ServerInfo
     from inferometer.engines.tables import TABLES
     from inferometer.engines.target import State, recognise
     from inferometer.exposition import OPENMETRICS, TEXT, render
@@ -86,7 +86,7 @@ def series(page: Page) -> Found:
             for family in page.families.values() for sample in family.samples}
 
 
-def kinds(families: Iterable[Foreign]) -> dict[str, str]:
+def kinds(families: Iterable[ForeignFamily]) -> dict[str, str]:
     return {family.name: family.kind for family in families}
 
 
@@ -123,7 +123,7 @@ def describe(parser: Parser, bodies: list[bytes]) -> None:
         engine = recognise(page.families, TABLES) if isinstance(page, Page) else None
         if engine is None or isinstance(page, str):
             continue
-        reading = describers[engine.name].describe(engine, page, Facts("m"), float(turn))
+        reading = describers[engine.name].describe(engine, page, ServerInfo("m"), float(turn))
         families = join([("t", State(True, engine.name, reading.model, "", 1.0, reading))])
         for family in families:
             check(family)

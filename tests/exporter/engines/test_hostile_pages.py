@@ -11,8 +11,8 @@ from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Metric
 from inferometer.engines.collector import join
 from inferometer.engines.page import Parser
-from inferometer.engines.reading import Describer, Facts, Reading
-from inferometer.engines.sources import Series, Total
+from inferometer.engines.reading import Describer, Reading, ServerInfo
+from inferometer.engines.sources import Selector, Total
 from inferometer.engines.table import Engine
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State
@@ -42,22 +42,23 @@ def families(engine: Engine) -> Iterator[tuple[str, str]]:
     for metric, sources in engine.signals.items():
         for source in sources:
             for name in source.names:
-                part = isinstance(source, Series) and source.part
+                part = isinstance(source, Selector) and source.part
                 yield name, "histogram" if part else metric.kind
-    for request in engine.requests:
-        yield request.series.name, "counter"
+    for counter in engine.requests:
+        yield counter.selector.name, "counter"
     if engine.http is not None:
         yield engine.http.name, "counter"
-    for series in engine.progress:
-        yield series.name, "counter"
-    yield f"{engine.prefix}never_heard_of", "gauge"
+    for selector in engine.progress:
+        yield selector.name, "counter"
+    yield f"{engine.spelling.prefix}never_heard_of", "gauge"
 
 
 def label_names(engine: Engine) -> list[str]:
+    spelling = engine.spelling
     http = (engine.http.code, engine.http.handler, "method") if engine.http else ()
-    requests = [request.label for request in engine.requests]
+    requests = [counter.label for counter in engine.requests]
     return [name for name in dict.fromkeys(
-        (*engine.models, engine.rank, *sorted(engine.copies), *http, *requests, "x")) if name]
+        (*spelling.models, spelling.rank, *sorted(spelling.copies), *http, *requests, "x")) if name]
 
 
 @st.composite
@@ -94,7 +95,7 @@ def histories(draw: st.DrawFn) -> History:
 def described(engine: Engine, bodies: list[bytes]) -> Iterator[Reading]:
     parser, describer = Parser(), Describer()
     for turn, body in enumerate(bodies):
-        yield describer.describe(engine, parser.parse(body), Facts("model"), 100.0 + turn)
+        yield describer.describe(engine, parser.parse(body), ServerInfo("model"), 100.0 + turn)
 
 
 @settings(max_examples=200, deadline=None, database=None)

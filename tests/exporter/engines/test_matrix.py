@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inferometer import catalogue as c
-from inferometer.engines.matrix import claims, table
+from inferometer.engines.matrix import claims, support_matrix
 from inferometer.engines.tables import TABLES, sglang, tgi, vllm
 
 README = Path(__file__).parents[3] / "README.md"
@@ -27,25 +27,25 @@ def cells(matrix: str) -> dict[str, list[str]]:
 def test_the_readme_has_the_matrix_of_the_tables() -> None:
     text = README.read_text()
     if os.environ.get("GOLDEN") == "record":
-        README.write_text(text := BETWEEN.sub(lambda _: table(TABLES), text))
-    assert BETWEEN.findall(text) == [table(TABLES)]
+        README.write_text(text := BETWEEN.sub(lambda _: support_matrix(TABLES), text))
+    assert BETWEEN.findall(text) == [support_matrix(TABLES)]
 
 
 def test_the_matrix_has_every_signal_and_every_engine() -> None:
-    matrix = cells(table(TABLES))
+    matrix = cells(support_matrix(TABLES))
     assert {f"`{signal}`" for signal in c.SIGNALS} < set(matrix)
     assert {name.strip("`") for name in matrix["`engine`"]} == set(c.ENGINE_NAMES) - {"unknown"}
     assert matrix[""] == list(dict.fromkeys(engine.title for engine in TABLES))
 
 
 def test_a_cell_says_how_a_signal_is_had_and_whether_it_was_seen() -> None:
-    matrix = cells(table((vllm.ENGINE, tgi.ENGINE)))
+    matrix = cells(support_matrix((vllm.ENGINE, tgi.ENGINE)))
     assert matrix["`output_tokens`"] == ["yes", "derived"]
     assert matrix["`time_to_first_token`"] == ["yes", ""]
     assert matrix["`spec_decode_draft_tokens`"] == ["yes\\*", ""]
     assert matrix["`max_model_length_tokens`"] == ["yes", "yes"]  # said beside the page
-    assert cells(table((replace(vllm.ENGINE, evidence="documented"),)))["`output_tokens`"] == [
-        "yes\\*"]
+    documented = cells(support_matrix((replace(vllm.ENGINE, evidence="documented"),)))
+    assert documented["`output_tokens`"] == ["yes\\*"]
 
 
 def test_outcomes_and_progress_are_claimed_as_they_are_read() -> None:

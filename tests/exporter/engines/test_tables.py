@@ -10,7 +10,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.matrix import claims
 from inferometer.engines.page import Parser
-from inferometer.engines.reading import Describer, Facts, Reading
+from inferometer.engines.reading import Describer, Reading, ServerInfo
 from inferometer.engines.requests import INFERENCE
 from inferometer.engines.table import EVIDENCE, Engine
 from inferometer.engines.tables import TABLES
@@ -33,7 +33,7 @@ class Player:
         engine = recognise(parsed.families, TABLES)
         assert engine is not None
         self._at += 1.0
-        return self._describer.describe(engine, parsed, Facts(), self._at)
+        return self._describer.describe(engine, parsed, ServerInfo(), self._at)
 
 
 def play(page: bytes | str) -> Reading:
@@ -118,7 +118,7 @@ def test_what_a_table_claims_is_on_a_page_of_a_server_or_marked_as_never_seen(
     seen = {signal for page, title in PAGES.items()
             if title == engine.title and not page.startswith("documented/")
             for signal, source in play(fixture(page)).sources.items() if source != "unavailable"}
-    if any("max_model_length" in fact.wanted for fact in engine.facts):
+    if any("max_model_length" in document.fields for document in engine.documents):
         seen.add(c.SERVER_MAX_LENGTH.signal)  # said beside the page
     assert bool(seen) == (engine.evidence != "documented")
     assert claimed - seen == (engine.unseen if seen else claimed)
