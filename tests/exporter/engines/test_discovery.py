@@ -18,12 +18,12 @@ from inferometer.engines.target import Target
 from tests.exporter.process import messages, ready, started
 from tests.exporter.support import Engine, fixture, free_port, send, wait_for
 
-VLLM = fixture("vllm-0.32.0/busy.prom")
+VLLM = fixture("vllm/0.32.0/busy.prom")
 PAGES = {
     "vllm": VLLM,
-    "sglang": fixture("sglang/sglang-0.4.0.prom"),
-    "tgi": fixture("tgi/tgi-3.3.5.prom"),
-    "llama_cpp": fixture("llama.cpp-0.6.0/busy.prom"),
+    "sglang": fixture("sglang/sglang-docs/0.4.0.prom"),
+    "tgi": fixture("tgi/datadog/3.3.5.prom"),
+    "llama_cpp": fixture("llama_cpp/0.6.0/busy.prom"),
 }
 NO_ENGINES = {
     "another exporter": b"# TYPE node_load1 gauge\nnode_load1 0.5\ngo_goroutines 9\n",
@@ -139,7 +139,7 @@ def test_the_usual_ports_are_those_engines_choose_by_themselves() -> None:
 
 def test_a_page_that_is_not_at_the_usual_path_is_found() -> None:
     with Engine(b'[{"iter": 1}]') as engine, discovery([engine.port]) as looking:
-        engine.paths["/prometheus/metrics"] = fixture("documented/tensorrt_llm.prom")
+        engine.paths["/prometheus/metrics"] = fixture("tensorrt_llm/documented/prefixed.prom")
         (target,) = wait_for(looking.targets)
         assert kind(target) == "tensorrt_llm"
 

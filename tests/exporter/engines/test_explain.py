@@ -12,11 +12,10 @@ from inferometer import catalogue as c
 from inferometer.engines.explain import REASONS, UNKNOWN, explain, state_of
 from inferometer.engines.page import Parser
 from inferometer.engines.tables import TABLES
-from tests.exporter.support import FIXTURES, Engine, fixture, free_port
+from tests.exporter.engines.pages import FOLDER, PAGES
+from tests.exporter.support import Engine, fixture, free_port
 
-VLLM = fixture("vllm-0.32.0/busy.prom").decode()
-PAGES = sorted(str(path.relative_to(FIXTURES / "engines"))
-               for path in (FIXTURES / "engines").glob("*/*.prom"))
+VLLM = fixture("vllm/0.32.0/busy.prom").decode()
 
 
 def explained(page: str) -> list[str]:
@@ -99,7 +98,7 @@ def test_the_command_reads_an_endpoint_with_its_documents() -> None:
 
 
 def test_the_command_reads_a_file_and_standard_input() -> None:
-    file = str(FIXTURES / "engines" / "vllm-0.32.0" / "busy.prom")
+    file = str(FOLDER / "vllm/0.32.0/busy.prom")
     from_file, piped = run(file), run("-", page=VLLM)
     assert (from_file.returncode, piped.returncode) == (0, 0)
     assert from_file.stdout.replace(file, "-") == piped.stdout

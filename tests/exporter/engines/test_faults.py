@@ -29,10 +29,10 @@ PATIENCE = 1.0  # for one engine's answer
 MEGABYTES = 150  # the exporter never holds more
 MOST = 16 * 2**20  # bytes of a page, by default
 
-BUSY = fixture("vllm-0.32.0/busy.prom")
-HUNG = fixture("vllm-0.32.0/hung.prom")
-IDLE = fixture("vllm-0.32.0/idle.prom")
-LLAMA = fixture("llama.cpp-0.6.0/busy.prom")
+BUSY = fixture("vllm/0.32.0/busy.prom")
+HUNG = fixture("vllm/0.32.0/hung.prom")
+IDLE = fixture("vllm/0.32.0/idle.prom")
+LLAMA = fixture("llama_cpp/0.6.0/busy.prom")
 DOWN = {"llm_server_up", "llm_server_last_scrape_timestamp_seconds"}
 LATE = f"no full answer within {PATIENCE:g} s"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
@@ -446,8 +446,8 @@ def test_a_renamed_model_leaves_nothing_of_its_old_name_behind(bed: Bed) -> None
 
 @pytest.mark.parametrize(("page", "kind", "model"), [
     (LLAMA, "llama_cpp", ""),
-    (fixture("tgi/tgi-3.3.5.prom"), "tgi", ""),
-    (fixture("sglang/sglang-0.4.0.prom"), "sglang",
+    (fixture("tgi/datadog/3.3.5.prom"), "tgi", ""),
+    (fixture("sglang/sglang-docs/0.4.0.prom"), "sglang",
      "meta-llama/Llama-3.1-8B-Instruct"),
 ])
 def test_an_engine_replaced_by_another_kind_on_its_port_is_that_kind(
