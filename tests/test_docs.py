@@ -30,14 +30,3 @@ def test_every_file_the_documents_name_is_there() -> None:
         text = (ROOT / document).read_text()
         for path in re.findall(r"\]\(([\w./-]+)\)", text):
             assert (ROOT / path).exists(), f"{document} names {path}"
-
-
-def test_no_fixture_is_without_its_origin_and_none_of_others_without_its_licence() -> None:
-    folder = ROOT / "tests/fixtures/engines"
-    rows = [line for line in (folder / "README.md").read_text().splitlines() if "| `" in line]
-    for page in folder.rglob("*.prom"):
-        relative = page.relative_to(folder)
-        (row,) = [row for row in rows
-                  if f"`{relative.parent}`" in row.split("|")[1] or f"`{relative}`" in row]
-        origin = r"\| (?:captured|written|printed) |Apache-2\.0|BSD-3-Clause"
-        assert re.search(origin, row), relative

@@ -99,7 +99,8 @@ def test_flags_are_over_the_file(tmp_path: Path) -> None:
     config.write_text("web: {listen: '127.0.0.1:1'}\ngpu: {enabled: false}\n"
                       "engines: {targets: [{url: 'http://127.0.0.1:1', name: of-the-file}]}\n")
     with (Engine(fixture("vllm/0.32.0/idle.prom")) as one,
-          Engine(fixture("tgi/datadog/3.3.5.prom")) as other, exporter("--engine", one.url, "--engine", other.url, config=config) as running):
+          Engine(fixture("tgi/datadog/3.3.5.prom")) as other,
+          exporter("--engine", one.url, "--engine", other.url, config=config) as running):
         page = running.scrape()
         assert {s.labels["target"]: s.value for s in page.find("llm_server_up")} == {
             one.name: 1.0, other.name: 1.0}

@@ -32,6 +32,7 @@ ROWS = f"{FIXTURES}/README.md"
 GOLDEN_FOLDER = Path(__file__).parents[2] / "golden"
 NO_ENGINE = {"cost"}  # golden pages of the exporter's other parts
 LICENCES = ("Apache-2.0", "BSD-3-Clause", "MIT")
+ASK_FOR_COPYRIGHT = ("BSD-3-Clause", "MIT")
 
 
 @pytest.mark.parametrize("module", ENGINES)
@@ -91,9 +92,13 @@ def test_every_row_is_of_pages_that_are_there_and_says_how_they_are_known(folder
         f"{ROWS}: no page lies in {FIXTURES}/{folder}; take the row out, or mend its first cell")
     assert origin.evidence in EVIDENCE, (
         f"{ROWS}: the second cell of `{folder}` must be {' or '.join(EVIDENCE)}")
-    assert origin.evidence != "captured" or any(name in origin.text for name in LICENCES), (
-        f"{ROWS}: the page in `{folder}` is of others: end its row with its licence, "
-        f"{' or '.join(LICENCES)}, and with the copyright line if that asks for it")
+    assert origin.text.strip(), f"{ROWS}: write where the pages of `{folder}` come from"
+    licence = next((name for name in LICENCES if name in origin.text), "")
+    assert origin.evidence != "captured" or licence, (
+        f"{ROWS}: the pages in `{folder}` are of others: end their row with the licence, "
+        f"{' or '.join(LICENCES)}")
+    assert licence not in ASK_FOR_COPYRIGHT or "Copyright" in origin.text, (
+        f"{ROWS}: {licence} asks for the copyright line: add it to the row of `{folder}`")
 
 
 def test_no_folder_has_two_rows() -> None:

@@ -476,7 +476,8 @@ def test_sglang_token_times_of_two_meanings_are_taken_only_where_they_are_per_to
 
 
 def test_a_label_that_is_no_model_makes_no_model() -> None:
-    assert play(fixture("sglang/sglang-docs/0.4.0.prom")).model == "meta-llama/Llama-3.1-8B-Instruct"
+    reading = play(fixture("sglang/sglang-docs/0.4.0.prom"))
+    assert reading.model == "meta-llama/Llama-3.1-8B-Instruct"
 
 
 def test_llama_cpp_prompt_tokens_include_the_cached_ones() -> None:
