@@ -72,8 +72,10 @@ def test_the_page_is_the_recorded_one(name: str, said: dict[str, list[Family]]) 
     page = render(said[name], TEXT)
     if os.environ.get("GOLDEN") == "record":
         file.write_bytes(page)
-    recorded = file.read_text() if file.exists() else ""
-    assert page.decode() == recorded, f"if {file.name} should have changed, run: make golden"
+    if not file.exists():
+        pytest.fail(f"tests/golden/{file.name} is not there; run: make golden", pytrace=False)
+    assert page.decode() == file.read_text(), (
+        f"if tests/golden/{file.name} should have changed, run: make golden")
 
 
 @pytest.mark.parametrize("name", [*GOLDEN_PAGES, "cost"])
