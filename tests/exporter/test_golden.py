@@ -44,8 +44,8 @@ fleet:
 def engine_page(path: str) -> list[Family]:
     with Engine(fixture(path)) as engine:
         target = Target("chat", engine.url, TABLES, Access(), 5.0, clock=lambda: 1.79e9)
-        said = EnginesCollector(lambda: [target]).collect(Deadline(10))
-        return Guard().admit(said)
+        families = EnginesCollector(lambda: [target]).collect(Deadline(10))
+        return Guard().admit(families)
 
 
 def cost_page() -> list[Family]:
@@ -62,14 +62,14 @@ def pages() -> dict[str, list[Family]]:
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, list[Family]]:
+def made() -> dict[str, list[Family]]:
     return pages()
 
 
 @pytest.mark.parametrize("name", [*GOLDEN_PAGES, "cost"])
-def test_the_page_is_the_recorded_one(name: str, said: dict[str, list[Family]]) -> None:
+def test_the_page_is_the_recorded_one(name: str, made: dict[str, list[Family]]) -> None:
     file = GOLDEN / f"{name}.prom"
-    page = render(said[name], TEXT)
+    page = render(made[name], TEXT)
     if os.environ.get("GOLDEN") == "record":
         file.write_bytes(page)
     if not file.exists():
@@ -80,14 +80,14 @@ def test_the_page_is_the_recorded_one(name: str, said: dict[str, list[Family]]) 
 
 @pytest.mark.parametrize("name", [*GOLDEN_PAGES, "cost"])
 def test_the_openmetrics_page_passes_a_strict_parser_and_says_the_same(
-        name: str, said: dict[str, list[Family]]) -> None:
-    text = render(said[name], OPENMETRICS).decode()
+        name: str, made: dict[str, list[Family]]) -> None:
+    text = render(made[name], OPENMETRICS).decode()
     strict = {(s.name, tuple(sorted(s.labels.items()))): s.value
               for family in openmetrics.text_string_to_metric_families(  # type: ignore[no-untyped-call]
                  text)
               for s in family.samples}
     plain = {(s.name, tuple(sorted(s.labels.items()))): s.value
-             for s in Page(render(said[name], TEXT).decode()).series}
+             for s in Page(render(made[name], TEXT).decode()).series}
     assert strict == plain
 
 
@@ -99,12 +99,12 @@ def test_promtool_finds_nothing_to_say_about_the_page(name: str, promtool: str) 
 
 @pytest.mark.parametrize("promtool", PROMTOOLS)
 def test_promtool_finds_nothing_to_say_about_any_family_of_the_catalogue(promtool: str) -> None:
-    said = []
+    families = []
     for metric in c.METRICS:
         if metric.kind != "histogram":
             key = tuple(label.values[0] if label.values else "x" for label in metric.labels)
-            said.append(Family(metric, {key: 1.0}))
-    lint(promtool, render(said, TEXT))
+            families.append(Family(metric, {key: 1.0}))
+    lint(promtool, render(families, TEXT))
 
 
 def lint(promtool: str, page: bytes) -> None:

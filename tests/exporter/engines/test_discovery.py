@@ -70,8 +70,8 @@ def test_the_kind_is_recognised_from_the_page_and_not_from_the_port() -> None:
     with contextlib.ExitStack() as stack:
         engines = [stack.enter_context(Engine(page)) for page in PAGES.values()]
         looking = stack.enter_context(discovery([engine.port for engine in engines]))
-        found = {target.name: kind(target) for target in looking.targets()}
-    assert found == {engine.name: name for engine, name in zip(engines, PAGES, strict=True)}
+        kinds = {target.name: kind(target) for target in looking.targets()}
+    assert kinds == {engine.name: name for engine, name in zip(engines, PAGES, strict=True)}
 
 
 @pytest.mark.parametrize("body", NO_ENGINES.values(), ids=NO_ENGINES)
@@ -165,7 +165,7 @@ def test_the_exporter_finds_engines_beside_itself_and_never_asks_itself(tmp_path
                     "llm_server_up", target=appeared.name, engine="vllm") == 1)
             page = running.scrape()
             assert page.value("llm_server_up", target=appeared.name, engine="vllm") == 0
-            found = [line["url"] for line in messages(running, "engine found")]
-            assert found == [engine.url, appeared.url]
-            said = wait_for(lambda: [line for line in running.printed if "looking on" in line])
-            assert f"ports {engine.port}, {late}," in said[0]
+            urls = [line["url"] for line in messages(running, "engine found")]
+            assert urls == [engine.url, appeared.url]
+            printed = wait_for(lambda: [line for line in running.printed if "looking on" in line])
+            assert f"ports {engine.port}, {late}," in printed[0]

@@ -63,10 +63,10 @@ def label_names(engine: Engine) -> list[str]:
 
 @st.composite
 def pages(draw: st.DrawFn, engine: Engine) -> bytes:
-    known = list(dict.fromkeys(families(engine)))
+    choices = list(dict.fromkeys(families(engine)))
     names = label_names(engine)
     text = ""
-    for name, right in draw(st.lists(st.sampled_from(known), min_size=1, max_size=6)):
+    for name, right in draw(st.lists(st.sampled_from(choices), min_size=1, max_size=6)):
         kind = draw(st.sampled_from((right, right, right, right, *KINDS)))
         text += f"# TYPE {name} {kind}\n" if kind else ""
         for labels in draw(st.lists(st.dictionaries(st.sampled_from(names), TEXTS, max_size=4),
@@ -105,10 +105,10 @@ def test_whatever_an_engine_prints_what_we_say_of_it_makes_sense(
     engine, bodies = BY_NAME[history[0]], history[1]
     guard = Guard()
     for turn, reading in enumerate(described(engine, bodies)):
-        said = join([("t", State(True, engine.name, reading.model, "", 1.0, reading))])
-        for family in said:
+        joined = join([("t", State(True, engine.name, reading.model, "", 1.0, reading))])
+        for family in joined:
             check(family)
-        admitted = guard.admit(said, float(turn))
+        admitted = guard.admit(joined, float(turn))
         for family in admitted:
             check(family)
             assert len(family.points) <= family.metric.max_series

@@ -16,21 +16,21 @@ from inferometer.engines.page import LONGEST_LINE, MOST_LINES, Page, PageError, 
 from tests.exporter.engines.pages import PAGES
 from tests.exporter.support import fixture
 
-Found = dict[tuple[str, frozenset[tuple[str, str]]], str]
+SeriesValues = dict[tuple[str, frozenset[tuple[str, str]]], str]
 
 
 def parsed(text: str) -> Page:
     return Parser().parse(text.encode())
 
 
-def series(page: Page) -> Found:
+def series(page: Page) -> SeriesValues:
     """Every series by full name and labels; values as text, for NaN is unlike itself."""
     return {(family.name + sample.suffix, frozenset(sample.labels.items())):
             repr(page.values[sample.index])
             for family in page.families.values() for sample in family.samples}
 
 
-def oracle(text: str) -> Found:
+def oracle(text: str) -> SeriesValues:
     return {(sample.name, frozenset(sample.labels.items())): repr(float(sample.value))
             for family in text_string_to_metric_families(text) for sample in family.samples}
 
@@ -339,7 +339,7 @@ NEARLY = st.lists(st.one_of(
 def test_no_bytes_raise_anything_but_a_page_error_and_twice_is_the_same(body: bytes) -> None:
     parser = Parser()
 
-    def read() -> Found | str:
+    def read() -> SeriesValues | str:
         try:
             return series(parser.parse(body))
         except PageError as error:
@@ -353,7 +353,7 @@ def test_no_bytes_raise_anything_but_a_page_error_and_twice_is_the_same(body: by
 def test_what_a_parser_has_read_before_changes_nothing(bodies: list[bytes]) -> None:
     used = Parser()
     for body in bodies:
-        outcomes: list[Found | str] = []
+        outcomes: list[SeriesValues | str] = []
         for parser in (used, Parser()):
             try:
                 outcomes.append(series(parser.parse(body)))

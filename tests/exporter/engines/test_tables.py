@@ -26,15 +26,15 @@ class Player:
     def __init__(self) -> None:
         self._parser = Parser()
         self._describer = Describer()
-        self._at = 1000.0
+        self._now = 1000.0
 
     def play(self, page: bytes | str) -> Reading:
         body = page.encode() if isinstance(page, str) else page
         parsed = self._parser.parse(body)
         engine = recognise(parsed.families, TABLES)
         assert engine is not None
-        self._at += 1.0
-        return self._describer.describe(engine, parsed, ServerInfo(), self._at)
+        self._now += 1.0
+        return self._describer.describe(engine, parsed, ServerInfo(), self._now)
 
 
 def play(page: bytes | str) -> Reading:
@@ -123,9 +123,9 @@ def test_every_signal_says_where_it_comes_from_and_is_there_if_it_says_so(page: 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_point_has_exactly_the_labels_of_its_family(page: str) -> None:
-    for metric, found in play(fixture(page)).points.items():
-        wanted = len(metric.labels) - 2  # target and engine come with the target
-        assert {len(key) for key in found} == {wanted}, metric.name
+    for metric, by_key in play(fixture(page)).points.items():
+        labels = len(metric.labels) - 2  # target and engine come with the target
+        assert {len(key) for key in by_key} == {labels}, metric.name
 
 
 def test_vllm_says_what_its_page_says() -> None:
@@ -267,7 +267,7 @@ def two_ranks() -> str:
     return page
 
 
-def test_the_kv_ratio_of_data_parallel_ranks_is_told_by_rank_and_never_summed() -> None:
+def test_the_kv_ratio_of_data_parallel_ranks_is_shown_by_rank_and_never_summed() -> None:
     reading = play(two_ranks())
     assert points(reading, c.SERVER_KV_USAGE) == {("m", "0"): 0.5, ("m", "1"): 0.9}
     assert points(reading, c.SERVER_OUTPUT) == {("m", "0"): 10, ("m", "1"): 20}
@@ -286,7 +286,7 @@ def test_lora_lists_become_no_label_and_no_model() -> None:
         'waiting_lora_adapters="b,c"} 1.7e+09')
     reading = play(page)
     assert reading.unknown == 0
-    labels = {part for found in reading.points.values() for key in found for part in key}
+    labels = {part for by_key in reading.points.values() for key in by_key for part in key}
     assert not [label for label in labels if "," in label]
     assert reading.model == "tiny"
 
@@ -389,10 +389,10 @@ def test_a_taken_histogram_over_its_cap_is_coarsened_to_some_of_its_own_bounds()
     page = exposition("tgi_request_duration", "histogram", *bounds,
                       'tgi_request_duration_bucket{le="+Inf"} 2000',
                       "tgi_request_duration_sum 5", "tgi_request_duration_count 2000")
-    found = histogram(play(page), c.SERVER_DURATION)
-    assert len(found.bounds) == c.SERVER_DURATION.bounds
-    assert found.counts == (*found.bounds, 2000)  # here a bound is its own count
-    assert found.bounds[-1] == 1024
+    duration = histogram(play(page), c.SERVER_DURATION)
+    assert len(duration.bounds) == c.SERVER_DURATION.bounds
+    assert duration.counts == (*duration.bounds, 2000)  # here a bound is its own count
+    assert duration.bounds[-1] == 1024
 
 
 def test_bounds_written_as_integers_are_the_same_bounds() -> None:
@@ -528,8 +528,8 @@ def test_sglang_priorities_are_not_counted_beside_their_sum() -> None:
     for spelt, running in (('priority=""', 8), ('priority="1"', None)):
         parts = [f'sglang:num_running_reqs{{model_name="m",priority="{p}"}} {n}'
                  for p, n in (("1", 3), ("5", 5))]
-        whole = [f'sglang:num_running_reqs{{model_name="m",{spelt}}} 8'] if running else []
-        page = exposition("sglang:num_running_reqs", "gauge", *whole, *parts)
+        total = [f'sglang:num_running_reqs{{model_name="m",{spelt}}} 8'] if running else []
+        page = exposition("sglang:num_running_reqs", "gauge", *total, *parts)
         assert only(play(page), c.SERVER_RUNNING) == 8
 
 
@@ -552,11 +552,11 @@ def test_a_worker_that_goes_takes_nothing_from_what_was_counted() -> None:
         return counted + exposition("ray_vllm_time_to_first_token_seconds", "histogram", *timed)
 
     player = Player()
-    said = [player.play(page(**workers)) for workers in (
+    readings = [player.play(page(**workers)) for workers in (
         {"a": 1000, "b": 500}, {"a": 1010, "b": 510}, {"a": 1020}, {"a": 1030, "c": 5}, {"c": 3})]
     totals = [1500, 1520, 1530, 1545, 3]  # the last is a whole engine that starts anew
-    assert [only(reading, c.SERVER_OUTPUT) for reading in said] == totals
-    assert [histogram(reading, c.SERVER_TTFT).counts[-1] for reading in said] == totals
+    assert [only(reading, c.SERVER_OUTPUT) for reading in readings] == totals
+    assert [histogram(reading, c.SERVER_TTFT).counts[-1] for reading in readings] == totals
 
 
 def test_http_errors_are_counted_child_by_child() -> None:
@@ -569,9 +569,9 @@ def test_http_errors_are_counted_child_by_child() -> None:
             f'vllm:request_success_total{{finished_reason="error",model_name="m"}} {engine}')
 
     player = Player()
-    said = [ended(player.play(page(*counts)), "error")["http_5xx"]
-            for counts in ((100, 50, 0), (100, 5, 0), (100, 6, 0), (120, 6, 20))]
-    assert said == [150, 155, 156, 156]
+    errors = [ended(player.play(page(*counts)), "error")["http_5xx"]
+              for counts in ((100, 50, 0), (100, 5, 0), (100, 6, 0), (120, 6, 20))]
+    assert errors == [150, 155, 156, 156]
 
 
 def test_while_nothing_tells_nameless_routes_from_unknown_paths_nothing_is_claimed() -> None:
