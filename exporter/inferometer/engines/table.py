@@ -1,4 +1,4 @@
-"""How an engine's table says where each of our signals stands on its page.
+"""What an engine's table is made of: where each of our signals stands on its page.
 
 A table maps a metric of the catalogue to one source or to several, of which the first that the
 page holds is taken: so old and new names are told apart by presence, never by version.

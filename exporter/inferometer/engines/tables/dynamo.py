@@ -31,8 +31,8 @@ ENGINE = Engine(
             Selector("dynamo_frontend_cached_tokens", part="_sum", derived=True),
         ),
         c.SERVER_OUTPUT: (Selector("dynamo_frontend_output_tokens_total"),),
-        # What is queued has no token yet: it may be in prefill, so nothing tells what waits. Less
-        # those, what is in flight is being decoded.
+        # A queued request has no token yet, but may be in prefill: those that wait are unknown.
+        # Requests in flight less the queued ones are being decoded.
         c.SERVER_RUNNING: (
             Difference(Selector("dynamo_frontend_inflight_requests"),
                        Selector("dynamo_frontend_queued_requests")),

@@ -17,8 +17,8 @@ ENGINE = Engine(
     spelling=Spelling("lmdeploy:", r"lmdeploy[:_]", models=("model_name",), rank="engine"),
     signals={
         c.SERVER_TTFT: (Selector("lmdeploy:time_to_first_token_seconds"),),
-        # Seconds, though the name does not say so. The other is told once a step too, divided by
-        # the tokens of the step: no value per request.
+        # Seconds, though the name has no unit. The other one is counted once a step too, divided
+        # by the tokens of the step: it is no value per request.
         c.SERVER_ITL: (
             Selector("lmdeploy:iter_token_latency"),
             Selector("lmdeploy:time_per_output_token_seconds"),

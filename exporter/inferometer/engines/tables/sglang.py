@@ -36,7 +36,7 @@ ENGINE = Engine(
             Selector("sglang:per_stage_req_latency_seconds", where={"stage": ("prefill_forward",)}),
         ),
         c.SERVER_INPUT: (Selector("sglang:prompt_tokens_total"),),
-        # Since 0.5.10 by source; `total` is a source like the others, for requests that tell none.
+        # Since 0.5.10 by source; `total` is a source like the others, for requests without one.
         c.SERVER_INPUT_CACHED: (Selector("sglang:cached_tokens_total"),),
         c.SERVER_OUTPUT: (Selector("sglang:generation_tokens_total"),),
         # With priority scheduling the sum stands beside its parts, under an empty priority.

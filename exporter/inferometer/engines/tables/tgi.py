@@ -2,7 +2,7 @@
 
 From TGI's router/src/server.rs, router/src/infer/mod.rs and backends/{v2,v3}/src (3.3.7). Its
 counters have no `_total`; there is no time to first token, and its mean time per token includes
-the prefill, so neither TTFT nor TPOT is said.
+the prefill, so TGI has neither TTFT nor TPOT.
 """
 
 from inferometer import catalogue as c

@@ -57,7 +57,7 @@ ENGINE = Engine(
                 "BACKEND": ("error", "engine_error"),
                 "OTHER": ("error", "engine_error"),
             },
-            otherwise=("error", "engine_error"),  # older ones tell no reason
+            otherwise=("error", "engine_error"),  # older versions give no reason
         ),
     ),
     unused=(

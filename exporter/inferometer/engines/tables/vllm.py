@@ -13,7 +13,7 @@ from inferometer.engines.table import Document, Engine, Http, RequestCounter
 
 
 def capacity(combine: Callable[[list[float]], float]) -> tuple[Source, ...]:
-    """Tokens that fit into the KV cache, of several series that say so put together."""
+    """Tokens that fit into the KV cache; `combine` makes one number of several series."""
     info = "vllm:cache_config_info"
     return (
         Selector(info, label="kv_cache_size_tokens", combine=combine),
