@@ -1,8 +1,8 @@
 """NVIDIA Dynamo's worker, where the engine in it shows no families of its own on the page.
 
 From lib/runtime/src/metrics/prometheus_names.rs and the page of 1.6.1. Its requests are counted as
-they come, and its cancelled ones as errors as well: how they ended is unknown. Those in
-flight include those that wait.
+they come, and its cancelled ones as errors as well: how they ended is unknown. Those in flight
+include those that wait.
 """
 
 from inferometer import catalogue as c

@@ -1,4 +1,6 @@
-"""NVIDIA NIM for LLMs, 1.x: vLLM's older names without their prefix. 2.x has the names of the engine in it.
+"""NVIDIA NIM for LLMs, 1.x: vLLM's older names without their prefix.
+
+2.x has the names of the engine in it: that engine's table reads its page.
 
 From NIM's documentation and a captured page of 1.0.0. Its time_per_output_token_seconds has one
 value for each token. Of the ends of requests only those that happened have a series.
