@@ -30,7 +30,7 @@ check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
 bundle: $(VENV)/installed-dev helm ## All of deploy/generated/, from the definitions and the chart (ARGS="--help")
 	$(BIN)/python -m deploy.build $(ARGS)
 
-golden: $(VENV)/installed-dev ## Record the golden pages and the matrix anew; read the difference
+golden: $(VENV)/installed-dev ## Record golden pages and the README's engines anew; read the difference
 	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py \
 		tests/exporter/engines/test_matrix.py
 

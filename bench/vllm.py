@@ -6,7 +6,7 @@ import math
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "tests/fixtures/engines/vllm-0.32.0/busy.prom"
+PAGE = Path(__file__).parents[1] / "tests/fixtures/engines/vllm/0.32.0/busy.prom"
 STEPS = 50  # scrapes in which a counter grows by as much as it had when it was captured
 DOCUMENTS = {
     "/version": b'{"version": "0.32.0"}',

@@ -32,17 +32,6 @@ def test_every_file_the_documents_name_is_there() -> None:
             assert (ROOT / path).exists(), f"{document} names {path}"
 
 
-def test_no_fixture_is_without_its_origin_and_none_of_others_without_its_licence() -> None:
-    folder = ROOT / "tests/fixtures/engines"
-    rows = [line for line in (folder / "README.md").read_text().splitlines() if "| `" in line]
-    for page in folder.rglob("*.prom"):
-        relative = page.relative_to(folder)
-        (row,) = [row for row in rows
-                  if f"`{relative.parent}`" in row.split("|")[1] or f"`{relative}`" in row]
-        origin = r"\| (?:captured|written|printed) |Apache-2\.0|BSD-3-Clause"
-        assert re.search(origin, row), relative
-
-
 def test_every_module_and_file_the_documents_name_is_there() -> None:
     """Named in backticks as a path from the root, from the package, or from the folder before."""
     roots = (ROOT, ROOT / "exporter/inferometer", ROOT / "tests/exporter", ROOT / "deploy/build")

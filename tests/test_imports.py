@@ -6,6 +6,7 @@ That goes for the package, and for the folders beside it that are made of its ca
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
@@ -15,6 +16,9 @@ from pathlib import Path
 import pytest
 
 import inferometer
+from inferometer.catalogue import ENGINE_NAMES
+from inferometer.engines.tables import TABLES
+from tests.exporter.engines.pages import ENGINES
 
 PACKAGE = Path(inferometer.__file__).parent
 # Module by module, the floor first; those of one line do not know each other. `*` stands for any
@@ -62,7 +66,7 @@ ORDER = """
 # one that is not listed here may order its own modules as it likes, but in no circle.
 ORDERS = {
     "engines": """
-        engines  engines.page
+        engines  engines.page  engines.spelling  engines.buckets
         engines.fetch  engines.view
         engines.sources
         engines.table
@@ -72,8 +76,8 @@ ORDERS = {
         engines.requests
         engines.reading
         engines.target  engines.matrix
-        engines.collector  engines.discovery
-        engines.explain  engines.access
+        engines.collector  engines.discovery  engines.access
+        engines.explain
         engines.part
     """,
     "gpu": """
@@ -97,16 +101,31 @@ BESIDE = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
     for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))
 }
-FOREIGN = {
-    "vllm": "vllm:", "tgi": "tgi_", "sglang": "sglang:", "llama_cpp": "llamacpp:",
-    "tensorrt_llm": "trtllm_", "triton": "nv_inference", "lmdeploy": "lmdeploy:",
-    "nim": "num_request_max", "kserve": "request_postprocess_seconds",
-    "dynamo": "dynamo_frontend_", "dynamo_worker": "dynamo_component_", "sglang_router": "smg_",
-}
 MODULES = {
     ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."):
     file for file in sorted(PACKAGE.rglob("*.py"))
 }
+
+
+def foreign_names() -> dict[str, str]:
+    """The prefix of each engine's families, or their names where they have none, by engine."""
+    return {name: engine.name for engine in TABLES
+            for name in ([engine.spelling.prefix] if engine.spelling.prefix else engine.marks)}
+
+
+FOREIGN = foreign_names()
+# At the beginning of a word, the longest first: one prefix may begin another.
+ANY_FOREIGN = re.compile(r"(?<![\w:])(?:{})".format("|".join(
+    name if name.endswith((":", "_")) else rf"{name}\b"
+    for name in sorted(FOREIGN, key=len, reverse=True))))
+OUR_NAMES = re.compile(r"\b(?:{})\b(?!:)".format("|".join(
+    sorted(ENGINE_NAMES, key=len, reverse=True))))
+
+
+def foreign_in(file: Path) -> set[str]:
+    """The engines whose families a file names; our own name of an engine is none of them."""
+    text = OUR_NAMES.sub("", file.read_text(encoding="utf-8"))
+    return {FOREIGN[name] for name in ANY_FOREIGN.findall(text)}
 
 
 def room(module: str) -> str:
@@ -215,16 +234,16 @@ def test_only_one_module_imports_grpc_and_none_at_its_top() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_an_engines_own_names_stand_in_its_table_only(module: str) -> None:
-    text = MODULES[module].read_text(encoding="utf-8")
-    for table, prefix in FOREIGN.items():
-        if module != f"engines.tables.{table}":
-            assert prefix not in text
+    tables, _, name = module.rpartition(".")
+    own = {engine.name for engine in ENGINES[name]} if (
+        tables == "engines.tables" and name in ENGINES) else set()
+    assert foreign_in(MODULES[module]) <= own
 
 
 def test_the_foreign_names_are_looked_for_where_they_are() -> None:
     """Else the test above could not fail."""
-    for table, prefix in FOREIGN.items():
-        assert prefix in MODULES[f"engines.tables.{table}"].read_text(encoding="utf-8")
+    tables = [file for module, file in MODULES.items() if module.startswith("engines.tables.")]
+    assert set().union(*map(foreign_in, tables)) == {engine.name for engine in TABLES}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -252,5 +271,4 @@ def test_only_one_module_imports_grafanalib() -> None:
 
 @pytest.mark.parametrize("module", BESIDE)
 def test_an_engines_own_names_stand_in_no_definition(module: str) -> None:
-    text = BESIDE[module].read_text(encoding="utf-8")
-    assert [prefix for prefix in FOREIGN.values() if prefix in text] == []
+    assert foreign_in(BESIDE[module]) == set()

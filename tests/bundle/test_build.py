@@ -236,7 +236,7 @@ def test_a_real_alertmanager_starts_with_the_routing(version: str, tmp_path: Pat
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
         version: str, tmp_path: Path) -> None:
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine, exporter(
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine, exporter(
             "--engine", engine.url) as running:
         settings = Settings(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
         config = folder_of(tmp_path, settings) / "prometheus" / "prometheus.yml"

@@ -32,7 +32,7 @@ def exporting(services: Mapping[str, Service],
               folder: Path) -> Iterator[tuple[Network, Exporter]]:
     """The exporter with Compose's configuration, an engine where it looks for one, a network."""
     ports = {name: free_port() for name in services}
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine:
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
         staged = Network(services, folder / "staged", {**ports, "engine": engine.port})
         config = staged.root("inferometer") / "etc/inferometer/inferometer.yml"
         with exporter(config=config) as running:

@@ -106,7 +106,7 @@ def test_no_rule_or_panel_is_empty_everywhere(fleet: list[Cluster]) -> None:
                 if {NEEDS.answered(expr, cluster) for cluster in fleet} == {False}]
 
 
-RENAMED = "vllm-0.32.0/busy", "vllm:time_to_first_token_seconds", "vllm:first_token_seconds"
+RENAMED = "vllm/0.32.0/busy", "vllm:time_to_first_token_seconds", "vllm:first_token_seconds"
 UPDATED = 90  # minutes until the engine is replaced by its next version
 LATER = 60
 

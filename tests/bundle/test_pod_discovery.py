@@ -84,7 +84,7 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
     assert "initContainers" in native["spec"]
     natives = {"metadata": {"namespace": "chat"}, "spec": {"template": native}}
     with contextlib.ExitStack() as started:
-        engine = started.enter_context(Engine(fixture("vllm-0.32.0/busy.prom")))
+        engine = started.enter_context(Engine(fixture("vllm/0.32.0/busy.prom")))
         beside = started.enter_context(exporter("--role", "sidecar", "--engine", engine.url))
         fleet = started.enter_context(exporter("--role", "fleet"))
         pods = [pods_api.pod("vllm-0", engines, "node-1", beside.port),

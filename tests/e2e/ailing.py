@@ -37,7 +37,7 @@ class Patient:
     """One engine on a port of its own; it starts well."""
 
     def __init__(self) -> None:
-        self._lines = fixture("vllm-0.32.0/idle.prom").decode().splitlines()
+        self._lines = fixture("vllm/0.32.0/idle.prom").decode().splitlines()
         self._lock = threading.Lock()
         self._port = free_port()
         self._engine: Engine | None = None

@@ -23,8 +23,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "exporter")]
 
 with atheris.instrument_imports(include=["inferometer", "tests.e2e.broken_parsers"]):
     from inferometer.engines.collector import join
-    from inferometer.engines.page import Foreign, Page, PageError, Parser
-    from inferometer.engines.reading import Describer, Facts
+    from inferometer.engines.page import ForeignFamily, Page, PageError, Parser
+    from inferometer.engines.reading import Describer, ServerInfo
     from inferometer.engines.tables import TABLES
     from inferometer.engines.target import State, recognise
     from inferometer.exposition import OPENMETRICS, TEXT, render
@@ -45,7 +45,7 @@ TOKENS = (
 )
 NUMBERS = (b"0", b"1", b"2", b"1e6", b"-1", b"-0.0", b"1.7e308", b"5e-324", b"NaN", b"+Inf",
            b"-Inf")
-Found = dict[tuple[str, frozenset[tuple[str, str]]], str]
+SeriesValues = dict[tuple[str, frozenset[tuple[str, str]]], str]
 # Lines on which both parsers have to agree: the text format, spelt as every client spells it.
 _PLAIN = re.compile(
     r'#.*|[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_][a-zA-Z0-9_]*="([^"\\]|\\["\\n])*",?)*\})?'
@@ -63,7 +63,7 @@ class Fuzzed:
         used = self._make()
         for body in bodies:
             once, again, anew = (read(parser, body) for parser in (used, used, self._make()))
-            assert said(once) == said(again) == said(anew), "what was read before is seen"
+            assert content(once) == content(again) == content(anew), "what was read before is seen"
             if isinstance(anew, Page):
                 compare(anew, body)
         describe(self._make(), bodies)
@@ -76,17 +76,17 @@ def read(parser: Parser, body: bytes) -> Page | str:
         return str(error)
 
 
-def said(page: Page | str) -> object:
+def content(page: Page | str) -> object:
     return page if isinstance(page, str) else (series(page), kinds(page.families.values()))
 
 
-def series(page: Page) -> Found:
+def series(page: Page) -> SeriesValues:
     return {(family.name + sample.suffix, frozenset(sample.labels.items())):
             repr(page.values[sample.index] + 0.0)  # theirs has no -0
             for family in page.families.values() for sample in family.samples}
 
 
-def kinds(families: Iterable[Foreign]) -> dict[str, str]:
+def kinds(families: Iterable[ForeignFamily]) -> dict[str, str]:
     return {family.name: family.kind for family in families}
 
 
@@ -123,13 +123,13 @@ def describe(parser: Parser, bodies: list[bytes]) -> None:
         engine = recognise(page.families, TABLES) if isinstance(page, Page) else None
         if engine is None or isinstance(page, str):
             continue
-        reading = describers[engine.name].describe(engine, page, Facts("m"), float(turn))
+        reading = describers[engine.name].describe(engine, page, ServerInfo("m"), float(turn))
         families = join([("t", State(True, engine.name, reading.model, "", 1.0, reading))])
         for family in families:
             check(family)
         admitted = guard.admit(families, float(turn))
-        for content in (TEXT, OPENMETRICS):
-            render(admitted, content)
+        for kind in (TEXT, OPENMETRICS):
+            render(admitted, kind)
 
 
 def mutated(data: bytes, longest: int, seed: int) -> bytes:
@@ -139,22 +139,22 @@ def mutated(data: bytes, longest: int, seed: int) -> bytes:
     if not lines or dice.random() < 0.5:
         return bytes(atheris.Mutate(data, longest))
     for _ in range(dice.randint(1, 6)):
-        at, line = dice.randrange(len(lines)), dice.choice(lines)
+        position, line = dice.randrange(len(lines)), dice.choice(lines)
         begin, _, _ = line.rstrip().rpartition(b" ")
         edit = dice.randrange(6)
         if edit == 0:
-            lines[at] = b""
+            lines[position] = b""
         elif edit == 1:
-            lines.insert(at, line)
+            lines.insert(position, line)
         elif edit == 2:
-            lines.insert(at, begin + b" " + dice.choice(NUMBERS) + b"\n")
+            lines.insert(position, begin + b" " + dice.choice(NUMBERS) + b"\n")
         elif edit == 3:
             old, new = dice.choice(((b'="', b'="%d'), (b"{", b'{x="%d",')))
-            lines.insert(at, line.replace(old, new % dice.randrange(3), 1))
+            lines.insert(position, line.replace(old, new % dice.randrange(3), 1))
         elif edit == 4:
             lines += [BETWEEN, *lines]
         else:
-            lines.insert(at, BETWEEN)
+            lines.insert(position, BETWEEN)
     return b"".join(lines)[:longest]
 
 

@@ -35,15 +35,15 @@ class Names:
     model: str = ""  # as the page calls it
 
 
-VLLM = Names("vllm-0.32.0/busy.prom", "vllm:time_to_first_token_seconds",
+VLLM = Names("vllm/0.32.0/busy.prom", "vllm:time_to_first_token_seconds",
              "vllm:generation_tokens_total", "vllm:num_requests_running",
              "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
              {"/version": {"version": "0.32.0"}}, "tiny")
-SGLANG = Names("sglang/sglang-0.4.0.prom", "sglang:time_to_first_token_seconds",
+SGLANG = Names("sglang/sglang-docs/0.4.0.prom", "sglang:time_to_first_token_seconds",
                "sglang:generation_tokens_total", "sglang:num_running_reqs",
                "sglang:num_queue_reqs", "sglang:token_usage",
                {"/get_server_info": {"version": "0.4.0"}}, "meta-llama/Llama-3.1-8B-Instruct")
-TGI = Names("tgi/tgi-3.3.5.prom", "", "tgi_request_generated_tokens_sum",
+TGI = Names("tgi/datadog/3.3.5.prom", "", "tgi_request_generated_tokens_sum",
             "tgi_batch_current_size", "tgi_queue_size", "",
             {"/info": {"model_id": "mistralai/Mistral-7B-Instruct-v0.3", "version": "3.3.5"}})
 

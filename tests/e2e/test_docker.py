@@ -98,7 +98,7 @@ def serving(docker: Docker, folder: Path) -> Iterator[None]:
     """An engine's page where the configuration of Compose looks for one: on the machine."""
     site = folder / "engine"
     site.mkdir()
-    (site / "metrics").symlink_to(FIXTURES / "engines/vllm-0.32.0/busy.prom")
+    (site / "metrics").symlink_to(FIXTURES / "engines/vllm/0.32.0/busy.prom")
     server = subprocess.Popen(
         docker.here(sys.executable, "-m", "http.server", "8000", "--directory", site),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -41,7 +41,7 @@ def cut_off(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()
-    handler.wfile.write(fixture("vllm-0.32.0/busy.prom")[:9000])
+    handler.wfile.write(fixture("vllm/0.32.0/busy.prom")[:9000])
 
 
 def models(seed: int) -> str:
@@ -53,8 +53,8 @@ def models(seed: int) -> str:
 
 def engine_faults(seed: int) -> list[bytes | str | Callable[[BaseHTTPRequestHandler], None]]:
     return [
-        fixture("vllm-0.32.0/busy.prom"), fixture("vllm-0.32.0/idle.prom"),
-        fixture("tgi/tgi-3.3.5.prom"), fixture("llama.cpp-0.6.0/after.prom"), silence, cut_off,
+        fixture("vllm/0.32.0/busy.prom"), fixture("vllm/0.32.0/idle.prom"),
+        fixture("tgi/datadog/3.3.5.prom"), fixture("llama_cpp/0.6.0/after.prom"), silence, cut_off,
         models(seed), b"\xff\xfe{{{", "<html>500</html>",
         lambda handler: send(handler, "gone", 500),
     ]
@@ -76,7 +76,7 @@ def test_three_minutes_of_faults_cost_no_scrape_no_healthy_target_and_no_memory(
     nvml = FakeNvml(tmp_path / "nvml")
     nvml.write("gpus 4")
     config = tmp_path / "inferometer.yml"
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as good, Engine() as bad:
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as good, Engine() as bad:
         config.write_text(CONFIG.format(good=good.url, bad=bad.url))
         with exporter(config=config, env=nvml.env()) as running:
             end, turn, settled = time.monotonic() + SECONDS, 0, 0

@@ -42,7 +42,7 @@ class Prometheus:
 
 @pytest.fixture(params=["prometheus-2.42", "prometheus-3"])
 def prometheus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Prometheus]:
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine, exporter(
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine, exporter(
             "--engine", engine.url) as running:
         config, port = tmp_path / "prometheus.yml", free_port()
         config.write_text(CONFIG.format(port=running.port))

@@ -70,7 +70,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     with contextlib.ExitStack() as stack:
         kubelet.start()
         stack.callback(kubelet.die)
-        engine = stack.enter_context(Engine(fixture("vllm-0.32.0/busy.prom")))
+        engine = stack.enter_context(Engine(fixture("vllm/0.32.0/busy.prom")))
         running = {}
         for name, text in CONFIGS.items():
             config = tmp_path / f"{name}.yml"

@@ -19,7 +19,7 @@ from tests.exporter.process import ANYWHERE, ready, started
 from tests.exporter.support import Behaviour, Engine, Exporter, Page, fixture, get
 from tests.exporter.test_golden import PROMTOOLS, lint
 
-BUSY = fixture("vllm-0.32.0/busy.prom")
+BUSY = fixture("vllm/0.32.0/busy.prom")
 TOKENS = "vllm:generation_tokens_total"
 ENDED = "vllm:request_success_total"
 RUNNING = "vllm:num_requests_running"

@@ -98,8 +98,9 @@ def test_flags_are_over_the_file(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     config.write_text("web: {listen: '127.0.0.1:1'}\ngpu: {enabled: false}\n"
                       "engines: {targets: [{url: 'http://127.0.0.1:1', name: of-the-file}]}\n")
-    with (Engine(fixture("vllm-0.32.0/idle.prom")) as one, Engine(fixture("tgi/tgi-3.3.5.prom")) as
-          other, exporter("--engine", one.url, "--engine", other.url, config=config) as running):
+    with (Engine(fixture("vllm/0.32.0/idle.prom")) as one,
+          Engine(fixture("tgi/datadog/3.3.5.prom")) as other,
+          exporter("--engine", one.url, "--engine", other.url, config=config) as running):
         page = running.scrape()
         assert {s.labels["target"]: s.value for s in page.find("llm_server_up")} == {
             one.name: 1.0, other.name: 1.0}
@@ -138,7 +139,7 @@ def test_without_a_driver_it_says_so_and_when_it_looks_again(tmp_path: Path) -> 
 
 def test_engines_that_are_found_or_given_are_listed(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
-    with Engine(fixture("vllm-0.32.0/idle.prom")) as found:
+    with Engine(fixture("vllm/0.32.0/idle.prom")) as found:
         config.write_text("gpu: {enabled: false}\nengines:\n"
                           f"  discover_ports: [{found.port}]\n"
                           "  targets: [{url: 'http://127.0.0.1:1/page', name: chat}]\n")
@@ -160,7 +161,7 @@ def test_the_usual_ports_are_looked_at_when_nothing_is_configured() -> None:
 
 def test_logs_are_json_on_standard_error_and_tell_changes_only(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
-    with Engine(fixture("vllm-0.32.0/idle.prom")) as engine:
+    with Engine(fixture("vllm/0.32.0/idle.prom")) as engine:
         config.write_text("gpu: {enabled: false}\n"
                           f"engines: {{targets: [{{url: '{engine.url}', name: 'chät'}}]}}\n")
         with started(*ANYWHERE, "--config", config) as running:
@@ -191,8 +192,8 @@ def test_the_log_level_leaves_out_what_is_below(tmp_path: Path) -> None:
 
 
 def test_an_engine_may_be_named_on_the_command_line() -> None:
-    with Engine(fixture("llama.cpp-0.6.0/after.prom")) as engine:
-        engine.paths["/metrics?model=b"] = fixture("llama.cpp-0.6.0/idle.prom")
+    with Engine(fixture("llama_cpp/0.6.0/after.prom")) as engine:
+        engine.paths["/metrics?model=b"] = fixture("llama_cpp/0.6.0/idle.prom")
         urls = (f"first={engine.url}", "--engine", f"{engine.url}/metrics?model=b")
         with exporter("--engine", *urls) as running:
             page = running.scrape()

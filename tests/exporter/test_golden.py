@@ -24,29 +24,12 @@ from inferometer.exposition import OPENMETRICS, TEXT, render
 from inferometer.families import Family
 from inferometer.gpu.state import Gpu
 from inferometer.guard import Guard
+from tests.exporter.engines.pages import GOLDEN_PAGES
 from tests.exporter.support import Engine, Page, fixture
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TOOLS = Path(os.environ.get("TOOLS", Path(__file__).parents[2] / ".cache" / "tools"))
 PROMTOOLS = ("promtool-2.42", "promtool-3")  # the oldest supported, and a current one
-PAGES = {
-    "vllm": "vllm-0.32.0/busy.prom",
-    "vllm-0.8.5": "vllm-0.8.5/busy.prom",
-    "tgi": "tgi/tgi-3.3.5.prom",
-    "sglang": "sglang/sglang-0.3.5.prom",
-    "llama_cpp": "llama.cpp-0.6.0/after.prom",
-    "ray_serve": "ray-serve-2.60.0/busy.prom",
-    "tensorrt_llm": "documented/tensorrt_llm.prom",
-    "triton": "triton-public/triton_tensorrtllm-unknown.prom",
-    "triton-2.51": "triton-2.51.0/busy.prom",
-    "lmdeploy": "documented/lmdeploy-0.18.prom",
-    "nim": "nim/nim-1.0.0.prom",
-    "kserve": "kserve-0.21.0/after.prom",
-    "dynamo": "dynamo-1.6.1/frontend-after.prom",
-    "dynamo_worker": "dynamo-1.6.1/worker-own.prom",
-    "dynamo_worker-vllm": "dynamo-1.6.1/worker-busy.prom",
-    "sglang_router": "smg-1.13.0/queued.prom",
-}
 COST = """
 cost: {gpu_hour_usd: {NVIDIA H100 80GB HBM3: 3.6}}
 fleet:
@@ -61,8 +44,8 @@ fleet:
 def engine_page(path: str) -> list[Family]:
     with Engine(fixture(path)) as engine:
         target = Target("chat", engine.url, TABLES, Access(), 5.0, clock=lambda: 1.79e9)
-        said = EnginesCollector(lambda: [target]).collect(Deadline(10))
-        return Guard().admit(said)
+        families = EnginesCollector(lambda: [target]).collect(Deadline(10))
+        return Guard().admit(families)
 
 
 def cost_page() -> list[Family]:
@@ -75,50 +58,53 @@ def cost_page() -> list[Family]:
 
 
 def pages() -> dict[str, list[Family]]:
-    return {**{name: engine_page(path) for name, path in PAGES.items()}, "cost": cost_page()}
+    return {**{name: engine_page(path) for name, path in GOLDEN_PAGES.items()}, "cost": cost_page()}
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, list[Family]]:
+def made() -> dict[str, list[Family]]:
     return pages()
 
 
-@pytest.mark.parametrize("name", [*PAGES, "cost"])
-def test_the_page_is_the_recorded_one(name: str, said: dict[str, list[Family]]) -> None:
+@pytest.mark.parametrize("name", [*GOLDEN_PAGES, "cost"])
+def test_the_page_is_the_recorded_one(name: str, made: dict[str, list[Family]]) -> None:
     file = GOLDEN / f"{name}.prom"
-    page = render(said[name], TEXT)
+    page = render(made[name], TEXT)
     if os.environ.get("GOLDEN") == "record":
         file.write_bytes(page)
-    assert page.decode() == file.read_text()
+    if not file.exists():
+        pytest.fail(f"tests/golden/{file.name} is not there; run: make golden", pytrace=False)
+    assert page.decode() == file.read_text(), (
+        f"if tests/golden/{file.name} should have changed, run: make golden")
 
 
-@pytest.mark.parametrize("name", [*PAGES, "cost"])
+@pytest.mark.parametrize("name", [*GOLDEN_PAGES, "cost"])
 def test_the_openmetrics_page_passes_a_strict_parser_and_says_the_same(
-        name: str, said: dict[str, list[Family]]) -> None:
-    text = render(said[name], OPENMETRICS).decode()
+        name: str, made: dict[str, list[Family]]) -> None:
+    text = render(made[name], OPENMETRICS).decode()
     strict = {(s.name, tuple(sorted(s.labels.items()))): s.value
               for family in openmetrics.text_string_to_metric_families(  # type: ignore[no-untyped-call]
                  text)
               for s in family.samples}
     plain = {(s.name, tuple(sorted(s.labels.items()))): s.value
-             for s in Page(render(said[name], TEXT).decode()).series}
+             for s in Page(render(made[name], TEXT).decode()).series}
     assert strict == plain
 
 
 @pytest.mark.parametrize("promtool", PROMTOOLS)
-@pytest.mark.parametrize("name", [*PAGES, "cost"])
+@pytest.mark.parametrize("name", [*GOLDEN_PAGES, "cost"])
 def test_promtool_finds_nothing_to_say_about_the_page(name: str, promtool: str) -> None:
     lint(promtool, (GOLDEN / f"{name}.prom").read_bytes())
 
 
 @pytest.mark.parametrize("promtool", PROMTOOLS)
 def test_promtool_finds_nothing_to_say_about_any_family_of_the_catalogue(promtool: str) -> None:
-    said = []
+    families = []
     for metric in c.METRICS:
         if metric.kind != "histogram":
             key = tuple(label.values[0] if label.values else "x" for label in metric.labels)
-            said.append(Family(metric, {key: 1.0}))
-    lint(promtool, render(said, TEXT))
+            families.append(Family(metric, {key: 1.0}))
+    lint(promtool, render(families, TEXT))
 
 
 def lint(promtool: str, page: bytes) -> None:

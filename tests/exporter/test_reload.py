@@ -38,13 +38,13 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def vllm() -> Iterator[Engine]:
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine:
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
         yield engine
 
 
 @pytest.fixture
 def tgi() -> Iterator[Engine]:
-    with Engine(fixture("tgi/tgi-3.3.5.prom")) as engine:
+    with Engine(fixture("tgi/datadog/3.3.5.prom")) as engine:
         yield engine
 
 
@@ -148,7 +148,7 @@ def test_a_found_engine_that_becomes_a_target_is_not_counted_twice(config: Path,
 def test_more_patience_is_shown_to_targets_that_were_there_before(config: Path) -> None:
     def slowly(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.5)
-        send(handler, fixture("vllm-0.32.0/idle.prom"))
+        send(handler, fixture("vllm/0.32.0/idle.prom"))
 
     with Engine(slowly) as engine:
         config.write_text(targets(engine, more="timeout_seconds: 0.1"))

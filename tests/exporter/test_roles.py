@@ -35,7 +35,7 @@ SECTIONS = {
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine:
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
         yield engine
 
 

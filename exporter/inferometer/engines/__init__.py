@@ -1,1 +1,1 @@
-"""Inference engines: their own metrics pages, said in one vocabulary."""
+"""Inference engines: their own metrics pages, translated into one vocabulary."""

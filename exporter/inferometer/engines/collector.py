@@ -1,4 +1,4 @@
-"""Engines: every target's page in this scrape, told apart by `target`."""
+"""Engines: every target's page in this scrape, by the label `target`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ANSWER_SHARE = 0.9  # of the collector's time is for waiting; the rest for putti
 
 
 class EnginesCollector:
-    """Asks all targets at once and joins what they say."""
+    """Asks all targets at once and joins their families."""
 
     name = "engines"
-    punctual = False  # many models take long to say
+    punctual = False  # many models take long to put together
 
     def __init__(self, targets: Callable[[], Sequence[Target]]) -> None:
         self._targets = targets
@@ -25,32 +25,32 @@ class EnginesCollector:
         """The families of all targets; one that does not answer in time is down."""
         by_deadline = Deadline(deadline.left() * ANSWER_SHARE)
         asked = [(target, target.ask()) for target in self._targets()]
-        return join((target.name, target.state(question, by_deadline.left()))
-                    for target, question in asked)
+        return join((target.name, target.state(pending, by_deadline.left()))
+                    for target, pending in asked)
 
 
 def join(states: Iterable[tuple[str, State]]) -> list[Family]:
     """The families that targets' states make up."""
-    said = {metric: Family(metric) for metric in c.ENGINE_METRICS}
+    families = {metric: Family(metric) for metric in c.ENGINE_METRICS}
     for target, state in states:
-        _join(said, target, state)
-    return list(said.values())
+        _join(families, target, state)
+    return list(families.values())
 
 
-def _join(said: dict[c.Metric, Family], target: str, state: State) -> None:
-    whole = (target, state.engine, state.model)
-    said[c.SERVER_UP].points[whole] = 1.0 if state.up else 0.0
+def _join(families: dict[c.Metric, Family], target: str, state: State) -> None:
+    server = (target, state.engine, state.model)
+    families[c.SERVER_UP].points[server] = 1.0 if state.up else 0.0
     if state.read_at is not None:
-        said[c.SERVER_LAST_SCRAPE].points[whole] = state.read_at
+        families[c.SERVER_LAST_SCRAPE].points[server] = state.read_at
     reading = state.reading
     if reading is None:
         return
     if state.version:
-        said[c.SERVER_INFO].points[*whole, state.version] = 1.0
-    said[c.UNKNOWN_FAMILIES].points[target, state.engine] = float(reading.unknown)
+        families[c.SERVER_INFO].points[*server, state.version] = 1.0
+    families[c.UNKNOWN_FAMILIES].points[target, state.engine] = float(reading.unknown)
     for signal, source in reading.sources.items():
-        said[c.SERVER_SIGNAL].points[*whole, signal, source] = 1.0
+        families[c.SERVER_SIGNAL].points[*server, signal, source] = 1.0
     for metric, points in reading.points.items():
-        family = said[metric]
+        family = families[metric]
         for key, value in points.items():
             family.points[target, state.engine, *key] = value

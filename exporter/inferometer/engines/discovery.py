@@ -1,4 +1,4 @@
-"""Finds engines on this machine: the usual ports are tried, the kind is read off the page."""
+"""Finds engines on this machine: tries the usual ports and recognises the pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class Discovery:
-    """Tries ports of the loopback address now and then; what it found once, it keeps."""
+    """Tries ports of the loopback address every so many seconds; keeps every engine it found.
+
+    `make` makes the target of a name and a URL.
+    """
 
     def __init__(self, ports: Sequence[int], engines: tuple[Engine, ...], seconds: float,
                  make: Callable[[str, str], Target]) -> None:
@@ -35,13 +38,13 @@ class Discovery:
         self._engines = engines
         self._seconds = seconds
         self._make = make
-        self._found: dict[int, Target] = {}
+        self._targets: dict[int, Target] = {}
         self._stopped = threading.Event()
         self.looked = threading.Event()  # set once every port was tried
 
     def targets(self) -> list[Target]:
         """The engines found so far, whether they still answer or not."""
-        return [self._found[port] for port in sorted(self._found)]
+        return [self._targets[port] for port in sorted(self._targets)]
 
     def start(self) -> None:
         """Begin to look, until stopped."""
@@ -54,7 +57,7 @@ class Discovery:
     def _run(self) -> None:
         while not self._stopped.is_set():
             for port in self.ports:
-                if port not in self._found:
+                if port not in self._targets:
                     self._try(port)
             self.looked.set()
             self._stopped.wait(self._seconds)
@@ -68,10 +71,10 @@ class Discovery:
             return
         if engine is not None:
             log.info("engine found", extra={"url": url, "engine": engine.name})
-            self._found[port] = self._make(f"127.0.0.1:{port}", url)
+            self._targets[port] = self._make(f"127.0.0.1:{port}", url)
 
     def _recognised(self, url: str, seconds: float) -> Engine | None:
-        """What the page is; None if it is another's, which has no further one to look for."""
+        """Whose page it is; None if it is no engine's, whose other paths are not tried then."""
         page = Parser().parse(fetch(url, Access(max_bytes=PROBE_BYTES), seconds))
         if not page.families:
             raise PageError(NO_ENGINE)

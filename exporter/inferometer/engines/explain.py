@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 
 from inferometer import catalogue as c
 from inferometer.engines.collector import join
-from inferometer.engines.page import Foreign, PageError, Parser
+from inferometer.engines.page import ForeignFamily, PageError, Parser
 from inferometer.engines.reading import (
     BESIDE_THE_PAGE,
     UNAVAILABLE,
     Describer,
-    Facts,
     Plan,
     Reading,
+    ServerInfo,
 )
 from inferometer.engines.table import Engine
 from inferometer.engines.target import NO_ENGINE, State, recognise
@@ -30,31 +30,31 @@ NEEDLESS = "known, and says nothing the vocabulary has a word for"
 FOREIGN = "not the engine's own"
 REASONS = (UNKNOWN, UNUSABLE, EMPTY, NEEDLESS, FOREIGN)  # as they are listed
 
-Row = tuple[str, ...]
+Cells = tuple[str, ...]  # of one row
 
 
-def explain(where: str, state: State) -> Iterator[str]:
-    """The lines of the explanation of one answer of an endpoint; `where` it came from."""
+def explain(origin: str, state: State) -> Iterator[str]:
+    """The lines that explain one answer; `origin` is its URL or file."""
     reading = state.reading
     if reading is None:
-        yield f"{where}: {state.why}"
+        yield f"{origin}: {state.why}"
         return
     plan = reading.plan
-    yield from _table("", [
-        ("page", where),
+    yield from _section("", [
+        ("page", origin),
         ("", f"{len(plan.shape.series)} series in {len(plan.shape.families)} families"),
         ("engine", " ".join([state.engine, *([_plain(state.version)] if state.version else [])])),
         ("models", _models(reading)),
         ("unknown", f"{reading.unknown} families that have the engine's prefix"),
     ])
-    yield from _table("Signals, and where they come from", _signals(reading))
-    yield from _table("Families that are not used, and why", _left_out(reading))
-    yield from _table("What would be folded, left out or coarsened", [
+    yield from _section("Signals, and where they come from", _signals(reading))
+    yield from _section("Families that are not used, and why", _left_out(reading))
+    yield from _section("What would be folded, left out or coarsened", [
         *_folded(state), *_coarsened(reading)])
 
 
 def state_of(body: bytes, engines: tuple[Engine, ...]) -> State:
-    """What a saved page says; nothing is known of the documents beside it."""
+    """The state of an engine with this page; the documents beside it are unknown."""
     try:
         page = Parser().parse(body)
     except PageError as error:
@@ -62,7 +62,7 @@ def state_of(body: bytes, engines: tuple[Engine, ...]) -> State:
     engine = recognise(page.families, engines)
     if engine is None:
         return State(up=False, why=NO_ENGINE)
-    reading = Describer().describe(engine, page, Facts(), 0.0)
+    reading = Describer().describe(engine, page, ServerInfo(), 0.0)
     return State(True, engine.name, reading.model, reading=reading)
 
 
@@ -74,7 +74,7 @@ def _models(reading: Reading) -> str:
     return ", ".join(map(_plain, models[:MOST_MODELS])) + more
 
 
-def _signals(reading: Reading) -> Iterable[Row]:
+def _signals(reading: Reading) -> Iterable[Cells]:
     plan = reading.plan
     for outcome in c.OUTCOMES:
         signal, counted = f"requests_{outcome}", _counted(plan.engine, outcome)
@@ -89,16 +89,17 @@ def _signals(reading: Reading) -> Iterable[Row]:
 
 
 def _missing(engine: Engine, metric: c.Metric) -> str:
-    wanted = [name for source in engine.signals.get(metric, ()) for name in source.names]
+    names = [name for source in engine.signals.get(metric, ()) for name in source.names]
     if metric is c.SERVER_MAX_LENGTH:
-        wanted += [fact.path for fact in engine.facts if "max_model_length" in fact.wanted]
-    return f"no usable {' or '.join(dict.fromkeys(wanted))}" if wanted else (
+        names += [document.path for document in engine.documents
+                  if "max_model_length" in document.fields]
+    return f"no usable {' or '.join(dict.fromkeys(names))}" if names else (
         "the engine does not tell it")
 
 
 def _counted(engine: Engine, outcome: str) -> list[str]:
     """The families from which requests that ended so are counted."""
-    names = [request.series.name for request in engine.requests if outcome in request.outcomes]
+    names = [counter.selector.name for counter in engine.requests if outcome in counter.outcomes]
     if outcome == "success" and engine.success:
         names += engine.success.names
     if engine.http and outcome in {ending[0] for ending in engine.http.endings}:
@@ -113,29 +114,29 @@ def _named(plan: Plan, names: Iterable[str]) -> str:
     return ", ".join(shown[name] for name in dict.fromkeys(names) if name in shown)
 
 
-def _left_out(reading: Reading) -> Iterable[Row]:
+def _left_out(reading: Reading) -> Iterable[Cells]:
     plan = reading.plan
     used = {name for names in reading.taken.values() for name in names}
     used.update(name for outcome in c.OUTCOMES for name in _counted(plan.engine, outcome)
                 if reading.sources[f"requests_{outcome}"] != UNAVAILABLE)
     reasons = [(_reason(plan, family), family) for name, family in plan.shape.families.items()
-               if (plan.engine.respell(name) or name) not in used]
+               if (plan.engine.spelling.respell(name) or name) not in used]
     for reason, family in sorted(reasons, key=lambda row: (REASONS.index(row[0]), row[1].name)):
         yield family.name, family.kind, reason
 
 
-def _reason(plan: Plan, family: Foreign) -> str:
-    spelt = plan.engine.respell(family.name)
-    if spelt is None:
+def _reason(plan: Plan, family: ForeignFamily) -> str:
+    respelt = plan.engine.spelling.respell(family.name)
+    if respelt is None:
         return FOREIGN
-    if spelt in plan.unknown:
+    if respelt in plan.unknown:
         return UNKNOWN
-    if not plan.engine.takes(spelt):
+    if not plan.engine.takes(respelt):
         return NEEDLESS
     return UNUSABLE if family.samples else EMPTY
 
 
-def _folded(state: State) -> Iterable[Row]:
+def _folded(state: State) -> Iterable[Cells]:
     guard = Guard()
     guard.admit(join([("explained", state)]))
     for (metric, label), count in guard.folded().points.items():
@@ -143,7 +144,7 @@ def _folded(state: State) -> Iterable[Row]:
             yield metric, f"{count:.0f} label sets over the cap of {label}"
 
 
-def _coarsened(reading: Reading) -> Iterable[Row]:
+def _coarsened(reading: Reading) -> Iterable[Cells]:
     families = reading.plan.view.families
     for metric in c.SIGNAL_METRICS:
         for name in reading.taken.get(metric.signal, ()) if metric.bounds else ():
@@ -158,7 +159,7 @@ def _plain(text: str) -> str:
     return (text if text.isprintable() else repr(text))[:LONGEST_VALUE]
 
 
-def _table(title: str, rows: Iterable[Row]) -> Iterator[str]:
+def _section(title: str, rows: Iterable[Cells]) -> Iterator[str]:
     rows = list(rows) or [("none",)]
     if title:
         yield ""

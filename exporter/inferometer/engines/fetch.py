@@ -17,7 +17,7 @@ from inferometer.engines.page import PageError
 # No OpenMetrics and no name escaping: engines then print the names their tables hold.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 RECEIVED_AT_ONCE = 65536  # bytes
-LONGEST_LINE = 65536  # of a head
+LONGEST_HEAD_LINE = 65536  # bytes
 MOST_HEADERS = 100
 _STATUS = re.compile(rb"HTTP/1\.\d (\d{3})(?: |$)")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;|$)")
@@ -85,7 +85,7 @@ class _Stream:
     def line(self) -> bytes:
         """Up to the next line end, without it. Raises EOFError, _AnswerError."""
         while b"\n" not in self._received:
-            if len(self._received) > LONGEST_LINE:
+            if len(self._received) > LONGEST_HEAD_LINE:
                 raise _AnswerError("a line without end")
             if not self._receive():
                 raise EOFError

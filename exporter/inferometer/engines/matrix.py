@@ -1,4 +1,4 @@
-"""What each engine's table can say, and how far that was seen: the README's support matrix."""
+"""Which signals each engine's table has, and which of them a page showed: for the README."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ UNSEEN = "\\*"
 
 
 def claims(engine: Engine) -> dict[str, str]:
-    """How each signal is had of an engine whose page has all that its table looks for first."""
+    """The source of each signal, if the page has all that the engine's table looks for first."""
     claimed = dict.fromkeys(c.SIGNALS, UNAVAILABLE)
     for metric, sources in engine.signals.items():
         claimed[metric.signal] = DERIVED if sources[0].derived else NATIVE
-    if any("max_model_length" in fact.wanted for fact in engine.facts):
+    if any("max_model_length" in document.fields for document in engine.documents):
         claimed[c.SERVER_MAX_LENGTH.signal] = NATIVE
     if engine.http:
         claimed[c.SERVER_HTTP.signal] = NATIVE
@@ -27,16 +27,21 @@ def claims(engine: Engine) -> dict[str, str]:
 def _counted(engine: Engine) -> dict[str, str]:
     """How the requests of each outcome are counted: from HTTP too, if that completes them."""
     counted: dict[str, str] = {}
-    for request in engine.requests:
-        source = DERIVED if request.series.derived else NATIVE
-        counted |= dict.fromkeys(request.outcomes, source)
+    for counter in engine.requests:
+        source = DERIVED if counter.selector.derived else NATIVE
+        counted |= dict.fromkeys(counter.outcomes, source)
     if engine.success:
         counted["success"] = DERIVED
     beyond = engine.http.endings if engine.http else ()
     return counted | {outcome: DERIVED for outcome, _ in beyond}
 
 
-def table(engines: tuple[Engine, ...]) -> str:
+def number_of_engines(engines: tuple[Engine, ...]) -> int:
+    """How many kinds of pages the tables read: those of one title are one kind."""
+    return len({engine.title for engine in engines})
+
+
+def support_matrix(engines: tuple[Engine, ...]) -> str:
     """The matrix in Markdown: signals down, engines across; of tables of one title the first."""
     shown = list({engine.title: engine for engine in reversed(engines)}.values())[::-1]
     claimed = [(engine, claims(engine)) for engine in shown]
@@ -45,7 +50,7 @@ def table(engines: tuple[Engine, ...]) -> str:
         ["---", *(":-:" for _ in shown)],
         ["`engine`", *(f"`{engine.name}`" for engine in shown)],
         ["pages known by", *(engine.evidence for engine in shown)],
-        *([f"`{signal}`", *(_cell(engine, signal, said[signal]) for engine, said in claimed)]
+        *([f"`{signal}`", *(_cell(engine, signal, sources[signal]) for engine, sources in claimed)]
           for signal in c.SIGNALS),
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -40,7 +40,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Foreign:
+class ForeignFamily:
     """A family as the engine prints it; kind as its TYPE line says, `untyped` without one."""
 
     name: str
@@ -49,13 +49,13 @@ class Foreign:
 
 
 @dataclass(eq=False, slots=True)
-class Shape:
+class PageShape:
     """All of a page but its values: the same object for as long as pages differ in those alone.
 
     `series` are the texts before the values, in the values' order.
     """
 
-    families: dict[str, Foreign]
+    families: dict[str, ForeignFamily]
     kinds: Mapping[str, str]
     series: list[str]
 
@@ -64,11 +64,11 @@ class Shape:
 class Page:
     """A metrics page."""
 
-    shape: Shape
+    shape: PageShape
     values: list[float]
 
     @property
-    def families(self) -> Mapping[str, Foreign]:
+    def families(self) -> Mapping[str, ForeignFamily]:
         """Families by name as in the text format."""
         return self.shape.families
 
@@ -78,9 +78,9 @@ class Parser:
 
     def __init__(self) -> None:
         self._series: dict[str, tuple[str, Mapping[str, str]]] = {}
-        self._page = Page(Shape({}, {}, []), [])
+        self._page = Page(PageShape({}, {}, []), [])
         self._lines: list[str] = []  # of the last page if it was plain, one series to a line
-        self._places: list[tuple[str, int]] = []  # of each: the text before its value, its index
+        self._positions: list[tuple[str, int]] = []  # a line: the text before its value, its index
 
     def parse(self, body: bytes) -> Page:
         """The page. Lines that make no sense are passed over.
@@ -99,7 +99,7 @@ class Parser:
         if len(lines) != len(self._lines):
             return None
         values = self._page.values.copy()
-        changed = compress(zip(lines, self._places, strict=True), map(ne, lines, self._lines))
+        changed = compress(zip(lines, self._positions, strict=True), map(ne, lines, self._lines))
         try:
             for line, (series, index) in changed:
                 number = line.removeprefix(series)
@@ -114,13 +114,13 @@ class Parser:
     def _read_anew(self, lines: list[str]) -> Page:
         kinds: dict[str, str] = {}
         values: dict[str, float] = {}
-        places: list[tuple[str, int]] = []
+        positions: list[tuple[str, int]] = []
         bad, plain = 0, True
         for line in lines:
             line = line.rstrip("\r")
             if not line or line[0] == "#":
                 _note_kind(kinds, line)
-                places.append((NO_SERIES, 0))
+                positions.append((NO_SERIES, 0))
                 continue
             cut = line.rfind(" ")
             text = line[:cut]
@@ -129,7 +129,7 @@ class Parser:
                 text, value = self._read(line)
             if value is not None:
                 plain = plain and text == line[:cut] and text not in values
-                places.append((line[: cut + 1], len(values)))
+                positions.append((line[: cut + 1], len(values)))
                 values[text] = value
             elif line.strip():
                 bad += 1
@@ -138,8 +138,8 @@ class Parser:
         if bad > len(values):
             raise PageError("no metrics on the page")
         page = self._shaped(kinds, values)
-        plain = plain and len(places) == len(lines) and list(values) == page.shape.series
-        self._lines, self._places = (lines, places) if plain else ([], [])
+        plain = plain and len(positions) == len(lines) and list(values) == page.shape.series
+        self._lines, self._positions = (lines, positions) if plain else ([], [])
         return page
 
     def _shaped(self, kinds: dict[str, str], values: dict[str, float]) -> Page:
@@ -167,26 +167,27 @@ def _note_kind(kinds: dict[str, str], comment: str) -> None:
         kinds.setdefault(words[2], words[3])
 
 
-def _shape(kinds: dict[str, str], series: Mapping[str, tuple[str, Mapping[str, str]]]) -> Shape:
+def _shape(kinds: dict[str, str],
+           series: Mapping[str, tuple[str, Mapping[str, str]]]) -> PageShape:
     """Series sorted into families, by the TYPE lines."""
-    families: dict[str, Foreign] = {}
-    places: dict[str, tuple[str, str, str] | None] = {}
+    families: dict[str, ForeignFamily] = {}
+    roles: dict[str, tuple[str, str, str] | None] = {}
     for index, (name, labels) in enumerate(series.values()):
-        if name not in places:
-            places[name] = _place(name, kinds)
-        place = places[name]
-        if place is not None:
-            family, kind, suffix = place
-            families.setdefault(family, Foreign(family, kind)).samples.append(
+        if name not in roles:
+            roles[name] = _role(name, kinds)
+        role = roles[name]
+        if role is not None:
+            family, kind, suffix = role
+            families.setdefault(family, ForeignFamily(family, kind)).samples.append(
                 Sample(suffix, labels, index))
-    for name, kind in kinds.items():  # without a sample it lives, and is at 0
+    for name, kind in kinds.items():  # declared without a sample: there, and at 0
         if not name.endswith("_created") and f"{name}_total" not in families:
-            families.setdefault(name, Foreign(name, kind))
-    return Shape(families, kinds, list(series))
+            families.setdefault(name, ForeignFamily(name, kind))
+    return PageShape(families, kinds, list(series))
 
 
-def _place(name: str, kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
-    """Family, kind and suffix of the series of this name; None if it is not wanted."""
+def _role(name: str, kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Family, kind and suffix of the series of this name; None if it is left out."""
     if name.endswith("_created"):
         return None
     if name in kinds:
@@ -203,17 +204,17 @@ def _place(name: str, kinds: Mapping[str, str]) -> tuple[str, str, str] | None:
 
 def _labels(text: str) -> dict[str, str] | None:
     """The labels between these braces; None if something else is there too."""
-    inside, at = text[1:-1].strip(), 0
+    inside, position = text[1:-1].strip(), 0
     labels: dict[str, str] = {}
-    while at < len(inside):
-        match = _LABEL.match(inside, at)
+    while position < len(inside):
+        match = _LABEL.match(inside, position)
         if match is None:
             return None
         value = match[2]
         if "\\" in value:
-            value = _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), value)
+            value = _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), value)
         labels[match[1]] = value
-        at = match.end()
+        position = match.end()
     return labels
 
 

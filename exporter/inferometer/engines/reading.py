@@ -1,4 +1,4 @@
-"""Describe: a page seen through a table becomes points of the catalogue."""
+"""Describe: a page, read by its engine's table, becomes points of the catalogue."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.engines.page import Page, Shape
-from inferometer.engines.requests import Counts, Endings, Requests
-from inferometer.engines.sources import Kept, Values
+from inferometer.engines.buckets import PageValues
+from inferometer.engines.page import Page, PageShape
+from inferometer.engines.requests import Counts, EndedRequests, RequestPlan
+from inferometer.engines.sources import CounterHistory
 from inferometer.engines.table import Engine, Http
-from inferometer.engines.view import EVERYWHERE, Place, View
+from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
 from inferometer.values import Histogram, Key, Value
 
 NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values
@@ -19,8 +20,11 @@ BESIDE_THE_PAGE = "a document beside the page"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What documents beside the metrics page say; empty and None where they do not."""
+class ServerInfo:
+    """What the documents beside the metrics page tell; empty or None where they do not.
+
+    `max_model_length` is in tokens.
+    """
 
     model: str = ""
     version: str = ""
@@ -29,9 +33,11 @@ class Facts:
 
 @dataclass
 class Reading:
-    """What one page says: points by metric (keys without the target), and each signal's source.
+    """One page in our vocabulary: points by metric, and each signal's source.
 
-    `taken` are the families, as the table spells them, that a signal was found in.
+    Keys of points are without the target and the engine. `taken` are the families, by the table's
+    names, that each signal was read from; `unknown` is how many of the engine's own families its
+    table does not have.
     """
 
     model: str
@@ -50,8 +56,8 @@ class Reading:
 class Plan:
     """An engine's table bound to one shape of page."""
 
-    def __init__(self, engine: Engine, shape: Shape) -> None:
-        self.view = view = View(engine, shape.families)
+    def __init__(self, engine: Engine, shape: PageShape) -> None:
+        self.view = view = View(engine.spelling, shape.families)
         self.engine = engine
         self.shape = shape
         self.models = view.models
@@ -60,46 +66,46 @@ class Plan:
         self.signals = [(metric, [(source, source.bind(view, metric))
                                   for source in engine.signals.get(metric, ())])
                         for metric in c.SIGNAL_METRICS]
-        self.progress = [series.numbers(view) for series in engine.progress]
-        self.endings = Endings(view)
+        self.progress = [selector.numbers(view) for selector in engine.progress]
+        self.requests = RequestPlan(engine, view)
 
 
 class Describer:
-    """Describes one target's pages; holds what its derived counters and its progress need."""
+    """Describes one target's pages; remembers what derived counters and progress need."""
 
     def __init__(self) -> None:
         self._plan: Plan | None = None
-        self._requests = Requests()
-        self._kept = Kept()
+        self._requests = EndedRequests()
+        self._history = CounterHistory()
         self._counted: float | None = None
         self._generated = 0.0
         self._progressed_at = 0.0
 
-    def describe(self, engine: Engine, page: Page, facts: Facts, at: float) -> Reading:
-        """The page's points. `at` is when it was asked for, in Unix seconds."""
+    def describe(self, engine: Engine, page: Page, info: ServerInfo, read_at: float) -> Reading:
+        """The page's points. `read_at` is when it was asked for, in Unix seconds."""
         plan = self._plan
         if plan is None or plan.shape is not page.shape or plan.engine is not engine:
             plan = self._plan = Plan(engine, page.shape)
-        self._kept.turn += 1
-        reading = Reading(plan.only_model if plan.models else facts.model, plan,
+        self._history.turn += 1
+        reading = Reading(plan.only_model if plan.models else info.model, plan,
                           unknown=len(plan.unknown))
         self._put_signals(reading, plan, page.values)
-        responses = plan.endings.responses(page.values)
-        self._put_requests(reading, plan.endings, page.values, responses)
+        responses = plan.requests.responses(page.values)
+        self._put_requests(reading, plan.requests, page.values, responses)
         self._put_http(reading, plan.engine.http, responses)
-        self._put_progress(reading, plan, page.values, at)
-        if facts.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
-            self._put(reading, c.SERVER_MAX_LENGTH, {EVERYWHERE: facts.max_model_length})
+        self._put_progress(reading, plan, page.values, read_at)
+        if info.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
+            self._put(reading, c.SERVER_MAX_LENGTH, {ENGINE_WIDE: info.max_model_length})
             reading.sources[c.SERVER_MAX_LENGTH.signal] = NATIVE
             reading.taken[c.SERVER_MAX_LENGTH.signal] = (BESIDE_THE_PAGE,)
         reading.restarted = self._restarted(reading)
         return reading
 
-    def _put_signals(self, reading: Reading, plan: Plan, numbers: Values) -> None:
+    def _put_signals(self, reading: Reading, plan: Plan, numbers: PageValues) -> None:
         for metric, sources in plan.signals:
             reading.sources[metric.signal] = UNAVAILABLE
             for source, read in sources:
-                values = read(numbers, self._kept)
+                values = read(numbers, self._history)
                 if values:
                     self._put(reading, metric, values)
                     reading.sources[metric.signal] = DERIVED if source.derived else NATIVE
@@ -112,7 +118,7 @@ class Describer:
                               if isinstance(value, float))
         return self._generated < before
 
-    def _put(self, reading: Reading, metric: Metric, values: Mapping[Place, Value]) -> None:
+    def _put(self, reading: Reading, metric: Metric, values: Mapping[ModelRank, Value]) -> None:
         engine_wide = c.RANK not in metric.labels
         for (model, rank), value in values.items():
             key = (model or reading.model, *(() if engine_wide else (rank,)))
@@ -120,9 +126,9 @@ class Describer:
                 value = value.coarsened(metric.bounds)
             reading.put(metric, key, value)
 
-    def _put_requests(self, reading: Reading, endings: Endings, numbers: Values,
+    def _put_requests(self, reading: Reading, plan: RequestPlan, numbers: PageValues,
                       responses: Counts | None) -> None:
-        counts, derived = self._requests.read(endings, numbers, responses, self._kept.turn)
+        counts, derived = self._requests.read(plan, numbers, responses, self._history.turn)
         for outcome in c.OUTCOMES:
             reading.sources[f"requests_{outcome}"] = UNAVAILABLE
         for ((model, rank), (outcome, reason)), count in counts.items():
@@ -131,19 +137,20 @@ class Describer:
             reading.sources[f"requests_{outcome}"] = source
 
     def _put_http(self, reading: Reading, http: Http | None, responses: Counts | None) -> None:
-        for code_class, count in self._requests.by_class(responses, self._kept.turn).items():
+        for code_class, count in self._requests.by_class(responses, self._history.turn).items():
             reading.put(c.SERVER_HTTP, (reading.model, code_class), count)
             reading.sources[c.SERVER_HTTP.signal] = NATIVE
             reading.taken[c.SERVER_HTTP.signal] = (http.name,) if http else ()
 
-    def _put_progress(self, reading: Reading, plan: Plan, numbers: Values, at: float) -> None:
-        counts = [sum(sum(children.values()) for children in found.values())
-                  for read in plan.progress if (found := read(numbers))]
+    def _put_progress(self, reading: Reading, plan: Plan, numbers: PageValues,
+                      read_at: float) -> None:
+        counts = [sum(sum(children.values()) for children in tokens.values())
+                  for read in plan.progress if (tokens := read(numbers))]
         if not counts:
             return
         if sum(counts) != self._counted:
-            self._counted, self._progressed_at = sum(counts), at
+            self._counted, self._progressed_at = sum(counts), read_at
         reading.taken[c.SERVER_LAST_PROGRESS.signal] = tuple(
-            series.name for series in plan.engine.progress)
+            selector.name for selector in plan.engine.progress)
         reading.put(c.SERVER_LAST_PROGRESS, (reading.model,), self._progressed_at)
         reading.sources[c.SERVER_LAST_PROGRESS.signal] = DERIVED

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from inferometer.counters import Memory, Remainder, Wholes
-from inferometer.engines.sources import MOST, Child, Values
-from inferometer.engines.table import Http
-from inferometer.engines.view import EVERYWHERE, Place, View
+from inferometer.engines.buckets import LARGEST_COUNT, PageValues
+from inferometer.engines.sources import Child
+from inferometer.engines.table import Engine, Http
+from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
 from inferometer.values import Histogram, Value
 
 # Paths that do inference; health, metrics, tokenizers and model lists never count as requests.
@@ -29,20 +30,20 @@ Counts = dict[tuple[str, Child], float]  # by status code or class, and by serie
 _Response = tuple[str, Child, int]  # the same, and where the count stands
 
 
-class Endings:
+class RequestPlan:
     """Where ended requests are counted on pages of one shape."""
 
-    def __init__(self, view: View) -> None:
-        engine = view.engine
-        self.native = [(request, request.series.by_label(view, request.label))
-                       for request in engine.requests if request.tells(view)]
-        self.difference = (engine.success.whole.numbers(view), engine.success.part.numbers(view)
-                           ) if engine.success else None
+    def __init__(self, engine: Engine, view: View) -> None:
+        self.native = [(counter, counter.selector.by_label(view, counter.label))
+                       for counter in engine.requests if counter.is_readable(view)]
+        self.difference = (
+            engine.success.minuend.numbers(view), engine.success.subtrahend.numbers(view)
+        ) if engine.success else None
         self.http = engine.http
-        self._counts_http = _counts_http(view)
-        self._named, self._nameless = _responses(view)
+        self._counts_http = _counts_http(engine.http, view)
+        self._named, self._nameless = _responses(engine.http, view)
 
-    def responses(self, values: Values) -> Counts | None:
+    def responses(self, values: PageValues) -> Counts | None:
         """Responses of inference endpoints by status code or class, series by series.
 
         None where they are unknown: the engine does not count them, or its routes have no names
@@ -58,102 +59,105 @@ class Endings:
         return counts if counts or not nameless else None
 
 
-class Requests:
+class EndedRequests:
     """Ended requests of one target over its life."""
 
     def __init__(self) -> None:
-        self._wholes: Wholes[tuple[Place, Ending] | str] = Wholes(1000)
-        self._differences: Memory[Place, Remainder] = Memory(1000)
+        self._wholes: Wholes[tuple[ModelRank, Ending] | str] = Wholes(1000)
+        self._differences: Memory[ModelRank, Remainder] = Memory(1000)
         self._remainders: dict[str, Remainder] = {}
 
-    def read(self, endings: Endings, values: Values, responses: Counts | None, at: float
-             ) -> tuple[dict[tuple[Place, Ending], float], set[str]]:
-        """Counts by place and ending, and the outcomes whose count is derived.
+    def read(self, plan: RequestPlan, values: PageValues, responses: Counts | None, turn: float
+             ) -> tuple[dict[tuple[ModelRank, Ending], float], set[str]]:
+        """Counts by model, rank and ending, and the outcomes whose count is derived.
 
-        `at` goes up from page to page.
+        `turn` goes up from page to page.
         """
-        whole, part = ((read(values) for read in endings.difference) if endings.difference
-                       else ({}, {}))
-        native = self._native(endings, values, whole, at)
+        minuend, subtrahend = ((read(values) for read in plan.difference) if plan.difference
+                               else ({}, {}))
+        native = self._native(plan, values, minuend, turn)
         counts = dict(native)
-        derived = {request.otherwise[0] for request, _ in endings.native if request.series.derived}
-        for place, total in self._difference(whole, part, at).items():
-            counts[place, ("success", "finished")] = total
+        derived = {counter.otherwise[0] for counter, _ in plan.native if counter.selector.derived}
+        for model_rank, total in self._difference(minuend, subtrahend, turn).items():
+            counts[model_rank, ("success", "finished")] = total
             derived.add("success")
-        for ending, total in self._beyond(endings.http, responses, native, at).items():
-            counts[EVERYWHERE, ending] = counts.get((EVERYWHERE, ending), 0.0) + total
+        for ending, total in self._beyond(plan.http, responses, native, turn).items():
+            counts[ENGINE_WIDE, ending] = counts.get((ENGINE_WIDE, ending), 0.0) + total
             derived.add(ending[0])
         return counts, derived
 
-    def by_class(self, found: Counts | None, at: float) -> dict[str, float]:
+    def by_class(self, responses: Counts | None, turn: float) -> dict[str, float]:
         """Responses of inference endpoints by status class, every class from 0 on."""
-        counts = dict.fromkeys(CLASSES, 0.0) if found is not None else {}
+        counts = dict.fromkeys(CLASSES, 0.0) if responses is not None else {}
         for name in counts:
-            children = {child: count for (code, child), count in (found or {}).items()
+            children = {child: count for (code, child), count in (responses or {}).items()
                         if f"{code[:1]}xx" == name}
             if children:
-                counts[name] = _float(self._wholes.of(name, children, at))
+                counts[name] = _float(self._wholes.of(name, children, turn))
         return counts
 
-    def _native(self, endings: Endings, values: Values, places: Iterable[Place],
-                at: float) -> dict[tuple[Place, Ending], float]:
-        read = [(request, by_label(values)) for request, by_label in endings.native]
-        places = dict.fromkeys([*(place for _, found in read for place, _ in found), *places])
-        counts: dict[tuple[Place, Ending], float] = {}
-        children: dict[tuple[Place, Ending], dict[Child, float]] = {}
-        for request, found in read:
-            for place in places if request.late else dict.fromkeys(place for place, _ in found):
-                for ending in request.meaning.values() or (request.otherwise,):
-                    counts.setdefault((place, ending), 0.0)
-            for (place, value), series in found.items():
-                ending = request.meaning.get(value, request.otherwise)
-                children.setdefault((place, ending), {}).update(series)
-        for key, here in children.items():
-            counts[key] = _float(self._wholes.of(key, here, at))
+    def _native(self, plan: RequestPlan, values: PageValues, others: Iterable[ModelRank],
+                turn: float) -> dict[tuple[ModelRank, Ending], float]:
+        """The engine's own counts; a late counter is at 0 wherever others are there."""
+        read = [(counter, by_label(values)) for counter, by_label in plan.native]
+        others = dict.fromkeys(
+            [*(model_rank for _, numbers in read for model_rank, _ in numbers), *others])
+        counts: dict[tuple[ModelRank, Ending], float] = {}
+        children: dict[tuple[ModelRank, Ending], dict[Child, float]] = {}
+        for counter, numbers in read:
+            for model_rank in others if counter.late else dict.fromkeys(
+                    model_rank for model_rank, _ in numbers):
+                for ending in counter.meaning.values() or (counter.otherwise,):
+                    counts.setdefault((model_rank, ending), 0.0)
+            for (model_rank, value), series in numbers.items():
+                ending = counter.meaning.get(value, counter.otherwise)
+                children.setdefault((model_rank, ending), {}).update(series)
+        for key, counted in children.items():
+            counts[key] = _float(self._wholes.of(key, counted, turn))
         return counts
 
-    def _difference(self, whole: Mapping[Place, Mapping[Child, float]],
-                    part: Mapping[Place, Mapping[Child, float]], at: float) -> dict[Place, float]:
-        totals: dict[Place, float] = {}
-        for place, children in whole.items():
-            kept = self._differences.get(place)
-            remainder = kept[1] if kept else Remainder()
-            self._differences.put(place, remainder, at)
-            totals[place] = remainder.add(children, part.get(place, {}), at)
+    def _difference(self, minuend: Mapping[ModelRank, Mapping[Child, float]],
+                    subtrahend: Mapping[ModelRank, Mapping[Child, float]], turn: float
+                    ) -> dict[ModelRank, float]:
+        totals: dict[ModelRank, float] = {}
+        for model_rank, children in minuend.items():
+            earlier = self._differences.get(model_rank)
+            remainder = earlier[1] if earlier else Remainder()
+            self._differences.put(model_rank, remainder, turn)
+            totals[model_rank] = remainder.add(children, subtrahend.get(model_rank, {}), turn)
         return totals
 
-    def _beyond(self, http: Http | None, found: Counts | None,
-                native: dict[tuple[Place, Ending], float], at: float) -> dict[Ending, float]:
-        if http is None or not http.endings or found is None:
+    def _beyond(self, http: Http | None, responses: Counts | None,
+                native: dict[tuple[ModelRank, Ending], float], turn: float) -> dict[Ending, float]:
+        """What HTTP counts beyond the engine's own count, by ending."""
+        if http is None or not http.endings or responses is None:
             return {}
-        by_ending: dict[Ending, dict[Child, float]] = {e: {} for e in http.endings}
-        for (code, child), count in found.items():
-            ending = _EXACT.get(code, _BY_CLASS.get(f"{code[:1]}xx"))
-            if ending is not None:
-                by_ending.setdefault(ending, {})[child] = count
+        by_ending: dict[Ending, dict[Child, float]] = {ending: {} for ending in http.endings}
+        for (code, child), count in responses.items():
+            status_ending = _EXACT.get(code, _BY_CLASS.get(f"{code[:1]}xx"))
+            if status_ending is not None:
+                by_ending.setdefault(status_ending, {})[child] = count
         totals: dict[Ending, float] = {}
         for ending, children in by_ending.items():
-            parts = {
+            explained = {
                 key: count for key, count in native.items()
                 if key[1][0] in http.explained.get(ending[1], ())}
             remainder = self._remainders.setdefault(ending[1], Remainder())
-            totals[ending] = remainder.add(children, parts, at)
+            totals[ending] = remainder.add(children, explained, turn)
         return totals
 
 
-def _counts_http(view: View) -> bool:
+def _counts_http(http: Http | None, view: View) -> bool:
     """Whether the page counts HTTP responses by route; an older one may not tell routes apart."""
-    http = view.engine.http
     family = view.families.get(http.name) if http else None
     return family is not None and http is not None and (
         not family.samples or any(http.handler in sample.labels for sample in family.samples))
 
 
-def _responses(view: View) -> tuple[list[_Response], list[_Response]]:
-    """Responses to what was posted: those of inference routes, and those of routes unnamed."""
+def _responses(http: Http | None, view: View) -> tuple[list[_Response], list[_Response]]:
+    """Responses to POST and PUT: those of inference routes, and those of routes unnamed."""
     named: list[_Response] = []
     nameless: list[_Response] = []
-    http = view.engine.http
     family = view.family(http.name, "counter") if http else None
     for sample in family.samples if family else ():
         assert http is not None
@@ -165,9 +169,9 @@ def _responses(view: View) -> tuple[list[_Response], list[_Response]]:
     return named, nameless
 
 
-def _counts(responses: list[_Response], values: Values) -> Counts:
+def _counts(responses: list[_Response], values: PageValues) -> Counts:
     return {(code, child): values[index] for code, child, index in responses
-            if 0 <= values[index] <= MOST}
+            if 0 <= values[index] <= LARGEST_COUNT}
 
 
 def _float(value: Value) -> float:

@@ -14,17 +14,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from inferometer.catalogue import OTHER
 from inferometer.engines.fetch import Access, fetch
-from inferometer.engines.page import Foreign, Page, PageError, Parser, Shape
-from inferometer.engines.reading import Describer, Facts, Reading
+from inferometer.engines.page import ForeignFamily, Page, PageError, PageShape, Parser
+from inferometer.engines.reading import Describer, Reading, ServerInfo
 from inferometer.engines.table import Engine
 from inferometer.guard import LONGEST_VALUE
 from inferometer.threads import Threads
 
-LATE_TOLD_SECONDS = 600.0
-FACTS_KEPT_SECONDS = 600.0
-FACTS_RETRY_SECONDS = 60.0  # where a document did not say all it should
-FACTS_SECONDS = 1.0  # for one document
-FACTS_BYTES = 2**20
+LATE_LOG_SECONDS = 600.0  # between two lines in the log about scrapes that could not wait
+INFO_SECONDS = 600.0  # for which the documents beside the page are not asked for again
+INFO_RETRY_SECONDS = 60.0  # the same, where a field was missing
+DOCUMENT_SECONDS = 1.0  # for one document
+DOCUMENT_BYTES = 2**20
 NO_ENGINE = "none of the known engines' metrics on the page"
 
 _THREADS = Threads("ask")  # of all targets: one that is gone leaves none behind
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class State:
-    """What is known of the endpoint after an answer or the lack of one."""
+    """What we know about the endpoint after an answer or the lack of one."""
 
     up: bool
     engine: str = "unknown"
@@ -47,7 +47,7 @@ class State:
 
 
 class Target:
-    """Asks one endpoint for its page; tells what it is, and keeps what it was."""
+    """Asks one endpoint for its page; remembers its last state while it is down."""
 
     def __init__(self, name: str, url: str, engines: tuple[Engine, ...], access: Access,
                  seconds: float, clock: Callable[[], float] = time.time) -> None:
@@ -60,90 +60,90 @@ class Target:
         self._clock = clock
         self._parser = Parser()
         self._describer = Describer()
-        self._shape: Shape | None = None
-        self._seen: Engine | None = None  # what a page of this shape is
+        self._shape: PageShape | None = None
+        self._shape_engine: Engine | None = None  # whose page has this shape
         self._engine: Engine | None = None
-        self._facts = Facts()
-        self._facts_until = float("-inf")  # when to ask for them again
-        self._told_late_at = float("-inf")
+        self._info = ServerInfo()
+        self._info_until = float("-inf")  # when to ask for it again
+        self._late_logged_at = float("-inf")
         self._lock = threading.Lock()
-        self._asking: _Question | None = None
+        self._pending: PendingState | None = None
         self._last = State(up=False, why="no answer so far")
-        self._told = self._last
+        self._logged = self._last
 
     @property
     def last(self) -> State:
-        """What is known since the last answer or failure."""
+        """The state since the last answer or failure."""
         return self._last
 
-    def ask(self) -> _Question:
-        """Ask for the page; join the question that is still open, if there is one."""
+    def ask(self) -> PendingState:
+        """Ask for the page; join the request that is still under way, if there is one."""
         with self._lock:
-            if self._asking is not None and not self._asking.answered.is_set():
-                return self._asking
-            question = _Question()
-            _THREADS.run(lambda: self._answer(question))
-            self._asking = question
-        return question
+            if self._pending is not None and not self._pending.answered.is_set():
+                return self._pending
+            pending = PendingState()
+            _THREADS.run(lambda: self._answer(pending))
+            self._pending = pending
+        return pending
 
-    def state(self, question: _Question, seconds: float) -> State:
-        """The answer if it comes within `seconds`, else what was known, as down."""
-        question.answered.wait(seconds)
-        if question.state is None:
-            self._tell_late()
+    def state(self, pending: PendingState, seconds: float) -> State:
+        """The answer if it comes within `seconds`, else the last state, as down."""
+        pending.answered.wait(seconds)
+        if pending.state is None:
+            self._log_late()
             return self._down("no answer within the scrape's deadline")
-        self._tell(question.state, question.error)
-        return question.state
+        self._log_change(pending.state, pending.error)
+        return pending.state
 
-    def _answer(self, question: _Question) -> None:
+    def _answer(self, pending: PendingState) -> None:
         try:
             state = self._read()
         except PageError as error:
             state = self._down(str(error))
-            self._forget_facts()
+            self._forget_info()
         except Exception as error:  # a page must never cost more than its own target
             state = self._down(f"{type(error).__name__}: {error}")
-            question.error = error
-        self._last = question.state = state
-        question.answered.set()
+            pending.error = error
+        self._last = pending.state = state
+        pending.answered.set()
 
-    def _tell_late(self) -> None:
-        """Log that a scrape could not wait; two with unlike patience make no news of each."""
+    def _log_late(self) -> None:
+        """Log that a scrape could not wait, but not each time: others may be more patient."""
         with self._lock:
-            told, now = self._told_late_at, self._clock()
-            if now - told < LATE_TOLD_SECONDS:
+            now = self._clock()
+            if now - self._late_logged_at < LATE_LOG_SECONDS:
                 return
-            self._told_late_at = now
+            self._late_logged_at = now
         log.warning("engine does not answer",
                     extra={"target": self.name, "url": self.url, "engine": self._last.engine,
                            "why": "no answer within the scrape's deadline"})
 
-    def _tell(self, state: State, error: Exception | None) -> None:
+    def _log_change(self, state: State, error: Exception | None) -> None:
         """Log the endpoint's state if it is another than before."""
         with self._lock:
-            told, self._told = self._told, state
-        if (state.up, state.why, state.engine) != (told.up, told.why, told.engine):
+            before, self._logged = self._logged, state
+        if (state.up, state.why, state.engine) != (before.up, before.why, before.engine):
             log.log(logging.INFO if state.up else logging.WARNING,
                     "engine answers" if state.up else "engine does not answer",
                     extra={"target": self.name, "url": self.url, "engine": state.engine,
                            "model": state.model, "why": state.why}, exc_info=error)
 
     def _read(self) -> State:
-        at = self._clock()
+        read_at = self._clock()
         self.url, (page, engine) = first_that_reads(
             dict.fromkeys((self.url, *self._urls)), self._page, self._seconds)
         if engine is not self._engine:
             self._engine, self._describer = engine, Describer()
-            self._forget_facts()
-        facts = self._known_facts(engine, at)
-        if not facts.model and engine.name == self._last.engine:
+            self._forget_info()
+        info = self._server_info(engine, read_at)
+        if not info.model and engine.name == self._last.engine:
             # Before its first request an engine may not name its model.
-            facts = replace(facts, model=self._last.model)
-        reading = self._describer.describe(engine, page, facts, at)
+            info = replace(info, model=self._last.model)
+        reading = self._describer.describe(engine, page, info, read_at)
         if reading.restarted:
-            self._forget_facts()
+            self._forget_info()
         model = reading.model if len(reading.model) <= LONGEST_VALUE else OTHER
-        return State(True, engine.name, model, facts.version, at, reading)
+        return State(True, engine.name, model, info.version, read_at, reading)
 
     def _page(self, url: str, seconds: float) -> tuple[Page, Engine]:
         page = self._parser.parse(fetch(url, self._access, seconds))
@@ -156,44 +156,45 @@ class Target:
 
     def _recognised(self, page: Page) -> Engine | None:
         if page.shape is not self._shape:
-            self._shape, self._seen = page.shape, recognise(page.families, self._engines)
-        return self._seen
+            self._shape, self._shape_engine = page.shape, recognise(page.families, self._engines)
+        return self._shape_engine
 
     def _down(self, why: str) -> State:
         last = self._last
         return State(False, last.engine, last.model, last.version, last.read_at, None, why)
 
-    def _forget_facts(self) -> None:
-        self._facts_until = float("-inf")
+    def _forget_info(self) -> None:
+        self._info_until = float("-inf")
 
-    def _known_facts(self, engine: Engine, at: float) -> Facts:
-        if at >= self._facts_until:
-            self._facts, complete = self._fetch_facts(engine)
-            self._facts_until = at + (FACTS_KEPT_SECONDS if complete else FACTS_RETRY_SECONDS)
-        return self._facts
+    def _server_info(self, engine: Engine, now: float) -> ServerInfo:
+        if now >= self._info_until:
+            self._info, complete = self._fetch_info(engine)
+            self._info_until = now + (INFO_SECONDS if complete else INFO_RETRY_SECONDS)
+        return self._info
 
-    def _fetch_facts(self, engine: Engine) -> tuple[Facts, bool]:
-        """What the documents beside the page say, and whether that is all they should."""
-        found: dict[str, object] = {}
-        access = replace(self._access, max_bytes=FACTS_BYTES)
-        for fact in engine.facts:
+    def _fetch_info(self, engine: Engine) -> tuple[ServerInfo, bool]:
+        """The documents beside the page, and whether they have every field."""
+        fields: dict[str, object] = {}
+        access = replace(self._access, max_bytes=DOCUMENT_BYTES)
+        for document in engine.documents:
             try:
-                url = urlsplit(self.url)._replace(path=fact.path).geturl()
-                document = json.loads(fetch(url, access, FACTS_SECONDS))
+                url = urlsplit(self.url)._replace(path=document.path).geturl()
+                content = json.loads(fetch(url, access, DOCUMENT_SECONDS))
             except (PageError, ValueError, RecursionError):
                 continue  # not every version has every document
-            for name, path in fact.wanted.items():
-                value = _dig(document, path)
+            for name, path in document.fields.items():
+                value = _dig(content, path)
                 if value is not None:
-                    found.setdefault(name, value)
+                    fields.setdefault(name, value)
         asked_for = parse_qs(urlsplit(self.url).query).get("model", [""])[0]
-        facts = Facts(asked_for or _text(found.get("model")), _text(found.get("version")),
-                      _positive(found.get("max_model_length")))
-        return facts, all(name in found for fact in engine.facts for name in fact.wanted)
+        info = ServerInfo(asked_for or _text(fields.get("model")), _text(fields.get("version")),
+                          _positive(fields.get("max_model_length")))
+        return info, all(name in fields for document in engine.documents
+                         for name in document.fields)
 
 
-class _Question:
-    """A request for the page under way; `state` is there once it is answered."""
+class PendingState:
+    """A request for the page; `state` is there once it is answered."""
 
     def __init__(self) -> None:
         self.answered = threading.Event()
@@ -212,7 +213,7 @@ def usual_urls(url: str, engines: tuple[Engine, ...]) -> tuple[str, ...]:
 
 def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
                      seconds: float) -> tuple[str, T]:
-    """The first of the URLs from which something is read, and what; within `seconds` in all.
+    """The first of the URLs that can be read, and what was read; within `seconds` in all.
 
     Raises the first one's PageError. Where nothing answers at all, the others are not tried.
     """
@@ -228,15 +229,15 @@ def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
     raise PageError(why)
 
 
-def recognise(page: Mapping[str, Foreign], engines: tuple[Engine, ...]) -> Engine | None:
+def recognise(page: Mapping[str, ForeignFamily], engines: tuple[Engine, ...]) -> Engine | None:
     """The engine most of whose families are on the page; None if there is none of any.
 
     A server around an engine gives way to the engine in it.
     """
-    counts = [(engine, sum(engine.respell(name) is not None for name in page))
+    counts = [(engine, sum(engine.spelling.respell(name) is not None for name in page))
               for engine in engines if engine.marks <= page.keys()]
-    held = [(not engine.wraps, count, engine) for engine, count in counts if count]
-    return max(held, key=itemgetter(0, 1))[2] if held else None
+    candidates = [(not engine.wraps, count, engine) for engine, count in counts if count]
+    return max(candidates, key=itemgetter(0, 1))[2] if candidates else None
 
 
 def _dig(document: object, path: tuple[str | int, ...]) -> object:

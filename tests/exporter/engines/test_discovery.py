@@ -18,12 +18,12 @@ from inferometer.engines.target import Target
 from tests.exporter.process import messages, ready, started
 from tests.exporter.support import Engine, fixture, free_port, send, wait_for
 
-VLLM = fixture("vllm-0.32.0/busy.prom")
+VLLM = fixture("vllm/0.32.0/busy.prom")
 PAGES = {
     "vllm": VLLM,
-    "sglang": fixture("sglang/sglang-0.4.0.prom"),
-    "tgi": fixture("tgi/tgi-3.3.5.prom"),
-    "llama_cpp": fixture("llama.cpp-0.6.0/busy.prom"),
+    "sglang": fixture("sglang/sglang-docs/0.4.0.prom"),
+    "tgi": fixture("tgi/datadog/3.3.5.prom"),
+    "llama_cpp": fixture("llama_cpp/0.6.0/busy.prom"),
 }
 NO_ENGINES = {
     "another exporter": b"# TYPE node_load1 gauge\nnode_load1 0.5\ngo_goroutines 9\n",
@@ -70,8 +70,8 @@ def test_the_kind_is_recognised_from_the_page_and_not_from_the_port() -> None:
     with contextlib.ExitStack() as stack:
         engines = [stack.enter_context(Engine(page)) for page in PAGES.values()]
         looking = stack.enter_context(discovery([engine.port for engine in engines]))
-        found = {target.name: kind(target) for target in looking.targets()}
-    assert found == {engine.name: name for engine, name in zip(engines, PAGES, strict=True)}
+        kinds = {target.name: kind(target) for target in looking.targets()}
+    assert kinds == {engine.name: name for engine, name in zip(engines, PAGES, strict=True)}
 
 
 @pytest.mark.parametrize("body", NO_ENGINES.values(), ids=NO_ENGINES)
@@ -139,7 +139,7 @@ def test_the_usual_ports_are_those_engines_choose_by_themselves() -> None:
 
 def test_a_page_that_is_not_at_the_usual_path_is_found() -> None:
     with Engine(b'[{"iter": 1}]') as engine, discovery([engine.port]) as looking:
-        engine.paths["/prometheus/metrics"] = fixture("documented/tensorrt_llm.prom")
+        engine.paths["/prometheus/metrics"] = fixture("tensorrt_llm/documented/prefixed.prom")
         (target,) = wait_for(looking.targets)
         assert kind(target) == "tensorrt_llm"
 
@@ -165,7 +165,7 @@ def test_the_exporter_finds_engines_beside_itself_and_never_asks_itself(tmp_path
                     "llm_server_up", target=appeared.name, engine="vllm") == 1)
             page = running.scrape()
             assert page.value("llm_server_up", target=appeared.name, engine="vllm") == 0
-            found = [line["url"] for line in messages(running, "engine found")]
-            assert found == [engine.url, appeared.url]
-            said = wait_for(lambda: [line for line in running.printed if "looking on" in line])
-            assert f"ports {engine.port}, {late}," in said[0]
+            urls = [line["url"] for line in messages(running, "engine found")]
+            assert urls == [engine.url, appeared.url]
+            printed = wait_for(lambda: [line for line in running.printed if "looking on" in line])
+            assert f"ports {engine.port}, {late}," in printed[0]

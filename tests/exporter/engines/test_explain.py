@@ -12,11 +12,10 @@ from inferometer import catalogue as c
 from inferometer.engines.explain import REASONS, UNKNOWN, explain, state_of
 from inferometer.engines.page import Parser
 from inferometer.engines.tables import TABLES
-from tests.exporter.support import FIXTURES, Engine, fixture, free_port
+from tests.exporter.engines.pages import FOLDER, PAGES
+from tests.exporter.support import Engine, fixture, free_port
 
-VLLM = fixture("vllm-0.32.0/busy.prom").decode()
-PAGES = sorted(str(path.relative_to(FIXTURES / "engines"))
-               for path in (FIXTURES / "engines").glob("*/*.prom"))
+VLLM = fixture("vllm/0.32.0/busy.prom").decode()
 
 
 def explained(page: str) -> list[str]:
@@ -66,17 +65,17 @@ def test_a_family_is_named_as_the_page_spells_it() -> None:
     assert row(lines, "time_to_first_token")[2] == "ray_vllm_time_to_first_token_seconds"
 
 
-def test_what_is_folded_and_coarsened_is_told_with_how_much() -> None:
+def test_what_is_folded_and_coarsened_is_shown_with_how_much() -> None:
     many = "# TYPE vllm:num_preemptions_total counter\n" + "".join(
         f'vllm:num_preemptions_total{{model_name="m{n}"}} 1\n' for n in range(1000))
     many += "# TYPE vllm:e2e_request_latency_seconds histogram\n" + "".join(
         f'vllm:e2e_request_latency_seconds_bucket{{model_name="m0",le="{n}"}} 1\n'
         for n in (*range(1, 100), "+Inf"))
-    told = section(explained(many), "What would be folded, left out or coarsened")
+    rows = section(explained(many), "What would be folded, left out or coarsened")
     assert any(line.split()[0] == "llm_server_preemptions_total"
-               and "label sets over the cap of model" in line for line in told)
+               and "label sets over the cap of model" in line for line in rows)
     assert any(line.split() == ["llm_server_request_duration_seconds", "40", "of", "the", "99",
-                                "bounds", "are", "kept"] for line in told)
+                                "bounds", "are", "kept"] for line in rows)
 
 
 def test_names_from_outside_cannot_command_a_terminal() -> None:
@@ -99,13 +98,13 @@ def test_the_command_reads_an_endpoint_with_its_documents() -> None:
 
 
 def test_the_command_reads_a_file_and_standard_input() -> None:
-    file = str(FIXTURES / "engines" / "vllm-0.32.0" / "busy.prom")
+    file = str(FOLDER / "vllm/0.32.0/busy.prom")
     from_file, piped = run(file), run("-", page=VLLM)
     assert (from_file.returncode, piped.returncode) == (0, 0)
     assert from_file.stdout.replace(file, "-") == piped.stdout
 
 
-@pytest.mark.parametrize(("arguments", "page", "code", "said"), [
+@pytest.mark.parametrize(("arguments", "page", "code", "message"), [
     (["-"], "hello\n", 1, "-: no metrics on the page\n"),
     (["-"], "go_threads 5\n", 1, "-: none of the known engines' metrics on the page\n"),
     (["no/such/file"], "", 2, "inferometer: 'no/such/file' is no file and not an http"),
@@ -113,10 +112,10 @@ def test_the_command_reads_a_file_and_standard_input() -> None:
      "inferometer: command line: ca_file: gone: No such file or directory\n"),
 ])
 def test_what_cannot_be_explained_is_said_in_one_line(
-        arguments: list[str], page: str, code: int, said: str) -> None:
+        arguments: list[str], page: str, code: int, message: str) -> None:
     done = run(*arguments, page=page)
     assert done.returncode == code
-    assert (done.stdout + done.stderr).startswith(said)
+    assert (done.stdout + done.stderr).startswith(message)
     assert len((done.stdout + done.stderr).splitlines()) == 1
 
 

@@ -29,16 +29,16 @@ PATIENCE = 1.0  # for one engine's answer
 MEGABYTES = 150  # the exporter never holds more
 MOST = 16 * 2**20  # bytes of a page, by default
 
-BUSY = fixture("vllm-0.32.0/busy.prom")
-HUNG = fixture("vllm-0.32.0/hung.prom")
-IDLE = fixture("vllm-0.32.0/idle.prom")
-LLAMA = fixture("llama.cpp-0.6.0/busy.prom")
+BUSY = fixture("vllm/0.32.0/busy.prom")
+HUNG = fixture("vllm/0.32.0/hung.prom")
+IDLE = fixture("vllm/0.32.0/idle.prom")
+LLAMA = fixture("llama_cpp/0.6.0/busy.prom")
 DOWN = {"llm_server_up", "llm_server_last_scrape_timestamp_seconds"}
 LATE = f"no full answer within {PATIENCE:g} s"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
 HTML = b"<!doctype html>\n<html>\n<style>\nmargin: 0\n</style>\n<h1>502</h1>\n</html>\n"
 
-Said = set[tuple[str, frozenset[tuple[str, str]]]]
+SeriesSet = set[tuple[str, frozenset[tuple[str, str]]]]
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -50,20 +50,20 @@ class Bed:
     running: Exporter
     bad: Engine
     good: Engine
-    whole: Said = field(default_factory=set)  # all that is said of an engine that is well
+    complete: SeriesSet = field(default_factory=set)  # all series of an engine that is well
 
     def scrape(self, seconds: float = SECONDS) -> Page:
         """The page, after a look at all that must hold of every one."""
-        began, at = time.time(), time.monotonic()
+        began, began_monotonic = time.time(), time.monotonic()
         page = self.running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}"})
-        assert time.monotonic() - at < seconds
+        assert time.monotonic() - began_monotonic < seconds
         assert page.value("inferometer_collector_success", collector="engines") == 1
         assert page.value("llm_server_up", target=self.good.name) == 1
         read_at = page.value("llm_server_last_scrape_timestamp_seconds", target=self.good.name)
         assert read_at is not None
         assert read_at >= began
-        self.whole = self.whole or said_of(page, self.good)
-        assert said_of(page, self.good) == self.whole
+        self.complete = self.complete or series_of(page, self.good)
+        assert series_of(page, self.good) == self.complete
         assert most_resident(self.running) < MEGABYTES
         return page
 
@@ -85,7 +85,7 @@ class Bed:
         self.bad.paths = {"/metrics": BUSY}
         page = self.scrape()
         assert page.value("llm_server_up", target=self.bad.name) == 1
-        assert said_of(page, self.bad) == self.whole
+        assert series_of(page, self.bad) == self.complete
 
     def logged(self) -> list[tuple[str, str]]:
         """What the log says of the bad target: message and reason."""
@@ -93,7 +93,7 @@ class Bed:
                 if line.get("target") == self.bad.name]
 
 
-def said_of(page: Page, engine: Engine) -> Said:
+def series_of(page: Page, engine: Engine) -> SeriesSet:
     return {(series.name, frozenset(series.labels.items() - {("target", engine.name)}))
             for series in page.series if series.labels.get("target") == engine.name}
 
@@ -101,9 +101,9 @@ def said_of(page: Page, engine: Engine) -> Said:
 def most_resident(running: Exporter) -> float:
     """The most memory the exporter ever held, in megabytes."""
     status = Path(f"/proc/{running.process.pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert peak
+    return int(peak[1]) / 1024
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def endures(bed: Bed, spoil: Callable[[], object], why: str,
     spoil()
     for _ in range(2):
         page = bed.scrape()
-        assert {name for name, _ in said_of(page, bed.bad)} == DOWN
+        assert {name for name, _ in series_of(page, bed.bad)} == DOWN
         for name, value in (("llm_server_up", 0.0), (
                 "llm_server_last_scrape_timestamp_seconds",
                 calm.value("llm_server_last_scrape_timestamp_seconds", target=bed.bad.name))):
@@ -319,9 +319,9 @@ def test_many_bad_servers_at_once_cost_one_deadline(tmp_path: Path) -> None:
         running = stack.enter_context(started(*ANYWHERE, "--config", config))
         ready(running)
         for _ in range(2):
-            at = time.monotonic()
+            began = time.monotonic()
             page = running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": f"{SECONDS:g}"})
-            assert time.monotonic() - at < SECONDS
+            assert time.monotonic() - began < SECONDS
             assert page.value("llm_server_up", target=good.name) == 1
             assert page.value("llm_server_output_tokens_total", target=good.name) is not None
             for engine in bad:
@@ -332,8 +332,8 @@ def test_many_bad_servers_at_once_cost_one_deadline(tmp_path: Path) -> None:
 
 def test_a_page_cut_off_in_its_last_line_holds_no_wrong_number(bed: Bed) -> None:
     line = b'vllm:num_requests_waiting{engine="0",model_name="tiny"} 9'
-    at = BUSY.index(line) + len(line)
-    more = BUSY[:at].replace(line, line + b"87"), BUSY[:at].replace(line, line + b"8765.0\n")
+    end = BUSY.index(line) + len(line)
+    more = BUSY[:end].replace(line, line + b"87"), BUSY[:end].replace(line, line + b"8765.0\n")
     bed.bad.serve(answering(more[0]))
     page = bed.scrape()
     assert page.value("llm_server_up", target=bed.bad.name) == 1
@@ -409,7 +409,7 @@ def test_a_target_never_seen_alive_is_down_and_of_unknown_kind(tmp_path: Path) -
         bed.bad.serve(sending(b"", 503))
         for _ in range(2):
             page = bed.scrape()
-            assert said_of(page, bed.bad) == {
+            assert series_of(page, bed.bad) == {
                 ("llm_server_up", frozenset({("engine", "unknown"), ("model", "")}))}
             assert page.value("llm_server_up", target=bed.bad.name) == 0
         bed.heal()
@@ -437,7 +437,7 @@ def test_counters_of_a_restarted_engine_start_anew_and_derived_ones_go_on(bed: B
 def test_a_renamed_model_leaves_nothing_of_its_old_name_behind(bed: Bed) -> None:
     bed.bad.serve(BUSY.replace(b'"tiny"', b'"mini"'))
     page = bed.scrape()
-    models = {dict(labels).get("model") for _, labels in said_of(page, bed.bad)}
+    models = {dict(labels).get("model") for _, labels in series_of(page, bed.bad)}
     assert models == {"mini", None}
     assert page.value("llm_server_up", target=bed.bad.name, model="mini") == 1
     bed.bad.serve(sending(b"", 500))
@@ -446,17 +446,17 @@ def test_a_renamed_model_leaves_nothing_of_its_old_name_behind(bed: Bed) -> None
 
 @pytest.mark.parametrize(("page", "kind", "model"), [
     (LLAMA, "llama_cpp", ""),
-    (fixture("tgi/tgi-3.3.5.prom"), "tgi", ""),
-    (fixture("sglang/sglang-0.4.0.prom"), "sglang",
+    (fixture("tgi/datadog/3.3.5.prom"), "tgi", ""),
+    (fixture("sglang/sglang-docs/0.4.0.prom"), "sglang",
      "meta-llama/Llama-3.1-8B-Instruct"),
 ])
 def test_an_engine_replaced_by_another_kind_on_its_port_is_that_kind(
         bed: Bed, page: bytes, kind: str, model: str) -> None:
     before = len(bed.logged())
     bed.bad.serve(page)
-    said = bed.scrape()
-    assert said.value("llm_server_up", target=bed.bad.name, engine=kind, model=model) == 1
-    assert {dict(labels)["engine"] for _, labels in said_of(said, bed.bad)} == {kind}
+    replaced = bed.scrape()
+    assert replaced.value("llm_server_up", target=bed.bad.name, engine=kind, model=model) == 1
+    assert {dict(labels)["engine"] for _, labels in series_of(replaced, bed.bad)} == {kind}
     bed.scrape()
     bed.heal()
     wait_for(lambda: len(bed.logged()) >= before + 2)

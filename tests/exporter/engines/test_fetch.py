@@ -15,7 +15,7 @@ from tests.exporter.support import Engine, fixture, send
 
 
 def test_a_packed_page_is_unpacked_though_none_was_asked_for() -> None:
-    page = fixture("vllm-0.32.0/busy.prom")
+    page = fixture("vllm/0.32.0/busy.prom")
     for encoding, packed in (("gzip", gzip.compress(page)), ("deflate", zlib.compress(page))):
         with Engine(lambda h, b=packed, e=encoding: send(  # type: ignore[misc]
                 h, b, Content_Encoding=e)) as engine:

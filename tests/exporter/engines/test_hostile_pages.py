@@ -11,8 +11,8 @@ from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Metric
 from inferometer.engines.collector import join
 from inferometer.engines.page import Parser
-from inferometer.engines.reading import Describer, Facts, Reading
-from inferometer.engines.sources import Series, Total
+from inferometer.engines.reading import Describer, Reading, ServerInfo
+from inferometer.engines.sources import Selector, Total
 from inferometer.engines.table import Engine
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State
@@ -42,30 +42,31 @@ def families(engine: Engine) -> Iterator[tuple[str, str]]:
     for metric, sources in engine.signals.items():
         for source in sources:
             for name in source.names:
-                part = isinstance(source, Series) and source.part
+                part = isinstance(source, Selector) and source.part
                 yield name, "histogram" if part else metric.kind
-    for request in engine.requests:
-        yield request.series.name, "counter"
+    for counter in engine.requests:
+        yield counter.selector.name, "counter"
     if engine.http is not None:
         yield engine.http.name, "counter"
-    for series in engine.progress:
-        yield series.name, "counter"
-    yield f"{engine.prefix}never_heard_of", "gauge"
+    for selector in engine.progress:
+        yield selector.name, "counter"
+    yield f"{engine.spelling.prefix}never_heard_of", "gauge"
 
 
 def label_names(engine: Engine) -> list[str]:
+    spelling = engine.spelling
     http = (engine.http.code, engine.http.handler, "method") if engine.http else ()
-    requests = [request.label for request in engine.requests]
+    requests = [counter.label for counter in engine.requests]
     return [name for name in dict.fromkeys(
-        (*engine.models, engine.rank, *sorted(engine.copies), *http, *requests, "x")) if name]
+        (*spelling.models, spelling.rank, *sorted(spelling.copies), *http, *requests, "x")) if name]
 
 
 @st.composite
 def pages(draw: st.DrawFn, engine: Engine) -> bytes:
-    known = list(dict.fromkeys(families(engine)))
+    choices = list(dict.fromkeys(families(engine)))
     names = label_names(engine)
     text = ""
-    for name, right in draw(st.lists(st.sampled_from(known), min_size=1, max_size=6)):
+    for name, right in draw(st.lists(st.sampled_from(choices), min_size=1, max_size=6)):
         kind = draw(st.sampled_from((right, right, right, right, *KINDS)))
         text += f"# TYPE {name} {kind}\n" if kind else ""
         for labels in draw(st.lists(st.dictionaries(st.sampled_from(names), TEXTS, max_size=4),
@@ -94,7 +95,7 @@ def histories(draw: st.DrawFn) -> History:
 def described(engine: Engine, bodies: list[bytes]) -> Iterator[Reading]:
     parser, describer = Parser(), Describer()
     for turn, body in enumerate(bodies):
-        yield describer.describe(engine, parser.parse(body), Facts("model"), 100.0 + turn)
+        yield describer.describe(engine, parser.parse(body), ServerInfo("model"), 100.0 + turn)
 
 
 @settings(max_examples=200, deadline=None, database=None)
@@ -104,10 +105,10 @@ def test_whatever_an_engine_prints_what_we_say_of_it_makes_sense(
     engine, bodies = BY_NAME[history[0]], history[1]
     guard = Guard()
     for turn, reading in enumerate(described(engine, bodies)):
-        said = join([("t", State(True, engine.name, reading.model, "", 1.0, reading))])
-        for family in said:
+        joined = join([("t", State(True, engine.name, reading.model, "", 1.0, reading))])
+        for family in joined:
             check(family)
-        admitted = guard.admit(said, float(turn))
+        admitted = guard.admit(joined, float(turn))
         for family in admitted:
             check(family)
             assert len(family.points) <= family.metric.max_series

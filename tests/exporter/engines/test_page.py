@@ -6,7 +6,6 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,24 +13,24 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferometer.engines.page import LONGEST_LINE, MOST_LINES, Page, PageError, Parser
-from tests.exporter.support import FIXTURES, fixture
+from tests.exporter.engines.pages import PAGES
+from tests.exporter.support import fixture
 
-PAGES = sorted((FIXTURES / "engines").glob("*/*.prom"))
-Found = dict[tuple[str, frozenset[tuple[str, str]]], str]
+SeriesValues = dict[tuple[str, frozenset[tuple[str, str]]], str]
 
 
 def parsed(text: str) -> Page:
     return Parser().parse(text.encode())
 
 
-def series(page: Page) -> Found:
+def series(page: Page) -> SeriesValues:
     """Every series by full name and labels; values as text, for NaN is unlike itself."""
     return {(family.name + sample.suffix, frozenset(sample.labels.items())):
             repr(page.values[sample.index])
             for family in page.families.values() for sample in family.samples}
 
 
-def oracle(text: str) -> Found:
+def oracle(text: str) -> SeriesValues:
     return {(sample.name, frozenset(sample.labels.items())): repr(float(sample.value))
             for family in text_string_to_metric_families(text) for sample in family.samples}
 
@@ -175,7 +174,7 @@ def test_a_histogram_of_1024_buckets_is_read_in_full() -> None:
 
 
 def test_a_page_with_windows_line_ends_reads_like_one_without() -> None:
-    page = fixture("vllm-0.32.0/busy.prom")
+    page = fixture("vllm/0.32.0/busy.prom")
     assert series(Parser().parse(page.replace(b"\n", b"\r\n"))) == series(Parser().parse(page))
 
 
@@ -251,7 +250,7 @@ def test_the_parser_remembers_no_more_than_the_last_page(more: str) -> None:
 
 def test_pages_that_differ_in_values_alone_share_their_shape_whatever_their_order() -> None:
     parser = Parser()
-    lines = fixture("vllm-0.32.0/busy.prom").decode().splitlines(keepends=True)
+    lines = fixture("vllm/0.32.0/busy.prom").decode().splitlines(keepends=True)
     first = parser.parse("".join(lines).encode())
     again = parser.parse("".join(lines).replace(" 24.0\n", " 25.0\n").encode())
     assert again.shape is first.shape
@@ -264,9 +263,9 @@ def test_pages_that_differ_in_values_alone_share_their_shape_whatever_their_orde
     assert other.shape is not first.shape
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_captured_page_reads_as_prometheus_own_client_reads_it(path: Path) -> None:
-    text = path.read_text()
+@pytest.mark.parametrize("path", PAGES)
+def test_every_captured_page_reads_as_prometheus_own_client_reads_it(path: str) -> None:
+    text = fixture(path).decode()
     ours = series(parsed(text))
     theirs = oracle(text)
     # Theirs adds `_total` to a counter without it; and `_created` is dropped by ours.
@@ -340,7 +339,7 @@ NEARLY = st.lists(st.one_of(
 def test_no_bytes_raise_anything_but_a_page_error_and_twice_is_the_same(body: bytes) -> None:
     parser = Parser()
 
-    def read() -> Found | str:
+    def read() -> SeriesValues | str:
         try:
             return series(parser.parse(body))
         except PageError as error:
@@ -354,7 +353,7 @@ def test_no_bytes_raise_anything_but_a_page_error_and_twice_is_the_same(body: by
 def test_what_a_parser_has_read_before_changes_nothing(bodies: list[bytes]) -> None:
     used = Parser()
     for body in bodies:
-        outcomes: list[Found | str] = []
+        outcomes: list[SeriesValues | str] = []
         for parser in (used, Parser()):
             try:
                 outcomes.append(series(parser.parse(body)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,13 +11,13 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.matrix import claims
 from inferometer.engines.page import Parser
-from inferometer.engines.reading import Describer, Facts, Reading
+from inferometer.engines.reading import Describer, Reading, ServerInfo
 from inferometer.engines.requests import INFERENCE
-from inferometer.engines.table import EVIDENCE, Engine
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import recognise
 from inferometer.values import Histogram, Value
-from tests.exporter.support import FIXTURES, fixture
+from tests.exporter.engines.pages import ENGINES, PAGES, evidence_of, table_of
+from tests.exporter.support import fixture
 
 
 class Player:
@@ -25,15 +26,15 @@ class Player:
     def __init__(self) -> None:
         self._parser = Parser()
         self._describer = Describer()
-        self._at = 1000.0
+        self._now = 1000.0
 
     def play(self, page: bytes | str) -> Reading:
         body = page.encode() if isinstance(page, str) else page
         parsed = self._parser.parse(body)
         engine = recognise(parsed.families, TABLES)
         assert engine is not None
-        self._at += 1.0
-        return self._describer.describe(engine, parsed, Facts(), self._at)
+        self._now += 1.0
+        return self._describer.describe(engine, parsed, ServerInfo(), self._now)
 
 
 def play(page: bytes | str) -> Reading:
@@ -66,76 +67,49 @@ def exposition(name: str, kind: str, *samples: str) -> str:
     return f"# TYPE {name} {kind}\n" + "".join(f"{line}\n" for line in samples)
 
 
-SERVERS = {
-    "vLLM": ("vllm-0.32.0", "vllm-0.8.5", "vllm-public/vllm-unknown.prom",
-             "dynamo-1.6.1/worker-busy.prom", "documented/triton-with-vllm.prom"),
-    "vLLM on Ray Serve": ("ray-serve-2.60.0", "vllm-public/ray_serve_llm-2.32.0.prom"),
-    "TGI": ("tgi",),
-    "SGLang": ("sglang", "dynamo-public/worker-sglang-2026-01.prom"),
-    "llama.cpp": ("llama.cpp-0.6.0",),
-    "TensorRT-LLM": ("dynamo-public/worker-tensorrt_llm-2026-01.prom",
-                     "documented/tensorrt_llm.prom", "documented/tensorrt_llm-1.1.prom"),
-    "Triton": ("triton-2.51.0", "triton-public", "documented/triton.prom"),
-    "LMDeploy": ("documented/lmdeploy-0.18.prom",),
-    "NIM 1": ("nim",),
-    "KServe": ("kserve-0.21.0", "kserve-public"),
-    "Dynamo frontend": ("dynamo-1.6.1/frontend-busy.prom", "dynamo-1.6.1/frontend-after.prom",
-                        "dynamo-public/dynamo-unknown.prom",
-                        "dynamo-public/frontend-2026-01.prom"),
-    "Dynamo worker": ("dynamo-1.6.1/worker-own.prom",
-                      "dynamo-public/dynamo_component-unknown.prom"),
-    "SGLang router": ("sglang-router-0.3.2", "smg-1.13.0", "documented/sglang_router-grpc.prom"),
-}
-PAGES = {
-    str(page.relative_to(FIXTURES / "engines")): title
-    for title, places in SERVERS.items() for place in places
-    for page in sorted((FIXTURES / "engines" / place).glob("*.prom"))
-    or [FIXTURES / "engines" / place]
-}
-
-
-def test_every_fixture_is_a_page_of_an_engine() -> None:
-    there = {str(page.relative_to(FIXTURES / "engines"))
-             for page in (FIXTURES / "engines").rglob("*.prom")}
-    assert set(PAGES) == there
-
-
-@pytest.mark.parametrize(("page", "title"), PAGES.items())
-def test_the_kind_is_read_off_the_page_and_no_family_of_it_is_unknown(
-        page: str, title: str) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_kind_is_read_off_the_page_and_no_family_of_it_is_unknown(page: str) -> None:
     plan = play(fixture(page)).plan
-    assert plan.engine.title == title
-    assert plan.unknown == []
+    table = f"exporter/inferometer/engines/tables/{table_of(page)}.py"
+    assert plan.engine in ENGINES[table_of(page)], (
+        f"{page} is read as a page of {plan.engine.title}: mend the spelling or the marks in "
+        f"{table}, or move the page to the folder of the table that should read it")
+    assert plan.unknown == [], f"{table}: map these families, or add them to unused"
 
 
-@pytest.mark.parametrize("engine", TABLES, ids=lambda engine: engine.title)
+@pytest.mark.parametrize("module", ENGINES)
 def test_what_a_table_claims_is_on_a_page_of_a_server_or_marked_as_never_seen(
-        engine: Engine) -> None:
-    """What no server's page shows is said to be so, in the table and in the matrix."""
-    assert engine.evidence in EVIDENCE
-    assert engine.name in c.ENGINE_NAMES
-    claimed = {signal for signal, source in claims(engine).items() if source != "unavailable"}
-    seen = {signal for page, title in PAGES.items()
-            if title == engine.title and not page.startswith("documented/")
-            for signal, source in play(fixture(page)).sources.items() if source != "unavailable"}
-    if any("max_model_length" in fact.wanted for fact in engine.facts):
-        seen.add(c.SERVER_MAX_LENGTH.signal)  # said beside the page
-    assert bool(seen) == (engine.evidence != "documented")
-    assert claimed - seen == (engine.unseen if seen else claimed)
+        module: str) -> None:
+    """A signal that no server's page shows is `unseen` in the table, and so in the matrix."""
+    table = f"exporter/inferometer/engines/tables/{module}.py"
+    engine = ENGINES[module][0]
+    claimed = available(claims(engine))
+    seen = {signal for page in PAGES
+            if table_of(page) == module and evidence_of(page) != "documented"
+            for signal in available(play(fixture(page)).sources)}
+    if any("max_model_length" in document.fields for document in engine.documents):
+        seen.add(c.SERVER_MAX_LENGTH.signal)  # it stands beside the page
+    unseen = engine.unseen if seen else claimed  # all of it, where evidence is "documented"
+    assert claimed - seen <= unseen, f"{table}: add to unseen, or capture a page that shows them"
+    assert unseen <= claimed - seen, f"{table}: take out of unseen, a page shows them"
     assert seen <= claimed
 
 
-@pytest.mark.parametrize("title", [title for title, places in SERVERS.items()
-                                   if any("documented" in place for place in places)])
-def test_what_was_never_seen_is_read_off_a_page_as_documented(title: str) -> None:
-    """All of it, where the engine is known by little but its documents."""
-    if title == "vLLM":
-        return  # its page here is about Triton
-    engine = next(engine for engine in TABLES if engine.title == title)
-    read = {signal for page in PAGES if PAGES[page] == title
-            for signal, source in play(fixture(page)).sources.items() if source != "unavailable"}
+@pytest.mark.parametrize("module", [name for name in ENGINES if any(
+    table_of(page) == name and evidence_of(page) == "documented" for page in PAGES)])
+def test_a_signal_never_seen_is_read_off_a_page_as_documented(module: str) -> None:
+    """All of them, where the engine is known by little but its documents."""
+    if module == "vllm":
+        return  # its documented page is about Triton
+    engine = ENGINES[module][0]
+    read = {signal for page in PAGES if table_of(page) == module
+            for signal in available(play(fixture(page)).sources)}
     assert engine.unseen <= read
-    assert {signal for signal, source in claims(engine).items() if source != "unavailable"} == read
+    assert available(claims(engine)) == read
+
+
+def available(sources: Mapping[str, str]) -> set[str]:
+    return {signal for signal, source in sources.items() if source != "unavailable"}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -149,13 +123,13 @@ def test_every_signal_says_where_it_comes_from_and_is_there_if_it_says_so(page: 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_point_has_exactly_the_labels_of_its_family(page: str) -> None:
-    for metric, found in play(fixture(page)).points.items():
-        wanted = len(metric.labels) - 2  # target and engine come with the target
-        assert {len(key) for key in found} == {wanted}, metric.name
+    for metric, by_key in play(fixture(page)).points.items():
+        labels = len(metric.labels) - 2  # target and engine come with the target
+        assert {len(key) for key in by_key} == {labels}, metric.name
 
 
 def test_vllm_says_what_its_page_says() -> None:
-    reading = play(fixture("vllm-0.32.0/busy.prom"))
+    reading = play(fixture("vllm/0.32.0/busy.prom"))
     assert reading.model == "tiny"
     assert only(reading, c.SERVER_INPUT) == 26104
     assert only(reading, c.SERVER_INPUT_CACHED) == 18688
@@ -170,14 +144,14 @@ def test_vllm_says_what_its_page_says() -> None:
 
 
 def test_a_family_typed_histogram_is_one_though_its_name_ends_in_total() -> None:
-    page = fixture("vllm-0.32.0/busy.prom")
+    page = fixture("vllm/0.32.0/busy.prom")
     families = Parser().parse(page).families
     assert families["vllm:iteration_tokens_total"].kind == "histogram"
     assert "vllm:iteration_tokens_total_sum" not in families
 
 
 def test_refused_requests_come_from_http_and_only_from_inference_paths() -> None:
-    page = fixture("vllm-0.32.0/busy.prom").decode()
+    page = fixture("vllm/0.32.0/busy.prom").decode()
     page += (
         'http_requests_total{handler="/health",method="GET",status="5xx"} 50.0\n'
         'http_requests_total{handler="/metrics",method="GET",status="4xx"} 50.0\n'
@@ -194,19 +168,19 @@ def test_refused_requests_come_from_http_and_only_from_inference_paths() -> None
 
 
 def test_a_request_turned_away_at_a_full_queue_is_rejected_and_not_an_error_too() -> None:
-    reading = play(fixture("vllm-0.32.0/rejections.prom"))
+    reading = play(fixture("vllm/0.32.0/rejections.prom"))
     assert ended(reading, "rejected") == {"queue_requests": 20, "queue_tokens": 0}
     assert ended(reading, "error") == {"engine_error": 0, "http_5xx": 0}
 
 
 def test_where_routes_have_no_names_all_that_is_posted_counts() -> None:
-    page = fixture("vllm-0.32.0/busy.prom").decode()
+    page = fixture("vllm/0.32.0/busy.prom").decode()
     page = page.replace('handler="/v1/chat/completions"', 'handler="none"')
     assert ended(play(page), "invalid") == {"http_4xx": 9}
 
 
 def test_unknown_paths_count_as_no_request() -> None:
-    page = fixture("vllm-0.32.0/busy.prom").decode()
+    page = fixture("vllm/0.32.0/busy.prom").decode()
     page += 'http_requests_total{handler="none",method="POST",status="4xx"} 50.0\n'
     assert ended(play(page), "invalid") == {"http_4xx": 9}
 
@@ -231,32 +205,32 @@ def test_a_path_that_does_none_does_not_count(path: str) -> None:
 
 
 def test_an_idle_engine_shows_its_counters_from_zero() -> None:
-    reading = play(fixture("vllm-0.32.0/idle.prom"))
+    reading = play(fixture("vllm/0.32.0/idle.prom"))
     assert ended(reading, "invalid") == {"http_4xx": 0}
     assert set(ended(reading, "success").values()) == {0}
 
 
 def test_where_http_is_not_counted_invalid_requests_are_unavailable_and_not_zero() -> None:
-    reading = play(fixture("vllm-0.8.5/busy.prom"))
+    reading = play(fixture("vllm/0.8.5/busy.prom"))
     assert ended(reading, "invalid") == {}
     assert reading.sources["requests_invalid"] == "unavailable"
     assert reading.sources["requests_success"] == "native"
 
 
 def test_a_page_of_one_single_series_before_the_first_request_is_no_fault() -> None:
-    reading = play(fixture("vllm-0.8.5/idle.prom"))
+    reading = play(fixture("vllm/0.8.5/idle.prom"))
     assert only(reading, c.SERVER_KV_CAPACITY) == 24 * 128
     assert set(reading.points) == {c.SERVER_KV_CAPACITY}
 
 
 def test_a_multiprocess_page_has_no_process_families_and_so_no_start_time() -> None:
-    reading = play(fixture("vllm-0.8.5/busy.prom"))
+    reading = play(fixture("vllm/0.8.5/busy.prom"))
     assert only(reading, c.SERVER_START) is None
     assert only(reading, c.SERVER_RUNNING) == 4
 
 
 def test_old_names_serve_where_the_new_ones_are_missing() -> None:
-    reading = play(fixture("vllm-0.8.5/busy.prom"))
+    reading = play(fixture("vllm/0.8.5/busy.prom"))
     assert only(reading, c.SERVER_KV_USAGE) == pytest.approx(17 / 24)
     assert histogram(reading, c.SERVER_ITL).counts[-1] == 8879
     assert only(reading, c.SERVER_TPOT) is None
@@ -293,18 +267,18 @@ def two_ranks() -> str:
     return page
 
 
-def test_the_kv_ratio_of_data_parallel_ranks_is_told_by_rank_and_never_summed() -> None:
+def test_the_kv_ratio_of_data_parallel_ranks_is_shown_by_rank_and_never_summed() -> None:
     reading = play(two_ranks())
     assert points(reading, c.SERVER_KV_USAGE) == {("m", "0"): 0.5, ("m", "1"): 0.9}
     assert points(reading, c.SERVER_OUTPUT) == {("m", "0"): 10, ("m", "1"): 20}
 
 
 def test_a_single_rank_has_no_rank_label() -> None:
-    assert set(points(play(fixture("vllm-0.32.0/busy.prom")), c.SERVER_RUNNING)) == {("tiny", "")}
+    assert set(points(play(fixture("vllm/0.32.0/busy.prom")), c.SERVER_RUNNING)) == {("tiny", "")}
 
 
 def test_lora_lists_become_no_label_and_no_model() -> None:
-    page = fixture("vllm-0.32.0/busy.prom").decode() + exposition(
+    page = fixture("vllm/0.32.0/busy.prom").decode() + exposition(
         "vllm:lora_requests_info", "gauge",
         'vllm:lora_requests_info{max_lora="4",running_lora_adapters="a,b",'
         'waiting_lora_adapters=""} 1.7e+09',
@@ -312,7 +286,7 @@ def test_lora_lists_become_no_label_and_no_model() -> None:
         'waiting_lora_adapters="b,c"} 1.7e+09')
     reading = play(page)
     assert reading.unknown == 0
-    labels = {part for found in reading.points.values() for key in found for part in key}
+    labels = {part for by_key in reading.points.values() for key in by_key for part in key}
     assert not [label for label in labels if "," in label]
     assert reading.model == "tiny"
 
@@ -327,12 +301,12 @@ def test_a_ratio_that_is_none_is_left_out(value: str) -> None:
 
 
 def test_vllm_is_read_alike_with_colons_and_underscores() -> None:
-    page = fixture("vllm-0.32.0/busy.prom").decode()
+    page = fixture("vllm/0.32.0/busy.prom").decode()
     assert play(page.replace("vllm:", "vllm_")).points == play(page).points
 
 
 def test_sglang_is_read_alike_with_colons_and_underscores() -> None:
-    page = fixture("sglang/sglang-0.3.5.prom").decode()
+    page = fixture("sglang/sglang-docs/0.3.5.prom").decode()
     assert play(page.replace("sglang:", "sglang_")).points == play(page).points
 
 
@@ -355,14 +329,14 @@ def test_the_capacity_in_tokens_is_preferred_to_blocks() -> None:
 
 
 def test_a_family_renamed_by_a_future_engine_is_unavailable_and_counted_as_unknown() -> None:
-    page = fixture("vllm-0.32.0/busy.prom").decode()
+    page = fixture("vllm/0.32.0/busy.prom").decode()
     reading = play(page.replace("vllm:kv_cache_usage_perc", "vllm:kv_fill_ratio"))
     assert reading.sources["kv_cache_usage"] == "unavailable"
     assert reading.unknown == 1
 
 
 def test_tgi_requests_are_not_counted_twice() -> None:
-    reading = play(fixture("tgi/tgi-3.3.5.prom"))
+    reading = play(fixture("tgi/datadog/3.3.5.prom"))
     assert ended(reading, "success") == {"finished": 109}
     assert ended(reading, "invalid") == {"validation": 2, "template": 0}
     total = sum(value for value in points(reading, c.SERVER_REQUESTS).values()
@@ -382,7 +356,7 @@ def test_tgi_failures_not_yet_seen_are_at_zero_and_seen_ones_fall_under_their_ou
 
 
 def test_tgi_tokens_come_from_its_histograms_and_its_mean_time_is_no_tpot() -> None:
-    reading = play(fixture("tgi/tgi-3.3.5.prom"))
+    reading = play(fixture("tgi/datadog/3.3.5.prom"))
     assert only(reading, c.SERVER_INPUT) == 662
     assert only(reading, c.SERVER_OUTPUT) == 3423
     assert reading.sources["output_tokens"] == "derived"
@@ -400,7 +374,7 @@ def test_tgi_3_tells_the_share_of_its_token_budget_that_is_reserved() -> None:
 
 
 def test_tgi_progress_is_not_told_for_its_counters_move_at_the_end_only() -> None:
-    assert only(play(fixture("tgi/tgi-3.3.5.prom")), c.SERVER_LAST_PROGRESS) is None
+    assert only(play(fixture("tgi/datadog/3.3.5.prom")), c.SERVER_LAST_PROGRESS) is None
 
 
 def test_a_histogram_of_1024_buckets_costs_no_series() -> None:
@@ -415,10 +389,10 @@ def test_a_taken_histogram_over_its_cap_is_coarsened_to_some_of_its_own_bounds()
     page = exposition("tgi_request_duration", "histogram", *bounds,
                       'tgi_request_duration_bucket{le="+Inf"} 2000',
                       "tgi_request_duration_sum 5", "tgi_request_duration_count 2000")
-    found = histogram(play(page), c.SERVER_DURATION)
-    assert len(found.bounds) == c.SERVER_DURATION.bounds
-    assert found.counts == (*found.bounds, 2000)  # here a bound is its own count
-    assert found.bounds[-1] == 1024
+    duration = histogram(play(page), c.SERVER_DURATION)
+    assert len(duration.bounds) == c.SERVER_DURATION.bounds
+    assert duration.counts == (*duration.bounds, 2000)  # here a bound is its own count
+    assert duration.bounds[-1] == 1024
 
 
 def test_bounds_written_as_integers_are_the_same_bounds() -> None:
@@ -496,17 +470,18 @@ def test_sglang_progress_comes_from_the_live_counter_alone() -> None:
 
 
 def test_sglang_token_times_of_two_meanings_are_taken_only_where_they_are_per_token() -> None:
-    old = play(fixture("sglang/sglang-0.3.5.prom"))
+    old = play(fixture("sglang/sglang-docs/0.3.5.prom"))
     assert histogram(old, c.SERVER_ITL).counts[-1] == 422425
-    assert only(play(fixture("sglang/sglang-0.4.0.prom")), c.SERVER_ITL) is None
+    assert only(play(fixture("sglang/sglang-docs/0.4.0.prom")), c.SERVER_ITL) is None
 
 
 def test_a_label_that_is_no_model_makes_no_model() -> None:
-    assert play(fixture("sglang/sglang-0.4.0.prom")).model == "meta-llama/Llama-3.1-8B-Instruct"
+    reading = play(fixture("sglang/sglang-docs/0.4.0.prom"))
+    assert reading.model == "meta-llama/Llama-3.1-8B-Instruct"
 
 
 def test_llama_cpp_prompt_tokens_include_the_cached_ones() -> None:
-    reading = play(fixture("llama.cpp-0.6.0/after.prom"))
+    reading = play(fixture("llama_cpp/0.6.0/after.prom"))
     assert only(reading, c.SERVER_INPUT) == 1920 + 23836
     assert reading.sources["input_tokens"] == "derived"
     assert only(reading, c.SERVER_INPUT_CACHED) == 23836
@@ -514,19 +489,19 @@ def test_llama_cpp_prompt_tokens_include_the_cached_ones() -> None:
 
 def test_llama_cpp_prompt_tokens_never_fall_when_the_server_starts_anew() -> None:
     player = Player()
-    player.play(fixture("llama.cpp-0.6.0/after.prom"))
-    again = player.play(fixture("llama.cpp-0.6.0/idle.prom"))
+    player.play(fixture("llama_cpp/0.6.0/after.prom"))
+    again = player.play(fixture("llama_cpp/0.6.0/idle.prom"))
     assert only(again, c.SERVER_INPUT) == 1920 + 23836
 
 
 def test_llama_cpp_averages_that_each_reader_resets_are_not_taken() -> None:
-    page = fixture("llama.cpp-0.6.0/after.prom").decode()
+    page = fixture("llama_cpp/0.6.0/after.prom").decode()
     other = re.sub(r"(tokens_seconds) \S+", r"\1 0", page)
     assert play(page).points == play(other).points
 
 
 def test_llama_cpp_counts_no_requests_and_claims_none() -> None:
-    reading = play(fixture("llama.cpp-0.6.0/after.prom"))
+    reading = play(fixture("llama_cpp/0.6.0/after.prom"))
     assert points(reading, c.SERVER_REQUESTS) == {}
     assert reading.sources["requests_success"] == "unavailable"
 
@@ -553,8 +528,8 @@ def test_sglang_priorities_are_not_counted_beside_their_sum() -> None:
     for spelt, running in (('priority=""', 8), ('priority="1"', None)):
         parts = [f'sglang:num_running_reqs{{model_name="m",priority="{p}"}} {n}'
                  for p, n in (("1", 3), ("5", 5))]
-        whole = [f'sglang:num_running_reqs{{model_name="m",{spelt}}} 8'] if running else []
-        page = exposition("sglang:num_running_reqs", "gauge", *whole, *parts)
+        total = [f'sglang:num_running_reqs{{model_name="m",{spelt}}} 8'] if running else []
+        page = exposition("sglang:num_running_reqs", "gauge", *total, *parts)
         assert only(play(page), c.SERVER_RUNNING) == 8
 
 
@@ -577,11 +552,11 @@ def test_a_worker_that_goes_takes_nothing_from_what_was_counted() -> None:
         return counted + exposition("ray_vllm_time_to_first_token_seconds", "histogram", *timed)
 
     player = Player()
-    said = [player.play(page(**workers)) for workers in (
+    readings = [player.play(page(**workers)) for workers in (
         {"a": 1000, "b": 500}, {"a": 1010, "b": 510}, {"a": 1020}, {"a": 1030, "c": 5}, {"c": 3})]
     totals = [1500, 1520, 1530, 1545, 3]  # the last is a whole engine that starts anew
-    assert [only(reading, c.SERVER_OUTPUT) for reading in said] == totals
-    assert [histogram(reading, c.SERVER_TTFT).counts[-1] for reading in said] == totals
+    assert [only(reading, c.SERVER_OUTPUT) for reading in readings] == totals
+    assert [histogram(reading, c.SERVER_TTFT).counts[-1] for reading in readings] == totals
 
 
 def test_http_errors_are_counted_child_by_child() -> None:
@@ -594,14 +569,14 @@ def test_http_errors_are_counted_child_by_child() -> None:
             f'vllm:request_success_total{{finished_reason="error",model_name="m"}} {engine}')
 
     player = Player()
-    said = [ended(player.play(page(*counts)), "error")["http_5xx"]
-            for counts in ((100, 50, 0), (100, 5, 0), (100, 6, 0), (120, 6, 20))]
-    assert said == [150, 155, 156, 156]
+    errors = [ended(player.play(page(*counts)), "error")["http_5xx"]
+              for counts in ((100, 50, 0), (100, 5, 0), (100, 6, 0), (120, 6, 20))]
+    assert errors == [150, 155, 156, 156]
 
 
 def test_while_nothing_tells_nameless_routes_from_unknown_paths_nothing_is_claimed() -> None:
     def page(**classes: int) -> str:
-        return fixture("vllm-0.32.0/idle.prom").decode() + "".join(
+        return fixture("vllm/0.32.0/idle.prom").decode() + "".join(
             f'http_requests_total{{handler="none",method="POST",status="{name[1:]}"}} {n}\n'
             for name, n in classes.items())
 
@@ -612,7 +587,7 @@ def test_while_nothing_tells_nameless_routes_from_unknown_paths_nothing_is_claim
 
 def test_progress_moves_with_the_tokens_and_stays_when_they_freeze() -> None:
     player = Player()
-    moved = [only(player.play(fixture(f"vllm-0.32.0/{page}.prom")), c.SERVER_LAST_PROGRESS)
+    moved = [only(player.play(fixture(f"vllm/0.32.0/{page}.prom")), c.SERVER_LAST_PROGRESS)
              for page in ("idle", "busy", "hung", "hung", "hung")]
     assert moved == [1001.0, 1002.0, 1003.0, 1003.0, 1003.0]
 
@@ -639,7 +614,7 @@ def without(page: str, prefix: str) -> str:
                    if not name.startswith(prefix))
 
 
-RAY = "ray-serve-2.60.0/busy.prom"
+RAY = "ray_serve/2.60.0/busy.prom"
 
 
 @pytest.mark.parametrize("spelling", ["ray_vllm_", "ray_vllm:"])
@@ -669,7 +644,7 @@ def test_the_process_that_serves_rays_page_is_not_the_engine() -> None:
     assert value(RAY, c.SERVER_START) is None
 
 
-DYNAMO = "dynamo-1.6.1/frontend-after.prom"
+DYNAMO = "dynamo/1.6.1/frontend-after.prom"
 
 
 def test_dynamo_says_what_its_page_says() -> None:
@@ -712,7 +687,7 @@ def test_an_error_of_dynamo_is_whose_fault_it_is(error: str, ending: tuple[str, 
 
 
 def test_where_dynamo_tells_no_type_of_error_none_is_claimed() -> None:
-    page = fixture("dynamo-public/frontend-2026-01.prom").decode()
+    page = fixture("dynamo/2026-01/frontend.prom").decode()
     page += ('dynamo_frontend_requests_total{endpoint="chat_completions",model="m",'
              'request_type="unary",status="error"} 7\n')
     reading = play(page)
@@ -724,14 +699,14 @@ def test_where_dynamo_tells_no_type_of_error_none_is_claimed() -> None:
 
 
 def test_what_dynamo_calls_queued_may_be_in_prefill_and_is_not_said_to_wait() -> None:
-    reading = play(fixture("dynamo-1.6.1/frontend-busy.prom"))
+    reading = play(fixture("dynamo/1.6.1/frontend-busy.prom"))
     assert only(reading, c.SERVER_WAITING) is None
     assert points(reading, c.SERVER_RUNNING)["Tiny/Model", ""] == 12 - 8
     assert reading.sources["requests_running"] == "derived"
 
 
 def test_a_workers_page_in_dynamo_is_the_engines() -> None:
-    page = "dynamo-1.6.1/worker-busy.prom"
+    page = "vllm/dynamo-1.6.1/worker-busy.prom"
     reading = play(fixture(page))
     assert reading.plan.engine.name == "vllm"
     assert reading.plan.models == {"Tiny/Model"}
@@ -745,10 +720,11 @@ def test_a_workers_page_in_dynamo_is_the_engines() -> None:
 
 
 def test_of_a_workers_endpoints_one_does_inference_and_of_its_requests_none_is_counted() -> None:
-    reading = play(fixture("dynamo-1.6.1/worker-own.prom"))
+    reading = play(fixture("dynamo_worker/1.6.1/worker-own.prom"))
     assert histogram(reading, c.SERVER_DURATION).counts[-1] == 24
     assert points(reading, c.SERVER_REQUESTS) == {}
-    other = fixture("dynamo-1.6.1/worker-own.prom").decode().replace("generate", "clear_kv_blocks")
+    page = fixture("dynamo_worker/1.6.1/worker-own.prom").decode()
+    other = page.replace("generate", "clear_kv_blocks")
     assert only(play(other), c.SERVER_DURATION) is None
 
 
@@ -757,11 +733,11 @@ def test_what_stands_in_front_of_engines_is_said_to() -> None:
               if "frontend" in page or "router" in page or "smg" in page}
     assert {engine.name for engine in fronts.values()} == set(c.ROUTERS)
     assert set(c.ROUTERS) <= set(c.ENGINE_NAMES)
-    for page in ("dynamo-1.6.1/worker-busy.prom", "dynamo-1.6.1/worker-own.prom"):
+    for page in ("vllm/dynamo-1.6.1/worker-busy.prom", "dynamo_worker/1.6.1/worker-own.prom"):
         assert play(fixture(page)).plan.engine.name not in c.ROUTERS
 
 
-ROUTER = "smg-1.13.0/queued.prom"
+ROUTER = "sglang_router/smg-1.13.0/queued.prom"
 
 
 def test_the_router_tells_how_requests_ended_and_why_some_never_reached_a_worker() -> None:
@@ -781,8 +757,8 @@ def test_without_a_worker_the_router_fails_and_does_not_reject() -> None:
 
 
 def test_where_the_router_cannot_tell_health_checks_from_requests_none_is_counted() -> None:
-    reading = play(fixture("sglang-router-0.3.2/after.prom"))
-    assert b"smg_http_responses_total{status_code" in fixture("sglang-router-0.3.2/after.prom")
+    reading = play(fixture("sglang_router/0.3.2/after.prom"))
+    assert b"smg_http_responses_total{status_code" in fixture("sglang_router/0.3.2/after.prom")
     assert points(reading, c.SERVER_REQUESTS) == {}
     assert points(reading, c.SERVER_HTTP) == {}
     assert reading.sources["http_responses"] == "unavailable"
@@ -802,14 +778,14 @@ def test_the_routers_view_of_its_workers_is_not_its_own() -> None:
 
 
 def test_the_first_token_of_split_workers_is_not_timed_from_the_start() -> None:
-    page = fixture("documented/sglang_router-grpc.prom").decode()
+    page = fixture("sglang_router/documented/grpc.prom").decode()
     assert histogram(play(page), c.SERVER_TTFT).counts == (3, 7, 9, 9)
     assert histogram(play(page), c.SERVER_TPOT).total == 0.117
     assert only(play(page), c.SERVER_OUTPUT) is None  # of what is streamed alone
     assert only(play(page.replace('"regular"', '"pd"')), c.SERVER_TTFT) is None
 
 
-TRITON = "triton-2.51.0/after.prom"
+TRITON = "triton/2.51.0/after.prom"
 
 
 def test_triton_counts_each_model_of_an_ensemble_under_its_own_name() -> None:
@@ -820,21 +796,21 @@ def test_triton_counts_each_model_of_an_ensemble_under_its_own_name() -> None:
 
 
 def test_triton_tells_why_requests_failed() -> None:
-    reading = play(fixture("documented/triton.prom"))
+    reading = play(fixture("triton/documented/all.prom"))
     assert ended(reading, "rejected") == {"overloaded": 2}
     assert ended(reading, "abort") == {"cancelled": 3}
     assert ended(reading, "error") == {"engine_error": 1 + 1}
-    assert ended(play(fixture("triton-public/triton-unknown.prom")), "rejected") == {
+    assert ended(play(fixture("triton/datadog/page.prom")), "rejected") == {
         "overloaded": 0}
 
 
 def test_what_waits_for_a_model_of_triton_is_told() -> None:
-    waiting = points(play(fixture("triton-2.51.0/busy.prom")), c.SERVER_WAITING)
+    waiting = points(play(fixture("triton/2.51.0/busy.prom")), c.SERVER_WAITING)
     assert waiting == {("pre", ""): 0, ("llm", ""): 9, ("chat", ""): 0, ("plain", ""): 0}
 
 
 def test_tritons_milliseconds_become_seconds_and_its_microseconds_no_distribution() -> None:
-    reading = play(fixture("documented/triton.prom"))
+    reading = play(fixture("triton/documented/all.prom"))
     assert histogram(reading, c.SERVER_TTFT) == Histogram(
         (0.1, 0.5, 2.0, 5.0), (12, 50, 59, 59, 59), 14.75)
     assert points(play(fixture(TRITON)), c.SERVER_DURATION) == {}
@@ -842,13 +818,13 @@ def test_tritons_milliseconds_become_seconds_and_its_microseconds_no_distributio
 
 
 def test_a_family_that_mixes_counts_sizes_and_a_ratio_is_taken_apart() -> None:
-    new = play(fixture("documented/triton.prom"))
+    new = play(fixture("triton/documented/all.prom"))
     assert only(new, c.SERVER_KV_USAGE) == 0.25
     assert only(new, c.SERVER_KV_CAPACITY) == 6240 * 64
     assert only(new, c.SERVER_RUNNING) == 8
     assert only(new, c.SERVER_WAITING) == 3  # in the engine, not in front of it
     assert only(new, c.SERVER_OUTPUT) == 1770
-    old = play(fixture("triton-public/triton_tensorrtllm-unknown.prom"))
+    old = play(fixture("triton/tensorrtllm_backend/readme.prom"))
     assert only(old, c.SERVER_KV_USAGE) == 1 / 6239
     assert only(old, c.SERVER_KV_CAPACITY) == 6239 * 64
     assert only(old, c.SERVER_RUNNING) == 1
@@ -856,12 +832,12 @@ def test_a_family_that_mixes_counts_sizes_and_a_ratio_is_taken_apart() -> None:
 
 
 def test_vllm_in_triton_is_vllm() -> None:
-    reading = play(fixture("documented/triton-with-vllm.prom"))
+    reading = play(fixture("vllm/documented/triton.prom"))
     assert reading.model == "vllm_model"
     assert only(reading, c.SERVER_OUTPUT) == 16
 
 
-TRTLLM = "documented/tensorrt_llm.prom"
+TRTLLM = "tensorrt_llm/documented/prefixed.prom"
 
 
 def test_tensorrt_llm_says_what_its_page_says() -> None:
@@ -900,7 +876,7 @@ def test_a_request_of_tensorrt_llm_that_went_on_elsewhere_did_not_end() -> None:
 
 
 def test_errors_that_tensorrt_llm_does_not_count_are_not_claimed_to_be_none() -> None:
-    reading = play(fixture("dynamo-public/worker-tensorrt_llm-2026-01.prom"))
+    reading = play(fixture("tensorrt_llm/dynamo-2026-01/worker.prom"))
     assert ended(reading, "success") == {"stop": 0, "length": 2}
     for outcome in ("error", "invalid", "rejected"):
         assert reading.sources[f"requests_{outcome}"] == "unavailable"
@@ -909,7 +885,7 @@ def test_errors_that_tensorrt_llm_does_not_count_are_not_claimed_to_be_none() ->
 @pytest.mark.parametrize("spelling", ["trtllm:", "trtllm_"])
 def test_tensorrt_llm_is_read_alike_without_a_prefix_and_with_those_dynamo_gives_it(
         spelling: str) -> None:
-    page = fixture("documented/tensorrt_llm-1.1.prom").decode()
+    page = fixture("tensorrt_llm/documented/1.1.prom").decode()
     plain = play(page)
     assert plain.model == ""  # undefined, says the page
     assert histogram(plain, c.SERVER_DURATION).counts == (0, 1, 2, 2)
@@ -917,7 +893,7 @@ def test_tensorrt_llm_is_read_alike_without_a_prefix_and_with_those_dynamo_gives
 
 
 def test_a_page_with_some_of_the_names_that_have_no_prefix_is_nobodys() -> None:
-    page = fixture("documented/tensorrt_llm-1.1.prom").decode()
+    page = fixture("tensorrt_llm/documented/1.1.prom").decode()
     for name in ("request_queue_time_seconds", "e2e_request_latency_seconds"):
         families = Parser().parse(page.replace(name, "other_seconds").encode()).families
         assert recognise(families, TABLES) is None
@@ -926,7 +902,7 @@ def test_a_page_with_some_of_the_names_that_have_no_prefix_is_nobodys() -> None:
     assert recognise(families, TABLES) is None
 
 
-NIM = "nim/nim-1.0.0.prom"
+NIM = "nim/datadog/1.0.0.prom"
 
 
 def test_nim_says_what_its_page_says() -> None:
@@ -952,7 +928,7 @@ def test_how_a_request_of_nim_ended_otherwise_is_an_error() -> None:
 
 
 def test_kserve_counts_what_came_through_and_times_no_whole_request() -> None:
-    reading = play(fixture("kserve-0.21.0/after.prom"))  # 7 answered, 1 failed, 1 refused
+    reading = play(fixture("kserve/0.21.0/after.prom"))  # 7 answered, 1 failed, 1 refused
     assert ended(reading, "success") == {"finished": 7}
     assert reading.sources["requests_success"] == "derived"
     assert reading.sources["requests_error"] == "unavailable"
@@ -960,11 +936,11 @@ def test_kserve_counts_what_came_through_and_times_no_whole_request() -> None:
 
 
 def test_vllm_in_kserve_is_vllm() -> None:
-    page = fixture("kserve-0.21.0/after.prom") + fixture("vllm-0.32.0/busy.prom")
+    page = fixture("kserve/0.21.0/after.prom") + fixture("vllm/0.32.0/busy.prom")
     assert play(page).plan.engine.name == "vllm"
 
 
-LMDEPLOY = "documented/lmdeploy-0.18.prom"
+LMDEPLOY = "lmdeploy/documented/0.18.0.prom"
 
 
 def test_of_lmdeploys_successes_those_that_finished_are_taken() -> None:
@@ -993,7 +969,7 @@ def test_two_ranks_of_lmdeploy_are_told_apart() -> None:
 
 
 def test_sglang_in_dynamo_is_sglang() -> None:
-    reading = play(fixture("dynamo-public/worker-sglang-2026-01.prom"))
+    reading = play(fixture("sglang/dynamo-2026-01/worker.prom"))
     assert only(reading, c.SERVER_OUTPUT) == 300
     assert only(reading, c.SERVER_KV_CAPACITY) == 92962
     assert histogram(reading, c.SERVER_ITL).counts[-1] == 299

@@ -14,7 +14,7 @@ from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
 from tests.exporter.support import Engine, fixture, send
 
-LLAMA = fixture("llama.cpp-0.6.0/after.prom")
+LLAMA = fixture("llama_cpp/0.6.0/after.prom")
 
 
 def read(target: Target, seconds: float = 5.0) -> State:
@@ -48,7 +48,7 @@ def test_after_a_restart_the_facts_are_asked_for_again() -> None:
         assert read(target).model == "old"
         engine.paths["/v1/models"] = models("new")
         assert read(target).model == "old"  # nothing tells that it is another
-        engine.serve(fixture("llama.cpp-0.6.0/idle.prom"))
+        engine.serve(fixture("llama_cpp/0.6.0/idle.prom"))
         read(target)
         assert read(target).model == "new"
 
@@ -68,7 +68,7 @@ def test_scrapes_of_unlike_patience_make_no_news_of_an_engine_that_stays_the_sam
         "engine answers", "engine does not answer"]
 
 
-TRTLLM = fixture("documented/tensorrt_llm.prom")
+TRTLLM = fixture("tensorrt_llm/documented/prefixed.prom")
 ITERATIONS = b'[{"iter": 1, "gpuMemUsage": 0}]'  # as trtllm-serve's /metrics
 
 
@@ -99,7 +99,7 @@ def test_where_the_page_was_is_left_when_it_is_elsewhere() -> None:
         assert read(target).up
         del engine.paths["/prometheus/metrics"]
         assert read(target).why == "HTTP status 404"  # of where it was
-        engine.paths = {"/v1/metrics": fixture("nim/nim-1.0.0.prom")}
+        engine.paths = {"/v1/metrics": fixture("nim/datadog/1.0.0.prom")}
         assert read(target).engine == "nim"
         engine.serve(LLAMA)
         del engine.paths["/v1/metrics"]
@@ -157,7 +157,7 @@ def test_all_places_together_get_the_time_of_one() -> None:
 
 def test_a_model_that_the_page_calls_undefined_is_asked_for() -> None:
     with Engine(ITERATIONS) as engine:
-        engine.paths |= {"/prometheus/metrics": fixture("documented/tensorrt_llm-1.1.prom"),
+        engine.paths |= {"/prometheus/metrics": fixture("tensorrt_llm/documented/1.1.prom"),
                          "/v1/models": models("llama"), "/version": '{"version": "1.1.0"}'}
         state = read(Target("t", engine.url, TABLES, Access(), 5.0))
         assert (state.engine, state.model, state.version) == ("tensorrt_llm", "llama", "1.1.0")

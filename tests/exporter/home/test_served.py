@@ -24,7 +24,7 @@ from tests.exporter.process import ALONE, ANYWHERE, ready, started
 from tests.exporter.support import Engine, Exporter, fixture, get, send, wait_for
 
 pytestmark = pytest.mark.timeout(60)
-BUSY = fixture("vllm-0.32.0/busy.prom")
+BUSY = fixture("vllm/0.32.0/busy.prom")
 Configured = Callable[[object], Path]
 
 

@@ -425,7 +425,7 @@ class Watched:
 
 @contextlib.contextmanager
 def watched(folder: Path) -> Iterator[Watched]:
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine:
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
         config = folder / "inferometer.yml"
         config.write_text("gpu: {enabled: false}\n"
                           f"engines: {{targets: [url: '{engine.url}']}}\n")

@@ -50,7 +50,7 @@ PROTOBUF_FIRST = ("application/vnd.google.protobuf;proto=io.prometheus.client.Me
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with Engine(fixture("vllm-0.32.0/busy.prom")) as engine:
+    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
         yield engine
 
 
@@ -346,7 +346,7 @@ def slow_engine(tmp_path: Path) -> Iterator[tuple[Exporter, Callable[[], None]]]
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         told.wait(30)
-        send(handler, fixture("vllm-0.32.0/idle.prom"))
+        send(handler, fixture("vllm/0.32.0/idle.prom"))
 
     with Engine(answer) as engine:
         config = tmp_path / "inferometer.yml"

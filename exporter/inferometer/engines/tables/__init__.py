@@ -1,4 +1,7 @@
-"""Inference engines: their own metrics pages, said in one vocabulary."""
+"""The tables of all engines: one module an engine, named like its folder of fixtures.
+
+Where two tables would fit a page equally well, the first in the list is taken.
+"""
 
 from inferometer.engines.tables import (
     dynamo,

@@ -4,11 +4,10 @@ From lib/llm/src/http/service/metrics.rs and the page of 1.6.1. Bodies that are 
 are in no count. Until 1.0 errors had no type and requests the model's name in lower case.
 """
 
-import re
-
 from inferometer import catalogue as c
-from inferometer.engines.sources import Difference, Series
-from inferometer.engines.table import Engine, Request
+from inferometer.engines.sources import Difference, Selector
+from inferometer.engines.spelling import Spelling
+from inferometer.engines.table import Engine, RequestCounter
 
 REQUESTS = "dynamo_frontend_requests_total"
 
@@ -16,41 +15,42 @@ ENGINE = Engine(
     name="dynamo",
     title="Dynamo frontend",
     evidence="run",
-    prefix="dynamo_frontend_",
-    spelling=re.compile(r"dynamo_frontend_"),
-    models=("model",),
-    nameless=frozenset({"unknown_model"}),  # any that is not served
+    spelling=Spelling(
+        "dynamo_frontend_", r"dynamo_frontend_", models=("model",),
+        nameless=frozenset({"unknown_model"}),  # any that is not served
+    ),
     signals={
-        c.SERVER_TTFT: (Series("dynamo_frontend_time_to_first_token_seconds"),),
-        c.SERVER_ITL: (Series("dynamo_frontend_inter_token_latency_seconds"),),
-        c.SERVER_DURATION: (Series("dynamo_frontend_request_duration_seconds"),),  # failed ones too
+        c.SERVER_TTFT: (Selector("dynamo_frontend_time_to_first_token_seconds"),),
+        c.SERVER_ITL: (Selector("dynamo_frontend_inter_token_latency_seconds"),),
+        # Failed ones too.
+        c.SERVER_DURATION: (Selector("dynamo_frontend_request_duration_seconds"),),
         c.SERVER_INPUT: (
-            Series("dynamo_frontend_input_sequence_tokens", part="_sum", derived=True),
+            Selector("dynamo_frontend_input_sequence_tokens", part="_sum", derived=True),
         ),
         c.SERVER_INPUT_CACHED: (
-            Series("dynamo_frontend_cached_tokens", part="_sum", derived=True),
+            Selector("dynamo_frontend_cached_tokens", part="_sum", derived=True),
         ),
-        c.SERVER_OUTPUT: (Series("dynamo_frontend_output_tokens_total"),),
-        # What is queued has no token yet: it may be in prefill, so nothing tells what waits. Less
-        # those, what is in flight is being decoded.
+        c.SERVER_OUTPUT: (Selector("dynamo_frontend_output_tokens_total"),),
+        # A queued request has no token yet, but may be in prefill: those that wait are unknown.
+        # Requests in flight less the queued ones are being decoded.
         c.SERVER_RUNNING: (
-            Difference(Series("dynamo_frontend_inflight_requests"),
-                       Series("dynamo_frontend_queued_requests")),
+            Difference(Selector("dynamo_frontend_inflight_requests"),
+                       Selector("dynamo_frontend_queued_requests")),
         ),
         c.SERVER_PREFIX_QUERIES: (
-            Series("dynamo_frontend_input_sequence_tokens", part="_sum", derived=True),
+            Selector("dynamo_frontend_input_sequence_tokens", part="_sum", derived=True),
         ),
         c.SERVER_PREFIX_HITS: (
-            Series("dynamo_frontend_cached_tokens", part="_sum", derived=True),
+            Selector("dynamo_frontend_cached_tokens", part="_sum", derived=True),
         ),
         # The KV cache of a model is that of its first worker alone: not taken.
-        c.SERVER_MAX_LENGTH: (Series("dynamo_frontend_model_context_length", combine=max),),
+        c.SERVER_MAX_LENGTH: (Selector("dynamo_frontend_model_context_length", combine=max),),
     },
     requests=(
-        Request(Series(REQUESTS, where={"status": ("success",)}),
-                otherwise=("success", "finished")),
-        Request(
-            Series(REQUESTS, where={"status": ("error",)}),
+        RequestCounter(Selector(REQUESTS, where={"status": ("success",)}),
+                       otherwise=("success", "finished")),
+        RequestCounter(
+            Selector(REQUESTS, where={"status": ("error",)}),
             label="error_type",
             meaning={
                 "validation": ("invalid", "validation"),
@@ -67,12 +67,13 @@ ENGINE = Engine(
             labelled=True,
         ),
     ),
-    progress=(Series("dynamo_frontend_output_tokens_total"),),
+    progress=(Selector("dynamo_frontend_output_tokens_total"),),
     unused=(
-        r"(?:active_requests|requests_started_total|failures_total|disconnected_clients)"
-        r"|output_sequence_tokens|cached_sequence_length|embedding_latency_seconds|model_.*"
-        r"|tokenizer_.*|(?:de)?tokenize_.*|template_seconds|event_loop_.*|stage_.*|worker_.*"
-        r"|(?:images|videos|audio|image_tokens)_per_request|router_.*|lora_.*|admission_.*"
-        r"|kv_.*|shared_cache_.*|fastokens_.*"
+        "active_requests", "requests_started_total", "failures_total", "disconnected_clients",
+        "output_sequence_tokens", "cached_sequence_length", "embedding_latency_seconds",
+        "images_per_request", "videos_per_request", "audio_per_request",
+        "image_tokens_per_request", "tokenizer_*", "tokenize_*", "detokenize_*",
+        "template_seconds", "event_loop_*", "stage_*", "worker_*", "router_*", "admission_*",
+        "model_*", "lora_*", "kv_*", "shared_cache_*", "fastokens_*",
     ),
 )

@@ -6,8 +6,9 @@ each page shows one, and which is chance. With vLLM behind it the page is vLLM's
 """
 
 from inferometer import catalogue as c
-from inferometer.engines.sources import Series
-from inferometer.engines.table import Engine, Request, exactly
+from inferometer.engines.sources import Selector
+from inferometer.engines.spelling import Spelling, exactly
+from inferometer.engines.table import Engine, RequestCounter
 
 STEPS = ("preprocess", "predict", "postprocess", "explain")
 NAMES = tuple(f"request_{step}_seconds" for step in STEPS)
@@ -16,16 +17,16 @@ ENGINE = Engine(
     name="kserve",
     title="KServe",
     evidence="run",
-    prefix="",
-    spelling=exactly(NAMES),
+    spelling=Spelling("", exactly(NAMES), models=("model_name",)),
     marks=frozenset(NAMES[:3]),  # the fourth came later
     wraps=True,
-    models=("model_name",),
-    signals={c.SERVER_START: (Series("process_start_time_seconds"),)},
+    signals={c.SERVER_START: (Selector("process_start_time_seconds"),)},
     # What a failed request does not reach; the steps before are timed even if they fail.
     requests=(
-        Request(Series("request_postprocess_seconds", part="_count", derived=True),
-                otherwise=("success", "finished")),
+        RequestCounter(Selector("request_postprocess_seconds", part="_count", derived=True),
+                       otherwise=("success", "finished")),
     ),
-    unused=r"request_(?:preprocess|predict|explain)_seconds",
+    unused=(
+        "request_preprocess_seconds", "request_predict_seconds", "request_explain_seconds",
+    ),
 )

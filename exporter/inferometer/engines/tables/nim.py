@@ -1,12 +1,15 @@
-"""NVIDIA NIM for LLMs, 1.x: vLLM's older names without their prefix. 2.x says an engine's own.
+"""NVIDIA NIM for LLMs, 1.x: vLLM's older names without their prefix.
+
+2.x has the names of the engine in it: that engine's table reads its page.
 
 From NIM's documentation and a captured page of 1.0.0. Its time_per_output_token_seconds has one
 value for each token. Of the ends of requests only those that happened have a series.
 """
 
 from inferometer import catalogue as c
-from inferometer.engines.sources import Series
-from inferometer.engines.table import Engine, Fact, Request, exactly
+from inferometer.engines.sources import Selector
+from inferometer.engines.spelling import Spelling, exactly
+from inferometer.engines.table import Engine, InfoDocument, RequestCounter
 
 NAMES = (
     "num_requests_running", "num_requests_waiting", "num_request_max", "gpu_cache_usage_perc",
@@ -20,26 +23,24 @@ ENGINE = Engine(
     name="nim",
     title="NIM 1",
     evidence="captured",
-    prefix="",
-    spelling=exactly(NAMES),
+    spelling=Spelling("", exactly(NAMES), models=("model_name",)),
     paths=("/v1/metrics",),
     marks=frozenset({"num_request_max", "num_requests_running", "gpu_cache_usage_perc"}),
-    models=("model_name",),
     signals={
-        c.SERVER_TTFT: (Series("time_to_first_token_seconds"),),
-        c.SERVER_ITL: (Series("time_per_output_token_seconds"),),
-        c.SERVER_DURATION: (Series("e2e_request_latency_seconds"),),
-        c.SERVER_INPUT: (Series("prompt_tokens_total"),),
-        c.SERVER_OUTPUT: (Series("generation_tokens_total"),),
-        c.SERVER_RUNNING: (Series("num_requests_running"),),
-        c.SERVER_WAITING: (Series("num_requests_waiting"),),
-        c.SERVER_KV_USAGE: (Series("gpu_cache_usage_perc", combine=max, most=1.0),),
-        c.SERVER_START: (Series("process_start_time_seconds"),),
+        c.SERVER_TTFT: (Selector("time_to_first_token_seconds"),),
+        c.SERVER_ITL: (Selector("time_per_output_token_seconds"),),
+        c.SERVER_DURATION: (Selector("e2e_request_latency_seconds"),),
+        c.SERVER_INPUT: (Selector("prompt_tokens_total"),),
+        c.SERVER_OUTPUT: (Selector("generation_tokens_total"),),
+        c.SERVER_RUNNING: (Selector("num_requests_running"),),
+        c.SERVER_WAITING: (Selector("num_requests_waiting"),),
+        c.SERVER_KV_USAGE: (Selector("gpu_cache_usage_perc", combine=max, most=1.0),),
+        c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
     # request_success_total and request_failure_total are sums of these: not taken.
     requests=(
-        Request(
-            Series("request_finish_total"),
+        RequestCounter(
+            Selector("request_finish_total"),
             label="finished_reason",
             meaning={
                 "stop": ("success", "stop"),
@@ -49,10 +50,11 @@ ENGINE = Engine(
             otherwise=("error", "engine_error"),
         ),
     ),
-    progress=(Series("generation_tokens_total"), Series("prompt_tokens_total")),
-    facts=(Fact("/v1/version", {"version": ("release",)}),),
+    progress=(Selector("generation_tokens_total"), Selector("prompt_tokens_total")),
+    documents=(InfoDocument("/v1/version", {"version": ("release",)}),),
     unused=(
-        r"num_request_max|request_(?:prompt|generation)_tokens|request_(?:success|failure)_total"
+        "num_request_max", "request_prompt_tokens", "request_generation_tokens",
+        "request_success_total", "request_failure_total",
     ),
     unseen=frozenset({"requests_error"}),
 )

@@ -6,7 +6,6 @@ no series. The sums of its histograms are made from the middles of their buckets
 are rough. Before Ray's move to OpenTelemetry names kept their colon.
 """
 
-import re
 from dataclasses import replace
 
 from inferometer import catalogue as c
@@ -15,10 +14,10 @@ from inferometer.engines.tables import vllm
 ENGINE = replace(
     vllm.ENGINE,
     title="vLLM on Ray Serve",
-    spelling=re.compile(r"ray_vllm[:_]"),
+    spelling=replace(vllm.ENGINE.spelling, pattern=r"ray_vllm[:_]"),
     signals={metric: sources for metric, sources in vllm.ENGINE.signals.items()
              if metric is not c.SERVER_START} | {c.SERVER_KV_CAPACITY: vllm.capacity(sum)},
     http=None,
-    facts=(),
+    documents=(),
     unseen=vllm.ENGINE.unseen | {"requests_rejected", "preemptions"},
 )

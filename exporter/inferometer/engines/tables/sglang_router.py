@@ -5,11 +5,10 @@ what is streamed end with the head of the response: none is taken. Until respons
 (0.3), those to health checks cannot be told apart.
 """
 
-import re
-
 from inferometer import catalogue as c
-from inferometer.engines.sources import Series
-from inferometer.engines.table import Engine, Http, Request
+from inferometer.engines.sources import Selector
+from inferometer.engines.spelling import Spelling
+from inferometer.engines.table import Engine, Http, RequestCounter
 
 RESPONSES = "smg_http_responses_total"
 INFERENCE = (
@@ -31,26 +30,24 @@ ENGINE = Engine(
     name="sglang_router",
     title="SGLang router",
     evidence="run",
-    prefix="smg_",
-    spelling=re.compile(r"smg_"),
-    models=("model",),
-    nameless=frozenset({"unknown", "other"}),
+    spelling=Spelling(
+        "smg_", r"smg_", models=("model",), nameless=frozenset({"unknown", "other"})),
     signals={
         # Both with gRPC workers alone, and of what is streamed.
-        c.SERVER_TTFT: (Series("smg_router_ttft_seconds", where=OWN),),
-        c.SERVER_TPOT: (Series("smg_router_tpot_seconds", where=OWN),),
+        c.SERVER_TTFT: (Selector("smg_router_ttft_seconds", where=OWN),),
+        c.SERVER_TPOT: (Selector("smg_router_tpot_seconds", where=OWN),),
         # At the router. What it has sent on waits for its worker or is worked on by it.
-        c.SERVER_WAITING: (Series("smg_admission_queue_depth"),),
+        c.SERVER_WAITING: (Selector("smg_admission_queue_depth"),),
     },
     requests=(
-        Request(
-            Series(RESPONSES, where={"path": INFERENCE, "status_code": tuple(MEANING)}),
+        RequestCounter(
+            Selector(RESPONSES, where={"path": INFERENCE, "status_code": tuple(MEANING)}),
             label="status_code",
             meaning=MEANING,
             otherwise=("error", "http_5xx"),
         ),
-        Request(
-            Series(RESPONSES, where={"path": INFERENCE, "status_code": ("503",)}),
+        RequestCounter(
+            Selector(RESPONSES, where={"path": INFERENCE, "status_code": ("503",)}),
             label="error_code",
             meaning=dict.fromkeys(
                 (f"{where}_queue_timeout" for where in ("admission", "selection", "scheduler")),
@@ -60,10 +57,12 @@ ENGINE = Engine(
     ),
     http=Http(RESPONSES, code="status_code", handler="path", endings=()),
     unused=(
-        r"http_(?!responses_total).*|router_.*|worker_.*|workers_overloaded|engine_.*|discovery_.*"
-        r"|admission_.*|allocator_.*|cache_.*|consistent_hashing_.*|db_.*|detokenize_.*|history_.*|log_.*"
-        r"|manual_.*|mcp_.*|mesh_.*|mm_.*|pd_.*|policy_.*|prefix_hash_.*|responses_.*|rl_.*"
-        r"|routing_key_.*|scheduler_.*|tokenizer_.*|tokio_.*|bucket_.*|wasm_.*"
+        "http_request*", "http_connections_*", "http_inflight_*", "http_rate_limit_*",
+        "router_*", "worker_*", "workers_overloaded", "engine_*", "discovery_*", "admission_*",
+        "policy_*", "manual_*", "consistent_hashing_*", "prefix_hash_*", "bucket_*", "pd_*",
+        "routing_key_*", "scheduler_*", "cache_*", "tokenizer_*", "detokenize_*", "tokio_*",
+        "responses_*", "history_*", "db_*", "mcp_*", "mesh_*", "mm_*", "rl_*", "wasm_*",
+        "log_*", "allocator_*",
     ),
     unseen=frozenset({"time_to_first_token", "time_per_output_token"}),
 )

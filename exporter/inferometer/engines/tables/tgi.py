@@ -2,41 +2,41 @@
 
 From TGI's router/src/server.rs, router/src/infer/mod.rs and backends/{v2,v3}/src (3.3.7). Its
 counters have no `_total`; there is no time to first token, and its mean time per token includes
-the prefill, so neither TTFT nor TPOT is said.
+the prefill, so TGI has neither TTFT nor TPOT.
 """
 
-import re
-
 from inferometer import catalogue as c
-from inferometer.engines.sources import Quotient, Series
-from inferometer.engines.table import Engine, Fact, Request
+from inferometer.engines.sources import Quotient, Selector
+from inferometer.engines.spelling import Spelling
+from inferometer.engines.table import Engine, InfoDocument, RequestCounter
 
 ENGINE = Engine(
     name="tgi",
     title="TGI",
     evidence="captured",
-    prefix="tgi_",
-    spelling=re.compile(r"tgi_"),
+    spelling=Spelling("tgi_", r"tgi_"),
     signals={
-        c.SERVER_DURATION: (Series("tgi_request_duration"),),
-        c.SERVER_QUEUE: (Series("tgi_request_queue_duration"),),
-        c.SERVER_INPUT: (Series("tgi_request_input_length", part="_sum", derived=True),),
-        c.SERVER_OUTPUT: (Series("tgi_request_generated_tokens", part="_sum", derived=True),),
-        c.SERVER_RUNNING: (Series("tgi_batch_current_size"),),
-        c.SERVER_WAITING: (Series("tgi_queue_size"),),
+        c.SERVER_DURATION: (Selector("tgi_request_duration"),),
+        c.SERVER_QUEUE: (Selector("tgi_request_queue_duration"),),
+        c.SERVER_INPUT: (Selector("tgi_request_input_length", part="_sum", derived=True),),
+        c.SERVER_OUTPUT: (Selector("tgi_request_generated_tokens", part="_sum", derived=True),),
+        c.SERVER_RUNNING: (Selector("tgi_batch_current_size"),),
+        c.SERVER_WAITING: (Selector("tgi_queue_size"),),
         # Tokens reserved for the running batch: what TGI itself admits requests by.
         c.SERVER_KV_USAGE: (
-            Quotient(Series("tgi_batch_current_max_tokens"), Series("tgi_batch_max_total_tokens")),
+            Quotient(Selector("tgi_batch_current_max_tokens"),
+                     Selector("tgi_batch_max_total_tokens")),
         ),
-        c.SERVER_KV_CAPACITY: (Series("tgi_batch_max_total_tokens"),),
-        c.SERVER_ACCEPTED: (Series("tgi_request_skipped_tokens", part="_sum", derived=True),),
-        c.SERVER_START: (Series("process_start_time_seconds"),),
+        c.SERVER_KV_CAPACITY: (Selector("tgi_batch_max_total_tokens"),),
+        c.SERVER_ACCEPTED: (Selector("tgi_request_skipped_tokens", part="_sum", derived=True),),
+        c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
     # tgi_request_count is not taken: chat and completion requests are in it twice.
     requests=(
-        Request(Series("tgi_request_success"), otherwise=("success", "finished"), late=True),
-        Request(
-            Series("tgi_request_failure"),
+        RequestCounter(Selector("tgi_request_success"), otherwise=("success", "finished"),
+                       late=True),
+        RequestCounter(
+            Selector("tgi_request_failure"),
             label="err",
             meaning={
                 "overloaded": ("rejected", "overloaded"),
@@ -50,16 +50,17 @@ ENGINE = Engine(
             late=True,
         ),
     ),
-    facts=(
-        Fact("/info", {"model": ("model_id",), "version": ("version",),
-                       "max_model_length": ("max_total_tokens",)}),
+    documents=(
+        InfoDocument("/info", {"model": ("model_id",), "version": ("version",),
+                               "max_model_length": ("max_total_tokens",)}),
     ),
     unused=(
-        r"request_(?:count|validation_duration|inference_duration|max_new_tokens"
-        r"|mean_time_per_token_duration)"
-        r"|batch_(?:next_size|concat|concat_duration|total_tokens)"
-        r"|batch_inference_(?:count|success|failure)"
-        r"|batch_(?:forward|decode|filter|inference)_duration"
+        "request_count", "request_validation_duration", "request_inference_duration",
+        "request_max_new_tokens", "request_mean_time_per_token_duration",
+        "batch_next_size", "batch_concat", "batch_concat_duration", "batch_total_tokens",
+        "batch_inference_count", "batch_inference_success", "batch_inference_failure",
+        "batch_forward_duration", "batch_decode_duration", "batch_filter_duration",
+        "batch_inference_duration",
     ),
     unseen=frozenset({"kv_cache_usage", "kv_cache_capacity_tokens", "start_time"}),
 )

@@ -7,49 +7,49 @@ nowhere, and an error that a model answers with is a success. Durations are tota
 there is no distribution of them.
 """
 
-import re
-
 from inferometer import catalogue as c
-from inferometer.engines.sources import Product, Quotient, Series
-from inferometer.engines.table import Engine, Request
+from inferometer.engines.sources import Product, Quotient, Selector
+from inferometer.engines.spelling import Spelling
+from inferometer.engines.table import Engine, RequestCounter
 
 REQUESTS, BLOCKS = "nv_trt_llm_request_metrics", "nv_trt_llm_kv_cache_block_metrics"
 
 
-def _blocks(kind: str) -> Series:
+def _blocks(kind: str) -> Selector:
     """One family holds a ratio, sizes and counts, told apart by a label."""
-    return Series(BLOCKS, where={"kv_cache_block_type": (kind,)}, combine=max)
+    return Selector(BLOCKS, where={"kv_cache_block_type": (kind,)}, combine=max)
 
 
 ENGINE = Engine(
     name="triton",
     title="Triton",
     evidence="run",
-    prefix="nv_",
-    spelling=re.compile(
-        r"nv_(?=(?:inference|trt_llm|llm|cache|energy|gpu|cpu|pinned_memory_pool|model)_)"),
+    spelling=Spelling(
+        "nv_",
+        r"nv_(?=(?:inference|trt_llm|llm|cache|energy|gpu|cpu|pinned_memory_pool|model)_)",
+        models=("model",),
+    ),
     wraps=True,
-    models=("model",),
     signals={
         # Opt-in, in milliseconds, and of models that stream alone: to their first response.
-        c.SERVER_TTFT: (Series("nv_inference_first_response_histogram_ms", scale=1e-3),),
-        c.SERVER_INPUT: (Series("nv_llm_input_token_len", part="_sum", derived=True),),
-        c.SERVER_OUTPUT: (Series("nv_llm_output_token_len", part="_sum", derived=True),),
-        c.SERVER_RUNNING: (Series(REQUESTS, where={"request_type": ("scheduled",)}),),
+        c.SERVER_TTFT: (Selector("nv_inference_first_response_histogram_ms", scale=1e-3),),
+        c.SERVER_INPUT: (Selector("nv_llm_input_token_len", part="_sum", derived=True),),
+        c.SERVER_OUTPUT: (Selector("nv_llm_output_token_len", part="_sum", derived=True),),
+        c.SERVER_RUNNING: (Selector(REQUESTS, where={"request_type": ("scheduled",)}),),
         c.SERVER_WAITING: (
-            Series(REQUESTS, where={"request_type": ("waiting",)}),
-            Series("nv_inference_pending_request_count"),
+            Selector(REQUESTS, where={"request_type": ("waiting",)}),
+            Selector("nv_inference_pending_request_count"),
         ),
         c.SERVER_KV_USAGE: (
-            Series(BLOCKS, where={"kv_cache_block_type": ("fraction",)}, combine=max, most=1.0),
+            Selector(BLOCKS, where={"kv_cache_block_type": ("fraction",)}, combine=max, most=1.0),
             Quotient(_blocks("used"), _blocks("max")),
         ),
         c.SERVER_KV_CAPACITY: (Product(_blocks("max"), _blocks("tokens_per")),),
     },
     requests=(
-        Request(Series("nv_inference_request_success"), otherwise=("success", "finished")),
-        Request(
-            Series("nv_inference_request_failure"),
+        RequestCounter(Selector("nv_inference_request_success"), otherwise=("success", "finished")),
+        RequestCounter(
+            Selector("nv_inference_request_failure"),
             label="reason",
             meaning={
                 "REJECTED": ("rejected", "overloaded"),
@@ -57,14 +57,20 @@ ENGINE = Engine(
                 "BACKEND": ("error", "engine_error"),
                 "OTHER": ("error", "engine_error"),
             },
-            otherwise=("error", "engine_error"),  # older ones tell no reason
+            otherwise=("error", "engine_error"),  # older versions give no reason
         ),
     ),
     unused=(
-        r"inference_(?:count|exec_count|(?:request|queue|compute_(?:input|infer|output))"
-        r"_(?:duration|summary)_us)"
-        r"|trt_llm_(?:runtime_memory|inflight_batcher|general|v1|disaggregated_serving)_metrics"
-        r"|(?:cache|energy|gpu|cpu|pinned_memory_pool|model)_.*"
+        "inference_count", "inference_exec_count",
+        "inference_request_duration_us", "inference_request_summary_us",
+        "inference_queue_duration_us", "inference_queue_summary_us",
+        "inference_compute_input_duration_us", "inference_compute_input_summary_us",
+        "inference_compute_infer_duration_us", "inference_compute_infer_summary_us",
+        "inference_compute_output_duration_us", "inference_compute_output_summary_us",
+        "trt_llm_runtime_memory_metrics", "trt_llm_inflight_batcher_metrics",
+        "trt_llm_general_metrics", "trt_llm_v1_metrics",
+        "trt_llm_disaggregated_serving_metrics",
+        "cache_*", "energy_*", "gpu_*", "cpu_*", "pinned_memory_pool_*", "model_*",
     ),
     unseen=frozenset({"time_to_first_token", "input_tokens", "output_tokens"}),
 )

@@ -4,21 +4,21 @@ From vLLM's vllm/v1/metrics/loggers.py (0.8 to 0.33) and vllm/engine/metrics.py 
 backend and NVIDIA Dynamo pass these names through, the former with `model` for `model_name`.
 """
 
-import re
 from collections.abc import Callable
 
 from inferometer import catalogue as c
-from inferometer.engines.sources import Product, Series
-from inferometer.engines.table import Engine, Fact, Http, Request, Source
+from inferometer.engines.sources import Product, Selector, Source
+from inferometer.engines.spelling import Spelling
+from inferometer.engines.table import Engine, Http, InfoDocument, RequestCounter
 
 
 def capacity(combine: Callable[[list[float]], float]) -> tuple[Source, ...]:
-    """Tokens that fit into the KV cache, of several series that say so put together."""
+    """Tokens that fit into the KV cache; `combine` makes one number of several series."""
     info = "vllm:cache_config_info"
     return (
-        Series(info, label="kv_cache_size_tokens", combine=combine),
-        Product(Series(info, label="num_gpu_blocks", combine=combine),
-                Series(info, label="block_size", combine=max)),
+        Selector(info, label="kv_cache_size_tokens", combine=combine),
+        Product(Selector(info, label="num_gpu_blocks", combine=combine),
+                Selector(info, label="block_size", combine=max)),
     )
 
 
@@ -26,46 +26,43 @@ ENGINE = Engine(
     name="vllm",
     title="vLLM",
     evidence="run",
-    prefix="vllm:",
-    spelling=re.compile(r"vllm[:_]"),
-    models=("model_name", "model"),
-    rank="engine",
+    spelling=Spelling("vllm:", r"vllm[:_]", models=("model_name", "model"), rank="engine"),
     signals={
-        c.SERVER_TTFT: (Series("vllm:time_to_first_token_seconds"),),
-        c.SERVER_TPOT: (Series("vllm:request_time_per_output_token_seconds"),),
+        c.SERVER_TTFT: (Selector("vllm:time_to_first_token_seconds"),),
+        c.SERVER_TPOT: (Selector("vllm:request_time_per_output_token_seconds"),),
         # One value per step; until 0.11 under a name that promises one per request.
         c.SERVER_ITL: (
-            Series("vllm:inter_token_latency_seconds"),
-            Series("vllm:time_per_output_token_seconds"),
+            Selector("vllm:inter_token_latency_seconds"),
+            Selector("vllm:time_per_output_token_seconds"),
         ),
-        c.SERVER_DURATION: (Series("vllm:e2e_request_latency_seconds"),),
+        c.SERVER_DURATION: (Selector("vllm:e2e_request_latency_seconds"),),
         c.SERVER_QUEUE: (
-            Series("vllm:request_queue_time_seconds"),
-            Series("vllm:time_in_queue_requests"),
+            Selector("vllm:request_queue_time_seconds"),
+            Selector("vllm:time_in_queue_requests"),
         ),
-        c.SERVER_PREFILL: (Series("vllm:request_prefill_time_seconds"),),
-        c.SERVER_DECODE: (Series("vllm:request_decode_time_seconds"),),
-        c.SERVER_INPUT: (Series("vllm:prompt_tokens_total"),),
-        c.SERVER_INPUT_CACHED: (Series("vllm:prompt_tokens_cached_total"),),
-        c.SERVER_OUTPUT: (Series("vllm:generation_tokens_total"),),
-        c.SERVER_RUNNING: (Series("vllm:num_requests_running"),),
-        c.SERVER_WAITING: (Series("vllm:num_requests_waiting"),),
+        c.SERVER_PREFILL: (Selector("vllm:request_prefill_time_seconds"),),
+        c.SERVER_DECODE: (Selector("vllm:request_decode_time_seconds"),),
+        c.SERVER_INPUT: (Selector("vllm:prompt_tokens_total"),),
+        c.SERVER_INPUT_CACHED: (Selector("vllm:prompt_tokens_cached_total"),),
+        c.SERVER_OUTPUT: (Selector("vllm:generation_tokens_total"),),
+        c.SERVER_RUNNING: (Selector("vllm:num_requests_running"),),
+        c.SERVER_WAITING: (Selector("vllm:num_requests_waiting"),),
         c.SERVER_KV_USAGE: (
-            Series("vllm:kv_cache_usage_perc", combine=max, most=1.0),
-            Series("vllm:gpu_cache_usage_perc", combine=max, most=1.0),
+            Selector("vllm:kv_cache_usage_perc", combine=max, most=1.0),
+            Selector("vllm:gpu_cache_usage_perc", combine=max, most=1.0),
         ),
         c.SERVER_KV_CAPACITY: capacity(max),
         # The gpu_prefix_cache_* pair of 0.8 counts blocks, not tokens: not taken.
-        c.SERVER_PREFIX_QUERIES: (Series("vllm:prefix_cache_queries_total"),),
-        c.SERVER_PREFIX_HITS: (Series("vllm:prefix_cache_hits_total"),),
-        c.SERVER_PREEMPTIONS: (Series("vllm:num_preemptions_total"),),
-        c.SERVER_DRAFT: (Series("vllm:spec_decode_num_draft_tokens_total"),),
-        c.SERVER_ACCEPTED: (Series("vllm:spec_decode_num_accepted_tokens_total"),),
-        c.SERVER_START: (Series("process_start_time_seconds"),),
+        c.SERVER_PREFIX_QUERIES: (Selector("vllm:prefix_cache_queries_total"),),
+        c.SERVER_PREFIX_HITS: (Selector("vllm:prefix_cache_hits_total"),),
+        c.SERVER_PREEMPTIONS: (Selector("vllm:num_preemptions_total"),),
+        c.SERVER_DRAFT: (Selector("vllm:spec_decode_num_draft_tokens_total"),),
+        c.SERVER_ACCEPTED: (Selector("vllm:spec_decode_num_accepted_tokens_total"),),
+        c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
     requests=(
-        Request(
-            Series("vllm:request_success_total"),
+        RequestCounter(
+            Selector("vllm:request_success_total"),
             label="finished_reason",
             meaning={
                 "stop": ("success", "stop"),
@@ -76,8 +73,8 @@ ENGINE = Engine(
             },
             otherwise=("success", "finished"),
         ),
-        Request(
-            Series("vllm:admission_rejections_total"),
+        RequestCounter(
+            Selector("vllm:admission_rejections_total"),
             label="reason",
             meaning={
                 "max_num_queued_reqs": ("rejected", "queue_requests"),
@@ -94,25 +91,32 @@ ENGINE = Engine(
         endings=(("invalid", "http_4xx"), ("error", "http_5xx")),
         explained={"http_5xx": ("error", "rejected")},  # a full queue answers 503
     ),
-    progress=(Series("vllm:generation_tokens_total"), Series("vllm:prompt_tokens_total")),
-    facts=(
-        Fact("/version", {"version": ("version",)}),
-        Fact("/v1/models", {"model": ("data", 0, "id"),
-                            "max_model_length": ("data", 0, "max_model_len")}),
+    progress=(Selector("vllm:generation_tokens_total"), Selector("vllm:prompt_tokens_total")),
+    documents=(
+        InfoDocument("/version", {"version": ("version",)}),
+        InfoDocument("/v1/models", {"model": ("data", 0, "id"),
+                                    "max_model_length": ("data", 0, "max_model_len")}),
     ),
     unused=(
-        r"num_requests_(?:waiting_by_reason|kv_fetch_by_stage|swapped)|watermark_requests.*"
-        r"|engine_sleep_state|(?:external_prefix|mm)_cache_(?:queries|hits)_total"
-        r"|gpu_prefix_cache_(?:queries|hits)_total|[cg]pu_prefix_cache_hit_rate"
-        r"|cpu_cache_usage_perc|prompt_tokens_(?:cached_)?by_source_total|corrupted_requests_total"
-        r"|request_(?:num_preemptions|prompt_tokens|generation_tokens|max_num_generation_tokens"
-        r"|params_max_tokens|params_n|prefill_kv_computed_tokens|inference_time_seconds"
-        r"|params_best_of)"
-        r"|iteration_tokens_total|lora_requests_info|(?:estimated|diffusion|kv_block)_.*"
-        r"|spec_decode_(?:num_drafts|num_accepted_tokens_per_pos|num_emitted_tokens)_total"
-        r"|spec_decode_(?:draft_acceptance_rate|efficiency)|model_(?:forward|execute)_time_.*"
-        r"|tokens_total|avg_(?:prompt|generation)_throughput_toks_per_s"
-        r"|(?:nixl|mooncake|hf3fs|hisparse|umbp|simple_kv_offload)_.*"
+        "num_requests_waiting_by_reason", "num_requests_kv_fetch_by_stage", "num_requests_swapped",
+        "watermark_requests*", "engine_sleep_state", "corrupted_requests_total",
+        "external_prefix_cache_queries_total", "external_prefix_cache_hits_total",
+        "mm_cache_queries_total", "mm_cache_hits_total",
+        "gpu_prefix_cache_queries_total", "gpu_prefix_cache_hits_total",
+        "gpu_prefix_cache_hit_rate", "cpu_prefix_cache_hit_rate", "cpu_cache_usage_perc",
+        "prompt_tokens_by_source_total", "prompt_tokens_cached_by_source_total",
+        "request_num_preemptions", "request_prompt_tokens", "request_generation_tokens",
+        "request_max_num_generation_tokens", "request_prefill_kv_computed_tokens",
+        "request_inference_time_seconds",
+        "request_params_max_tokens", "request_params_n", "request_params_best_of",
+        "iteration_tokens_total", "tokens_total", "lora_requests_info",
+        "avg_prompt_throughput_toks_per_s", "avg_generation_throughput_toks_per_s",
+        "model_forward_time_*", "model_execute_time_*", "estimated_*", "diffusion_*",
+        "spec_decode_num_drafts_total", "spec_decode_num_accepted_tokens_per_pos_total",
+        "spec_decode_num_emitted_tokens_total", "spec_decode_draft_acceptance_rate",
+        "spec_decode_efficiency",
+        "kv_block_*", "nixl_*", "mooncake_*", "hf3fs_*", "hisparse_*", "umbp_*",
+        "simple_kv_offload_*",
     ),
     unseen=frozenset({"spec_decode_draft_tokens", "spec_decode_accepted_tokens"}),
 )

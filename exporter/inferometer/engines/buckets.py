@@ -1,0 +1,68 @@
+"""One child of an engine's histogram, picked off the values of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from operator import itemgetter, le
+
+from inferometer.values import Histogram
+
+LARGEST_COUNT = 2.0**53  # a larger float cannot even count by one: it is no count
+PageValues = Sequence[float]  # of one page, in the order of its shape
+BucketLine = tuple[str, float | None, int]  # suffix, bound, index of one line of a histogram
+
+
+class Buckets:
+    """The lines that one histogram child is made of, and how to read them at once.
+
+    As a rule the lines are in order and the values as they should be; whatever else a page may
+    hold is read line by line. `scale` brings the sum to our unit; bounds come in it.
+    """
+
+    def __init__(self, lines: list[BucketLine], scale: float) -> None:
+        self._lines = lines
+        self._scale = scale
+        buckets = sorted((bound, index) for suffix, bound, index in lines
+                         if suffix == "_bucket" and bound is not None and bound > -math.inf)
+        sums = [index for suffix, _, index in lines if suffix == "_sum"]
+        bounds = [bound for bound, _ in buckets]
+        self._bounds = tuple(bounds[:-1])
+        self._counts: Callable[[PageValues], tuple[float, ...]] | None = None
+        if (len(bounds) > 1 and bounds[-1] == math.inf and len(set(bounds)) == len(bounds)
+                and len(sums) == 1):
+            self._counts, self._sum = itemgetter(*(index for _, index in buckets)), sums[0]
+
+    def read(self, values: PageValues) -> Histogram | None:
+        """The child in our unit, None if it has neither a count nor an infinite bucket."""
+        if self._counts is not None:
+            counts, total = self._counts(values), values[self._sum]
+            rising = (all(map(le, counts, counts[1:])) and counts[0] >= 0
+                      and counts[-1] <= LARGEST_COUNT)
+            if rising and abs(total) <= LARGEST_COUNT:
+                return Histogram(self._bounds, counts, total * self._scale)
+        return self._read_lines(values)
+
+    def _read_lines(self, values: PageValues) -> Histogram | None:
+        buckets: dict[float, float] = {}
+        count: float | None = None
+        total: float | None = None
+        for suffix, bound, index in self._lines:  # copies of one child: the greatest
+            value = values[index]
+            if not abs(value) <= LARGEST_COUNT or (value < 0 and suffix != "_sum"):
+                continue
+            if suffix == "_bucket" and bound is not None and not math.isnan(bound):
+                buckets[bound] = max(value, buckets.get(bound, 0.0))
+            elif suffix == "_count":
+                count = max(value, count or 0.0)
+            elif suffix == "_sum":
+                total = max(value, total if total is not None else -math.inf)
+        last = buckets.pop(math.inf, count)
+        if last is None:
+            return None
+        bounds = sorted(bound for bound in buckets if math.isfinite(bound))
+        counts: list[float] = []
+        for bound in bounds:  # a page written while it is read may dip by one
+            counts.append(min(last, max(buckets[bound], counts[-1] if counts else 0.0)))
+        return Histogram(tuple(bounds), (*counts, last),
+                         None if total is None else total * self._scale)
