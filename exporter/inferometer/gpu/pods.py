@@ -19,8 +19,8 @@ from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.gpu.kubelet import Holding, Kubelet
+from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
-from inferometer.gpu.state import Gpu
 from inferometer.values import Key, Value
 
 ANSWER_SECONDS = 3.0  # a kubelet in good health takes a few milliseconds

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.families import Family
-from inferometer.gpu.state import Gpu
+from inferometer.gpu.registry import Gpu
 from inferometer.home import history as h
 from inferometer.home import units
 from inferometer.home.content import (

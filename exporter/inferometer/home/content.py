@@ -10,7 +10,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.target import State
 from inferometer.families import Family
-from inferometer.gpu.state import Gpu
+from inferometer.gpu.registry import Gpu
 from inferometer.home.history import Point
 from inferometer.roles import NO_ROLE, belongs
 from inferometer.values import Histogram, Key, Value

@@ -16,7 +16,7 @@ from inferometer.collector import Deadline
 from inferometer.config import LIMITS, Config, parse
 from inferometer.cost.accrual import months
 from inferometer.cost.collector import CostCollector
-from inferometer.gpu.state import Gpu
+from inferometer.gpu.registry import Gpu
 from inferometer.values import Key
 
 HOUR, DAY = 3600.0, 86400.0

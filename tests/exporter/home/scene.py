@@ -8,7 +8,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.target import State
 from inferometer.families import Family
-from inferometer.gpu.state import Gpu
+from inferometer.gpu.registry import Gpu
 from inferometer.home.cards import gather
 from inferometer.home.content import Content, Endpoint, Surroundings
 from inferometer.home.history import History

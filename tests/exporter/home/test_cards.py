@@ -4,7 +4,7 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.engines.target import State
-from inferometer.gpu.state import Gpu, Snapshot
+from inferometer.gpu.registry import Gpu, Snapshot
 from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Endpoint, Plot
 from inferometer.home.history import POINTS, Point
 from inferometer.values import Histogram
