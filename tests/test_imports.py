@@ -15,8 +15,8 @@ import inferometer
 
 PACKAGE = Path(inferometer.__file__).parent
 LAYERS = (
-    {"", "catalogue", "config", "counters", "exposition", "families", "guard", "logs", "rendered",
-     "roles", "threads", "values"},
+    {"", "catalogue", "config", "counters", "exposition", "families", "guard", "logs", "protobuf",
+     "rendered", "roles", "threads", "values"},
     {"collector"},
     {"serve"},
     {"gpu", "engines", "cost"},
