@@ -78,7 +78,7 @@ def test_every_point_is_of_the_catalogue_and_has_its_labels(
     assert set(result.throttling) == {(c.GPU_THROTTLED, ("power_cap",))}
 
 
-def test_counting_gpus_says_none_for_not_now_and_raises_for_a_lost_driver(
+def test_the_count_of_gpus_is_none_if_it_fails_now_and_an_error_if_the_driver_is_lost(
         fake: FakeNvml, driver: Driver) -> None:
     fake.write("gpus 3")
     assert driver.count() == 3
@@ -98,7 +98,7 @@ def test_a_gpu_whose_handle_cannot_be_had_is_lost_with_the_reason(
         driver.device(0)
 
 
-def test_a_name_that_was_not_told_at_first_is_learned_later(
+def test_a_name_that_the_driver_did_not_give_at_first_is_learned_later(
         fake: FakeNvml, driver: Driver) -> None:
     fake.write("error 0 nvmlDeviceGetName 10")
     device = driver.device(0)
@@ -132,7 +132,8 @@ def test_a_field_value_of_a_type_unknown_here_is_left_out(fake: FakeNvml, device
     assert c.GPU_PCIE in metrics(result)
 
 
-def test_fields_and_the_calls_in_their_stead_say_the_same(fake: FakeNvml, driver: Driver) -> None:
+def test_fields_and_the_calls_instead_of_them_have_the_same_values(
+        fake: FakeNvml, driver: Driver) -> None:
     settings = ("set 0 power_mw 312345", "set 0 power_limit_mw 700500",
                 "set 0 energy_mj 123456789", "set 0 remapped_correctable 3",
                 "set 0 ecc_corrected 11", "set 0 ecc_uncorrected 12",
@@ -222,7 +223,7 @@ def test_an_instance_destroyed_during_the_round_leaves_its_neighbours_in_it(
     assert {labels[0] for labels in values(device.read(), c.GPU_MIG_INFO)} == {"2/0"}
 
 
-def test_a_mode_that_cannot_be_told_now_is_the_mode_of_before(
+def test_a_mig_mode_that_cannot_be_read_now_is_the_one_before(
         fake: FakeNvml, device: Device) -> None:
     fake.write(*MIG_ON)
     assert c.GPU_UTILIZATION not in metrics(device.read())
@@ -243,7 +244,7 @@ def test_only_reasons_that_the_driver_does_not_count_are_looked_up(
     assert set(throttling(device.read())) == {"power_cap", "sw_thermal"}
 
 
-def test_old_drivers_tell_the_reasons_under_the_old_name(
+def test_old_drivers_have_the_clock_reasons_under_an_old_name(
         fake: FakeNvml, device: Device) -> None:
     fake.write("set 0 clock_reasons 0x80", "missing nvmlDeviceGetFieldValues",
                "missing nvmlDeviceGetCurrentClocksEventReasons")

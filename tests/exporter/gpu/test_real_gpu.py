@@ -99,7 +99,7 @@ def test_nothing_goes_wrong_in_the_log(running: Exporter) -> None:
     assert [line for line in running.logged() if line["level"] in ("warning", "error")] == []
 
 
-def test_fields_say_what_the_calls_in_their_stead_say(running: Exporter) -> None:
+def test_fields_and_the_calls_instead_of_them_have_the_same_values(running: Exporter) -> None:
     driver = Driver()
     driver.open()
     device = driver.device(0)
