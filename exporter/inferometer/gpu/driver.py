@@ -106,7 +106,8 @@ class Device:
             self._put_seldom(result, call, turn)
         if self._mig:
             self._put_instances(result)
-        result.throttling = self._throttling()
+        if self._lacking:
+            result.throttling = self._throttling()
         self._step(result)
         self._rounds += 1
         return result
@@ -144,7 +145,7 @@ class Device:
             return None
         points: dict[Series, float] = {}
         for value in call.values:
-            number = value.pick(answer)
+            number = value.pick(answer) if value.pick else answer
             if number is not None:
                 points[value.of_instance(mig) if mig else value.series] = number / value.per
         result.points.update(points)

@@ -52,6 +52,7 @@ _DRIVER_LOST = frozenset({
 _ERRORS: dict[int, type[Exception]] = {
     **dict.fromkeys(_UNSUPPORTED, UnsupportedError), **dict.fromkeys(_GPU_LOST, GpuLostError),
     **dict.fromkeys(_DRIVER_LOST, DriverLostError)}
+_look_up = vars(pynvml).__getitem__  # raises KeyError
 _NAMES = {code: name.removeprefix("NVML_ERROR_") for name, code in vars(pynvml).items()
           if name.startswith("NVML_ERROR_") and isinstance(code, int)}
 _NAMES[pynvml.NVML_ERROR_LIBRARY_NOT_FOUND] = "libnvidia-ml.so.1 not found"
@@ -91,7 +92,10 @@ def ask(function: Function, *arguments: Any) -> Any:
     Raises CallError, GpuLostError, DriverLostError.
     """
     try:
-        call, *constants = map(_named, function)
+        call, *constants = map(_look_up, function)
+    except KeyError as error:  # what this pynvml lacks counts as what this driver lacks
+        raise UnsupportedError(f"pynvml has no {error}") from error
+    try:
         return call(*arguments, *constants)
     except pynvml.NVMLError as error:
         raise _meaning(error) from error
@@ -149,9 +153,10 @@ class FieldBatch:
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self.fields = fields
+        self._rows = [(field, field.value.series, field.value.per) for field in fields]
         self._answers = (_FieldValue * len(fields))()
         for field, answer in zip(fields, self._answers, strict=True):
-            answer.fieldId = _named(field.id) if isinstance(field.id, str) else field.id
+            answer.fieldId = _look_up(field.id) if isinstance(field.id, str) else field.id
             answer.scopeId = field.scope
 
     def read(self, handle: Any) -> tuple[dict[Series, float], list[Field]]:
@@ -166,13 +171,12 @@ class FieldBatch:
             raise _meaning(error) from error
         points: dict[Series, float] = {}
         lacking: list[Field] = []
-        for field, answer in zip(self.fields, self._answers, strict=True):
-            code, kind = answer.nvmlReturn, answer.valueType
+        for (field, series, per), answer in zip(self._rows, self._answers, strict=True):
+            code = answer.nvmlReturn
             if code in _NO_FIELD:
                 lacking.append(field)
-            elif code == pynvml.NVML_SUCCESS and kind < len(_VALUE_TYPES):
-                value = field.value
-                points[value.series] = getattr(answer.value, _VALUE_TYPES[kind]) / value.per
+            elif code == pynvml.NVML_SUCCESS and answer.valueType < len(_VALUE_TYPES):
+                points[series] = getattr(answer.value, _VALUE_TYPES[answer.valueType]) / per
         return points, lacking
 
 
@@ -209,14 +213,6 @@ class Events:
 
 def _decoded(answer: Any) -> str:
     return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
-
-
-def _named(name: str) -> Any:
-    """A function or constant of pynvml. One that this pynvml lacks counts as unsupported."""
-    try:
-        return getattr(pynvml, name)
-    except AttributeError:
-        raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND) from None
 
 
 def _meaning(error: pynvml.NVMLError) -> Exception:

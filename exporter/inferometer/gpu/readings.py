@@ -1,8 +1,8 @@
 """What is read of a GPU: NVML's functions and fields, and the metrics their answers give.
 
 To read something more, add a line to FIELDS, EVERY_ROUND or SELDOM. This is data: `nvml.py` makes
-the calls. Functions and constants are named as in pynvml; a number stands for a constant that
-pynvml 12.570 lacks. Source: NVML API reference, and nvml.h of API 12 and 13.
+the calls. Functions, constants and fields are named as in pynvml; a field may be given by its
+number instead. Source: NVML API reference, and nvml.h of API 12 and 13.
 """
 
 from __future__ import annotations
@@ -25,21 +25,18 @@ NANO, MILLI, PERCENT, KIBI, MEGA = 1e9, 1e3, 100.0, 1 / 1024, 1e-6
 Function = tuple[str, ...]  # a function, then the constants to call it with after the handle
 
 
-def _itself(answer: Any) -> float:
-    return answer  # type: ignore[no-any-return]  # a number, by the function's definition
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class GpuValue:
     """One number of an answer: the series it belongs to, and how to get it.
 
     `per`: how many of the driver's units make one of ours.
-    `pick`: takes the number out of the answer; None if the driver did not give it.
+    `pick`: takes the number out of an answer that is not the number itself. It returns None if the
+    driver did not give the number.
     """
 
     series: Series
     per: float = 1.0
-    pick: Callable[[Any], float | None] = _itself
+    pick: Callable[[Any], float | None] | None = None
 
     def of_instance(self, mig: str) -> Series:
         """The same series of a MIG instance."""
@@ -72,7 +69,7 @@ class Field:
 
 
 def _call(metric: Metric, *functions: Function, labels: tuple[str, ...] = (), per: float = 1.0,
-          pick: Callable[[Any], float | None] = _itself) -> Call:
+          pick: Callable[[Any], float | None] | None = None) -> Call:
     return Call(functions, (GpuValue((metric, labels), per, pick),))
 
 

@@ -35,7 +35,7 @@ def test_a_return_code_is_an_error_by_what_it_means(
 @pytest.mark.parametrize("function", [
     ("nvmlDeviceGetPhaseOfTheMoon",), ("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_MOON")])
 def test_what_pynvml_lacks_is_unsupported(device: Device, function: tuple[str, ...]) -> None:
-    with pytest.raises(UnsupportedError, match="FUNCTION_NOT_FOUND"):
+    with pytest.raises(UnsupportedError, match=function[-1]):
         nvml.ask(function, device.handle)
 
 
