@@ -25,7 +25,7 @@ PACKAGE = Path(inferometer.__file__).parent
 # name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
 ORDER = """
     inferometer
-    logs  threads  roles
+    logs  threads  roles  protobuf
     catalogue.model
     catalogue.engine  catalogue.gpu
     catalogue.cost
@@ -81,9 +81,10 @@ ORDERS = {
         engines.part
     """,
     "gpu": """
-        gpu  gpu.crew  gpu.gate  gpu.kubelet
+        gpu  gpu.crew  gpu.gate  gpu.kubelet  gpu.readings
         gpu.nvml
-        gpu.state
+        gpu.driver
+        gpu.registry
         gpu.reader
         gpu.sampler
         gpu.collector  gpu.pods

@@ -22,7 +22,7 @@ from inferometer.engines.tables import TABLES
 from inferometer.engines.target import Target
 from inferometer.exposition import OPENMETRICS, TEXT, render
 from inferometer.families import Family
-from inferometer.gpu.state import Gpu
+from inferometer.gpu.registry import Gpu
 from inferometer.guard import Guard
 from tests.exporter.engines.pages import GOLDEN_PAGES
 from tests.exporter.support import Engine, Page, fixture

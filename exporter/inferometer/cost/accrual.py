@@ -14,7 +14,7 @@ DAY = 86400.0
 
 
 class PricedGpu(Protocol):
-    """What must be known of a GPU to say what it costs; whoever reads GPUs knows it."""
+    """A GPU as far as its cost goes. Whatever reads GPUs provides it."""
 
     uuid: str
     index: int
@@ -41,14 +41,14 @@ class GpuHours:
         observed and not busy; time in which utilization was unknown is neither.
         """
         for gpu in gpus:
-            seen = seconds if gpu in self._counted else min(seconds, now - gpu.adopted_at)
+            present = seconds if gpu in self._counted else min(seconds, now - gpu.adopted_at)
             observed, busy = gpu.observed_seconds, gpu.busy_seconds
             counted = self._counted.get(gpu, (0.0, 0.0))
             self._counted[gpu] = (observed, busy)
             if gpu.name not in prices or gpu.gone:
                 continue
             price = prices[gpu.name] / HOUR
-            self.usd[gpu] = self.usd.get(gpu, 0.0) + max(0.0, seen) * price
+            self.usd[gpu] = self.usd.get(gpu, 0.0) + max(0.0, present) * price
             idle = max(0.0, (observed - counted[0]) - (busy - counted[1]))
             if observed:
                 self.idle_usd[gpu] = self.idle_usd.get(gpu, 0.0) + idle * price
@@ -75,13 +75,13 @@ class FixedCosts:
 
 def months(seconds: float, now: float) -> float:
     """How many calendar months (UTC) the `seconds` up to `now` are, each by its own length."""
-    total, at = 0.0, now - seconds
-    while at < now:
-        day = datetime.fromtimestamp(at, UTC)
+    total, begin = 0.0, now - seconds
+    while begin < now:
+        day = datetime.fromtimestamp(begin, UTC)
         length = calendar.monthrange(day.year, day.month)[1] * DAY
         end = datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() + length
-        total += (min(end, now) - at) / length
-        at = end
+        total += (min(end, now) - begin) / length
+        begin = end
     return total
 
 

@@ -76,12 +76,12 @@ class CostCollector:
         self._fixed.accrue(self._config.fleet, seconds, self._wall())
         share = (self._config.fleet.overhead_percent or 0.0) / 100
         self._overhead += (self._spent() - before) * share
-        self._tell_of_missing_prices(gpus)
+        self._log_missing_prices(gpus)
 
     def _spent(self) -> float:
         return sum(self._gpu_hours.usd.values()) + sum(self._fixed.usd.values())
 
-    def _tell_of_missing_prices(self, gpus: Sequence[PricedGpu]) -> None:
+    def _log_missing_prices(self, gpus: Sequence[PricedGpu]) -> None:
         if not self._config.cost.gpu_hour_usd:
             return
         for gpu in gpus:

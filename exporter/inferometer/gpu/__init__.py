@@ -1,1 +1,1 @@
-"""GPUs through NVML: read in the background, served from a snapshot."""
+"""GPUs through NVML: read in the background, and shown from the last snapshot of each."""

@@ -1,4 +1,4 @@
-"""GPUs: the sampler's last snapshots as families; nothing here waits for the driver."""
+"""GPUs: the sampler's last snapshots as families. Nothing here waits for the driver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inferometer.rendered.columns import Table
 
 
 class GpuCollector:
-    """Says what the sampler knows of each GPU, as long as it is fresh."""
+    """Shows what the sampler knows of each GPU, as long as it is fresh."""
 
     name = "gpu"
     punctual = True
@@ -26,12 +26,13 @@ class GpuCollector:
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """The families of all GPUs.
 
-        Of a lost or hung one only who it is, that it is not up, when it last answered, its XIDs.
+        A lost or hung one has only its info, that it is not up, its last sample's time and XIDs.
         """
         with self._lock:
             gpus = [((str(gpu.index), gpu.uuid), gpu) for gpu in self._sampler.gpus()
                     if not self._sampler.settling(gpu)]
-            lasting = self._lasting.families([(who, gpu.known()) for who, gpu in gpus])
+            lasting = self._lasting.families(
+                [(labels, gpu.lasting_points()) for labels, gpu in gpus])
             passing = self._passing.families(
-                [(who, gpu.seen(self._sampler.fresh(gpu))) for who, gpu in gpus])
+                [(labels, gpu.passing_points(self._sampler.fresh(gpu))) for labels, gpu in gpus])
             return [*lasting, *passing]

@@ -1,4 +1,5 @@
-"""Few threads for many tasks: one does them all in turn, and none waits for one that hangs."""
+"""Few threads for many tasks: one thread does them in turn, and no task waits for one that hangs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ PATIENCE_SECONDS = 0.1  # how late a task may be before another thread takes ove
 
 
 class Task(Protocol):
-    """What is done again and again."""
+    """Something to do again and again."""
 
     def step(self) -> float | None:
         """Do it once. Seconds until the next time, None for never. Raises nothing."""
@@ -22,10 +23,11 @@ class Task(Protocol):
 class Crew:
     """Does tasks when they are due.
 
-    One thread leads: it does what is due, one task after the other. Another stands by. Once a
-    task is late, be it that the leader is slow, be it that it hangs, the one that stands by leads
-    and a new one stands by. A leader that comes back from its task stands by, or goes home where
-    somebody does already. So there are two threads, and one more for every task that hangs.
+    One thread, the leader, does the tasks that are due, one after the other. Another one, the
+    deputy, stands by. Once a task is late, because the leader is slow or hangs, the deputy becomes
+    the leader and a new deputy is hired. A former leader that comes back from its task becomes the
+    deputy, or ends if there is one. So there are two threads, and one more for every task that
+    hangs.
     """
 
     def __init__(self) -> None:
@@ -36,7 +38,7 @@ class Crew:
         self._deputy: threading.Thread | None = None
 
     def add(self, task: Task, seconds: float = 0.0) -> None:
-        """Do the task in so many seconds, and from then on as it says."""
+        """Do the task in so many seconds, and from then on as its `step` returns."""
         with self._condition:
             self._put(task, seconds)
             if self._leader is None:
@@ -46,7 +48,7 @@ class Crew:
     def _put(self, task: Task, seconds: float) -> None:
         entry = (time.monotonic() + seconds, next(self._number), task)
         heapq.heappush(self._due, entry)
-        if self._due[0] is entry:  # sooner than what is waited for
+        if self._due[0] is entry:  # sooner than the threads expect
             self._condition.notify_all()
 
     def _hire(self) -> threading.Thread:
@@ -64,7 +66,7 @@ class Crew:
                 task = self._next()
 
     def _next(self) -> Task | None:
-        """The next task once it is this thread's to do; None if the thread is not needed."""
+        """The next task, once this thread is to do it; None if the thread is not needed."""
         me = threading.current_thread()
         with self._condition:
             while True:
@@ -81,5 +83,5 @@ class Crew:
             return heapq.heappop(self._due)[2]
 
     def _wait(self, patience: float) -> float | None:
-        """Seconds until the first task has been due for as long; None if there is no task."""
+        """Seconds until the first task has been due for `patience`; None if there is no task."""
         return self._due[0][0] + patience - time.monotonic() if self._due else None

@@ -1,4 +1,4 @@
-"""Who may be in the driver: any thread while its session lasts, none while it is opened anew."""
+"""The gate to the driver: open to all threads of a session, shut while a session ends or begins."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class SessionEndedError(Exception):
 
 
 class Gate:
-    """Lets threads into the driver, and one thread close it once all are out."""
+    """Lets threads into the driver, and lets one thread close the driver once all are out."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._inside: dict[object, float] = {}
         self._closing = False
         self._begun = 0
-        self.session = 0  # 0 while there is none
+        self.session = 0  # number of the present session; 0 while there is none
 
     def begin(self) -> None:
         """Start a new session."""
@@ -31,31 +31,31 @@ class Gate:
         """End the session: nobody comes in with it any more."""
         self.session = 0
 
-    def since(self, who: object) -> float | None:
-        """When `who` came in, on the monotonic clock; None if not inside."""
+    def since(self, caller: object) -> float | None:
+        """When the caller came in, on the monotonic clock; None if it is not inside."""
         with self._condition:
-            return self._inside.get(who)
+            return self._inside.get(caller)
 
     @contextmanager
-    def inside(self, who: object, session: int) -> Iterator[None]:
-        """Be in the driver. Raises SessionEndedError."""
+    def inside(self, caller: object, session: int) -> Iterator[None]:
+        """Be in the driver. Waits while it is shut. Raises SessionEndedError."""
         with self._condition:
             while self._closing:
                 self._condition.wait()
             if not session or session != self.session:
                 raise SessionEndedError
-            self._inside[who] = time.monotonic()
+            self._inside[caller] = time.monotonic()
         try:
             yield
         finally:
             with self._condition:
-                del self._inside[who]
+                del self._inside[caller]
                 if self._closing:
                     self._condition.notify_all()
 
     @contextmanager
     def closed(self, seconds: float) -> Iterator[bool]:
-        """Keep all out, waiting so long for those inside; says whether nobody is left there."""
+        """Keep everybody out. Waits so long for those inside; yields whether all have left."""
         with self._condition:
             self._closing = True
             quiet = self._condition.wait_for(lambda: not self._inside, timeout=seconds)

@@ -12,8 +12,8 @@ from inferometer.documents.mistakes import Document
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.kubelet import Kubelet
 from inferometer.gpu.pods import PodsCollector
+from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
-from inferometer.gpu.state import Gpu
 from inferometer.parts import Part, Row, Watch, Watched
 
 

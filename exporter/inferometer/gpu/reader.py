@@ -1,62 +1,69 @@
-"""What is done for one GPU, again and again: it is read, and its XIDs are heard."""
+"""What is done for one GPU again and again: it is read, and its XID events are counted."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from inferometer.gpu.gate import SessionEndedError
-from inferometer.gpu.nvml import Device, DriverLostError, Events, GpuLostError
-from inferometer.gpu.state import Gpu
-
-if TYPE_CHECKING:
-    from inferometer.gpu.sampler import Sampler
+from inferometer.gpu.crew import Crew
+from inferometer.gpu.driver import Device, Driver
+from inferometer.gpu.gate import Gate, SessionEndedError
+from inferometer.gpu.nvml import DriverLostError, Events, GpuLostError
+from inferometer.gpu.registry import Registry, Slot
 
 EVENTS_SECONDS = 1.0  # between two looks for events; the driver keeps them meanwhile
 SHORTEST_PAUSE_SECONDS = 0.01  # between two rounds, however slow they are
 
 
 class Reader:
-    """Reads the GPU at one index until the driver's session ends."""
+    """Reads the GPU at a slot until the slot is no longer its own.
 
-    def __init__(self, sampler: Sampler, index: int, session: int) -> None:
-        self.index = index
-        self.session = session
-        self.gpu: Gpu | None = None
+    `lose_driver` is called with the reason once the driver as a whole does not answer.
+    """
+
+    def __init__(self, slot: Slot, driver: Driver, gate: Gate, registry: Registry, crew: Crew,
+                 lose_driver: Callable[[str], None]) -> None:
+        self.slot = slot
+        self.settled = threading.Event()  # set once the GPU was read, or is known to be lost
+        self._driver = driver
+        self._gate = gate
+        self._registry = registry
+        self._crew = crew
+        self._lose_driver = lose_driver
         self.device: Device | None = None
-        self.settled = threading.Event()  # set once the GPU was read, or found lost
-        self._sampler = sampler
-        self._found = False
+        self._lost = False
         self._done = False
 
     def stuck(self) -> bool:
         """Whether it has been in one step for longer than any value lives."""
-        since = self._sampler.gate.since(self)
+        since = self._gate.since(self)
         if since is None:
             return False
-        since = max(since, self.device.answered_at if self.device else since)
-        return time.monotonic() - since > self._sampler.config.time_to_live_seconds
+        if self.device:
+            since = max(since, self.device.answered_at)
+        return time.monotonic() - since > self._registry.config.time_to_live_seconds
 
     def done(self) -> bool:
         """Whether another may take its place."""
-        if self._sampler.owns(self):
+        if self._registry.owns(self.slot):
             return self._done
-        return self._sampler.gate.since(self) is None
+        return self._gate.since(self) is None
 
     def step(self) -> float | None:
-        """One round, or a try to find the GPU again; seconds to the next, None if its time is over.
+        """Read the GPU once, or try to find it again. Seconds until the next time, None for never.
         """
-        sampler, began = self._sampler, time.monotonic()
+        began = time.monotonic()
         try:
-            if sampler.owns(self):
+            if self._registry.owns(self.slot):
                 self._read()
                 took = time.monotonic() - began
-                return max(SHORTEST_PAUSE_SECONDS, sampler.config.interval_seconds - took)
+                return max(SHORTEST_PAUSE_SECONDS, self._registry.config.interval_seconds - took)
         except SessionEndedError:
             pass
         except DriverLostError as error:
-            sampler.driver_lost(self, str(error))
+            if self._registry.owns(self.slot):
+                self._lose_driver(str(error))
         except GpuLostError as error:
             return self._lose(str(error))
         except Exception as error:  # whatever one GPU does, it is tried again
@@ -65,56 +72,74 @@ class Reader:
         self.settled.set()
         return None
 
-    def _read(self) -> None:
-        if self.device is None or not self._found:
-            self.device = self._sampler.find(self)
-            self._found = True
-            self._sampler.crew.add(Listener(self._sampler, self, self.device))
-        self._sampler.read(self, self.device)
+    def give_up(self, reason: str) -> None:
+        """Note that the GPU does not answer."""
+        self._registry.lose(self.slot, reason)
         self.settled.set()
 
-    def _lose(self, why: str) -> float:
-        self._found = False
-        self._sampler.lose(self, why)
-        return self._sampler.config.retry_seconds
+    def _lose(self, reason: str) -> float:
+        self._lost = True
+        self.give_up(reason)
+        return self._registry.config.retry_seconds
+
+    def _read(self) -> None:
+        if self.device is None or self._lost:
+            self.device = self._find()
+            self._lost = False
+            self._crew.add(Listener(self, self.device, self._gate, self._registry))
+        began = self._registry.now()
+        with self._gate.inside(self, self.slot.session):
+            result = self.device.read()
+        if not result.points:
+            raise GpuLostError("no call answers")
+        self._registry.publish(self.slot, self.device, result, began)
+        self.settled.set()
+
+    def _find(self) -> Device:
+        with self._gate.inside(self, self.slot.session):
+            device = self._driver.device(self.slot.index)
+        self._registry.adopt(self.slot, device)
+        return device
 
 
 class Listener:
-    """Counts a GPU's XIDs, also while its other calls hang: they matter most then.
+    """Counts a GPU's XIDs, also while its other calls hang: XIDs matter most then.
 
-    The GPU has an event set of its own: the driver answers for a set that one of the GPUs in it
-    is lost, whatever comes from the others.
+    The GPU has an event set of its own: if one GPU in a set is lost, the driver says so for the
+    whole set, whatever comes from the others.
     """
 
-    def __init__(self, sampler: Sampler, reader: Reader, device: Device) -> None:
-        self._sampler = sampler
+    def __init__(self, reader: Reader, device: Device, gate: Gate, registry: Registry) -> None:
         self._reader = reader
+        self._slot = reader.slot
         self._device = device
+        self._gate = gate
+        self._registry = registry
         self._events: Events | None = None
 
     def step(self) -> float | None:
-        """Count what came; seconds to the next look, None once nothing comes any more."""
+        """Count what came. Seconds until the next look, None once nothing comes any more."""
         try:
-            with self._sampler.gate.inside(self, self._reader.session):
+            with self._gate.inside(self, self._slot.session):
                 codes = self._listen()
         except SessionEndedError:  # what was opened in it went with it
             return None
-        if codes is None or self._reader.gpu is None:
+        if codes is None or self._slot.gpu is None:
             return None
         for code in codes:
-            self._sampler.count_xid(self._reader.gpu, code)
+            self._registry.count_xid(self._slot.gpu, code)
         return EVENTS_SECONDS
 
     def _listen(self) -> list[int] | None:
-        """The codes that came, None once nobody asks for them or the GPU has no events."""
+        """The codes that came; None once the device is replaced, or if it has no events."""
         if self._events is None:
-            self._events = Events(self._device)
-            if self._events.registered and self._reader.gpu is not None:
-                self._sampler.expect_xids(self._reader.gpu)
-        if self._events.registered and self._speaks():
-            return self._events.come()
+            self._events = Events(self._device.handle)
+            if self._events.registered and self._slot.gpu is not None:
+                self._registry.expect_xids(self._slot.gpu)
+        if self._events.registered and self._is_current():
+            return self._events.take()
         self._events.close()
         return None
 
-    def _speaks(self) -> bool:
-        return self._reader.device is self._device and self._sampler.owns(self._reader)
+    def _is_current(self) -> bool:
+        return self._reader.device is self._device and self._registry.owns(self._slot)

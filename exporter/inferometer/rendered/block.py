@@ -1,4 +1,4 @@
-"""Numbers of one source together with their lines, and whether the guard has seen their keys."""
+"""Values together with their lines of the page, and a note that the guard has seen their keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from inferometer.values import Key
 
 
 class Ticket:
-    """A set of keys that may have been seated by the guard, and when it was last shown there."""
+    """Stands for a set of keys, so that the guard looks at the keys once and not on every page.
+
+    `seats`: the guard's seats of which the keys have theirs; None while they have none.
+    `shown_at`: when they were last on a page, on the guard's clock.
+    """
 
     __slots__ = ("seats", "shown_at")
 
@@ -20,9 +24,9 @@ class Ticket:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Block:
-    """Numbers of one source, never changed once made, with their lines as the page has them.
+    """Values of one metric, never changed, with their lines as the page has them.
 
-    While a source's keys stay the same, so does the ticket: the guard looks at them once.
+    A block with the same keys as the one before it has its ticket, too.
     """
 
     points: Mapping[Key, float]

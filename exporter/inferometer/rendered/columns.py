@@ -1,7 +1,8 @@
-"""Sources that say the same again and again: one block a metric, made anew only where a value
-has changed.
+"""A table of readings as families, for sources whose values are often the same from page to page.
 
-Made when a page asks for it, as there are more readings than pages.
+A row is what one source reads, a column is a metric. A page gets one block for each column, and a
+block is made again only if one of the column's values has changed. Blocks are made when a page asks
+for them, as sources are read more often than pages are asked for.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from inferometer.rendered.block import Block, Ticket
 from inferometer.values import Key
 
 Series = tuple[Metric, Key]  # a metric, and its label values after those that name the source
-Readings = Sequence[tuple[Key, Mapping[Series, float]]]  # each source's labels, and its values
-Layout = list[tuple[Key, tuple[Series, ...]]]  # the same without the values
+Readings = Sequence[tuple[Key, Mapping[Series, float]]]  # of each source: its labels, its values
+Layout = list[tuple[Key, tuple[Series, ...]]]  # of each source: its labels, its series
 
 
 class Table:
-    """What all sources say: a column for each metric, laid out anew only for other series."""
+    """The readings of all sources. Its columns are laid out again only if the series change."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._metrics = metrics  # in the order of the page
@@ -32,7 +33,7 @@ class Table:
         self._columns: Mapping[Metric, Column] = {}
 
     def families(self, readings: Readings) -> list[Family]:
-        """The families of what each source says, the same ones while that is the same."""
+        """The readings as families: the same objects as before while the readings are equal."""
         if readings != self._readings:
             self._readings, self._families = readings, self._make(readings)
         return self._families
@@ -46,25 +47,25 @@ class Table:
                 for metric, column in self._columns.items()]
 
     def _lay_out(self, layout: Layout) -> Mapping[Metric, Column]:
-        rows: dict[Metric, list[tuple[int, Key]]] = {metric: [] for metric in self._metrics}
-        places = itertools.count()
+        cells: dict[Metric, list[tuple[int, Key]]] = {metric: [] for metric in self._metrics}
+        positions = itertools.count()
         for source, series in layout:
             for metric, labels in series:
-                rows[metric].append((next(places), (*source, *labels)))
-        return {metric: Column(metric, its, self._columns.get(metric))
-                for metric, its in rows.items() if its}
+                cells[metric].append((next(positions), (*source, *labels)))
+        return {metric: Column(metric, column, self._columns.get(metric))
+                for metric, column in cells.items() if column}
 
 
 class Column:
-    """One metric's values: where they are among all, and how their lines begin.
+    """One metric: the positions of its values among all values, and how its lines begin.
 
-    While the keys are those of the column before, its lines and its ticket are taken over.
+    A column with the same keys as the one before takes over its lines and its ticket.
     """
 
-    def __init__(self, metric: Metric, rows: Sequence[tuple[int, Key]],
+    def __init__(self, metric: Metric, cells: Sequence[tuple[int, Key]],
                  before: Column | None) -> None:
-        self._places = [place for place, _ in rows]
-        self._keys = [key for _, key in rows]
+        self._positions = [position for position, _ in cells]
+        self._keys = [key for _, key in cells]
         self._values: Sequence[float] = ()
         self._beginnings: Sequence[str]
         if before is not None and before._keys == self._keys:
@@ -74,8 +75,8 @@ class Column:
         self._block: Block = Block({}, "", ticket)
 
     def block(self, values: Sequence[float]) -> Block:
-        """The column's block, the one of the page before if its values are still the same."""
-        own = [values[place] for place in self._places]
+        """The column's block, given all values: the one before if its own are still the same."""
+        own = [values[position] for position in self._positions]
         if own != self._values:
             text = "\n".join(map(add, self._beginnings, map(number, own)))
             points = dict(zip(self._keys, own, strict=True))

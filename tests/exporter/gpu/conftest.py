@@ -13,7 +13,7 @@ from types import ModuleType
 import pynvml
 import pytest
 
-from inferometer.gpu.nvml import Driver
+from inferometer.gpu.driver import Device, Driver
 from tests.exporter.gpu.drill import Drill
 from tests.exporter.gpu.fake_kubelet import FakeKubelet, compiled
 from tests.exporter.gpu.fake_nvml import FakeNvml, build
@@ -42,6 +42,11 @@ def driver(fake: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     driver.open()
     yield driver
     driver.close(unload=True)
+
+
+@pytest.fixture
+def device(driver: Driver) -> Device:
+    return driver.device(0)
 
 
 @pytest.fixture(scope="session")

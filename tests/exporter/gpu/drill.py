@@ -43,19 +43,19 @@ class Drill:
 
     def until(self, condition: Callable[[Page], Any], seconds: float = 10.0) -> Page:
         """The first page on which the condition holds."""
-        found: list[Page] = []
+        latest: list[Page] = []
 
-        def seen() -> bool:
-            found[:] = [self.scrape()]
-            return bool(condition(found[0]))
+        def holds() -> bool:
+            latest[:] = [self.scrape()]
+            return bool(condition(latest[0]))
 
-        wait_for(seen, seconds)
-        return found[0]
+        wait_for(holds, seconds)
+        return latest[0]
 
     def until_up(self, *expected: int) -> Page:
         """The first page on which these GPUs are up, and all others it knows are not."""
-        wanted = {str(gpu) for gpu in expected}
-        return self.until(lambda page: {gpu for gpu, is_up in up(page).items() if is_up} == wanted)
+        names = {str(gpu) for gpu in expected}
+        return self.until(lambda page: {gpu for gpu, is_up in up(page).items() if is_up} == names)
 
     def check_alive(self, *gpus: int) -> None:
         """Fail unless each of these is being read: its last sample moves on, twice."""

@@ -36,7 +36,7 @@ def compiled(folder: Path) -> ModuleType:
 
 
 class FakeKubelet:
-    """What it says is what it was given; it can die, return, hang and refuse."""
+    """Answers with the devices it was given. It can die, return, hang and refuse."""
 
     def __init__(self, messages: ModuleType, socket: Path) -> None:
         self.messages: Any = messages
@@ -44,14 +44,14 @@ class FakeKubelet:
         self.authorities: set[str] = set()
         self._pods: dict[tuple[str, str], Any] = {}
         self._server: grpc.Server | None = None
-        self._answer: Callable[[grpc.ServicerContext], bytes] = lambda _: self.says()
+        self._answer: Callable[[grpc.ServicerContext], bytes] = lambda _: self.response()
 
     def give(self, pod: str, devices: Sequence[str], *, resource: str = GPU,
              namespace: str = "llm", container: str = "engine") -> None:
         """Give a container devices; the pod comes if it is not there."""
         message = self._pods.setdefault((namespace, pod), self.messages.PodResources(
             name=pod, namespace=namespace))
-        its = next((each for each in message.containers if each.name == container), None)
+        its = next((one for one in message.containers if one.name == container), None)
         if its is None:
             its = message.containers.add(name=container, cpu_ids=[1, 2**40])
             its.memory.add(memory_type="memory", size=2**35).topology.nodes.add(ID=0)
@@ -64,7 +64,7 @@ class FakeKubelet:
         """Let a pod go."""
         del self._pods[namespace, pod]
 
-    def says(self) -> bytes:
+    def response(self) -> bytes:
         """Its whole answer."""
         response = self.messages.ListPodResourcesResponse(pod_resources=self._pods.values())
         return bytes(response.SerializeToString())

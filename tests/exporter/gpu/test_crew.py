@@ -1,4 +1,4 @@
-"""Who does what is due: one thread while all goes well, more while tasks hang."""
+"""Which thread does a task: one does all while all goes well, more do while tasks hang."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.exporter.support import wait_for
 
 
 class Job:
-    """A task that does what a test says, and notes when and by whom it was done."""
+    """A task that does what a test says, and notes when it was done and by which thread."""
 
     def __init__(self, pause: float | None = 0.01, work: Callable[[], object] = int) -> None:
         self.pause = pause
@@ -25,14 +25,14 @@ class Job:
         return self.pause
 
     def times(self) -> list[float]:
-        return [at for at, _ in self.done]
+        return [time for time, _ in self.done]
 
 
 def threads() -> int:
     return sum(thread.name == "gpu-crew" for thread in threading.enumerate())
 
 
-def test_tasks_are_done_again_after_as_long_as_they_say() -> None:
+def test_tasks_are_done_again_after_the_pause_they_return() -> None:
     often, seldom, once = Job(0.02), Job(0.2), Job(None)
     crew = Crew()
     for job in (often, seldom, once):

@@ -69,7 +69,7 @@ def test_gpus_lost_from_the_very_start_are_down_and_the_others_live(start: Start
     assert len(drill.logged("GPU lost")) == 2
 
 
-def test_a_gpu_that_is_listed_but_cannot_be_read_is_tried_now_and_then_and_told_of_once(
+def test_a_gpu_that_is_listed_but_cannot_be_read_is_tried_now_and_then_and_logged_once(
         start: Start) -> None:
     drill = start("gpus 2", f"error 1 nvmlDeviceGetTemperatureV {RESET_REQUIRED}")
     drill.until_up(0)
@@ -373,7 +373,7 @@ def test_an_exporter_that_is_ready_shows_all_gpus(start: Start) -> None:
     assert up(drill.scrape()) == dict.fromkeys(map(str, EIGHT), True)
 
 
-def test_a_driver_without_gpus_is_no_failure_and_told_of_once(start: Start) -> None:
+def test_a_driver_without_gpus_is_no_failure_and_logged_once(start: Start) -> None:
     drill = start("gpus 0")
     drill.wait_for_calls("nvmlDeviceGetCount_v2 -", more=4)
     page = drill.scrape()  # which checks the collector's success
@@ -581,7 +581,7 @@ def test_every_plain_value_is_shown_in_its_unit(start: Start) -> None:
         "set 0 remapped_pending 1", "set 0 remapped_failure 0", "set 0 pcie_tx 111111111111",
         "set 0 pcie_rx 222222222222", "set 0 nvlink_tx 1000", "set 0 nvlink_rx 2000")
     page = drill.until_up(0)
-    who = {"gpu": "0", "uuid": "GPU-abc"}
+    identity = {"gpu": "0", "uuid": "GPU-abc"}
     plain = {
         c.GPU_UTILIZATION: 0.37, c.GPU_MEMORY_UTILIZATION: 0.21, c.GPU_ENCODER_UTILIZATION: 0.05,
         c.GPU_DECODER_UTILIZATION: 1.0, c.GPU_MEMORY_USED: 3000000001.0,
@@ -598,12 +598,12 @@ def test_every_plain_value_is_shown_in_its_unit(start: Start) -> None:
         (c.GPU_NVLINK, "direction"): {"transmit": 1024000.0, "receive": 2048000.0},
     }
     for metric, value in plain.items():
-        assert page.value(metric.name, **who) == pytest.approx(value, rel=1e-12), metric.name
+        assert page.value(metric.name, **identity) == pytest.approx(value, rel=1e-12), metric.name
     for (metric, label), values in by_label.items():
-        shown = {s.labels[label]: s.value for s in page.find(metric.name, **who)}
+        shown = {s.labels[label]: s.value for s in page.find(metric.name, **identity)}
         assert shown == pytest.approx(values, rel=1e-12), metric.name
     info, = page.find(c.GPU_INFO.name)
-    assert (info.labels, info.value) == ({**who, "name": "NVIDIA Test 9000",
+    assert (info.labels, info.value) == ({**identity, "name": "NVIDIA Test 9000",
                                           "driver_version": "571.2",
                                           "pci_bus_id": "00000000:01:00.0"}, 1.0)
     checked = {m.name for m in plain} | {m.name for m, _ in by_label}
@@ -641,10 +641,10 @@ FIRST = "mig 0 1 0 1g.10gb 10000 100"
 SECOND = "mig 0 2 0 3g.40gb 40000 400"
 
 
-def test_mig_instances_are_told_apart_and_have_memory_of_their_own(start: Start) -> None:
+def test_mig_instances_have_labels_and_memory_of_their_own(start: Start) -> None:
     drill = start("gpus 2", FIRST, SECOND, "process 0 compute 4242 70 2 0")
     page = drill.until_up(0, 1)
-    for mig, profile, total, used, held in (("1/0", "1g.10gb", 10000.0, 100.0, 0.0),
+    for mig, profile, total, used, by_processes in (("1/0", "1g.10gb", 10000.0, 100.0, 0.0),
                                             ("2/0", "3g.40gb", 40000.0, 400.0, 70.0)):
         info, = page.find(c.GPU_MIG_INFO.name, gpu="0", mig=mig)
         assert info.labels["profile"] == profile
@@ -652,7 +652,7 @@ def test_mig_instances_are_told_apart_and_have_memory_of_their_own(start: Start)
         assert info.labels["uuid"] == uuid(0)
         assert of(page, c.GPU_MEMORY_TOTAL, mig=mig) == total
         assert of(page, c.GPU_MEMORY_USED, mig=mig) == used
-        assert of(page, c.GPU_PROCESS_MEMORY, mig=mig, **{"class": "compute"}) == held
+        assert of(page, c.GPU_PROCESS_MEMORY, mig=mig, **{"class": "compute"}) == by_processes
     boards = [s for s in page.find(c.GPU_MEMORY_TOTAL.name, gpu="0") if "mig" not in s.labels]
     assert [s.value for s in boards] == [80.0 * 2**30]
     assert len(page.find(c.GPU_MIG_INFO.name)) == 2

@@ -1,4 +1,4 @@
-"""What the kubelet says, read off the wire: against the real runtime of Protocol Buffers."""
+"""The kubelet's answers, read off the wire: against the real runtime of Protocol Buffers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ containers = st.fixed_dictionaries({
         max_size=2)})
 answers = st.lists(st.fixed_dictionaries({
     "name": names, "namespace": names, "containers": st.lists(containers, max_size=3)}), max_size=3)
-# Fields of a later version: of each kind there is, by numbers that nobody has yet.
+# Fields of a later version: one of each wire type, by a number that no field has yet.
 later = st.lists(st.one_of(
     st.binary(max_size=20).map(lambda value: b"\xfa\x01" + bytes([len(value)]) + value),
     st.binary(min_size=8, max_size=8).map(lambda value: b"\xf9\x01" + value),
@@ -43,30 +43,31 @@ later = st.lists(st.one_of(
 
 def expected(response: Any) -> list[Holding]:
     """The same by the runtime."""
-    return [Holding(pod.namespace, pod.name, container.name, each.resource_name,
-                    tuple(each.device_ids))
+    return [Holding(pod.namespace, pod.name, container.name, devices.resource_name,
+                    tuple(devices.device_ids))
             for pod in response.pod_resources for container in pod.containers
-            for each in container.devices]
+            for devices in container.devices]
 
 
 @settings(deadline=None, max_examples=150)
-@given(said=answers, more=later, before=st.booleans())
+@given(pods=answers, more=later, before=st.booleans())
 def test_what_the_runtime_writes_is_read_as_the_runtime_reads_it(
-        messages: ModuleType, said: list[Any], more: bytes, before: bool) -> None:
-    response = messages.ListPodResourcesResponse(pod_resources=said)
+        messages: ModuleType, pods: list[Any], more: bytes, before: bool) -> None:
+    response = messages.ListPodResourcesResponse(pod_resources=pods)
     body = response.SerializeToString()
     assert list(read(more + body if before else body + more)) == expected(response)
 
 
 @settings(deadline=None, max_examples=250)
-@given(said=answers, where=st.integers(0), by=st.binary(min_size=1, max_size=3),
+@given(pods=answers, position=st.integers(0), change=st.binary(min_size=1, max_size=3),
        cut=st.integers(0, 10))
 def test_what_was_damaged_is_an_error_or_what_the_runtime_makes_of_it(
-        messages: ModuleType, said: list[Any], where: int, by: bytes, cut: int) -> None:
-    response = messages.ListPodResourcesResponse(pod_resources=said)
+        messages: ModuleType, pods: list[Any], position: int, change: bytes,
+        cut: int) -> None:
+    response = messages.ListPodResourcesResponse(pod_resources=pods)
     body = bytearray(response.SerializeToString())
-    at = where % (len(body) + 1)
-    body[at:at + len(by)] = by
+    position %= len(body) + 1
+    body[position:position + len(change)] = change
     damaged = bytes(body[:len(body) - cut])
     try:
         ours = list(read(damaged))
@@ -81,10 +82,10 @@ def test_what_was_damaged_is_an_error_or_what_the_runtime_makes_of_it(
 
 
 @settings(deadline=None)
-@given(said=answers.filter(bool), cut=st.integers(1, 3))
-def test_what_ends_too_early_is_an_error(messages: ModuleType, said: list[Any], cut: int) -> None:
-    last = messages.ListPodResourcesResponse(pod_resources=said[-1:]).SerializeToString()
-    body = messages.ListPodResourcesResponse(pod_resources=said).SerializeToString()
+@given(pods=answers.filter(bool), cut=st.integers(1, 3))
+def test_what_ends_too_early_is_an_error(messages: ModuleType, pods: list[Any], cut: int) -> None:
+    last = messages.ListPodResourcesResponse(pod_resources=pods[-1:]).SerializeToString()
+    body = messages.ListPodResourcesResponse(pod_resources=pods).SerializeToString()
     with pytest.raises(KubeletError):
         list(read(body[:-min(cut, len(last) - 1)]))
 
@@ -92,15 +93,15 @@ def test_what_ends_too_early_is_an_error(messages: ModuleType, said: list[Any], 
 @settings(deadline=None)
 @given(st.binary())
 def test_no_answer_does_worse_than_a_kubelet_error(answer: bytes) -> None:
-    said = "the answer is no list of pods"
+    reason = "the answer is no list of pods"
     try:
         assert all(isinstance(holding, Holding) for holding in read(answer))
     except KubeletError as error:
-        said = str(error)
-    assert said == "the answer is no list of pods"
+        reason = str(error)
+    assert reason == "the answer is no list of pods"
 
 
-def why(kubelet: Kubelet, seconds: float = SECONDS) -> str:
+def failure(kubelet: Kubelet, seconds: float = SECONDS) -> str:
     with pytest.raises(KubeletError) as raised:
         kubelet.holdings(seconds)
     return str(raised.value)
@@ -108,32 +109,32 @@ def why(kubelet: Kubelet, seconds: float = SECONDS) -> str:
 
 def test_a_question_names_a_host_that_any_server_takes(kubelet: FakeKubelet) -> None:
     kubelet.give("chat-0", ["GPU-1"])
-    asked = Kubelet(str(kubelet.socket)).holdings(SECONDS)
-    assert asked == [Holding("llm", "chat-0", "engine", "nvidia.com/gpu", ("GPU-1",))]
+    holdings = Kubelet(str(kubelet.socket)).holdings(SECONDS)
+    assert holdings == [Holding("llm", "chat-0", "engine", "nvidia.com/gpu", ("GPU-1",))]
     assert kubelet.authorities == {"localhost"}
 
 
 def test_each_way_to_fail_has_a_reason_in_a_line(kubelet: FakeKubelet) -> None:
     asking = Kubelet(str(kubelet.socket))
     with kubelet.hanging():
-        assert why(asking, 0.3) == "the kubelet does not answer in time"
+        assert failure(asking, 0.3) == "the kubelet does not answer in time"
     with kubelet.refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit"):
-        assert why(asking) == "RESOURCE_EXHAUSTED: rejected by rate limit"
+        assert failure(asking) == "RESOURCE_EXHAUSTED: rejected by rate limit"
     with kubelet.answering(lambda _: b"<!doctype html>"):
-        assert why(asking) == "the answer is no list of pods"
+        assert failure(asking) == "the answer is no list of pods"
     with kubelet.answering(lambda _: bytes(k.LONGEST_ANSWER + 1)):
-        assert why(asking).startswith("RESOURCE_EXHAUSTED: ")
+        assert failure(asking).startswith("RESOURCE_EXHAUSTED: ")
     assert asking.holdings(SECONDS) == []
     kubelet.die()
-    assert why(asking) == "UNAVAILABLE: No such file or directory"
+    assert failure(asking) == "UNAVAILABLE: No such file or directory"
     kubelet.socket.write_text("a file")
-    assert why(asking) == "UNAVAILABLE: Connection refused"
+    assert failure(asking) == "UNAVAILABLE: Connection refused"
     kubelet.socket.unlink()
     kubelet.start()
     assert asking.holdings(SECONDS) == []
 
 
-def test_who_may_not_open_the_socket_is_told(kubelet: FakeKubelet) -> None:
+def test_without_permission_for_the_socket_the_error_says_so(kubelet: FakeKubelet) -> None:
     kubelet.socket.chmod(0)
     done = subprocess.run(
         [sys.executable, "-c", "import os, sys\nfrom inferometer.gpu.kubelet import Kubelet\n"

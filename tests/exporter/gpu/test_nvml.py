@@ -1,280 +1,72 @@
-"""One GPU read through the real pynvml: what each return code means, and what old parts lack."""
+"""NVML's library through the real pynvml: its events, its errors, how it is loaded and let go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pynvml
 import pytest
 
-from inferometer import catalogue as c
+from inferometer.gpu import nvml
+from inferometer.gpu.driver import Device, Driver
 from inferometer.gpu.nvml import (
-    SELDOM_ROUNDS,
-    Device,
-    Driver,
+    CallError,
     DriverLostError,
     Events,
-    Extra,
     GpuLostError,
-    Round,
+    UnsupportedError,
 )
 from tests.exporter.gpu.fake_nvml import DRIVER, FakeNvml
 
-UTILIZATION = "nvmlDeviceGetUtilizationRates"
-MIG_ON = ("mig 0 1 0 1g.10gb 10000 100", "mig 0 2 0 3g.40gb 40000 400")
+
+@pytest.mark.parametrize(("code", "kind"), [
+    (3, UnsupportedError), (13, UnsupportedError), (25, UnsupportedError), (26, UnsupportedError),
+    (15, GpuLostError), (16, GpuLostError), (28, GpuLostError),
+    (1, DriverLostError), (9, DriverLostError), (12, DriverLostError), (18, DriverLostError),
+    (10, CallError), (999, CallError), (12345, CallError),
+])
+def test_a_return_code_is_an_error_by_what_it_means(
+        fake: FakeNvml, device: Device, code: int, kind: type[Exception]) -> None:
+    fake.write(f"error 0 nvmlDeviceGetPowerUsage {code}")
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        nvml.ask(("nvmlDeviceGetPowerUsage",), device.handle)
+    assert type(raised.value) is kind
 
 
-@pytest.fixture
-def device(driver: Driver) -> Device:
-    return driver.device(0)
+@pytest.mark.parametrize("function", [
+    ("nvmlDeviceGetPhaseOfTheMoon",), ("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_MOON")])
+def test_what_pynvml_lacks_is_unsupported(device: Device, function: tuple[str, ...]) -> None:
+    with pytest.raises(UnsupportedError, match=function[-1]):
+        nvml.ask(function, device.handle)
 
 
-def metrics(result: Round) -> set[c.Metric]:
-    return {metric for metric, _ in result.points}
+@pytest.mark.parametrize("code", [3, 10, 15, 18])
+def test_a_text_that_the_driver_does_not_give_is_empty(
+        fake: FakeNvml, device: Device, code: int) -> None:
+    fake.write(f"error 0 * {code}")
+    assert nvml.text(("nvmlDeviceGetName",), device.handle) == ""
+    assert nvml.pci_bus_id(device.handle) == ""
 
 
-def extras(result: Round, of: c.Metric) -> dict[Extra, float]:
-    return {extra: value for (metric, extra), value in result.points.items() if metric is of}
-
-
-@pytest.mark.parametrize("code", [3, 13, 25, 26])
-def test_a_code_that_is_final_is_asked_once(fake: FakeNvml, device: Device, code: int) -> None:
-    fake.write(f"error 0 {UTILIZATION} {code}")
-    for _ in range(3):
-        assert c.GPU_UTILIZATION not in metrics(device.read())
-    assert fake.calls().count(f"{UTILIZATION} 0") == 1
-
-
-@pytest.mark.parametrize("code", [2, 4, 6, 7, 8, 10, 11, 17, 19, 20, 23, 24, 27, 29, 999, 12345])
-def test_any_other_code_is_asked_again(fake: FakeNvml, device: Device, code: int) -> None:
-    fake.write(f"error 0 {UTILIZATION} {code}")
-    assert c.GPU_UTILIZATION not in metrics(device.read())
-    assert c.GPU_TEMPERATURE in metrics(device.read())
-    fake.write()
-    assert c.GPU_UTILIZATION in metrics(device.read())
-    assert fake.calls().count(f"{UTILIZATION} 0") == 3
-
-
-@pytest.mark.parametrize("code", [15, 16, 28])
-def test_a_code_of_a_lost_gpu_ends_the_round(fake: FakeNvml, device: Device, code: int) -> None:
-    fake.write(f"error 0 {UTILIZATION} {code}")
-    with pytest.raises(GpuLostError):
-        device.read()
-
-
-@pytest.mark.parametrize("code", [1, 9, 12, 18])
-@pytest.mark.parametrize(
-    "function", [UTILIZATION, "nvmlDeviceGetFieldValues", "nvmlDeviceGetMigMode"])
-def test_a_code_of_a_lost_driver_ends_the_round(
-        fake: FakeNvml, device: Device, function: str, code: int) -> None:
-    fake.write(f"error 0 {function} {code}")
-    with pytest.raises(DriverLostError):
-        device.read()
-
-
-def test_every_point_is_of_the_catalogue_and_has_its_labels(
-        fake: FakeNvml, device: Device) -> None:
-    fake.write(*MIG_ON, "process 0 compute 1 2 1 0", "field_error 0 74 3")
-    result = device.read()
-    for metric, extra in result.points:
-        assert metric in c.GPU_METRICS
-        assert len(extra) == len(metric.labels) - 2, metric.name  # all but gpu and uuid
-    assert set(result.held) <= set(c.THROTTLE.values)
-
-
-def test_counting_gpus_says_none_for_not_now_and_raises_for_a_lost_driver(
-        fake: FakeNvml, driver: Driver) -> None:
-    fake.write("gpus 3")
-    assert driver.count() == 3
-    for code in (10, 15, 999):
-        fake.write(f"error * nvmlDeviceGetCount_v2 {code}")
-        assert driver.count() is None
-    fake.write("all 18")
-    with pytest.raises(DriverLostError, match="LIB_RM_VERSION_MISMATCH"):
-        driver.count()
-
-
-@pytest.mark.parametrize("code", [4, 10, 15, 999])
-def test_a_gpu_whose_handle_cannot_be_had_is_lost_with_the_reason(
-        fake: FakeNvml, driver: Driver, code: int) -> None:
-    fake.write(f"error 0 nvmlDeviceGetHandleByIndex_v2 {code}")
-    with pytest.raises(GpuLostError):
-        driver.device(0)
-
-
-def test_a_name_that_was_not_told_at_first_is_learned_later(
-        fake: FakeNvml, driver: Driver) -> None:
-    fake.write("error 0 nvmlDeviceGetName 10")
-    device = driver.device(0)
-    assert (device.name, device.pci_bus_id) == ("", "00000000:01:00.0")
-    fake.write("set 0 name NVIDIA Late")
-    device.read()
-    assert device.name == "NVIDIA Late"
-
-
-def test_the_number_of_its_device_file_is_not_its_index(fake: FakeNvml, driver: Driver) -> None:
-    fake.write("gpus 2", "set 0 minor_number 1", "set 1 minor_number 0")
-    devices = [driver.device(0), driver.device(1)]
-    for device in devices:
-        device.read()
-    assert [device.minor for device in devices] == ["1", "0"]
-
-
-def test_a_pynvml_that_lacks_a_function_counts_as_a_driver_that_does(
-        device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetMPSComputeRunningProcesses_v3"):
-        monkeypatch.delattr(pynvml, name)
-    result = device.read()
-    assert extras(result, c.GPU_TEMPERATURE) == {(): 45.0}
-    assert set(extras(result, c.GPU_PROCESSES)) == {("", "compute"), ("", "graphics")}
-
-
-def test_a_field_value_of_a_type_unknown_here_is_left_out(fake: FakeNvml, device: Device) -> None:
-    fake.write("field_type 0 82 99")
-    result = device.read()
-    assert c.GPU_MEMORY_TEMPERATURE not in metrics(result)
-    assert c.GPU_PCIE in metrics(result)
-
-
-def test_fields_and_the_calls_in_their_stead_say_the_same(fake: FakeNvml, driver: Driver) -> None:
-    values = ("set 0 power_mw 312345", "set 0 power_limit_mw 700500", "set 0 energy_mj 123456789",
-              "set 0 ecc_corrected 11", "set 0 ecc_uncorrected 12", "set 0 remapped_correctable 3",
-              "set 0 remapped_uncorrectable 4", "set 0 remapped_pending 1",
-              "set 0 remapped_failure 1")
-    both = (c.GPU_POWER, c.GPU_POWER_LIMIT, c.GPU_ENERGY, c.GPU_ECC, c.GPU_REMAPPED,
-            c.GPU_REMAP_PENDING, c.GPU_REMAP_FAILED)
-    fake.write(*values)
-    in_fields = driver.device(0).read()
-    assert "nvmlDeviceGetPowerUsage 0" not in fake.calls()
-    fake.write(*values, *(f"field_error 0 {field} 2" for field in (185, 190, 83, 5, 6, 142)))
-    in_part = driver.device(0).read()
-    fake.write(*values, "missing nvmlDeviceGetFieldValues")
-    in_calls = driver.device(0).read()
-    for metric in both:
-        assert extras(in_fields, metric) == extras(in_part, metric) == extras(in_calls, metric)
-        assert extras(in_fields, metric)
-
-
-def test_a_field_that_has_no_value_now_is_not_looked_for_elsewhere(
-        fake: FakeNvml, device: Device) -> None:
-    fake.write("field_error 0 185 999")
-    assert c.GPU_POWER not in metrics(device.read())
-    assert "nvmlDeviceGetPowerUsage 0" not in fake.calls()
-    fake.write()
-    assert c.GPU_POWER in metrics(device.read())
-
-
-def test_what_hardly_changes_is_asked_in_every_fifth_round_and_shown_in_all(
-        fake: FakeNvml, device: Device) -> None:
-    slowdown = [extras(device.read(), c.GPU_SLOWDOWN) for _ in range(10)]
-    assert slowdown == [{(): 87.0}] * 10
-    assert fake.calls().count("nvmlDeviceGetTemperatureThreshold 0") == 2 + 1  # the first has all
-    fake.write("set 0 slowdown 90")
-    assert {(): 90.0} in [extras(device.read(), c.GPU_SLOWDOWN) for _ in range(5)]
-
-
-def test_what_hardly_changes_is_asked_at_once_while_it_has_no_answer(
-        fake: FakeNvml, device: Device) -> None:
-    device.read()
-    fake.write("error 0 nvmlDeviceGetTemperatureThreshold 999")
-    asked = [c.GPU_SLOWDOWN in metrics(device.read()) for _ in range(5)]
-    assert False in asked
-    fake.write()
-    assert c.GPU_SLOWDOWN in metrics(device.read())
-
-
-def test_a_round_makes_few_calls(fake: FakeNvml, device: Device) -> None:
-    device.read()
-    before = len(calls(fake))
-    for _ in range(10):
-        device.read()
-    assert len(calls(fake)) - before <= 80
-
-
-def calls(fake: FakeNvml) -> list[str]:
-    return [line for line in fake.calls() if not line.startswith("field ")]
-
-
-def test_instances_are_found_behind_a_gap(
-        fake: FakeNvml, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake.write(*MIG_ON)
-    real: Callable[[Any, int], Any] = pynvml.nvmlDeviceGetMigDeviceHandleByIndex
-
-    def behind_a_gap(handle: Any, index: int) -> Any:
-        if index < 3:
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
-        return real(handle, index - 3)
-
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetMigDeviceHandleByIndex", behind_a_gap)
-    assert {extra[0] for extra in extras(device.read(), c.GPU_MIG_INFO)} == {"1/0", "2/0"}
-
-
-def test_an_instance_destroyed_during_the_round_leaves_its_neighbours_in_it(
-        fake: FakeNvml, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake.write(*MIG_ON)
-    real: Callable[[Any], int] = pynvml.nvmlDeviceGetComputeInstanceId
-    asked = []
-
-    def first_is_going(handle: Any) -> int:
-        asked.append(handle)
-        if len(asked) == 1:  # destroyed between two calls
-            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
-        return real(handle)
-
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeInstanceId", first_is_going)
-    assert {extra[0] for extra in extras(device.read(), c.GPU_MIG_INFO)} == {"2/0"}
-
-
-def test_a_mode_that_cannot_be_told_now_is_the_mode_of_before(
-        fake: FakeNvml, device: Device) -> None:
-    fake.write(*MIG_ON)
-    assert c.GPU_UTILIZATION not in metrics(device.read())
-    fake.write(*MIG_ON, "error 0 nvmlDeviceGetMigMode 999")
-    for _ in range(SELDOM_ROUNDS):
-        device.read()
-    assert fake.calls().count("nvmlDeviceGetMigMode 0") == 2
-    assert fake.calls().count("nvmlDeviceGetUtilizationRates 0") == 1
-
-
-def test_only_reasons_the_driver_does_not_count_are_told_as_held(
-        fake: FakeNvml, device: Device) -> None:
-    fake.write("set 0 clock_reasons 0x60")
-    assert device.read().held == {}
-    fake.write("set 0 clock_reasons 0x60", "field_error 0 269 3", "field_error 0 74 3")
-    assert device.read().held == {"power_cap": False, "sw_thermal": True}
-    fake.write("field_error 0 270 10")  # not now is not never
-    assert set(device.read().held) == {"power_cap", "sw_thermal"}
-
-
-def test_old_drivers_tell_the_reasons_under_the_old_name(
-        fake: FakeNvml, device: Device) -> None:
-    fake.write("set 0 clock_reasons 0x80", "missing nvmlDeviceGetFieldValues",
-               "missing nvmlDeviceGetCurrentClocksEventReasons")
-    assert device.read().held["hw_power_brake"]
-
-
-def test_events_tell_of_xids_of_their_gpu_and_wait_for_none(
+def test_events_have_the_xids_of_their_gpu_and_wait_for_none(
         fake: FakeNvml, driver: Driver, device: Device) -> None:
     fake.write("gpus 2")
-    events = Events(device)
+    events = Events(device.handle)
     assert events.registered
-    assert events.come() == []
+    assert events.take() == []
     fake.write("gpus 2", "xid 1 31 1", "xid 0 79 2", "xid 0 31 3")
-    assert (events.come(), events.come()) == ([79, 31], [])
+    assert (events.take(), events.take()) == ([79, 31], [])
     fake.write("gpus 2", "lost 0")
-    assert events.come() == []
+    assert events.take() == []
     events.close()
 
 
 def test_a_gpu_without_events_registers_for_none(fake: FakeNvml, device: Device) -> None:
     fake.write("error 0 nvmlDeviceRegisterEvents 3")
-    events = Events(device)
+    events = Events(device.handle)
     assert not events.registered
     events.close()
     fake.write("error * nvmlEventSetCreate 23")
-    events = Events(device)
+    events = Events(device.handle)
     assert not events.registered
     events.close()
 

@@ -1,7 +1,7 @@
 """Which pod has which GPU: the exporter between a fake driver and a kubelet that can do anything.
 
-What holds on every page, Drill.scrape checks: whatever the kubelet does, the page comes in time and
-says of the GPUs what it says without one.
+Drill.scrape checks on every page: whatever the kubelet does, the page comes in time and has all of
+the GPUs that it has without a kubelet.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from tests.exporter.support import Page, wait_for
 POD = c.GPU_POD_INFO.name
 WORKS = "inferometer_collector_success"
 DOES_NOT_ANSWER = "KubeletError: the kubelet does not answer in time"
-Who = tuple[str, ...]
+Holder = tuple[str, ...]
 
 
-def who(page: Page) -> set[Who]:
-    """GPU, MIG instance, pod, container, shared: all that is said of them, each once."""
-    said = [tuple(series.labels.get(name, "") for name in (
+def holders(page: Page) -> set[Holder]:
+    """The labels of all pods' series: GPU, MIG instance, pod, container, shared."""
+    labels = [tuple(series.labels.get(name, "") for name in (
         "gpu", "mig", "k8s_pod_name", "k8s_container_name", "shared"))
         for series in page.find(POD, k8s_namespace_name="llm")]
-    assert len(said) == len(set(said))
-    return set(said)
+    assert len(labels) == len(set(labels))
+    return set(labels)
 
 
-def until(drill: Drill, *expected: Who) -> Page:
-    return drill.until(lambda page: who(page) == set(expected) and works(page))
+def until(drill: Drill, *expected: Holder) -> Page:
+    return drill.until(lambda page: holders(page) == set(expected) and works(page))
 
 
 def works(page: Page) -> bool:
@@ -84,8 +84,8 @@ def test_a_pod_has_as_many_gpus_as_it_was_given(node: Callable[..., Drill],
     until(drill, *((str(gpu), "", "large-0", "engine", "false") for gpu in EIGHT))
 
 
-def test_each_way_to_call_a_device_is_understood(node: Callable[..., Drill],
-                                                 kubelet: FakeKubelet) -> None:
+def test_each_name_of_a_device_is_understood(node: Callable[..., Drill],
+                                             kubelet: FakeKubelet) -> None:
     mig = "MIG-00000000-0000-0003-0007-000000000000"
     drill = node("gpus 5", "mig 3 7 0 1g.10gb 10 1", "mig 3 9 0 1g.10gb 10 1",
                  "mig 3 13 0 1g.10gb 10 1", "mig 3 13 1 1g.10gb 10 1",
@@ -135,8 +135,8 @@ def test_two_pods_share_and_two_containers_of_one_do_not(node: Callable[..., Dri
     assert page.value(POD, gpu="1", k8s_namespace_name="other", shared="true") == 1.0
 
 
-def test_what_is_no_gpu_here_is_left_out_and_said_once(node: Callable[..., Drill],
-                                                       kubelet: FakeKubelet) -> None:
+def test_a_device_that_is_no_gpu_here_is_left_out_and_logged_once(
+        node: Callable[..., Drill], kubelet: FakeKubelet) -> None:
     kubelet.give("radeon", [uuid(0)], resource="amd.com/gpu")
     kubelet.give("gone", [uuid(7)])
     kubelet.give("odd", ["", "::1", "nvidia", "0000:3b:00.0"])
@@ -145,12 +145,12 @@ def test_what_is_no_gpu_here_is_left_out_and_said_once(node: Callable[..., Drill
         until(drill)
     kubelet.give("another", [uuid(6)])
 
-    def told() -> list[object]:
+    def logged() -> list[object]:
         return [line["device"] for line in drill.logged(
             "the kubelet speaks of a device that is no GPU known here")]
 
-    wait_for(lambda: drill.scrape() and uuid(6) in told())
-    assert sorted(map(str, told())) == ["", "0000:3b:00.0", "::1", uuid(6), uuid(7), "nvidia"]
+    wait_for(lambda: drill.scrape() and uuid(6) in logged())
+    assert sorted(map(str, logged())) == ["", "0000:3b:00.0", "::1", uuid(6), uuid(7), "nvidia"]
 
 
 def test_two_thousand_pods_on_one_gpu_leave_the_other_its_own(node: Callable[..., Drill],
@@ -189,11 +189,11 @@ def watched(node: Callable[..., Drill], kubelet: FakeKubelet) -> Drill:
     """A node whose pod is known."""
     drill = node("gpus 2")
     kubelet.give("chat-0", [uuid(1)])
-    known(drill)
+    until_pod_is_shown(drill)
     return drill
 
 
-def known(drill: Drill) -> None:
+def until_pod_is_shown(drill: Drill) -> None:
     until(drill, ("1", "", "chat-0", "engine", "false"))
 
 
@@ -211,7 +211,7 @@ def test_a_kubelet_that_dies_and_returns_is_found_again(watched: Drill,
         fail(watched, "KubeletError: UNAVAILABLE: No such file or directory")
         kubelet.start()
         assert born(kubelet) != before
-        known(watched)
+        until_pod_is_shown(watched)
     assert len(watched.logged("collector works", collector="pods")) == 3
 
 
@@ -240,10 +240,10 @@ def test_whatever_the_kubelet_does_costs_the_pods_only_and_passes(
         failing: Callable[[FakeKubelet], AbstractContextManager[None]]) -> None:
     with failing(kubelet):
         fail(watched, why)
-    known(watched)
+    until_pod_is_shown(watched)
 
 
-def test_a_reason_that_changes_is_said_each_time(watched: Drill, kubelet: FakeKubelet) -> None:
+def test_a_reason_that_changes_is_logged_each_time(watched: Drill, kubelet: FakeKubelet) -> None:
     with kubelet.refusing(grpc.StatusCode.UNIMPLEMENTED, "unknown service"):
         fail(watched, "KubeletError: UNIMPLEMENTED: unknown service")
     with kubelet.answering(lambda _: b"\xff"):
@@ -255,8 +255,8 @@ def test_hundreds_of_failures_leave_nothing_behind(watched: Drill, kubelet: Fake
         for _ in range(times):
             watched.exporter.scrape("/metrics?collect[]=pods")
 
-    def has(what: str) -> int:
-        return len(os.listdir(f"/proc/{watched.exporter.process.pid}/{what}"))
+    def entries(folder: str) -> int:
+        return len(os.listdir(f"/proc/{watched.exporter.process.pid}/{folder}"))
 
     def resident() -> int:
         status = Path(f"/proc/{watched.exporter.process.pid}/statm").read_text()
@@ -265,14 +265,14 @@ def test_hundreds_of_failures_leave_nothing_behind(watched: Drill, kubelet: Fake
     ask(20)
     kubelet.die()
     ask(50)
-    files, threads, memory = has("fd"), has("task"), resident()
+    files, threads, memory = entries("fd"), entries("task"), resident()
     ask(300)
     kubelet.start()
     ask(300)
-    assert has("fd") <= files + 8
-    assert has("task") <= threads + 8
+    assert entries("fd") <= files + 8
+    assert entries("task") <= threads + 8
     assert resident() - memory < 4 * 2**20
-    known(watched)
+    until_pod_is_shown(watched)
 
 
 def test_another_socket_waits_for_the_next_start(watched: Drill, kubelet: FakeKubelet) -> None:
@@ -280,7 +280,7 @@ def test_another_socket_waits_for_the_next_start(watched: Drill, kubelet: FakeKu
     file.write_text(file.read_text().replace(str(kubelet.socket), "/run/elsewhere.sock"))
     watched.exporter.process.send_signal(signal.SIGHUP)
     wait_for(lambda: watched.logged("takes effect at the next start", key="gpu.kubelet_socket"))
-    known(watched)
+    until_pod_is_shown(watched)
 
 
 def test_nobody_asks_where_no_socket_is_given_and_nothing_is_loaded_for_it(start: Start) -> None:
@@ -300,5 +300,5 @@ def test_without_the_extra_the_key_is_refused_with_what_to_install(tmp_path: Pat
          "from inferometer.cli import main\nsys.exit(main(sys.argv[1:]))", "check-config", file],
         capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (
-        2, "", f"inferometer: {file}: gpu.kubelet_socket: needs the package grpcio; "
+        2, "", f"inferometer: {file}:1: gpu.kubelet_socket: needs the package grpcio; "
                "pip install 'inferometer[kubelet]'\n")

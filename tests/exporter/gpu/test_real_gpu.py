@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from inferometer import catalogue as c
-from inferometer.gpu.nvml import Driver
+from inferometer.gpu.driver import Driver
 from tests.exporter.support import Exporter, Page, exporter, wait_for
 
 MIB, MEGA = 2.0**20, 1e6
@@ -68,10 +68,10 @@ def test_a_value_is_what_nvidia_smi_says(
         running: Exporter, key: str, metric: c.Metric, labels: dict[str, str], factor: float,
         tolerance: float) -> None:
     def agree() -> bool:  # asked again: the two are not read at the same moment
-        wanted, page = smi("index", key), running.scrape()
-        return bool(wanted) and all(
+        listed, page = smi("index", key), running.scrape()
+        return bool(listed) and all(
             _matches(page, gpu["index"], metric, labels, gpu[key], factor, tolerance)
-            for gpu in wanted)
+            for gpu in listed)
 
     if not smi("index", key):
         pytest.skip(f"this nvidia-smi does not know {key}")
@@ -99,7 +99,7 @@ def test_nothing_goes_wrong_in_the_log(running: Exporter) -> None:
     assert [line for line in running.logged() if line["level"] in ("warning", "error")] == []
 
 
-def test_fields_say_what_the_calls_in_their_stead_say(running: Exporter) -> None:
+def test_fields_and_the_calls_instead_of_them_have_the_same_values(running: Exporter) -> None:
     driver = Driver()
     driver.open()
     device = driver.device(0)
@@ -111,16 +111,16 @@ def test_fields_say_what_the_calls_in_their_stead_say(running: Exporter) -> None
     assert {metric for metric, _ in both} >= {c.GPU_POWER, c.GPU_ENERGY, c.GPU_POWER_LIMIT}
     for metric in (c.GPU_POWER_LIMIT, c.GPU_ECC, c.GPU_REMAPPED, c.GPU_REMAP_PENDING,
                    c.GPU_REMAP_FAILED):
-        assert {place: in_fields[place] for place in both if place[0] is metric} == {
-            place: in_calls[place] for place in both if place[0] is metric}
+        assert {series: in_fields[series] for series in both if series[0] is metric} == {
+            series: in_calls[series] for series in both if series[0] is metric}
     assert in_fields[c.GPU_POWER, ()] == pytest.approx(in_calls[c.GPU_POWER, ()], abs=30.0)
     assert 0 <= in_calls[c.GPU_ENERGY, ()] - in_fields[c.GPU_ENERGY, ()] < 1000.0
 
 
-def _matches(page: Page, index: str, metric: c.Metric, labels: dict[str, str], wanted: str,
+def _matches(page: Page, index: str, metric: c.Metric, labels: dict[str, str], expected: str,
              factor: float, tolerance: float) -> bool:
     values = [s.value for s in page.find(metric.name, gpu=index, **labels)
               if "mig" not in s.labels]
-    if wanted in NO_VALUE:
+    if expected in NO_VALUE:
         return values == []
-    return len(values) == 1 and abs(values[0] - float(wanted) * factor) <= tolerance
+    return len(values) == 1 and abs(values[0] - float(expected) * factor) <= tolerance

@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inferometer import catalogue as c
-from inferometer.collector import Deadline
 from inferometer.config import GpuSection
 from inferometer.gpu import sampler as module
-from inferometer.gpu.collector import GpuCollector
-from inferometer.gpu.gate import Gate, SessionEndedError
-from inferometer.gpu.nvml import Device, Driver, DriverLostError, GpuLostError, Round
+from inferometer.gpu.driver import Device, Driver, Round
+from inferometer.gpu.nvml import DriverLostError, GpuLostError
 from inferometer.gpu.sampler import Sampler
-from inferometer.gpu.state import Gpu, Snapshot
 from tests.exporter.support import wait_for
 
 FAST = GpuSection(interval_seconds=0.01, time_to_live_seconds=1.0, retry_seconds=0.02)
@@ -41,7 +38,7 @@ class Board(Device):
 
 
 class Scripted(Driver):
-    """A driver whose calls are a test's own, and which tells handles of ended sessions."""
+    """A driver whose calls are a test's own. It notes which handles outlive their session."""
 
     def __init__(self, count: int = 2) -> None:
         self.session = 0
@@ -254,115 +251,5 @@ def test_new_intervals_hold_from_the_next_round_on(
     assert reads[0] == before
 
 
-def test_a_gpu_is_said_nothing_of_while_its_first_round_is_under_way() -> None:
-    now = [100.0]
-    sampler = Sampler(FAST, Scripted(), clock=lambda: now[0])
-    gpu = Gpu("GPU-0", 0, adopted_at=100.0)
-    assert sampler.settling(gpu)
-    now[0] = 101.5
-    assert not sampler.settling(gpu)
-    now[0], gpu.last_read = 100.0, 1.0
-    assert not sampler.settling(gpu)  # read before: being down is news
-
-
-def test_a_snapshot_is_as_old_as_the_beginning_of_its_round() -> None:
-    now = [100.0]
-    sampler = Sampler(FAST, Scripted(), clock=lambda: now[0])
-    gpu = Gpu("GPU-0", 0)
-    gpu.take(Round({(c.GPU_POWER, ()): 1.0}), at=100.0, took=0.1, wall=5.0, longest_gap=1.0)
-    now[0] = 101.0
-    assert sampler.fresh(gpu)
-    now[0] = 101.1
-    assert not sampler.fresh(gpu)
-    assert gpu.last_read == 5.0
-
-
-def test_what_is_integrated_leaves_out_long_gaps_and_rounds_without_utilization() -> None:
-    gpu = Gpu("GPU-0", 0)
-
-    def read(at: float, utilization: float | None, held: bool = False) -> dict[c.Metric, float]:
-        result = Round({(c.GPU_POWER, ()): 1.0}, {"power_cap": held})
-        if utilization is not None:
-            result.points[c.GPU_UTILIZATION, ()] = utilization
-        gpu.take(result, at, 0.0, at, longest_gap=5.0)
-        return {metric: value for (metric, _), value in result.points.items()}
-
-    assert read(0.0, 0.5)[c.GPU_BUSY] == 0.0
-    assert read(1.0, 0.5)[c.GPU_BUSY] == 0.5
-    assert c.GPU_BUSY not in read(2.0, None)
-    assert read(3.0, 1.0, held=True)[c.GPU_BUSY] == 1.5
-    assert read(20.0, 1.0, held=True)[c.GPU_BUSY] == 1.5
-    last = read(22.0, 0.0, held=True)
-    assert (last[c.GPU_BUSY], last[c.GPU_OBSERVED], last[c.GPU_THROTTLED]) == (1.5, 4.0, 3.0)
-
-
-def test_a_gpu_that_never_told_its_name_has_no_info_and_one_that_is_down_keeps_it() -> None:
-    sampler = Sampler(FAST, Scripted())
-    collector = GpuCollector(sampler)
-    sampler._gpus = {"0": Gpu("", 0, lost="GPU_IS_LOST"),
-                     "GPU-1": Gpu("GPU-1", 1, "Board", "1", "9", lost="GPU_IS_LOST")}
-    said = {family.metric: dict(family.items()) for family in collector.collect(Deadline(1))}
-    assert said[c.GPU_UP] == {("0", ""): 0.0, ("1", "GPU-1"): 0.0}
-    assert said[c.GPU_INFO] == {("1", "GPU-1", "Board", "9", "1"): 1.0}
-    assert c.GPU_LAST_SAMPLE not in said
-
-
-def test_the_gate_lets_in_only_those_whose_session_lasts() -> None:
-    gate = Gate()
-    with pytest.raises(SessionEndedError), gate.inside("early", gate.session):
-        pytest.fail("there is no session yet")
-    gate.begin()
-    first = gate.session
-    with gate.inside("first", first):
-        assert gate.since("first") is not None
-    assert gate.since("first") is None
-    gate.end()
-    gate.begin()
-    with pytest.raises(SessionEndedError), gate.inside("first", first):
-        pytest.fail("its session has ended")
-
-
-def test_the_gate_closes_once_all_are_out_and_keeps_new_ones_waiting() -> None:
-    gate = Gate()
-    gate.begin()
-    leave, done = threading.Event(), threading.Event()
-
-    def visit() -> None:
-        with gate.inside("visitor", gate.session):
-            leave.wait(5)
-
-    def come_late(session: int) -> None:
-        with gate.inside("late", session):
-            done.set()
-
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    wait_for(lambda: gate.since("visitor"))
-    with gate.closed(0.05) as quiet:
-        assert not quiet
-        late = threading.Thread(target=come_late, args=(gate.session,))
-        late.start()
-        assert not done.wait(0.1)
-    assert done.wait(5)
-    leave.set()
-    with gate.closed(5) as quiet:
-        assert quiet
-    visitor.join()
-    late.join()
-
-
 def wait_for_ever(release: threading.Event) -> None:
     release.wait(20)
-
-
-def test_where_the_driver_is_slow_three_rounds_are_fresh_within_bounds() -> None:
-    now = [0.0]
-    config = GpuSection(interval_seconds=1.0, time_to_live_seconds=5.0)
-    sampler = Sampler(config, Scripted(), clock=lambda: now[0])
-    gpu = Gpu("GPU-0", 0)
-    for took, longest in ((0.1, 5.0), (4.0, 13.0), (60.0, 20.0)):
-        gpu.snapshot = Snapshot(100.0, took, {})
-        now[0] = 100.0 + longest
-        assert sampler.fresh(gpu), took
-        now[0] += 0.1
-        assert not sampler.fresh(gpu), took

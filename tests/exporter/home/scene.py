@@ -13,8 +13,8 @@ from inferometer.engines.part import EnginesPart
 from inferometer.engines.target import State, Target
 from inferometer.families import Family
 from inferometer.gpu.part import GpuPart
+from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
-from inferometer.gpu.state import Gpu
 from inferometer.home.cards import gather
 from inferometer.home.content import Content, Exporter
 from inferometer.home.history import History

@@ -6,7 +6,7 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.engines.target import State
-from inferometer.gpu.state import Gpu, Snapshot
+from inferometer.gpu.registry import Gpu, Snapshot
 from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Plot
 from inferometer.home.history import POINTS, PlotPoint
 from inferometer.values import Histogram
