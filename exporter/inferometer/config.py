@@ -23,7 +23,7 @@ from inferometer.catalogue import (
     PERIOD,
     TARGETS,
 )
-from inferometer.documents.entry import Entry, Rule
+from inferometer.documents.entry import Entry, Constraint
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml, read_yaml_file
 from inferometer.documents.records import read_record
@@ -74,36 +74,38 @@ def is_engine_url(url: str) -> bool:
 
 ADDRESS = "HOST:PORT"
 URL = "an http:// or https:// URL without user, password or fragment"
-_ADDRESS = Rule(_is_address, ADDRESS)
-_URL = Rule(is_engine_url, URL)
-_ROLE = Rule(lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}")
-_SECONDS = Rule(lambda seconds: 0 < seconds <= 86400,
+_ADDRESS = Constraint(_is_address, ADDRESS)
+_URL = Constraint(is_engine_url, URL)
+_ROLE = Constraint(lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}")
+_SECONDS = Constraint(lambda seconds: 0 < seconds <= 86400,
                 "a number of seconds above 0 and at most 86400")
-_USD = Rule(lambda usd: 0 <= usd < math.inf, "an amount of USD, 0 or more")
-_PERCENT = Rule(lambda percent: 0 <= percent <= 1000, "a percentage from 0 to 1000")
-_PORT = Rule(lambda port: 0 < port < 65536, "a port from 1 to 65535")
-_PAGE = Rule(lambda size: 2**10 <= size <= 2**30, "a whole number of bytes from 1024 to 1073741824")
-_NAME = Rule(lambda name: len(name) <= 100, "text of at most 100 characters")
-_SOCKET = Rule(  # the kernel takes no longer one
+_USD = Constraint(lambda usd: 0 <= usd < math.inf, "an amount of USD, 0 or more")
+_PERCENT = Constraint(lambda percent: 0 <= percent <= 1000, "a percentage from 0 to 1000")
+_PORT = Constraint(lambda port: 0 < port < 65536, "a port from 1 to 65535")
+_PAGE = Constraint(lambda size: 2**10 <= size <= 2**30,
+                   "a whole number of bytes from 1024 to 1073741824")
+_NAME = Constraint(lambda name: len(name) <= 100, "text of at most 100 characters")
+_SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
     "an absolute path of at most 107 bytes")
 _LIMIT = {
-    "seconds": Rule(lambda seconds: 0 <= seconds < math.inf, "a number of seconds, 0 or more"),
-    "ratio": Rule(lambda ratio: 0 <= ratio <= 1, "a ratio from 0 to 1"),
+    "seconds": Constraint(lambda seconds: 0 <= seconds < math.inf,
+                          "a number of seconds, 0 or more"),
+    "ratio": Constraint(lambda ratio: 0 <= ratio <= 1, "a ratio from 0 to 1"),
     "usd": _USD,
 }
 
 
-def _key(default: Any = dataclasses.MISSING, rule: Rule | None = None, *,
+def _key(default: Any = dataclasses.MISSING, constraint: Constraint | None = None, *,
          next_start: bool = False) -> Any:
     """A key: its default, what its values must be, whether a change waits for the next start."""
-    return field(default=default, metadata={"rule": rule, "next_start": next_start})
+    return field(default=default, metadata={"constraint": constraint, "next_start": next_start})
 
 
-def _table(rules: Rule | Mapping[str, Rule]) -> Any:
-    """A key with a mapping below it: of any keys under one rule, or of these, each by its own."""
-    name = "rule" if isinstance(rules, Rule) else "rules"
-    return field(default_factory=dict, metadata={name: rules})
+def _table(constraints: Constraint | Mapping[str, Constraint]) -> Any:
+    """A key with a mapping below it: of any keys under one constraint, or of these by their own."""
+    name = "constraint" if isinstance(constraints, Constraint) else "constraints"
+    return field(default_factory=dict, metadata={name: constraints})
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class GpuSection:
 class EngineTarget:
     """One engine endpoint."""
 
-    url: str = _key(rule=_URL)
+    url: str = _key(constraint=_URL)
     name: str = _key("", _NAME)
     bearer_token_file: str = ""
     bearer_token_env: str = ""

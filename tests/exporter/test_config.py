@@ -207,7 +207,7 @@ def records(shape: type, value: object) -> Iterator[tuple[str, Mapping[str, Any]
     for field in dataclasses.fields(shape):
         inner = value.get(field.name)
         yield field.name, value
-        for name in field.metadata.get("rules", ()):
+        for name in field.metadata.get("constraints", ()):
             yield name, inner or {}
         if dataclasses.is_dataclass(hints[field.name]):
             yield from records(hints[field.name], inner or {})

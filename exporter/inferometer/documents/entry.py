@@ -30,14 +30,14 @@ BROKEN: Final = _Marker()  # what is given was reported; nothing more is to be s
 
 
 @dataclass(frozen=True)
-class Rule:
+class Constraint:
     """What a value must be beyond its type: a test, and the words that follow "must be"."""
 
     test: Callable[[Any], bool]
     words: str
 
 
-ONE_LINE = Rule(str.isprintable, "text on one line")
+ONE_LINE = Constraint(str.isprintable, "text on one line")
 
 
 class Entry:
@@ -84,27 +84,27 @@ class Entry:
             return []
         return [self._below(i, value) for i, value in enumerate(self.value)]
 
-    def text(self, rule: Rule | None = None) -> str:
+    def text(self, constraint: Constraint | None = None) -> str:
         """A text."""
-        return self._read(self.value, str, "text", "", rule)
+        return self._read(self.value, str, "text", "", constraint)
 
     def boolean(self) -> bool:
         """True or false; where scalars are text, also yes, no, on and off."""
         value = self._parsed("|".join(_SWITCHES), lambda text: _SWITCHES[text.lower()])
         return self._read(value, bool, "true or false", False)
 
-    def integer(self, rule: Rule | None = None) -> int:
+    def integer(self, constraint: Constraint | None = None) -> int:
         """A whole number."""
         value = self._parsed(r"[-+]?\d{1,18}", int)
-        return self._read(value, int, "a whole number", 0, rule)
+        return self._read(value, int, "a whole number", 0, constraint)
 
-    def number(self, rule: Rule | None = None) -> float:
+    def number(self, constraint: Constraint | None = None) -> float:
         """A number; a whole one too large for a float is infinite. NaN and ±inf pass."""
         value = self._parsed(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", float)
         if isinstance(value, int) and not isinstance(value, bool):
             infinite = math.inf if value > 0 else -math.inf
             value = float(value) if abs(value) < 2**1000 else infinite
-        return self._read(value, float, "a number", 0.0, rule)
+        return self._read(value, float, "a number", 0.0, constraint)
 
     def duration(self) -> float:
         """Seconds of a duration with units, as 1m30s; 0 needs none."""
@@ -145,12 +145,12 @@ class Entry:
         return value
 
     def _read(self, value: object, kind: type[T], words: str, empty: T,
-              rule: Rule | None = None) -> T:
-        """The value if it is of its kind and the rule has nothing against it."""
+              constraint: Constraint | None = None) -> T:
+        """The value if it is of its kind and the constraint has nothing against it."""
         if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) and (
-                rule is None or rule.test(value)):
+                constraint is None or constraint.test(value)):
             return value
-        self.refuse(words if rule is None else rule.words)
+        self.refuse(words if constraint is None else constraint.words)
         return empty
 
     def _shown(self, quote: bool) -> str:

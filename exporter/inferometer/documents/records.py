@@ -1,7 +1,7 @@
 """Dataclasses that are a document: a field is a key, its default the key's, its type what it takes.
 
-In the metadata of a field, `rule` is for its value, or for each item of a list and each value of a
-mapping; `rules` lists the keys a mapping may have, each with its rule.
+In the metadata of a field, `constraint` is for its value, or for each item of a list and each value
+of a mapping; `constraints` lists the keys a mapping may have, each with its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from inferometer.documents.entry import ONE_LINE, Entry, Rule
+from inferometer.documents.entry import ONE_LINE, Entry, Constraint
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def read_record(shape: type[T], entry: Entry) -> T:
 
 def _read(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Any:
     origin, arguments = typing.get_origin(shape), typing.get_args(shape)
-    rule: Rule | None = metadata.get("rule")
+    constraint: Constraint | None = metadata.get("constraint")
     if dataclasses.is_dataclass(shape):
         return read_record(typing.cast(type, shape), entry)
     if origin in (types.UnionType, typing.Union):
@@ -44,18 +44,19 @@ def _read(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Any:
         return _read_mapping(arguments[1], entry, metadata)
     if shape is str:
         text = entry.value
-        return entry.text(rule if not isinstance(text, str) or text.isprintable() else ONE_LINE)
+        several_lines = isinstance(text, str) and not text.isprintable()
+        return entry.text(ONE_LINE if several_lines else constraint)
     if shape is bool:
         return entry.boolean()
-    return entry.integer(rule) if shape is int else entry.number(rule)
+    return entry.integer(constraint) if shape is int else entry.number(constraint)
 
 
 def _read_mapping(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    rules: Mapping[str, Rule] | None = metadata.get("rules")
+    constraints: Mapping[str, Constraint] | None = metadata.get("constraints")
     values = {}
-    for key, value in entry.mapping(rules).items():
+    for key, value in entry.mapping(constraints).items():
         if not key.isprintable():
             value.mistake("is a key that is not on one line")
-        rule = metadata.get("rule") if rules is None else rules[key]
-        values[key] = _read(shape, value, {"rule": rule})
+        constraint = metadata.get("constraint") if constraints is None else constraints[key]
+        values[key] = _read(shape, value, {"constraint": constraint})
     return values

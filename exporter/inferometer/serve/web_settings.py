@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inferometer.documents.entry import Entry, Rule
+from inferometer.documents.entry import Entry, Constraint
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml_file
 
@@ -66,11 +66,11 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 
 # The salt's last character carries two bits: the bcrypt package refuses it if others are set.
-_BCRYPT = Rule(
+_BCRYPT = Constraint(
     _matches(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z\d]{21}[.Oeu][./A-Za-z\d]{31}"),
     "a bcrypt hash ($2a$, $2b$ or $2y$)")
-_HEADER = Rule(_matches("[ -~]*"), "printable ASCII on one line")
-_COUNT = Rule(lambda number: 0 <= number < 10**9, "a whole number from 0 to 999999999")
+_HEADER = Constraint(_matches("[ -~]*"), "printable ASCII on one line")
+_COUNT = Constraint(lambda number: 0 <= number < 10**9, "a whole number from 0 to 999999999")
 
 
 @dataclass(frozen=True)

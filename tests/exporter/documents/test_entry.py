@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from inferometer.documents.entry import Entry, Rule
+from inferometer.documents.entry import Entry, Constraint
 from inferometer.documents.readers import read_json, read_yaml
 
-POSITIVE = Rule(lambda number: number > 0, "a number above 0")
+POSITIVE = Constraint(lambda number: number > 0, "a number above 0")
 
 
 def mistakes(entry: Entry) -> list[str]:
@@ -117,6 +117,6 @@ def test_the_texts_of_a_file_that_may_hold_secrets_are_not_repeated() -> None:
     top.get("a").mapping()
     top.get("b").number()
     top.get("c").duration()
-    top.get("d").text(Rule(str.islower, "in small letters"))
+    top.get("d").text(Constraint(str.islower, "in small letters"))
     assert len(mistakes(top)) == 4
     assert all(line.endswith(", not text") for line in mistakes(top))
