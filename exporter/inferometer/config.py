@@ -23,7 +23,7 @@ from inferometer.catalogue import (
     PERIOD,
     TARGETS,
 )
-from inferometer.documents.entry import Entry, Constraint
+from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml, read_yaml_file
 from inferometer.documents.records import read_record
@@ -78,7 +78,7 @@ _ADDRESS = Constraint(_is_address, ADDRESS)
 _URL = Constraint(is_engine_url, URL)
 _ROLE = Constraint(lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}")
 _SECONDS = Constraint(lambda seconds: 0 < seconds <= 86400,
-                "a number of seconds above 0 and at most 86400")
+                      "a number of seconds above 0 and at most 86400")
 _USD = Constraint(lambda usd: 0 <= usd < math.inf, "an amount of USD, 0 or more")
 _PERCENT = Constraint(lambda percent: 0 <= percent <= 1000, "a percentage from 0 to 1000")
 _PORT = Constraint(lambda port: 0 < port < 65536, "a port from 1 to 65535")

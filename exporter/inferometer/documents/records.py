@@ -12,7 +12,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from inferometer.documents.entry import ONE_LINE, Entry, Constraint
+from inferometer.documents.entry import ONE_LINE, Constraint, Entry
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inferometer.documents.entry import Entry, Constraint
+from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml_file
 

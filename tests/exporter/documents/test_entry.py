@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inferometer.documents.entry import Entry, Constraint
+from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.readers import read_json, read_yaml
 
 POSITIVE = Constraint(lambda number: number > 0, "a number above 0")
