@@ -98,10 +98,10 @@ def main(scrapes: int, engine: int) -> float:
     before = 0
     for number in range(1, scrapes + 1):
         crew.catch_up(number * INTERVAL)
-        said = scrape.families(Deadline(10.0))
-        render(said, OPENMETRICS)
+        families = scrape.families(Deadline(10.0))
+        render(families, OPENMETRICS)
         if number % 2 == 0:
-            history.record(said, clock.now)
+            history.record(families, clock.now)
         if number == min(int(SETTLED / INTERVAL), scrapes // 2):
             before = _memory()
     return (_memory() - before) / 1024

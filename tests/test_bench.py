@@ -116,8 +116,8 @@ def test_a_process_is_charged_for_what_it_spends_and_ends_with_the_measurement(
 
 def test_the_page_of_the_light_engine_is_the_captured_one_and_moves_as_under_load() -> None:
     page = Page()
-    assert shape(page.at(0).decode()) == shape(PAGE.read_text())
-    pages = [page.at(step).decode() for step in range(4)]
+    assert shape(page.body_of_step(0).decode()) == shape(PAGE.read_text())
+    pages = [page.body_of_step(step).decode() for step in range(4)]
     assert len({tuple(shape(text)) for text in pages}) == 1
     for earlier, later in itertools.pairwise(pages):
         check_counters(earlier, later)
@@ -196,10 +196,10 @@ def test_rules_come_after_those_whose_results_they_read() -> None:
     def rule(name: str, expr: str) -> Rule:
         return Rule(name, expr, (), "")
 
-    whole, part, raw = rule("a:b:c", "sum(a:b:part)"), rule("a:b:part", "a:b:raw + 1"), rule(
+    total, part, raw = rule("a:b:c", "sum(a:b:part)"), rule("a:b:part", "a:b:raw + 1"), rule(
         "a:b:raw", "raw")
-    steps = in_order([Group("second", (whole, part), "2m"), Group("first", (raw,))])
-    assert steps == [Step(raw, 60), Step(part, 120), Step(whole, 120)]
+    steps = in_order([Group("second", (total, part), "2m"), Group("first", (raw,))])
+    assert steps == [Step(raw, 60), Step(part, 120), Step(total, 120)]
 
 
 def test_the_fleet_is_whole_in_both_vocabularies(small: tuple[Server, Fleet, Day]) -> None:
@@ -278,10 +278,10 @@ def test_the_quick_measurement_measures_everything() -> None:
     figures = json.loads((ROOT / ".cache/bench-quick.json").read_text())
     rows = done.stdout.partition("| what |")[2].splitlines()
     assert len(figures) == len([row for row in rows if row.startswith("| ")]) - 1
-    by_name = {figure["what"]: figure for figure in figures}
+    by_name = {figure["name"]: figure for figure in figures}
     for gpus in (8, 64):
         assert by_name[f"{gpus} GPUs: series per GPU"]["met"]
         assert by_name[f"{gpus} GPUs: failed scrapes, {HERD} scrapers at once"]["met"]
     assert by_name["64 GPUs and 50 vLLM engines: scrapes that lack something"]["met"]
-    for what in ("our queries that fail", "our queries that are empty and not explained"):
-        assert by_name[what]["met"]
+    for name in ("our queries that fail", "our queries that are empty and not explained"):
+        assert by_name[name]["met"]

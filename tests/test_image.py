@@ -59,7 +59,7 @@ def running(image: Image, port: int, *arguments: str) -> Iterator[subprocess.Pop
 def here(command: list[str], image: Image, port: int) -> list[str]:
     """A command of the image with a free port of loopback in place of its own."""
     (own,) = image.ports
-    return [re.sub(rf"(^:|\b){own}\b", lambda found: f"127.0.0.1:{port}" if found[1] else str(port),
+    return [re.sub(rf"(^:|\b){own}\b", lambda match: f"127.0.0.1:{port}" if match[1] else str(port),
                    word) for word in command]
 
 
@@ -77,8 +77,8 @@ def health(image: Image, port: int) -> int:
 
 
 def test_nothing_but_what_it_is_built_from_is_sent_to_the_engine() -> None:
-    named = {word for each in instructions(DOCKERFILE) if each.word == "COPY"
-             for word in each.words()[:-1]}
+    named = {word for instruction in instructions(DOCKERFILE) if instruction.word == "COPY"
+             for word in instruction.words()[:-1]}
     sent = context(ROOT)
     assert {file.parts[0] for file in sent} == named - {"--from=build", "/opt/inferometer"}
     assert not [file for file in sent if "__pycache__" in file.parts]
@@ -96,12 +96,13 @@ def test_each_package_has_the_version_that_the_tests_run_with(image: Image) -> N
     pinned = {name.lower().replace("-", "_"): version for name, version in (
         line.split(";")[0].split("==") for line in
         (ROOT / "constraints.txt").read_text().splitlines())}
-    found = dict(folder.name.lower().removesuffix(".dist-info").split("-", 1)
-                 for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))
+    installed = dict(folder.name.lower().removesuffix(".dist-info").split("-", 1)
+                     for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))
     version = project()["version"]
-    assert found.pop("inferometer") == image.labels["org.opencontainers.image.version"] == version
-    assert "grpcio" in found  # asks the kubelet
-    assert found == {name: pinned[name] for name in found}
+    assert image.labels["org.opencontainers.image.version"] == version
+    assert installed.pop("inferometer") == version
+    assert "grpcio" in installed  # asks the kubelet
+    assert installed == {name: pinned[name] for name in installed}
 
 
 def project() -> dict[str, str]:

@@ -80,8 +80,8 @@ class Stack:
     receivers: Receivers
     exporter: Exporter
 
-    def told(self) -> set[Notice]:
-        """By webhook, and in the exporter's log."""
+    def notices(self) -> set[Notice]:
+        """All that came by webhook, and all in the exporter's log."""
         logged = {Notice(line["receiver"], line["labels"]["alertname"],
                          line["labels"]["severity"], line["status"])
                   for line in self.exporter.logged()

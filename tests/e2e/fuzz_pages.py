@@ -63,7 +63,7 @@ class Fuzzed:
         used = self._make()
         for body in bodies:
             once, again, anew = (read(parser, body) for parser in (used, used, self._make()))
-            assert said(once) == said(again) == said(anew), "what was read before is seen"
+            assert outcome(once) == outcome(again) == outcome(anew), "what was read before is seen"
             if isinstance(anew, Page):
                 compare(anew, body)
         describe(self._make(), bodies)
@@ -76,7 +76,7 @@ def read(parser: Parser, body: bytes) -> Page | str:
         return str(error)
 
 
-def said(page: Page | str) -> object:
+def outcome(page: Page | str) -> object:
     return page if isinstance(page, str) else (series(page), kinds(page.families.values()))
 
 
@@ -139,22 +139,22 @@ def mutated(data: bytes, longest: int, seed: int) -> bytes:
     if not lines or dice.random() < 0.5:
         return bytes(atheris.Mutate(data, longest))
     for _ in range(dice.randint(1, 6)):
-        at, line = dice.randrange(len(lines)), dice.choice(lines)
+        index, line = dice.randrange(len(lines)), dice.choice(lines)
         begin, _, _ = line.rstrip().rpartition(b" ")
         edit = dice.randrange(6)
         if edit == 0:
-            lines[at] = b""
+            lines[index] = b""
         elif edit == 1:
-            lines.insert(at, line)
+            lines.insert(index, line)
         elif edit == 2:
-            lines.insert(at, begin + b" " + dice.choice(NUMBERS) + b"\n")
+            lines.insert(index, begin + b" " + dice.choice(NUMBERS) + b"\n")
         elif edit == 3:
             old, new = dice.choice(((b'="', b'="%d'), (b"{", b'{x="%d",')))
-            lines.insert(at, line.replace(old, new % dice.randrange(3), 1))
+            lines.insert(index, line.replace(old, new % dice.randrange(3), 1))
         elif edit == 4:
             lines += [BETWEEN, *lines]
         else:
-            lines.insert(at, BETWEEN)
+            lines.insert(index, BETWEEN)
     return b"".join(lines)[:longest]
 
 

@@ -44,7 +44,7 @@ class Phase:
     name: str
     begin: Callable[[], None]
     seconds: float
-    told: set[Notice]
+    notices: set[Notice]
     silent: frozenset[Firing] = frozenset()
     perhaps: frozenset[Notice] = frozenset()
 
@@ -115,12 +115,12 @@ def test_everybody_is_told_what_they_should_be_and_nothing_else(tmp_path: Path) 
         perhaps: set[Notice] = set()
         for phase in phases(patient, gpus):
             phase.begin()
-            expected |= phase.told
+            expected |= phase.notices
             perhaps |= phase.perhaps
             lived_through(phase, stacks, expected, perhaps)
         time.sleep(SLACK)  # for what should not be told, and would be late
-        assert {each.version: each.told() - perhaps for each in stacks} == dict.fromkeys(
-            VERSIONS, expected)
+        assert dict.fromkeys(VERSIONS, expected) == {
+            watcher.version: watcher.notices() - perhaps for watcher in stacks}
 
 
 def lived_through(phase: Phase, stacks: Sequence[Stack], expected: set[Notice],
@@ -130,13 +130,13 @@ def lived_through(phase: Phase, stacks: Sequence[Stack], expected: set[Notice],
     waiting: dict[str, object] = {}
 
     def over() -> bool:
-        for each in stacks:
-            told = each.told() - perhaps
-            assert told <= expected, f"{phase.name}, {each.version}: {told - expected}"
-            missing = expected - told, phase.silent - each.firing()
-            waiting[each.version] = missing
+        for watcher in stacks:
+            notices = watcher.notices() - perhaps
+            assert notices <= expected, f"{phase.name}, {watcher.version}: {notices - expected}"
+            missing = expected - notices, phase.silent - watcher.firing()
+            waiting[watcher.version] = missing
             if not any(missing):
-                waiting.pop(each.version)
+                waiting.pop(watcher.version)
         return not waiting
 
     try:

@@ -77,8 +77,8 @@ def test_models_that_come_and_go_are_counted_though_they_are_gone(tmp_path: Path
     with made_bed(tmp_path) as bed:
         for turn in range(12):
             bed.serve(models(f"m{turn}-{number}" for number in range(300)))
-            said = totals(bed.scrape())
-            assert said == [300 * (turn + 1) - (SEATS if turn > 1 else 300 * turn)] * 8
+            counts = totals(bed.scrape())
+            assert counts == [300 * (turn + 1) - (SEATS if turn > 1 else 300 * turn)] * 8
         bed.prove()
 
 
@@ -104,7 +104,7 @@ def test_families_may_be_mixed_and_declared_late(bed: Bed) -> None:
         f"m{n}": float(n) for n in range(100)}
 
 
-@pytest.mark.parametrize(("of", "said", "sum_"), [
+@pytest.mark.parametrize(("of", "expected", "sum_"), [
     ([("x", 1), ("", 2), ("NaN", 3), ("-Inf", 1), ("0.5", 4), ("0x10", 3), ("+Inf", 9)],
      [("0.5", 4), ("+Inf", 9)], 3.5),
     ([("1", 10), ("2", 5), ("3", 20), ("+Inf", 15)],
@@ -117,12 +117,12 @@ def test_families_may_be_mixed_and_declared_late(bed: Bed) -> None:
     ([], [("+Inf", 9)], 3.5),
 ])
 def test_a_histogram_is_mended_where_it_can_be(
-        bed: Bed, of: list[tuple[str, object]], said: list[tuple[str, float]],
+        bed: Bed, of: list[tuple[str, object]], expected: list[tuple[str, float]],
         sum_: float | str) -> None:
     bed.serve(f"# TYPE {TTFT} histogram\n" + histogram("m", of, 9, sum_))
     page = bed.scrape()
-    assert buckets(page) == said
-    assert page.value(f"{HISTOGRAM}_count", target="bad") == said[-1][1]
+    assert buckets(page) == expected
+    assert page.value(f"{HISTOGRAM}_count", target="bad") == expected[-1][1]
     assert page.value(f"{HISTOGRAM}_sum", target="bad") == (None if sum_ == "NaN" else sum_)
 
 
@@ -157,10 +157,10 @@ def test_names_of_any_characters_come_through(bed: Bed) -> None:
 
 def test_names_that_mean_nobody_are_no_model_of_ours(bed: Bed) -> None:
     bed.serve(tokens((c.OTHER, 3), ("", 4), ("ok", 1), ("x" * 201, 5)))
-    said = values(bed.scrape())
-    assert said.pop("ok") in (1, 5)  # a sample without a model is the only model's
-    assert math.fsum(said.values()) in (8, 12)
-    assert c.OTHER in said
+    by_model = values(bed.scrape())
+    assert by_model.pop("ok") in (1, 5)  # a sample without a model is the only model's
+    assert math.fsum(by_model.values()) in (8, 12)
+    assert c.OTHER in by_model
 
 
 def test_bytes_that_are_no_utf8_come_out_as_utf8(bed: Bed) -> None:

@@ -120,12 +120,12 @@ def test_a_target_that_did_not_change_keeps_what_it_knows(config: Path, vllm: En
 
 def test_an_engine_that_was_found_stays_found(config: Path, vllm: Engine, tgi: Engine) -> None:
     progress = "llm_server_last_progress_timestamp_seconds"
-    found = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}], discover_seconds: 60"
-    config.write_text(found + "}\n")
+    settings = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}], discover_seconds: 60"
+    config.write_text(settings + "}\n")
     with started(*ANYWHERE, "--config", config) as running:
         since = ready(running).scrape().value(progress, target=vllm.name)
         assert since is not None
-        config.write_text(found + f", targets: [{{url: '{tgi.url}', name: other}}]}}\n")
+        config.write_text(settings + f", targets: [{{url: '{tgi.url}', name: other}}]}}\n")
         after = hang_up(running)
         assert up(after) == {vllm.name: 1.0, "other": 1.0}
         assert after.value(progress, target=vllm.name) == since
@@ -133,12 +133,12 @@ def test_an_engine_that_was_found_stays_found(config: Path, vllm: Engine, tgi: E
 
 def test_a_found_engine_that_becomes_a_target_is_not_counted_twice(config: Path,
                                                                    vllm: Engine) -> None:
-    found = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}]"
-    config.write_text(found + "}\n")
+    settings = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}]"
+    config.write_text(settings + "}\n")
     with started(*ANYWHERE, "--config", config) as running:
         assert up(ready(running).scrape()) == {vllm.name: 1.0}
         config.write_text(
-            found + f", targets: [{{url: 'http://localhost:{vllm.port}', name: chat}}]}}\n")
+            settings + f", targets: [{{url: 'http://localhost:{vllm.port}', name: chat}}]}}\n")
         hang_up(running)
         time.sleep(0.2)  # a first look at that port would find it by now
         assert up(running.scrape()) == {"chat": 1.0}

@@ -159,9 +159,9 @@ def test_a_role_that_is_none_is_refused_with_those_there_are() -> None:
 
 def test_the_help_says_what_each_role_does() -> None:
     for name in ("run", "check-config"):
-        said = command(name, "--help").stdout
+        help_text = command(name, "--help").stdout
         for role in COLLECTORS:
-            assert ROLES[role].does in said
+            assert ROLES[role].does in help_text
 
 
 def test_a_change_of_role_waits_for_the_next_start_and_its_sections_with_it(
