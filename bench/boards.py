@@ -66,7 +66,7 @@ def queries(board: str, document: Mapping[str, Any], hours: int) -> Iterator[Que
 
 
 def _step(interval: str | None) -> int:
-    """What Grafana makes of a panel's least interval."""
+    """The seconds between two points that Grafana takes for a panel's least interval."""
     match = re.fullmatch(r">?(\d+)([smh])", interval or "")
     return max(STEP, int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]) if match else STEP
 

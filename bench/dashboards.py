@@ -101,7 +101,7 @@ class Board:
     seen: Sequence[Seen]
 
     def total(self, property_name: str) -> float:
-        """The sum of a property."""
+        """The sum of a property of the queries: cold, warm or cpu."""
         return math.fsum(getattr(one, property_name) for one in self.seen)
 
     @property

@@ -83,7 +83,7 @@ class ByHand(Crew):
 
 
 def main(scrapes: int, engine: int) -> float:
-    """Scrape so often; KiB added once settled."""
+    """Scrape so often. Returns the KiB by which memory grew after it had settled."""
     slim_heap()  # as the exporter's own process has it
     clock = Clock()
     crew = ByHand(clock)

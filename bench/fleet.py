@@ -116,7 +116,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Fleet:
-    """So many nodes; what each party tells of it, node by node."""
+    """So many nodes, and the series that each exporter shows of a node."""
 
     nodes: int
     engine: Sequence[Point]
@@ -129,7 +129,7 @@ class Fleet:
         return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)])
 
     def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
-        """All that is told of a node: by whom, which series, and how it moves."""
+        """Every series of a node: the exporter that shows it, its labels, and how it moves."""
         model = MODELS[node % len(MODELS)]
         scope = {"cluster": "main", "namespace": "models", "node": f"node-{node:03d}",
                  "pod": f"{model}-{node}"}
@@ -145,8 +145,8 @@ class Fleet:
                 yield party, labels(point.name, own), point.move
 
     def hour(self, node: int, begin: int, end: int) -> Hour:
-        """What the node went through; nodes are scraped one after the other within 30 s."""
-        # The whole past is gone through anew: it is short, and nothing need be kept.
+        """The load of a node at each scrape; nodes are scraped one after another within 30 s."""
+        # Computed from BEGIN on at every call: the past is short, and nothing need be kept.
         offset = 1 + node * (SCRAPE_SECONDS - 1) // self.nodes
         moments = range(BEGIN + offset, end + 1, SCRAPE_SECONDS)
         load = [_load(moment, node) for moment in moments]

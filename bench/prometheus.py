@@ -102,7 +102,7 @@ class Native:
 
 
 class Sidecar(Collector):
-    """Parses a page and says those families again that the exporter takes, under other names."""
+    """Parses a page and renders the families that the exporter reads, under other names."""
 
     def __init__(self, fetch: Callable[[], str]) -> None:
         self._fetch = fetch

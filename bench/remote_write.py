@@ -60,7 +60,7 @@ class Writer:
         self.samples = 0
 
     def write(self, series: Iterable[tuple[bytes, bytes]]) -> None:
-        """All series, as their labels and samples, and all of them arrived."""
+        """Send all series, each as its labels and samples, and wait until all have arrived."""
         for label_bytes, samples in series:
             time_series = _field(b"\x0a", label_bytes + samples)
             self._parts.append(time_series)

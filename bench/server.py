@@ -32,7 +32,7 @@ class Answer:
 
 
 class Server:
-    """A client of a running Prometheus, whose process is known."""
+    """A client of a running Prometheus, with the process that it measures."""
 
     def __init__(self, process: Process) -> None:
         self.process = process

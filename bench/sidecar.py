@@ -121,7 +121,7 @@ class Rendering:
 
 
 class Parsing:
-    """What prometheus_client spends on parsing the page and saying it anew."""
+    """What prometheus_client spends on parsing the page and rendering it again."""
 
     def __init__(self) -> None:
         self._page = Page()

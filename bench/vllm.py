@@ -19,7 +19,7 @@ MOVING_GAUGES = (
 
 
 class Page:
-    """The captured page, and the same `step` scrapes later: only values differ."""
+    """The captured page, and the same page some scrapes later: only its values differ."""
 
     def __init__(self, text: str = "") -> None:
         self._lines = (text or PAGE.read_text()).splitlines()

@@ -50,7 +50,7 @@ class Instruction:
 
 @dataclass
 class Image:
-    """What the last stage came to: its root and how it is run."""
+    """What the last stage has built: its root and how it is run."""
 
     root: Path
     base: str = ""
@@ -68,7 +68,7 @@ class Image:
         return self.root / os.path.join(self.directory, inside).lstrip("/")
 
     def program(self, name: str) -> str:
-        """Where the image has a program."""
+        """The path of a program in the image."""
         executable = shutil.which(name, path=self.env["PATH"].removesuffix(BASE_PATH))
         return executable or {"python": str(BASE_PYTHON)}[name]
 

@@ -167,7 +167,7 @@ class Trial:
         self._made(*resource.split("/"))
 
     def _made(self, kind: str, name: str) -> Manifest:
-        """What commands before this one have made."""
+        """The object that an earlier command made. Raises AssertionError where there is none."""
         for manifest in reversed(self.applied):
             if (manifest["kind"].lower(), manifest["metadata"]["name"]) == (kind, name):
                 return manifest
@@ -210,7 +210,10 @@ class Trial:
 
 
 def _options(words: Sequence[str], *options: str) -> dict[str, Any]:
-    """What is given by each of these options, and all else as `words`; no other one may be."""
+    """The values of each of these options, and all other words as `words`.
+
+    Raises AssertionError for any other option.
+    """
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
     for option in options:
         parser.add_argument(*option.split("|"), action="append", default=[])

@@ -110,7 +110,7 @@ def project() -> dict[str, str]:
     return table
 
 
-def test_it_says_what_it_is_and_runs_as_a_number_that_is_not_root(image: Image) -> None:
+def test_it_has_its_labels_and_runs_as_a_numeric_user_other_than_root(image: Image) -> None:
     label = "org.opencontainers.image"
     assert image.labels[f"{label}.description"] == project()["description"]
     assert image.labels[f"{label}.licenses"] == project()["license"]
@@ -119,7 +119,7 @@ def test_it_says_what_it_is_and_runs_as_a_number_that_is_not_root(image: Image) 
     assert image.ports == [9839]
 
 
-def test_it_gives_no_gpu_to_whom_none_was_given(image: Image) -> None:
+def test_it_asks_for_no_gpu_by_itself(image: Image) -> None:
     assert "NVIDIA_VISIBLE_DEVICES" not in image.env
     assert image.env["NVIDIA_DRIVER_CAPABILITIES"] == "utility"
 
@@ -146,7 +146,7 @@ def test_it_serves_from_a_read_only_root_and_its_check_tells_life_from_death(
 
 @pytest.mark.skipif(os.geteuid() == 0 and not can_demote(),
                     reason="root may be made nobody else here, and root writes where it likes")
-def test_who_may_not_write_to_it_does_not(image: Image) -> None:
+def test_its_user_cannot_write_to_it(image: Image) -> None:
     done = subprocess.run(image.process(["python", "-c", (
         "import os, sys; print(os.getuid()); open(sys.prefix + '/new', 'w')")]),
         cwd=image.root, capture_output=True, text=True, check=False, timeout=30)
@@ -155,7 +155,7 @@ def test_who_may_not_write_to_it_does_not(image: Image) -> None:
         assert done.stdout == f"{image.user.split(':')[0]}\n"
 
 
-def test_a_password_on_the_page_does_not_make_it_ill(image: Image, tmp_path: Path) -> None:
+def test_a_password_on_the_page_leaves_it_healthy(image: Image, tmp_path: Path) -> None:
     port, config, hashed = free_port(), tmp_path / "inferometer.yml", bcrypt.gensalt(4)
     (tmp_path / "web.yml").write_text(PASSWORDS.format(bcrypt.hashpw(b"secret", hashed).decode()))
     config.write_text(f"web: {{listen: '127.0.0.1:{port}', config_file: web.yml}}\n"

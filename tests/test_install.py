@@ -78,7 +78,7 @@ def test_blocks_are_fenced_or_indented_and_nothing_else() -> None:
         [["one", "two"], ["four"], ["five"]], [["six"]]]
 
 
-def test_a_document_without_the_section_is_told() -> None:
+def test_a_document_without_the_section_is_refused() -> None:
     assert section("## Install\n\n1\n\n## Other\n\n2\n", "Install").strip() == "1"
     with pytest.raises(AssertionError, match="no section Install"):
         section("## Installation\n\n1\n", "Install")

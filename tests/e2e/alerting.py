@@ -73,7 +73,7 @@ class Receivers:
 
 @dataclass
 class Stack:
-    """One version's Prometheus and Alertmanager, and what they have told."""
+    """One version's Prometheus and Alertmanager, and the notices that they have sent."""
 
     version: str
     prometheus: Prometheus

@@ -80,7 +80,7 @@ class Scripted:
         send(handler, page)
 
     def _go_on(self) -> None:
-        """What happened since the page was last asked for."""
+        """Let the load run on from the last request for the page until now."""
         now = time.monotonic()
         passed, self._seen = now - self._seen, now
         rate = max(0.0, self._load(now - self._began)) * self._dice.uniform(0.85, 1.15)

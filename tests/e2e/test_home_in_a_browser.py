@@ -259,7 +259,7 @@ def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -
                 assert page.evaluate(TOO_WIDE) == []
 
 
-def test_an_engine_that_ends_is_told_first_and_why(visit: Visiting, tmp_path: Path) -> None:
+def test_an_engine_that_ends_is_shown_first_and_why(visit: Visiting, tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     engine = Engine(Scripted(VLLM, lambda _: 3.0, 8))
     config.write_text(json.dumps({
@@ -277,7 +277,7 @@ def test_an_engine_that_ends_is_told_first_and_why(visit: Visiting, tmp_path: Pa
         assert page.url.endswith("/#engine-1")
 
 
-def test_a_lost_gpu_is_told_and_its_engine_too(visit: Visiting, world: World) -> None:
+def test_a_lost_gpu_is_shown_and_its_engine_too(visit: Visiting, world: World) -> None:
     """The last of this world."""
     world.lose()
     page = visit().page

@@ -23,7 +23,7 @@ def test_of_10000_models_at_once_every_token_is_counted(tmp_path: Path) -> None:
             bed.serve(models((f"m{number}" for number in range(10_000)), value))
             page = bed.scrape(SLOWLY)
             counts = totals(page)
-            grown = {1: 1, 3: 3, 2: 5, 10: 13}[value]  # as what is counted here goes on
+            grown = {1: 1, 3: 3, 2: 5, 10: 13}[value]  # the count goes on after a restart
             assert counts == [SEATS * value + (10_000 - SEATS) * grown] * 8
             assert len(served(page)) == SEATS + 1
         bed.prove()

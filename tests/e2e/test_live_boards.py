@@ -67,7 +67,7 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
 
 
 def seen(running: Exporter, live: Stack) -> Cluster:
-    """What the exporter tells, and Prometheus of itself, as they are scraped."""
+    """The series of the exporter and of Prometheus itself, with the labels of their scrapes."""
     page = running.scrape()
     scrape = {**SCRAPE, "instance": f"127.0.0.1:{running.port}"}
     itself = {"job": "prometheus", "cluster": VERSION}

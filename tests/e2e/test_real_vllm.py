@@ -68,7 +68,7 @@ class Vllm:
             return Page(response.read().decode())
 
     def engine_processes(self) -> list[int]:
-        """The processes that compute, as told apart from the API server by their names."""
+        """The processes that compute; their names differ from that of the API server."""
         listing = subprocess.run(["ps", "-o", "pid=,args=", "-g", str(self.process.pid)],
                                  capture_output=True, text=True, check=False).stdout
         return [int(line.split()[0]) for line in listing.splitlines() if "EngineCore" in line]
@@ -145,7 +145,7 @@ def growth(before: Page, after: Page, name: str) -> float:
 
 
 def agree(ours: Page, theirs: Page) -> None:
-    """Every family that is passed on is the engine's own, bucket by bucket."""
+    """Check that every family passed on equals the engine's own, bucket by bucket."""
     for our_name, their_name in SAME.items():
         for suffix in ("", "_bucket", "_count", "_sum"):
             our_values, their_values = (

@@ -98,7 +98,7 @@ def watched(version: str, machine: Machine, folder: Path) -> Iterator[Prometheus
 
 
 def value(asked: Prometheus, query: str) -> float | None:
-    """The one value that there is, if there is one."""
+    """The value of the one series that a query gives; None if it gives none."""
     series = asked.query(query)
     assert len(series) <= 1, series
     return series[0][1] if series else None

@@ -43,7 +43,7 @@ class Bed:
         self.bad.serve(page)
 
     def scrape(self, seconds: float = 10.0) -> Page:
-        """The page, after a look at all that must hold of every one."""
+        """The page, after checking all that must hold of every page."""
         began = time.monotonic()
         page = self.running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}"})
         assert time.monotonic() - began < seconds

@@ -19,7 +19,7 @@ ALONE = "gpu: {enabled: false}\nengines: {discover_ports: []}\n"  # nothing to l
 
 @contextlib.contextmanager
 def started(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
-    """The process once it has said where it listens, or has ended."""
+    """The process once it has printed its address, or has ended."""
     with launched(*map(str, arguments), env=env) as running:
         wait_for(lambda: announced_port(running) or running.process.poll() is not None,
                  START_SECONDS)

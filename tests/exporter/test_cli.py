@@ -86,7 +86,7 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
         2, "", f"inferometer: {tmp_path}/none.yml: No such file or directory\n")
 
 
-def test_two_engines_of_one_name_on_the_command_line_are_one_too_many() -> None:
+def test_two_engines_of_one_name_on_the_command_line_are_refused() -> None:
     done = command("run", *ANYWHERE, "--engine", "http://127.0.0.1:1", "--engine",
                    "http://127.0.0.1:1/metrics")
     assert (done.returncode, done.stdout, done.stderr) == (
@@ -94,7 +94,7 @@ def test_two_engines_of_one_name_on_the_command_line_are_one_too_many() -> None:
                "give it another\n")
 
 
-def test_flags_are_over_the_file(tmp_path: Path) -> None:
+def test_flags_override_the_file(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     config.write_text("web: {listen: '127.0.0.1:1'}\ngpu: {enabled: false}\n"
                       "engines: {targets: [{url: 'http://127.0.0.1:1', name: of-the-file}]}\n")

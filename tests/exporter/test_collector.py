@@ -141,7 +141,7 @@ def test_a_collector_is_told_a_deadline_before_the_scrapes_own() -> None:
     assert 8.0 < left[0] < 9.5
 
 
-def test_a_deadline_never_has_less_than_nothing_left() -> None:
+def test_a_deadline_never_has_less_than_zero_left() -> None:
     now = [100.0]
     deadline = Deadline(2.0, lambda: now[0])
     assert deadline.left() == 2.0

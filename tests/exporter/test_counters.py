@@ -135,7 +135,7 @@ def test_no_source_of_the_present_reading_is_forgotten_however_many_there_are() 
         assert read == [key + read_at for key in range(100)]
 
 
-def test_those_longest_unseen_are_forgotten_above_the_most() -> None:
+def test_sources_longest_unseen_are_forgotten_above_the_cap() -> None:
     sums: Sums[int] = Sums(most=10)
     for key in range(1000):
         sums.add(key, "source", 1.0, float(key))
@@ -159,7 +159,7 @@ def test_a_remainder_is_exact_if_parts_show_with_the_whole_or_one_reading_before
         steps: list[Step]) -> None:
     remainder = Remainder()
     overall = part = unexplained = 0
-    early = 0  # shown in the part, not yet in the whole
+    early = 0  # counted in the part, not yet in the overall count
     for read_at, (alone, together, next_time) in enumerate([*steps, (0, 0, 0)]):
         overall += alone + together + early
         part += together + next_time
@@ -187,9 +187,9 @@ def test_a_remainder_never_falls_and_ignores_what_comes_late(
         newest, last = max(newest, read_at), total
 
 
-def test_a_remainder_does_not_owe_for_ever() -> None:
+def test_a_remainder_forgives_a_part_that_never_shows_in_the_whole() -> None:
     remainder = Remainder()
-    for read_at, part in enumerate((0, 1, 1)):  # a part that never shows in the whole
+    for read_at, part in enumerate((0, 1, 1)):  # the overall count never has this part
         remainder.add({"a": 0}, {"a": part}, read_at)
     assert remainder.add({"a": 1}, {"a": 1}, 3) == 1
 

@@ -232,8 +232,7 @@ def test_the_catalogue_holds_no_name_twice_in_openmetrics() -> None:
 
 
 @BOTH
-def test_what_the_client_library_says_of_the_process_reads_as_it_would_render_it(
-        content: str) -> None:
+def test_process_metrics_read_as_the_client_library_renders_them(content: str) -> None:
     registry = CollectorRegistry()
     collectors = (PlatformCollector(registry), GCCollector(registry))
     registry.register(Frozen())

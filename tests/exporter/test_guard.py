@@ -191,7 +191,7 @@ def test_an_unknown_value_of_a_closed_label_becomes_other_where_it_has_one() -> 
     assert counted[c.SERVER_REQUESTS.name, "outcome"] == 1.0
 
 
-def test_what_names_no_foreign_thing_is_left_out_rather_than_folded() -> None:
+def test_gpus_over_the_cap_are_left_out_rather_than_folded() -> None:
     guard = Guard()
     points: dict[Key, Value] = {(str(n), f"GPU-{n}"): 1.0 for n in range(100)}
     admitted = admit(guard, c.GPU_BUSY, points)

@@ -144,7 +144,7 @@ def test_a_found_engine_that_becomes_a_target_is_not_counted_twice(config: Path,
         assert up(running.scrape()) == {"chat": 1.0}
 
 
-def test_more_patience_is_shown_to_targets_that_were_there_before(config: Path) -> None:
+def test_a_longer_timeout_holds_for_targets_that_were_there_before(config: Path) -> None:
     def slowly(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.5)
         send(handler, fixture("vllm-0.32.0/idle.prom"))
@@ -157,13 +157,13 @@ def test_more_patience_is_shown_to_targets_that_were_there_before(config: Path) 
             assert up(hang_up(running)) == {engine.name: 1.0}
 
 
-def test_flags_stay_over_the_file(config: Path, vllm: Engine, tgi: Engine) -> None:
+def test_flags_override_the_file_after_a_reload(config: Path, vllm: Engine, tgi: Engine) -> None:
     with started(*ANYWHERE, "--config", config, "--engine", vllm.url) as running:
         config.write_text(targets(tgi))
         assert up(hang_up(running)) == {vllm.name: 1.0}
 
 
-def test_without_a_file_there_is_nothing_to_fear_from_sighup(vllm: Engine) -> None:
+def test_without_a_file_sighup_changes_nothing(vllm: Engine) -> None:
     with started(*ANYWHERE, "--engine", vllm.url) as running:
         assert up(hang_up(running)) == {vllm.name: 1.0}
 

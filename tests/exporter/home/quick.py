@@ -28,7 +28,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def quick(step: float, config: Path, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
-    """This module as a process, listening."""
+    """This module as a process that listens."""
     with launched(str(step), str(config), env=env, command=(__name__,)) as running:
         wait_for(lambda: announced_port(running) or running.process.poll() is not None,
                  START_SECONDS)

@@ -107,7 +107,7 @@ def test_where_only_a_lower_limit_is_known_it_says_so() -> None:
     assert "TTFT p95 ≥ 1.00 s" in text(scene)
 
 
-def test_what_is_not_told_is_named() -> None:
+def test_signals_that_an_engine_lacks_are_named() -> None:
     shown = text(busy())
     assert "More, 2 signals not told, 2 unknown" in shown
     assert "Not told: time_to_first_token requests_abort" in shown
@@ -163,8 +163,8 @@ def test_where_nothing_is_looked_for_it_says_so() -> None:
                "has no fixed cost (fleet.monthly_usd)."), "gpu_hour_usd"),
     ("gateway", ("neither engines nor GPUs are read.", "CostNot counted"), "is counted"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_in_a_role_it_speaks_of_what_is_the_roles_own(role: str, phrases: tuple[str, ...],
-                                                      absent: str) -> None:
+def test_the_page_speaks_only_of_what_its_role_reads_and_counts(role: str, phrases: tuple[str, ...],
+                                                                absent: str) -> None:
     scene = Scene()
     scene.role, scene.gpus, scene.ports = role, None, ()
     if role == "sidecar":
@@ -189,7 +189,7 @@ def test_a_gpus_card_says_which_pods_have_it() -> None:
     assert "Pod llm/chat-0, llm/chat-1, llm/embed-0 and 2 more" in text(scene)
 
 
-def test_while_starting_it_says_that() -> None:
+def test_while_starting_the_page_says_so() -> None:
     scene = Scene()
     scene.ready = False
     assert ("h2", "Starting") in Checked(scene.page()).headings

@@ -212,7 +212,7 @@ def test_an_answer_that_is_read_slowly_arrives_whole() -> None:
         assert client.ask() == (200, b"healthy\n")
 
 
-def test_a_crowd_that_asks_nothing_makes_room_for_itself_and_who_was_served_stays() -> None:
+def test_silent_connections_make_room_for_new_ones_and_served_ones_stay() -> None:
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(serving(replace(PATIENT, connections=10)))
         served = crowd(stack, port, 4)
@@ -226,7 +226,7 @@ def test_a_crowd_that_asks_nothing_makes_room_for_itself_and_who_was_served_stay
         assert [client.ended(0.2) for client in mute] == [True] * 27 + [False] * 3
 
 
-def test_a_crowd_at_rest_makes_room_for_who_is_new() -> None:
+def test_the_connection_that_rests_longest_makes_room_for_a_new_one() -> None:
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(serving(replace(PATIENT, connections=5)))
         resting = crowd(stack, port, 5)
@@ -237,7 +237,7 @@ def test_a_crowd_at_rest_makes_room_for_who_is_new() -> None:
         assert [client.ended(0.2) for client in resting] == [False, True, False, False, False]
 
 
-def test_who_is_being_answered_is_never_closed_to_make_room() -> None:
+def test_a_client_that_is_being_answered_is_never_closed_to_make_room() -> None:
     gate = threading.Event()
     with contextlib.ExitStack() as stack:
         limits = replace(PATIENT, connections=5)
@@ -339,7 +339,7 @@ def test_a_page_that_fails_costs_its_own_answer_only(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET", HEALTHY, SCRAPE, SCRAPE * 20, b"\x16\x03\x01"])
-def test_who_hangs_up_without_a_word_costs_nothing(sent: bytes) -> None:
+def test_a_client_that_resets_its_connection_costs_nothing(sent: bytes) -> None:
     gone = struct.pack("ii", 1, 0)  # a reset instead of a proper end
     with serving(page=lambda _: b"x" * 2**20) as port:
         for _ in range(100):
@@ -540,8 +540,8 @@ def test_a_handshake_that_is_never_finished_holds_up_no_other(certificate: Path,
 
 
 @pytest.mark.parametrize("part", [1, 60, None])
-def test_who_leaves_in_the_middle_of_a_handshake_costs_nothing(certificate: Path,
-                                                               part: int | None) -> None:
+def test_a_client_that_leaves_in_the_middle_of_a_handshake_costs_nothing(certificate: Path,
+                                                                         part: int | None) -> None:
     web = WebConfig.load(certificate / "web.yml")
     with serving(web=web) as port:
         for _ in range(100):

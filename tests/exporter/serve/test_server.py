@@ -263,7 +263,7 @@ def test_a_bad_request_costs_its_own_connection_only(server: Exporter, request_:
     "/../etc/passwd", "/-/healthy/",
 ])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_everything_else_is_not_found(server: Exporter, method: str, path: str) -> None:
+def test_an_unknown_path_is_not_found(server: Exporter, method: str, path: str) -> None:
     assert get(server.port, path, method).status == 404
 
 
@@ -274,8 +274,8 @@ def test_everything_else_is_not_found(server: Exporter, method: str, path: str) 
     ("PATCH", "/-/ready", "GET, HEAD"),
     ("OPTIONS", "/", "GET, HEAD"),
 ])
-def test_a_wrong_method_is_told_the_right_ones(server: Exporter, method: str, path: str,
-                                               allow: str) -> None:
+def test_a_wrong_method_is_refused_with_the_right_ones(server: Exporter, method: str, path: str,
+                                                       allow: str) -> None:
     response = get(server.port, path, method)
     assert (response.status, response.headers["Allow"]) == (405, allow)
 
@@ -341,7 +341,7 @@ def test_the_timeout_header_leaves_time_for_the_way_back(header: str | None,
 
 @contextlib.contextmanager
 def slow_engine(tmp_path: Path) -> Iterator[tuple[Exporter, Callable[[], None]]]:
-    """An exporter with an engine that answers no sooner than told to."""
+    """An exporter with an engine that answers only once it is released."""
     released = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -529,22 +529,22 @@ def test_the_right_certificate_and_password_get_the_page(guarded: Exporter,
 
 @pytest.mark.parametrize("authorization", ["", "alice:looking-glass", "bob:wonderland", "alice"])
 @pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/", "/nothing"])
-def test_nothing_is_said_without_the_password(guarded: Exporter, certificates: Path,
-                                              authorization: str, path: str) -> None:
+def test_nothing_is_served_without_the_password(guarded: Exporter, certificates: Path,
+                                                authorization: str, path: str) -> None:
     response = ask(guarded, certificates, authorization, path=path)
     assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Basic")
     assert response.text == "unauthorized\n"
 
 
 @pytest.mark.parametrize("client", ["", "server"])
-def test_nothing_is_said_without_the_right_certificate(guarded: Exporter, certificates: Path,
-                                                       client: str) -> None:
+def test_nothing_is_served_without_the_right_certificate(guarded: Exporter, certificates: Path,
+                                                         client: str) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
         ask(guarded, certificates, "alice:wonderland", client)
 
 
-def test_who_speaks_no_tls_gets_nothing_and_holds_up_nobody(guarded: Exporter,
-                                                            certificates: Path) -> None:
+def test_a_client_without_tls_gets_nothing_and_holds_up_nobody(guarded: Exporter,
+                                                               certificates: Path) -> None:
     assert ask(guarded, certificates, "alice:wonderland").status == 200
     logged = list(guarded.lines)
     with contextlib.ExitStack() as stack:
