@@ -24,14 +24,14 @@ PARTS = {
 }
 
 
-def main(wanted: list[str]) -> int:
+def main(names: list[str]) -> int:
     """Measure the named parts, by default all; the exit code."""
     quick = bool(os.environ.get("BENCH_QUICK"))
     sizes = QUICK if quick else FULL
     began = time.monotonic()
     figures: list[Figure] = []
     for name, measure in PARTS.items():
-        if not wanted or name in wanted:
+        if not names or name in names:
             for figure in measure(sizes):
                 print(figure.as_row(), file=sys.stderr, flush=True)
                 figures.append(figure)
@@ -39,7 +39,7 @@ def main(wanted: list[str]) -> int:
     print(f"\n{sum(f.met for f in figures)} of {len(figures)} met, "
           f"{time.monotonic() - began:.0f} s on {os.cpu_count()} cores, "
           f"Python {sys.version.split()[0]}")
-    if not wanted:
+    if not names:
         file = ROOT / ".cache" / ("bench-quick.json" if quick else "bench.json")
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")

@@ -70,11 +70,11 @@ def _raw(fleet: Fleet, begin: int, end: int, day: Day) -> Iterator[tuple[bytes, 
     for node in range(fleet.nodes):
         hour = fleet.hour(node, begin, end)
         made: dict[tuple[str, float, float], bytes] = {}
-        for party, said, move in fleet.series(node):
+        for party, label_bytes, move in fleet.series(node):
             if move not in made:
                 made[move] = hour.samples(move)
             day.raw[party] += first
-            yield said, made[move]
+            yield label_bytes, made[move]
 
 
 def _recorded(server: Server, step: Step, begin: int, day: Day,
@@ -84,14 +84,14 @@ def _recorded(server: Server, step: Step, begin: int, day: Day,
         raise RuntimeError(f"{step.rule.name}: {answer.error}")
     moments: dict[tuple[int, ...], Instants] = {}
     for series in answer.result:
-        said = labels(step.rule.name, _labels(series["metric"], step.rule.fixed))
-        at, values = zip(*series["values"], strict=True)
-        if at not in moments:
-            moments[at] = Instants(at)
-        if said not in seen:
-            seen.add(said)
+        label_bytes = labels(step.rule.name, _labels(series["metric"], step.rule.fixed))
+        seconds, values = zip(*series["values"], strict=True)
+        if seconds not in moments:
+            moments[seconds] = Instants(seconds)
+        if label_bytes not in seen:
+            seen.add(label_bytes)
             day.recorded[step.rule.name] += 1
-        yield said, moments[at].samples([float(value) for value in values])
+        yield label_bytes, moments[seconds].samples([float(value) for value in values])
 
 
 def _labels(metric: Mapping[str, Any], fixed: Mapping[str, str]) -> Mapping[str, str]:

@@ -66,17 +66,17 @@ def queries(board: str, document: Mapping[str, Any], hours: int) -> Iterator[Que
 
 
 def _step(interval: str | None) -> int:
-    """What Grafana makes of a panel's least interval."""
-    found = re.fullmatch(r">?(\d+)([smh])", interval or "")
-    return max(STEP, int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]) if found else STEP
+    """The seconds between two points that Grafana takes for a panel's least interval."""
+    match = re.fullmatch(r">?(\d+)([smh])", interval or "")
+    return max(STEP, int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]) if match else STEP
 
 
 def _replaced(expr: str, hours: int) -> str:
-    known = {
+    variables = {
         "__range": f"{hours}h", "__interval": f"{STEP}s", "__range_s": str(3600 * hours),
         # As Grafana works it out from the step and the data source's scrape interval.
         "__rate_interval": f"{max(STEP + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS)}s",
     }
-    expr = _EQUAL.sub(lambda found: f'="{CHOSEN.get(found[1], found[1])}"', expr)
+    expr = _EQUAL.sub(lambda match: f'="{CHOSEN.get(match[1], match[1])}"', expr)
     return _VARIABLE.sub(
-        lambda found: known.get(found[1] or found[2] or found[3], ".*"), expr)
+        lambda match: variables.get(match[1] or match[2] or match[3], ".*"), expr)

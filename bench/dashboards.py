@@ -100,9 +100,9 @@ class Board:
     name: str
     seen: Sequence[Seen]
 
-    def total(self, what: str) -> float:
-        """The sum of a property."""
-        return math.fsum(getattr(one, what) for one in self.seen)
+    def total(self, property_name: str) -> float:
+        """The sum of a property of the queries: cold, warm or cpu."""
+        return math.fsum(getattr(one, property_name) for one in self.seen)
 
     @property
     def samples(self) -> int:
@@ -182,12 +182,12 @@ def _beside(by_board: Mapping[str, Board]) -> Iterator[Figure]:
         peer, mine = by_board[match.peer], [by_board[name] for name in match.ours]
         title = f"{' + '.join(match.ours)}: "
         short = match.peer.partition("/")[2]
-        for what, unit, factor, our, their in (
+        for quantity, unit, factor, our, their in (
                 ("load, warm", "s", match.load, sum(b.total("warm") for b in mine),
                  peer.total("warm")),
                 ("CPU", "s", match.cpu, sum(b.total("cpu") for b in mine), peer.total("cpu")),
                 ("samples", "", match.samples, sum(b.samples for b in mine), peer.samples)):
-            yield Figure(title + what, unit, our, 1 / factor if factor else 1.0, their, short)
+            yield Figure(title + quantity, unit, our, 1 / factor if factor else 1.0, their, short)
 
 
 def _absolute(by_board: Mapping[str, Board]) -> Iterator[Figure]:
@@ -277,8 +277,8 @@ def _off(server: Server, day: Day, rule: str, rank: float, native: str, window: 
     raw = server.over(f"histogram_quantile({rank:g}, sum by (le, model_name) "
                       f"(rate({native}_bucket[{window}])))", begin, day.end, every)
     theirs = {one["metric"]["model_name"]: dict(one["values"]) for one in raw.result}
-    compared = [(float(value), float(theirs[one["metric"]["model"]][at]))
-                for one in ours.result for at, value in one["values"]]
+    compared = [(float(value), float(theirs[one["metric"]["model"]][moment]))
+                for one in ours.result for moment, value in one["values"]]
     if len(compared) < sum(len(values) for values in theirs.values()):
         return math.inf
     return max(abs(value - other) / other for value, other in compared)

@@ -83,7 +83,7 @@ class ByHand(Crew):
 
 
 def main(scrapes: int, engine: int) -> float:
-    """Scrape so often; KiB added once settled."""
+    """Scrape so often. Returns the KiB by which memory grew after it had settled."""
     slim_heap()  # as the exporter's own process has it
     clock = Clock()
     crew = ByHand(clock)
@@ -98,10 +98,10 @@ def main(scrapes: int, engine: int) -> float:
     before = 0
     for number in range(1, scrapes + 1):
         crew.catch_up(number * INTERVAL)
-        said = scrape.families(Deadline(10.0))
-        render(said, OPENMETRICS)
+        families = scrape.families(Deadline(10.0))
+        render(families, OPENMETRICS)
         if number % 2 == 0:
-            history.record(said, clock.now)
+            history.record(families, clock.now)
         if number == min(int(SETTLED / INTERVAL), scrapes // 2):
             before = _memory()
     return (_memory() - before) / 1024

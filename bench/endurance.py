@@ -41,7 +41,7 @@ def exporter(folder: Path, gpus: int, engines: int) -> Iterator[Process]:
     port = free_port()
     config = folder / "inferometer.yml"
     config.write_text(json.dumps({"engines": {
-        "targets": [{"url": f"http://127.0.0.1:{at}"} for at in ports]}}))
+        "targets": [{"url": f"http://127.0.0.1:{engine_port}"} for engine_port in ports]}}))
     python = (sys.executable, "-m")
     with serving("engines", (*python, "bench.engine", *map(str, ports)), ports[-1], folder), \
             serving("inferometer", (*python, "inferometer", "run", "--config", config, "--listen",
@@ -55,12 +55,12 @@ def _large(large: Process, scrapes: int) -> Iterator[Figure]:
         for _ in range(3):
             scraper.scrape()
         answers = [scraper.scrape() for _ in range(scrapes)]
-    what = f"{GPUS} GPUs and {ENGINES} vLLM engines: "
-    whole = [answer for answer in answers if _is_whole(answer.text)]
-    yield Figure(what + "scrapes that lack something", "", len(answers) - len(whole), 0)
+    title = f"{GPUS} GPUs and {ENGINES} vLLM engines: "
+    complete = [answer for answer in answers if _is_whole(answer.text)]
+    yield Figure(title + "scrapes that lack something", "", len(answers) - len(complete), 0)
     seconds = [answer.seconds for answer in answers]
     for share in (0.5, 0.99):
-        yield Figure(what + f"p{100 * share:g} latency", "s", percentile(seconds, share), TIMEOUT)
+        yield Figure(title + f"p{100 * share:g} latency", "s", percentile(seconds, share), TIMEOUT)
 
 
 def _is_whole(page: str) -> bool:

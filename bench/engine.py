@@ -21,7 +21,7 @@ class Engine:
         self._pages_a_step = len(ports)  # ports that are scraped together show the same
         self._page = Page()
         self._served = 0
-        self._body = self._page.at(0)
+        self._body = self._page.body_of_step(0)
         for port in ports:
             listener = socket.create_server(("127.0.0.1", port), backlog=128)
             self._selector.register(listener, selectors.EVENT_READ, None)
@@ -65,7 +65,7 @@ class Engine:
     def _step(self) -> None:
         self._served += 1
         if self._served % self._pages_a_step == 0:
-            self._body = self._page.at(self._served // self._pages_a_step)
+            self._body = self._page.body_of_step(self._served // self._pages_a_step)
 
 
 if __name__ == "__main__":

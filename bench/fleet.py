@@ -100,8 +100,8 @@ _MOVES: Mapping[str, Callable[[Hour, float, float], Iterable[float]]] = {
     "sum": lambda hour, a, b: [
         a * quick + b * slow for quick, slow in zip(hour.done, hour.slow, strict=True)],
     "growth": lambda hour, a, b: [
-        a * SCRAPES_OF_THE_PAGE * SCRAPE_SECONDS * done + b * (at - BEGIN)
-        for done, at in zip(hour.done, hour.instants.seconds, strict=True)],
+        a * SCRAPES_OF_THE_PAGE * SCRAPE_SECONDS * done + b * (second - BEGIN)
+        for done, second in zip(hour.done, hour.instants.seconds, strict=True)],
 }
 
 
@@ -116,7 +116,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Fleet:
-    """So many nodes; what each party tells of it, node by node."""
+    """So many nodes, and the series that each exporter shows of a node."""
 
     nodes: int
     engine: Sequence[Point]
@@ -129,7 +129,7 @@ class Fleet:
         return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)])
 
     def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
-        """All that is told of a node: by whom, which series, and how it moves."""
+        """Every series of a node: the exporter that shows it, its labels, and how it moves."""
         model = MODELS[node % len(MODELS)]
         scope = {"cluster": "main", "namespace": "models", "node": f"node-{node:03d}",
                  "pod": f"{model}-{node}"}
@@ -137,23 +137,23 @@ class Fleet:
         for party, port, points in (("vllm", 8000, self.engine), ("inferometer", 9839, self.ours),
                                     ("dcgm", 9400, _dcgm(node))):
             target = {**scope, "job": party, "instance": f"{address}:{port}"}
-            said = [point for point in points if node == 0 or not _said_once(point)]
-            for name, value in _scrape(len(said)).items():
+            shown = [point for point in points if node == 0 or not _said_once(point)]
+            for name, value in _scrape(len(shown)).items():
                 yield party, labels(name, target), ("constant", value, 0.0)
-            for point in said:
+            for point in shown:
                 own = {**target, **_renamed(point.labels, node, model)}
                 yield party, labels(point.name, own), point.move
 
     def hour(self, node: int, begin: int, end: int) -> Hour:
-        """What the node went through; nodes are scraped one after the other within 30 s."""
-        # The whole past is gone through anew: it is short, and nothing need be kept.
+        """The load of a node at each scrape; nodes are scraped one after another within 30 s."""
+        # Computed from BEGIN on at every call: the past is short, and nothing need be kept.
         offset = 1 + node * (SCRAPE_SECONDS - 1) // self.nodes
         moments = range(BEGIN + offset, end + 1, SCRAPE_SECONDS)
-        load = [_load(at, node) for at in moments]
+        load = [_load(moment, node) for moment in moments]
         done = [total / SCRAPES_OF_THE_PAGE for total in accumulate(load)]
         slow = [total / SCRAPES_OF_THE_PAGE
                 for total in accumulate(max(0.0, share - 0.7) for share in load)]
-        first = next(i for i, at in enumerate(moments) if at > begin)
+        first = next(i for i, moment in enumerate(moments) if moment > begin)
         return Hour(Instants(list(moments[first:])), load[first:], done[first:], slow[first:])
 
 
@@ -163,9 +163,9 @@ def _scrape(series: int) -> Mapping[str, float]:
             "scrape_samples_post_metric_relabeling": series, "scrape_duration_seconds": 0.01}
 
 
-def _load(at: int, node: int) -> float:
-    return 0.55 + 0.4 * math.sin(2 * math.pi * (at - BEGIN) / DAY + node % 7 / 5) \
-        + 0.05 * math.sin(at / 171 + node)
+def _load(moment: int, node: int) -> float:
+    return 0.55 + 0.4 * math.sin(2 * math.pi * (moment - BEGIN) / DAY + node % 7 / 5) \
+        + 0.05 * math.sin(moment / 171 + node)
 
 
 def _said_once(point: Point) -> bool:
@@ -173,28 +173,29 @@ def _said_once(point: Point) -> bool:
         point.name == "llm_cost_usd_total" and not point.labels.get("uuid"))
 
 
-def _renamed(said: Mapping[str, str], node: int, model: str) -> Mapping[str, str]:
-    own = {"uuid": f"{said.get('uuid')}-{node:03d}", "model": model, "model_name": model,
+def _renamed(point_labels: Mapping[str, str], node: int, model: str) -> Mapping[str, str]:
+    own = {"uuid": f"{point_labels.get('uuid')}-{node:03d}", "model": model, "model_name": model,
            "k8s_pod_name": f"{model}-{node}"}
-    return {name: own[name] if name in own and value else value for name, value in said.items()}
+    return {name: own[name] if name in own and value else value
+            for name, value in point_labels.items()}
 
 
-def _pods(said: Iterable[Point]) -> Iterator[Point]:
-    """What the kubelet would say: the node's engine has all its GPUs."""
+def _pods(points: Iterable[Point]) -> Iterator[Point]:
+    """The pod of each GPU, as the kubelet would give it: the node's engine has all of them."""
     pod = {"k8s_namespace_name": "models", "k8s_pod_name": "named by the node",
            "k8s_container_name": "engine", "shared": "false"}
-    for point in said:
+    for point in points:
         if point.name == "gpu_up":
             yield Point("gpu_pod_info", {**point.labels, **pod}, ("constant", 1.0, 0.0))
 
 
 def _dcgm(node: int) -> Iterator[Point]:
     for gpu in range(GPUS_A_NODE):
-        said = {"gpu": str(gpu), "UUID": f"GPU-{gpu}-{node:03d}", "device": f"nvidia{gpu}",
-                "pci_bus_id": f"00000000:{gpu:02x}:00.0", "Hostname": f"node-{node:03d}",
-                "modelName": PRODUCT, "DCGM_FI_DRIVER_VERSION": "570.00.01"}
+        point_labels = {"gpu": str(gpu), "UUID": f"GPU-{gpu}-{node:03d}", "device": f"nvidia{gpu}",
+                        "pci_bus_id": f"00000000:{gpu:02x}:00.0", "Hostname": f"node-{node:03d}",
+                        "modelName": PRODUCT, "DCGM_FI_DRIVER_VERSION": "570.00.01"}
         for name, value in DCGM.items():
-            yield Point(name, said, ("wave", value, 0.0))
+            yield Point(name, point_labels, ("wave", value, 0.0))
 
 
 def _points(page: str) -> Iterator[Point]:

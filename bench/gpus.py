@@ -177,19 +177,19 @@ def _figures(count: int, spent: Mapping[str, Spent],
              parties: Sequence[Process]) -> Iterable[Figure]:
     _, peer, least = (party.name for party in parties)
     ours_by, peer_by, least_by = (spent[party.name] for party in parties)
-    at = f"{count} GPUs: "
-    yield Figure(at + "CPU per scrape", "ms", _ms(ours_by.per_scrape), CPU_TO_PEER[count],
+    title = f"{count} GPUs: "
+    yield Figure(title + "CPU per scrape", "ms", _ms(ours_by.per_scrape), CPU_TO_PEER[count],
                  _ms(peer_by.per_scrape), peer)
-    yield Figure(at + "CPU per scrape, one a second", "ms", _ms(ours_by.paced), CPU_TO_PEER[count],
-                 _ms(peer_by.paced), peer)
-    yield Figure(at + "CPU per scrape, the least there can be", "ms", _ms(ours_by.per_scrape), 3.0,
-                 _ms(least_by.per_scrape), least)
-    yield Figure(at + "CPU at rest", "% of a core", 100 * statistics.median(ours_by.at_rest), 1.0,
-                 100 * statistics.median(peer_by.at_rest), peer)
-    yield Figure(at + f"p99 latency, {HERD} scrapers at once", "ms",
+    yield Figure(title + "CPU per scrape, one a second", "ms", _ms(ours_by.paced),
+                 CPU_TO_PEER[count], _ms(peer_by.paced), peer)
+    yield Figure(title + "CPU per scrape, the least there can be", "ms", _ms(ours_by.per_scrape),
+                 3.0, _ms(least_by.per_scrape), least)
+    yield Figure(title + "CPU at rest", "% of a core", 100 * statistics.median(ours_by.at_rest),
+                 1.0, 100 * statistics.median(peer_by.at_rest), peer)
+    yield Figure(title + f"p99 latency, {HERD} scrapers at once", "ms",
                  1e3 * percentile(ours_by.latencies, 0.99), 0.1,
                  1e3 * percentile(peer_by.latencies, 0.99), peer)
-    yield Figure(at + f"failed scrapes, {HERD} scrapers at once", "", ours_by.failed, 0)
+    yield Figure(title + f"failed scrapes, {HERD} scrapers at once", "", ours_by.failed, 0)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -51,10 +51,10 @@ def free_port() -> int:
 @contextlib.contextmanager
 def serving(name: str, command: Sequence[str | Path], port: int, folder: Path,
             env: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """The command once it listens on the port. Raises RuntimeError with what it said if not."""
+    """The command once it listens on the port. Raises RuntimeError with its output if not."""
     log = folder / f"{name}.log"
-    with log.open("w") as said:
-        child = subprocess.Popen(list(map(str, command)), stdout=said, stderr=said, cwd=ROOT,
+    with log.open("w") as output:
+        child = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output, cwd=ROOT,
                                  env={**os.environ, **(env or {})})
     try:
         _wait_for_port(child, port, log)

@@ -70,14 +70,14 @@ class Native:
         if family.type == "histogram":
             bounds = dict.fromkeys(
                 float(s.labels["le"]) for s in family.samples if "le" in s.labels)
-            whole: MetricWrapperBase = Histogram(family.name, family.documentation, names,
-                                                 registry=self.registry, buckets=tuple(bounds))
+            parent: MetricWrapperBase = Histogram(family.name, family.documentation, names,
+                                                  registry=self.registry, buckets=tuple(bounds))
         else:
-            whole = KINDS[family.type](family.name, family.documentation, names,
-                                       registry=self.registry)
+            parent = KINDS[family.type](family.name, family.documentation, names,
+                                        registry=self.registry)
         for sample in family.samples:
             labels = {name: sample.labels[name] for name in names}
-            child = whole.labels(**labels) if names else whole
+            child = parent.labels(**labels) if names else parent
             self._fill(child, sample.name.removeprefix(family.name), sample.labels, sample.value)
 
     def _fill(self, child: MetricWrapperBase, suffix: str, labels: dict[str, str],
@@ -102,7 +102,7 @@ class Native:
 
 
 class Sidecar(Collector):
-    """Parses a page and says those families again that the exporter takes, under other names."""
+    """Parses a page and renders the families that the exporter reads, under other names."""
 
     def __init__(self, fetch: Callable[[], str]) -> None:
         self._fetch = fetch
@@ -111,14 +111,14 @@ class Sidecar(Collector):
         """The families, with the exporter's own labels."""
         for family in text_string_to_metric_families(self._fetch()):
             if family.name in WANTED:
-                said = Metric("llm_server_" + family.name.removeprefix("vllm:"),
-                              family.documentation, family.type)
+                renamed = Metric("llm_server_" + family.name.removeprefix("vllm:"),
+                                 family.documentation, family.type)
                 for sample in family.samples:
                     labels = {"target": "chat", "engine": "vllm", **sample.labels}
                     labels["model"] = labels.pop("model_name", "")
-                    said.add_sample(said.name + sample.name.removeprefix(family.name), labels,
-                                    sample.value)
-                yield said
+                    renamed.add_sample(renamed.name + sample.name.removeprefix(family.name), labels,
+                                       sample.value)
+                yield renamed
 
 
 def main(role: str, port: int, engine: int = 0) -> None:

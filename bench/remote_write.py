@@ -23,7 +23,7 @@ class Instants:
     def __init__(self, seconds: Sequence[int]) -> None:
         self.seconds = seconds
         self._samples = b"".join(
-            b"\x12\x10\x09" + bytes(8) + b"\x10" + _varint(1000 * at) for at in seconds)
+            b"\x12\x10\x09" + bytes(8) + b"\x10" + _varint(1000 * second) for second in seconds)
         if len(self._samples) != _SAMPLE * len(seconds):
             raise ValueError("milliseconds since 1970 take six bytes from 2004 to 2109")
 
@@ -60,11 +60,11 @@ class Writer:
         self.samples = 0
 
     def write(self, series: Iterable[tuple[bytes, bytes]]) -> None:
-        """All series, as their labels and samples, and all of them arrived."""
-        for said, samples in series:
-            whole = _field(b"\x0a", said + samples)
-            self._parts.append(whole)
-            self._bytes += len(whole)
+        """Send all series, each as its labels and samples, and wait until all have arrived."""
+        for label_bytes, samples in series:
+            time_series = _field(b"\x0a", label_bytes + samples)
+            self._parts.append(time_series)
+            self._bytes += len(time_series)
             self.samples += len(samples) // _SAMPLE
             if self._bytes > BATCH_BYTES:
                 self._hand_over()
@@ -92,9 +92,9 @@ class Writer:
         body = b"".join(parts)
         self._connection.request("POST", "/api/v1/write", _stored(body), HEADERS)
         answer = self._connection.getresponse()
-        said = answer.read()
+        reply = answer.read()
         if answer.status // 100 != 2:
-            raise RuntimeError(f"remote write was answered {answer.status}: {said[:500]!r}")
+            raise RuntimeError(f"remote write was answered {answer.status}: {reply[:500]!r}")
 
 
 def _stored(body: bytes) -> bytes:

@@ -15,7 +15,7 @@ class Figure:
     `bound` is what the ratio, or `ours` alone, may be at most, or must be at least.
     """
 
-    what: str
+    name: str
     unit: str
     ours: float
     bound: float
@@ -43,7 +43,7 @@ class Figure:
             fine = ".2f" if self.measured >= 0.1 else ".2g"
             ratio, bound = format(self.measured, fine), f"{self.bound:.3g}"
         sign = "\N{GREATER-THAN OR EQUAL TO}" if self.at_least else "\N{LESS-THAN OR EQUAL TO}"
-        cells = (self.what, _number(self.ours, self.unit), beside, ratio, f"{sign} {bound}",
+        cells = (self.name, _number(self.ours, self.unit), beside, ratio, f"{sign} {bound}",
                  "met" if self.met else "**missed**")
         return f"| {' | '.join(cells)} |"
 

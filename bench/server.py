@@ -32,25 +32,25 @@ class Answer:
 
 
 class Server:
-    """A client of a running Prometheus, whose process is known."""
+    """A client of a running Prometheus, with the process that it measures."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self._connection = http.client.HTTPConnection(
             "127.0.0.1", process.port, timeout=LONGEST_SECONDS + 30)
 
-    def instant(self, expr: str, at: float) -> Answer:
+    def instant(self, expr: str, moment: float) -> Answer:
         """The query at one moment."""
-        return self._ask("query", {"query": expr, "time": f"{at:.3f}"})
+        return self._ask("query", {"query": expr, "time": f"{moment:.3f}"})
 
     def over(self, expr: str, start: float, end: float, step: float) -> Answer:
         """The query at every step of a range."""
         return self._ask("query_range", {"query": expr, "start": f"{start:.3f}",
                                          "end": f"{end:.3f}", "step": f"{step:g}"})
 
-    def number(self, expr: str, at: float) -> float:
+    def number(self, expr: str, moment: float) -> float:
         """A query that gives one number; 0 where it gives none."""
-        return sum(float(one["value"][1]) for one in self.instant(expr, at).result)
+        return sum(float(one["value"][1]) for one in self.instant(expr, moment).result)
 
     def settle(self) -> None:
         """Wait until it has nothing to do: blocks are compacted after they were written."""
@@ -64,16 +64,17 @@ class Server:
         """Hang up."""
         self._connection.close()
 
-    def _ask(self, what: str, query: Mapping[str, str]) -> Answer:
+    def _ask(self, endpoint: str, query: Mapping[str, str]) -> Answer:
         began, before = time.perf_counter(), self.process.cpu_seconds()
-        self._connection.request("POST", f"/api/v1/{what}", urlencode({**query, "stats": "all"}),
+        self._connection.request("POST", f"/api/v1/{endpoint}",
+                                 urlencode({**query, "stats": "all"}),
                                  {"Content-Type": "application/x-www-form-urlencoded"})
         body = self._connection.getresponse().read()
         took, spent = time.perf_counter() - began, self.process.cpu_seconds() - before
-        said = json.loads(body)
-        if said["status"] != "success":
-            return Answer(took, spent, 0, [], said["error"])
-        data = said["data"]
+        reply = json.loads(body)
+        if reply["status"] != "success":
+            return Answer(took, spent, 0, [], reply["error"])
+        data = reply["data"]
         return Answer(took, spent, data["stats"]["samples"]["totalQueryableSamples"],
                       data["result"])
 

@@ -74,8 +74,8 @@ def parties(folder: Path) -> Iterator[Sequence[Process]]:
         "targets": [{"url": f"http://127.0.0.1:{engine}"}]}}))
     python = (sys.executable, "-m")
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(serving(name, (*python, *command), at, folder))
-               for name, command, at in (
+        yield [stack.enter_context(serving(name, (*python, *command), own_port, folder))
+               for name, command, own_port in (
                    ("engine", ("bench.engine", str(engine)), engine),
                    ("inferometer", ("inferometer", "run", "--config", config, "--listen",
                                     f"127.0.0.1:{port}"), port),
@@ -121,7 +121,7 @@ class Rendering:
 
 
 class Parsing:
-    """What prometheus_client spends on parsing the page and saying it anew."""
+    """What prometheus_client spends on parsing the page and rendering it again."""
 
     def __init__(self) -> None:
         self._page = Page()
@@ -136,7 +136,7 @@ class Parsing:
 
     def _next(self) -> None:
         self._step += 1
-        self._text = self._page.at(self._step).decode()
+        self._text = self._page.body_of_step(self._step).decode()
 
 
 def _mean_cost(times: int, prepare: Callable[[], None], work: Callable[[], object]) -> float:

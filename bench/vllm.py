@@ -19,25 +19,25 @@ MOVING_GAUGES = (
 
 
 class Page:
-    """The captured page, and the same `step` scrapes later: only values differ."""
+    """The captured page, and the same page some scrapes later: only its values differ."""
 
     def __init__(self, text: str = "") -> None:
         self._lines = (text or PAGE.read_text()).splitlines()
         kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", "\n".join(self._lines), re.MULTILINE))
         self._moving: list[tuple[int, str, float, float]] = []  # line, name and labels, value, step
-        for at, line in enumerate(self._lines):
+        for index, line in enumerate(self._lines):
             series, _, value = line.rpartition(" ")
             if not line.startswith("#"):
                 step = _step(series.partition("{")[0], kinds, float(value))
                 if step:
-                    self._moving.append((at, series, float(value), step))
+                    self._moving.append((index, series, float(value), step))
 
-    def at(self, step: int) -> bytes:
+    def body_of_step(self, step: int) -> bytes:
         """The page `step` scrapes later."""
         lines = list(self._lines)
-        for at, series, value, by in self._moving:
+        for index, series, value, by in self._moving:
             moved = value + step * by if by > 0 else value * (1 - step % 10 / 20)
-            lines[at] = f"{series} {moved!r}"
+            lines[index] = f"{series} {moved!r}"
         return ("\n".join(lines) + "\n").encode()
 
 

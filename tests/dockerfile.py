@@ -50,7 +50,7 @@ class Instruction:
 
 @dataclass
 class Image:
-    """What the last stage came to: its root and how it is run."""
+    """What the last stage has built: its root and how it is run."""
 
     root: Path
     base: str = ""
@@ -68,9 +68,9 @@ class Image:
         return self.root / os.path.join(self.directory, inside).lstrip("/")
 
     def program(self, name: str) -> str:
-        """Where the image has a program."""
-        found = shutil.which(name, path=self.env["PATH"].removesuffix(BASE_PATH))
-        return found or {"python": str(BASE_PYTHON)}[name]
+        """The path of a program in the image."""
+        executable = shutil.which(name, path=self.env["PATH"].removesuffix(BASE_PATH))
+        return executable or {"python": str(BASE_PYTHON)}[name]
 
     def process(self, command: Sequence[str], **settings: str) -> list[str]:
         """The command as the image's user runs it, with no variable but the image's own."""
@@ -93,18 +93,18 @@ def context(folder: Path) -> list[Path]:
     rules = [(line.startswith("!"), _pattern(line.removeprefix("!")))
              for line in (folder / ".dockerignore").read_text().splitlines()
              if line and not line.startswith("#")]
-    found: list[Path] = []
+    paths: list[Path] = []
     for top, folders, files in os.walk(folder):
         here = Path(top).relative_to(folder)
         folders[:] = [name for name in folders if _kept(here / name, rules)]
-        found += [here / name for name in files if _kept(here / name, rules)]
-    return sorted(found)
+        paths += [here / name for name in files if _kept(here / name, rules)]
+    return sorted(paths)
 
 
 def _pattern(line: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/|\*)", line)
-    known = {"**/": "(?:.*/)?", "*": "[^/]*"}
-    return re.compile("".join(known.get(part) or re.escape(part) for part in parts))
+    wildcards = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    return re.compile("".join(wildcards.get(part) or re.escape(part) for part in parts))
 
 
 def _kept(file: Path, rules: Sequence[tuple[bool, re.Pattern[str]]]) -> bool:
@@ -122,25 +122,25 @@ def build(file: Path, folder: Path, work: Path) -> Image:
     given: dict[str, str] = {}
     stages: dict[str, Path] = {}
     image, name = Image(work / "root"), ""
-    for each in instructions(file):
-        if each.word == "ARG":
-            variable, _, value = each.rest.partition("=")
+    for instruction in instructions(file):
+        if instruction.word == "ARG":
+            variable, _, value = instruction.rest.partition("=")
             given[variable] = value
-        elif each.word == "FROM":
+        elif instruction.word == "FROM":
             if image.root.exists():
                 stages[name] = image.root.rename(work / f"stage-{name}")
-            base, _, name = expanded(each.rest, given).partition(" AS ")
+            base, _, name = expanded(instruction.rest, given).partition(" AS ")
             image = Image(work / "root", base)
             image.root.mkdir(parents=True)
-        elif each.word == "COPY":
-            _copy(image, each.words(), folder, stages)
+        elif instruction.word == "COPY":
+            _copy(image, instruction.words(), folder, stages)
         else:
-            _KNOWN[each.word](image, each)
+            _KNOWN[instruction.word](image, instruction)
     return image
 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: variables[found[1]], text)
+    return _VARIABLE.sub(lambda match: variables[match[1]], text)
 
 
 def _copy(image: Image, words: list[str], folder: Path, stages: Mapping[str, Path]) -> None:
@@ -160,9 +160,9 @@ def _copy(image: Image, words: list[str], folder: Path, stages: Mapping[str, Pat
             shutil.copyfile(folder / file, copied)
 
 
-def _run(image: Image, each: Instruction) -> None:
-    assert not _SHELL & set(each.rest), f"needs a shell: {each.rest}"
-    program, *words = each.words()
+def _run(image: Image, instruction: Instruction) -> None:
+    assert not _SHELL & set(instruction.rest), f"needs a shell: {instruction.rest}"
+    program, *words = instruction.words()
     command = [image.program(program),
                *(_ABSOLUTE.sub(f"{image.root}/", word) for word in words)]
     done = subprocess.run(command, cwd=image.path("."), env={**os.environ, **image.env},
@@ -171,41 +171,41 @@ def _run(image: Image, each: Instruction) -> None:
     image.ran.append(command)
 
 
-def _env(image: Image, each: Instruction) -> None:
-    for word in each.words():
+def _env(image: Image, instruction: Instruction) -> None:
+    for word in instruction.words():
         name, _, value = word.partition("=")
         image.env[name] = expanded(_ABSOLUTE.sub(f"{image.root}/", value), image.env)
 
 
-def _directory(image: Image, each: Instruction) -> None:
-    image.directory = each.rest
+def _directory(image: Image, instruction: Instruction) -> None:
+    image.directory = instruction.rest
     image.path(".").mkdir(parents=True, exist_ok=True)
 
 
-def _label(image: Image, each: Instruction) -> None:
-    for word in each.words():
+def _label(image: Image, instruction: Instruction) -> None:
+    for word in instruction.words():
         name, _, value = word.partition("=")
         image.labels[name] = value
 
 
-def _user(image: Image, each: Instruction) -> None:
-    image.user = each.rest
+def _user(image: Image, instruction: Instruction) -> None:
+    image.user = instruction.rest
 
 
-def _port(image: Image, each: Instruction) -> None:
-    image.ports.append(int(each.rest))
+def _port(image: Image, instruction: Instruction) -> None:
+    image.ports.append(int(instruction.rest))
 
 
-def _entrypoint(image: Image, each: Instruction) -> None:
-    image.entrypoint = json.loads(each.rest)
+def _entrypoint(image: Image, instruction: Instruction) -> None:
+    image.entrypoint = json.loads(instruction.rest)
 
 
-def _command(image: Image, each: Instruction) -> None:
-    image.command = json.loads(each.rest)
+def _command(image: Image, instruction: Instruction) -> None:
+    image.command = json.loads(instruction.rest)
 
 
-def _health(image: Image, each: Instruction) -> None:
-    image.health = json.loads(each.rest.partition(" CMD ")[2])
+def _health(image: Image, instruction: Instruction) -> None:
+    image.health = json.loads(instruction.rest.partition(" CMD ")[2])
 
 
 _KNOWN: Mapping[str, Callable[[Image, Instruction], None]] = {

@@ -42,9 +42,9 @@ _FILE = re.compile(r"(?:#|//) ([\w.-]+\.(?:ya?ml|jsonnet))\b")
 
 def section(document: str, heading: str) -> str:
     """What stands under a heading. Raises AssertionError where there is none."""
-    found = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", document, re.MULTILINE | re.DOTALL)
-    assert found, f"there is no section {heading}"
-    return found[1]
+    match = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", document, re.MULTILINE | re.DOTALL)
+    assert match, f"there is no section {heading}"
+    return match[1]
 
 
 def blocks(text: str) -> Iterator[str]:
@@ -102,9 +102,9 @@ class Trial:
                 assert (self.folder / path).exists(), f"{shlex.join(words)}: there is no {path}"
         if words[:2] == ["kubectl", "-n"]:
             words = ["kubectl", *words[3:], *words[1:3]]
-        for known, proof in self._proofs.items():
-            if tuple(words[:len(known)]) == known:
-                proof(words[len(known):])
+        for prefix, proof in self._proofs.items():
+            if tuple(words[:len(prefix)]) == prefix:
+                proof(words[len(prefix):])
                 return
         raise AssertionError(f"nobody knows how to prove: {shlex.join(words)}")
 
@@ -112,8 +112,8 @@ class Trial:
         process = subprocess.run(
             [TOOLS / tool, *words], cwd=self.folder, capture_output=True, text=True, check=False,
             timeout=100, env={"HOME": str(self.folder / "home"), "PATH": os.environ["PATH"]})
-        said = process.stdout + process.stderr
-        assert process.returncode == 0, f"{shlex.join(map(str, words))}: {said}"
+        output = process.stdout + process.stderr
+        assert process.returncode == 0, f"{shlex.join(map(str, words))}: {output}"
         return process.stdout
 
     def _manifests(self, *texts: str) -> list[Manifest]:
@@ -125,7 +125,7 @@ class Trial:
         return documents
 
     def _helm(self, words: list[str]) -> None:
-        made = {(each["kind"], each["metadata"]["name"]) for each in self._manifests(*(
+        made = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in self._manifests(*(
             self._run(f"helm-{version}/helm", "template", *words) for version in HELMS))}
         lost = self.released.get(words[0], set()) - made
         assert not lost, f"helm upgrade {words[0]} takes away {sorted(lost)}"
@@ -148,7 +148,8 @@ class Trial:
                 f"kubectl-{version}/kubectl", "patch", "--local", "-f", "engine.yaml", "-o", "yaml",
                 *(f"--patch-file={file}" for file in given["patch_file"]))))
             assert patched["spec"]["template"]["metadata"]["labels"][SIDECAR] == "sidecar"
-            names = {each["name"] for each in patched["spec"]["template"]["spec"]["containers"]}
+            names = {container["name"]
+                     for container in patched["spec"]["template"]["spec"]["containers"]}
             assert names == {"vllm", "inferometer"}
 
     def _get(self, words: list[str]) -> None:
@@ -162,14 +163,14 @@ class Trial:
             "-o", given["o"][0]))
 
     def _rolled_out(self, words: list[str]) -> None:
-        (what,) = _options(words, "-n|--namespace")["words"]
-        self._made(*what.split("/"))
+        (resource,) = _options(words, "-n|--namespace")["words"]
+        self._made(*resource.split("/"))
 
     def _made(self, kind: str, name: str) -> Manifest:
-        """What commands before this one have made."""
-        for each in reversed(self.applied):
-            if (each["kind"].lower(), each["metadata"]["name"]) == (kind, name):
-                return each
+        """The object that an earlier command made. Raises AssertionError where there is none."""
+        for manifest in reversed(self.applied):
+            if (manifest["kind"].lower(), manifest["metadata"]["name"]) == (kind, name):
+                return manifest
         raise AssertionError(f"nothing before made a {kind} {name}")
 
     def _compose(self, words: list[str]) -> None:
@@ -208,10 +209,13 @@ class Trial:
             assert process.returncode == 0, process.stderr
 
 
-def _options(words: Sequence[str], *known: str) -> dict[str, Any]:
-    """What is given by each of these options, and all else as `words`; no other one may be."""
+def _options(words: Sequence[str], *options: str) -> dict[str, Any]:
+    """The values of each of these options, and all other words as `words`.
+
+    Raises AssertionError for any other option.
+    """
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
-    for option in known:
+    for option in options:
         parser.add_argument(*option.split("|"), action="append", default=[])
     given, rest = parser.parse_known_args(words)
     unknown = [word for word in rest if word.startswith("-")]

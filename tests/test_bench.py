@@ -116,8 +116,8 @@ def test_a_process_is_charged_for_what_it_spends_and_ends_with_the_measurement(
 
 def test_the_page_of_the_light_engine_is_the_captured_one_and_moves_as_under_load() -> None:
     page = Page()
-    assert shape(page.at(0).decode()) == shape(PAGE.read_text())
-    pages = [page.at(step).decode() for step in range(4)]
+    assert shape(page.body_of_step(0).decode()) == shape(PAGE.read_text())
+    pages = [page.body_of_step(step).decode() for step in range(4)]
     assert len({tuple(shape(text)) for text in pages}) == 1
     for earlier, later in itertools.pairwise(pages):
         check_counters(earlier, later)
@@ -139,7 +139,7 @@ def check_counters(earlier: str, later: str) -> None:
     assert rose > 100
 
 
-def test_the_engines_own_objects_say_the_captured_page() -> None:
+def test_the_engines_registry_renders_the_captured_page() -> None:
     native = Native()
     page = generate_latest(native.registry).decode()
     assert shape(page) == shape(PAGE.read_text())
@@ -156,7 +156,7 @@ def counts(page: str) -> dict[str, float]:
         r"^(vllm:\w+_(?:total|sum|count)\{.*\}) (\S+)$", page, re.MULTILINE)}
 
 
-def test_what_the_rival_says_anew_is_on_the_page() -> None:
+def test_the_families_that_the_rival_renders_are_on_the_page() -> None:
     families = {family.name for family in text_string_to_metric_families(PAGE.read_text())}
     assert families >= WANTED
 
@@ -169,7 +169,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Fl
         yield server, fleet, fill(server, fleet, 2, RULES)
 
 
-def test_what_is_written_is_what_prometheus_has(tmp_path: Path) -> None:
+def test_prometheus_has_what_was_written(tmp_path: Path) -> None:
     with prometheus(tmp_path) as server, Writer(server.process.port) as writer:
         writer.write((labels("written", {"nth": str(nth), "none": ""}),
                       Instants([BEGIN, BEGIN + 30]).samples([nth / 3, -1e300]))
@@ -196,10 +196,10 @@ def test_rules_come_after_those_whose_results_they_read() -> None:
     def rule(name: str, expr: str) -> Rule:
         return Rule(name, expr, (), "")
 
-    whole, part, raw = rule("a:b:c", "sum(a:b:part)"), rule("a:b:part", "a:b:raw + 1"), rule(
+    total, part, raw = rule("a:b:c", "sum(a:b:part)"), rule("a:b:part", "a:b:raw + 1"), rule(
         "a:b:raw", "raw")
-    steps = in_order([Group("second", (whole, part), "2m"), Group("first", (raw,))])
-    assert steps == [Step(raw, 60), Step(part, 120), Step(whole, 120)]
+    steps = in_order([Group("second", (total, part), "2m"), Group("first", (raw,))])
+    assert steps == [Step(raw, 60), Step(part, 120), Step(total, 120)]
 
 
 def test_the_fleet_is_whole_in_both_vocabularies(small: tuple[Server, Fleet, Day]) -> None:
@@ -216,7 +216,7 @@ def test_the_fleet_is_whole_in_both_vocabularies(small: tuple[Server, Fleet, Day
     assert ours == theirs > 0
 
 
-def test_what_is_backfilled_is_what_the_rules_give(small: tuple[Server, Fleet, Day]) -> None:
+def test_backfilled_values_are_those_that_the_rules_give(small: tuple[Server, Fleet, Day]) -> None:
     server, _, day = small
     assert quantiles_off(server, day) == {"5m": 0.0, "1h": 0.0}
     for rule in (step.rule for step in RULES):
@@ -228,7 +228,7 @@ def test_what_is_backfilled_is_what_the_rules_give(small: tuple[Server, Fleet, D
         assert recorded == pytest.approx(given), rule.name
 
 
-def test_every_question_is_understood_and_what_is_empty_explained(
+def test_every_query_is_valid_and_every_empty_one_explained(
         small: tuple[Server, Fleet, Day], tmp_path: Path) -> None:
     server, _, day = small
     for uid, document in rendered().items():
@@ -278,10 +278,10 @@ def test_the_quick_measurement_measures_everything() -> None:
     figures = json.loads((ROOT / ".cache/bench-quick.json").read_text())
     rows = done.stdout.partition("| what |")[2].splitlines()
     assert len(figures) == len([row for row in rows if row.startswith("| ")]) - 1
-    by_name = {figure["what"]: figure for figure in figures}
+    by_name = {figure["name"]: figure for figure in figures}
     for gpus in (8, 64):
         assert by_name[f"{gpus} GPUs: series per GPU"]["met"]
         assert by_name[f"{gpus} GPUs: failed scrapes, {HERD} scrapers at once"]["met"]
     assert by_name["64 GPUs and 50 vLLM engines: scrapes that lack something"]["met"]
-    for what in ("our queries that fail", "our queries that are empty and not explained"):
-        assert by_name[what]["met"]
+    for name in ("our queries that fail", "our queries that are empty and not explained"):
+        assert by_name[name]["met"]

@@ -59,7 +59,7 @@ def running(image: Image, port: int, *arguments: str) -> Iterator[subprocess.Pop
 def here(command: list[str], image: Image, port: int) -> list[str]:
     """A command of the image with a free port of loopback in place of its own."""
     (own,) = image.ports
-    return [re.sub(rf"(^:|\b){own}\b", lambda found: f"127.0.0.1:{port}" if found[1] else str(port),
+    return [re.sub(rf"(^:|\b){own}\b", lambda match: f"127.0.0.1:{port}" if match[1] else str(port),
                    word) for word in command]
 
 
@@ -77,8 +77,8 @@ def health(image: Image, port: int) -> int:
 
 
 def test_nothing_but_what_it_is_built_from_is_sent_to_the_engine() -> None:
-    named = {word for each in instructions(DOCKERFILE) if each.word == "COPY"
-             for word in each.words()[:-1]}
+    named = {word for instruction in instructions(DOCKERFILE) if instruction.word == "COPY"
+             for word in instruction.words()[:-1]}
     sent = context(ROOT)
     assert {file.parts[0] for file in sent} == named - {"--from=build", "/opt/inferometer"}
     assert not [file for file in sent if "__pycache__" in file.parts]
@@ -96,12 +96,13 @@ def test_each_package_has_the_version_that_the_tests_run_with(image: Image) -> N
     pinned = {name.lower().replace("-", "_"): version for name, version in (
         line.split(";")[0].split("==") for line in
         (ROOT / "constraints.txt").read_text().splitlines())}
-    found = dict(folder.name.lower().removesuffix(".dist-info").split("-", 1)
-                 for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))
+    installed = dict(folder.name.lower().removesuffix(".dist-info").split("-", 1)
+                     for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))
     version = project()["version"]
-    assert found.pop("inferometer") == image.labels["org.opencontainers.image.version"] == version
-    assert "grpcio" in found  # asks the kubelet
-    assert found == {name: pinned[name] for name in found}
+    assert image.labels["org.opencontainers.image.version"] == version
+    assert installed.pop("inferometer") == version
+    assert "grpcio" in installed  # asks the kubelet
+    assert installed == {name: pinned[name] for name in installed}
 
 
 def project() -> dict[str, str]:
@@ -109,7 +110,7 @@ def project() -> dict[str, str]:
     return table
 
 
-def test_it_says_what_it_is_and_runs_as_a_number_that_is_not_root(image: Image) -> None:
+def test_it_has_its_labels_and_runs_as_a_numeric_user_other_than_root(image: Image) -> None:
     label = "org.opencontainers.image"
     assert image.labels[f"{label}.description"] == project()["description"]
     assert image.labels[f"{label}.licenses"] == project()["license"]
@@ -118,7 +119,7 @@ def test_it_says_what_it_is_and_runs_as_a_number_that_is_not_root(image: Image) 
     assert image.ports == [9839]
 
 
-def test_it_gives_no_gpu_to_whom_none_was_given(image: Image) -> None:
+def test_it_asks_for_no_gpu_by_itself(image: Image) -> None:
     assert "NVIDIA_VISIBLE_DEVICES" not in image.env
     assert image.env["NVIDIA_DRIVER_CAPABILITIES"] == "utility"
 
@@ -145,7 +146,7 @@ def test_it_serves_from_a_read_only_root_and_its_check_tells_life_from_death(
 
 @pytest.mark.skipif(os.geteuid() == 0 and not can_demote(),
                     reason="root may be made nobody else here, and root writes where it likes")
-def test_who_may_not_write_to_it_does_not(image: Image) -> None:
+def test_its_user_cannot_write_to_it(image: Image) -> None:
     done = subprocess.run(image.process(["python", "-c", (
         "import os, sys; print(os.getuid()); open(sys.prefix + '/new', 'w')")]),
         cwd=image.root, capture_output=True, text=True, check=False, timeout=30)
@@ -154,7 +155,7 @@ def test_who_may_not_write_to_it_does_not(image: Image) -> None:
         assert done.stdout == f"{image.user.split(':')[0]}\n"
 
 
-def test_a_password_on_the_page_does_not_make_it_ill(image: Image, tmp_path: Path) -> None:
+def test_a_password_on_the_page_leaves_it_healthy(image: Image, tmp_path: Path) -> None:
     port, config, hashed = free_port(), tmp_path / "inferometer.yml", bcrypt.gensalt(4)
     (tmp_path / "web.yml").write_text(PASSWORDS.format(bcrypt.hashpw(b"secret", hashed).decode()))
     config.write_text(f"web: {{listen: '127.0.0.1:{port}', config_file: web.yml}}\n"

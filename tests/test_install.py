@@ -26,7 +26,7 @@ def test_every_command_of_the_readme_is_followed(tmp_path: Path) -> None:
     assert Trial(tmp_path).follow(section((ROOT / "README.md").read_text(), "Install")) > 10
 
 
-@pytest.mark.parametrize(("command", "told"), [
+@pytest.mark.parametrize(("command", "message"), [
     ("helm install inferometer deploy/charts", "there is no deploy/charts"),
     ("helm install inferometer deploy/chart --set clster=east", "clster"),
     ("helm install inferometer deploy/chart --no-such-flag", "no-such-flag"),
@@ -45,8 +45,8 @@ def test_every_command_of_the_readme_is_followed(tmp_path: Path) -> None:
     ("kubectl get configmap inferometer -o yaml > x", "nothing before made a configmap"),
     ("curl http://127.0.0.1:9839/metrics", "nobody knows how to prove: curl"),
 ])
-def test_what_a_document_gets_wrong_is_found(command: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=told):
+def test_what_a_document_gets_wrong_is_found(command: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
         Trial(tmp_path).follow(f"    {command}\n")
 
 
@@ -78,7 +78,7 @@ def test_blocks_are_fenced_or_indented_and_nothing_else() -> None:
         [["one", "two"], ["four"], ["five"]], [["six"]]]
 
 
-def test_a_document_without_the_section_is_told() -> None:
+def test_a_document_without_the_section_is_refused() -> None:
     assert section("## Install\n\n1\n\n## Other\n\n2\n", "Install").strip() == "1"
     with pytest.raises(AssertionError, match="no section Install"):
         section("## Installation\n\n1\n", "Install")

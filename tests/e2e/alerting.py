@@ -73,15 +73,15 @@ class Receivers:
 
 @dataclass
 class Stack:
-    """One version's Prometheus and Alertmanager, and what they have told."""
+    """One version's Prometheus and Alertmanager, and the notices that they have sent."""
 
     version: str
     prometheus: Prometheus
     receivers: Receivers
     exporter: Exporter
 
-    def told(self) -> set[Notice]:
-        """By webhook, and in the exporter's log."""
+    def notices(self) -> set[Notice]:
+        """All that came by webhook, and all in the exporter's log."""
         logged = {Notice(line["receiver"], line["labels"]["alertname"],
                          line["labels"]["severity"], line["status"])
                   for line in self.exporter.logged()

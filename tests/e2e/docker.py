@@ -64,10 +64,10 @@ def engine(folder: Path, *, apart: bool) -> Iterator[Docker]:
                f"--data-root={folder}/data", f"--exec-root={folder}/exec",
                f"--host=unix://{folder}/docker.sock", f"--pidfile={folder}/docker.pid",
                *(() if apart else UNTOUCHED)]
-    found = f"{ROOT}/usr/bin:{ROOT}/usr/sbin:{os.environ['PATH']}"
+    search_path = f"{ROOT}/usr/bin:{ROOT}/usr/sbin:{os.environ['PATH']}"
     with (folder / "docker.log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={
-            **os.environ, "PATH": found, "LD_LIBRARY_PATH": str(libraries),
+            **os.environ, "PATH": search_path, "LD_LIBRARY_PATH": str(libraries),
             "XTABLES_LIBDIR": str(libraries / "xtables")})
     docker = Docker(folder, process.pid)
     try:

@@ -53,7 +53,7 @@ _PLAIN = re.compile(
 
 
 class Fuzzed:
-    """What is done with each input; anything it raises is a finding."""
+    """Parses each input and checks the result; anything that it raises is a finding."""
 
     def __init__(self, make: Callable[[], Parser]) -> None:
         self._make = make

@@ -80,12 +80,13 @@ class Scripted:
         send(handler, page)
 
     def _go_on(self) -> None:
-        """What happened since the page was last asked for."""
+        """Let the load run on from the last request for the page until now."""
         now = time.monotonic()
         passed, self._seen = now - self._seen, now
         rate = max(0.0, self._load(now - self._began)) * self._dice.uniform(0.85, 1.15)
-        wanted = 6.0 * rate  # a request takes some six seconds
-        self._running, self._waiting = min(wanted, self._seats), max(0.0, wanted - self._seats)
+        concurrent = 6.0 * rate  # a request takes some six seconds
+        self._running = min(concurrent, self._seats)
+        self._waiting = max(0.0, concurrent - self._seats)
         self.busy = self._running / self._seats
         self._tokens += 34.0 * passed * self._running * self._dice.uniform(0.97, 1.03)
         typical = 0.12 + 0.25 * self.busy ** 3 + 0.3 * self._waiting / max(rate, 0.1)
@@ -93,8 +94,8 @@ class Scripted:
             bisect.insort(self._waits, typical * self._dice.lognormvariate(0.0, 0.45))
 
     def _arrivals(self, expected: float) -> int:
-        whole = int(expected)
-        return whole + (self._dice.random() < expected - whole)
+        count = int(expected)
+        return count + (self._dice.random() < expected - count)
 
     def _page(self) -> str:
         numbers = {self._names.tokens: self._tokens, self._names.running: round(self._running),

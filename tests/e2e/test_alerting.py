@@ -35,16 +35,16 @@ Firing = tuple[str, str]  # alert, severity
 
 @dataclass(frozen=True)
 class Phase:
-    """What happens, who is told of it within how many seconds, and what fires untold.
+    """What happens, the notices of it within so many seconds, and what fires without a notice.
 
-    Alertmanager may tell `perhaps` that something is over which others silenced: it depends on
-    whether it looks at the group before or after these are over too.
+    Alertmanager may send those of `perhaps`, that an inhibited alert is over, or may not: it
+    depends on whether it looks at the group before or after the inhibiting ones are over too.
     """
 
     name: str
     begin: Callable[[], None]
     seconds: float
-    told: set[Notice]
+    notices: set[Notice]
     silent: frozenset[Firing] = frozenset()
     perhaps: frozenset[Notice] = frozenset()
 
@@ -115,28 +115,28 @@ def test_everybody_is_told_what_they_should_be_and_nothing_else(tmp_path: Path) 
         perhaps: set[Notice] = set()
         for phase in phases(patient, gpus):
             phase.begin()
-            expected |= phase.told
+            expected |= phase.notices
             perhaps |= phase.perhaps
             lived_through(phase, stacks, expected, perhaps)
-        time.sleep(SLACK)  # for what should not be told, and would be late
-        assert {each.version: each.told() - perhaps for each in stacks} == dict.fromkeys(
-            VERSIONS, expected)
+        time.sleep(SLACK)  # for notices that should not come, and would come late
+        assert dict.fromkeys(VERSIONS, expected) == {
+            watcher.version: watcher.notices() - perhaps for watcher in stacks}
 
 
 def lived_through(phase: Phase, stacks: Sequence[Stack], expected: set[Notice],
                   perhaps: set[Notice]) -> None:
-    """Wait until all has been told that should be, and has fired that should."""
+    """Wait until every expected notice has come and every alert without one fires."""
     began = time.monotonic()
     waiting: dict[str, object] = {}
 
     def over() -> bool:
-        for each in stacks:
-            told = each.told() - perhaps
-            assert told <= expected, f"{phase.name}, {each.version}: {told - expected}"
-            missing = expected - told, phase.silent - each.firing()
-            waiting[each.version] = missing
+        for watcher in stacks:
+            notices = watcher.notices() - perhaps
+            assert notices <= expected, f"{phase.name}, {watcher.version}: {notices - expected}"
+            missing = expected - notices, phase.silent - watcher.firing()
+            waiting[watcher.version] = missing
             if not any(missing):
-                waiting.pop(each.version)
+                waiting.pop(watcher.version)
         return not waiting
 
     try:

@@ -62,9 +62,9 @@ def test_it_is_built_comes_up_with_one_command_and_can_write_nowhere(folder: Pat
             assert page.value("llm_server_up", target="engine", engine="vllm") == 1
             wait_for(lambda: watched(docker) == {*SERVICES}, 120)
             for place in ("/", "/tmp", "/opt/inferometer", "/etc/inferometer"):
-                said = docker.compose(*COMPOSE, "exec", "-T", "inferometer", "python", "-c",
-                                      WRITE, place)
-                assert said == "65532 Read-only file system\n"
+                output = docker.compose(*COMPOSE, "exec", "-T", "inferometer", "python", "-c",
+                                        WRITE, place)
+                assert output == "65532 Read-only file system\n"
             docker.compose(*COMPOSE, "kill", "-s", "HUP", "inferometer")
             wait_for(lambda: "configuration reloaded" in docker.compose(
                 *COMPOSE, "logs", "inferometer"), 30)
@@ -118,4 +118,4 @@ def watched(docker: Docker) -> set[str]:
     """The services that Prometheus reaches."""
     answer = json.loads(asked(docker, "http://127.0.0.1:9090/api/v1/query?query="
                               + quote("up == 1")))
-    return {each["metric"]["job"] for each in answer["data"]["result"]}
+    return {series["metric"]["job"] for series in answer["data"]["result"]}

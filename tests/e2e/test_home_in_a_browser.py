@@ -156,9 +156,9 @@ def test_every_text_stands_out_from_its_ground(visit: Visiting, dark: bool) -> N
 def test_dark_mode_is_dark(visit: Visiting) -> None:
     def colours(dark: bool) -> list[str]:
         page = visit(dark=dark).page
-        return [str(page.locator(of).first.evaluate(f"e => getComputedStyle(e).{what}"))
-                for of, what in (("body", "backgroundColor"), ("body", "color"),
-                                 ("article", "backgroundColor"), ("svg .line", "stroke"))]
+        return [str(page.locator(of).first.evaluate(f"e => getComputedStyle(e).{css_property}"))
+                for of, css_property in (("body", "backgroundColor"), ("body", "color"),
+                                         ("article", "backgroundColor"), ("svg .line", "stroke"))]
 
     light, dark = colours(False), colours(True)
     assert all(one != other for one, other in zip(light, dark, strict=True))
@@ -167,15 +167,15 @@ def test_dark_mode_is_dark(visit: Visiting) -> None:
 def test_every_link_and_disclosure_is_reached_by_tab_in_its_order_and_seen(
         visit: Visiting) -> None:
     page = visit().page
-    wanted = page.locator("a, summary").evaluate_all(
+    expected = page.locator("a, summary").evaluate_all(
         "all => all.map(e => [e.tagName, e.getAttribute('href') || ''])")
     reached = []
-    for _ in wanted:
+    for _ in expected:
         page.keyboard.press("Tab")
         name, href, outline = page.evaluate(FOCUSED)
         assert outline == "solid", (name, href)
         reached.append([name, href])
-    assert reached == wanted
+    assert reached == expected
 
 
 def test_a_disclosure_opens_by_key(visit: Visiting) -> None:
@@ -230,9 +230,10 @@ def test_links_lead_where_they_say(visit: Visiting) -> None:
     assert page.locator("meta[http-equiv=refresh]").count() == 1
     page.get_by_role("link", name="Stop that").click()
     assert page.locator("meta[http-equiv=refresh]").count() == 0
-    for name, said in (("Metrics", "llm_server_up"), ("Health", "healthy"), ("Readiness", "ready")):
+    for name, words in (("Metrics", "llm_server_up"), ("Health", "healthy"),
+                        ("Readiness", "ready")):
         path = page.get_by_role("link", name=name).get_attribute("href")
-        assert said in visited.context.request.get(f"{visited.home}/{path}").text()
+        assert words in visited.context.request.get(f"{visited.home}/{path}").text()
 
 
 def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -> None:
@@ -258,7 +259,7 @@ def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -
                 assert page.evaluate(TOO_WIDE) == []
 
 
-def test_an_engine_that_ends_is_told_first_and_why(visit: Visiting, tmp_path: Path) -> None:
+def test_an_engine_that_ends_is_shown_first_and_why(visit: Visiting, tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     engine = Engine(Scripted(VLLM, lambda _: 3.0, 8))
     config.write_text(json.dumps({
@@ -276,7 +277,7 @@ def test_an_engine_that_ends_is_told_first_and_why(visit: Visiting, tmp_path: Pa
         assert page.url.endswith("/#engine-1")
 
 
-def test_a_lost_gpu_is_told_and_its_engine_too(visit: Visiting, world: World) -> None:
+def test_a_lost_gpu_is_shown_and_its_engine_too(visit: Visiting, world: World) -> None:
     """The last of this world."""
     world.lose()
     page = visit().page

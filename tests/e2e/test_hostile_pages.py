@@ -22,9 +22,9 @@ def test_of_10000_models_at_once_every_token_is_counted(tmp_path: Path) -> None:
         for value in (1, 3, 2, 10):  # the third is a restart
             bed.serve(models((f"m{number}" for number in range(10_000)), value))
             page = bed.scrape(SLOWLY)
-            counted = totals(page)
-            grown = {1: 1, 3: 3, 2: 5, 10: 13}[value]  # as what is counted here goes on
-            assert counted == [SEATS * value + (10_000 - SEATS) * grown] * 8
+            counts = totals(page)
+            grown = {1: 1, 3: 3, 2: 5, 10: 13}[value]  # the count goes on after a restart
+            assert counts == [SEATS * value + (10_000 - SEATS) * grown] * 8
             assert len(served(page)) == SEATS + 1
         bed.prove()
         bed.serve(BUSY)
@@ -35,8 +35,8 @@ def test_100000_models_one_after_the_other_cost_no_memory_and_no_count(tmp_path:
     with made_bed(tmp_path, megabytes=130, seconds=SLOWLY) as bed:
         for turn in range(100):
             bed.serve(models(f"m{turn}-{number}" for number in range(1000)))
-            counted = totals(bed.scrape(SLOWLY))
-            assert counted == [1000 * (turn + 1) - (SEATS if turn else 0)] * 8
+            counts = totals(bed.scrape(SLOWLY))
+            assert counts == [1000 * (turn + 1) - (SEATS if turn else 0)] * 8
         assert len(served(bed.scrape(SLOWLY))) == 1  # all together
         bed.prove()
 

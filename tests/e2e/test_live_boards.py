@@ -58,8 +58,8 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
             while blank and time.monotonic() < end:
                 time.sleep(1)
                 blank = [question for question in blank if not answered(live, question)]
-            assert not blank, "\n".join(f"{each.board} / {each.panel}: {each.expr}"
-                                        for each in blank)
+            assert not blank, "\n".join(f"{question.board} / {question.panel}: {question.expr}"
+                                        for question in blank)
             for question, answer in asked.items():
                 assert answer is not False or not answered(live, question), question
     finally:
@@ -67,14 +67,15 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
 
 
 def seen(running: Exporter, live: Stack) -> Cluster:
-    """What the exporter tells, and Prometheus of itself, as they are scraped."""
+    """The series of the exporter and of Prometheus itself, with the labels of their scrapes."""
     page = running.scrape()
     scrape = {**SCRAPE, "instance": f"127.0.0.1:{running.port}"}
     itself = {"job": "prometheus", "cluster": VERSION}
     up, = page.find("llm_server_up", target="chat")
-    series = [Course(each.name, {**labels, **each.labels}, each.value, 0.0)
-              for labels, said in ((scrape, page), (itself, Page(get(live.prometheus.port).text)))
-              for each in said.series]
+    series = [Course(sample.name, {**labels, **sample.labels}, sample.value, 0.0)
+              for labels, target_page in (
+                  (scrape, page), (itself, Page(get(live.prometheus.port).text)))
+              for sample in target_page.series]
     return Cluster(VERSION, {**scrape, **up.labels}, told(page, "chat"),
                    [*series, *about_a_scrape(scrape)])
 
@@ -84,7 +85,7 @@ def answered(live: Stack, question: Asked) -> bool:
     if question.instant:
         return bool(live.prometheus.query(question.expr))
     now = time.time()
-    said = json.loads(get(live.prometheus.port, "/api/v1/query_range?" + urlencode({
+    reply = json.loads(get(live.prometheus.port, "/api/v1/query_range?" + urlencode({
         "query": question.expr, "start": now - RANGE_SECONDS, "end": now, "step": 1})).body)
-    assert said["status"] == "success", said
-    return bool(said["data"]["result"])
+    assert reply["status"] == "success", reply
+    return bool(reply["data"]["result"])

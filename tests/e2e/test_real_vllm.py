@@ -68,10 +68,10 @@ class Vllm:
             return Page(response.read().decode())
 
     def engine_processes(self) -> list[int]:
-        """The processes that compute, as told apart from the API server by their names."""
-        found = subprocess.run(["ps", "-o", "pid=,args=", "-g", str(self.process.pid)],
-                               capture_output=True, text=True, check=False).stdout
-        return [int(line.split()[0]) for line in found.splitlines() if "EngineCore" in line]
+        """The processes that compute; their names differ from that of the API server."""
+        listing = subprocess.run(["ps", "-o", "pid=,args=", "-g", str(self.process.pid)],
+                                 capture_output=True, text=True, check=False).stdout
+        return [int(line.split()[0]) for line in listing.splitlines() if "EngineCore" in line]
 
     def stop(self) -> None:
         for sent in (signal.SIGCONT, signal.SIGTERM):
@@ -119,15 +119,15 @@ def test_the_page_agrees_with_the_engine_and_with_what_was_sent(
     after = watching.scrape()
     print(dict(sent))
 
-    told = requests(after)
-    told.subtract(requests(before))
-    assert told["success:stop"] == sent["success:stop"]
+    counted = requests(after)
+    counted.subtract(requests(before))
+    assert counted["success:stop"] == sent["success:stop"]
     # A busy engine may end a request before it sees that the client has left.
-    left_too_late = told["success:length"] - sent["success:length"]
+    left_too_late = counted["success:length"] - sent["success:length"]
     assert 0 <= left_too_late <= sent["aborted"]
     invalid = sum(count for key, count in sent.items() if key.startswith("invalid:"))
-    assert told["invalid:http_4xx"] == invalid > 0
-    assert told["error:http_5xx"] == told["error:engine_error"] == 0
+    assert counted["invalid:http_4xx"] == invalid > 0
+    assert counted["error:http_5xx"] == counted["error:engine_error"] == 0
     grown = growth(before, after, "llm_server_input_tokens_total")
     assert grown == sent["input_tokens"] + sent["aborted_input_tokens"]
     # What aborted requests had generated is in the engine's count too.
@@ -145,12 +145,13 @@ def growth(before: Page, after: Page, name: str) -> float:
 
 
 def agree(ours: Page, theirs: Page) -> None:
-    """Every family that is passed on is the engine's own, bucket by bucket."""
+    """Check that every family passed on equals the engine's own, bucket by bucket."""
     for our_name, their_name in SAME.items():
         for suffix in ("", "_bucket", "_count", "_sum"):
-            found = {s.labels.get("le", ""): s.value for s in ours.find(our_name + suffix)}
-            wanted = {s.labels.get("le", ""): s.value for s in theirs.find(their_name + suffix)}
-            assert found == wanted, our_name + suffix
+            our_values, their_values = (
+                {s.labels.get("le", ""): s.value for s in page.find(name + suffix)}
+                for page, name in ((ours, our_name), (theirs, their_name)))
+            assert our_values == their_values, our_name + suffix
         assert ours.find(our_name) or ours.find(our_name + "_bucket"), our_name
     assert ours.value("inferometer_unknown_families") == 0
 

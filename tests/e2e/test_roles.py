@@ -98,10 +98,10 @@ def watched(version: str, machine: Machine, folder: Path) -> Iterator[Prometheus
 
 
 def value(asked: Prometheus, query: str) -> float | None:
-    """The one value that there is, if there is one."""
-    found = asked.query(query)
-    assert len(found) <= 1, found
-    return found[0][1] if found else None
+    """The value of the one series that a query gives; None if it gives none."""
+    series = asked.query(query)
+    assert len(series) <= 1, series
+    return series[0][1] if series else None
 
 
 def expected() -> Mapping[str, float]:
@@ -121,35 +121,35 @@ def expected() -> Mapping[str, float]:
     }
 
 
-def settled(asked: Prometheus, wanted: Mapping[str, float]) -> None:
-    """Wait until every query gives about what is wanted of it."""
+def settled(asked: Prometheus, figures: Mapping[str, float]) -> None:
+    """Wait until every query gives about its figure."""
 
     def differing() -> dict[str, tuple[float | None, float]]:
-        found = {query: value(asked, f"count({query})" if "==" in query else query)
-                 for query in wanted}
-        return {query: (found[query], number) for query, number in wanted.items()
-                if found[query] != pytest.approx(number, rel=0.1)}
+        measured = {query: value(asked, f"count({query})" if "==" in query else query)
+                    for query in figures}
+        return {query: (measured[query], number) for query, number in figures.items()
+                if measured[query] != pytest.approx(number, rel=0.1)}
 
     try:
         wait_for(lambda: not differing(), PATIENCE_SECONDS, every=0.5)
     except AssertionError:
-        raise AssertionError(f"found and wanted: {differing()}") from None
+        raise AssertionError(f"measured and expected: {differing()}") from None
 
 
 def test_each_gpu_and_each_dollar_is_counted_once_before_and_after_a_rollout(
         machine: Machine, tmp_path: Path) -> None:
-    wanted = expected()
+    figures = expected()
     with contextlib.ExitStack() as stack:
         asked = [stack.enter_context(watched(version, machine, tmp_path / version))
                  for version in VERSIONS]
-        for each in asked:
-            settled(each, wanted)
+        for server in asked:
+            settled(server, figures)
         assert machine.exporters["old-node"].stop() == 0
-        after = {**wanted, "up == 1": len(CONFIGS) - 1}
-        for each in asked:
-            settled(each, after)
+        after = {**figures, "up == 1": len(CONFIGS) - 1}
+        for server in asked:
+            settled(server, after)
             for query in (gpus.FLEET_GPUS, cost.TOTAL_RATE, cost.MODEL_GPU_RATE):
-                most = value(each, f"max_over_time({query}[5m])")
+                most = value(server, f"max_over_time({query}[5m])")
                 assert most is not None
-                assert most < 1.5 * sum(number for name, number in wanted.items()
+                assert most < 1.5 * sum(number for name, number in figures.items()
                                         if name.partition("{")[0] == str(query))

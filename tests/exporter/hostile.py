@@ -37,27 +37,28 @@ class Bed:
     bad: Engine
     good: Engine
     megabytes: float  # that the exporter may ever hold
-    told: frozenset[tuple[object, ...]] = frozenset()  # what is said of the good one
+    good_series: frozenset[tuple[object, ...]] = frozenset()  # with their labels
 
     def serve(self, page: bytes | str | Behaviour) -> None:
         self.bad.serve(page)
 
     def scrape(self, seconds: float = 10.0) -> Page:
-        """The page, after a look at all that must hold of every one."""
+        """The page, after checking all that must hold of every page."""
         began = time.monotonic()
         page = self.running.scrape(**{"X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}"})
         assert time.monotonic() - began < seconds
         assert page.value("inferometer_collector_success", collector="engines") == 1
         assert page.value("llm_server_up", target="good") == 1
-        told = frozenset((series.name, frozenset(series.labels.items())) for series in page.series
-                         if series.labels.get("target") == "good")
-        self.told = self.told or told
-        assert told == self.told
+        good_series = frozenset(
+            (series.name, frozenset(series.labels.items())) for series in page.series
+            if series.labels.get("target") == "good")
+        self.good_series = self.good_series or good_series
+        assert good_series == self.good_series
         series = Counter((series.name, frozenset(series.labels.items())) for series in page.series)
         assert max(series.values()) == 1
         for name, count in Counter(series.name for series in page.series).items():
             assert count <= MOST.get(name, 10), name
-        assert self.held() < self.megabytes
+        assert self.peak_megabytes() < self.megabytes
         return page
 
     def prove(self) -> None:
@@ -71,12 +72,12 @@ class Bed:
         if len(page.body) < 2**17:  # of more it makes seconds
             lint(new, page.body)
 
-    def held(self) -> float:
-        """The most memory the exporter ever held, in MB."""
+    def peak_megabytes(self) -> float:
+        """The most memory that the exporter ever had, in MB."""
         status = Path(f"/proc/{self.running.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) / 1024
+        match = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert match
+        return int(match[1]) / 1024
 
     def why(self) -> str:
         """Why the hostile engine is down, as the log has it."""
@@ -95,7 +96,7 @@ def made_bed(folder: Path, megabytes: float = 100, seconds: float = 5.0) -> Iter
         with started(*ANYWHERE, "--config", config) as running:
             bed = Bed(ready(running), bad, good, megabytes)
             yield bed
-            print(f"{bed.held():.0f} MB at most")
+            print(f"{bed.peak_megabytes():.0f} MB at most")
 
 
 def family(name: str, kind: str, *lines: tuple[str, float | str]) -> str:

@@ -19,19 +19,20 @@ ALONE = "gpu: {enabled: false}\nengines: {discover_ports: []}\n"  # nothing to l
 
 @contextlib.contextmanager
 def started(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
-    """The process once it has said where it listens, or has ended."""
+    """The process once it has printed its address, or has ended."""
     with launched(*map(str, arguments), env=env) as running:
-        wait_for(lambda: said_port(running) or running.process.poll() is not None, START_SECONDS)
+        wait_for(lambda: announced_port(running) or running.process.poll() is not None,
+                 START_SECONDS)
         if running.process.poll() is not None:
             running.read_out()
-        running.port = said_port(running)
+        running.port = announced_port(running)
         yield running
 
 
-def said_port(running: Exporter) -> int:
-    """The port it said it listens on, 0 while it has not."""
-    said = re.search(r"metrics  https?://.*:(\d+)/metrics", "".join(running.printed))
-    return int(said[1]) if said else 0
+def announced_port(running: Exporter) -> int:
+    """The port that the process printed it listens on, 0 before that."""
+    match = re.search(r"metrics  https?://.*:(\d+)/metrics", "".join(running.printed))
+    return int(match[1]) if match else 0
 
 
 def ready(running: Exporter) -> Exporter:

@@ -25,12 +25,12 @@ def test_help_says_what_there_is_to_do_and_the_exit_codes() -> None:
 def test_help_of_run_teaches_by_defaults_and_examples() -> None:
     done = command("run", "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    said = " ".join(done.stdout.split())
+    help_text = " ".join(done.stdout.split())
     for words in ("--config FILE", "--listen HOST:PORT", "127.0.0.1:9839", "--engine [NAME=]URL",
                   "may be repeated", "over the file", "SIGHUP reads the configuration again",
                   "engines are looked for on the usual ports",
                   "inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839"):
-        assert words in said
+        assert words in help_text
 
 
 def test_every_example_in_the_help_is_understood() -> None:
@@ -70,10 +70,10 @@ def test_wrong_arguments_are_explained_and_exit_with_2(
         arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
-    said = capsys.readouterr()
-    assert (ended.value.code, said.out) == (2, "")
-    assert why in said.err
-    assert said.err.startswith("usage: inferometer")
+    captured = capsys.readouterr()
+    assert (ended.value.code, captured.out) == (2, "")
+    assert why in captured.err
+    assert captured.err.startswith("usage: inferometer")
 
 
 def test_the_process_exits_with_2_too() -> None:
@@ -86,7 +86,7 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
         2, "", f"inferometer: {tmp_path}/none.yml: cannot be read: No such file or directory\n")
 
 
-def test_two_engines_of_one_name_on_the_command_line_are_one_too_many() -> None:
+def test_two_engines_of_one_name_on_the_command_line_are_refused() -> None:
     done = command("run", *ANYWHERE, "--engine", "http://127.0.0.1:1", "--engine",
                    "http://127.0.0.1:1/metrics")
     assert (done.returncode, done.stdout, done.stderr) == (
@@ -94,7 +94,7 @@ def test_two_engines_of_one_name_on_the_command_line_are_one_too_many() -> None:
                "engines.targets[0] has; give it another name\n")
 
 
-def test_flags_are_over_the_file(tmp_path: Path) -> None:
+def test_flags_override_the_file(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     config.write_text("web: {listen: '127.0.0.1:1'}\ngpu: {enabled: false}\n"
                       "engines: {targets: [{url: 'http://127.0.0.1:1', name: of-the-file}]}\n")
@@ -139,16 +139,16 @@ def test_without_a_driver_it_says_so_and_when_it_looks_again(tmp_path: Path) -> 
 
 def test_engines_that_are_found_or_given_are_listed(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
-    with Engine(fixture("vllm/0.32.0/idle.prom")) as found:
+    with Engine(fixture("vllm/0.32.0/idle.prom")) as engine:
         config.write_text("gpu: {enabled: false}\nengines:\n"
-                          f"  discover_ports: [{found.port}]\n"
+                          f"  discover_ports: [{engine.port}]\n"
                           "  targets: [{url: 'http://127.0.0.1:1/page', name: chat}]\n")
         with started(*ANYWHERE, "--config", config) as running:
             wait_for(lambda: len(running.printed) == 7)
             assert running.printed[4:] == [
                 "  engine   chat  http://127.0.0.1:1/page\n",
-                f"  engine   {found.name}  {found.url}/metrics\n",
-                f"  engines  looking on 127.0.0.1, ports {found.port}, every 10 s\n",
+                f"  engine   {engine.name}  {engine.url}/metrics\n",
+                f"  engines  looking on 127.0.0.1, ports {engine.port}, every 10 s\n",
             ]
 
 
@@ -171,8 +171,8 @@ def test_logs_are_json_on_standard_error_and_tell_changes_only(tmp_path: Path) -
             for _ in range(5):
                 running.scrape()
             wait_for(lambda: len(running.lines) >= 4)
-            told = [(line["level"], line["message"]) for line in running.logged()]
-            assert sorted(told) == [
+            logged = [(line["level"], line["message"]) for line in running.logged()]
+            assert sorted(logged) == [
                 ("info", "collector works"), ("info", "collector works"),
                 ("info", "engine answers"), ("warning", "engine does not answer")]
             for line in running.lines:

@@ -60,7 +60,7 @@ def scrape_of(*collectors: Collector) -> Scrape:
     return Scrape(collectors, Guard())
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Any]]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Any]]:
     return [(record.levelname, record.getMessage(), getattr(record, "why", None))
             for record in caplog.records]
 
@@ -141,7 +141,7 @@ def test_a_collector_is_told_a_deadline_before_the_scrapes_own() -> None:
     assert 8.0 < left[0] < 9.5
 
 
-def test_a_deadline_never_has_less_than_nothing_left() -> None:
+def test_a_deadline_never_has_less_than_zero_left() -> None:
     now = [100.0]
     deadline = Deadline(2.0, lambda: now[0])
     assert deadline.left() == 2.0
@@ -157,9 +157,9 @@ def test_a_failure_is_logged_once_and_so_is_the_return(caplog: pytest.LogCapture
         failing[0] = state
         scraped(scrape)
     why = "OSError: [Errno 5] the driver is gone"
-    assert told(caplog) == [("INFO", "collector works", None),
-                            ("ERROR", "collector failed", why),
-                            ("INFO", "collector works", None)]
+    assert logged(caplog) == [("INFO", "collector works", None),
+                              ("ERROR", "collector failed", why),
+                              ("INFO", "collector works", None)]
     assert [bool(record.exc_info) for record in caplog.records] == [False, True, False]
 
 
@@ -173,7 +173,7 @@ def test_hanging_is_logged_once_and_so_is_the_return(caplog: pytest.LogCaptureFi
     for _ in range(2):
         scraped(scrape)
     why = "did not answer within the scrape's deadline"
-    assert told(caplog) == [("ERROR", "collector failed", why), ("INFO", "collector works", None)]
+    assert logged(caplog) == [("ERROR", "collector failed", why), ("INFO", "collector works", None)]
 
 
 def test_scrapes_at_the_same_time_share_one_run() -> None:
@@ -235,8 +235,8 @@ def test_only_the_chosen_collectors_are_asked() -> None:
     chosen, other = Fake("gpu", lambda _: power()), Fake("cost", lambda _: [])
     scrape = scrape_of(chosen, other)
     assert scrape.names == ["gpu", "cost"]
-    said = {family.metric: family.points for family in scrape.families(Deadline(1.0), ["gpu"])}
-    assert said[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
+    points = {family.metric: family.points for family in scrape.families(Deadline(1.0), ["gpu"])}
+    assert points[c.COLLECTOR_SUCCESS] == {("gpu",): 1.0}
     assert (chosen.calls, other.calls) == (1, 0)
 
 

@@ -43,9 +43,10 @@ def growing(draw: st.DrawFn) -> list[Reading]:
     last: dict[str, Value] = {}
     read: list[Reading] = []
     values = draw(st.sampled_from(KINDS))
-    for at, (source, more) in enumerate(draw(st.lists(st.tuples(SOURCES, values), max_size=40))):
+    steps = draw(st.lists(st.tuples(SOURCES, values), max_size=40))
+    for read_at, (source, more) in enumerate(steps):
         last[source] = sum_of(last[source], more) if source in last else more
-        read.append((source, last[source], float(at)))
+        read.append((source, last[source], float(read_at)))
     return read
 
 
@@ -62,12 +63,12 @@ def rises(earlier: Value, later: Value) -> bool:
 
 def totals(readings: Sequence[Reading], sums: Sums[str] | None = None) -> list[Value]:
     sums = sums or Sums()
-    return [sums.add("total", source, value, at) for source, value, at in readings]
+    return [sums.add("total", source, value, read_at) for source, value, read_at in readings]
 
 
 def is_late(readings: Sequence[Reading], index: int) -> bool:
-    source, _, at = readings[index]
-    return any(s == source and t > at for s, _, t in readings[:index])
+    source, _, read_at = readings[index]
+    return any(s == source and t > read_at for s, _, t in readings[:index])
 
 
 @settings(deadline=None, database=None, max_examples=300)
@@ -102,7 +103,7 @@ def test_what_is_lost_in_a_reset_is_only_what_nobody_read(readings: list[Reading
                                                           cut: int) -> None:
     before, after = readings[:cut], readings[cut:]
     lost: dict[str, Value] = {source: value for source, value, _ in before}
-    restarted = [(s, growth(lost.get(s), v), at) for s, v, at in after]
+    restarted = [(s, growth(lost.get(s), v), read_at) for s, v, read_at in after]
     exact, seen = totals(readings), totals([*before, *restarted])
     assert all(rises(a, b) for a, b in pairwise(seen))
     if exact:
@@ -113,7 +114,7 @@ def test_what_is_lost_in_a_reset_is_only_what_nobody_read(readings: list[Reading
     ([5, 7, 9], 9), ([5, 2], 7), ([5, 0, 3], 8), ([5, 5, 5], 5), ([0, 0], 0), ([9, 4, 1, 2], 15),
 ])
 def test_a_source_that_fell_counts_from_nothing_again(values: list[int], total: int) -> None:
-    readings = [("a", float(value), float(at)) for at, value in enumerate(values)]
+    readings = [("a", float(value), float(read_at)) for read_at, value in enumerate(values)]
     assert totals(readings)[-1] == total
 
 
@@ -121,20 +122,20 @@ def test_a_source_that_fell_counts_from_nothing_again(values: list[int], total: 
 @given(any_readings())
 def test_growth_is_never_negative_and_nothing_for_a_late_reading(readings: list[Reading]) -> None:
     seen: Growth[str] = Growth()
-    for index, (source, value, at) in enumerate(readings):
-        grown = seen.of(source, value, at)
+    for index, (source, value, read_at) in enumerate(readings):
+        grown = seen.of(source, value, read_at)
         assert (grown is None) == is_late(readings, index)
         assert grown is None or min(parts(grown)) >= 0
 
 
 def test_no_source_of_the_present_reading_is_forgotten_however_many_there_are() -> None:
     sums: Sums[int] = Sums(most=10)
-    for at in range(3):
-        read = [sums.add(key, "source", float(key + at), float(at)) for key in range(100)]
-        assert read == [key + at for key in range(100)]
+    for read_at in range(3):
+        read = [sums.add(key, "source", float(key + read_at), float(read_at)) for key in range(100)]
+        assert read == [key + read_at for key in range(100)]
 
 
-def test_those_longest_unseen_are_forgotten_above_the_most() -> None:
+def test_sources_longest_unseen_are_forgotten_above_the_cap() -> None:
     sums: Sums[int] = Sums(most=10)
     for key in range(1000):
         sums.add(key, "source", 1.0, float(key))
@@ -144,8 +145,8 @@ def test_those_longest_unseen_are_forgotten_above_the_most() -> None:
 
 def test_a_late_reading_of_something_forgotten_starts_it_anew() -> None:
     sums: Sums[int] = Sums(most=1)
-    for key, at in ((1, 5.0), (2, 5.0), (2, 6.0), (2, 7.0)):
-        sums.add(key, "source", 3.0, at)
+    for key, read_at in ((1, 5.0), (2, 5.0), (2, 6.0), (2, 7.0)):
+        sums.add(key, "source", 3.0, read_at)
     assert sums.add(1, "source", 4.0, 1.0) == 4.0
 
 
@@ -157,14 +158,14 @@ Step = tuple[int, int, int]  # unexplained events, explained at once, explained 
 def test_a_remainder_is_exact_if_parts_show_with_the_whole_or_one_reading_before(
         steps: list[Step]) -> None:
     remainder = Remainder()
-    whole = part = unexplained = 0
-    early = 0  # shown in the part, not yet in the whole
-    for at, (alone, together, next_time) in enumerate([*steps, (0, 0, 0)]):
-        whole += alone + together + early
+    overall = part = unexplained = 0
+    early = 0  # counted in the part, not yet in the overall count
+    for read_at, (alone, together, next_time) in enumerate([*steps, (0, 0, 0)]):
+        overall += alone + together + early
         part += together + next_time
         early = next_time
         unexplained += alone
-        total = remainder.add({"a": whole}, {"a": part}, at)
+        total = remainder.add({"a": overall}, {"a": part}, read_at)
         assert total <= unexplained
     assert total == unexplained
 
@@ -176,20 +177,20 @@ def test_a_remainder_never_falls_and_ignores_what_comes_late(
         readings: list[tuple[int, int, int, int]]) -> None:
     remainder, in_order = Remainder(), Remainder()
     newest, last = -1, 0.0
-    for whole, one, other, at in readings:
-        total = remainder.add({"a": whole}, {"a": one, "b": other}, at)
+    for overall, one, other, read_at in readings:
+        total = remainder.add({"a": overall}, {"a": one, "b": other}, read_at)
         assert total >= last
-        if at < newest:
+        if read_at < newest:
             assert total == last
         else:
-            assert total == in_order.add({"a": whole}, {"a": one, "b": other}, at)
-        newest, last = max(newest, at), total
+            assert total == in_order.add({"a": overall}, {"a": one, "b": other}, read_at)
+        newest, last = max(newest, read_at), total
 
 
-def test_a_remainder_does_not_owe_for_ever() -> None:
+def test_a_remainder_forgives_a_part_that_never_shows_in_the_whole() -> None:
     remainder = Remainder()
-    for at, part in enumerate((0, 1, 1)):  # a part that never shows in the whole
-        remainder.add({"a": 0}, {"a": part}, at)
+    for read_at, part in enumerate((0, 1, 1)):  # the overall count never has this part
+        remainder.add({"a": 0}, {"a": part}, read_at)
     assert remainder.add({"a": 1}, {"a": 1}, 3) == 1
 
 
@@ -203,10 +204,10 @@ def test_a_remainder_takes_growth_child_by_child() -> None:
 
 def test_many_sources_of_one_reading_are_all_remembered_until_the_next() -> None:
     sums: Sums[str] = Sums(most=10)
-    for at in range(4):
+    for read_at in range(4):
         for source in range(1000):
-            total = sums.add("key", source, 5.0 * (at + 1), float(at))
-        assert total == 5000.0 * (at + 1)
+            total = sums.add("key", source, 5.0 * (read_at + 1), float(read_at))
+        assert total == 5000.0 * (read_at + 1)
 
 
 Children = dict[int, float]
@@ -219,21 +220,22 @@ def test_a_sum_of_children_falls_only_if_all_it_had_were_lost(pages: list[Childr
     wholes: Wholes[str] = Wholes()
     before: Children = {}
     last = 0.0
-    for at, page in enumerate(pages):
-        whole = wholes.of("key", page, float(at))
-        assert isinstance(whole, float)
+    for read_at, page in enumerate(pages):
+        overall = wholes.of("key", page, float(read_at))
+        assert isinstance(overall, float)
         stayed = [child for child in before if page.get(child, -1.0) >= before[child]]
         if stayed or not before:
-            assert whole >= last
+            assert overall >= last
         else:
-            assert whole == sum(page.values())
-        before, last = page, whole
+            assert overall == sum(page.values())
+        before, last = page, overall
 
 
 def test_a_single_child_is_passed_on_as_it_is() -> None:
     wholes: Wholes[str] = Wholes()
-    said = [wholes.of("key", {"a": value}, at) for at, value in enumerate((5.0, 9.0, 2.0, 3.0))]
-    assert said == [5.0, 9.0, 2.0, 3.0]
+    passed_on = [wholes.of("key", {"a": value}, read_at)
+                 for read_at, value in enumerate((5.0, 9.0, 2.0, 3.0))]
+    assert passed_on == [5.0, 9.0, 2.0, 3.0]
 
 
 @st.composite
@@ -269,8 +271,8 @@ def test_two_histograms_are_added_over_the_bounds_they_share(
 
 
 def test_a_sum_with_an_unknown_total_has_none() -> None:
-    known, unknown = Histogram((1.0,), (1, 2), 3.0), Histogram((1.0,), (1, 2), None)
-    assert known.plus(unknown) == Histogram((1.0,), (2, 4), None)
+    with_total, without_total = Histogram((1.0,), (1, 2), 3.0), Histogram((1.0,), (1, 2), None)
+    assert with_total.plus(without_total) == Histogram((1.0,), (2, 4), None)
 
 
 def test_a_histogram_whose_bounds_changed_counts_from_nothing_again() -> None:

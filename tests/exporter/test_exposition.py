@@ -232,17 +232,16 @@ def test_the_catalogue_holds_no_name_twice_in_openmetrics() -> None:
 
 
 @BOTH
-def test_what_the_client_library_says_of_the_process_reads_as_it_would_render_it(
-        content: str) -> None:
+def test_process_metrics_read_as_the_client_library_renders_them(content: str) -> None:
     registry = CollectorRegistry()
     collectors = (PlatformCollector(registry), GCCollector(registry))
     registry.register(Frozen())
-    said = render_client((*collectors, Frozen()), content).decode()
+    ours = render_client((*collectors, Frozen()), content).decode()
     theirs = (openmetrics_page(registry) if content == OPENMETRICS  # type: ignore[no-untyped-call]
               else generate_latest(registry)).decode()
-    assert samples(said + ("# EOF\n" if content == OPENMETRICS else ""), content).keys() == (
+    assert samples(ours + ("# EOF\n" if content == OPENMETRICS else ""), content).keys() == (
         samples(theirs, content).keys())
-    assert [line for line in said.splitlines() if "frozen" in line] == [
+    assert [line for line in ours.splitlines() if "frozen" in line] == [
         line for line in theirs.splitlines() if "frozen" in line]
 
 

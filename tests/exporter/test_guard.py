@@ -81,29 +81,29 @@ def test_ten_thousand_models_at_once_become_seats_and_one_other_with_exact_total
     guard = Guard()
     for round_ in range(1, 4):
         points = models(COUNTER, [float(n * round_) for n in range(10_000)])
-        said = admit(guard, COUNTER, points)
-        assert len(said) == SHARED + 2
-        assert total(said.values()) == total(points.values())
-        assert said[of(OTHER)] == total(
-            value for key, value in points.items() if key not in said)
+        admitted = admit(guard, COUNTER, points)
+        assert len(admitted) == SHARED + 2
+        assert total(admitted.values()) == total(points.values())
+        assert admitted[of(OTHER)] == total(
+            value for key, value in points.items() if key not in admitted)
 
 
 def test_ten_thousand_histograms_at_once_keep_their_totals() -> None:
     guard = Guard()
     for round_ in range(1, 4):
         points = models(HISTOGRAM, [histogram(4 * n * round_) for n in range(10_000)])
-        said = admit(guard, HISTOGRAM, points)
-        assert len(said) == SHARED + 2
-        assert total(said.values()) == total(points.values())
+        admitted = admit(guard, HISTOGRAM, points)
+        assert len(admitted) == SHARED + 2
+        assert total(admitted.values()) == total(points.values())
 
 
 def test_ten_thousand_gauges_at_once_become_seats_and_nothing_else() -> None:
     guard = Guard()
     points = models(GAUGE, [1.0] * 10_000)
-    said = admit(guard, GAUGE, points)
-    assert len(said) == SHARED + 1
-    assert said.items() <= points.items()
-    assert folded(guard, GAUGE) == {"model": 10_000.0 - len(said), "rank": 0.0}
+    admitted = admit(guard, GAUGE, points)
+    assert len(admitted) == SHARED + 1
+    assert admitted.items() <= points.items()
+    assert folded(guard, GAUGE) == {"model": 10_000.0 - len(admitted), "rank": 0.0}
 
 
 def test_a_hundred_thousand_models_one_after_another_add_up_in_seconds() -> None:
@@ -114,11 +114,11 @@ def test_a_hundred_thousand_models_one_after_another_add_up_in_seconds() -> None
     seen: set[Key] = set()
     for n in range(100_000):
         clock.now += 0.01
-        said = admit(guard, COUNTER, {of(f"m{n}"): 2.0})
-        seen |= said.keys()
-        if of(OTHER) in said:
-            assert total(said.values()) == total([last, 2.0])
-            last = said[of(OTHER)]
+        admitted = admit(guard, COUNTER, {of(f"m{n}"): 2.0})
+        seen |= admitted.keys()
+        if of(OTHER) in admitted:
+            assert total(admitted.values()) == total([last, 2.0])
+            last = admitted[of(OTHER)]
     assert last == 2.0 * (100_000 - SHARED - 1)
     assert len(seen) == SHARED + 2
     assert time.process_time() - began < 10
@@ -149,12 +149,12 @@ def test_a_label_value_of_a_megabyte_is_folded_like_one_over_the_cap(metric: Met
     points = {of("short"): value, of("x" * 2**20): value, of("y" * (LONGEST_VALUE + 1)): value,
               of("z" * LONGEST_VALUE): value}
     for _ in range(2):
-        said = admit(guard, metric, points)
+        admitted = admit(guard, metric, points)
         if metric is GAUGE:
-            assert set(said) == {of("short"), of("z" * LONGEST_VALUE)}
+            assert set(admitted) == {of("short"), of("z" * LONGEST_VALUE)}
         else:
-            assert set(said) == {of("short"), of("z" * LONGEST_VALUE), of(OTHER)}
-            assert total(said.values()) == total(points.values())
+            assert set(admitted) == {of("short"), of("z" * LONGEST_VALUE), of(OTHER)}
+            assert total(admitted.values()) == total(points.values())
     assert folded(guard, metric)["model"] == 4.0
 
 
@@ -172,31 +172,31 @@ def test_a_model_called_like_the_fold_is_part_of_the_fold() -> None:
     points: dict[Key, Value] = {of(OTHER): 100.0, **models(COUNTER, [1.0] * 1000)}
     for more in range(3):
         grown = {key: total([value, float(more)]) for key, value in points.items()}
-        said = admit(guard, COUNTER, grown)
-        assert total(said.values()) == total(grown.values())
+        admitted = admit(guard, COUNTER, grown)
+        assert total(admitted.values()) == total(grown.values())
 
 
 def test_an_unknown_value_of_a_closed_label_becomes_other_where_it_has_one() -> None:
     guard = Guard()
-    said = admit(guard, c.SERVER_REQUESTS, {
+    admitted = admit(guard, c.SERVER_REQUESTS, {
         ("t", "vllm", "m", "", "success", "stop"): 3.0,
         ("t", "vllm", "m", "", "success", "boredom"): 4.0,
         ("t", "vllm", "m", "", "success", "whim"): 5.0,
         ("t", "vllm", "m", "", "triumph", "stop"): 6.0,
     })
-    assert said == {("t", "vllm", "m", "", "success", "stop"): 3.0,
-                    ("t", "vllm", "m", "", "success", OTHER): 9.0}
+    assert admitted == {("t", "vllm", "m", "", "success", "stop"): 3.0,
+                        ("t", "vllm", "m", "", "success", OTHER): 9.0}
     counted = guard.folded().points
     assert counted[c.SERVER_REQUESTS.name, "reason"] == 2.0
     assert counted[c.SERVER_REQUESTS.name, "outcome"] == 1.0
 
 
-def test_what_names_no_foreign_thing_is_left_out_rather_than_folded() -> None:
+def test_gpus_over_the_cap_are_left_out_rather_than_folded() -> None:
     guard = Guard()
     points: dict[Key, Value] = {(str(n), f"GPU-{n}"): 1.0 for n in range(100)}
-    said = admit(guard, c.GPU_BUSY, points)
-    assert len(said) == c.GPUS
-    assert said.items() <= points.items()
+    admitted = admit(guard, c.GPU_BUSY, points)
+    assert len(admitted) == c.GPUS
+    assert admitted.items() <= points.items()
     assert folded(guard, c.GPU_BUSY) == {"gpu": 36.0, "uuid": 36.0}
 
 
@@ -220,10 +220,10 @@ def test_no_family_grows_beyond_what_the_catalogue_says(metric: Metric) -> None:
     guard = Guard()
     closed = math.prod(len(label.values) for label in metric.labels if label.values)
     for shift in (0, 1, 50, 1000):
-        said = admit(guard, metric, flood(metric, shift))
-        assert series(metric, said) * closed <= metric.max_series
+        admitted = admit(guard, metric, flood(metric, shift))
+        assert series(metric, admitted) * closed <= metric.max_series
         if shift < 1000:  # the first ones still sit
-            assert said
+            assert admitted
 
 
 def test_a_hostile_target_cannot_take_the_seat_of_anothers_first_model() -> None:
@@ -232,13 +232,13 @@ def test_a_hostile_target_cannot_take_the_seat_of_anothers_first_model() -> None
     others = [f"target{n}" for n in range(c.TARGETS - 1)]
     for metric in (COUNTER, GAUGE):
         admit(guard, metric, hostile)
-        said = admit(guard, metric, {**hostile, **{of("first", name): 7.0 for name in others},
-                                     **{of("second", name): 8.0 for name in others}})
+        admitted = admit(guard, metric, {**hostile, **{of("first", name): 7.0 for name in others},
+                                         **{of("second", name): 8.0 for name in others}})
         for name in others:
-            assert said[of("first", name)] == 7.0
-            assert of("second", name) not in said
-            assert said.get(of(OTHER, name)) == (8.0 if metric is COUNTER else None)
-        assert len(said) <= metric.max_series
+            assert admitted[of("first", name)] == 7.0
+            assert of("second", name) not in admitted
+            assert admitted.get(of(OTHER, name)) == (8.0 if metric is COUNTER else None)
+        assert len(admitted) <= metric.max_series
 
 
 def on(gpu: int, pod: int, shared: str = "true") -> Key:
@@ -252,9 +252,9 @@ def test_two_thousand_pods_on_one_gpu_leave_the_other_gpus_theirs() -> None:
     assert len(first) == c.PODS
     assert set(folded(guard, c.GPU_POD_INFO).values()) == {2000.0 - c.PODS}
     others: dict[Key, Value] = {on(gpu, 10_000 + gpu, "false"): 1.0 for gpu in range(1, c.GPUS)}
-    said = admit(guard, c.GPU_POD_INFO, {**crowd, **others})
-    assert others.items() <= said.items()
-    assert len(said) <= c.GPU_POD_INFO.seats
+    admitted = admit(guard, c.GPU_POD_INFO, {**crowd, **others})
+    assert others.items() <= admitted.items()
+    assert len(admitted) <= c.GPU_POD_INFO.seats
 
 
 def test_there_is_room_for_ten_pods_on_each_of_all_gpus() -> None:
@@ -289,8 +289,8 @@ def test_a_seat_unused_for_an_hour_is_free_again() -> None:
     admit(guard, COUNTER, old)
     for _ in range(3):
         clock.now += SEAT_KEPT_SECONDS / 3
-        said = admit(guard, COUNTER, {kept: 2.0, of("new"): 5.0})
-        assert set(said) == {kept, of(OTHER)}
+        admitted = admit(guard, COUNTER, {kept: 2.0, of("new"): 5.0})
+        assert set(admitted) == {kept, of(OTHER)}
     clock.now += SEAT_KEPT_SECONDS / 9
     assert admit(guard, COUNTER, {kept: 2.0, of("new"): 5.0}) == {kept: 2.0, of("new"): 5.0}
 
@@ -313,12 +313,12 @@ def gpu_block(gpus: int, value: float, before: Block | None = None) -> Block:
 def test_a_block_is_passed_on_as_it_is_and_its_seats_stay_its_own() -> None:
     clock = Clock()
     guard = Guard(clock)
-    said = gpu_block(c.GPUS, 1.0)
+    block = gpu_block(c.GPUS, 1.0)
     for _ in range(20):
         clock.now += SEAT_KEPT_SECONDS / 4
-        said = gpu_block(c.GPUS, clock.now, said)
-        (family,) = guard.admit([Family(c.GPU_POWER, {("x", "late"): 1.0}, [said])])
-        assert (family.points, family.blocks) == ({}, [said])
+        block = gpu_block(c.GPUS, clock.now, block)
+        (family,) = guard.admit([Family(c.GPU_POWER, {("x", "late"): 1.0}, [block])])
+        assert (family.points, family.blocks) == ({}, [block])
 
 
 def test_a_block_over_the_cap_is_cut_down_to_what_has_a_seat() -> None:
@@ -357,12 +357,12 @@ def test_totals_are_exact_and_every_series_only_rises_while_sources_do(
         for key, more in growth.items():
             grown[key] = grown.get(key, 0) + more
         points: dict[Key, Value] = {key: float(value) for key, value in grown.items()}
-        said = admit(guard, SMALL, points)
-        assert total([0.0, *said.values()]) == sum(
+        admitted = admit(guard, SMALL, points)
+        assert total([0.0, *admitted.values()]) == sum(
             value for (_, engine, *_), value in grown.items() if engine != "strange")
-        assert all(said[key] >= value for key, value in last.items())  # type: ignore[operator]
-        assert len({(target, model) for target, _, model, _ in said}) <= SMALL.seats + 2
-        last = said
+        assert all(admitted[key] >= value for key, value in last.items())  # type: ignore[operator]
+        assert len({(target, model) for target, _, model, _ in admitted}) <= SMALL.seats + 2
+        last = admitted
 
 
 @settings(deadline=None, database=None, max_examples=150)
@@ -375,8 +375,8 @@ def test_what_was_folded_never_falls_whatever_its_sources_do(
     last: dict[Key, float] = {}
     for points, seconds in rounds:
         clock.now += seconds
-        said = admit(guard, SMALL, {key: float(value) for key, value in points.items()})
-        for key, value in said.items():
+        admitted = admit(guard, SMALL, {key: float(value) for key, value in points.items()})
+        for key, value in admitted.items():
             if key[2] == OTHER:
                 assert isinstance(value, float)
                 assert value >= last.get(key, 0.0)
@@ -384,7 +384,7 @@ def test_what_was_folded_never_falls_whatever_its_sources_do(
 
 
 def test_ranks_stay_within_their_labels_budget() -> None:
-    said = admit(Guard(), COUNTER, {("t", "vllm", "m", str(rank)): 1.0 for rank in range(500)})
-    ranks = {key[3] for key in said} - {""}
+    admitted = admit(Guard(), COUNTER, {("t", "vllm", "m", str(rank)): 1.0 for rank in range(500)})
+    ranks = {key[3] for key in admitted} - {""}
     assert len(ranks) == 64
-    assert total(said.values()) == 500.0
+    assert total(admitted.values()) == 500.0

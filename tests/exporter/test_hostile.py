@@ -55,7 +55,7 @@ def buckets(page: Page) -> list[tuple[str, float]]:
             for series in page.find(f"{HISTOGRAM}_bucket", target="bad")]
 
 
-def test_of_700_models_at_once_what_finds_no_seat_is_counted_together(tmp_path: Path) -> None:
+def test_models_beyond_the_seats_are_counted_together(tmp_path: Path) -> None:
     with made_bed(tmp_path, megabytes=150) as bed:
         names = [f"m{number}" for number in range(700)]
         for value in (1, 3, 3, 10):
@@ -73,16 +73,16 @@ def test_of_700_models_at_once_what_finds_no_seat_is_counted_together(tmp_path: 
 
 
 def test_models_that_come_and_go_are_counted_though_they_are_gone(tmp_path: Path) -> None:
-    """Of those that had a seat and left nothing is said, as of any series that is gone."""
+    """A model that had a seat and left has no series any more, like any series that is gone."""
     with made_bed(tmp_path) as bed:
         for turn in range(12):
             bed.serve(models(f"m{turn}-{number}" for number in range(300)))
-            said = totals(bed.scrape())
-            assert said == [300 * (turn + 1) - (SEATS if turn > 1 else 300 * turn)] * 8
+            counts = totals(bed.scrape())
+            assert counts == [300 * (turn + 1) - (SEATS if turn > 1 else 300 * turn)] * 8
         bed.prove()
 
 
-def test_what_a_number_cannot_be_is_left_out(bed: Bed) -> None:
+def test_a_value_that_no_counter_can_have_is_left_out(bed: Bed) -> None:
     bed.serve(tokens(("nan", "NaN"), ("inf", "+Inf"), ("minus-inf", "-Inf"), ("below", -5),
                      ("zero", "-0.0"), ("ok", 7), ("small", "5e-324"), ("huge", "1e999")))
     page = bed.scrape()
@@ -104,7 +104,7 @@ def test_families_may_be_mixed_and_declared_late(bed: Bed) -> None:
         f"m{n}": float(n) for n in range(100)}
 
 
-@pytest.mark.parametrize(("of", "said", "sum_"), [
+@pytest.mark.parametrize(("of", "expected", "sum_"), [
     ([("x", 1), ("", 2), ("NaN", 3), ("-Inf", 1), ("0.5", 4), ("0x10", 3), ("+Inf", 9)],
      [("0.5", 4), ("+Inf", 9)], 3.5),
     ([("1", 10), ("2", 5), ("3", 20), ("+Inf", 15)],
@@ -117,12 +117,12 @@ def test_families_may_be_mixed_and_declared_late(bed: Bed) -> None:
     ([], [("+Inf", 9)], 3.5),
 ])
 def test_a_histogram_is_mended_where_it_can_be(
-        bed: Bed, of: list[tuple[str, object]], said: list[tuple[str, float]],
+        bed: Bed, of: list[tuple[str, object]], expected: list[tuple[str, float]],
         sum_: float | str) -> None:
     bed.serve(f"# TYPE {TTFT} histogram\n" + histogram("m", of, 9, sum_))
     page = bed.scrape()
-    assert buckets(page) == said
-    assert page.value(f"{HISTOGRAM}_count", target="bad") == said[-1][1]
+    assert buckets(page) == expected
+    assert page.value(f"{HISTOGRAM}_count", target="bad") == expected[-1][1]
     assert page.value(f"{HISTOGRAM}_sum", target="bad") == (None if sum_ == "NaN" else sum_)
 
 
@@ -140,7 +140,7 @@ def test_a_label_value_of_a_megabyte_costs_its_line(bed: Bed) -> None:
     assert values(bed.scrape()) == {"y": 6.0}
 
 
-def test_names_longer_than_a_name_is_are_counted_together(bed: Bed) -> None:
+def test_models_with_overlong_names_are_counted_together(bed: Bed) -> None:
     bed.serve(tokens(*((f"{n}" + "x" * 60_000, 5) for n in range(50)), ("y", 6)))
     for _ in range(2):
         assert values(bed.scrape()) == {c.OTHER: 250.0, "y": 6.0}
@@ -155,12 +155,12 @@ def test_names_of_any_characters_come_through(bed: Bed) -> None:
     assert values(page) == {meant: float(n) for n, meant in enumerate(odd.values())}
 
 
-def test_names_that_mean_nobody_are_no_model_of_ours(bed: Bed) -> None:
+def test_unusable_model_names_lose_no_token(bed: Bed) -> None:
     bed.serve(tokens((c.OTHER, 3), ("", 4), ("ok", 1), ("x" * 201, 5)))
-    said = values(bed.scrape())
-    assert said.pop("ok") in (1, 5)  # a sample without a model is the only model's
-    assert math.fsum(said.values()) in (8, 12)
-    assert c.OTHER in said
+    by_model = values(bed.scrape())
+    assert by_model.pop("ok") in (1, 5)  # a sample without a model is the only model's
+    assert math.fsum(by_model.values()) in (8, 12)
+    assert c.OTHER in by_model
 
 
 def test_bytes_that_are_no_utf8_come_out_as_utf8(bed: Bed) -> None:
@@ -220,7 +220,7 @@ def test_a_page_that_is_another_one_each_time_is_read_each_time(bed: Bed) -> Non
         assert values(bed.scrape()) == {"tiny": 13209.0}
 
 
-def test_an_engine_that_becomes_another_each_time_is_that_one(bed: Bed) -> None:
+def test_an_engine_that_changes_its_kind_is_recognised_each_time(bed: Bed) -> None:
     for turn in range(10):
         kind = ("vllm", "sglang")[turn % 2]
         bed.serve(BUSY if kind == "vllm" else
@@ -257,7 +257,7 @@ def endless(page: Page) -> list[str]:
     family("vllm:cache_config_info", "gauge",
            ('block_size="1e200",num_gpu_blocks="1e200"', 1)),
 ], ids=["counters", "gauges", "histograms", "folded counters", "a product"])
-def test_sums_that_overflow_are_not_said(tmp_path: Path, body: str) -> None:
+def test_sums_that_overflow_are_left_out(tmp_path: Path, body: str) -> None:
     with made_bed(tmp_path) as bed:
         bed.serve(body)
         for _ in range(2):
@@ -272,7 +272,7 @@ def test_a_sum_that_overflowed_once_does_not_spoil_what_is_folded_later(tmp_path
         assert math.isfinite(total(bed.scrape(), OUTPUT, model=c.OTHER))
 
 
-def test_what_takes_too_long_to_say_of_an_engine_costs_the_engines_only(tmp_path: Path) -> None:
+def test_an_engine_that_takes_too_long_to_describe_costs_the_engines_only(tmp_path: Path) -> None:
     with made_bed(tmp_path, megabytes=400, seconds=30) as bed:
         bed.serve(models(f"m{number}" for number in range(10_000)))
         for _ in range(3):

@@ -121,12 +121,12 @@ def test_a_target_that_did_not_change_keeps_what_it_knows(config: Path, vllm: En
 
 def test_an_engine_that_was_found_stays_found(config: Path, vllm: Engine, tgi: Engine) -> None:
     progress = "llm_server_last_progress_timestamp_seconds"
-    found = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}], discover_seconds: 60"
-    config.write_text(found + "}\n")
+    settings = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}], discover_seconds: 60"
+    config.write_text(settings + "}\n")
     with started(*ANYWHERE, "--config", config) as running:
         since = ready(running).scrape().value(progress, target=vllm.name)
         assert since is not None
-        config.write_text(found + f", targets: [{{url: '{tgi.url}', name: other}}]}}\n")
+        config.write_text(settings + f", targets: [{{url: '{tgi.url}', name: other}}]}}\n")
         after = hang_up(running)
         assert up(after) == {vllm.name: 1.0, "other": 1.0}
         assert after.value(progress, target=vllm.name) == since
@@ -134,18 +134,18 @@ def test_an_engine_that_was_found_stays_found(config: Path, vllm: Engine, tgi: E
 
 def test_a_found_engine_that_becomes_a_target_is_not_counted_twice(config: Path,
                                                                    vllm: Engine) -> None:
-    found = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}]"
-    config.write_text(found + "}\n")
+    settings = f"{NO_GPUS}engines: {{discover_ports: [{vllm.port}]"
+    config.write_text(settings + "}\n")
     with started(*ANYWHERE, "--config", config) as running:
         assert up(ready(running).scrape()) == {vllm.name: 1.0}
         config.write_text(
-            found + f", targets: [{{url: 'http://localhost:{vllm.port}', name: chat}}]}}\n")
+            settings + f", targets: [{{url: 'http://localhost:{vllm.port}', name: chat}}]}}\n")
         hang_up(running)
         time.sleep(0.2)  # a first look at that port would find it by now
         assert up(running.scrape()) == {"chat": 1.0}
 
 
-def test_more_patience_is_shown_to_targets_that_were_there_before(config: Path) -> None:
+def test_a_longer_timeout_holds_for_targets_that_were_there_before(config: Path) -> None:
     def slowly(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.5)
         send(handler, fixture("vllm/0.32.0/idle.prom"))
@@ -158,13 +158,13 @@ def test_more_patience_is_shown_to_targets_that_were_there_before(config: Path) 
             assert up(hang_up(running)) == {engine.name: 1.0}
 
 
-def test_flags_stay_over_the_file(config: Path, vllm: Engine, tgi: Engine) -> None:
+def test_flags_override_the_file_after_a_reload(config: Path, vllm: Engine, tgi: Engine) -> None:
     with started(*ANYWHERE, "--config", config, "--engine", vllm.url) as running:
         config.write_text(targets(tgi))
         assert up(hang_up(running)) == {vllm.name: 1.0}
 
 
-def test_without_a_file_there_is_nothing_to_fear_from_sighup(vllm: Engine) -> None:
+def test_without_a_file_sighup_changes_nothing(vllm: Engine) -> None:
     with started(*ANYWHERE, "--engine", vllm.url) as running:
         assert up(hang_up(running)) == {vllm.name: 1.0}
 

@@ -103,7 +103,7 @@ def test_a_node_reads_gpus_and_their_cost_and_looks_for_no_engine(
 
 
 @pytest.mark.parametrize("role", ["fleet", "gateway"])
-def test_a_fleet_says_what_is_fixed_and_a_gateway_nothing_yet(
+def test_a_fleet_has_fixed_costs_only_and_a_gateway_nothing_yet(
         tmp_path: Path, engine: Engine, fake: FakeNvml, role: str) -> None:
     file = configured(tmp_path, role, engine)
     with started(*ANYWHERE, "--config", file, env=fake.env()) as running:
@@ -126,7 +126,7 @@ def test_without_a_role_it_does_all(tmp_path: Path, engine: Engine, fake: FakeNv
         assert collectors(running.scrape()) == set.union(*COLLECTORS.values())
 
 
-def test_a_role_by_flag_is_over_that_of_the_file(tmp_path: Path) -> None:
+def test_a_role_by_flag_overrides_that_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "inferometer.yml"
     file.write_text("role: fleet\ngpu:\ncost: {gpu_hour_usd: }\nengines:\n  targets:\n")
     for role in ("sidecar", "node", "fleet", "gateway"):
@@ -149,7 +149,7 @@ def test_an_engine_by_flag_is_refused_where_the_role_has_none(tmp_path: Path) ->
             2, "", "inferometer: command line: --engine: is for the role sidecar, this is a node\n")
 
 
-def test_a_role_that_is_none_is_refused_with_those_there_are() -> None:
+def test_an_unknown_role_is_refused_with_a_list_of_the_roles() -> None:
     done = command("run", *ANYWHERE, "--role", "agent")
     assert done.returncode == 2
     offered = done.stderr.partition("choose from")[2]
@@ -159,9 +159,9 @@ def test_a_role_that_is_none_is_refused_with_those_there_are() -> None:
 
 def test_the_help_says_what_each_role_does() -> None:
     for name in ("run", "check-config"):
-        said = command(name, "--help").stdout
+        help_text = command(name, "--help").stdout
         for role in COLLECTORS:
-            assert ROLES[role].does in said
+            assert ROLES[role].does in help_text
 
 
 def test_a_change_of_role_waits_for_the_next_start_and_its_sections_with_it(

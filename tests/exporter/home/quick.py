@@ -13,7 +13,7 @@ from pathlib import Path
 from inferometer.app import App
 from inferometer.logs import start_logging
 from inferometer.settings import Flags
-from tests.exporter.process import said_port
+from tests.exporter.process import announced_port
 from tests.exporter.support import START_SECONDS, Exporter, launched, wait_for
 
 
@@ -28,11 +28,12 @@ def main() -> None:
 
 @contextlib.contextmanager
 def quick(step: float, config: Path, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
-    """This module as a process, listening."""
+    """This module as a process that listens."""
     with launched(str(step), str(config), env=env, command=(__name__,)) as running:
-        wait_for(lambda: said_port(running) or running.process.poll() is not None, START_SECONDS)
+        wait_for(lambda: announced_port(running) or running.process.poll() is not None,
+                 START_SECONDS)
         assert running.process.poll() is None, "".join(running.lines)
-        running.port = said_port(running)
+        running.port = announced_port(running)
         yield running
 
 

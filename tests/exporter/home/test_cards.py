@@ -33,8 +33,8 @@ def judged(card: Card) -> tuple[str, str, str]:
 
 
 def plot(card: Card, title: str) -> Plot:
-    (found,) = (plot for plot in card.plots if plot.title.startswith(title))
-    return found
+    (selected,) = (plot for plot in card.plots if plot.title.startswith(title))
+    return selected
 
 
 def test_an_engine_that_answers_is_up_and_has_its_present_values() -> None:

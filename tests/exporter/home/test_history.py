@@ -64,10 +64,10 @@ def gpu(uuid: str = "GPU-0", index: str = "0", **values: float) -> list[Family]:
 
 def merged(*families: Family) -> list[Family]:
     """One family a metric, as a scrape has them."""
-    said: dict[Metric, dict[Key, Value]] = {}
+    by_metric: dict[Metric, dict[Key, Value]] = {}
     for family in families:
-        said.setdefault(family.metric, {}).update(family.items())
-    return [Family(metric, points) for metric, points in said.items()]
+        by_metric.setdefault(family.metric, {}).update(family.items())
+    return [Family(metric, points) for metric, points in by_metric.items()]
 
 
 def recorded(*readings: Iterable[Family], step: float = STEP) -> History:
@@ -145,10 +145,10 @@ def test_a_model_that_was_not_there_before_adds_no_tokens_yet() -> None:
 ])
 def test_the_95th_percentile_is_interpolated_in_its_bucket(counts: tuple[float, ...],
                                                            value: float) -> None:
-    found = quantile(0.95, histogram(*counts))
-    assert found is not None
-    assert found.value == pytest.approx(value)
-    assert not found.at_least
+    percentile = quantile(0.95, histogram(*counts))
+    assert percentile is not None
+    assert percentile.value == pytest.approx(value)
+    assert not percentile.at_least
 
 
 def test_above_the_last_bound_only_that_bound_is_known() -> None:
@@ -187,12 +187,12 @@ def prometheus_quantile(share: float, bounds: Sequence[float], counts: Sequence[
 def test_the_quantile_is_that_of_prometheus(values: list[int]) -> None:
     counts = [float(sum(values[:n + 1])) for n in range(len(values))]
     bounds = tuple(0.25 * 2**n for n in range(len(values) - 1))
-    found = quantile(0.95, Histogram(bounds, tuple(counts), None))
+    percentile = quantile(0.95, Histogram(bounds, tuple(counts), None))
     if not counts[-1]:
-        assert found is None
+        assert percentile is None
     else:
-        assert found is not None
-        assert found.value == pytest.approx(prometheus_quantile(0.95, bounds, counts))
+        assert percentile is not None
+        assert percentile.value == pytest.approx(prometheus_quantile(0.95, bounds, counts))
 
 
 def test_the_percentile_is_of_the_interval_and_not_of_all_time() -> None:
@@ -243,8 +243,8 @@ def test_what_is_down_or_lost_leaves_a_gap_and_the_reading_after_it_has_nothing_
 
 def test_steps_that_were_missed_are_gaps() -> None:
     history = History(STEP)
-    for at in (0.0, 30.0, 120.0):
-        history.record(engine(waiting=1.0), at)
+    for moment in (0.0, 30.0, 120.0):
+        history.record(engine(waiting=1.0), moment)
     assert last(history, WAITING, 6) == [None, 1.0, 1.0, None, None, 1.0]
     history.record(engine(waiting=2.0), 120.0 + 500 * STEP)
     assert last(history, WAITING, POINTS) == [None] * (POINTS - 1) + [2.0]
@@ -263,7 +263,7 @@ def test_a_number_that_cannot_be_drawn_is_a_gap(value: float) -> None:
     assert last(recorded(engine(waiting=value)), WAITING, 1) == [None]
 
 
-def test_who_has_gone_is_forgotten_after_the_hour() -> None:
+def test_a_subject_that_has_gone_is_forgotten_after_the_hour() -> None:
     history = recorded(engine("old", waiting=1.0), *([] for _ in range(POINTS - 1)))
     assert history.owners() == {("engine", "old")}
     history.record([], 1000 + STEP * POINTS)
@@ -281,7 +281,7 @@ def many(round_: int = 0, gpus: int = c.GPUS, engines: int = c.TARGETS) -> list[
                                ttft=histogram(grown, grown, grown, grown))))
 
 
-def test_there_are_never_more_subjects_than_may_be_whoever_comes_and_goes() -> None:
+def test_the_number_of_subjects_stays_within_its_cap() -> None:
     history = History(STEP)
     for round_ in range(POINTS):
         history.record(many(round_), STEP * round_)
@@ -292,22 +292,22 @@ def test_there_are_never_more_subjects_than_may_be_whoever_comes_and_goes() -> N
 
 def test_an_hour_of_the_most_there_can_be_fits_into_two_mebibytes() -> None:
     history = recorded(*([many()] * POINTS))
-    print(f"{held(history) >> 10} KiB")
-    assert held(history) < 2 * 2**20
+    print(f"{deep_size(history) >> 10} KiB")
+    assert deep_size(history) < 2 * 2**20
 
 
-def test_memory_does_not_grow_over_10000_recordings_of_who_comes_and_goes() -> None:
+def test_memory_does_not_grow_over_10000_recordings_of_changing_subjects() -> None:
     history, rounds = History(STEP), [many(n, gpus=2, engines=3) for n in range(1000)]
     settled = 0
     for number in range(10_000):
         history.record(rounds[number // 10], STEP * number)
         if number == 2 * POINTS:
-            settled = held(history)
-    print(f"{settled >> 10} KiB, and {held(history) >> 10} KiB after 10000 recordings")
-    assert held(history) < settled + 2**13
+            settled = deep_size(history)
+    print(f"{settled >> 10} KiB, and {deep_size(history) >> 10} KiB after 10000 recordings")
+    assert deep_size(history) < settled + 2**13
 
 
-def held(thing: object) -> int:
+def deep_size(thing: object) -> int:
     """Bytes of a thing and of all that it refers to."""
     seen: dict[int, object] = {}
     todo = [thing]
@@ -330,10 +330,10 @@ def test_a_recording_of_the_most_there_can_be_costs_little() -> None:
 
 
 def test_only_readings_of_gpus_and_engines_have_a_subject() -> None:
-    said = by_owner([Family(c.COST, {("gpu", "", "GPU-0"): 1.0}),
-                       Family(c.GPU_PRICE, {("0", "GPU-0"): 2.0}),
-                       Family(c.BUILD_INFO, {("1",): 1.0})])
-    assert said == {GPU: {c.GPU_PRICE: {("0", "GPU-0"): 2.0}}}
+    readings = by_owner([Family(c.COST, {("gpu", "", "GPU-0"): 1.0}),
+                         Family(c.GPU_PRICE, {("0", "GPU-0"): 2.0}),
+                         Family(c.BUILD_INFO, {("1",): 1.0})])
+    assert readings == {GPU: {c.GPU_PRICE: {("0", "GPU-0"): 2.0}}}
 
 
 class Done(Exception):
@@ -445,11 +445,11 @@ def test_the_first_scrape_after_the_start_is_recorded_at_once() -> None:
     recorder = Recorder(history, lambda _: [])
     recorder.start()
 
-    def told() -> bool:
+    def is_recorded() -> bool:
         recorder.overhear(engine(waiting=3.0), recorder.now())
         return history.recordings > 0
 
-    wait_for(told)
+    wait_for(is_recorded)
     assert last(history, WAITING, 1) == [3.0]
 
 

@@ -65,10 +65,10 @@ def test_every_engine_and_gpu_has_an_article_with_state_age_and_plots() -> None:
     text = checked.text.replace("\u00a0", " ")
     assert checked.tags.count("article") == 5
     assert checked.tags.count("svg") == 3 + 3 + 2  # nothing grew here, so that no TTFT is known
-    for said in ("Up chat", "Read 2 s ago", "Down summaries", "Read 11 min 40 s ago", "Lost GPU 1",
-                 "Read 10 min ago", "Utilisation 87 %", "Memory of 24.0 GiB 20.0 GiB",
-                 "min 3 max 3"):
-        assert said in text, said
+    for words in ("Up chat", "Read 2 s ago", "Down summaries", "Read 11 min 40 s ago", "Lost GPU 1",
+                  "Read 10 min ago", "Utilisation 87 %", "Memory of 24.0 GiB 20.0 GiB",
+                  "min 3 max 3"):
+        assert words in text, words
 
 
 def test_states_are_words_and_signs_and_not_colours_alone() -> None:
@@ -107,21 +107,21 @@ def test_where_only_a_lower_limit_is_known_it_says_so() -> None:
     assert "TTFT p95 ≥ 1.00 s" in text(scene)
 
 
-def test_what_is_not_told_is_named() -> None:
-    said = text(busy())
-    assert "More, 2 signals not told, 2 unknown" in said
-    assert "Not told: time_to_first_token requests_abort" in said
-    assert "2 families of this engine are not known to this exporter" in said
-    assert re.search(r"TTFT p95 —no value ?not told", said)
+def test_signals_that_an_engine_lacks_are_named() -> None:
+    shown = text(busy())
+    assert "More, 2 signals not told, 2 unknown" in shown
+    assert "Not told: time_to_first_token requests_abort" in shown
+    assert "2 families of this engine are not known to this exporter" in shown
+    assert re.search(r"TTFT p95 —no value ?not told", shown)
 
 
 def test_before_any_history_there_are_values_and_no_line() -> None:
     scene = Scene()
     scene.engine()
-    said = text(scene)
-    assert "TTFT p95 —no valueno value so far" in said
-    assert "Running 3chat: RunningLowest 3, highest 3.min 3 max 3" in said
-    assert "Recorded for 0 s so far." in said
+    shown = text(scene)
+    assert "TTFT p95 —no valueno value so far" in shown
+    assert "Running 3chat: RunningLowest 3, highest 3.min 3 max 3" in shown
+    assert "Recorded for 0 s so far." in shown
 
 
 def test_how_long_it_has_recorded_is_said_until_the_hour_is_full() -> None:
@@ -137,22 +137,23 @@ def test_how_long_it_has_recorded_is_said_until_the_hour_is_full() -> None:
 def test_with_nothing_at_all_it_says_where_it_looks_and_how_to_name_an_engine() -> None:
     scene = Scene()
     scene.gpu_state = "no driver: libnvidia-ml.so.1 not found"
-    said = text(scene)
-    assert "Nothing to watch yet" in said
-    assert "looked for on 127.0.0.1, ports 8000, 8080, every 10 s" in said
-    assert "inferometer run --engine http://HOST:PORT" in said
-    assert "None found: no driver: libnvidia-ml.so.1 not found. Looked for again every 10 s" in said
+    shown = text(scene)
+    assert "Nothing to watch yet" in shown
+    assert "looked for on 127.0.0.1, ports 8000, 8080, every 10 s" in shown
+    assert "inferometer run --engine http://HOST:PORT" in shown
+    assert ("None found: no driver: libnvidia-ml.so.1 not found. "
+            "Looked for again every 10 s") in shown
 
 
 def test_where_nothing_is_looked_for_it_says_so() -> None:
     scene = Scene()
     scene.gpus, scene.ports = None, ()
-    said = text(scene)
-    assert "None is configured, and none is looked for: engines.discover_ports is empty." in said
-    assert "Reading GPUs is switched off by gpu.enabled." in said
+    shown = text(scene)
+    assert "None is configured, and none is looked for: engines.discover_ports is empty." in shown
+    assert "Reading GPUs is switched off by gpu.enabled." in shown
 
 
-@pytest.mark.parametrize(("role", "said", "unsaid"), [
+@pytest.mark.parametrize(("role", "phrases", "absent"), [
     ("sidecar", ("1 engine answers.", "GPUsNot read in the role sidecar.",
                  "CostNot counted in the role sidecar."), "gpu.enabled"),
     ("node", ("1 GPU answers.", "EnginesNot read in the role node.",
@@ -162,8 +163,8 @@ def test_where_nothing_is_looked_for_it_says_so() -> None:
                "has no fixed cost (fleet.monthly_usd)."), "gpu_hour_usd"),
     ("gateway", ("neither engines nor GPUs are read.", "CostNot counted"), "is counted"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_in_a_role_it_speaks_of_what_is_the_roles_own(role: str, said: tuple[str, ...],
-                                                      unsaid: str) -> None:
+def test_the_page_speaks_only_of_what_its_role_reads_and_counts(role: str, phrases: tuple[str, ...],
+                                                                absent: str) -> None:
     scene = Scene()
     scene.role, scene.gpus, scene.ports = role, None, ()
     if role == "sidecar":
@@ -171,12 +172,12 @@ def test_in_a_role_it_speaks_of_what_is_the_roles_own(role: str, said: tuple[str
     if role == "node":
         scene.gpus = []
         scene.gpu(price=False)
-    whole = " ".join(text(scene).split())
-    assert "No problems" in whole
-    for words in said:
-        assert words in whole
-    assert unsaid not in whole
-    assert f"in the role {role}. The configuration in the file is in force." in whole
+    shown = " ".join(text(scene).split())
+    assert "No problems" in shown
+    for words in phrases:
+        assert words in shown
+    assert absent not in shown
+    assert f"in the role {role}. The configuration in the file is in force." in shown
 
 
 def test_a_gpus_card_says_which_pods_have_it() -> None:
@@ -188,7 +189,7 @@ def test_a_gpus_card_says_which_pods_have_it() -> None:
     assert "Pod llm/chat-0, llm/chat-1, llm/embed-0 and 2 more" in text(scene)
 
 
-def test_while_starting_it_says_that() -> None:
+def test_while_starting_the_page_says_so() -> None:
     scene = Scene()
     scene.ready = False
     assert ("h2", "Starting") in Checked(scene.page()).headings
@@ -206,15 +207,15 @@ def test_cost_is_a_table_with_its_sum_and_what_was_idle() -> None:
     assert "<caption>Since this exporter started, 1\u00a0h 1\u00a0min ago</caption>" in page
     assert '<th scope="row">gpu</th><td>$12.50</td>' in page
     assert '<tfoot><tr><th scope="row">Together</th><td>$12.75</td></tr></tfoot>' in page
-    said = text(scene)
-    assert "Of it $3.00 for GPUs while no kernel ran." in said
-    assert "No price in cost.gpu_hour_usd for NVIDIA H100." in said
+    shown = text(scene)
+    assert "Of it $3.00 for GPUs while no kernel ran." in shown
+    assert "No price in cost.gpu_hour_usd for NVIDIA H100." in shown
 
 
 def test_without_prices_it_names_the_keys() -> None:
-    said = text(Scene())
-    assert "cost.gpu_hour_usd" in said
-    assert "fleet.monthly_usd" in said
+    shown = text(Scene())
+    assert "cost.gpu_hour_usd" in shown
+    assert "fleet.monthly_usd" in shown
 
 
 def test_what_is_wrong_with_the_exporter_itself_is_a_problem_too() -> None:
@@ -226,9 +227,9 @@ def test_what_is_wrong_with_the_exporter_itself_is_a_problem_too() -> None:
     scene.say(c.CONFIG_RELOAD_OK, (), 0.0)
     checked = Checked(scene.page())
     assert checked.headings[1] == ("h2", "2 problems")
-    for said in ("Collector cost failed, or was late", "the last reload failed",
-                 "Label values folded over a family's cap"):
-        assert said in checked.text
+    for words in ("Collector cost failed, or was late", "the last reload failed",
+                  "Label values folded over a family's cap"):
+        assert words in checked.text
     assert '<th scope="row"><code>llm_server_requests_total</code></th>' in scene.page().decode()
 
 

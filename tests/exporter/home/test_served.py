@@ -60,11 +60,11 @@ def text(running: Exporter, path: str = "/") -> str:
 
 
 def test_a_real_engines_page_is_shown_with_its_model_and_values(server: Exporter) -> None:
-    said = text(server)
-    assert "No problems" in said
-    assert "Model tiny" in said
-    assert "KV cache 96 %" in said
-    assert "Waiting 9" in said
+    shown = text(server)
+    assert "No problems" in shown
+    assert "Model tiny" in shown
+    assert "KV cache 96 %" in shown
+    assert "Waiting 9" in shown
 
 
 def test_nothing_may_be_loaded_run_or_framed(server: Exporter) -> None:
@@ -139,11 +139,11 @@ def test_without_a_gpu_or_an_engine_it_says_what_to_do(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     config.write_text("engines: {discover_ports: [1]}\n")
     with started(*ANYWHERE, "--config", config) as running:
-        said = text(ready(running))
-        assert "Nothing to watch yet" in said
-        assert "on 127.0.0.1, ports 1, every 10 s" in said
-        assert "--engine http://HOST:PORT" in said
-        assert re.search(r"None found: .+ Looked for again every 10 s", said)
+        shown = text(ready(running))
+        assert "Nothing to watch yet" in shown
+        assert "on 127.0.0.1, ports 1, every 10 s" in shown
+        assert "--engine http://HOST:PORT" in shown
+        assert re.search(r"None found: .+ Looked for again every 10 s", shown)
 
 
 def test_an_engine_that_ends_is_down_on_the_next_page_with_the_reason(
@@ -152,11 +152,11 @@ def test_an_engine_that_ends_is_down_on_the_next_page_with_the_reason(
     with quick(30, configured([{"url": engine.url, "name": "chat"}])) as running:
         assert "Up chat" in text(running)
         engine.close()
-        said = text(running)
-    assert "1 problem" in said
-    assert "chat Down: connection refused" in said
-    assert "Model tiny" in said
-    assert "Read 0 s ago" in said or "Read 1 s ago" in said
+        shown = text(running)
+    assert "1 problem" in shown
+    assert "chat Down: connection refused" in shown
+    assert "Model tiny" in shown
+    assert "Read 0 s ago" in shown or "Read 1 s ago" in shown
 
 
 def test_an_engine_that_hangs_costs_the_page_its_own_timeout_only(configured: Configured) -> None:
@@ -164,18 +164,18 @@ def test_an_engine_that_hangs_costs_the_page_its_own_timeout_only(configured: Co
           quick(30, configured([{"url": hung.url, "name": "hung"},
                                 {"url": good.url, "name": "good"}])) as running):
         began = time.monotonic()
-        said = text(running)
+        shown = text(running)
         assert time.monotonic() - began < 3
-        assert "hung Down: no full answer within 1 s" in said
-        assert "Up good" in said
+        assert "hung Down: no full answer within 1 s" in shown
+        assert "Up good" in shown
 
 
 def test_a_page_that_cannot_wait_any_longer_takes_nothing_from_a_patient_scrape(
         tmp_path: Path) -> None:
-    told = threading.Event()
+    released = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        told.wait(30)
+        released.wait(30)
         send(handler, BUSY)
 
     config = tmp_path / "inferometer.yml"
@@ -187,7 +187,7 @@ def test_a_page_that_cannot_wait_any_longer_takes_nothing_from_a_patient_scrape(
             time.sleep(0.2)
             scrape = pool.submit(running.scrape, **{"X-Prometheus-Scrape-Timeout-Seconds": "20"})
             assert "Down: no answer so far" in page.result()
-            told.set()
+            released.set()
             assert scrape.result().value("llm_server_up") == 1.0
 
 
@@ -224,10 +224,10 @@ def test_a_gpu_that_is_lost_says_why_and_the_others_go_on(tmp_path: Path) -> Non
         wait_for(lambda: "Up GPU 1" in text(running))
         fake.add("lost 1")
         wait_for(lambda: "Lost GPU 1" in text(running))
-        said = text(running)
-        assert "GPU 1 Lost: GPU_IS_LOST" in said, said[:600]
-        assert "Up GPU 0" in said
-        assert "Utilisation 50 %" in said
+        shown = text(running)
+        assert "GPU 1 Lost: GPU_IS_LOST" in shown, shown[:600]
+        assert "Up GPU 0" in shown
+        assert "Utilisation 50 %" in shown
         wait_for(lambda: re.search(r"gpu\$[1-9]", text(running)))  # a lost GPU costs on
 
 
@@ -237,6 +237,6 @@ def test_a_hostile_engines_names_are_text(configured: Configured) -> None:
     assert page != BUSY
     with (Engine(page) as engine,
           quick(0.1, configured([{"url": engine.url, "name": "<b>&'"}])) as running):
-        said = text(running)
-        assert "</svg><script>alert(1)</script>\\u202e" in said
-        assert "Up <b>&'" in said
+        shown = text(running)
+        assert "</svg><script>alert(1)</script>\\u202e" in shown
+        assert "Up <b>&'" in shown

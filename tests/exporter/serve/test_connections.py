@@ -31,7 +31,7 @@ from inferometer.serve.metrics import MetricsPage
 from inferometer.serve.routes import Response, Route, text_response
 from inferometer.serve.server import Server
 from inferometer.serve.web_config import WebConfig
-from tests.exporter.process import ALONE, ANYWHERE, ready, said_port, started
+from tests.exporter.process import ALONE, ANYWHERE, announced_port, ready, started
 from tests.exporter.support import Engine, Exporter, fixture, in_thread, launched, wait_for
 
 pytestmark = pytest.mark.timeout(90)
@@ -123,20 +123,20 @@ def serving(limits: Limits = PATIENT, page: PageOf = one_page,
         yield port
 
 
-def crowd(stack: contextlib.ExitStack, port: int, size: int, said: bytes = b"") -> list[Client]:
+def crowd(stack: contextlib.ExitStack, port: int, size: int, sent: bytes = b"") -> list[Client]:
     clients = [stack.enter_context(Client(port)) for _ in range(size)]
     for client in clients:
-        if said:
-            client.sock.sendall(said)
+        if sent:
+            client.sock.sendall(sent)
     return clients
 
 
 def test_a_request_may_come_in_any_pieces() -> None:
     with serving() as port, Client(port) as client:
-        for at in range(1, len(HEALTHY)):
-            client.sock.sendall(HEALTHY[:at])
+        for cut in range(1, len(HEALTHY)):
+            client.sock.sendall(HEALTHY[:cut])
             time.sleep(0.005)
-            assert client.ask(HEALTHY[at:]) == (200, b"healthy\n")
+            assert client.ask(HEALTHY[cut:]) == (200, b"healthy\n")
 
 
 def test_requests_sent_at_once_are_answered_in_turn() -> None:
@@ -212,32 +212,32 @@ def test_an_answer_that_is_read_slowly_arrives_whole() -> None:
         assert client.ask() == (200, b"healthy\n")
 
 
-def test_a_crowd_that_asks_nothing_makes_room_for_itself_and_who_was_served_stays() -> None:
+def test_silent_connections_make_room_for_new_ones_and_served_ones_stay() -> None:
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(serving(replace(PATIENT, connections=10)))
-        known = crowd(stack, port, 4)
-        for client in known:
+        served = crowd(stack, port, 4)
+        for client in served:
             client.ask()
         mute = crowd(stack, port, 30)
         new = crowd(stack, port, 3)
         time.sleep(0.3)  # until all are accepted
-        for client in (*known, *new):
+        for client in (*served, *new):
             assert client.ask() == (200, b"healthy\n")
         assert [client.ended(0.2) for client in mute] == [True] * 27 + [False] * 3
 
 
-def test_a_crowd_at_rest_makes_room_for_who_is_new() -> None:
+def test_the_connection_that_rests_longest_makes_room_for_a_new_one() -> None:
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(serving(replace(PATIENT, connections=5)))
-        known = crowd(stack, port, 5)
-        for client in (*known, known[0]):
+        resting = crowd(stack, port, 5)
+        for client in (*resting, resting[0]):
             client.ask()
             time.sleep(0.05)  # it rests a moment after it was heard
         stack.enter_context(Client(port)).ask()
-        assert [client.ended(0.2) for client in known] == [False, True, False, False, False]
+        assert [client.ended(0.2) for client in resting] == [False, True, False, False, False]
 
 
-def test_who_is_being_answered_is_never_closed_to_make_room() -> None:
+def test_a_client_that_is_being_answered_is_never_closed_to_make_room() -> None:
     gate = threading.Event()
     with contextlib.ExitStack() as stack:
         limits = replace(PATIENT, connections=5)
@@ -338,14 +338,14 @@ def test_a_page_that_fails_costs_its_own_answer_only(caplog: pytest.LogCaptureFi
     assert all(record.exc_info for record in caplog.records)
 
 
-@pytest.mark.parametrize("said", [b"", b"GET", HEALTHY, SCRAPE, SCRAPE * 20, b"\x16\x03\x01"])
-def test_who_hangs_up_without_a_word_costs_nothing(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"", b"GET", HEALTHY, SCRAPE, SCRAPE * 20, b"\x16\x03\x01"])
+def test_a_client_that_resets_its_connection_costs_nothing(sent: bytes) -> None:
     gone = struct.pack("ii", 1, 0)  # a reset instead of a proper end
     with serving(page=lambda _: b"x" * 2**20) as port:
         for _ in range(100):
             with Client(port) as client:
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gone)
-                client.sock.sendall(said)
+                client.sock.sendall(sent)
         with Client(port) as client:
             assert client.ask() == (200, b"healthy\n")
 
@@ -443,14 +443,14 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_thousand_connections_cost_other_scrapes_nothing(tmp_path: Path, said: bytes) -> None:
+@pytest.mark.parametrize("sent", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_thousand_connections_cost_other_scrapes_nothing(tmp_path: Path, sent: bytes) -> None:
     with watched(tmp_path) as bed, contextlib.ExitStack() as stack:
         bed.scrape()
         threads, descriptors = bed.status("Threads"), bed.descriptors()
         hostile: list[Client] = []
         for _ in range(10):
-            hostile += crowd(stack, bed.running.port, 100, said)
+            hostile += crowd(stack, bed.running.port, 100, sent)
             bed.scrape()
         for _ in range(10):
             for client in hostile:
@@ -467,8 +467,8 @@ def test_a_thousand_connections_cost_other_scrapes_nothing(tmp_path: Path, said:
         spent = bed.seconds()
         time.sleep(1)
         assert bed.seconds() - spent < 0.2
-        (told,) = [line for line in bed.running.logged() if line["level"] != "info"]
-        assert told["message"].startswith("too many connections: ")
+        (warning,) = [line for line in bed.running.logged() if line["level"] != "info"]
+        assert warning["message"].startswith("too many connections: ")
 
 
 def test_clients_that_do_not_read_cost_bounded_memory(tmp_path: Path) -> None:
@@ -540,8 +540,8 @@ def test_a_handshake_that_is_never_finished_holds_up_no_other(certificate: Path,
 
 
 @pytest.mark.parametrize("part", [1, 60, None])
-def test_who_leaves_in_the_middle_of_a_handshake_costs_nothing(certificate: Path,
-                                                               part: int | None) -> None:
+def test_a_client_that_leaves_in_the_middle_of_a_handshake_costs_nothing(certificate: Path,
+                                                                         part: int | None) -> None:
     web = WebConfig.load(certificate / "web.yml")
     with serving(web=web) as port:
         for _ in range(100):
@@ -564,7 +564,7 @@ def test_where_descriptors_are_few_there_is_still_one_for_a_scrape(tmp_path: Pat
         pid = running.process.pid
         if not late:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))
-        running.port = wait_for(lambda: said_port(running), 20)
+        running.port = wait_for(lambda: announced_port(running), 20)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))
         bed = Watched(running, stack.enter_context(Client(running.port)))
         bed.scrape()
@@ -579,8 +579,8 @@ def test_where_descriptors_are_few_there_is_still_one_for_a_scrape(tmp_path: Pat
         stack.callback(bed.scrape)
         for client in hostile:
             client.sock.close()
-    (told,) = [line for line in running.logged() if line["level"] != "info"]
-    assert told["message"].startswith("too many connections: ")
+    (warning,) = [line for line in running.logged() if line["level"] != "info"]
+    assert warning["message"].startswith("too many connections: ")
 
 
 def test_it_outlives_a_time_without_any_descriptor_and_does_not_spin(tmp_path: Path) -> None:

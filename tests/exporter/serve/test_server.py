@@ -108,9 +108,9 @@ def test_the_accept_header_chooses_the_format(server: Exporter, accept: str | No
 
 
 def test_the_accept_header_may_come_in_several_lines(server: Exporter) -> None:
-    said = raw(server.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-               b"Accept: text/plain;q=0.1\r\nAccept: application/openmetrics-text\r\n\r\n")
-    assert OPENMETRICS.encode() in said
+    reply = raw(server.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                b"Accept: text/plain;q=0.1\r\nAccept: application/openmetrics-text\r\n\r\n")
+    assert OPENMETRICS.encode() in reply
 
 
 def test_a_strict_openmetrics_parser_takes_the_whole_page(server: Exporter) -> None:
@@ -163,9 +163,9 @@ def test_a_short_answer_is_not_compressed(server: Exporter) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready", "/", "/nothing"])
 def test_head_has_the_headers_of_get_and_no_body(server: Exporter, path: str) -> None:
-    wanted = {"Accept": PROMETHEUS_3, "Accept-Encoding": "gzip"}
-    full = get(server.port, path, headers=wanted)
-    head = get(server.port, path, "HEAD", headers=wanted)
+    request_headers = {"Accept": PROMETHEUS_3, "Accept-Encoding": "gzip"}
+    full = get(server.port, path, headers=request_headers)
+    head = get(server.port, path, "HEAD", headers=request_headers)
     changing = ("Date", "Content-Length")
     assert (head.status, head.body) == (full.status, b"")
     assert head.headers.keys() == full.headers.keys()
@@ -202,11 +202,11 @@ def test_one_connection_serves_many_requests_whatever_they_are(server: Exporter)
 ])
 def test_after_a_body_that_is_not_read_the_connection_is_closed(server: Exporter,
                                                                 headers: bytes) -> None:
-    said = raw(server.port, b"POST /metrics HTTP/1.1\r\nHost: x\r\n" + headers
-               + b"\r\nGET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert said.startswith(b"HTTP/1.1 405 ")
-    assert said.count(b"HTTP/1.1 ") == 1  # what was sent as a body is not taken for a request
-    assert b"\r\nConnection: close\r\n" in said
+    reply = raw(server.port, b"POST /metrics HTTP/1.1\r\nHost: x\r\n" + headers
+                + b"\r\nGET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 405 ")
+    assert reply.count(b"HTTP/1.1 ") == 1  # what was sent as a body is not taken for a request
+    assert b"\r\nConnection: close\r\n" in reply
 
 
 def test_http_1_0_gets_the_page_and_the_end_of_the_connection(server: Exporter) -> None:
@@ -251,8 +251,8 @@ def test_128_connections_wait_for_a_process_that_is_held_up(tmp_path: Path) -> N
 ])
 def test_a_bad_request_costs_its_own_connection_only(server: Exporter, request_: bytes,
                                                      status: int | None) -> None:
-    said = raw(server.port, request_)
-    answered = re.match(rb"HTTP/1.1 (\d+) ", said) or re.search(rb"Error code: (\d+)", said)
+    reply = raw(server.port, request_)
+    answered = re.match(rb"HTTP/1.1 (\d+) ", reply) or re.search(rb"Error code: (\d+)", reply)
     assert (int(answered[1]) if answered else None) == status
     assert get(server.port, "/-/healthy").status == 200
     assert server.process.poll() is None
@@ -263,7 +263,7 @@ def test_a_bad_request_costs_its_own_connection_only(server: Exporter, request_:
     "/../etc/passwd", "/-/healthy/",
 ])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_everything_else_is_not_found(server: Exporter, method: str, path: str) -> None:
+def test_an_unknown_path_is_not_found(server: Exporter, method: str, path: str) -> None:
     assert get(server.port, path, method).status == 404
 
 
@@ -274,8 +274,8 @@ def test_everything_else_is_not_found(server: Exporter, method: str, path: str) 
     ("PATCH", "/-/ready", "GET, HEAD"),
     ("OPTIONS", "/", "GET, HEAD"),
 ])
-def test_a_wrong_method_is_told_the_right_ones(server: Exporter, method: str, path: str,
-                                               allow: str) -> None:
+def test_a_wrong_method_is_refused_with_the_right_ones(server: Exporter, method: str, path: str,
+                                                       allow: str) -> None:
     response = get(server.port, path, method)
     assert (response.status, response.headers["Allow"]) == (405, allow)
 
@@ -341,11 +341,11 @@ def test_the_timeout_header_leaves_time_for_the_way_back(header: str | None,
 
 @contextlib.contextmanager
 def slow_engine(tmp_path: Path) -> Iterator[tuple[Exporter, Callable[[], None]]]:
-    """An exporter with an engine that answers no sooner than told to."""
-    told = threading.Event()
+    """An exporter with an engine that answers only once it is released."""
+    released = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        told.wait(30)
+        released.wait(30)
         send(handler, fixture("vllm/0.32.0/idle.prom"))
 
     with Engine(answer) as engine:
@@ -354,9 +354,9 @@ def slow_engine(tmp_path: Path) -> Iterator[tuple[Exporter, Callable[[], None]]]
                           f"engines: {{targets: [url: '{engine.url}'], timeout_seconds: 30}}\n")
         with exporter(config=config) as running:
             try:
-                yield running, told.set
+                yield running, released.set
             finally:
-                told.set()
+                released.set()
 
 
 @pytest.mark.parametrize("seconds", [0.3, 2])
@@ -410,8 +410,8 @@ def test_what_was_ready_stays_ready(tmp_path: Path) -> None:
 
 def test_it_listens_on_loopback_unless_told_otherwise(tmp_path: Path) -> None:
     with started("--config", alone(tmp_path)) as running:
-        said = "".join([*running.printed, *running.lines])  # that it listens, or why it cannot
-        assert "127.0.0.1:9839" in said
+        output = "".join([*running.printed, *running.lines])  # that it listens, or why it cannot
+        assert "127.0.0.1:9839" in output
 
 
 def test_loopback_is_not_reached_from_elsewhere(server: Exporter) -> None:
@@ -471,8 +471,8 @@ def test_it_listens_on_ipv6_too(tmp_path: Path, listen: str, hosts: list[str]) -
     with started("--listen", listen, "--config", alone(tmp_path)) as running:
         assert f"http://[{'::1' if len(hosts) == 1 else '::'}]:" in running.printed[1]
         for host in hosts:
-            said = raw(running.port, b"GET /-/healthy HTTP/1.0\r\n\r\n", host)
-            assert said.endswith(b"\r\n\r\nhealthy\n")
+            reply = raw(running.port, b"GET /-/healthy HTTP/1.0\r\n\r\n", host)
+            assert reply.endswith(b"\r\n\r\nhealthy\n")
 
 
 @pytest.fixture(scope="module")
@@ -529,22 +529,22 @@ def test_the_right_certificate_and_password_get_the_page(guarded: Exporter,
 
 @pytest.mark.parametrize("authorization", ["", "alice:looking-glass", "bob:wonderland", "alice"])
 @pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/", "/nothing"])
-def test_nothing_is_said_without_the_password(guarded: Exporter, certificates: Path,
-                                              authorization: str, path: str) -> None:
+def test_nothing_is_served_without_the_password(guarded: Exporter, certificates: Path,
+                                                authorization: str, path: str) -> None:
     response = ask(guarded, certificates, authorization, path=path)
     assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Basic")
     assert response.text == "unauthorized\n"
 
 
 @pytest.mark.parametrize("client", ["", "server"])
-def test_nothing_is_said_without_the_right_certificate(guarded: Exporter, certificates: Path,
-                                                       client: str) -> None:
+def test_nothing_is_served_without_the_right_certificate(guarded: Exporter, certificates: Path,
+                                                         client: str) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
         ask(guarded, certificates, "alice:wonderland", client)
 
 
-def test_who_speaks_no_tls_gets_nothing_and_holds_up_nobody(guarded: Exporter,
-                                                            certificates: Path) -> None:
+def test_a_client_without_tls_gets_nothing_and_holds_up_nobody(guarded: Exporter,
+                                                               certificates: Path) -> None:
     assert ask(guarded, certificates, "alice:wonderland").status == 200
     logged = list(guarded.lines)
     with contextlib.ExitStack() as stack:
