@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from alerts.limits import (
+from alerts.model import BUDGET, COST, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
+from alerts.promql import over, said
+from inferometer import catalogue as c
+from recording_rules import cost
+from recording_rules.limits import (
     BUDGET_USED,
     DAILY_SPEND,
     ERROR,
@@ -10,10 +14,6 @@ from alerts.limits import (
     REQUEST_COST,
     Limit,
 )
-from alerts.model import BUDGET, COST, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
-from alerts.promql import over, said
-from inferometer import catalogue as c
-from recording_rules import cost
 from recording_rules.model import Rule
 from recording_rules.promql import FLEET, by, on
 

@@ -6,9 +6,9 @@ Workbook, chapter 5: 14.4 times the budget over an hour is 2 % of a month's.
 
 from __future__ import annotations
 
-from alerts.limits import ERROR, INVALID
 from alerts.model import ERRORS, HOLD, Alert, AlertGroup
 from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
+from recording_rules.limits import ERROR, INVALID
 from recording_rules.promql import MODEL, by, on
 from recording_rules.requests import (
     ERROR_RATIO,

@@ -8,7 +8,6 @@ from inferometer.catalogue import Metric
 from recording_rules.exporters import OURS, REMEMBERED, SEEN
 from recording_rules.promql import FLEET, by, on
 
-MOST_VALUES = 1000  # of a label, over all exporters
 NEAR_CAP = 0.8
 SLOW = 0.8  # of a group's interval
 FAILURES = 2  # of a group in a quarter of an hour: it evaluates every four minutes at least
@@ -92,9 +91,10 @@ NEARLY_FULL = Alert(
     board="exporter")
 VALUES = Alert(
     "InferometerLabelValuesTooMany", EXPORTERS, "warning",
-    f"{_count(f'group {by((*FLEET, c.MODEL.name))} ({c.SERVER_UP.name})')} >= {MOST_VALUES}",
+    f"{_count(f'group {by((*FLEET, c.MODEL.name))} ({c.SERVER_UP.name})')} >= {c.MAX_LABEL_VALUES}",
     summary="There are more models than a label should have values.",
-    description=f"The label model has {{{{ $value }}}} values, not fewer than {MOST_VALUES}.",
+    description="The label model has {{ $value }} values, not fewer than "
+                f"{c.MAX_LABEL_VALUES}.",
     board="exporter")
 RELOAD = Alert(
     "InferometerReloadFailed", SELF, "warning", f"{c.CONFIG_RELOAD_OK.name} == 0",

@@ -6,12 +6,12 @@ on taking work while its memory or its link fails is what somebody is woken for.
 
 from __future__ import annotations
 
-from alerts.limits import GPU_BUSY, GPU_MEMORY
 from alerts.model import GPU_HEALTH, GPU_USE, Alert, AlertGroup
 from alerts.promql import over, said
 from inferometer import catalogue as c
 from recording_rules.gpus import LOST as UNANSWERING
 from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS
+from recording_rules.limits import GPU_BUSY, GPU_MEMORY
 from recording_rules.promql import WINDOW, any_of, by, on
 
 # What the application did wrong, the GPU being well.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from alerts.limits import DURATION, QUEUE, TPOT, TTFT, Limit
 from alerts.model import LATENCY, Alert, AlertGroup
 from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.latency import COUNT, QUANTILES
+from recording_rules.limits import DURATION, QUEUE, TPOT, TTFT, Limit
 from recording_rules.promql import MODEL, on
 
 

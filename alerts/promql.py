@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.limits import Limit
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import on
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from alerts.limits import KV_CACHE
 from alerts.model import SATURATION, Alert, AlertGroup
 from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
 from recording_rules.capacity import KV_USAGE, PREEMPTIONS, WAITING
+from recording_rules.limits import KV_CACHE
 from recording_rules.promql import MODEL, by, on
 from recording_rules.requests import RATE, SUCCESS
 

@@ -1,12 +1,11 @@
 """What it costs: now, today, this month, for each request and token, and against the budgets."""
 
-from alerts import limits
 from dashboards.dress import OF_LIMIT, PLAIN, Colours, Column
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import NO_MONEY, limit, stat, table, timeseries
 from dashboards.variables import chosen
 from inferometer import catalogue as c
-from recording_rules import cost
+from recording_rules import cost, limits
 from recording_rules.model import Rule
 from recording_rules.promql import any_of
 

@@ -1,7 +1,6 @@
 """Is it healthy, what is wrong, where do I go: one look at everything, against the limits."""
 
-from alerts import exporter, limits
-from alerts.limits import Limit
+from alerts import exporter
 from dashboards.dress import ALL_ARE_WELL, NONE_IS_WELL, OF_LIMIT, Column
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
@@ -18,7 +17,8 @@ from dashboards.panels import (
 )
 from dashboards.variables import OF_MODELS, chosen, firing, since
 from inferometer import catalogue as c
-from recording_rules import attribution, capacity, cost, gpus, latency, requests, tokens
+from recording_rules import attribution, capacity, cost, gpus, latency, limits, requests, tokens
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import FLEET, MODEL, any_of, by, on
 

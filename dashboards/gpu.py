@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from alerts import limits
 from dashboards.dress import NONE_IS_WELL, Colours, Column
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import (
@@ -16,7 +15,7 @@ from dashboards.panels import (
     timeseries,
 )
 from dashboards.variables import OF_MODELS, chosen
-from recording_rules import attribution, gpus, tokens
+from recording_rules import attribution, gpus, limits, tokens
 from recording_rules.model import Rule
 from recording_rules.promql import WINDOW
 

@@ -1,13 +1,12 @@
 """Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
 
-from alerts import limits
 from dashboards.dress import Column
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import MODEL_KEYS, NO_GPU, NO_TRAFFIC, limit, table, target, timeseries
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules import capacity, gpus
+from recording_rules import capacity, gpus, limits
 from recording_rules.latency import COUNT, MEAN, QUANTILES, QUANTILES_HOUR, RANKS
 from recording_rules.promql import MODEL, on
 

@@ -10,7 +10,6 @@ import attr
 from grafanalib import core as grafana
 from grafanalib._gen import DashboardEncoder
 
-from alerts.limits import Limit
 from dashboards import mend
 from dashboards.dress import (
     BLUE,
@@ -29,6 +28,7 @@ from dashboards.dress import (
 from dashboards.model import PREFIX, Board, Panel, Query
 from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
 from recording_rules.capacity import STARTED, VERSIONS
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import by, on
 

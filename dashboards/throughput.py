@@ -1,11 +1,10 @@
 """How much is served, how well, and how much more would fit."""
 
-from alerts import limits
 from dashboards.model import Board, Panel, Query, Row
 from dashboards.panels import NO_GPU, NO_TRAFFIC, TOKENS_PER_SECOND, limit, target, timeseries
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
-from recording_rules import capacity, requests, tokens
+from recording_rules import capacity, limits, requests, tokens
 from recording_rules.latency import MEAN
 from recording_rules.model import Rule
 from recording_rules.promql import MODEL, any_of, by

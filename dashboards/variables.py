@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from alerts import limits
-from alerts.limits import Limit
 from inferometer import catalogue as c
+from recording_rules import limits
 from recording_rules.capacity import EXPECTED
 from recording_rules.gpus import NODE_GPUS
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 
 EVERYTHING = ".*"  # also where there is no such label

@@ -12,17 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote_plus
 
-import alerts
-import recording_rules
 from alerts.model import Alert, AlertGroup
-from deploy.bundle import assembled
-from deploy.rules import alerting
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.options import Options
+from deploy.build.writers import alerts as alert_writer
+from recording_rules import GROUPS
 from recording_rules.model import Group, Rule
 from tests.bundle.promtool import Document, Series, check, documents
 
-RECORDING = (*recording_rules.GROUPS, *alerts.RECORDING_GROUPS)
-_BOARDS = assembled().boards
+_BOARDS = assemble().boards
 _CHOSEN = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\|\s*urlquery\s*\}\}")
 
 
@@ -68,7 +66,7 @@ def prove(case: Case, version: str, folder: Path) -> None:
 def resting_on(text: str) -> list[Group]:
     """The recording rules named in a text, and those that they rest on; rules only look back."""
     groups: list[Group] = []
-    for group in reversed(RECORDING):
+    for group in reversed(GROUPS):
         rules: list[Rule] = []
         for rule in reversed(group.rules):
             if rule.name in text:
@@ -86,7 +84,7 @@ def labels(alert: Alert) -> Mapping[str, str]:
 
 def alert_documents(groups: Iterable[AlertGroup]) -> list[Document]:
     """Alerts as the rule file has them."""
-    found: list[Document] = alerting(groups, _BOARDS, Settings())["groups"]
+    found: list[Document] = alert_writer.document(groups, _BOARDS, Options())["groups"]
     return found
 
 

@@ -16,11 +16,13 @@ import pytest
 import yaml
 
 from alerts.model import SATURATION, Alert
-from deploy import build, rules
-from deploy.build import GENERATED, differences, files, main, write
-from deploy.bundle import Bundle, assembled
-from deploy.durations import divided, hastened, milliseconds, shortened
-from deploy.settings import Settings
+from deploy.build.bundle import Bundle, assemble
+from deploy.build.command import GENERATED, main
+from deploy.build.durations import divided, milliseconds
+from deploy.build.files import ORIGIN, differences, render, write
+from deploy.build.options import Options
+from deploy.build.writers import alerts
+from deploy.build.writers.rehearsal import rehearsed, rehearsed_expression
 from inferometer import catalogue as c
 from recording_rules.promql import MODEL, by
 from tests.bundle.promtool import SCRAPE, TOOLS, VERSIONS, check, series
@@ -28,10 +30,10 @@ from tests.bundle.running import alertmanager, asked, evaluated, prometheus
 from tests.exporter.support import Engine, exporter, fixture, get, wait_for
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = assembled()
-MADE = files(BUNDLE, Settings())
+BUNDLE = assemble()
+MADE = render(BUNDLE, Options())
 FASTER = 60
-HASTENED = files(BUNDLE, Settings(faster=FASTER))
+HASTENED = render(BUNDLE, Options(faster=FASTER))
 BOARDS = [path for path in MADE if path.startswith("dashboards/")]
 DURATION = re.compile(r"\b(\d+(?:\.\d+)?)(ms|s)\b")
 STRING = re.compile(r'"(?:\\.|[^"\\])*"')
@@ -50,8 +52,8 @@ def run(*command: str | Path) -> str:
     return process.stdout
 
 
-def folder_of(tmp_path: Path, settings: Settings) -> Path:
-    write(files(BUNDLE, settings), tmp_path / "made")
+def folder_of(tmp_path: Path, options: Options) -> Path:
+    write(render(BUNDLE, options), tmp_path / "made")
     return tmp_path / "made"
 
 
@@ -74,7 +76,7 @@ def test_a_second_build_gives_the_same_bytes_whatever_the_order_of_sets(tmp_path
 
 
 def test_a_check_names_what_is_missing_extra_and_different(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings())
+    folder = folder_of(tmp_path, Options())
     assert build_in_a_process(folder, "1", "--check").returncode == 0
     (folder / BOARDS[0]).unlink()
     (folder / "notes.txt").write_text("mine")
@@ -82,12 +84,13 @@ def test_a_check_names_what_is_missing_extra_and_different(tmp_path: Path) -> No
     process = build_in_a_process(folder, "1", "--check")
     assert process.returncode == 1
     assert process.stderr.splitlines() == [
-        "different: metrics.md", "extra: notes.txt", f"missing: {BOARDS[0]}"]
+        "different: metrics.md", "extra: notes.txt", f"missing: {BOARDS[0]}",
+        f"{folder} is stale: run the same command without --check"]
     assert (folder / "notes.txt").exists()
 
 
 def test_a_build_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings())
+    folder = folder_of(tmp_path, Options())
     (folder / "dashboards" / "inferometer-gone.json").write_text("{}")
     write(MADE, folder)
     assert differences(MADE, folder) == []
@@ -129,7 +132,7 @@ def test_every_file_says_where_it_comes_from_or_cannot() -> None:
         if path.endswith(".json"):
             assert json.loads(text)["uid"] == Path(path).stem  # JSON has no comments
         else:
-            assert build.ORIGIN in text.splitlines()[0], path
+            assert ORIGIN in text.splitlines()[0], path
 
 
 # Derived of an alert.
@@ -156,9 +159,9 @@ def test_its_link_opens_the_board_on_what_it_is_about(version: str, tmp_path: Pa
                     "{{ $value }} wait.", "latency")
     board = {"uid": "inferometer-latency", "templating": {"list": [
         {"name": name} for name in ("datasource", "cluster", "engine", "model", "node")]}}
-    settings = Settings(runbook_url="https://books.example", grafana_url="https://grafana.example")
+    options = Options(runbook_url="https://books.example", grafana_url="https://grafana.example")
     group = replace(BUNDLE.alert_groups[0], alerts=(waiting,))
-    document = rules.alerting([group], {"inferometer-latency": board}, settings)
+    document = alerts.document([group], {"inferometer-latency": board}, options)
     link = ("https://grafana.example/d/inferometer-latency"
             "?var-cluster=east&var-engine=vllm&var-model=a%2Fb+c%26d")
     check(version, tmp_path, document["groups"], [{
@@ -205,7 +208,7 @@ def test_an_image_with_a_tag_is_refused(image: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("faster", [1, FASTER])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_promtool_finds_nothing_to_say(version: str, faster: int, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings(faster=faster)) / "prometheus"
+    folder = folder_of(tmp_path, Options(faster=faster)) / "prometheus"
     tool = TOOLS / f"promtool-{version}" / "promtool"
     run(tool, "check", "rules", "--lint=all", "--lint-fatal", folder / "recording.rules.yml",
         folder / "alerts.rules.yml")
@@ -216,7 +219,7 @@ def test_promtool_finds_nothing_to_say(version: str, faster: int, tmp_path: Path
 @pytest.mark.parametrize("faster", [1, FASTER])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_amtool_takes_the_routing(version: str, faster: int, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings(faster=faster))
+    folder = folder_of(tmp_path, Options(faster=faster))
     said = run(TOOLS / f"amtool-{version}" / "amtool", "check-config",
                folder / "alertmanager" / "alertmanager.yml")
     assert "SUCCESS" in said
@@ -224,7 +227,7 @@ def test_amtool_takes_the_routing(version: str, faster: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_real_alertmanager_starts_with_the_routing(version: str, tmp_path: Path) -> None:
-    config = folder_of(tmp_path, Settings()) / "alertmanager" / "alertmanager.yml"
+    config = folder_of(tmp_path, Options()) / "alertmanager" / "alertmanager.yml"
     with alertmanager(version, config, tmp_path) as port:
         loaded = yaml.safe_load(json.loads(get(port, "/api/v2/status").body)["config"]["original"])
     given = yaml.safe_load(config.read_text())
@@ -238,8 +241,8 @@ def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
         version: str, tmp_path: Path) -> None:
     with Engine(fixture("vllm-0.32.0/busy.prom")) as engine, exporter(
             "--engine", engine.url) as running:
-        settings = Settings(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
-        config = folder_of(tmp_path, settings) / "prometheus" / "prometheus.yml"
+        options = Options(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
+        config = folder_of(tmp_path, options) / "prometheus" / "prometheus.yml"
         with prometheus(version, config, tmp_path) as port:
             found = evaluated(port)
             assert [rule for rule in found if rule["health"] != "ok"] == []
@@ -289,8 +292,8 @@ def test_a_duration_that_would_not_come_out_even_is_refused() -> None:
     ('x{a=~"[0-9]+"}', 'x{a=~"[0-9]+"}'),
 ])
 def test_an_expression_is_shortened_in_its_durations_alone(expr: str, shorter: str) -> None:
-    assert shortened(expr, 60) == shorter
-    assert shortened(expr, 1) == expr
+    assert rehearsed_expression(expr, 60) == shorter
+    assert rehearsed_expression(expr, 1) == expr
 
 
 def parts(expr: str) -> tuple[str, list[float]]:
@@ -344,4 +347,4 @@ def test_all_else_that_is_hastened_is_the_same_but_for_its_durations() -> None:
 
 def test_nothing_is_changed_that_is_not_hastened() -> None:
     document = {"interval": "1s", "expr": "rate(x[5s])", "list": [{"for": "1s"}]}
-    assert hastened(document, 1) == document
+    assert rehearsed(document, 1) == document

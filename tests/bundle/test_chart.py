@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.build import GENERATED
+from deploy.build.command import GENERATED
 from inferometer import __version__
 from inferometer.cli import OK, main
 from inferometer.config import Loader

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.build import GENERATED
-from deploy.settings import Settings
+from deploy.build.command import GENERATED
+from deploy.build.options import Options
 from tests.bundle.chart import SETS, VALUES, container, manifests, one, with_values, workloads
 from tests.bundle.kubernetes import Manifest, parsed
 from tests.bundle.promtool import TOOLS, VERSIONS
 
-DEFAULTS = Settings()
+DEFAULTS = Options()
 
 
 def generated(path: str) -> Any:

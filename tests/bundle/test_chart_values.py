@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from deploy.settings import Settings
+from deploy.build.options import Options
 from inferometer import __version__, config
 from inferometer.catalogue import PERIOD
 from tests.bundle.chart import CHART, HELMS, at, levels, with_values
@@ -133,6 +133,6 @@ def test_containers_run_as_the_user_for_whom_the_image_is_made() -> None:
 
 
 def test_links_of_alerts_lead_where_the_generated_ones_do_by_default() -> None:
-    settings = Settings()
-    assert DEFAULTS["rules"]["runbookUrl"] == settings.runbook_url
-    assert DEFAULTS["rules"]["grafanaUrl"] == settings.grafana_url
+    options = Options()
+    assert DEFAULTS["rules"]["runbookUrl"] == options.runbook_url
+    assert DEFAULTS["rules"]["grafanaUrl"] == options.grafana_url

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import helm, manifests
-from deploy.build import GENERATED, files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.command import GENERATED
+from deploy.build.files import render
+from deploy.build.options import Options
+from deploy.build.writers import helm, kubernetes
 from inferometer.cli import OK, main
 from tests.bundle.kubernetes import Manifest, parsed, validated
 from tests.bundle.manifests import WORKLOADS, faults
@@ -28,7 +29,7 @@ KUSTOMIZE = Path(__file__).parents[2] / "deploy" / "kustomize"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kustomize"
 OVERLAYS = {path.name: path for path in (KUSTOMIZE / "overlays").iterdir()}
 HASHED = re.compile(r"\b(inferometer-(?:node|fleet))-[a-z0-9]{10}\b")
-MADE = files(assembled(), Settings())
+MADE = render(assemble(), Options())
 ENGINE = """
 apiVersion: apps/v1
 kind: Deployment
@@ -93,7 +94,7 @@ def of_chart(kind: str) -> dict[tuple[str, str], Manifest]:
     """What Helm gives for a way of scraping, with kustomize's namespace."""
     found = [parsed(text)[0] for text in helm.manifests(MADE, {"monitoring": {"kind": kind}})]
     for each in found:
-        each["metadata"]["namespace"] = manifests.NAMESPACE
+        each["metadata"]["namespace"] = kubernetes.NAMESPACE
     return by_name(found)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts import limits
-from alerts.limits import Limit
 from inferometer import catalogue as c
+from recording_rules import limits
+from recording_rules.limits import Limit
 from recording_rules.model import Group
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, series
 

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import helm, manifests
-from deploy.build import files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.files import render
+from deploy.build.options import Options
+from deploy.build.writers import helm, kubernetes
 from inferometer import __version__
 from tests.bundle.kubernetes import NEWEST, Manifest, findings, parsed, validated
 from tests.bundle.manifests import faults
 from tests.bundle.promtool import TOOLS
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = assembled()
-MADE = files(BUNDLE, Settings())
+BUNDLE = assemble()
+MADE = render(BUNDLE, Options())
 FASTER = 60
 EVERYTHING = {
     "monitoring": {"kind": "operator"}, "networkPolicy": {"enabled": True},
@@ -34,7 +34,7 @@ EVERYTHING = {
 # Under these, keys are the user's own; and the operator leaves routes within routes open.
 FREE = {"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests",
         "routes"}
-ALL_IN_ONE = MADE[f"kubernetes/{manifests.NAMESPACE}.yaml"]
+ALL_IN_ONE = MADE[f"kubernetes/{kubernetes.NAMESPACE}.yaml"]
 
 
 @cache
@@ -174,7 +174,7 @@ def test_what_is_rendered_is_made_now_and_not_what_was_generated_before() -> Non
 
 
 def test_settings_come_through_to_the_manifests() -> None:
-    made = files(BUNDLE, Settings(
+    made = render(BUNDLE, Options(
         faster=FASTER, cluster="east", image="registry.example/inferometer",
         runbook_url="https://books.example"))
     images = re.findall(r"image: (\S+)", made["kubernetes/inferometer.yaml"])

@@ -13,8 +13,10 @@ import _jsonnet
 import pytest
 import yaml
 
-from deploy.build import GENERATED
-from deploy.prove import ALERT_NAME, LONGEST_NAME, MOST_RULES, SENTENCE
+from deploy.build.command import GENERATED
+from deploy.build.proofs.alerts import NAME
+from deploy.build.proofs.conventions import MAX_NAME_LENGTH, SENTENCE
+from deploy.build.proofs.groups import MAX_RULES
 from tests.bundle.promtool import TOOLS, VERSIONS
 
 DEPLOY = GENERATED.parent
@@ -168,12 +170,12 @@ def test_promtool_takes_the_sum(version: str, own: dict[str, Any], tmp_path: Pat
 def test_what_mixtool_lints_for_holds_of_what_the_mixin_gives() -> None:
     rendered = given(f"{{ groups: {SUM}, boards: mixin.grafanaDashboards }}")
     for group in rendered["groups"]:
-        assert len(group["name"]) <= LONGEST_NAME
-        assert len(group["rules"]) <= MOST_RULES
+        assert len(group["name"]) <= MAX_NAME_LENGTH
+        assert len(group["rules"]) <= MAX_RULES
     for rule in (rule for group in rendered["groups"] for rule in group["rules"]):
         if "alert" in rule:
-            assert ALERT_NAME.fullmatch(rule["alert"])
-            assert len(rule["alert"]) <= LONGEST_NAME
+            assert NAME.fullmatch(rule["alert"])
+            assert len(rule["alert"]) <= MAX_NAME_LENGTH
             assert rule["labels"]["severity"] in ("warning", "critical", "info")
             assert "{{" in rule["annotations"]["description"]
             assert SENTENCE.fullmatch(rule["annotations"]["summary"])

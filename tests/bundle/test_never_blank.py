@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts import RECORDING_GROUPS, signals
+from alerts import signals
 from dashboards import DASHBOARDS, queries
 from inferometer import catalogue as c
 from recording_rules import GROUPS, exporters, tokens
@@ -25,8 +25,7 @@ from tests.bundle.virtual import PAGES, Cluster, clusters
 
 HOURS = 26
 SCRAPED = 2  # minutes
-RECORDED = (*GROUPS, *RECORDING_GROUPS)
-NEEDS = Needs(rule for group in RECORDED for rule in group.rules)
+NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(("cluster", "namespace", "engine", "model", "node"), ".*")
 ENGINES = [engine for engine in c.ENGINE_NAMES if engine != "unknown"]
 
@@ -51,11 +50,11 @@ def panels(cluster: str = ".*", engine: str = ".*") -> dict[str, str]:
 def recorded(cluster: str = ".*") -> dict[str, str]:
     """Every recorded series of a cluster, by its name."""
     return {rule.name: f'{rule}{{cluster=~"{cluster}"}}'
-            for group in RECORDED for rule in group.rules if "cluster" in rule.labels}
+            for group in GROUPS for rule in group.rules if "cluster" in rule.labels}
 
 
 def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
-          groups: Iterable[Group] = RECORDED) -> list[str]:
+          groups: Iterable[Group] = GROUPS) -> list[str]:
     """What answers otherwise than it should after rules were evaluated every so many minutes."""
     asked = {cluster.name: recorded(cluster.name)
              | panels(cluster.name, cluster.labels["engine"]) for cluster in fleet}
@@ -96,7 +95,7 @@ def test_panels_that_a_rule_leaves_blank_are_found(fleet: list[Cluster], tmp_pat
     tgi = [cluster for cluster in fleet if cluster.labels["engine"] == "tgi"]
     broken = replace(tokens.OUTPUT, expr=tokens.OUTPUT.expr.replace(f", {c.ENGINE.name}", ""))
     groups = [replace(group, rules=tuple(
-        broken if rule is tokens.OUTPUT else rule for rule in group.rules)) for group in RECORDED]
+        broken if rule is tokens.OUTPUT else rule for rule in group.rules)) for group in GROUPS]
     wrong = blank("3", tmp_path, tgi, minutes=60, groups=groups)
     assert any("inferometer-throughput / Output tokens /" in where for where in wrong)
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.build import files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.files import render
+from deploy.build.options import Options
 from tests.bundle import pods_api
 from tests.bundle.chart import manifests, workloads
 from tests.bundle.kubernetes import Manifest, parsed
@@ -21,8 +21,8 @@ from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.bundle.running import asked, evaluated, prometheus
 from tests.exporter.support import Engine, exporter, fixture, wait_for
 
-BUNDLE = assembled()
-MADE = files(BUNDLE, Settings())
+BUNDLE = assemble()
+MADE = render(BUNDLE, Options())
 MOUNTED = ("inferometer-prometheus", "inferometer-rules")
 WITHOUT_KUBERNETES = "2.42"  # Debian builds it so: it is given the same pods by a list
 
@@ -92,7 +92,7 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
                 pods_api.pod("inferometer-fleet-0", fleets, "node-2", fleet.port),
                 pods_api.pod("vllm-ended", engines, "node-1", beside.port, "Succeeded"),
                 pods_api.pod("other-0", others, "node-1", beside.port)]
-        config = mounted(files(BUNDLE, Settings(faster=60, cluster="east")), tmp_path)
+        config = mounted(render(BUNDLE, Options(faster=60, cluster="east")), tmp_path)
         if version == WITHOUT_KUBERNETES:
             finding(config, static_configs=[listed(pod) for pod in pods])
         else:

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from alerts.model import GPU_HEALTH, SATURATION, Alert, AlertGroup
-from deploy import prove
-from deploy.bundle import Bundle, assembled
-from deploy.prove import Proofs
-from deploy.unused import UNUSED
+from deploy.build import proofs
+from deploy.build.bundle import Bundle, assemble
+from deploy.build.proofs import runbook as runbook_proof
 from inferometer import catalogue as c
 from recording_rules.model import Group, Rule
 from recording_rules.promql import MODEL, by
@@ -27,7 +26,7 @@ EVENT = Alert(
     "GPUXid", GPU_HEALTH, "critical",
     f"max by (cluster, node, uuid) (increase({c.GPU_XID.name}[15m])) > 0", summary="It broke.",
     description="{{ $labels.uuid }} broke.", board="latency", hold="0m", because="It happened.")
-ENTRY = "\n".join(f"**{part}.** So it is." for part in prove.ENTRY)
+ENTRY = "\n".join(f"**{part}.** So it is." for part in runbook_proof.PARTS)
 RUNBOOK = f"# Runbook\n\n## LLMQueueLong\n{ENTRY}\n## GPUXid\n\n{ENTRY}\n"
 ROUTING = {
     "route": {"receiver": "all", "group_by": ["alertname", "model"], "routes": [
@@ -70,11 +69,11 @@ def routed(old: str, new: str) -> Bundle:
 
 
 def test_all_that_is_proven_holds_of_the_bundle() -> None:
-    assert Proofs(assembled()).findings() == []
+    assert proofs.findings(assemble()) == []
 
 
 def test_all_that_is_proven_holds_of_a_small_bundle() -> None:
-    assert Proofs(bundle()).findings() == []
+    assert proofs.findings(bundle()) == []
 
 
 BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
@@ -95,7 +94,7 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
         lambda: rule(f"sum {by(MODEL)} ({WAITING}) / on (cluster, target) {RULE}",
                      ("cluster", "target")), "has no label target"),
     "a side with fewer labels is matched on all of them": (
-        lambda: rule(f"{RULE} / sum by (cluster) ({WAITING})"), "matched on all of them"),
+        lambda: rule(f"{RULE} / sum by (cluster) ({WAITING})"), "matched on all"),
     "group_left brings a label that is not there": (
         lambda: rule(f"{RULE} * on (cluster) group_left (node) count by (cluster) ({WAITING})"),
         "has no label node"),
@@ -203,11 +202,11 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_it_does_not_build_where(what: str) -> None:
     broken, finding = BROKEN[what]
-    findings = Proofs(broken()).findings()
+    findings = proofs.findings(broken())
     assert any(finding in each for each in findings), findings
 
 
-def test_a_metric_that_is_excused_is_read_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(UNUSED, c.SERVER_WAITING, "Nobody asks.")
-    found = Proofs(bundle(metrics=(c.SERVER_WAITING, c.GPU_XID, c.GPU_PCIE))).findings()
-    assert found == [f"{WAITING} is excused though it is read"]
+def test_a_metric_that_is_read_gives_no_reason_why_not() -> None:
+    excused = replace(c.SERVER_WAITING, unread="Nobody asks.")
+    assert proofs.findings(bundle(metrics=(excused, c.GPU_XID, c.GPU_PCIE))) == [
+        f"{WAITING} is read, but its entry says why not: take out its `unread`"]

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.vocabulary import FOREIGN
+from deploy.build.vocabulary import FOREIGN
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from recording_rules import attribution, capacity, cost, gpus, latency, requests, tokens
-from tests.bundle.alert_cases import RECORDING
+from recording_rules import GROUPS, attribution, capacity, cost, gpus, latency, requests, tokens
 from tests.bundle.promtool import (
     SCRAPE,
     VERSIONS,
@@ -29,7 +28,7 @@ from tests.bundle.promtool import (
 )
 from tests.bundle.rule_cases import BOTH_VERSIONS
 
-RULES = [rule for group in RECORDING for rule in group.rules]
+RULES = [rule for group in GROUPS for rule in group.rules]
 OTHER = SCRAPE | {"instance": "10.0.0.2:9835"}
 FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # or of one model
 # A GPU is a model's if a pod has all of it.
@@ -95,7 +94,7 @@ def troubles() -> list[Series]:
 def asked(version: str, folder: Path, inputs: Iterable[Series]) -> dict[str, Samples]:
     """All that the rules record, by name."""
     recorded = '{__name__=~".+:.+"}'
-    answers = ask(version, folder, documents(RECORDING), inputs, [recorded], "80m", interval="4m")
+    answers = ask(version, folder, documents(GROUPS), inputs, [recorded], "80m", interval="4m")
     found: dict[str, Samples] = {}
     for labels, value in answers[recorded]:
         found.setdefault(labels["__name__"], []).append((labels, value))
@@ -145,7 +144,7 @@ def test_ranges_open_on_the_left_change_nothing_that_matters(tmp_path: Path) -> 
         c.SERVER_REQUESTS, c.SERVER_OUTPUT, c.SERVER_INPUT, c.GPU_BUSY, c.GPU_OBSERVED, c.GPU_INFO)
         for one in told(metric, (), SCRAPE)]
     everywhere = '{__name__=~".+:.+"}'
-    old, new = (ask(version, tmp_path, documents(RECORDING), inputs, [everywhere], "16m",
+    old, new = (ask(version, tmp_path, documents(GROUPS), inputs, [everywhere], "16m",
                     scraped="7s")[everywhere] for version in VERSIONS)
     assert [labels for labels, _ in old] == [labels for labels, _ in new]
     assert len({labels["__name__"] for labels, _ in old}) > 30
@@ -163,4 +162,4 @@ def test_names_say_level_metric_and_operation() -> None:
 
 def test_no_group_is_slower_than_prometheus_forgets() -> None:
     """A series without a sample for five minutes is gone, and no sample comes on the dot."""
-    assert {group.interval for group in RECORDING} <= {"1m", "2m", "4m"}
+    assert {group.interval for group in GROUPS} <= {"1m", "2m", "4m"}

@@ -28,7 +28,7 @@ from alerts.routing import (
     Addresses,
     configuration,
 )
-from deploy.durations import hastened
+from deploy.build.writers.rehearsal import rehearsed
 from tests.bundle.alert_cases import alert_documents, labels
 from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
@@ -296,7 +296,7 @@ def test_what_is_of_severity_info_becomes_a_line_of_the_exporters_log(
     with started(*ANYWHERE, "--config", settings) as watching:
         wanted = configuration(Addresses(
             alert_log=f"http://127.0.0.1:{watching.port}{ALERT_LOG}"))
-        file.write_text(yaml.safe_dump(hastened(wanted, 60)))
+        file.write_text(yaml.safe_dump(rehearsed(wanted, 60)))
         with running(version, file, tmp_path / "data") as alertmanager:
             alertmanager.post([info, firing(gpu.XID_APPLICATION, "", cluster="west")])
             wait_for(lambda: len(messages(watching, "alert")) == 2)

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from alerts import RECORDING_GROUPS
 from dashboards import DASHBOARDS, Asked, queries
 from recording_rules import GROUPS
 from tests.bundle.needs import Needs
@@ -42,7 +41,7 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
     patient, gpus, config = Patient(), FakeNvml(tmp_path / "nvml"), tmp_path / "inferometer.yml"
     gpus.write("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
     config.write_text(CONFIG.format(url=patient.url))
-    needs = Needs(rule for group in (*GROUPS, *RECORDING_GROUPS) for rule in group.rules)
+    needs = Needs(rule for group in GROUPS for rule in group.rules)
     try:
         with (exporter(config=config, env=gpus.env()) as running,
               stack(VERSION, tmp_path / VERSION, running, FASTER) as live):

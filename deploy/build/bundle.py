@@ -1,4 +1,4 @@
-"""All definitions in one place, as the proofs see them and the build writes them."""
+"""All definitions in one place, as the proofs see them and the writers write them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Bundle:
         return (alert for group in self.alert_groups for alert in group.alerts)
 
 
-def assembled() -> Bundle:
-    """What there is."""
+def assemble() -> Bundle:
+    """The bundle of all definitions."""
     return Bundle(
-        METRICS, (*GROUPS, *alerts.RECORDING_GROUPS), alerts.ALERT_GROUPS,
+        METRICS, GROUPS, alerts.ALERT_GROUPS,
         routing.configuration(), {board.uid: render(board, DASHBOARDS) for board in DASHBOARDS},
         RUNBOOK.read_text(encoding="utf-8"))

@@ -1,0 +1,23 @@
+"""Boards have uid and title, and their links lead to boards there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dashboards.model import PREFIX
+from deploy.build.bundle import Bundle
+from deploy.build.expressions import Expressions
+from deploy.build.proofs.conventions import listed
+
+_LINK = re.compile(rf"/d/({PREFIX}-[\w-]+)")
+
+
+def findings(bundle: Bundle, _: Expressions) -> Iterator[str]:
+    """What does not hold, a line each."""
+    for uid, board in bundle.boards.items():
+        if board.get("uid") != uid or not board.get("title"):
+            yield f"board {uid}: uid {board.get('uid')!r}, title {board.get('title')!r}"
+        for link in sorted({*_LINK.findall(str(board))} - bundle.boards.keys()):
+            yield (f"board {uid}: links to {link}, which is none: "
+                   f"there are {listed(bundle.boards)}")
