@@ -12,17 +12,10 @@ from typing import Any
 
 from alerts.degraded import COVERS
 from alerts.exporter import ALWAYS
-from alerts.model import SEVERITIES, SUBJECTS, Alert, Subject
+from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert, Subject
 
 Section = dict[str, Any]
 
-# What one notification is about, for each team: a model, a node, a cluster's money, one of us.
-GROUPED_BY: Mapping[str, tuple[str, ...]] = {
-    "serving": ("cluster", "namespace", "model"),
-    "hardware": ("cluster", "node"),
-    "finance": ("cluster", "model"),
-    "observability": ("cluster", "instance"),
-}
 UNROUTED = "unrouted"  # what matches no route is seen all the same
 DEAD_MANS_SWITCH = "dead-mans-switch"
 # Receiver of each severity; how long a group waits for more of its alerts, tells of new ones, and
@@ -103,7 +96,7 @@ def _tier(severity: str) -> Section:
         "receiver": receiver, "matchers": [f'severity="{severity}"'],
         "group_wait": wait, "group_interval": interval, "repeat_interval": repeat,
         "routes": [{"receiver": receiver, "matchers": [f'team="{team}"'],
-                    "group_by": [*labels]} for team, labels in GROUPED_BY.items()],
+                    "group_by": [*labels]} for team, labels in TEAMS.items()],
     }
 
 

@@ -17,11 +17,12 @@ from recording_rules import GROUPS
 from recording_rules.model import Group, Rule
 
 RUNBOOK = Path(alerts.__file__).parent / "runbook.md"
+MIXIN = Path(__file__).parents[1] / "mixin.libsonnet"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Rules, alerts, routing and boards. Boards are Grafana's JSON by uid."""
+    """Metrics, rules, alerts, routing, boards as Grafana's JSON by uid, and texts beside them."""
 
     metrics: tuple[Metric, ...]
     groups: tuple[Group, ...]
@@ -29,6 +30,7 @@ class Bundle:
     routing: Mapping[str, Any]
     boards: Mapping[str, Any]
     runbook: str
+    mixin: str
 
     @property
     def rules(self) -> Iterator[Rule]:
@@ -46,4 +48,4 @@ def assemble() -> Bundle:
     return Bundle(
         METRICS, GROUPS, alerts.ALERT_GROUPS,
         routing.configuration(), {board.uid: render(board, DASHBOARDS) for board in DASHBOARDS},
-        RUNBOOK.read_text(encoding="utf-8"))
+        RUNBOOK.read_text(encoding="utf-8"), MIXIN.read_text(encoding="utf-8"))

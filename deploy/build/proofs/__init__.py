@@ -8,6 +8,7 @@ from deploy.build.proofs import (
     alerts,
     boards,
     cardinality,
+    definitions,
     events,
     groups,
     names_and_labels,
@@ -18,8 +19,8 @@ from deploy.build.proofs import (
 )
 
 PROOFS = (
-    names_and_labels, recording_rules, unread_metrics, events, groups, alerts, runbook, routing,
-    boards, cardinality,
+    definitions, names_and_labels, recording_rules, unread_metrics, events, groups, alerts, runbook,
+    routing, boards, cardinality,
 )
 
 

@@ -1,4 +1,4 @@
-"""Boards have uid and title, and their links lead to boards there are."""
+"""Boards have uid and title, their links lead to boards there are, and the mixin has all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from deploy.build.expressions import Expressions
 from deploy.build.proofs.conventions import listed
 
 _LINK = re.compile(rf"/d/({PREFIX}-[\w-]+)")
+_IMPORT = re.compile(r"^ *'([\w-]+)\.json': import 'generated/dashboards/\1\.json',$", re.MULTILINE)
 
 
 def findings(bundle: Bundle, _: Expressions) -> Iterator[str]:
@@ -21,3 +22,9 @@ def findings(bundle: Bundle, _: Expressions) -> Iterator[str]:
         for link in sorted({*_LINK.findall(str(board))} - bundle.boards.keys()):
             yield (f"board {uid}: links to {link}, which is none: "
                    f"there are {listed(bundle.boards)}")
+    imported = {*_IMPORT.findall(bundle.mixin)}
+    for uid in sorted(bundle.boards.keys() - imported):
+        yield (f"board {uid} is not in deploy/mixin.libsonnet: add "
+               f"`'{uid}.json': import 'generated/dashboards/{uid}.json',` to grafanaDashboards")
+    for uid in sorted(imported - bundle.boards.keys()):
+        yield f"deploy/mixin.libsonnet imports {uid}.json, which is no board: take it out"
