@@ -24,10 +24,10 @@ _PROGRESS = c.SERVER_LAST_PROGRESS.name
 _EXPORTER = ("job", "instance")
 _TARGET = (*_EXPORTER, c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
-_KNOWN = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
+_IDENTIFIED = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
 
 
-_NAMED = f'{EXPECTED}{{{_KNOWN}, {c.MODEL.name}!=""}}'  # some name their model late
+_NAMED = f'{EXPECTED}{{{_IDENTIFIED}, {c.MODEL.name}!=""}}'  # some name their model late
 
 
 def _at_work(metric: c.Metric) -> str:
@@ -52,19 +52,19 @@ def _of_workload(series: str) -> str:
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"  # what Kubernetes makes names of
 _DEPLOYED = f"(.+)-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}"
 _WORKLOAD = (*SCOPE, "workload", c.TARGET.name)
-_ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_KNOWN}}} == 1)')
+_ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_IDENTIFIED}}} == 1)')
 # Targets that vanished with requests at work, or are no longer known to an exporter that started
 # again beside them. A workload that answers by another name was given that name.
 _LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{REMEMBERED}])"
 _DIED_AT_WORK = (f"sum {by(MODEL)} ({_of_workload(_LAST_RUNNING)} "
-                 f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_KNOWN}}} "
+                 f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_IDENTIFIED}}} "
                  f"unless {on(_EXPORTER)} {_UNSEEN} "
                  f"unless {on(_WORKLOAD)} {_ANSWERS}) > 0 and {on(FLEET)} {SEEN}")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
 
 MODEL_DOWN = Alert(
     "LLMModelDown", TRAFFIC, "critical",
-    f"{REPLICAS}{{{_KNOWN}}} == 0 or ({_DIED_AT_WORK} unless {on(_ANYWHERE)} {RUNNING}) * 0",
+    f"{REPLICAS}{{{_IDENTIFIED}}} == 0 or ({_DIED_AT_WORK} unless {on(_ANYWHERE)} {RUNNING}) * 0",
     summary="No replica of the model answers.",
     description=f"{MODEL_IN_WORDS}: no replica's page can be read, or all have vanished with "
                 "requests at work, their exporters included.",

@@ -7,7 +7,7 @@ on taking work while its memory or its link fails is what somebody is woken for.
 from __future__ import annotations
 
 from alerts.model import GPU_HEALTH, GPU_USE, Alert, AlertGroup
-from alerts.promql import over, said
+from alerts.promql import limit_value, over
 from inferometer import catalogue as c
 from recording_rules.gpus import LOST as UNANSWERING
 from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS
@@ -99,14 +99,14 @@ MEMORY_FULL = Alert(
     summary="A GPU's memory is nearly full.",
     description=f"{_IN_WORDS}{{{{ with $labels.mig }}}}, instance {{{{ . }}}}{{{{ end }}}}: "
                 "{{ $value | humanizePercentage }} of its memory is in use, over the limit of "
-                f"{said(GPU_MEMORY, 'humanizePercentage')}.",
+                f"{limit_value(GPU_MEMORY, 'humanizePercentage')}.",
     board="gpu")
 UNDERUSED = Alert(
     "GpusUnderused", GPU_USE, "info",
     f"{NODE_BUSY_HOUR} < {on(GPU_BUSY.labels)} group_left () {GPU_BUSY.selector}",
     summary="GPUs are idle for much of the time.",
     description=f"{_NODE_IN_WORDS}: its GPUs were busy for {{{{ $value | humanizePercentage }}}} "
-                f"of an hour, under the limit of {said(GPU_BUSY, 'humanizePercentage')}.",
+                f"of an hour, under the limit of {limit_value(GPU_BUSY, 'humanizePercentage')}.",
     board="gpu")
 
 GROUP = AlertGroup("inferometer-gpu-alerts", (

@@ -65,9 +65,9 @@ NODE_ENERGY = _node(
 NODE_TEMPERATURE = _node(
     "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
     "Of the hottest GPU.")
-_HELD = f"sum {by((*_UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"
+_THROTTLED = f"sum {by((*_UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"
 NODE_THROTTLED = _node(
-    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_HELD)})",
+    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_THROTTLED)})",
     "Share of the time in which clocks were held down, of the GPU held down most; above 1 where "
     "reasons coincide.")
 NODE_XIDS = _node(

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import alerts
+import dashboards
 from alerts import routing
 from alerts.model import Alert, AlertGroup
-from dashboards import DASHBOARDS
-from dashboards.panels import render
 from inferometer.catalogue import METRICS, Metric
 from recording_rules import GROUPS
 from recording_rules.model import Group, Rule
@@ -47,5 +46,5 @@ def assemble() -> Bundle:
     """The bundle of all definitions."""
     return Bundle(
         METRICS, GROUPS, alerts.ALERT_GROUPS,
-        routing.configuration(), {board.uid: render(board, DASHBOARDS) for board in DASHBOARDS},
+        routing.configuration(), dashboards.render_all(),
         RUNBOOK.read_text(encoding="utf-8"), MIXIN.read_text(encoding="utf-8"))

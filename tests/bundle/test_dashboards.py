@@ -34,7 +34,7 @@ NOT_RECORDED = {
 }
 MOST_SERIES = 1000
 EVERYTHING = dict.fromkeys(NAMES, ".*")
-RENDERED = dashboards.rendered()
+RENDERED = dashboards.render_all()
 every_board = pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.name)
 
 
@@ -56,7 +56,7 @@ def test_a_slip_of_the_pen_is_found_at_every_depth(place: str) -> None:
 @every_board
 def test_a_second_build_equals_the_first_and_is_small(board: Board) -> None:
     first, second = (json.dumps(built, sort_keys=True)
-                     for built in (RENDERED[board.uid], dashboards.rendered()[board.uid]))
+                     for built in (RENDERED[board.uid], dashboards.render_all()[board.uid]))
     assert first == second
     assert len(first) < 200_000
 
@@ -105,7 +105,7 @@ def test_no_panel_asks_for_more_than_is_recorded(board: Board) -> None:
 def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
     for panel in board.panels:
         for query in panel.queries:
-            marked = dashboards.replaced(query.expr, {name: f"chosen-{name}" for name in NAMES})
+            marked = dashboards.substitute(query.expr, {name: f"chosen-{name}" for name in NAMES})
             for selector in selectors(promql_parser.parse(marked)):
                 if selector.name not in RECORDED:
                     continue
@@ -178,7 +178,7 @@ def test_variables_are_read_anew_with_the_time_range_from_recorded_series(board:
         assert (variable["hide"] == 0) is (meant.name in board.variables)
         found = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
         assert found
-        (selector,) = selectors(promql_parser.parse(dashboards.replaced(found[1], EVERYTHING)))
+        (selector,) = selectors(promql_parser.parse(dashboards.substitute(found[1], EVERYTHING)))
         assert found[2] == meant.name
         assert meant.name in RECORDED[selector.name].labels
 
@@ -205,7 +205,7 @@ def test_alerts_and_starts_of_engines_are_marked_on_every_board(board: Board) ->
     assert list(marks) == ["Alerts", "Engine starts", "New versions"]
     for mark in marks.values():
         for selector in selectors(promql_parser.parse(
-                dashboards.replaced(mark["expr"], EVERYTHING))):
+                dashboards.substitute(mark["expr"], EVERYTHING))):
             assert selector.name in RECORDED or selector.name in NOT_RECORDED
     assert 'alertstate="firing"' in marks["Alerts"]["expr"]
     assert marks["Engine starts"]["useValueForTime"] is True

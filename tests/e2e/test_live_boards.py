@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dashboards import DASHBOARDS, Asked, queries
+from dashboards import DASHBOARDS, BoardQuery, queries
 from recording_rules import GROUPS
 from tests.bundle.needs import Needs
 from tests.bundle.virtual import Cluster, Course, about_a_scrape, told
@@ -78,7 +78,7 @@ def seen(running: Exporter, live: Stack) -> Cluster:
                    [*series, *about_a_scrape(scrape)])
 
 
-def answered(live: Stack, question: Asked) -> bool:
+def answered(live: Stack, question: BoardQuery) -> bool:
     """Whether Prometheus has data, now or over the range that the board shows."""
     if question.instant:
         return bool(live.prometheus.query(question.expr))
