@@ -25,7 +25,7 @@ _CHOSEN = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\|\s*urlquery\s*\}\}")
 
 
 @dataclass(frozen=True)
-class Said:
+class Firing:
     """One firing alert: the labels it has beyond those of its definition, and its description."""
 
     labels: Mapping[str, str]
@@ -34,13 +34,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Case:
-    """Series come in, one value a minute; `at` that minute the alert says so, or nothing."""
+    """Series come in, one value a minute; at `minute` these alerts fire, or none does."""
 
     title: str
     alert: Alert
     inputs: tuple[Series, ...]
-    says: tuple[Said, ...] = ()
-    at: int = 20
+    expected: tuple[Firing, ...] = ()
+    minute: int = 20
     step: int = 1  # minutes between two values and two evaluations
 
     def __str__(self) -> str:
@@ -51,14 +51,15 @@ def prove(case: Case, version: str, folder: Path) -> None:
     """Raise AssertionError unless the alert says exactly what the case expects."""
     group, = alert_documents((AlertGroup("alert", (case.alert,)),))
     annotations = group["rules"][0]["annotations"]
-    said = [{"exp_labels": {**labels(case.alert), **said.labels},
-             "exp_annotations": {**annotations, "description": said.description,
-                                 "dashboard_url": _filled(annotations["dashboard_url"], said)}}
-            for said in case.says]
+    expected = [
+        {"exp_labels": {**labels(case.alert), **firing.labels},
+         "exp_annotations": {**annotations, "description": firing.description,
+                             "dashboard_url": _filled(annotations["dashboard_url"], firing)}}
+        for firing in case.expected]
     interval = f"{case.step}m"
     test = {"interval": interval, "name": str(case), "input_series": list(case.inputs),
-            "alert_rule_test": [{"eval_time": f"{case.at}m", "alertname": case.alert.name,
-                                 "exp_alerts": said}]}
+            "alert_rule_test": [{"eval_time": f"{case.minute}m", "alertname": case.alert.name,
+                                 "exp_alerts": expected}]}
     rules = documents(resting_on(f"{case.alert.expr} {case.alert.description}"))
     check(version, folder, (*rules, group), [test], interval)
 
@@ -84,10 +85,10 @@ def labels(alert: Alert) -> Mapping[str, str]:
 
 def alert_documents(groups: Iterable[AlertGroup]) -> list[Document]:
     """Alerts as the rule file has them."""
-    found: list[Document] = alert_writer.document(groups, _BOARDS, Options())["groups"]
-    return found
+    written: list[Document] = alert_writer.document(groups, _BOARDS, Options())["groups"]
+    return written
 
 
-def _filled(link: str, said: Said) -> str:
+def _filled(link: str, firing: Firing) -> str:
     """The link to a board, narrowed to what the alert is about."""
-    return _CHOSEN.sub(lambda label: quote_plus(said.labels.get(label[1], "")), link)
+    return _CHOSEN.sub(lambda label: quote_plus(firing.labels.get(label[1], "")), link)

@@ -212,17 +212,17 @@ def test_promtool_finds_nothing_to_say(version: str, faster: int, tmp_path: Path
     tool = TOOLS / f"promtool-{version}" / "promtool"
     run(tool, "check", "rules", "--lint=all", "--lint-fatal", folder / "recording.rules.yml",
         folder / "alerts.rules.yml")
-    said = run(tool, "check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
-    assert "2 rule files found" in said
+    output = run(tool, "check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
+    assert "2 rule files found" in output
 
 
 @pytest.mark.parametrize("faster", [1, FASTER])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_amtool_takes_the_routing(version: str, faster: int, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, Options(faster=faster))
-    said = run(TOOLS / f"amtool-{version}" / "amtool", "check-config",
-               folder / "alertmanager" / "alertmanager.yml")
-    assert "SUCCESS" in said
+    output = run(TOOLS / f"amtool-{version}" / "amtool", "check-config",
+                 folder / "alertmanager" / "alertmanager.yml")
+    assert "SUCCESS" in output
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -231,8 +231,8 @@ def test_a_real_alertmanager_starts_with_the_routing(version: str, tmp_path: Pat
     with alertmanager(version, config, tmp_path) as port:
         loaded = yaml.safe_load(json.loads(get(port, "/api/v2/status").body)["config"]["original"])
     given = yaml.safe_load(config.read_text())
-    assert [each["name"] for each in loaded["receivers"]] == [
-        each["name"] for each in given["receivers"]]
+    assert [receiver["name"] for receiver in loaded["receivers"]] == [
+        receiver["name"] for receiver in given["receivers"]]
     assert len(loaded["inhibit_rules"]) == len(given["inhibit_rules"])
 
 
@@ -244,9 +244,9 @@ def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
         options = Options(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
         config = folder_of(tmp_path, options) / "prometheus" / "prometheus.yml"
         with prometheus(version, config, tmp_path) as port:
-            found = evaluated(port)
-            assert [rule for rule in found if rule["health"] != "ok"] == []
-            assert len(found) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
+            rules = evaluated(port)
+            assert [rule for rule in rules if rule["health"] != "ok"] == []
+            assert len(rules) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
 
             def read() -> Any:
                 return asked(port, "query?query=model:llm_server_up:sum")["result"]
@@ -299,7 +299,7 @@ def test_an_expression_is_shortened_in_its_durations_alone(expr: str, shorter: s
 def parts(expr: str) -> tuple[str, list[float]]:
     """An expression's syntax tree without its durations, and these in seconds."""
     written = repr(promql_parser.parse(expr))
-    strings = [found[0] for found in STRING.finditer(written)]
+    strings = [match[0] for match in STRING.finditer(written)]
     tree = STRING.sub("TEXT", written)
     durations = [float(number) / (1000 if unit == "ms" else 1)
                  for number, unit in DURATION.findall(tree)]
@@ -315,7 +315,7 @@ def test_hastened_rules_have_the_same_trees_but_for_their_durations() -> None:
                 tree, durations = parts(one.pop("expr"))
                 hasty_tree, hasty_durations = parts(other.pop("expr"))
                 assert hasty_tree == tree
-                assert [FASTER * each for each in hasty_durations] == pytest.approx(durations)
+                assert [FASTER * part for part in hasty_durations] == pytest.approx(durations)
                 compared += len(durations)
     assert compared > 200
 
@@ -327,8 +327,8 @@ def test_all_else_that_is_hastened_is_the_same_but_for_its_durations() -> None:
         nonlocal compared
         if isinstance(usual, dict):
             assert [*usual] == [*hasty]
-            for each in usual:
-                compare(usual[each], hasty[each], each)
+            for name in usual:
+                compare(usual[name], hasty[name], name)
         elif isinstance(usual, list):
             assert len(usual) == len(hasty)
             for one, other in zip(usual, hasty, strict=True):

@@ -16,7 +16,7 @@ from jsonschema import Draft7Validator
 from deploy.build.options import Options
 from inferometer import __version__, config
 from inferometer.catalogue import PERIOD
-from tests.bundle.chart import CHART, HELMS, at, levels, with_values
+from tests.bundle.chart import CHART, HELMS, levels, nested, with_values
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") 
 @pytest.mark.parametrize("path", CLOSED, ids=".".join)
 def test_a_misspelt_key_is_refused_by_name_at_every_level(
         path: tuple[str, ...], version: str) -> None:
-    process = with_values(at(path, {"misspelt": True}), version)
+    process = with_values(nested(path, {"misspelt": True}), version)
     assert process.returncode != 0
     assert "misspelt" in process.stderr
 
@@ -107,7 +107,7 @@ def test_every_value_is_described_and_every_default_is_known() -> None:
 
 def test_configuration_has_the_keys_of_the_exporters_own() -> None:
     def keys(*path: str) -> set[str]:
-        return {key for each, schema in LEVELS if tuple(each) == path
+        return {key for level, schema in LEVELS if tuple(level) == path
                 for key in schema.get("properties", {})}
 
     def compare(record: type, *path: str) -> None:

@@ -63,13 +63,13 @@ def test_what_is_gone_without_a_line_and_a_version_is_told_with_both(name: str) 
 
 
 def test_a_line_without_a_version_is_not_enough() -> None:
-    (told,) = judged(gone("web.port"), LINE + "`web.port`", "0.1.3")
-    assert "takes version 0.2.0" in told
+    (finding,) = judged(gone("web.port"), LINE + "`web.port`", "0.1.3")
+    assert "takes version 0.2.0" in finding
 
 
 def test_a_version_without_a_line_is_not_enough() -> None:
-    (told,) = judged(gone("web.port"), "## Unreleased\n")
-    assert "names `web.port`" in told
+    (finding,) = judged(gone("web.port"), "## Unreleased\n")
+    assert "names `web.port`" in finding
 
 
 def test_with_both_it_may_go() -> None:
@@ -82,8 +82,8 @@ def test_with_both_it_may_go() -> None:
 ])
 def test_before_one_the_minor_version_plays_the_major_ones_part(
         since: str, version: str, takes: str) -> None:
-    said = judged(gone("web.port"), LINE + "`web.port`", version, since)
-    assert [told.rpartition(" ")[2] for told in said] == ([takes] if takes else [])
+    findings = judged(gone("web.port"), LINE + "`web.port`", version, since)
+    assert [finding.rpartition(" ")[2] for finding in findings] == ([takes] if takes else [])
 
 
 @pytest.mark.parametrize("changelog", [
@@ -103,41 +103,41 @@ def test_a_line_counts_under_the_version_once_that_is_released() -> None:
 
 def test_a_metric_that_goes_takes_its_labels_along() -> None:
     none = gone(*(name for name in WAITING if name.startswith("llm")))
-    (told,) = judged(none)
-    assert told.startswith("llm_waiting is gone")
+    (finding,) = judged(none)
+    assert finding.startswith("llm_waiting is gone")
     assert judged(none, LINE + "`llm_waiting`") == []
 
 
 def test_a_section_of_values_that_goes_takes_those_within_along() -> None:
     web = {"web": ("object",), "web.paths": ("array",), "web.paths[]": ("object",),
            "web.paths[].name": ("string",), "web.labels.*": ("string",)}
-    (told,) = violations(updated(updated([], web, "0.1.0"), {}, "0.2.0"), "")
-    assert told.startswith("web is gone")
+    (finding,) = violations(updated(updated([], web, "0.1.0"), {}, "0.2.0"), "")
+    assert finding.startswith("web is gone")
 
 
 def test_a_renamed_label_is_one_that_is_gone() -> None:
     offer = {**gone("llm_waiting{model}"), "llm_waiting{model_name}": ("any",)}
-    (told,) = judged(offer)
-    assert told.startswith("llm_waiting{model} is gone")
+    (finding,) = judged(offer)
+    assert finding.startswith("llm_waiting{model} is gone")
 
 
 def test_a_closed_value_that_goes_is_named_by_itself() -> None:
     fewer = {**WAITING, "llm_waiting{outcome}": ("success",)}
-    (told,) = judged(fewer, LINE + "`llm_waiting{outcome}`")
-    assert told.endswith('names `llm_waiting{outcome="error"}`')
+    (finding,) = judged(fewer, LINE + "`llm_waiting{outcome}`")
+    assert finding.endswith('names `llm_waiting{outcome="error"}`')
     assert judged(fewer, LINE + '`llm_waiting{outcome="error"}`') == []
 
 
 def test_a_changed_kind_or_type_is_one_that_is_gone() -> None:
     changed = {**WAITING, "llm_waiting": ("counter",), "web.port": ("string",)}
-    assert [told.partition(" ")[0] for told in judged(changed)] == ["llm_waiting", "web.port"]
+    assert [finding.partition(" ")[0] for finding in judged(changed)] == ["llm_waiting", "web.port"]
 
 
 def test_what_is_added_is_promised_from_then_on_and_takes_nothing() -> None:
     more = {**WAITING, "llm_waiting{outcome}": ("error", "success", "abort"), "web.tls": ("any",)}
-    promises = updated(updated([], WAITING, "0.1.0"), more, "0.1.3")
-    assert violations(promises, "") == []
-    assert [each for each in promises if each.since == "0.1.3"] == [
+    entries = updated(updated([], WAITING, "0.1.0"), more, "0.1.3")
+    assert violations(entries, "") == []
+    assert [entry for entry in entries if entry.since == "0.1.3"] == [
         Entry("llm_waiting{outcome}", "abort", "0.1.3"), Entry("web.tls", "any", "0.1.3")]
 
 
@@ -189,22 +189,22 @@ def test_the_schema_says_nothing_in_a_way_that_is_not_looked_at() -> None:
     schema = json.loads((ROOT / SCHEMA).read_text())
     looked_at = {"$ref", "allOf", "anyOf", "oneOf", "enum", "type", "properties", "items",
                  "additionalProperties", "definitions"}
-    told = {"$schema", "title", "description", "required"}
+    texts = {"$schema", "title", "description", "required"}
     bounds = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
               "maxLength", "pattern", "minProperties", "minItems", "maxItems", "uniqueItems",
               "propertyNames", "if", "then", "not"}
-    assert keywords(schema) - looked_at - told - bounds == set()
+    assert keywords(schema) - looked_at - texts - bounds == set()
 
 
 def keywords(schema: Any, names_follow: bool = False) -> set[str]:
     """All of them, names of values left out."""
     if isinstance(schema, list):
-        return {word for each in schema for word in keywords(each)}
+        return {word for item in schema for word in keywords(item)}
     if not isinstance(schema, dict):
         return set()
     own = set() if names_follow else {*schema}
-    return own.union(*(keywords(each, not names_follow and key in ("properties", "definitions"))
-                       for key, each in schema.items()))
+    return own.union(*(keywords(inner, not names_follow and key in ("properties", "definitions"))
+                       for key, inner in schema.items()))
 
 
 # What is committed.
@@ -219,7 +219,7 @@ def test_every_promise_that_is_on_record_is_kept_or_ended_by_the_rule() -> None:
 def test_all_there_is_is_on_record() -> None:
     version, _, present = current()
     made_for, recorded = parse((ROOT / CONTRACT).read_text())
-    new = [each for each in updated(recorded, present, version) if each not in recorded]
+    new = [entry for entry in updated(recorded, present, version) if entry not in recorded]
     assert (made_for, new) == (version, []), f"not in {CONTRACT}: run `{COMMAND}`"
 
 
@@ -249,9 +249,10 @@ def test_the_command_records_what_is_new_and_nothing_that_is_broken(
     assert advice.endswith(f"run `{COMMAND}` again")
     (tmp_path / "CHANGELOG.md").write_text(LINE + "and `networkPolicy` is gone.\n")
     assert main(tmp_path) == 0
-    made_for, promises = parse((tmp_path / CONTRACT).read_text())
+    made_for, entries = parse((tmp_path / CONTRACT).read_text())
     assert made_for == "99.0.0"
-    assert {each.until for each in promises if each.name.startswith("networkPolicy")} == {"99.0.0"}
+    assert {entry.until for entry in entries if entry.name.startswith("networkPolicy")} == {
+        "99.0.0"}
 
 
 # One version everywhere.

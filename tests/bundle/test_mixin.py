@@ -27,11 +27,12 @@ WRITTEN = {
 SUM = "(mixin.prometheusRules + mixin.prometheusAlerts).groups"
 
 
-def given(wanted: str, library: Path = DEPLOY, file: str = "mixin.libsonnet", **own: Any) -> Any:
+def given(expression: str, library: Path = DEPLOY, file: str = "mixin.libsonnet",
+          **own: Any) -> Any:
     """What jsonnet makes of an expression of `mixin`; `own` is what a user has configured."""
     configured = f"{{ _config+:: {{ inferometer+: {json.dumps(own)} }} }}"
     return json.loads(_jsonnet.evaluate_snippet(
-        "user", f"local mixin = (import '{file}') + {configured}; {wanted}",
+        "user", f"local mixin = (import '{file}') + {configured}; {expression}",
         jpathdir=[str(library)]))
 
 

@@ -37,7 +37,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> list[Cluster]:
 
 def unlike(fleet: Iterable[Cluster]) -> list[Cluster]:
     """One of those that tell the same of the same engine."""
-    return list({(cluster.labels["engine"], cluster.told): cluster for cluster in fleet}.values())
+    return list({(cluster.labels["engine"], cluster.signals): cluster
+                 for cluster in fleet}.values())
 
 
 def panels(cluster: str = ".*", engine: str = ".*") -> dict[str, str]:
@@ -62,13 +63,13 @@ def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
     used = {name for expr in exprs for name in NEEDS.scraped(expr)}
     inputs = [series.input(HOURS * 60, SCRAPED) for cluster in fleet
               for series in cluster.series if series.name in used]
-    said = promtool.ask(version, folder, promtool.documents(groups), inputs,
-                        [f"count({expr})" for expr in exprs], f"{HOURS}h", f"{minutes}m",
-                        f"{SCRAPED}m")
+    answers = promtool.ask(version, folder, promtool.documents(groups), inputs,
+                           [f"count({expr})" for expr in exprs], f"{HOURS}h", f"{minutes}m",
+                           f"{SCRAPED}m")
     return [f"{cluster.name}: {where}: {'is blank' if should else 'should be empty'}"
             for cluster in fleet for where, expr in asked[cluster.name].items()
             if (should := NEEDS.answered(expr, cluster)) is not None
-            and should is not bool(said[f"count({expr})"])]
+            and should is not bool(answers[f"count({expr})"])]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -123,7 +124,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cluster, Cluster
 def test_a_renamed_family_is_a_signal_the_engine_does_not_tell(
         versions: tuple[Cluster, Cluster], tmp_path: Path) -> None:
     now, then = versions
-    assert now.told - then.told == {c.SERVER_TTFT.signal}
+    assert now.signals - then.signals == {c.SERVER_TTFT.signal}
     lost = {where for where, expr in panels().items()
             if NEEDS.answered(expr, now) and NEEDS.answered(expr, then) is False}
     assert {where.split(" / ")[1] for where in lost} >= {"Time to first token"}
@@ -141,10 +142,11 @@ def test_an_update_that_renames_a_family_is_told_of_before_anybody_wonders(
         *(before[name].input(UPDATED + LATER) for name in before.keys() & after.keys() - unknown),
         *(before[name].input(UPDATED, after=f"{after[name].first!r}x{LATER}") for name in unknown)]
     firing = f'ALERTS{{alertstate="firing", subject="{signals.GROUP.alerts[0].subject.name}"}}'
-    told = f'{exporters.SIGNALS}{{signal="{c.SERVER_TTFT.signal}"}}'
-    rules = resting_on(" ".join((told, *(alert.expr for alert in signals.GROUP.alerts))))
+    signal_series = f'{exporters.SIGNALS}{{signal="{c.SERVER_TTFT.signal}"}}'
+    rules = resting_on(" ".join((signal_series, *(alert.expr for alert in signals.GROUP.alerts))))
     groups = (*promtool.documents(rules), *alert_documents([signals.GROUP]))
-    said = promtool.ask("3", tmp_path, groups, inputs, [firing, told], f"{UPDATED + LATER // 2}m")
-    assert sorted((labels["alertname"], labels.get("signal")) for labels, _ in said[firing]) == [
+    answers = promtool.ask("3", tmp_path, groups, inputs, [firing, signal_series],
+                           f"{UPDATED + LATER // 2}m")
+    assert sorted((labels["alertname"], labels.get("signal")) for labels, _ in answers[firing]) == [
         (signals.FAMILIES_UNKNOWN.name, None), (signals.SIGNAL_LOST.name, c.SERVER_TTFT.signal)]
-    assert [labels["source"] for labels, _ in said[told]] == ["unavailable"]
+    assert [labels["source"] for labels, _ in answers[signal_series]] == ["unavailable"]

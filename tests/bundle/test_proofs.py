@@ -58,8 +58,8 @@ def bundle(*rules: Rule, alerts: tuple[Alert, ...] = (ALERT, EVENT),
 
 
 def alert(of: Alert = ALERT, **changes: Any) -> Bundle:
-    return bundle(alerts=tuple(replace(each, **changes) if each is of else each
-                               for each in (ALERT, EVENT)))
+    return bundle(alerts=tuple(replace(one, **changes) if one is of else one
+                               for one in (ALERT, EVENT)))
 
 
 def rule(expr: str, labels: tuple[str, ...] = MODEL, name: str = "model:other:sum",
@@ -208,11 +208,11 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_it_does_not_build_where(what: str) -> None:
-    broken, finding = BROKEN[what]
+@pytest.mark.parametrize("case", BROKEN)
+def test_it_does_not_build_where(case: str) -> None:
+    broken, finding = BROKEN[case]
     findings = proofs.findings(broken())
-    assert any(finding in each for each in findings), findings
+    assert any(finding in line for line in findings), findings
 
 
 def test_a_metric_that_is_read_gives_no_reason_why_not() -> None:

@@ -56,7 +56,7 @@ def values_of(metric: Metric, label: Label) -> tuple[str, ...]:
     return label.values or ("0",)
 
 
-def told(metric: Metric, bounds: tuple[str, ...], scrape: dict[str, str]) -> Iterator[Series]:
+def published(metric: Metric, bounds: tuple[str, ...], scrape: dict[str, str]) -> Iterator[Series]:
     """Every closed label's every value, and one of each open one."""
     names = [label.name for label in metric.labels]
     for values in product(*(values_of(metric, label) for label in metric.labels)):
@@ -76,7 +76,7 @@ def everything() -> list[Series]:
     """What an exporter says of an engine and a GPU of which all is known, and Prometheus of it."""
     group = "/etc/prometheus/recording.rules.yml;inferometer-gpus"
     return [
-        *(one for metric in c.METRICS for one in told(metric, ("0.1", "+Inf"), SCRAPE)),
+        *(one for metric in c.METRICS for one in published(metric, ("0.1", "+Inf"), SCRAPE)),
         *({"series": selector(name, SCRAPE | dict.fromkeys(labels, group)),
            "values": growing(60, MINUTES)} for name, labels in FOREIGN.items())]
 
@@ -84,7 +84,7 @@ def everything() -> list[Series]:
 def troubles() -> list[Series]:
     """Another exporter's: an engine's histograms have other bounds, and a GPU does not answer."""
     ttft = [one for metric in c.METRICS if metric.kind == "histogram"
-            for one in told(metric, ("0.2", "+Inf"), OTHER)]
+            for one in published(metric, ("0.2", "+Inf"), OTHER)]
     lost = {"gpu": "1", "uuid": "1"}
     return [*ttft, series(c.GPU_UP, f"0x{MINUTES}", scrape=OTHER, **lost),
             series(c.GPU_INFO, f"1x{MINUTES}", scrape=OTHER, **lost, name="0", driver_version="0",
@@ -95,10 +95,10 @@ def asked(version: str, folder: Path, inputs: Iterable[Series]) -> dict[str, Sam
     """All that the rules record, by name."""
     recorded = '{__name__=~".+:.+"}'
     answers = ask(version, folder, documents(GROUPS), inputs, [recorded], "80m", interval="4m")
-    found: dict[str, Samples] = {}
+    samples: dict[str, Samples] = {}
     for labels, value in answers[recorded]:
-        found.setdefault(labels["__name__"], []).append((labels, value))
-    return found
+        samples.setdefault(labels["__name__"], []).append((labels, value))
+    return samples
 
 
 @BOTH_VERSIONS
@@ -142,7 +142,7 @@ def test_ranges_open_on_the_left_change_nothing_that_matters(tmp_path: Path) -> 
 
     inputs = [{**one, "values": values(metric)} for metric in (
         c.SERVER_REQUESTS, c.SERVER_OUTPUT, c.SERVER_INPUT, c.GPU_BUSY, c.GPU_OBSERVED, c.GPU_INFO)
-        for one in told(metric, (), SCRAPE)]
+        for one in published(metric, (), SCRAPE)]
     everywhere = '{__name__=~".+:.+"}'
     old, new = (ask(version, tmp_path, documents(GROUPS), inputs, [everywhere], "16m",
                     scraped="7s")[everywhere] for version in VERSIONS)

@@ -12,7 +12,7 @@ import pytest
 from dashboards import DASHBOARDS, BoardQuery, queries
 from recording_rules import GROUPS
 from tests.bundle.needs import Needs
-from tests.bundle.virtual import Cluster, Course, about_a_scrape, told
+from tests.bundle.virtual import Cluster, Course, about_a_scrape, signals_of
 from tests.e2e.ailing import Patient
 from tests.e2e.alerting import Stack, stack
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -74,7 +74,7 @@ def seen(running: Exporter, live: Stack) -> Cluster:
     series = [Course(each.name, {**labels, **each.labels}, each.value, 0.0)
               for labels, said in ((scrape, page), (itself, Page(get(live.prometheus.port).text)))
               for each in said.series]
-    return Cluster(VERSION, {**scrape, **up.labels}, told(page, "chat"),
+    return Cluster(VERSION, {**scrape, **up.labels}, signals_of(page, "chat"),
                    [*series, *about_a_scrape(scrape)])
 
 
