@@ -1,28 +1,24 @@
-"""What the build writes, what it says is stale, and that Prometheus and Alertmanager take it."""
+"""What the build writes, what it finds stale, and that Prometheus and Alertmanager take it."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 import pytest
 import yaml
 
 from alerts.model import SATURATION, Alert
 from deploy.build.bundle import Bundle, assemble
 from deploy.build.command import GENERATED, main
-from deploy.build.durations import divided, milliseconds
 from deploy.build.files import ORIGIN, differences, render, write
 from deploy.build.options import Options
 from deploy.build.writers import alerts
-from deploy.build.writers.rehearsal import rehearsed, rehearsed_expression
 from inferometer import catalogue as c
 from recording_rules.promql import MODEL, by
 from tests.bundle.promtool import SCRAPE, TOOLS, VERSIONS, check, series
@@ -33,10 +29,7 @@ ROOT = Path(__file__).parents[2]
 BUNDLE = assemble()
 MADE = render(BUNDLE, Options())
 FASTER = 60
-HASTENED = render(BUNDLE, Options(faster=FASTER))
 BOARDS = [path for path in MADE if path.startswith("dashboards/")]
-DURATION = re.compile(r"\b(\d+(?:\.\d+)?)(ms|s)\b")
-STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
 def build_in_a_process(folder: Path, seed: str, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -57,11 +50,7 @@ def folder_of(tmp_path: Path, options: Options) -> Path:
     return tmp_path / "made"
 
 
-def documents(made: dict[str, str]) -> dict[str, Any]:
-    return {path: yaml.safe_load(text) for path, text in made.items() if path.endswith(".yml")}
-
-
-# Written, and said to be stale.
+# Written, and found to be stale.
 
 
 def test_what_is_committed_is_what_the_definitions_give() -> None:
@@ -89,6 +78,18 @@ def test_a_check_names_what_is_missing_extra_and_different(tmp_path: Path) -> No
     assert (folder / "notes.txt").exists()
 
 
+def test_a_check_says_how_to_freshen_what_is_committed(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    def changed() -> Bundle:
+        uid = Path(BOARDS[0]).stem
+        boards = {**BUNDLE.boards, uid: {**BUNDLE.boards[uid], "title": "Other"}}
+        return replace(BUNDLE, boards=boards)
+
+    assert main(["--check"], changed) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "deploy/generated is stale: run `make bundle` and commit what it writes")
+
+
 def test_a_build_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, Options())
     (folder / "dashboards" / "inferometer-gone.json").write_text("{}")
@@ -104,13 +105,13 @@ def test_a_folder_that_it_did_not_make_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("faster", ["7", "0", "-1"])
-def test_durations_that_do_not_come_out_even_are_told(
+def test_durations_that_do_not_come_out_even_are_refused(
         faster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--folder", str(tmp_path / "made"), "--faster", faster]) == 1
     assert f"cannot be divided by {faster}\n" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_had_is_told_in_a_line(
+def test_a_folder_that_cannot_be_read_costs_one_line(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["--folder", str(tmp_path / "file")]) == 1
@@ -207,7 +208,7 @@ def test_an_image_with_a_tag_is_refused(image: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("faster", [1, FASTER])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_promtool_finds_nothing_to_say(version: str, faster: int, tmp_path: Path) -> None:
+def test_promtool_finds_no_fault(version: str, faster: int, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, Options(faster=faster)) / "prometheus"
     tool = TOOLS / f"promtool-{version}" / "promtool"
     run(tool, "check", "rules", "--lint=all", "--lint-fatal", folder / "recording.rules.yml",
@@ -256,95 +257,3 @@ def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
                               "namespace": "default", "engine": "vllm", "model": "tiny"}
             up = asked(port, "query?query=up{job='inferometer'}".replace("'", "%22"))["result"]
             assert up[0]["metric"]["node"] == "127.0.0.1"
-
-
-# Hastened, and otherwise the same.
-
-
-@pytest.mark.parametrize(("duration", "part"), [
-    ("5m", "5s"), ("1m", "1s"), ("30s", "500ms"), ("31d", "44640s"), ("1h30m", "90s"),
-    ("0m", "0s"), ("90s", "1500ms"),
-])
-def test_a_duration_is_divided(duration: str, part: str) -> None:
-    assert divided(duration, 60) == part
-    assert milliseconds(part) * 60 == milliseconds(duration)
-
-
-@pytest.mark.parametrize("duration", ["", "5", "m", "5 m", "5min", "-5m", "1.5h"])
-def test_what_is_no_duration_is_not_divided(duration: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
-        divided(duration, 60)
-
-
-def test_a_duration_that_would_not_come_out_even_is_refused() -> None:
-    with pytest.raises(ValueError, match="1s cannot be divided by 60"):
-        divided("1s", 60)
-
-
-@pytest.mark.parametrize(("expr", "shorter"), [
-    ("rate(x[5m])", "rate(x[5s])"),
-    ("max_over_time(rate(x[5m])[31d:1h])", "max_over_time(rate(x[5s])[44640s:60s])"),
-    ("max_over_time(x[1h:])", "max_over_time(x[60s:])"),
-    ("x offset 1h or x offset -1h", "x offset 60s or x offset -60s"),
-    ("model:x:rate5m > 5 * 60", "model:x:rate5m > 5 * 60"),
-    ('x{a="[5m]", b=\'offset 5m\', c=`[5m]`}', 'x{a="[5m]", b=\'offset 5m\', c=`[5m]`}'),
-    (r'x{a="\"[5m]"} offset 5m', r'x{a="\"[5m]"} offset 5s'),
-    ('x{a=~"[0-9]+"}', 'x{a=~"[0-9]+"}'),
-])
-def test_an_expression_is_shortened_in_its_durations_alone(expr: str, shorter: str) -> None:
-    assert rehearsed_expression(expr, 60) == shorter
-    assert rehearsed_expression(expr, 1) == expr
-
-
-def parts(expr: str) -> tuple[str, list[float]]:
-    """An expression's syntax tree without its durations, and these in seconds."""
-    written = repr(promql_parser.parse(expr))
-    strings = [match[0] for match in STRING.finditer(written)]
-    tree = STRING.sub("TEXT", written)
-    durations = [float(number) / (1000 if unit == "ms" else 1)
-                 for number, unit in DURATION.findall(tree)]
-    return DURATION.sub("DURATION", tree) + "".join(strings), durations
-
-
-def test_hastened_rules_have_the_same_trees_but_for_their_durations() -> None:
-    compared = 0
-    for path in ("prometheus/recording.rules.yml", "prometheus/alerts.rules.yml"):
-        usual, hasty = (documents(made)[path]["groups"] for made in (MADE, HASTENED))
-        for usual_group, hasty_group in zip(usual, hasty, strict=True):
-            for one, other in zip(usual_group["rules"], hasty_group["rules"], strict=True):
-                tree, durations = parts(one.pop("expr"))
-                hasty_tree, hasty_durations = parts(other.pop("expr"))
-                assert hasty_tree == tree
-                assert [FASTER * part for part in hasty_durations] == pytest.approx(durations)
-                compared += len(durations)
-    assert compared > 200
-
-
-def test_all_else_that_is_hastened_is_the_same_but_for_its_durations() -> None:
-    compared = 0
-
-    def compare(usual: Any, hasty: Any, key: str = "") -> None:
-        nonlocal compared
-        if isinstance(usual, dict):
-            assert [*usual] == [*hasty]
-            for name in usual:
-                compare(usual[name], hasty[name], name)
-        elif isinstance(usual, list):
-            assert len(usual) == len(hasty)
-            for one, other in zip(usual, hasty, strict=True):
-                compare(one, other)
-        elif key in {"for", "keep_firing_for"} or key.endswith(("interval", "wait", "timeout")):
-            assert milliseconds(hasty) * FASTER == milliseconds(usual)
-            compared += 1
-        elif key != "expr":
-            assert hasty == usual, key
-
-    compare(documents(MADE), documents(HASTENED))
-    assert compared > 100
-    assert {path: MADE[path] for path in [*BOARDS, "metrics.md"]} == {
-        path: HASTENED[path] for path in [*BOARDS, "metrics.md"]}
-
-
-def test_nothing_is_changed_that_is_not_hastened() -> None:
-    document = {"interval": "1s", "expr": "rate(x[5s])", "list": [{"for": "1s"}]}
-    assert rehearsed(document, 1) == document
