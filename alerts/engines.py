@@ -12,17 +12,16 @@ from alerts.promql import MODEL_IN_WORDS
 from inferometer import catalogue as c
 from recording_rules.capacity import EXPECTED, REPLICAS, RUNNING
 from recording_rules.exporters import SEEN
-from recording_rules.promql import FLEET, MODEL, SCOPE, by, on
+from recording_rules.promql import EXPORTER, FLEET, MODEL, SCOPE, by, on
 from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
 
 RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
 SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer is chance
 
-REMEMBERED = "6h"  # how long a model that vanished is missed
+MISSED_FOR = "6h"  # how long a model that vanished is missed
 _ANYWHERE = ("cluster", c.MODEL.name)  # wherever and by whatever engine
 _PROGRESS = c.SERVER_LAST_PROGRESS.name
-_EXPORTER = ("job", "instance")
-_TARGET = (*_EXPORTER, c.TARGET.name)
+_TARGET = (*EXPORTER, c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
 _IDENTIFIED = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
 
@@ -39,8 +38,8 @@ def _served(when: str = "") -> str:
 
 
 # An exporter of several engines that is gone says nothing of them; that of one shares its fate.
-_WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{REMEMBERED}]))"
-_UNSEEN = (f"(count {by(_EXPORTER)} ({_WATCHED}) > 1 unless {on(_EXPORTER)} up == 1)")
+_WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{MISSED_FOR}]))"
+_UNSEEN = (f"(count {by(EXPORTER)} ({_WATCHED}) > 1 unless {on(EXPORTER)} up == 1)")
 
 
 def _of_workload(series: str) -> str:
@@ -55,10 +54,10 @@ _WORKLOAD = (*SCOPE, "workload", c.TARGET.name)
 _ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_IDENTIFIED}}} == 1)')
 # Targets that vanished with requests at work, or are no longer known to an exporter that started
 # again beside them. A workload that answers by another name was given that name.
-_LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{REMEMBERED}])"
+_LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{MISSED_FOR}])"
 _DIED_AT_WORK = (f"sum {by(MODEL)} ({_of_workload(_LAST_RUNNING)} "
                  f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_IDENTIFIED}}} "
-                 f"unless {on(_EXPORTER)} {_UNSEEN} "
+                 f"unless {on(EXPORTER)} {_UNSEEN} "
                  f"unless {on(_WORKLOAD)} {_ANSWERS}) > 0 and {on(FLEET)} {SEEN}")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
 

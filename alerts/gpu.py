@@ -6,7 +6,7 @@ on taking work while its memory or its link fails is what somebody is woken for.
 
 from __future__ import annotations
 
-from alerts.model import GPU_HEALTH, GPU_USE, Alert, AlertGroup
+from alerts.model import GPU_HEALTH, GPU_USE, HAPPENED, Alert, AlertGroup
 from alerts.promql import limit_value, over
 from inferometer import catalogue as c
 from recording_rules.gpus import LOST as UNANSWERING
@@ -22,7 +22,6 @@ HELD_DOWN_SHARE = 0.05  # of the time
 LOOK_BACK, LOOK_BACK_SECONDS = "30m", 1800
 
 _GPU = GPU_HEALTH.scope
-_OF_NO_USE = "What has happened does not go away by waiting."
 _ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}"
 _IN_WORDS = f"GPU {{{{ $labels.uuid }}}}{_ON_NODE}"
 _NODE_IN_WORDS = '{{ or $labels.node "A node" }}'
@@ -42,7 +41,7 @@ def _xid(name: str, severity: str, codes: tuple[str, ...], summary: str, text: s
         f"max {by((*_GPU, c.XID.name))} ({more}) and {on(_GPU)} ({late})", summary,
         f"{_IN_WORDS}: XID {{{{ $labels.xid }}}} came, of which there are {{{{ $value }}}} since "
         f"the exporter started. {text}",
-        board="gpu", hold="0m", because=_OF_NO_USE, keep_firing=LOOK_BACK)
+        board="gpu", hold="0m", because=HAPPENED, keep_firing=LOOK_BACK)
 
 
 LOST = Alert(
@@ -73,7 +72,7 @@ MEMORY_ERROR = Alert(
     f'{{{any_of(c.ECC_KIND, "uncorrected")}}}))[{LOOK_BACK}:2m]) > 0',
     summary="A GPU had a memory error that could not be corrected.",
     description=f'{_IN_WORDS}: {{{{ $value | printf "%.0f" }}}} errors in {LOOK_BACK}.',
-    board="gpu", hold="0m", because=_OF_NO_USE)
+    board="gpu", hold="0m", because=HAPPENED)
 REMAP_FAILED = Alert(
     "GpuRemapFailed", GPU_HEALTH, "warning",
     f"max {by(_GPU)} ({c.GPU_REMAP_FAILED.name}) > 0",

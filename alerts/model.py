@@ -21,6 +21,7 @@ TEAMS: Mapping[str, tuple[str, ...]] = {
 }
 HOLD = "10m"
 KEEP_FIRING = "5m"
+HAPPENED = "What has happened does not go away by waiting."  # why an alert does not hold
 
 
 @dataclass(frozen=True)

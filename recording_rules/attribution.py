@@ -11,9 +11,8 @@ from __future__ import annotations
 from inferometer import catalogue as c
 from recording_rules.gpus import BUSY
 from recording_rules.model import Group, Rule
-from recording_rules.promql import HOUR, MODEL, SCOPE, WINDOW, WORKERS, by, on
+from recording_rules.promql import HOUR, MODEL, SCOPE, UUID, WINDOW, WORKERS, by, on
 
-UUID = ("cluster", c.UUID.name)
 POD = (*SCOPE, "pod")
 _CLAIMANT = ("cluster", c.POD_NAMESPACE.name, c.POD_NAME.name)
 _ENGINE, _MODEL = c.ENGINE.name, c.MODEL.name

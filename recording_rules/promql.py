@@ -16,7 +16,9 @@ SCOPE = ("cluster", "namespace")
 MODEL = (*SCOPE, c.ENGINE.name, c.MODEL.name)
 GPU = ("cluster", "node", c.GPU.name, c.UUID.name)
 MIG = (*GPU, c.MIG.name)
+UUID = ("cluster", c.UUID.name)  # a GPU, whoever sees it
 NODE = ("cluster", "node")
+EXPORTER = ("job", "instance")
 FLEET = ("cluster",)
 
 WINDOW = "5m"

@@ -23,8 +23,8 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 LEVELS = [*levels(SCHEMA, SCHEMA)]
 OPEN = [("global",)]  # Helm's own
 # Not for a chart: what other values say, and files that nothing would mount.
-OTHERWISE = {"Gpu": {"enabled", "kubelet_socket"},
-             "EngineTarget": {"bearer_token_file", "ca_file"}}
+OTHERWISE = {config.GpuSection: {"enabled", "kubelet_socket"},
+             config.EngineTarget: {"bearer_token_file", "ca_file"}}
 CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") is False]
 
 
@@ -112,7 +112,7 @@ def test_configuration_has_the_keys_of_the_exporters_own() -> None:
 
     def compare(record: type, *path: str) -> None:
         fields = {field.name for field in dataclasses.fields(record)}
-        assert keys(*path) == fields - OTHERWISE.get(record.__name__, set()), path
+        assert keys(*path) == fields - OTHERWISE.get(record, set()), path
 
     compare(config.GpuSection, "node", "config", "gpu")
     compare(config.CostSection, "node", "config", "cost")
