@@ -4,7 +4,7 @@ deploy/contract.yml has each entry with the version since which it is there. One
 line of CHANGELOG.md that names it and a new major version; while that is 0, the minor one plays its
 part, as Semantic Versioning has it. What ended stays in the file, so that it stays proven.
 
-`python -m deploy.build.contract` records what is new, and what has ended where that may be.
+`make contract` records what is new, and what has ended where that may be.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inferometer.catalogue import METRICS, Metric
 ROOT = Path(__file__).parents[2]
 CONTRACT = "deploy/contract.yml"
 SCHEMA = "deploy/chart/values.schema.json"
-COMMAND = "python -m deploy.build.contract"
+COMMAND = "make contract"
 
 _ANY = "any"  # an open label, a value of any type
 _ACCEPTED = {"boolean": ["false", "true"], "number": ["integer", "number"]}  # by a JSON type
@@ -103,7 +103,7 @@ def render(version: str, entries: Iterable[Entry]) -> str:
     for entry in entries:
         span = f"since {entry.since}" + (f" until {entry.until}" if entry.until else "")
         document.setdefault(span, {}).setdefault(entry.name, []).append(entry.word)
-    head = f"# What may be relied on. {COMMAND} records it; no line is taken out by hand.\n"
+    head = f"# What may be relied on. `{COMMAND}` records it; no line is taken out by hand.\n"
     return head + f"version: {version}\n" + yaml.safe_dump(
         document, default_flow_style=None, sort_keys=False, width=100, allow_unicode=True)
 

@@ -117,7 +117,7 @@ def test_an_outage_pages_once_whatever_else_it_causes(
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_captured_engine_is_said_to_be_ill_or_to_tell_less(
+def test_no_captured_engine_raises_an_alert_of_illness_or_lost_signals(
         version: str, tmp_path: Path) -> None:
     """Their load may be too much for the limits, but all of them were up and went on."""
     groups = (engines.GROUP, signals.GROUP)

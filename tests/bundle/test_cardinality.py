@@ -71,7 +71,7 @@ def test_a_recorded_rule_has_as_many_as_there_is_to_record(recorded: Rule, most:
     assert counts.rule_series(recorded) == most
 
 
-def test_what_is_over_budget_is_said() -> None:
+def test_every_sum_over_its_budget_is_a_finding() -> None:
     user = c.Label("user", "Who.", budget=1001)
     of_users = c.Metric("llm_user_cost_usd", "gauge", "Whose.", (user,), 10_000)
     assert over((of_users,)) == ["label user may have 1001 values, budget 1000"]
@@ -98,7 +98,7 @@ def test_a_label_that_is_open_without_a_budget_is_over_it() -> None:
     assert over((open_label,)) == ["label user may have 0 values, budget 1000"]
 
 
-def test_recorded_rules_over_budget_are_said_and_those_of_which_nobody_knows() -> None:
+def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings() -> None:
     wide = rule(*MODEL, "le", "outcome")
     assert over((), wide) == ["rule model:some:thing: 20500 series, budget 8000"]
     assert over((), rule("cluster", "user", "le")) == [
@@ -119,7 +119,7 @@ def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
     assert max(map(len, names)) < limits["label_name_length_limit"]
 
 
-def test_the_page_says_them() -> None:
+def test_the_page_lists_every_metric_rule_and_alert_with_its_counts() -> None:
     page = metrics_page.page(BUNDLE)
     assert f"| one exporter's page | {counts.exporter_series():,} |" in page
     assert "| `llm_server_requests_waiting` | gauge | Requests waiting their turn. |" in page

@@ -193,7 +193,7 @@ def matched(matchers: list[Manifest]) -> list[str]:
     return [f'{matcher["name"]}{matcher["matchType"]}"{matcher["value"]}"' for matcher in matchers]
 
 
-def test_an_alertmanagerconfig_routes_and_silences_as_the_whole_file_does() -> None:
+def test_an_alertmanagerconfig_routes_and_silences_as_the_file_does() -> None:
     expected = yaml.safe_load((GENERATED / "alertmanager" / "alertmanager.yml").read_text())
     spec = one(manifests("secured"), "AlertmanagerConfig", "inferometer")["spec"]
     expected["route"]["routes"] = [route for route in expected["route"]["routes"]
@@ -204,7 +204,7 @@ def test_an_alertmanagerconfig_routes_and_silences_as_the_whole_file_does() -> N
             for rule in spec["inhibitRules"]] == expected["inhibit_rules"]
 
 
-def test_an_alertmanagerconfig_tells_whom_the_whole_file_tells_but_for_mail() -> None:
+def test_an_alertmanagerconfig_has_the_receivers_of_the_file_but_for_mail() -> None:
     config = one(manifests("secured"), "AlertmanagerConfig", "inferometer")
     assert config["metadata"]["namespace"] == "chat"
     assert config["metadata"]["labels"]["alertmanagerConfig"] == "main"

@@ -43,19 +43,19 @@ def gone(*names: str) -> Surface:
 
 def judged(present: Surface, changelog: str = "", version: str = "0.2.0",
            since: str = "0.1.0") -> list[str]:
-    """What is said where this was promised and that is there now."""
+    """The findings where WAITING was promised and this is present."""
     return violations(updated(updated([], WAITING, since), present, version), changelog)
 
 
 # The rule.
 
 
-def test_what_is_still_there_is_no_matter() -> None:
+def test_what_is_still_present_is_no_finding() -> None:
     assert judged(WAITING) == []
 
 
 @pytest.mark.parametrize("name", ["llm_waiting{model}", "web.port"])
-def test_what_is_gone_without_a_line_and_a_version_is_told_with_both(name: str) -> None:
+def test_an_end_without_line_and_version_is_a_finding_for_each(name: str) -> None:
     version, line = judged(gone(name), version="0.1.3")
     assert version == f"{name} is promised since 0.1.0 and gone in 0.1.3: that takes version 0.2.0"
     assert line == (f"{name} is gone in 0.1.3: that takes a line `- [CHANGE]` in CHANGELOG.md "
@@ -185,7 +185,7 @@ def test_a_value_is_offered_wherever_the_schema_has_it() -> None:
     }
 
 
-def test_the_schema_says_nothing_in_a_way_that_is_not_looked_at() -> None:
+def test_the_schema_uses_only_keywords_that_are_read() -> None:
     schema = json.loads((ROOT / SCHEMA).read_text())
     looked_at = {"$ref", "allOf", "anyOf", "oneOf", "enum", "type", "properties", "items",
                  "additionalProperties", "definitions"}

@@ -78,7 +78,7 @@ def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_money_is_counted_once_whatever_happens_to_those_who_tell_it(
+def test_money_is_counted_once_whatever_happens_to_its_exporters(
         version: str, tmp_path: Path) -> None:
     rate, today, month, covered, projected = figures(
         version, tmp_path, (RATES, CALENDAR), CLUSTERS,
@@ -106,7 +106,7 @@ def test_a_day_begins_at_midnight_to_the_minute(version: str, tmp_path: Path) ->
     assert totals == pytest.approx(expected, rel=0.01)
 
 
-def test_money_is_told_apart_by_category_and_by_model(version: str, tmp_path: Path) -> None:
+def test_money_is_split_by_category_and_by_model(version: str, tmp_path: Path) -> None:
     inputs = (
         spent("east", growing(A_MINUTE, 200)),
         spent("east", growing(2 * A_MINUTE, 200), category="api", model="tiny"),
@@ -141,7 +141,7 @@ def served(cluster: str, engine: str, a_second: float,
                          outcome=outcome, reason=reason)
 
 
-def test_without_money_nothing_is_said_of_it(version: str, tmp_path: Path) -> None:
+def test_without_money_no_cost_rule_gives_a_series(version: str, tmp_path: Path) -> None:
     money = [rule for group in cost.GROUPS for rule in group.rules
              if rule not in STARTS.values()]
     groups = (*requests.GROUPS, *tokens.GROUPS, *cost.GROUPS)
@@ -178,7 +178,7 @@ def test_a_unit_costs_what_is_spent_while_it_is_served(version: str, tmp_path: P
         assert figure == pytest.approx(dict.fromkeys(keys, usd), rel=0.01), rule
 
 
-def test_money_goes_on_while_there_is_no_engine_to_tell_of_requests(
+def test_money_goes_on_while_no_engine_counts_requests(
         version: str, tmp_path: Path) -> None:
     inputs: list[Series] = [
         {**one, "values": f"{growing(120, 29)} _x60"} for one in served("one", "vllm", 2)]
@@ -235,7 +235,7 @@ def test_budgets_are_held_against_what_is_spent_of_their_period(
     assert used_by_model == pytest.approx({own_day: 1.8, own_month: 0.05}, rel=0.01)
 
 
-def test_a_budget_is_what_is_said_now_or_else_was_said_within_a_day(
+def test_a_budget_is_the_one_published_now_or_else_within_a_day(
         version: str, tmp_path: Path) -> None:
     other = "10.0.0.2:9835"
     inputs = (

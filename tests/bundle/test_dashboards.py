@@ -77,7 +77,7 @@ def test_what_is_unknown_has_no_colour_of_what_is_known(board: Board) -> None:
 
 
 @every_board
-def test_every_panel_says_what_it_shows_in_which_unit_and_why_it_may_be_empty(
+def test_every_panel_has_description_unit_and_why_it_may_be_empty(
         board: Board) -> None:
     titles = [panel["title"] for panel in asking(RENDERED[board.uid])]
     assert len(set(titles)) == len(titles)
@@ -143,7 +143,7 @@ def test_a_tables_row_is_of_one_cluster_and_namespace(board: Board) -> None:
 
 
 @every_board
-def test_why_a_table_is_empty_is_not_said_in_each_of_its_empty_cells(board: Board) -> None:
+def test_an_empty_cell_of_a_table_does_not_repeat_why_the_table_is_empty(board: Board) -> None:
     for panel in asking(RENDERED[board.uid]):
         if panel["type"] == "table":
             columns = {name for change in panel["transformations"]

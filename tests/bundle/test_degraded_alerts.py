@@ -56,7 +56,7 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_degraded_service_is_said_when_it_is(case: Case, version: str, tmp_path: Path) -> None:
+def test_degraded_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)
 
 

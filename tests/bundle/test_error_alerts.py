@@ -148,5 +148,5 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_error_alerts_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+def test_error_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

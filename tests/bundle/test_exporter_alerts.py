@@ -257,7 +257,7 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_alerts_about_ourselves_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+def test_alerts_about_exporters_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)
 
 

@@ -200,7 +200,7 @@ def test_both_helms_render_the_same() -> None:
     assert oldest == newest
 
 
-def test_a_missing_helm_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_missing_helm_costs_one_line_with_what_brings_it(tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "deploy.build", "--check"], cwd=ROOT, text=True, timeout=60,
         env={**os.environ, "TOOLS": str(tmp_path), "PYTHONPATH": "exporter"}, check=False,
@@ -209,7 +209,7 @@ def test_a_missing_helm_is_told_in_a_line(tmp_path: Path) -> None:
     assert process.stderr == f"{tmp_path}/helm-3/helm is missing: `make tools` brings it\n"
 
 
-def test_what_helm_refuses_is_told_in_a_line() -> None:
+def test_a_refusal_of_helm_becomes_one_line() -> None:
     with pytest.raises(ValueError, match=r"helm template: .*nde") as error:
         helm.manifests(MADE, {"nde": {"enabled": True}})
     assert "\n" not in str(error.value)

@@ -63,7 +63,7 @@ def test_the_sum_of_rules_and_alerts_keeps_both() -> None:
     assert given(SUM) == WRITTEN["recording"] + WRITTEN["alerts"]
 
 
-def test_nothing_of_it_is_seen_by_who_prints_the_whole() -> None:
+def test_a_print_of_the_mixin_alone_shows_nothing() -> None:
     assert given("mixin") == {}
 
 
@@ -128,7 +128,7 @@ def test_one_alert_is_dropped_and_every_other_stays() -> None:
     assert len(left) == len(written()) - 1
 
 
-def test_one_alert_is_changed_in_what_is_said_of_it_alone() -> None:
+def test_one_alert_is_changed_only_where_its_patch_says() -> None:
     patch = {"for": "30m", "labels": {"severity": "info"}}
     assert alerts("LLMModelDown", alerts={"LLMModelDown": patch}) == [
         {**rule, "for": "30m", "labels": {**rule["labels"], "severity": "info"}}
@@ -138,7 +138,7 @@ def test_one_alert_is_changed_in_what_is_said_of_it_alone() -> None:
         rule for rule in written() if rule["alert"] != "LLMModelDown"]
 
 
-def test_what_is_said_of_an_alert_that_is_none_is_an_error_with_its_name() -> None:
+def test_a_patch_of_an_unknown_alert_is_an_error_with_its_name() -> None:
     with pytest.raises(RuntimeError, match="no such alert: LLMModelDwon"):
         alerts(alerts={"LLMModelDwon": None})
 

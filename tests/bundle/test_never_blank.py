@@ -73,7 +73,7 @@ def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_rule_and_panel_answers_where_the_engine_tells_and_nowhere_else(
+def test_every_rule_and_panel_answers_for_exactly_the_engines_with_its_signals(
         engine: str, fleet: list[Cluster], tmp_path: Path) -> None:
     of_engine = [cluster for cluster in unlike(fleet) if cluster.labels["engine"] == engine]
     assert of_engine
@@ -131,7 +131,7 @@ def test_a_renamed_family_is_a_signal_the_engine_does_not_tell(
     assert not blank("3", tmp_path, [then], minutes=60)
 
 
-def test_an_update_that_renames_a_family_is_told_of_before_anybody_wonders(
+def test_an_update_that_renames_a_family_raises_an_alert(
         versions: tuple[Cluster, Cluster], tmp_path: Path) -> None:
     before, after = ({series.selector: series for series in cluster.series}
                      for cluster in versions)
