@@ -25,14 +25,15 @@ def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:
 
 def _findings(alert: Alert, missing: set[str], boards: set[str]) -> Iterator[str]:
     checks = {
-        f"its series lack {listed(missing)} of the subject {alert.subject.name}": not missing,
+        f"its series lack {listed(missing)} of the subject {alert.subject.name}: keep that in the "
+        "expression, or take another subject": not missing,
         f"name is not like {NAME.pattern}, {MAX_NAME_LENGTH} characters at most":
             NAME.fullmatch(alert.name) and len(alert.name) <= MAX_NAME_LENGTH,
         f"severity is none of {listed(SEVERITIES)}": alert.severity in SEVERITIES,
-        f"team is none of {listed(TEAMS)}": alert.subject.team in TEAMS,
-        "summary is no plain sentence":
+        f"team is none of {listed(TEAMS)}: add it to TEAMS in alerts/model.py": alert.subject.team in TEAMS,
+        "summary is no plain sentence, or has a value, which belongs into the description":
             SENTENCE.fullmatch(alert.summary) and "{{" not in alert.summary,
-        "description says no value": "{{" in alert.description,
+        "description says no value: put {{ $value }} into it": "{{" in alert.description,
         f"there is no board {alert.board}: there are {listed(boards)}":
             f"{PREFIX}-{alert.board}" in boards,
         f"holds {alert.hold} and does not say why: fill in `because`":

@@ -18,7 +18,8 @@ def findings(bundle: Bundle, _: Expressions) -> Iterator[str]:
     """What does not hold, a line each."""
     for uid, board in bundle.boards.items():
         if board.get("uid") != uid or not board.get("title"):
-            yield f"board {uid}: uid {board.get('uid')!r}, title {board.get('title')!r}"
+            yield (f"board {uid}: uid {board.get('uid')!r}, title {board.get('title')!r}: "
+                   "it needs a title, and its own uid")
         for link in sorted({*_LINK.findall(str(board))} - bundle.boards.keys()):
             yield (f"board {uid}: links to {link}, which is none: "
                    f"there are {listed(bundle.boards)}")

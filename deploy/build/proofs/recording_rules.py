@@ -17,9 +17,11 @@ def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:
     for rule in bundle.rules:
         labels = expressions.analysis(rule.expr).labels | {*rule.fixed}
         if labels != {*rule.labels}:
-            yield f"{rule}: gives {listed(labels)}, declares {listed(rule.labels)}"
+            yield (f"{rule}: gives {listed(labels)}, declares {listed(rule.labels)}: "
+                   "declare what it gives, or change its expression")
         if not NAME.fullmatch(rule.name):
-            yield f"{rule}: not level:metric:operation, with the level {NAME.pattern.split(':')[0]}"
+            yield (f"{rule}: not level:metric:operation: rename it, its level one of "
+                   f"{NAME.pattern.partition(':')[0]}")
         if not SENTENCE.fullmatch(rule.help):
-            yield f"{rule}: help is no sentence: {rule.help!r}"
+            yield f"{rule}: help is no sentence, with a capital and a full stop: {rule.help!r}"
     yield from repeated("rule", (f"{rule}{dict(rule.fixed) or ''}" for rule in bundle.rules))
