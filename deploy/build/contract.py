@@ -13,27 +13,23 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from inferometer.catalogue import METRICS, Metric
+from deploy.build.surface import ANY, Surface, surface
+from inferometer.catalogue import METRICS
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = "deploy/contract.yml"
 SCHEMA = "deploy/chart/values.schema.json"
 COMMAND = "make contract"
 
-_ANY = "any"  # an open label, a value of any type
-_ACCEPTED = {"boolean": ["false", "true"], "number": ["integer", "number"]}  # by a JSON type
 _CHANGE = re.compile(r"^- \[CHANGE\].*(?:\n +.*)*", re.MULTILINE)
 _SECTION = re.compile(r"^## (\S+).*$", re.MULTILINE)
 _BOUNDARY = re.compile(r"(?=[.{\[])|$")  # where the name of something inside begins, or ends
-
-Surface = Mapping[str, tuple[str, ...]]  # what there is to rely on: words by name
 
 
 @dataclass(frozen=True)
@@ -47,18 +43,6 @@ class Entry:
     word: str
     since: str
     until: str = ""
-
-
-def surface(metrics: Iterable[Metric], schema: Mapping[str, Any]) -> Surface:
-    """What these metrics and this schema of chart values offer."""
-    labels = {f"{metric.name}{{{label.name}}}": label.values or (_ANY,)
-              for metric in metrics for label in metric.labels}
-    kinds = {metric.name: (metric.kind,) for metric in metrics}
-    values: dict[str, tuple[str, ...]] = {}
-    for path, words in _values(schema, schema, ""):
-        values[path] = (*values.get(path, ()), *words)
-    return dict(sorted((kinds | labels).items())) | {
-        path: tuple(dict.fromkeys(words)) or (_ANY,) for path, words in values.items()}
 
 
 def updated(entries: Iterable[Entry], present: Surface, version: str) -> list[Entry]:
@@ -133,40 +117,6 @@ def current(root: Path = ROOT) -> tuple[str, str, Surface]:
     return project["version"], changelog, surface(METRICS, schema)
 
 
-def _values(node: Mapping[str, Any], schema: Mapping[str, Any],
-            path: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every value of the chart by its path: `[]` is an item, `*` a key of one's own choice."""
-    parts = [*_parts(node, schema)]
-    if path:
-        yield path, tuple(word for part in parts for word in _words(part))
-    for part in parts:
-        for name, inner in part.get("properties", {}).items():
-            yield from _values(inner, schema, f"{path}.{name}".lstrip("."))
-        if isinstance(part.get("additionalProperties"), Mapping):
-            yield from _values(part["additionalProperties"], schema, f"{path}.*")
-        if "items" in part:
-            yield from _values(part["items"], schema, f"{path}[]")
-
-
-def _parts(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The node, and what it refers to or is put together of."""
-    yield node
-    if "$ref" in node:
-        yield from _parts(schema["definitions"][node["$ref"].rpartition("/")[2]], schema)
-    for key in ("allOf", "anyOf", "oneOf"):
-        for part in node.get(key, ()):
-            yield from _parts(part, schema)
-
-
-def _words(part: Mapping[str, Any]) -> list[str]:
-    """The values that it takes, or their types."""
-    if "enum" in part:
-        return [value if isinstance(value, str) else json.dumps(value) for value in part["enum"]]
-    kinds = part.get("type", [])
-    return [word for kind in ([kinds] if isinstance(kinds, str) else kinds)
-            for word in _ACCEPTED.get(kind, [kind])]
-
-
 def _name_in_changelog(entry: Entry, entries: Collection[Entry]) -> str:
     """What CHANGELOG.md must name: the outermost thing that is gone, or the one closed value."""
     name = entry.name
@@ -176,7 +126,7 @@ def _name_in_changelog(entry: Entry, entries: Collection[Entry]) -> str:
     for boundary in _BOUNDARY.finditer(name):
         if (outer := name[:boundary.start()]) in gone:
             return outer
-    closed = "{" in name and entry.word != _ANY
+    closed = "{" in name and entry.word != ANY
     return f'{name[:-1]}="{entry.word}"}}' if closed else name
 
 

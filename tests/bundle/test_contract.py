@@ -18,15 +18,14 @@ from deploy.build.contract import (
     ROOT,
     SCHEMA,
     Entry,
-    Surface,
     current,
     main,
     parse,
     render,
-    surface,
     updated,
     violations,
 )
+from deploy.build.surface import Surface, surface
 from inferometer.catalogue import Label, Metric
 
 WAITING: dict[str, tuple[str, ...]] = {

@@ -30,7 +30,8 @@ def _findings(alert: Alert, missing: set[str], boards: set[str]) -> Iterator[str
         f"name is not like {NAME.pattern}, {MAX_NAME_LENGTH} characters at most":
             NAME.fullmatch(alert.name) and len(alert.name) <= MAX_NAME_LENGTH,
         f"severity is none of {listed(SEVERITIES)}": alert.severity in SEVERITIES,
-        f"team is none of {listed(TEAMS)}: add it to TEAMS in alerts/model.py": alert.subject.team in TEAMS,
+        f"team is none of {listed(TEAMS)}: add it to TEAMS in alerts/model.py":
+            alert.subject.team in TEAMS,
         "summary is no plain sentence, or has a value, which belongs into the description":
             SENTENCE.fullmatch(alert.summary) and "{{" not in alert.summary,
         "description says no value: put {{ $value }} into it": "{{" in alert.description,
