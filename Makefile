@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTEST := TOOLS=$(TOOLS) $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bundle golden clean
+.PHONY: help run test test-all check bundle contract golden clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
 
 bundle: $(VENV)/installed-dev helm ## All of deploy/generated/, from the definitions and the chart (ARGS="--help")
 	$(BIN)/python -m deploy.build $(ARGS)
+
+contract: $(VENV)/installed-dev ## Record in deploy/contract.yml what others may rely on
+	$(BIN)/python -m deploy.build.contract
 
 golden: $(VENV)/installed-dev ## Record golden pages and the README's engines anew; read the difference
 	GOLDEN=record $(BIN)/python -m pytest -q tests/exporter/test_golden.py \

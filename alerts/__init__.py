@@ -1,4 +1,4 @@
-"""When somebody is told: definitions only."""
+"""Alerts: definitions only."""
 
 from alerts import (
     cost,
@@ -8,12 +8,10 @@ from alerts import (
     exporter,
     gpu,
     latency,
-    limits,
     saturation,
     signals,
 )
 
-RECORDING_GROUPS = limits.GROUPS
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, errors.GROUP, saturation.GROUP, engines.GROUP, signals.GROUP,
     gpu.GROUP, cost.GROUP, exporter.GROUP,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from alerts.limits import (
+from alerts.model import BUDGET, COST, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
+from alerts.promql import limit_value, over
+from inferometer import catalogue as c
+from recording_rules import cost
+from recording_rules.limits import (
     BUDGET_USED,
     DAILY_SPEND,
     ERROR,
@@ -10,10 +14,6 @@ from alerts.limits import (
     REQUEST_COST,
     Limit,
 )
-from alerts.model import BUDGET, COST, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
-from alerts.promql import over, said
-from inferometer import catalogue as c
-from recording_rules import cost
 from recording_rules.model import Rule
 from recording_rules.promql import FLEET, by, on
 
@@ -25,20 +25,20 @@ _REQUEST, _TOKENS = "A request costs", "A million tokens cost"
 _ALL, _MODEL, _PERIOD = "All", "{{ $labels.model }}", "the {{ $labels.period }}'s budget"
 
 
-def _nearly_used(name: str, subject: Subject, used: Rule, who: str) -> Alert:
+def _nearly_used(name: str, subject: Subject, used: Rule, owner: str) -> Alert:
     return Alert(
         name, subject, "warning", over(used, BUDGET_USED),
         summary="A budget is nearly spent.",
-        description=f"{who}: {{{{ $value | humanizePercentage }}}} of {_PERIOD} is spent, over "
-                    f"the limit of {said(BUDGET_USED, 'humanizePercentage')}.",
+        description=f"{owner}: {{{{ $value | humanizePercentage }}}} of {_PERIOD} is spent, over "
+                    f"the limit of {limit_value(BUDGET_USED, 'humanizePercentage')}.",
         board="cost")
 
 
-def _exceeded(name: str, subject: Subject, used: Rule, who: str) -> Alert:
+def _exceeded(name: str, subject: Subject, used: Rule, owner: str) -> Alert:
     return Alert(
         name, subject, "critical", f"{used} > 1",
         summary="More is spent than the budget has.",
-        description=f"{who}: {{{{ $value | humanizePercentage }}}} of {_PERIOD} is spent, which "
+        description=f"{owner}: {{{{ $value | humanizePercentage }}}} of {_PERIOD} is spent, which "
                     "is more than 100 %.",
         board="cost")
 
@@ -62,7 +62,7 @@ def _dear_model(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
         name, COST, "warning", over(rule, limit),
         summary=f"{unit} more with a model than it may.",
         description=f"{_MODEL}: {unit.lower()} {{{{ $value | {_USD} }}}} USD over the last "
-                    f"hour, over the limit of {said(limit, _USD)} USD.",
+                    f"hour, over the limit of {limit_value(limit, _USD)} USD.",
         board="cost")
 
 
@@ -70,12 +70,12 @@ def _drifting(name: str, subject: Subject, unit: str, day: Rule, week: Rule) -> 
     """A day against seven: so nights are in both. Within the first day there is no drift."""
     usual = f"{week}{{{', '.join(f'{label}=%q' for label in week.labels)}}}"
     labels = " ".join(f"$labels.{label}" for label in week.labels)
-    who = f"{_MODEL}: {unit.lower()}" if subject is COST else unit
+    owner = f"{_MODEL}: {unit.lower()}" if subject is COST else unit
     return Alert(
         name, subject, "warning",
         f"{day} > {DRIFT} * {week} and {on(week.labels)} {week} offset 1d",
         summary=f"{unit} more than it did in the last seven days.",
-        description=f"{who} {{{{ $value | {_USD} }}}} USD over the last day, more than "
+        description=f"{owner} {{{{ $value | {_USD} }}}} USD over the last day, more than "
                     f"{DRIFT} times the {{{{ with printf `{usual}` {labels} | query }}}}"
                     f"{{{{ . | first | value | {_USD} }}}}{{{{ end }}}} USD of the last seven.",
         board="cost")
@@ -85,7 +85,7 @@ DAILY = Alert(
     "CostOfTheDayHigh", SPEND, "warning", over(cost.TODAY, DAILY_SPEND),
     summary="More is spent today than a day may cost.",
     description=f"{{{{ $value | {_USD} }}}} USD are spent since midnight UTC, over the limit of "
-                f"{said(DAILY_SPEND, _USD)} USD.",
+                f"{limit_value(DAILY_SPEND, _USD)} USD.",
     board="cost")
 IDLE = Alert(
     "CostOfIdleGpusHigh", SPEND, "warning",

@@ -12,22 +12,21 @@ from alerts.promql import MODEL_IN_WORDS
 from inferometer import catalogue as c
 from recording_rules.capacity import EXPECTED, REPLICAS, RUNNING
 from recording_rules.exporters import SEEN
-from recording_rules.promql import FLEET, MODEL, SCOPE, by, on
+from recording_rules.promql import EXPORTER, FLEET, MODEL, SCOPE, by, on
 from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
 
 RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
 SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer is chance
 
-REMEMBERED = "6h"  # how long a model that vanished is missed
+MISSED_FOR = "6h"  # how long a model that vanished is missed
 _ANYWHERE = ("cluster", c.MODEL.name)  # wherever and by whatever engine
 _PROGRESS = c.SERVER_LAST_PROGRESS.name
-_EXPORTER = ("job", "instance")
-_TARGET = (*_EXPORTER, c.TARGET.name)
+_TARGET = (*EXPORTER, c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
-_KNOWN = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
+_IDENTIFIED = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
 
 
-_NAMED = f'{EXPECTED}{{{_KNOWN}, {c.MODEL.name}!=""}}'  # some name their model late
+_NAMED = f'{EXPECTED}{{{_IDENTIFIED}, {c.MODEL.name}!=""}}'  # some name their model late
 
 
 def _at_work(metric: c.Metric) -> str:
@@ -39,8 +38,8 @@ def _served(when: str = "") -> str:
 
 
 # An exporter of several engines that is gone says nothing of them; that of one shares its fate.
-_WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{REMEMBERED}]))"
-_UNSEEN = (f"(count {by(_EXPORTER)} ({_WATCHED}) > 1 unless {on(_EXPORTER)} up == 1)")
+_WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{MISSED_FOR}]))"
+_UNSEEN = (f"(count {by(EXPORTER)} ({_WATCHED}) > 1 unless {on(EXPORTER)} up == 1)")
 
 
 def _of_workload(series: str) -> str:
@@ -52,19 +51,19 @@ def _of_workload(series: str) -> str:
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"  # what Kubernetes makes names of
 _DEPLOYED = f"(.+)-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}"
 _WORKLOAD = (*SCOPE, "workload", c.TARGET.name)
-_ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_KNOWN}}} == 1)')
+_ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_IDENTIFIED}}} == 1)')
 # Targets that vanished with requests at work, or are no longer known to an exporter that started
 # again beside them. A workload that answers by another name was given that name.
-_LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{REMEMBERED}])"
+_LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{MISSED_FOR}])"
 _DIED_AT_WORK = (f"sum {by(MODEL)} ({_of_workload(_LAST_RUNNING)} "
-                 f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_KNOWN}}} "
-                 f"unless {on(_EXPORTER)} {_UNSEEN} "
+                 f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_IDENTIFIED}}} "
+                 f"unless {on(EXPORTER)} {_UNSEEN} "
                  f"unless {on(_WORKLOAD)} {_ANSWERS}) > 0 and {on(FLEET)} {SEEN}")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
 
 MODEL_DOWN = Alert(
     "LLMModelDown", TRAFFIC, "critical",
-    f"{REPLICAS}{{{_KNOWN}}} == 0 or ({_DIED_AT_WORK} unless {on(_ANYWHERE)} {RUNNING}) * 0",
+    f"{REPLICAS}{{{_IDENTIFIED}}} == 0 or ({_DIED_AT_WORK} unless {on(_ANYWHERE)} {RUNNING}) * 0",
     summary="No replica of the model answers.",
     description=f"{MODEL_IN_WORDS}: no replica's page can be read, or all have vanished with "
                 "requests at work, their exporters included.",

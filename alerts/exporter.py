@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from alerts.model import EXPORTERS, RULES, SELF, WATCHDOG, Alert, AlertGroup
+from alerts.model import EXPORTERS, HAPPENED, RULES, SELF, WATCHDOG, Alert, AlertGroup
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.exporters import OURS, REMEMBERED, SEEN
-from recording_rules.promql import FLEET, by, on
+from recording_rules.promql import EXPORTER, FLEET, by, on
 
-MOST_VALUES = 1000  # of a label, over all exporters
 NEAR_CAP = 0.8
 SLOW = 0.8  # of a group's interval
 FAILURES = 2  # of a group in a quarter of an hour: it evaluates every four minutes at least
@@ -17,8 +16,6 @@ ABSENT = "10m"  # for as long an exporter may be away, be it updated or moved
 CAPPED = (c.SERVER_UP, c.SERVER_RUNNING, c.SERVER_SIGNAL, c.GPU_UP, c.COST, c.BUDGET)
 
 _SEEN = f"max_over_time({c.BUILD_INFO.name}[{REMEMBERED}])"
-_EXPORTER = ("job", "instance")
-_OF_NO_USE = "What has happened does not go away by waiting."
 
 
 def _count(series: str) -> str:
@@ -31,8 +28,8 @@ def _standing(window: str = "") -> str:
         f'{c.COLLECTOR.name}="engines", pod!=""', f'{c.COLLECTOR.name}!="engines"'))
     exporters, engines, others = (f"last_over_time({series})" if window else series for series in (
         f"{c.BUILD_INFO.name}{window}", *collectors))
-    return _count(f"{exporters} unless {on(_EXPORTER)} "
-                  f"({engines} unless {on(_EXPORTER)} {others})")
+    return _count(f"{exporters} unless {on(EXPORTER)} "
+                  f"({engines} unless {on(EXPORTER)} {others})")
 
 
 def _filled(metric: Metric) -> str:
@@ -46,8 +43,8 @@ def _filled(metric: Metric) -> str:
 DOWN = Alert(
     "InferometerDown", SELF, "warning",
     # One that has never been scraped is ours if all else of its job is.
-    f"up == 0 and {on(_EXPORTER)} {_SEEN} or up == 0 and {on((*FLEET, 'job'))} {_SEEN} "
-    f"unless {on((*FLEET, 'job'))} (up == 1 unless {on(_EXPORTER)} {c.BUILD_INFO.name})",
+    f"up == 0 and {on(EXPORTER)} {_SEEN} or up == 0 and {on((*FLEET, 'job'))} {_SEEN} "
+    f"unless {on((*FLEET, 'job'))} (up == 1 unless {on(EXPORTER)} {c.BUILD_INFO.name})",
     summary="An exporter cannot be scraped.",
     description="{{ $labels.instance }}: up is {{ $value }}. What it watches is not seen.",
     board="exporter")
@@ -82,7 +79,7 @@ FOLDED = Alert(
     description='{{ $labels.instance }}: {{ $value | printf "%.0f" }} times a value of '
                 "{{ $labels.label }} of {{ $labels.metric }} became _other "
                 f"in {LOOK_BACK}.",
-    board="exporter", hold="0m", because=_OF_NO_USE)
+    board="exporter", hold="0m", because=HAPPENED)
 NEARLY_FULL = Alert(
     "InferometerSeriesNearCap", SELF, "warning",
     f"({' or '.join(map(_filled, CAPPED))}) > {NEAR_CAP}",
@@ -92,9 +89,10 @@ NEARLY_FULL = Alert(
     board="exporter")
 VALUES = Alert(
     "InferometerLabelValuesTooMany", EXPORTERS, "warning",
-    f"{_count(f'group {by((*FLEET, c.MODEL.name))} ({c.SERVER_UP.name})')} >= {MOST_VALUES}",
+    f"{_count(f'group {by((*FLEET, c.MODEL.name))} ({c.SERVER_UP.name})')} >= {c.MAX_LABEL_VALUES}",
     summary="There are more models than a label should have values.",
-    description=f"The label model has {{{{ $value }}}} values, not fewer than {MOST_VALUES}.",
+    description="The label model has {{ $value }} values, not fewer than "
+                f"{c.MAX_LABEL_VALUES}.",
     board="exporter")
 RELOAD = Alert(
     "InferometerReloadFailed", SELF, "warning", f"{c.CONFIG_RELOAD_OK.name} == 0",
@@ -130,7 +128,7 @@ DROPPED = Alert(
     summary="Prometheus cannot hand its alerts to Alertmanager.",
     description='{{ $labels.instance }}: {{ $value | printf "%.0f" }} alerts were dropped in '
                 f"{LOOK_BACK}.",
-    board="exporter", hold="0m", because=_OF_NO_USE)
+    board="exporter", hold="0m", because=HAPPENED)
 UNDELIVERED = Alert(
     "AlertmanagerNotificationsFailing", RULES, "warning",
     f"sum {by((*RULES.scope, 'integration'))} "
@@ -138,7 +136,7 @@ UNDELIVERED = Alert(
     summary="Alertmanager cannot tell people.",
     description='{{ $labels.instance }}: {{ $value | printf "%.0f" }} notifications by '
                 f"{{{{ $labels.integration }}}} have failed in {LOOK_BACK}.",
-    board="exporter", hold="0m", because=_OF_NO_USE)
+    board="exporter", hold="0m", because=HAPPENED)
 ALWAYS = Alert(
     "Watchdog", WATCHDOG, "info", "vector(1)",
     summary="Alerts are on their way, which is what this one tells.",

@@ -6,12 +6,12 @@ on taking work while its memory or its link fails is what somebody is woken for.
 
 from __future__ import annotations
 
-from alerts.limits import GPU_BUSY, GPU_MEMORY
-from alerts.model import GPU_HEALTH, GPU_USE, Alert, AlertGroup
-from alerts.promql import over, said
+from alerts.model import GPU_HEALTH, GPU_USE, HAPPENED, Alert, AlertGroup
+from alerts.promql import limit_value, over
 from inferometer import catalogue as c
 from recording_rules.gpus import LOST as UNANSWERING
 from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS
+from recording_rules.limits import GPU_BUSY, GPU_MEMORY
 from recording_rules.promql import WINDOW, any_of, by, on
 
 # What the application did wrong, the GPU being well.
@@ -22,7 +22,6 @@ HELD_DOWN_SHARE = 0.05  # of the time
 LOOK_BACK, LOOK_BACK_SECONDS = "30m", 1800
 
 _GPU = GPU_HEALTH.scope
-_OF_NO_USE = "What has happened does not go away by waiting."
 _ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}"
 _IN_WORDS = f"GPU {{{{ $labels.uuid }}}}{_ON_NODE}"
 _NODE_IN_WORDS = '{{ or $labels.node "A node" }}'
@@ -42,7 +41,7 @@ def _xid(name: str, severity: str, codes: tuple[str, ...], summary: str, text: s
         f"max {by((*_GPU, c.XID.name))} ({more}) and {on(_GPU)} ({late})", summary,
         f"{_IN_WORDS}: XID {{{{ $labels.xid }}}} came, of which there are {{{{ $value }}}} since "
         f"the exporter started. {text}",
-        board="gpu", hold="0m", because=_OF_NO_USE, keep_firing=LOOK_BACK)
+        board="gpu", hold="0m", because=HAPPENED, keep_firing=LOOK_BACK)
 
 
 LOST = Alert(
@@ -73,7 +72,7 @@ MEMORY_ERROR = Alert(
     f'{{{any_of(c.ECC_KIND, "uncorrected")}}}))[{LOOK_BACK}:2m]) > 0',
     summary="A GPU had a memory error that could not be corrected.",
     description=f'{_IN_WORDS}: {{{{ $value | printf "%.0f" }}}} errors in {LOOK_BACK}.',
-    board="gpu", hold="0m", because=_OF_NO_USE)
+    board="gpu", hold="0m", because=HAPPENED)
 REMAP_FAILED = Alert(
     "GpuRemapFailed", GPU_HEALTH, "warning",
     f"max {by(_GPU)} ({c.GPU_REMAP_FAILED.name}) > 0",
@@ -99,14 +98,14 @@ MEMORY_FULL = Alert(
     summary="A GPU's memory is nearly full.",
     description=f"{_IN_WORDS}{{{{ with $labels.mig }}}}, instance {{{{ . }}}}{{{{ end }}}}: "
                 "{{ $value | humanizePercentage }} of its memory is in use, over the limit of "
-                f"{said(GPU_MEMORY, 'humanizePercentage')}.",
+                f"{limit_value(GPU_MEMORY, 'humanizePercentage')}.",
     board="gpu")
 UNDERUSED = Alert(
     "GpusUnderused", GPU_USE, "info",
     f"{NODE_BUSY_HOUR} < {on(GPU_BUSY.labels)} group_left () {GPU_BUSY.selector}",
     summary="GPUs are idle for much of the time.",
     description=f"{_NODE_IN_WORDS}: its GPUs were busy for {{{{ $value | humanizePercentage }}}} "
-                f"of an hour, under the limit of {said(GPU_BUSY, 'humanizePercentage')}.",
+                f"of an hour, under the limit of {limit_value(GPU_BUSY, 'humanizePercentage')}.",
     board="gpu")
 
 GROUP = AlertGroup("inferometer-gpu-alerts", (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from alerts.limits import DURATION, QUEUE, TPOT, TTFT, Limit
 from alerts.model import LATENCY, Alert, AlertGroup
-from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
+from alerts.promql import MIN_RATE, MODEL_IN_WORDS, limit_value, over
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.latency import COUNT, QUANTILES
+from recording_rules.limits import DURATION, QUEUE, TPOT, TTFT, Limit
 from recording_rules.promql import MODEL, on
 
 
@@ -18,10 +18,11 @@ def _slow(name: str, metric: Metric, limit: Limit, text: str, summary: str,
     slow = over(QUANTILES[metric, 0.95], limit, times=times)
     return Alert(
         name, LATENCY, "critical" if critical else "warning",
-        f"{slow} and {on(MODEL)} {COUNT[metric]} >= {FEWEST}",
+        f"{slow} and {on(MODEL)} {COUNT[metric]} >= {MIN_RATE}",
         summary=summary,
         description=f"{MODEL_IN_WORDS}: {text} {{{{ $value | humanizeDuration }}}} for the slowest "
-                    f"5 % of requests, {word} the limit of {said(limit, 'humanizeDuration')}.",
+                    f"5 % of requests, {word} the limit of "
+                    f"{limit_value(limit, 'humanizeDuration')}.",
         board="latency")
 
 

@@ -6,14 +6,22 @@ chat or mail, info is logged. Symptoms page; causes inform.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recording_rules.promql import MODEL
 
 SEVERITIES = ("critical", "warning", "info")
-TEAMS = ("serving", "hardware", "finance", "observability")
+# What one notification to a team is about: a model, a node, a cluster's money, one of us.
+TEAMS: Mapping[str, tuple[str, ...]] = {
+    "serving": ("cluster", "namespace", "model"),
+    "hardware": ("cluster", "node"),
+    "finance": ("cluster", "model"),
+    "observability": ("cluster", "instance"),
+}
 HOLD = "10m"
 KEEP_FIRING = "5m"
+HAPPENED = "What has happened does not go away by waiting."  # why an alert does not hold
 
 
 @dataclass(frozen=True)

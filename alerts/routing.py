@@ -1,4 +1,4 @@
-"""Who is told of what, and what silences what: Alertmanager's whole configuration.
+"""alertmanager.yml: who is notified of which alert, and which alert silences which.
 
 Secrets are read from files, never written here. Alertmanager 0.25 takes a webhook's address from
 no file: what is secret about one is a token that is sent along.
@@ -12,17 +12,8 @@ from typing import Any
 
 from alerts.degraded import COVERS
 from alerts.exporter import ALWAYS
-from alerts.model import SEVERITIES, SUBJECTS, Alert, Subject
+from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert, Subject
 
-Section = dict[str, Any]
-
-# What one notification is about, for each team: a model, a node, a cluster's money, one of us.
-GROUPED_BY: Mapping[str, tuple[str, ...]] = {
-    "serving": ("cluster", "namespace", "model"),
-    "hardware": ("cluster", "node"),
-    "finance": ("cluster", "model"),
-    "observability": ("cluster", "instance"),
-}
 UNROUTED = "unrouted"  # what matches no route is seen all the same
 DEAD_MANS_SWITCH = "dead-mans-switch"
 # Receiver of each severity; how long a group waits for more of its alerts, tells of new ones, and
@@ -33,7 +24,7 @@ TIERS: Mapping[str, tuple[str, str, str, str]] = {
     "info": ("log", "1m", "10m", "1d"),
 }
 ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
-MOST_LOGGED = 200  # alerts in a notification that is logged: so it stays below a megabyte
+MAX_LOGGED = 200  # alerts in a notification that is logged: so it stays below a megabyte
 
 _TITLE = ('[{{ .Status | toUpper }}] {{ .CommonLabels.severity }}: {{ .CommonLabels.alertname }}'
           '{{ with .CommonLabels.model }}, {{ . }}{{ end }}'
@@ -44,9 +35,9 @@ _TEXT = ('{{ range .Alerts }}[{{ .Status }}] {{ .Annotations.summary }} '
          '{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}')
 
 
-def _said(default: str, text: str) -> str:
-    said: str = field(default=default, metadata={"help": text})
-    return said
+def _flag(default: str, text: str) -> str:
+    value: str = field(default=default, metadata={"help": text})
+    return value
 
 
 @dataclass(frozen=True)
@@ -57,18 +48,18 @@ class Addresses:
     `smtp_password` and `dead_mans_switch_token`.
     """
 
-    secrets: str = _said("/etc/alertmanager/secrets", "the folder of Alertmanager's secrets")
-    slack_channel: str = _said("#llm-alerts", "the channel for severity warning")
-    email_to: str = _said("llm-alerts@example.org", "who gets mail of severity warning")
-    email_from: str = _said("alertmanager@example.org", "whose mail it is, also at the smarthost")
-    smarthost: str = _said("smtp.example.org:587", "what takes mail, as host:port")
-    alert_log: str = _said(f"http://127.0.0.1:9839{ALERT_LOG}",
+    secrets: str = _flag("/etc/alertmanager/secrets", "the folder of Alertmanager's secrets")
+    slack_channel: str = _flag("#llm-alerts", "the channel for severity warning")
+    email_to: str = _flag("llm-alerts@example.org", "who gets mail of severity warning")
+    email_from: str = _flag("alertmanager@example.org", "whose mail it is, also at the smarthost")
+    smarthost: str = _flag("smtp.example.org:587", "what takes mail, as host:port")
+    alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}",
                            "the exporter with web.enable_alert_log, for severity info")
-    dead_mans_switch: str = _said("https://dead-mans-switch.example.org/inferometer",
+    dead_mans_switch: str = _flag("https://dead-mans-switch.example.org/inferometer",
                                   "who misses the Watchdog once it is silent")
 
 
-def configuration(addresses: Addresses | None = None) -> Section:
+def configuration(addresses: Addresses | None = None) -> dict[str, Any]:
     """Alertmanager's configuration."""
     addresses = addresses or Addresses()
     return {
@@ -84,7 +75,7 @@ def configuration(addresses: Addresses | None = None) -> Section:
     }
 
 
-def _route() -> Section:
+def _route() -> dict[str, Any]:
     watchdog = {
         "receiver": DEAD_MANS_SWITCH, "matchers": [f'alertname="{ALWAYS}"'],
         "group_by": ["cluster"], "group_wait": "0s", "group_interval": "1m",
@@ -97,17 +88,17 @@ def _route() -> Section:
     }
 
 
-def _tier(severity: str) -> Section:
+def _tier(severity: str) -> dict[str, Any]:
     receiver, wait, interval, repeat = TIERS[severity]
     return {
         "receiver": receiver, "matchers": [f'severity="{severity}"'],
         "group_wait": wait, "group_interval": interval, "repeat_interval": repeat,
         "routes": [{"receiver": receiver, "matchers": [f'team="{team}"'],
-                    "group_by": [*labels]} for team, labels in GROUPED_BY.items()],
+                    "group_by": [*labels]} for team, labels in TEAMS.items()],
     }
 
 
-def _lesser() -> Iterator[Section]:
+def _lesser() -> Iterator[dict[str, Any]]:
     """What is critical silences what is less so, of the same subject and scope.
 
     `subject` and the scope are always compared: a label that both lack counts as equal.
@@ -121,7 +112,7 @@ def _lesser() -> Iterator[Section]:
             }
 
 
-def _covered() -> Iterator[Section]:
+def _covered() -> Iterator[dict[str, Any]]:
     """An alert that says all that others say silences them, critical ones included."""
     for cover, parts in COVERS.items():
         scopes: dict[tuple[str, ...], list[Alert]] = {}
@@ -143,14 +134,14 @@ def _names(alerts: Iterable[Alert]) -> str:
     return "|".join(dict.fromkeys(map(str, alerts)))
 
 
-def _receivers(addresses: Addresses) -> list[Section]:
+def _receivers(addresses: Addresses) -> list[dict[str, Any]]:
     secrets = addresses.secrets
     chat = {"api_url_file": f"{secrets}/slack_api_url", "channel": addresses.slack_channel,
             "send_resolved": True, "title": _TITLE, "text": _TEXT}
     page = {"routing_key_file": f"{secrets}/pagerduty_routing_key", "send_resolved": True,
             "severity": "critical", "description": _TITLE, "details": {"alerts": _TEXT}}
     mail = {"to": addresses.email_to, "send_resolved": True, "headers": {"Subject": _TITLE}}
-    log = {"url": addresses.alert_log, "send_resolved": True, "max_alerts": MOST_LOGGED}
+    log = {"url": addresses.alert_log, "send_resolved": True, "max_alerts": MAX_LOGGED}
     switch = {
         "url": addresses.dead_mans_switch, "send_resolved": False,
         "http_config": {"authorization": {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from alerts.limits import KV_CACHE
 from alerts.model import SATURATION, Alert, AlertGroup
-from alerts.promql import FEWEST, MODEL_IN_WORDS, over, said
+from alerts.promql import MIN_RATE, MODEL_IN_WORDS, limit_value, over
 from recording_rules.capacity import KV_USAGE, PREEMPTIONS, WAITING
+from recording_rules.limits import KV_CACHE
 from recording_rules.promql import MODEL, by, on
 from recording_rules.requests import RATE, SUCCESS
 
@@ -22,12 +22,13 @@ KV_CACHE_FULL = Alert(
     "LLMKvCacheFull", SATURATION, "warning", over(KV_USAGE, KV_CACHE),
     summary="The KV cache is full, so requests will wait or be put back.",
     description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of the fullest replica's "
-                f"KV cache is in use, over the limit of {said(KV_CACHE, 'humanizePercentage')}.",
+                "KV cache is in use, over the limit of "
+                f"{limit_value(KV_CACHE, 'humanizePercentage')}.",
     board="throughput")
 REQUESTS_PREEMPTED = Alert(
     "LLMRequestsPreempted", SATURATION, "warning",
     f"{PREEMPTIONS} / {on(MODEL)} "
-    f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {FEWEST}) > {PREEMPTED}",
+    f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {MIN_RATE}) > {PREEMPTED}",
     summary="Requests are put back into the queue for want of KV cache.",
     description=f"{MODEL_IN_WORDS}: for every request that succeeded "
                 f"{{{{ $value | humanizePercentage }}}} of one was put back into the queue; "

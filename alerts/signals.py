@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerts.model import SIGNALS, Alert, AlertGroup
-from alerts.promql import FEWEST, MODEL_IN_WORDS
+from alerts.promql import MIN_RATE, MODEL_IN_WORDS
 from inferometer import catalogue as c
 from recording_rules.latency import HISTOGRAMS, MIXED
 from recording_rules.promql import MODEL, SCOPE, any_of, by, on
@@ -12,7 +12,7 @@ from recording_rules.tokens import OUTPUT
 
 _KIND = (*SCOPE, c.ENGINE.name)
 _SIGNAL = (*MODEL, "signal")
-_TOLD, _UNTOLD = (any_of(c.SOURCE, *values) for values in (("native", "derived"), ("unavailable",)))
+_REPORTED, _MISSING = any_of(c.SOURCE, "native", "derived"), any_of(c.SOURCE, "unavailable")
 
 
 def _signals(matcher: str, when: str = "") -> str:
@@ -20,11 +20,11 @@ def _signals(matcher: str, when: str = "") -> str:
 
 
 # Engines show some families from their first request on only: it waits for requests.
-_BUSY = f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {FEWEST} or {OUTPUT} > 0)"
+_BUSY = f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {MIN_RATE} or {OUTPUT} > 0)"
 
 SIGNAL_LOST = Alert(
     "LLMSignalLost", SIGNALS, "warning",
-    f"({_signals(_UNTOLD)} unless {_signals(_TOLD)}) and {_signals(_TOLD, ' offset 1h')} "
+    f"({_signals(_MISSING)} unless {_signals(_REPORTED)}) and {_signals(_REPORTED, ' offset 1h')} "
     f"and {on(MODEL)} {_BUSY}",
     summary="The engine no longer reports a signal that it did report.",
     description=f"{MODEL_IN_WORDS}: {{{{ $labels.signal }}}} was reported an hour ago, and is by "

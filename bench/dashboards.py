@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alerts import RECORDING_GROUPS
 from bench import boards
 from bench.backfill import Day, fill, in_order
 from bench.boards import Query
@@ -28,7 +27,7 @@ from bench.sizes import Sizes
 from recording_rules import GROUPS
 from recording_rules.latency import QUANTILES, QUANTILES_HOUR
 
-RULES = in_order((*GROUPS, *RECORDING_GROUPS))
+RULES = in_order(GROUPS)
 SMALLER = 10  # times smaller is the fleet beside which growth is seen
 LONG_SECONDS = 0.25  # a query that takes longer is asked twice only
 COMPARED_SECONDS = 720  # between two moments at which all rules are evaluated

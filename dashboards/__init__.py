@@ -3,9 +3,9 @@
 from typing import Any
 
 from dashboards import cost, exporter, fleet, gpu, latency, panels, throughput
-from dashboards.model import Asked, Board, queries, replaced
+from dashboards.model import Board, BoardQuery, queries, substitute
 
-__all__ = ["DASHBOARDS", "Asked", "Board", "queries", "rendered", "replaced"]
+__all__ = ["DASHBOARDS", "Board", "BoardQuery", "queries", "render_all", "substitute"]
 
 # In the order of the links between them.
 DASHBOARDS: tuple[Board, ...] = (
@@ -13,6 +13,6 @@ DASHBOARDS: tuple[Board, ...] = (
 )
 
 
-def rendered() -> dict[str, dict[str, Any]]:
+def render_all() -> dict[str, dict[str, Any]]:
     """Every board's JSON by its uid."""
     return {board.uid: panels.render(board, DASHBOARDS) for board in DASHBOARDS}

@@ -1,12 +1,11 @@
 """What it costs: now, today, this month, for each request and token, and against the budgets."""
 
-from alerts import limits
-from dashboards.dress import OF_LIMIT, PLAIN, Colours, Column
-from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import NO_MONEY, limit, stat, table, timeseries
+from dashboards.model import Board, Panel, PanelRow, Query
+from dashboards.panels import NO_MONEY, limit_line, stat, table, timeseries
+from dashboards.styles import OF_LIMIT, PLAIN, Colours, Field
 from dashboards.variables import chosen
 from inferometer import catalogue as c
-from recording_rules import cost
+from recording_rules import cost, limits
 from recording_rules.model import Rule
 from recording_rules.promql import any_of
 
@@ -33,7 +32,7 @@ def _drift(title: str, description: str, now: Rule, week: Rule, *more: Query,
                       Query(chosen(week), f"7 days {name}"), *more, empty=empty, width=12)
 
 
-NOW = Row("Now", (
+NOW = PanelRow("Now", (
     _tile("Per hour", "What the present rate comes to in an hour.",
           f"sum({chosen(cost.TOTAL_RATE)}) * 3600"),
     _tile("Today", "Spent since midnight UTC.", f"sum({chosen(cost.TODAY)})"),
@@ -53,7 +52,7 @@ NOW = Row("Now", (
     _tile("Idle", "Share of the GPUs' cost during which no kernel ran: the money to save first.",
           f"max({chosen(cost.IDLE_SHARE)})", "percentunit", empty="no GPU prices", colours=IDLE),
 ))
-SPENDING = Row("Spending", (
+SPENDING = PanelRow("Spending", (
     timeseries("Rate by category", "USD per hour, by what it goes to.", USD,
                Query(f"{chosen(cost.RATE)} * 3600", "{{category}} {{cluster}}"), empty=NO_MONEY,
                stacked=True),
@@ -64,7 +63,7 @@ SPENDING = Row("Spending", (
                empty=NO_MONEY, stacked=True),
     timeseries("GPU money with a model", "Share of the GPUs' cost of which it is known for which "
                "model it is paid: free, shared and sliced GPUs are no model's.", "percentunit",
-               Query(chosen(cost.GPU_SHARE), "{{cluster}}"), empty=NO_MONEY, most=1),
+               Query(chosen(cost.GPU_SHARE), "{{cluster}}"), empty=NO_MONEY, maximum=1),
     timeseries("Idle GPUs", "USD per hour for GPUs on which no kernel ran.", USD,
                Query(f"{chosen(cost.IDLE_RATE)} * 3600", "{{cluster}}"), empty=NO_MONEY),
     timeseries("Idle GPUs, by model", "USD per hour for the model's GPUs on which no kernel ran: "
@@ -77,7 +76,7 @@ SPENDING = Row("Spending", (
                Query(chosen(cost.UNATTRIBUTED_MONTH), "no model's {{cluster}}"), empty=NO_MONEY,
                stacked=True),
     timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
-               Query(chosen(cost.TODAY), "{{cluster}}"), limit(limits.DAILY_SPEND),
+               Query(chosen(cost.TODAY), "{{cluster}}"), limit_line(limits.DAILY_SPEND),
                empty=NO_MONEY),
     timeseries("The month so far", "By category, since the month began (UTC), under the budget "
                "where there is one.", USD,
@@ -87,29 +86,29 @@ SPENDING = Row("Spending", (
     timeseries("Budgets used", "Share of each budget that is spent: 100 % is all of it.",
                "percentunit", Query(chosen(cost.BUDGET_USED), "{{period}} {{cluster}}"),
                Query(chosen(cost.MODEL_BUDGET_USED), "{{period}} {{model}}"),
-               limit(limits.BUDGET_USED), empty=NO_BUDGET),
+               limit_line(limits.BUDGET_USED), empty=NO_BUDGET),
 ))
-UNITS = Row("For each request and token", (
+UNITS = PanelRow("For each request and token", (
     _drift("Per request", "All money over all requests that succeeded: compare the hour with its "
            "own week.", cost.PER_REQUEST, cost.PER_REQUEST_WEEK),
     _drift("Per million tokens", "All money over all tokens, in and out: rises when GPUs idle.",
            cost.PER_1M_TOKENS, cost.PER_1M_TOKENS_WEEK),
     _drift("Per request, by model", "Money attributed to the model over its requests that "
            "succeeded.", cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_WEEK,
-           limit(limits.REQUEST_COST), empty=NO_SHARE),
+           limit_line(limits.REQUEST_COST), empty=NO_SHARE),
     _drift("Per million tokens, by model", "Money attributed to the model over its tokens, in and "
            "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK,
-           limit(limits.MILLION_TOKENS_COST), empty=NO_SHARE),
+           limit_line(limits.MILLION_TOKENS_COST), empty=NO_SHARE),
     table("Models by money", "The dearest first; a model's name leads to what it serves. It costs "
           "more than this where the GPU board knows the GPUs of some replicas only.", KEYS, [
-        Column("Today", chosen(cost.MODEL_TODAY), USD),
-        Column("This month, by model", chosen(cost.MODEL_MONTH), USD),
-        Column("Budget used", chosen(cost.MODEL_BUDGET_USED, IN_MONTH), "percentunit", OF_LIMIT),
-        Column("Idle per hour", f"{chosen(cost.MODEL_IDLE_RATE)} * 3600", USD),
-        Column("Per request", chosen(cost.MODEL_PER_REQUEST), USD),
-        Column("Per request, 7 days", chosen(cost.MODEL_PER_REQUEST_WEEK), USD),
-        Column("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD),
-        Column("Per 1M tokens, 7 days", chosen(cost.MODEL_PER_1M_TOKENS_WEEK), USD)],
+        Field("Today", chosen(cost.MODEL_TODAY), USD),
+        Field("This month, by model", chosen(cost.MODEL_MONTH), USD),
+        Field("Budget used", chosen(cost.MODEL_BUDGET_USED, IN_MONTH), "percentunit", OF_LIMIT),
+        Field("Idle per hour", f"{chosen(cost.MODEL_IDLE_RATE)} * 3600", USD),
+        Field("Per request", chosen(cost.MODEL_PER_REQUEST), USD),
+        Field("Per request, 7 days", chosen(cost.MODEL_PER_REQUEST_WEEK), USD),
+        Field("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD),
+        Field("Per 1M tokens, 7 days", chosen(cost.MODEL_PER_1M_TOKENS_WEEK), USD)],
         empty=NO_SHARE, sort="This month, by model",
         links={"model": "throughput"}),
 ))

@@ -1,8 +1,8 @@
 """The measuring itself: do exporters answer, what do engines tell, and how many series is that."""
 
-from dashboards.dress import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Column
-from dashboards.model import Board, Panel, Query, Row
+from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import stat, table, timeseries
+from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Field
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from recording_rules import capacity, exporters
@@ -19,7 +19,7 @@ def _tile(title: str, description: str, expr: str, unit: str = "short", *,
     return stat(title, description, unit, expr, empty=empty, colours=colours)
 
 
-NOW = Row("Now", (
+NOW = PanelRow("Now", (
     _tile("Exporters", "Those scraped, of whatever version.",
           f"sum({chosen(exporters.VERSIONS)})"),
     _tile("Collectors that answer", "Share that answered in full and in time, of the collector "
@@ -38,11 +38,11 @@ NOW = Row("Now", (
           "updated, and its table should be too.", f"max({chosen(exporters.UNKNOWN)})",
           colours=((None, "green"), (1, "orange")), empty="no engine"),
 ))
-HEALTH = Row("Exporters and engines", (
+HEALTH = PanelRow("Exporters and engines", (
     timeseries("Collectors", "Share of exporters whose collector answered: a step down is one that "
                "fails, a saw one that is too slow.", "percentunit",
                Query(chosen(exporters.SUCCESS), "{{collector}} {{cluster}}"), empty=NO_EXPORTER,
-               most=1),
+               maximum=1),
     timeseries("Time of a collector", "Of the slowest exporter: near the scrape's timeout it will "
                "be cut off.", "s", Query(chosen(exporters.DURATION), "{{collector}} {{cluster}}"),
                empty=NO_EXPORTER),
@@ -50,17 +50,17 @@ HEALTH = Row("Exporters and engines", (
                Query(chosen(capacity.REPLICAS), "{{model}} {{engine}}"), empty=NO_ENGINE),
     table("Versions of exporters", "More than one is a rollout, or a forgotten host.",
           {"version": "Version", "cluster": "Cluster"},
-          [Column("Exporters", chosen(exporters.VERSIONS), "short")], empty=NO_EXPORTER, width=8),
+          [Field("Exporters", chosen(exporters.VERSIONS), "short")], empty=NO_EXPORTER, width=8),
     table("Versions of engines", "More than one of a model is a rollout, or a forgotten replica.",
           {"model": "Model", "engine": "Engine", "version": "Version", "namespace": "Namespace",
-           "cluster": "Cluster"}, [Column("Replicas", chosen(capacity.VERSIONS), "short")],
+           "cluster": "Cluster"}, [Field("Replicas", chosen(capacity.VERSIONS), "short")],
           empty=NO_ENGINE, width=16, links={"model": "throughput"}),
 ))
-TOLD = Row("What engines tell", (
+SIGNALS = PanelRow("What engines tell", (
     table("Signals", "Endpoints whose engine tells a signal itself, from which it is derived, and "
           "that lack it: the last is why a panel may be empty.",
           {"engine": "Engine", "signal": "Signal", "cluster": "Cluster"},
-          [Column(source.capitalize(), chosen(exporters.SIGNALS, any_of(c.SOURCE, source)),
+          [Field(source.capitalize(), chosen(exporters.SIGNALS, any_of(c.SOURCE, source)),
                   "short") for source in c.SOURCE.values],
           empty=NO_ENGINE, width=12, height=10),
     timeseries("Mixed histogram bounds", "Models whose replicas have different bounds, so that no "
@@ -69,7 +69,7 @@ TOLD = Row("What engines tell", (
                  for metric, rule in MIXED.items()),
                empty="No replicas of a model differ in their bounds.", width=12, height=10),
 ))
-RULES = Row("Rules", (
+RULES = PanelRow("Rules", (
     timeseries("Slowest group of rules", "Share of its interval that evaluating it takes: at 100 % "
                "boards and alerts lag behind.", "percentunit",
                Query(chosen(exporters.RULES_BUSY), "{{cluster}}"), empty=NO_PROMETHEUS, width=12),
@@ -77,7 +77,7 @@ RULES = Row("Rules", (
                "or watches is missing.", "short",
                Query(chosen(exporters.RULES_FAILED), "{{cluster}}"), empty=NO_PROMETHEUS, width=12),
 ))
-CARDINALITY = Row("Cardinality", (
+CARDINALITY = PanelRow("Cardinality", (
     timeseries("Series of all exporters", "What Prometheus keeps of us; metrics.md says how many "
                "there can be.", "short",
                Query(chosen(exporters.SERIES), "{{cluster}}"), empty=NO_EXPORTER),
@@ -93,4 +93,4 @@ CARDINALITY = Row("Cardinality", (
 BOARD = Board(
     "exporter", "Exporter and cardinality",
     "Whether the measuring works: exporters, their collectors, what engines tell, and how many "
-    "series that makes.", OF_MODELS, (NOW, HEALTH, TOLD, CARDINALITY, RULES))
+    "series that makes.", OF_MODELS, (NOW, HEALTH, SIGNALS, CARDINALITY, RULES))

@@ -1,24 +1,24 @@
 """Is it healthy, what is wrong, where do I go: one look at everything, against the limits."""
 
-from alerts import exporter, limits
-from alerts.limits import Limit
-from dashboards.dress import ALL_ARE_WELL, NONE_IS_WELL, OF_LIMIT, Column
-from dashboards.model import Board, Panel, Query, Row
+from alerts import exporter
+from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
     NO_GPU,
     NO_GPU_OF_MODELS,
     NO_MONEY,
     TOKENS_PER_SECOND,
-    limit,
+    limit_line,
     of_limit,
     stat,
     table,
     timeseries,
 )
-from dashboards.variables import OF_MODELS, chosen, firing, since
+from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, OF_LIMIT, Field
+from dashboards.variables import NOTIFIED, OF_MODELS, chosen, firing, pending_since
 from inferometer import catalogue as c
-from recording_rules import attribution, capacity, cost, gpus, latency, requests, tokens
+from recording_rules import attribution, capacity, cost, gpus, latency, limits, requests, tokens
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import FLEET, MODEL, any_of, by, on
 
@@ -27,14 +27,13 @@ TTFT, TPOT, DURATION = (
 ERRORS = requests.ERROR_RATIO["5m"]
 SUBJECT = {"severity": "Severity", "alertname": "Alert", **MODEL_KEYS, "node": "Node",
            "instance": "Exporter"}
-TOLD = 'severity=~"critical|warning"'
 EVALUATED = firing((), f'alertname="{exporter.ALWAYS}"')  # it fires as long as rules are evaluated
 
 
-def _worst(title: str, figure: str, rule: Rule, held: Limit, board: str = "latency") -> Panel:
+def _worst(title: str, figure: str, rule: Rule, limit: Limit, board: str = "latency") -> Panel:
     return stat(
         title, f"{figure} of the model worst off, as a share of its limit: red is over it.",
-        "percentunit", f"topk(1, {of_limit(rule, held)})", empty="no traffic",
+        "percentunit", f"topk(1, {of_limit(rule, limit)})", empty="no traffic",
         colours=OF_LIMIT, name="model", link=board)
 
 
@@ -46,7 +45,7 @@ def _alerts(title: str, severity: str, colour: str, description: str) -> Panel:
         empty="alerts are not evaluated", colours=((None, "green"), (1, colour)))
 
 
-HEALTH = Row("Is it healthy?", (
+HEALTH = PanelRow("Is it healthy?", (
     _alerts("Critical alerts", "critical", "red", "Somebody is paged for these: see the list."),
     _worst("Time to first token", "The p95", TTFT, limits.TTFT),
     _worst("Time per output token", "The p95", TPOT, limits.TPOT),
@@ -72,38 +71,39 @@ HEALTH = Row("Is it healthy?", (
          "percentunit", f"max({chosen(cost.BUDGET_USED, any_of(c.PERIOD, 'month'))})",
          empty="no budget configured", colours=OF_LIMIT, link="cost"),
 ))
-WRONG = Row("What is wrong?", (
+WRONG = PanelRow("What is wrong?", (
     table("Firing alerts", "One row for each subject; a model leads to its latency, a node to its "
-          "GPUs.", SUBJECT, [Column("True since", since(OF_MODELS, TOLD), "dateTimeFromNow")],
+          "GPUs.", SUBJECT,
+          [Field("True since", pending_since(OF_MODELS, NOTIFIED), "dateTimeFromNow")],
           empty="No alert fires, or alerts are not evaluated: see the first tile.", width=14,
           links={"model": "latency", "node": "gpu"}),
     timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "
                "start has its cause there.", "short",
-               Query(f"count by (severity) ({firing(OF_MODELS, TOLD)})", "{{severity}}"),
+               Query(f"count by (severity) ({firing(OF_MODELS, NOTIFIED)})", "{{severity}}"),
                empty="No alert fired in this time.", width=10, stacked=True),
 ))
-MODELS = Row("Where do I go?", (
+MODELS = PanelRow("Where do I go?", (
     table("Models", "Red cells are over the model's own limit; its name leads to where its time "
           "goes.", MODEL_KEYS, [
-              Column("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
+              Field("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
                      f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL),
-              Column("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),
-              Column("Tokens out/s", chosen(tokens.OUTPUT), "short"),
-              Column("GPUs", chosen(attribution.GPUS), "short"),
-              Column("Waiting", chosen(capacity.WAITING), "short"),
-              Column("TTFT p95", chosen(TTFT), "s"),
-              Column("TTFT ÷ limit", of_limit(TTFT, limits.TTFT), "percentunit", OF_LIMIT),
-              Column("Per token ÷ limit", of_limit(TPOT, limits.TPOT), "percentunit", OF_LIMIT),
-              Column("Request p95", chosen(DURATION), "s"),
-              Column("Request ÷ limit", of_limit(DURATION, limits.DURATION), "percentunit",
+              Field("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),
+              Field("Tokens out/s", chosen(tokens.OUTPUT), "short"),
+              Field("GPUs", chosen(attribution.GPUS), "short"),
+              Field("Waiting", chosen(capacity.WAITING), "short"),
+              Field("TTFT p95", chosen(TTFT), "s"),
+              Field("TTFT ÷ limit", of_limit(TTFT, limits.TTFT), "percentunit", OF_LIMIT),
+              Field("Per token ÷ limit", of_limit(TPOT, limits.TPOT), "percentunit", OF_LIMIT),
+              Field("Request p95", chosen(DURATION), "s"),
+              Field("Request ÷ limit", of_limit(DURATION, limits.DURATION), "percentunit",
                      OF_LIMIT),
-              Column("Errors ÷ limit", of_limit(ERRORS, limits.ERROR), "percentunit", OF_LIMIT),
-              Column("KV ÷ limit", of_limit(capacity.KV_USAGE, limits.KV_CACHE), "percentunit",
+              Field("Errors ÷ limit", of_limit(ERRORS, limits.ERROR), "percentunit", OF_LIMIT),
+              Field("KV ÷ limit", of_limit(capacity.KV_USAGE, limits.KV_CACHE), "percentunit",
                      OF_LIMIT)],
           empty="No engine is read in this scope.", height=9, sort="TTFT ÷ limit",
           links={"model": "latency"}),
 ))
-TRENDS = Row("How the clusters do", (
+TRENDS = PanelRow("How the clusters do", (
     timeseries("Requests by outcome", "Of all models: rejected and error are the server's fault, "
                "invalid the caller's.", "reqps",
                Query(chosen(requests.FLEET_RATE), "{{outcome}} {{cluster}}"), width=6,
@@ -113,7 +113,7 @@ TRENDS = Row("How the clusters do", (
                Query(chosen(tokens.FLEET_INPUT), "input {{cluster}}"), width=6),
     timeseries("Busy GPUs", "Mean of all GPUs: below the line they are paid for and idle.",
                "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"),
-               limit(limits.GPU_BUSY), empty=NO_GPU, width=6, most=1),
+               limit_line(limits.GPU_BUSY), empty=NO_GPU, width=6, maximum=1),
     timeseries("Spending per hour", "What the present rate comes to in an hour, by what it goes "
                "to.", "currencyUSD", Query(f"{chosen(cost.RATE)} * 3600",
                                            "{{category}} {{cluster}}"),
@@ -126,7 +126,7 @@ TRENDS = Row("How the clusters do", (
                Query(chosen(capacity.FLEET_WAITING), "waiting {{cluster}}"), width=6),
     timeseries("Memory of GPUs", "In use, mean of all GPUs: engines take nearly all at once.",
                "percentunit", Query(chosen(gpus.FLEET_MEMORY), "{{cluster}}"), empty=NO_GPU,
-               width=6, most=1),
+               width=6, maximum=1),
     timeseries("Power of GPUs", "Of all boards together.", "watt",
                Query(chosen(gpus.FLEET_POWER), "{{cluster}}"), empty=NO_GPU, width=6),
     timeseries("GPUs by model", "That its pods have to themselves: shared and sliced GPUs are no "
@@ -135,7 +135,7 @@ TRENDS = Row("How the clusters do", (
     timeseries("Busy GPUs by model", "Mean of the model's GPUs: the lowest has the most to give "
                "back.", "percentunit",
                Query(chosen(attribution.MODEL_BUSY), "{{model}} {{namespace}}"),
-               limit(limits.GPU_BUSY), empty=NO_GPU_OF_MODELS, width=12, most=1),
+               limit_line(limits.GPU_BUSY), empty=NO_GPU_OF_MODELS, width=12, maximum=1),
 ))
 
 BOARD = Board(

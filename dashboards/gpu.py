@@ -2,35 +2,34 @@
 
 from typing import Any
 
-from alerts import limits
-from dashboards.dress import NONE_IS_WELL, Colours, Column
-from dashboards.model import Board, Panel, Query, Row
+from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
     NO_GPU,
     NO_GPU_OF_MODELS,
     TOKENS_PER_SECOND,
-    limit,
+    limit_line,
     stat,
     table,
     timeseries,
 )
+from dashboards.styles import NONE_IS_WELL, Colours, Field
 from dashboards.variables import OF_MODELS, chosen
-from recording_rules import attribution, gpus, tokens
+from recording_rules import attribution, gpus, limits, tokens
 from recording_rules.model import Rule
 from recording_rules.promql import WINDOW
 
 KEYS = {"node": "Node", "gpu": "GPU", "uuid": "UUID", "cluster": "Cluster"}
-MOST_LINES = 40  # of GPUs or nodes in one picture
+MAX_LINES = 40  # of GPUs or nodes in one picture
 FULL: Colours = ((None, "green"), (0.98, "orange"))
 HELD_DOWN: Colours = ((None, "green"), (0.1, "orange"), (0.5, "red"))
 
 
 def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
-           name: str = "{{node}}", most: float | None = None) -> Panel:
+           name: str = "{{node}}", maximum: float | None = None) -> Panel:
     return timeseries(title, description, unit,
-                      Query(f"topk({MOST_LINES}, {chosen(rule)})", name), *more, empty=NO_GPU,
-                      most=most)
+                      Query(f"topk({MAX_LINES}, {chosen(rule)})", name), *more, empty=NO_GPU,
+                      maximum=maximum)
 
 
 def _models(title: str, description: str, unit: str, rule: Rule, *more: Query,
@@ -40,12 +39,12 @@ def _models(title: str, description: str, unit: str, rule: Rule, *more: Query,
 
 
 def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
-    return timeseries(title, f"{description} The {MOST_LINES} highest.", "percentunit",
-                      Query(f"topk({MOST_LINES}, {chosen(rule)})", name), empty=NO_GPU, most=1,
+    return timeseries(title, f"{description} The {MAX_LINES} highest.", "percentunit",
+                      Query(f"topk({MAX_LINES}, {chosen(rule)})", name), empty=NO_GPU, maximum=1,
                       width=6, height=10, step=WINDOW)
 
 
-NOW = Row("Now, on the chosen nodes", (
+NOW = PanelRow("Now, on the chosen nodes", (
     stat("GPUs", "As many as the driver knows of, each counted once.", "short",
          f"sum({chosen(gpus.NODE_GPUS)})", empty="no GPU is read"),
     stat("Not answering", "GPUs that the driver knows of and that do not answer it.", "short",
@@ -61,22 +60,23 @@ NOW = Row("Now, on the chosen nodes", (
          "by heat or power.", "percentunit", f"max({chosen(gpus.NODE_THROTTLED)})",
          empty="throttling is not told", colours=HELD_DOWN),
 ))
-NODES = Row("Node by node", (
+NODES = PanelRow("Node by node", (
     table("Nodes", "The idlest first: paid for and unused; a node's name narrows this board to it.",
           {"node": "Node", "cluster": "Cluster"}, [
-              Column("GPUs", chosen(gpus.NODE_GPUS), "short"),
-              Column("Busy", chosen(gpus.NODE_BUSY), "percentunit"),
-              Column("Busy, last hour", chosen(gpus.NODE_BUSY_HOUR), "percentunit"),
-              Column("Memory", chosen(gpus.NODE_MEMORY), "percentunit", FULL),
-              Column("Power", chosen(gpus.NODE_POWER), "watt"),
-              Column("Hottest", chosen(gpus.NODE_TEMPERATURE), "celsius"),
-              Column("Tokens out/s per GPU", chosen(tokens.NODE_OUTPUT_PER_GPU), "short"),
-              Column("Joules per token", chosen(tokens.NODE_JOULES), "joule")],
+              Field("GPUs", chosen(gpus.NODE_GPUS), "short"),
+              Field("Busy", chosen(gpus.NODE_BUSY), "percentunit"),
+              Field("Busy, last hour", chosen(gpus.NODE_BUSY_HOUR), "percentunit"),
+              Field("Memory", chosen(gpus.NODE_MEMORY), "percentunit", FULL),
+              Field("Power", chosen(gpus.NODE_POWER), "watt"),
+              Field("Hottest", chosen(gpus.NODE_TEMPERATURE), "celsius"),
+              Field("Tokens out/s per GPU", chosen(tokens.NODE_OUTPUT_PER_GPU), "short"),
+              Field("Joules per token", chosen(tokens.NODE_JOULES), "joule")],
           empty=NO_GPU, sort="Busy", ascending=True, links={"node": "gpu"}),
     _nodes("Busy by node", "Share of the time in which a kernel ran, mean of the node's GPUs.",
-           "percentunit", gpus.NODE_BUSY, limit(limits.GPU_BUSY), most=1),
+           "percentunit", gpus.NODE_BUSY, limit_line(limits.GPU_BUSY), maximum=1),
     _nodes("Memory by node", "Of the fullest GPU: engines take nearly all of it on purpose, so "
-           "look for changes.", "percentunit", gpus.NODE_MEMORY, limit(limits.GPU_MEMORY), most=1),
+           "look for changes.", "percentunit", gpus.NODE_MEMORY, limit_line(limits.GPU_MEMORY),
+           maximum=1),
     _nodes("Clocks held down by node", "Share of the time, of the GPU held down most; above "
            "100 % where reasons coincide.", "percentunit", gpus.NODE_THROTTLED),
     timeseries("Clocks held down, by reason", "Share of the time, mean of all GPUs: heat and "
@@ -92,30 +92,30 @@ NODES = Row("Node by node", (
     _nodes("Output tokens for each GPU by node", "What a node yields: compare like with like.",
            TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
 ))
-MODELS = Row("Model by model, on all nodes", (
+MODELS = PanelRow("Model by model, on all nodes", (
     table("Models on their GPUs", "GPUs that the model's pods have to themselves; below 100 % of "
           "its replicas the others' are not in the figures.", MODEL_KEYS, [
-              Column("GPUs", chosen(attribution.GPUS), "short"),
-              Column("Replicas known", chosen(attribution.REPLICAS_KNOWN), "percentunit",
+              Field("GPUs", chosen(attribution.GPUS), "short"),
+              Field("Replicas known", chosen(attribution.REPLICAS_KNOWN), "percentunit",
                      ((None, "orange"), (1, "green"))),
-              Column("Busy", chosen(attribution.MODEL_BUSY), "percentunit"),
-              Column("Power", chosen(attribution.ENERGY), "watt"),
-              Column("Joules per token", chosen(attribution.JOULES), "joule")],
+              Field("Busy", chosen(attribution.MODEL_BUSY), "percentunit"),
+              Field("Power", chosen(attribution.ENERGY), "watt"),
+              Field("Joules per token", chosen(attribution.JOULES), "joule")],
           empty=NO_GPU_OF_MODELS, sort="GPUs", links={"model": "throughput"}),
     _models("GPUs by model", "That its pods have to themselves: shared and sliced GPUs are no "
             "model's.", "short", attribution.GPUS, stacked=True),
     _models("Busy by model", "Mean of the model's GPUs: the lowest has the most to give back.",
-            "percentunit", attribution.MODEL_BUSY, limit(limits.GPU_BUSY), most=1),
+            "percentunit", attribution.MODEL_BUSY, limit_line(limits.GPU_BUSY), maximum=1),
     _models("Power by model", "Energy that the model's GPUs use per second, as they count it.",
             "watt", attribution.ENERGY, stacked=True),
 ))
 # Hundreds of lines: asked when somebody wants them, one point for each of the rules' windows.
-EACH = Row("GPU by GPU, of the chosen nodes", (
+ONE_BY_ONE = PanelRow("GPU by GPU, of the chosen nodes", (
     table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its "
           "own.", KEYS, [
-              Column("Answers", chosen(gpus.LOST), "bool_yes_no", ((None, "red"),)),
-              Column("Busy", chosen(gpus.BUSY), "percentunit"),
-              Column("Memory", chosen(gpus.MEMORY), "percentunit", FULL)],
+              Field("Answers", chosen(gpus.LOST), "bool_yes_no", ((None, "red"),)),
+              Field("Busy", chosen(gpus.BUSY), "percentunit"),
+              Field("Memory", chosen(gpus.MEMORY), "percentunit", FULL)],
           empty=NO_GPU, width=12, height=10),
     _gpus("Busy by GPU", "Share of the time in which a kernel ran.", gpus.BUSY, "{{node}} {{gpu}}"),
     _gpus("Memory by GPU", "Share of device memory in use, of each MIG instance where there are "
@@ -124,4 +124,4 @@ EACH = Row("GPU by GPU, of the chosen nodes", (
 
 BOARD = Board(
     "gpu", "GPU", "How busy, full, hot and healthy the GPUs are, by node, by model and one by one.",
-    (*OF_MODELS, "node"), (NOW, NODES, MODELS, EACH))
+    (*OF_MODELS, "node"), (NOW, NODES, MODELS, ONE_BY_ONE))

@@ -1,13 +1,20 @@
 """Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
 
-from alerts import limits
-from dashboards.dress import Column
-from dashboards.model import Board, Panel, Query, Row
-from dashboards.panels import MODEL_KEYS, NO_GPU, NO_TRAFFIC, limit, table, target, timeseries
+from dashboards.model import Board, Panel, PanelRow, Query
+from dashboards.panels import (
+    MODEL_KEYS,
+    NO_GPU,
+    NO_TRAFFIC,
+    limit_line,
+    table,
+    target_line,
+    timeseries,
+)
+from dashboards.styles import Field
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules import capacity, gpus
+from recording_rules import capacity, gpus, limits
 from recording_rules.latency import COUNT, MEAN, QUANTILES, QUANTILES_HOUR, RANKS
 from recording_rules.promql import MODEL, on
 
@@ -33,19 +40,19 @@ def _mean(metric: Metric) -> str:
     return f"sum({chosen(MEAN[metric])} * {on(MODEL)} {count}) / (sum({count}) > 0)"
 
 
-FELT = Row("What callers feel", (
+FELT = PanelRow("What callers feel", (
     _quantiles(c.SERVER_DURATION, "Whole request",
                "From arrival to the last token: long answers take long, so read it with the two "
-               "beside it.", limit(limits.DURATION)),
+               "beside it.", limit_line(limits.DURATION)),
     _quantiles(c.SERVER_TTFT, "Time to first token",
                "How long a caller waits for the first word: if it grows, look at queue and "
-               "prefill below.", limit(limits.TTFT), target(limits.TARGET_TTFT_SECONDS)),
+               "prefill below.", limit_line(limits.TTFT), target_line(limits.TARGET_TTFT_SECONDS)),
     _quantiles(c.SERVER_TPOT, "Time per output token",
                "The pace at which words come after the first: if it grows, the GPU has too much "
-               "to do at once.", limit(limits.TPOT),
-               target(1 / limits.TARGET_OUTPUT_TOKENS_PER_SECOND)),
+               "to do at once.", limit_line(limits.TPOT),
+               target_line(1 / limits.TARGET_OUTPUT_TOKENS_PER_SECOND)),
 ))
-PARTS_OF_IT = Row("Where the time goes", (
+PARTS_OF_IT = PanelRow("Where the time goes", (
     timeseries(
         "Mean request, by part",
         "Over all requests of what is chosen: means add up where quantiles do not, so the part "
@@ -55,13 +62,13 @@ PARTS_OF_IT = Row("Where the time goes", (
         "Mean request now, by model",
         "The part that is largest is the one to work on: queue means too few replicas, prefill "
         "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
-        [Column(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
-        + [Column("Whole", chosen(MEAN[c.SERVER_DURATION]), "s"),
-           Column("First token", chosen(MEAN[c.SERVER_TTFT]), "s"),
-           Column("Between tokens", chosen(MEAN[c.SERVER_ITL]), "s")],
+        [Field(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
+        + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s"),
+           Field("First token", chosen(MEAN[c.SERVER_TTFT]), "s"),
+           Field("Between tokens", chosen(MEAN[c.SERVER_ITL]), "s")],
         empty=NO_TRAFFIC, width=12, sort="Whole"),
     _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
-               "few replicas, or too few places in them.", limit(limits.QUEUE), width=6),
+               "few replicas, or too few places in them.", limit_line(limits.QUEUE), width=6),
     _quantiles(c.SERVER_PREFILL, "Prefill", "Reading the prompt: grows with its length and falls "
                "with the share that comes from a cache.", width=6),
     _quantiles(c.SERVER_DECODE, "Decode", "Writing the answer: grows with its length and with "
@@ -69,7 +76,7 @@ PARTS_OF_IT = Row("Where the time goes", (
     _quantiles(c.SERVER_ITL, "Between tokens", "One value for each token or step, not for each "
                "request: its p99 shows stalls that a caller sees as stutter.", width=6),
 ))
-BEHIND = Row("What stands behind it", (
+BEHIND = PanelRow("What stands behind it", (
     timeseries(
         "Waiting and running",
         "Waiting that keeps growing is load that does not fit, whatever the GPU says.", "short",
@@ -78,13 +85,13 @@ BEHIND = Row("What stands behind it", (
     timeseries(
         "KV cache of the fullest replica",
         "At its limit new requests wait and running ones are put back into the queue.",
-        "percentunit", Query(chosen(capacity.KV_USAGE), "{{model}}"), limit(limits.KV_CACHE)),
+        "percentunit", Query(chosen(capacity.KV_USAGE), "{{model}}"), limit_line(limits.KV_CACHE)),
     timeseries(
         "GPUs busy",
         "Mean of all GPUs of the cluster: near 100 % while tokens slow down means saturated.",
-        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, most=1),
+        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, maximum=1),
 ))
-DAYS = Row("Over days, by the hour", (
+DAYS = PanelRow("Over days, by the hour", (
     _hourly(c.SERVER_DURATION, "Whole request, hourly p95"),
     _hourly(c.SERVER_TTFT, "Time to first token, hourly p95"),
     _hourly(c.SERVER_TPOT, "Time per output token, hourly p95"),

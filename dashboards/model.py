@@ -35,7 +35,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class PanelRow:
     """Panels under a heading. One that is collapsed asks nothing until it is opened."""
 
     title: str
@@ -51,7 +51,7 @@ class Board:
     title: str
     description: str
     variables: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[PanelRow, ...]
 
     @property
     def uid(self) -> str:
@@ -65,7 +65,7 @@ class Board:
 
 
 @dataclass(frozen=True)
-class Asked:
+class BoardQuery:
     """A query as a board sends it, and where it stands."""
 
     board: str
@@ -75,14 +75,14 @@ class Asked:
     instant: bool
 
 
-def queries(board: Board, values: Mapping[str, str]) -> Iterator[Asked]:
+def queries(board: Board, values: Mapping[str, str]) -> Iterator[BoardQuery]:
     """Every query of a board, with its variables replaced. Raises KeyError for one not given."""
     for panel in board.panels:
         for query in panel.queries:
-            yield Asked(board.uid, panel.title, replaced(query.expr, values), query.legend,
+            yield BoardQuery(board.uid, panel.title, substitute(query.expr, values), query.legend,
                         query.instant)
 
 
-def replaced(expr: str, values: Mapping[str, str]) -> str:
+def substitute(expr: str, values: Mapping[str, str]) -> str:
     """The expression with values for its variables."""
-    return _VARIABLE.sub(lambda found: values[found[1] or found[2]], expr)
+    return _VARIABLE.sub(lambda match: values[match[1] or match[2]], expr)

@@ -10,25 +10,25 @@ import attr
 from grafanalib import core as grafana
 from grafanalib._gen import DashboardEncoder
 
-from alerts.limits import Limit
-from dashboards import mend
-from dashboards.dress import (
+from dashboards import grafana_schema
+from dashboards.model import PREFIX, Board, Panel, Query
+from dashboards.styles import (
     BLUE,
     GREY,
     PLAIN,
     RED,
     Colours,
-    Column,
-    cell,
-    dressed,
-    leads_to,
+    Field,
+    board_link,
+    column_style,
+    line_styles,
+    no_value,
     override,
     steps,
-    unknown,
 )
-from dashboards.model import PREFIX, Board, Panel, Query
-from dashboards.variables import EVERYTHING, VARIABLES, chosen, firing
+from dashboards.variables import EVERYTHING, NOTIFIED, VARIABLES, chosen, firing
 from recording_rules.capacity import STARTED, VERSIONS
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import by, on
 
@@ -58,20 +58,20 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
     `name` is a label that says whose figure it is; `link` the board that says more.
     """
     query = Query(expr, f"{{{{{name}}}}}" if name else title, instant=True)
-    leading = [leads_to(link, "byType", "number", name, f"${{__field.labels.{name}}}")]
+    leading = [board_link(link, "byType", "number", name, f"${{__field.labels.{name}}}")]
     drawing = grafana.Stat(
         **_common(title, description, (query,)), format=unit, noValue=empty, graphMode="none",
         colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
         textMode="value_and_name" if name else "value", thresholds=steps(colours),
         color={"mode": "thresholds"}, overrides=leading if link else [],
-        extraJson={"fieldConfig": {"defaults": {"mappings": unknown(empty, GREY)}}})
+        extraJson={"fieldConfig": {"defaults": {"mappings": no_value(empty, GREY)}}})
     return Panel(title, (query,), width, 4, drawing)
 
 
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
                width: int = 8, height: int = 8, stacked: bool = False,
-               most: float | None = None, step: str = STEP) -> Panel:
-    """Lines over time, from 0 on, dressed by the first word of their legend.
+               maximum: float | None = None, step: str = STEP) -> Panel:
+    """Lines over time, from 0 on, styled by the first word of their legend.
 
     A coarser `step` is for many lines of averages that are as long as it is.
     """
@@ -81,12 +81,12 @@ def timeseries(title: str, description: str, unit: str, *queries: Query, empty: 
         tooltipSort="desc", legendCalcs=["lastNotNull", "max"], legendDisplayMode="table",
         axisSoftMin=0,
         stacking={"mode": "normal", "group": "A"} if stacked else {"mode": "none"},
-        thresholds=steps(PLAIN), overrides=dressed(queries),
-        extraJson={"fieldConfig": {"defaults": {"noValue": empty, "min": 0, "max": most}}})
+        thresholds=steps(PLAIN), overrides=line_styles(queries),
+        extraJson={"fieldConfig": {"defaults": {"noValue": empty, "min": 0, "max": maximum}}})
     return Panel(title, queries, width, height, drawing)
 
 
-def table(title: str, description: str, keys: Mapping[str, str], columns: Sequence[Column], *,
+def table(title: str, description: str, keys: Mapping[str, str], columns: Sequence[Field], *,
           empty: str, width: int = WIDTH, height: int = 8, sort: str = "",
           ascending: bool = False, links: Mapping[str, str] | None = None) -> Panel:
     """A row for each set of `keys` (label to heading), as it is now.
@@ -103,8 +103,8 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
         **_common(title, description, queries, "table"), unit="short", filterable=True,
         sortBy=[grafana.TableSortByField(sort, desc=not ascending)] if sort else [],
         thresholds=steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
-        overrides=[override("byType", "string", noValue="-"), *map(cell, columns),
-                   *(leads_to(board, "byName", keys[label], label, "${__value.raw}")
+        overrides=[override("byType", "string", noValue="-"), *map(column_style, columns),
+                   *(board_link(board, "byName", keys[label], label, "${__value.raw}")
                      for label, board in (links or {}).items())],
         transformations=[
             {"id": "merge", "options": {}},
@@ -113,38 +113,38 @@ def table(title: str, description: str, keys: Mapping[str, str], columns: Sequen
     return Panel(title, queries, width, height, drawing)
 
 
-def limit(held: Limit) -> Query:
+def limit_line(limit: Limit) -> Query:
     """The limit in force, as a line; the strictest where several models are chosen."""
-    return Query(f"{'max' if held.least else 'min'} ({chosen(held)})", "limit")
+    return Query(f"{'max' if limit.least else 'min'} ({chosen(limit)})", "limit")
 
 
-def of_limit(rule: Rule, held: Limit) -> str:
+def of_limit(rule: Rule, limit: Limit) -> str:
     """How much of its limit a figure takes: above 1 is over it."""
-    return f"{chosen(rule)} / {on(held.labels)} group_left () ({chosen(held)} > 0)"
+    return f"{chosen(rule)} / {on(limit.labels)} group_left () ({chosen(limit)} > 0)"
 
 
-def target(value: float) -> Query:
+def target_line(value: float) -> Query:
     """What is aimed at, as a line: nobody is woken by it."""
     return Query(f"vector({value:g})", "target")
 
 
-def render(board: Board, boards: Iterable[Board]) -> mend.Json:
+def render(board: Board, boards: Iterable[Board]) -> grafana_schema.Json:
     """The board as Grafana's JSON, with links to its siblings."""
     drawn = grafana.Dashboard(
         title=board.title, description=board.description, uid=board.uid, tags=[PREFIX],
         editable=False, timezone="browser", refresh=REFRESH[0], graphTooltip=1,
         time=grafana.Time("now-24h", "now"),
         timePicker=grafana.TimePicker(refreshIntervals=list(REFRESH), timeOptions=[]),
-        links=[_sibling(each) for each in boards if each is not board],
+        links=[_sibling(other) for other in boards if other is not board],
         templating=grafana.Templating(_variables(board)),
         annotations=grafana.Annotations(_annotations(board)), panels=list(_laid_out(board)),
     ).auto_panel_ids()
-    written = json.loads(json.dumps(drawn.to_json_data(), cls=DashboardEncoder, sort_keys=True))
-    return mend.board(written)
+    document = json.loads(json.dumps(drawn.to_json_data(), cls=DashboardEncoder, sort_keys=True))
+    return grafana_schema.conform(document)
 
 
 def _common(title: str, description: str, queries: Iterable[Query],
-            form: str = "time_series", step: str = STEP) -> mend.Json:
+            form: str = "time_series", step: str = STEP) -> grafana_schema.Json:
     targets = [grafana.Target(expr=query.expr, legendFormat=query.legend, instant=query.instant,
                               format=form, datasource=SOURCE) for query in queries]
     return {"title": title, "description": description, "targets": targets, "dataSource": SOURCE,
@@ -170,10 +170,9 @@ def _variables(board: Board) -> list[grafana.Template]:
         for variable in VARIABLES)]
 
 
-def _annotations(board: Board) -> list[mend.Json]:
-    told = 'severity=~"critical|warning"'
+def _annotations(board: Board) -> list[grafana_schema.Json]:
     return [
-        _annotation("Alerts", RED, firing(board.variables, told), "{{alertname}}",
+        _annotation("Alerts", RED, firing(board.variables, NOTIFIED), "{{alertname}}",
                     "{{severity}}",
                     tagKeys=",".join(SUBJECT)),
         _annotation("Engine starts", BLUE, f"{chosen(STARTED)} * 1000",
@@ -185,7 +184,7 @@ def _annotations(board: Board) -> list[mend.Json]:
 
 
 def _annotation(name: str, colour: str, expr: str, title: str, text: str,
-                **more: Any) -> mend.Json:
+                **more: Any) -> grafana_schema.Json:
     return {"name": name, "datasource": SOURCE, "enable": True, "hide": False,
             "iconColor": colour, "expr": expr, "step": STEP, "titleFormat": title,
             "textFormat": text, **more}

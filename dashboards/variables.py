@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from alerts import limits
-from alerts.limits import Limit
 from inferometer import catalogue as c
+from recording_rules import limits
 from recording_rules.capacity import EXPECTED
 from recording_rules.gpus import NODE_GPUS
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 
 EVERYTHING = ".*"  # also where there is no such label
@@ -46,6 +46,7 @@ VARIABLES = (
     Variable("node", str(NODE_GPUS), ("cluster",)),
 )
 NAMES = tuple(variable.name for variable in VARIABLES)
+NOTIFIED = 'severity=~"critical|warning"'  # those of which somebody is notified
 OF_MODELS = ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)
 
 
@@ -60,7 +61,7 @@ def firing(labels: Iterable[str], *matchers: str) -> str:
     return _matched("ALERTS", labels, 'alertstate="firing"', *matchers)
 
 
-def since(labels: Iterable[str], *matchers: str) -> str:
+def pending_since(labels: Iterable[str], *matchers: str) -> str:
     """Since when what they ask is true, which is before they fire, in Grafana's milliseconds."""
     labels = tuple(labels)
     return (f"{_matched('ALERTS_FOR_STATE', labels, *matchers)} * 1000 "

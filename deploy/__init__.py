@@ -1,1 +1,1 @@
-"""From definitions to files."""
+"""What deployments take; the package `deploy.build` writes what is generated of it."""

@@ -1,4 +1,4 @@
-"""What Prometheus computes ahead of every question: definitions only."""
+"""Recording rules, which Prometheus computes ahead of every question: definitions only."""
 
 from recording_rules import (
     attribution,
@@ -7,11 +7,12 @@ from recording_rules import (
     exporters,
     gpus,
     latency,
+    limits,
     requests,
     tokens,
 )
 
 GROUPS = (
     *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS,
-    *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS,
+    *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS, *limits.GROUPS,
 )

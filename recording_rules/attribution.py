@@ -11,17 +11,16 @@ from __future__ import annotations
 from inferometer import catalogue as c
 from recording_rules.gpus import BUSY
 from recording_rules.model import Group, Rule
-from recording_rules.promql import HOUR, MODEL, SCOPE, WINDOW, WORKERS, by, on
+from recording_rules.promql import HOUR, MODEL, SCOPE, UUID, WINDOW, WORKERS, by, on
 
-UUID = ("cluster", c.UUID.name)
 POD = (*SCOPE, "pod")
 _CLAIMANT = ("cluster", c.POD_NAMESPACE.name, c.POD_NAME.name)
 _ENGINE, _MODEL = c.ENGINE.name, c.MODEL.name
 
 
-def _several(keys: tuple[str, ...], what: tuple[str, ...], series: str) -> str:
-    """Keys of which more than one thing is told."""
-    return f"count {by(keys)} (count {by((*keys, *what))} ({series})) > 1"
+def _ambiguous(keys: tuple[str, ...], claims: tuple[str, ...], series: str) -> str:
+    """Keys for which there is more than one set of claims."""
+    return f"count {by(keys)} (count {by((*keys, *claims))} ({series})) > 1"
 
 
 def _renamed(series: str, labels: tuple[str, ...], sources: tuple[str, ...]) -> str:
@@ -32,24 +31,25 @@ def _renamed(series: str, labels: tuple[str, ...], sources: tuple[str, ...]) -> 
 
 
 # As far back as rates look: who had the GPU in between had a part of what it did.
-_CLAIMS, _WHOLE = (f"last_over_time({c.GPU_POD_INFO.name}{matchers}[{WINDOW}])" for matchers in (
-    "", f'{{{c.SHARED.name}="false", {c.MIG.name}=""}}'))
+_CLAIMS, _SOLE_CLAIMS = (
+    f"last_over_time({c.GPU_POD_INFO.name}{matchers}[{WINDOW}])"
+    for matchers in ("", f'{{{c.SHARED.name}="false", {c.MIG.name}=""}}'))
 # One series for each GPU that one pod has, and has whole.
-_HELD = (f"(group {by((*_CLAIMANT, c.UUID.name))} ({_WHOLE}) unless {on(UUID)} "
-         f"({_several(UUID, (*_CLAIMANT[1:], c.MIG.name, c.SHARED.name), _CLAIMS)}))")
+_SOLE = (f"(group {by((*_CLAIMANT, c.UUID.name))} ({_SOLE_CLAIMS}) unless {on(UUID)} "
+         f"({_ambiguous(UUID, (*_CLAIMANT[1:], c.MIG.name, c.SHARED.name), _CLAIMS)}))")
 
 _WORKER = f'{c.SERVER_UP.name}{{pod!="", {WORKERS}}}'
 _NAMED, _NAMELESS = (_WORKER.replace("}", f', {_MODEL}{equal}""}}') for equal in ("!=", "="))
 # An exporter that starts beside an engine that is down does not know the model, but it was told.
-_KNOWN = f"({_NAMED} or last_over_time({_NAMED}[{HOUR}]) unless {on(POD)} {_NAMED})"
+_LAST_NAMED = f"({_NAMED} or last_over_time({_NAMED}[{HOUR}]) unless {on(POD)} {_NAMED})"
 # One series for each pod that serves one model. Engines of it may be two: one of them stands for
 # both. An engine that answers and names no model serves several, or does not tell.
 _SERVING = (
-    f"(topk {by(POD)} (1, group {by((*POD, _ENGINE, _MODEL))} ({_KNOWN})) "
-    f"unless {on(POD)} ({_several(POD, (_MODEL,), _KNOWN)}) "
-    f"unless {on(POD)} ({_several(POD, (_MODEL,), _WORKER)}) "
+    f"(topk {by(POD)} (1, group {by((*POD, _ENGINE, _MODEL))} ({_LAST_NAMED})) "
+    f"unless {on(POD)} ({_ambiguous(POD, (_MODEL,), _LAST_NAMED)}) "
+    f"unless {on(POD)} ({_ambiguous(POD, (_MODEL,), _WORKER)}) "
     f"unless {on(POD)} ({_NAMELESS} == 1))")
-_OF_POD = _renamed(f"count {by(_CLAIMANT)} ({_HELD})", POD[1:], _CLAIMANT[1:])
+_OF_POD = _renamed(f"count {by(_CLAIMANT)} ({_SOLE})", POD[1:], _CLAIMANT[1:])
 POD_GPUS = Rule(
     "model:pod_gpus:count",
     f"sum {by(POD)} ({_OF_POD}) * {on(POD)} group_left ({_ENGINE}, {_MODEL}) {_SERVING}",
@@ -60,7 +60,7 @@ _OWNERS = _renamed(f"topk {by(POD)} (1, {POD_GPUS}) ^ 0", _CLAIMANT[1:], POD[1:]
 
 def of_models(figure: str) -> str:
     """A figure of GPUs, which is there once for each of them, with the models' labels."""
-    return (f"{figure} * {on(UUID)} group_left (namespace, {_ENGINE}, {_MODEL}) ({_HELD} "
+    return (f"{figure} * {on(UUID)} group_left (namespace, {_ENGINE}, {_MODEL}) ({_SOLE} "
             f"* {on(_CLAIMANT)} group_left (namespace, {_ENGINE}, {_MODEL}) {_OWNERS})")
 
 

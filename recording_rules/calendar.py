@@ -32,12 +32,12 @@ def over_hour(rate: Rule) -> str:
     return f"avg_over_time({rate}[{HOUR}]) * {known_seconds(rate)}"
 
 
-def since(period: str, level: Iterable[str], whole: Rule, minute: str) -> str:
+def sum_since(period: str, level: Iterable[str], hourly: Rule, minute: str) -> str:
     """Sum over the day or month so far. `minute` gives a rate per second.
 
     A step of whole hours stands for the hour before it, and one of minutes for that after it.
     """
-    hours = f"({whole} and on () ({STARTS[period]} @ end() < time()))"
+    hours = f"({hourly} and on () ({STARTS[period]} @ end() < time()))"
     minutes = f"({minute} and on () ({STARTS['hour']} @ end() <= time()))"
     return (f"sum {by(level)} (sum_over_time({hours}[{_LONGEST[period]}:1h]) or "
             f'label_replace(sum_over_time({minutes}[{_LONGEST["hour"]}:1m]) * 60, '

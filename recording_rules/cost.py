@@ -10,7 +10,7 @@ from recording_rules.calendar import (
     STARTS,
     known_seconds,
     over_hour,
-    since,
+    sum_since,
 )
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, HOUR, WINDOW, by, configured, on, over_engines, ratio
@@ -38,10 +38,10 @@ def _accounts(*matchers: str) -> str:
     return f"max {by(_ACCOUNT)} ({_spent(c.COST, *matchers)})"
 
 
-def _rest(whole: Rule, of_models: Rule) -> str:
+def _unattributed(total: Rule, by_model: Rule) -> str:
     """What is no model's."""
-    attributed = f"(sum {by(FLEET)} ({of_models}) or {whole} * 0)"
-    return f"clamp_min({whole} - {on(FLEET)} {attributed}, 0)"
+    attributed = f"(sum {by(FLEET)} ({by_model}) or {total} * 0)"
+    return f"clamp_min({total} - {on(FLEET)} {attributed}, 0)"
 
 
 RATE = Rule(f"fleet:{_USD}:rate5m", f"sum {by(CATEGORY)} ({_accounts()})", CATEGORY,
@@ -58,7 +58,7 @@ MODEL_RATE = Rule(
     f"sum {by(MODEL)} ({_accounts(_OF_GPUS.replace('=', '!='), _ATTRIBUTED)} or {MODEL_GPU_RATE})",
     MODEL, "Money spent on the model, in USD per second: its GPUs, and what exporters say is its.")
 UNATTRIBUTED = Rule(
-    f"fleet:{_USD}_unattributed:rate5m", _rest(TOTAL_RATE, MODEL_RATE), FLEET,
+    f"fleet:{_USD}_unattributed:rate5m", _unattributed(TOTAL_RATE, MODEL_RATE), FLEET,
     "Money spent on no model in particular, in USD per second.")
 _ALL_GPUS = f"sum {by(FLEET)} ({RATE}{{{_OF_GPUS}}})"
 GPU_SHARE = Rule(
@@ -84,16 +84,16 @@ MODEL_INCREASE_HOUR = Rule(f"model:{_USD}:increase1h", over_hour(MODEL_RATE), MO
                            "Money spent on the model over the hour up to now.")
 KNOWN_HOUR = Rule(f"fleet:{_ALL}:known_seconds1h", known_seconds(TOTAL_RATE), FLEET,
                   "Seconds of the last hour for which it is known what was spent.")
-TODAY = Rule(f"fleet:{_ALL}:today", since("day", FLEET, INCREASE_HOUR, str(RATE)), FLEET,
+TODAY = Rule(f"fleet:{_ALL}:today", sum_since("day", FLEET, INCREASE_HOUR, str(RATE)), FLEET,
              "Money spent since midnight UTC.")
 MONTH_BY_CATEGORY = Rule(
-    f"fleet:{_USD}:month", since("month", CATEGORY, INCREASE_HOUR, str(RATE)), CATEGORY,
+    f"fleet:{_USD}:month", sum_since("month", CATEGORY, INCREASE_HOUR, str(RATE)), CATEGORY,
     "Money spent since the month began (UTC), by what it went to.")
 MONTH = Rule(f"fleet:{_ALL}:month", f"sum {by(FLEET)} ({MONTH_BY_CATEGORY})", FLEET,
              "Money spent since the month began (UTC).")
 MONTH_COVERED = Rule(
     f"fleet:{_ALL}:month_covered_ratio",
-    f"clamp_max({since('month', FLEET, KNOWN_HOUR, f'({TOTAL_RATE} * 0 + 1)')}"
+    f"clamp_max({sum_since('month', FLEET, KNOWN_HOUR, f'({TOTAL_RATE} * 0 + 1)')}"
     f" / ({ELAPSED['month']} - time() % 60 + 60), 1)", FLEET,
     "Share of the month so far for which it is known what was spent; below 1 it is incomplete.")
 PROJECTED = Rule(
@@ -102,13 +102,13 @@ PROJECTED = Rule(
     f"* ({MONTH_LENGTH} - {ELAPSED['month']})",
     FLEET, "Money the whole month comes to if the rest of it goes on like the last day.")
 MODEL_TODAY = Rule(
-    f"model:{_USD}:today", since("day", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
+    f"model:{_USD}:today", sum_since("day", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
     "Money spent on the model since midnight UTC.")
 MODEL_MONTH = Rule(
-    f"model:{_USD}:month", since("month", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
+    f"model:{_USD}:month", sum_since("month", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
     "Money spent on the model since the month began (UTC).")
 UNATTRIBUTED_MONTH = Rule(
-    f"fleet:{_USD}_unattributed:month", _rest(MONTH, MODEL_MONTH), FLEET,
+    f"fleet:{_USD}_unattributed:month", _unattributed(MONTH, MODEL_MONTH), FLEET,
     "Money spent since the month began (UTC) on no model in particular.")
 
 
@@ -138,15 +138,15 @@ TOKENS = _units(
     "Tokens in and out, per second, over all engines of the model")
 
 
-def _per(what: str, rate: Rule, units: Rule, number: int = 1) -> tuple[Rule, ...]:
+def _per(unit: str, rate: Rule, units: Rule, number: int = 1) -> tuple[Rule, ...]:
     """What so many units cost over each window; absent where there were none."""
     level = rate.name.partition(":")[0]
     times = f" * {number}" if number > 1 else ""
     return tuple(Rule(
-        f"{level}:{_USD}:per_{what}_{window}",
+        f"{level}:{_USD}:per_{unit}_{window}",
         # Sums: money goes on while there is no engine to tell of units.
         ratio(f"sum_over_time({rate}[{window}]){times}", f"sum_over_time({units}[{window}])"),
-        rate.labels, f"Money for each {what.replace('_', ' ')}, over {window}. "
+        rate.labels, f"Money for each {unit.replace('_', ' ')}, over {window}. "
                      "Absent without traffic.")
         for window in WINDOWS)
 

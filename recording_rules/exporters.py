@@ -2,7 +2,7 @@
 
 from inferometer import catalogue as c
 from recording_rules.model import Group, Rule
-from recording_rules.promql import FLEET, HOUR, by, on
+from recording_rules.promql import EXPORTER, FLEET, HOUR, by, on
 
 _COLLECTOR = (*FLEET, c.COLLECTOR.name)
 # Prometheus' own word on each scrape of an exporter, and on the evaluation of our rules.
@@ -52,7 +52,7 @@ SIGNALS = Rule(
     f"count {by((*FLEET, c.ENGINE.name, 'signal', c.SOURCE.name))} ({c.SERVER_SIGNAL.name})",
     (*FLEET, c.ENGINE.name, "signal", c.SOURCE.name),
     "Endpoints of an engine by where a signal of theirs comes from, if it comes at all.")
-_PAGES = f"{SCRAPED} and {on(('job', 'instance'))} {c.BUILD_INFO.name}"
+_PAGES = f"{SCRAPED} and {on(EXPORTER)} {c.BUILD_INFO.name}"
 SERIES = Rule("fleet:inferometer_page_series:sum", f"sum {by(FLEET)} ({_PAGES})", FLEET,
               "Series on the pages of all exporters.")
 LARGEST = Rule("fleet:inferometer_page_series:max", f"max {by(FLEET)} ({_PAGES})", FLEET,

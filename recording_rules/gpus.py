@@ -8,18 +8,17 @@ each, so what is recorded GPU by GPU is little; the rest is by node.
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.model import Group, Rule
-from recording_rules.promql import FLEET, GPU, HOUR, MIG, NODE, WINDOW, any_of, by, on
+from recording_rules.promql import FLEET, GPU, HOUR, MIG, NODE, UUID, WINDOW, any_of, by, on
 
-_UUID = ("cluster", c.UUID.name)
-_UUID_MIG = (*_UUID, c.MIG.name)
-_IDENTITY = f"topk {by(_UUID)} (1, {c.GPU_INFO.name})"
+_UUID_MIG = (*UUID, c.MIG.name)
+_IDENTITY = f"topk {by(UUID)} (1, {c.GPU_INFO.name})"
 _AN_XID = any_of(c.XID, c.XIDS_DRAIN[0])  # the driver is asked for all of them or for none
 _UNCORRECTED = any_of(c.ECC_KIND, "uncorrected")
 
 
-def _once(expr: str, keys: tuple[str, ...] = _UUID) -> str:
+def _once(expr: str, keys: tuple[str, ...] = UUID) -> str:
     """One series for each GPU, whoever sees it, under its node and index."""
-    return (f"max {by(keys)} ({expr}) * {on(_UUID)} "
+    return (f"max {by(keys)} ({expr}) * {on(UUID)} "
             f"group_left (node, {c.GPU.name}) {_IDENTITY}")
 
 
@@ -45,7 +44,7 @@ def _node(name: str, expr: str, text: str) -> Rule:
 
 def _lacking(metric: Metric) -> str:
     """GPUs that answer but do not tell this."""
-    return f"({c.GPU_UP.name} == 1) unless {on(_UUID)} {metric.name}"
+    return f"({c.GPU_UP.name} == 1) unless {on(UUID)} {metric.name}"
 
 
 NODE_GPUS = _node("gpus:count", f"count {by(NODE)} ({_IDENTITY})", "GPUs there are.")
@@ -65,9 +64,9 @@ NODE_ENERGY = _node(
 NODE_TEMPERATURE = _node(
     "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
     "Of the hottest GPU.")
-_HELD = f"sum {by((*_UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"
+_THROTTLED = f"sum {by((*UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"
 NODE_THROTTLED = _node(
-    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_HELD)})",
+    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_THROTTLED)})",
     "Share of the time in which clocks were held down, of the GPU held down most; above 1 where "
     "reasons coincide.")
 NODE_XIDS = _node(
@@ -95,12 +94,12 @@ FLEET_ENERGY = Rule(
     f"unless {on(FLEET)} count {by(FLEET)} ({_lacking(c.GPU_ENERGY)})", FLEET, NODE_ENERGY.help)
 FLEET_BUSY = Rule("fleet:gpu_busy:ratio_5m", f"avg {by(FLEET)} ({BUSY})", FLEET, NODE_BUSY.help)
 FLEET_MEMORY = Rule(
-    "fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} (avg {by(_UUID)} ({MEMORY}))", FLEET,
+    "fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} (avg {by(UUID)} ({MEMORY}))", FLEET,
     "Device memory in use, mean of the GPUs.")
 FLEET_THROTTLED = Rule(
     "fleet:gpu_throttled:ratio_5m",
     f"avg {by((*FLEET, c.THROTTLE.name))} "
-    f"(max {by((*_UUID, c.THROTTLE.name))} ({_rate(c.GPU_THROTTLED)}))",
+    f"(max {by((*UUID, c.THROTTLE.name))} ({_rate(c.GPU_THROTTLED)}))",
     (*FLEET, c.THROTTLE.name),
     "Share of the time in which clocks were held down, by reason, mean of the GPUs.")
 

@@ -16,7 +16,9 @@ SCOPE = ("cluster", "namespace")
 MODEL = (*SCOPE, c.ENGINE.name, c.MODEL.name)
 GPU = ("cluster", "node", c.GPU.name, c.UUID.name)
 MIG = (*GPU, c.MIG.name)
+UUID = ("cluster", c.UUID.name)  # a GPU, whoever sees it
 NODE = ("cluster", "node")
+EXPORTER = ("job", "instance")
 FLEET = ("cluster",)
 
 WINDOW = "5m"
@@ -55,9 +57,9 @@ def rate(level: Iterable[str], metric: Metric | str, *matchers: str, window: str
     return f"sum {by(level)} (rate({_selected(metric, matchers)}[{window}]))"
 
 
-def ratio(part: str, whole: str) -> str:
-    """Part of a whole, where there is any."""
-    return f"{part} / ({whole} > 0)"
+def ratio(numerator: str, denominator: str) -> str:
+    """A part of something as a ratio, where there is any of it."""
+    return f"{numerator} / ({denominator} > 0)"
 
 
 def configured(level: Iterable[str], metric: Metric, *matchers: str, pick: str = "max") -> str:

@@ -55,10 +55,10 @@ INVALID_RATIO = Rule(
 
 
 def _error_ratio(window: str) -> Rule:
-    part, whole = (f"sum_over_time({rule}[{window}])" for rule in (FAILED_RATE, JUDGED_RATE))
+    failed, judged = (f"sum_over_time({rule}[{window}])" for rule in (FAILED_RATE, JUDGED_RATE))
     if window == "5m":
-        part, whole = str(FAILED_RATE), str(JUDGED_RATE)
-    return Rule(f"model:{_STEM}:error_ratio_{window}", ratio(part, whole), MODEL,
+        failed, judged = str(FAILED_RATE), str(JUDGED_RATE)
+    return Rule(f"model:{_STEM}:error_ratio_{window}", ratio(failed, judged), MODEL,
                 f"Share of requests that failed, over {window}. Absent without traffic.")
 
 

@@ -30,7 +30,7 @@ from bench.report import Figure, table
 from bench.scraper import ACCEPT, Scraper, volley
 from bench.server import Server, prometheus
 from bench.vllm import PAGE, Page
-from dashboards import rendered
+from dashboards import render_all
 from recording_rules.model import Group, Rule
 from tests.exporter.support import Engine, send
 
@@ -231,7 +231,7 @@ def test_backfilled_values_are_those_that_the_rules_give(small: tuple[Server, Fl
 def test_every_query_is_valid_and_every_empty_one_explained(
         small: tuple[Server, Fleet, Day], tmp_path: Path) -> None:
     server, _, day = small
-    for uid, document in rendered().items():
+    for uid, document in render_all().items():
         (tmp_path / f"{uid}.json").write_text(json.dumps(document))
     asked = [*boards.theirs(2), *boards.ours(2, tmp_path)]
     assert not [query for query in asked if "$" in query.expr]

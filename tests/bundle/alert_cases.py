@@ -12,22 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote_plus
 
-import alerts
-import recording_rules
 from alerts.model import Alert, AlertGroup
-from deploy.bundle import assembled
-from deploy.rules import alerting
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.options import Options
+from deploy.build.writers import alerts as alert_writer
+from recording_rules import GROUPS
 from recording_rules.model import Group, Rule
 from tests.bundle.promtool import Document, Series, check, documents
 
-RECORDING = (*recording_rules.GROUPS, *alerts.RECORDING_GROUPS)
-_BOARDS = assembled().boards
+_BOARDS = assemble().boards
 _CHOSEN = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\|\s*urlquery\s*\}\}")
 
 
 @dataclass(frozen=True)
-class Said:
+class Firing:
     """One firing alert: the labels it has beyond those of its definition, and its description."""
 
     labels: Mapping[str, str]
@@ -36,13 +34,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Case:
-    """Series come in, one value a minute; `at` that minute the alert says so, or nothing."""
+    """Series come in, one value a minute; at `minute` these alerts fire, or none does."""
 
     title: str
     alert: Alert
     inputs: tuple[Series, ...]
-    says: tuple[Said, ...] = ()
-    at: int = 20
+    expected: tuple[Firing, ...] = ()
+    minute: int = 20
     step: int = 1  # minutes between two values and two evaluations
 
     def __str__(self) -> str:
@@ -53,14 +51,15 @@ def prove(case: Case, version: str, folder: Path) -> None:
     """Raise AssertionError unless the alert says exactly what the case expects."""
     group, = alert_documents((AlertGroup("alert", (case.alert,)),))
     annotations = group["rules"][0]["annotations"]
-    said = [{"exp_labels": {**labels(case.alert), **said.labels},
-             "exp_annotations": {**annotations, "description": said.description,
-                                 "dashboard_url": _filled(annotations["dashboard_url"], said)}}
-            for said in case.says]
+    expected = [
+        {"exp_labels": {**labels(case.alert), **firing.labels},
+         "exp_annotations": {**annotations, "description": firing.description,
+                             "dashboard_url": _filled(annotations["dashboard_url"], firing)}}
+        for firing in case.expected]
     interval = f"{case.step}m"
     test = {"interval": interval, "name": str(case), "input_series": list(case.inputs),
-            "alert_rule_test": [{"eval_time": f"{case.at}m", "alertname": case.alert.name,
-                                 "exp_alerts": said}]}
+            "alert_rule_test": [{"eval_time": f"{case.minute}m", "alertname": case.alert.name,
+                                 "exp_alerts": expected}]}
     rules = documents(resting_on(f"{case.alert.expr} {case.alert.description}"))
     check(version, folder, (*rules, group), [test], interval)
 
@@ -68,7 +67,7 @@ def prove(case: Case, version: str, folder: Path) -> None:
 def resting_on(text: str) -> list[Group]:
     """The recording rules named in a text, and those that they rest on; rules only look back."""
     groups: list[Group] = []
-    for group in reversed(RECORDING):
+    for group in reversed(GROUPS):
         rules: list[Rule] = []
         for rule in reversed(group.rules):
             if rule.name in text:
@@ -86,10 +85,10 @@ def labels(alert: Alert) -> Mapping[str, str]:
 
 def alert_documents(groups: Iterable[AlertGroup]) -> list[Document]:
     """Alerts as the rule file has them."""
-    found: list[Document] = alerting(groups, _BOARDS, Settings())["groups"]
-    return found
+    written: list[Document] = alert_writer.document(groups, _BOARDS, Options())["groups"]
+    return written
 
 
-def _filled(link: str, said: Said) -> str:
+def _filled(link: str, firing: Firing) -> str:
     """The link to a board, narrowed to what the alert is about."""
-    return _CHOSEN.sub(lambda label: quote_plus(said.labels.get(label[1], "")), link)
+    return _CHOSEN.sub(lambda label: quote_plus(firing.labels.get(label[1], "")), link)

@@ -15,7 +15,7 @@ MODEL = {"cluster": "east", "namespace": "chat", "engine": "vllm", "model": "tin
 TARGET = {**SCRAPE, **ENGINE}
 
 
-def told(metric: Metric, values: str, *, scrape: Mapping[str, str] = SCRAPE, suffix: str = "",
+def emit(metric: Metric, values: str, *, scrape: Mapping[str, str] = SCRAPE, suffix: str = "",
          **labels: str) -> Series:
     """What the engine says of itself."""
     return series(metric, values, scrape=scrape, suffix=suffix, **{**ENGINE, **labels})
@@ -24,9 +24,9 @@ def told(metric: Metric, values: str, *, scrape: Mapping[str, str] = SCRAPE, suf
 def histogram(metric: Metric, buckets: Mapping[str, str], *, scrape: Mapping[str, str] = SCRAPE,
               **labels: str) -> tuple[Series, ...]:
     """Values by upper bound; those of the last one are the count."""
-    return (*(told(metric, values, scrape=scrape, suffix="_bucket", **{**labels, "le": bound})
+    return (*(emit(metric, values, scrape=scrape, suffix="_bucket", **{**labels, "le": bound})
               for bound, values in buckets.items()),
-            told(metric, buckets["+Inf"], scrape=scrape, suffix="_count", **labels))
+            emit(metric, buckets["+Inf"], scrape=scrape, suffix="_count", **labels))
 
 
 def observed(metric: Metric, seconds: float, per_minute: float = 60, *, values: str = "",
@@ -42,7 +42,7 @@ def requests(outcome: str, values: str, *, scrape: Mapping[str, str] = SCRAPE,
     """Requests that ended."""
     reason = {"success": "stop", "error": "engine_error", "rejected": "queue_requests",
               "invalid": "http_4xx", "abort": "abort"}[outcome]
-    return told(c.SERVER_REQUESTS, values, scrape=scrape,
+    return emit(c.SERVER_REQUESTS, values, scrape=scrape,
                 **{**labels, "outcome": outcome, "reason": reason})
 
 
@@ -52,4 +52,4 @@ def override(metric: Metric, limit: str, values: str, *, scrape: Mapping[str, st
     return series(metric, values, scrape=scrape, limit=limit, model=model)
 
 
-UP = told(c.SERVER_UP, "1x900")
+UP = emit(c.SERVER_UP, "1x900")

@@ -56,9 +56,9 @@ def with_values(values: Mapping[str, Any], version: str = "3",
 
 def one(documents: Iterable[Manifest], kind: str, name: str) -> Manifest:
     """The manifest of that kind and name."""
-    found = [each for each in documents if identity(each) == (kind, name)]
-    assert len(found) == 1, f"{kind} {name} is there {len(found)} times"
-    return found[0]
+    matches = [manifest for manifest in documents if identity(manifest) == (kind, name)]
+    assert len(matches) == 1, f"{kind} {name} is there {len(matches)} times"
+    return matches[0]
 
 
 def identity(manifest: Manifest) -> tuple[str, str]:
@@ -68,27 +68,28 @@ def identity(manifest: Manifest) -> tuple[str, str]:
 
 def workloads(documents: Iterable[Manifest]) -> dict[str, Manifest]:
     """The pods that manifests make, as templates, by component; the sidecar's by its patch."""
-    found = {}
-    for each in documents:
-        if each["kind"] in WORKLOADS:
-            pod = each["spec"]["template"]
-            found[pod["metadata"]["labels"].get("app.kubernetes.io/component", "engine")] = pod
-        elif each["kind"] == "ConfigMap" and "patch.yaml" in each["data"]:
-            patch = yaml.safe_load(each["data"]["patch.yaml"])
-            found["sidecar"] = patch["spec"]["template"]
-    return found
+    pods = {}
+    for manifest in documents:
+        if manifest["kind"] in WORKLOADS:
+            pod = manifest["spec"]["template"]
+            pods[pod["metadata"]["labels"].get("app.kubernetes.io/component", "engine")] = pod
+        elif manifest["kind"] == "ConfigMap" and "patch.yaml" in manifest["data"]:
+            patch = yaml.safe_load(manifest["data"]["patch.yaml"])
+            pods["sidecar"] = patch["spec"]["template"]
+    return pods
 
 
 def container(pod: Manifest) -> Any:
     """A pod's only container, be it an init container that goes on."""
-    (found,) = pod["spec"].get("initContainers", []) + pod["spec"].get("containers", [])
-    return found
+    (only,) = pod["spec"].get("initContainers", []) + pod["spec"].get("containers", [])
+    return only
 
 
 def configurations(documents: Iterable[Manifest]) -> dict[str, str]:
     """The text of every inferometer.yml, by the name of its ConfigMap."""
-    return {each["metadata"]["name"]: each["data"]["inferometer.yml"] for each in documents
-            if each["kind"] == "ConfigMap" and "inferometer.yml" in each["data"]}
+    return {manifest["metadata"]["name"]: manifest["data"]["inferometer.yml"]
+            for manifest in documents
+            if manifest["kind"] == "ConfigMap" and "inferometer.yml" in manifest["data"]}
 
 
 def levels(schema: Mapping[str, Any], root: Mapping[str, Any],
@@ -100,15 +101,15 @@ def levels(schema: Mapping[str, Any], root: Mapping[str, Any],
     if "$ref" in schema or "allOf" in schema:
         return
     yield path, schema
-    for key, each in schema.get("properties", {}).items():
-        yield from levels(each, root, (*path, key))
+    for key, inner in schema.get("properties", {}).items():
+        yield from levels(inner, root, (*path, key))
     if isinstance(schema.get("additionalProperties"), Mapping):
         yield from levels(schema["additionalProperties"], root, (*path, "*"))
     if "items" in schema:
         yield from levels(schema["items"], root, (*path, "[]"))
 
 
-def at(path: Sequence[str], value: Any) -> Any:
+def nested(path: Sequence[str], value: Any) -> Any:
     """Values that hold this one there and nothing else."""
     for step in reversed(path):
         value = [value] if step == "[]" else {step: value}

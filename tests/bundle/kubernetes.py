@@ -28,9 +28,9 @@ def parsed(text: str) -> list[Manifest]:
 def validated(documents: Iterable[Manifest], versions: Iterable[str] = VERSIONS) -> list[Manifest]:
     """The documents, every one valid in each version. Raises AssertionError with all findings."""
     given, asked = [*documents], [*versions]
-    found = sorted({finding for document in given for version in asked
+    lines = sorted({finding for document in given for version in asked
                     for finding in findings(document, version)})
-    assert not found, "\n".join(found)
+    assert not lines, "\n".join(lines)
     return given
 
 
@@ -65,16 +65,16 @@ def _custom(api: str, kind: str) -> Draft7Validator | None:
     if not file.exists():
         return None
     definition = yaml.load(file.read_text(encoding="utf-8"), Loader=_Strict)["spec"]
-    for each in definition["versions"]:
-        if each["name"] == version and definition["names"]["kind"] == kind:
-            return Draft7Validator(_closed(each["schema"]["openAPIV3Schema"]))
+    for served in definition["versions"]:
+        if served["name"] == version and definition["names"]["kind"] == kind:
+            return Draft7Validator(_closed(served["schema"]["openAPIV3Schema"]))
     return None
 
 
 def _closed(schema: Any) -> Any:
     """A custom resource's schema, which leaves objects open, as JSON Schema that closes them."""
     if isinstance(schema, list):
-        return [_closed(each) for each in schema]
+        return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     closed = {key: _closed(value) for key, value in schema.items()}

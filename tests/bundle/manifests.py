@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bundle.kubernetes import Manifest
 
-MOST_BYTES = 200_000  # kubectl keeps a copy in an annotation, and those have 262144 bytes
+MAX_BYTES = 200_000  # kubectl keeps a copy in an annotation, and those have 262144 bytes
 WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _PREFIX = re.compile(r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?(.*)")
@@ -39,8 +39,8 @@ def faults(documents: Iterable[Manifest]) -> list[str]:
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a label selector takes what has these labels."""
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        _TESTS[each["operator"]](labels.get(each["key"]), each.get("values", ()))
-        for each in selector.get("matchExpressions", ()))
+        _TESTS[term["operator"]](labels.get(term["key"]), term.get("values", ()))
+        for term in selector.get("matchExpressions", ()))
 
 
 def _identity(document: Manifest) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def _identity(document: Manifest) -> tuple[str, ...]:
 
 def _malformed(document: Manifest) -> Iterator[str]:
     size = len(json.dumps(document).encode())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         yield f"{size} bytes"
     if not _NAME.fullmatch(document["metadata"]["name"]):
         yield "its name is none"
@@ -67,9 +67,9 @@ def _malformed(document: Manifest) -> Iterator[str]:
 def _dangling(document: Manifest, given: Sequence[Manifest]) -> Iterator[str]:
     """What it names and nothing bears."""
     spec = document.get("spec", {})
-    near = [each for each in given if each["metadata"].get("namespace")
+    near = [other for other in given if other["metadata"].get("namespace")
             == document["metadata"].get("namespace")]
-    pods = [_pod(each) for each in near if each["kind"] in WORKLOADS]
+    pods = [_pod(other) for other in near if other["kind"] in WORKLOADS]
     match document["kind"]:
         case kind if kind in WORKLOADS:
             if not selects(spec["selector"], _pod(document)["metadata"]["labels"]):
@@ -82,13 +82,13 @@ def _dangling(document: Manifest, given: Sequence[Manifest]) -> Iterator[str]:
             yield from _unserved(spec["podSelector"], pods, [
                 port["port"] for rule in spec["ingress"] for port in rule["ports"]])
         case "PodMonitor":
-            everywhere = [_pod(each) for each in given if each["kind"] in WORKLOADS]
+            everywhere = [_pod(other) for other in given if other["kind"] in WORKLOADS]
             yield from _unserved(spec["selector"], everywhere, [
                 endpoint["port"] for endpoint in spec["podMetricsEndpoints"]])
         case "ServiceMonitor":
-            ports = [{port["name"] for port in each["spec"]["ports"]} for each in near
-                     if each["kind"] == "Service"
-                     and selects(spec["selector"], each["metadata"]["labels"])]
+            ports = [{port["name"] for port in other["spec"]["ports"]} for other in near
+                     if other["kind"] == "Service"
+                     and selects(spec["selector"], other["metadata"]["labels"])]
             if not ports:
                 yield "it selects no Service"
             yield from (f"no port {endpoint['port']}" for endpoint in spec["endpoints"]
@@ -101,11 +101,11 @@ def _dangling(document: Manifest, given: Sequence[Manifest]) -> Iterator[str]:
 def _of_pod(pod: Mapping[str, Any], near: Sequence[Manifest]) -> Iterator[str]:
     volumes = {volume["name"] for volume in pod.get("volumes", ())}
     for volume in pod.get("volumes", ()):
-        if found := volume.get("configMap"):
-            yield from _missing(near, "ConfigMap", found["name"],
-                                [item["key"] for item in found.get("items", ())])
-        if found := volume.get("secret"):
-            yield from _missing(near, "Secret", found["secretName"])
+        if source := volume.get("configMap"):
+            yield from _missing(near, "ConfigMap", source["name"],
+                                [item["key"] for item in source.get("items", ())])
+        if source := volume.get("secret"):
+            yield from _missing(near, "Secret", source["secretName"])
     if account := pod.get("serviceAccountName"):
         yield from _missing(near, "ServiceAccount", account)
     for container in pod["containers"]:
@@ -119,9 +119,9 @@ def _of_pod(pod: Mapping[str, Any], near: Sequence[Manifest]) -> Iterator[str]:
 
 def _missing(near: Sequence[Manifest], kind: str, name: str,
              keys: Iterable[str] = ()) -> Iterator[str]:
-    for each in near:
-        if (each["kind"], each["metadata"]["name"]) == (kind, name):
-            yield from (f"{kind} {name} has no {key}" for key in keys if key not in each["data"])
+    for other in near:
+        if (other["kind"], other["metadata"]["name"]) == (kind, name):
+            yield from (f"{kind} {name} has no {key}" for key in keys if key not in other["data"])
             return
     yield f"no {kind} {name}"
 
@@ -132,7 +132,7 @@ def _unserved(selector: Mapping[str, Any], pods: Iterable[Mapping[str, Any]],
     if not chosen:
         yield "it selects no pod"
     yield from (f"no port {port}" for port in ports for pod in chosen
-                if not any(port in _ports(each) for each in pod["spec"]["containers"]))
+                if not any(port in _ports(container) for container in pod["spec"]["containers"]))
 
 
 def _ports(container: Mapping[str, Any]) -> set[str | int]:
@@ -142,6 +142,6 @@ def _ports(container: Mapping[str, Any]) -> set[str | int]:
 
 def _pod(document: Manifest) -> Mapping[str, Any]:
     """The pod's template of a workload, nothing of anything else."""
-    found: Mapping[str, Any] = (
+    pod: Mapping[str, Any] = (
         document["spec"]["template"] if document["kind"] in WORKLOADS else {})
-    return found
+    return pod

@@ -34,7 +34,7 @@ class Needs:
         for rule in rules:
             self._rules.setdefault(rule.name, []).append(rule)
         self._parsed: dict[str, Any] = {}
-        self._known: dict[tuple[str, str, Cluster], Answer] = {}
+        self._recorded_answers: dict[tuple[str, str, Cluster], Answer] = {}
         self._names: dict[str, set[str]] = {}
 
     def answered(self, expr: str, cluster: Cluster) -> Answer:
@@ -59,58 +59,58 @@ class Needs:
                 name for rule in rules for name in self.scraped(rule.expr)}
         return {name for part in _parts(node) for name in self._scraped(part)}
 
-    def _answer(self, node: Any, wanted: Matchers, cluster: Cluster) -> Answer:
+    def _answer(self, node: Any, matchers: Matchers, cluster: Cluster) -> Answer:
         match node:
             case ast.VectorSelector():
                 own = [(m.name, m.op, m.value) for m in node.matchers.matchers]
                 return None if node.offset else self._selected(
-                    str(node.name), (*wanted, *own), cluster)
+                    str(node.name), (*matchers, *own), cluster)
             case ast.BinaryExpr():
-                return self._binary(node, wanted, cluster)
+                return self._binary(node, matchers, cluster)
             case ast.Call() if node.func.name.startswith("absent"):
                 return None
             case _:
-                return _all(self._answer(part, wanted, cluster) for part in _parts(node))
+                return _all(self._answer(part, matchers, cluster) for part in _parts(node))
 
-    def _selected(self, name: str, wanted: Matchers, cluster: Cluster) -> Answer:
+    def _selected(self, name: str, matchers: Matchers, cluster: Cluster) -> Answer:
         rules = self._rules.get(name)
         if rules is not None:
-            return _any(self._recorded(rule, wanted, cluster) for rule in rules)
+            return _any(self._recorded(rule, matchers, cluster) for rule in rules)
         if name in ("ALERTS", "ALERTS_FOR_STATE"):
             return None
         if name == c.SERVER_REQUESTS.name:
-            return any(f"requests_{outcome}" in cluster.told
-                       and _matches({**cluster.labels, c.OUTCOME.name: outcome}, wanted)
+            return any(f"requests_{outcome}" in cluster.signals
+                       and _matches({**cluster.labels, c.OUTCOME.name: outcome}, matchers)
                        for outcome in c.OUTCOMES)
         if name in _SIGNALS:
-            return _SIGNALS[name] in cluster.told and _matches(cluster.labels, wanted)
-        return any(_matches(series.labels, wanted, closed=True) for series in cluster.named(name))
+            return _SIGNALS[name] in cluster.signals and _matches(cluster.labels, matchers)
+        return any(_matches(series.labels, matchers, closed=True) for series in cluster.named(name))
 
-    def _recorded(self, rule: Rule, wanted: Matchers, cluster: Cluster) -> Answer:
+    def _recorded(self, rule: Rule, matchers: Matchers, cluster: Cluster) -> Answer:
         """Labels that the rule sets, or drops, are judged here; the others further down."""
-        fixed = {name: rule.fixed.get(name, "") for name, _, _ in wanted
+        fixed = {name: rule.fixed.get(name, "") for name, _, _ in matchers
                  if name in rule.fixed or name not in rule.labels}
-        if not _matches(fixed, wanted):
+        if not _matches(fixed, matchers):
             return False
-        passed = tuple(matcher for matcher in wanted if matcher[0] not in fixed)
+        passed = tuple(matcher for matcher in matchers if matcher[0] not in fixed)
         key = rule.expr, str(passed), cluster
-        if key not in self._known:
-            self._known[key] = self._answer(self._parse(rule.expr), passed, cluster)
-        return self._known[key]
+        if key not in self._recorded_answers:
+            self._recorded_answers[key] = self._answer(self._parse(rule.expr), passed, cluster)
+        return self._recorded_answers[key]
 
-    def _binary(self, node: Any, wanted: Matchers, cluster: Cluster) -> Answer:
+    def _binary(self, node: Any, matchers: Matchers, cluster: Cluster) -> Answer:
         operator, matching = str(node.op), node.modifier and node.modifier.matching
-        common = wanted
+        common = matchers
         if matching is not None and matching.type == ast.LabelModifierType.Include:
-            common = tuple(m for m in wanted if m[0] in matching.labels)
+            common = tuple(m for m in matchers if m[0] in matching.labels)
         card = node.modifier and node.modifier.card
-        lent = tuple(m for m in wanted if card and m[0] in (node.modifier.group_labels or ()))
-        many = tuple(m for m in wanted if m not in lent)  # what the one side lends is its alone
+        lent = tuple(m for m in matchers if card and m[0] in (node.modifier.group_labels or ()))
+        many = tuple(m for m in matchers if m not in lent)  # what the one side lends is its alone
         for_left, for_right = many, (*(m for m in common if m not in lent), *lent)
         if card == ast.VectorMatchCardinality.OneToMany:
             for_left, for_right = for_right, for_left
         elif operator == "or":
-            for_right = wanted
+            for_right = matchers
         left = self._answer(node.lhs, for_left, cluster)
         right = self._answer(node.rhs, for_right, cluster)
         if operator == "or":
@@ -148,19 +148,19 @@ def _parts(node: Any) -> Sequence[Any]:
 
 
 def _all(answers: Iterable[Answer]) -> Answer:
-    known = list(answers)
-    return False if False in known else None if None in known else True
+    values = list(answers)
+    return False if False in values else None if None in values else True
 
 
 def _any(answers: Iterable[Answer]) -> Answer:
-    known = list(answers)
-    return True if True in known else None if None in known else False
+    values = list(answers)
+    return True if True in values else None if None in values else False
 
 
-def _matches(labels: Mapping[str, str], wanted: Matchers, closed: bool = False) -> bool:
+def _matches(labels: Mapping[str, str], matchers: Matchers, closed: bool = False) -> bool:
     """Whether the labels match; one that is not among them is none if they are `closed`."""
     return all(_match(labels.get(name, ""), operator, value)
-               for name, operator, value in wanted if closed or name in labels)
+               for name, operator, value in matchers if closed or name in labels)
 
 
 def _match(label: str, operator: ast.MatchOp, value: str) -> bool:

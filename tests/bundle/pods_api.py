@@ -21,7 +21,7 @@ def serving(pods: Sequence[Manifest]) -> Iterator[str]:
     ended = threading.Event()
     complete = {"apiVersion": "v1", "kind": "Pod", "metadata": {
         "resourceVersion": VERSION, "annotations": {"k8s.io/initial-events-end": "true"}}}
-    events = [*({"type": "ADDED", "object": each} for each in pods),
+    events = [*({"type": "ADDED", "object": pod} for pod in pods),
               {"type": "BOOKMARK", "object": complete}]
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,8 +52,8 @@ def serving(pods: Sequence[Manifest]) -> Iterator[str]:
 def pod(name: str, workload: Manifest, node: str, port: int, phase: str = "Running") -> Manifest:
     """A pod of a workload, as the API tells it: on loopback, its named ports this one."""
     template = workload["spec"]["template"]
-    containers = {kind: [{**container, "ports": [{**each, "containerPort": port, "protocol": "TCP"}
-                                                 for each in container.get("ports", ())]}
+    containers = {kind: [{**container, "ports": [{**entry, "containerPort": port, "protocol": "TCP"}
+                                                 for entry in container.get("ports", ())]}
                          for container in template["spec"].get(kind, ())]
                   for kind in ("initContainers", "containers")}
     return {

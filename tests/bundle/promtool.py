@@ -82,20 +82,20 @@ def check(version: str, folder: Path, groups: Iterable[Document], tests: Iterabl
 
 
 def ask(version: str, folder: Path, groups: Iterable[Document], inputs: Iterable[Series],
-        queries: Iterable[str], at: str, interval: str = "1m",
+        queries: Iterable[str], time: str, interval: str = "1m",
         scraped: str = "1m") -> dict[str, Samples]:
-    """What each query gives after the rules have run until `at`; inputs come once in `scraped`.
+    """What each query gives after the rules have run until `time`; inputs come once in `scraped`.
 
     A rule that fails, or a query that does, raises AssertionError.
     """
     asked = list(queries)
     test = {"interval": scraped, "input_series": list(inputs), "promql_expr_test": [
-        {"expr": query, "eval_time": at, "exp_samples": [_NEVER]} for query in asked]}
+        {"expr": query, "eval_time": time, "exp_samples": [_NEVER]} for query in asked]}
     process = _run(version, folder, groups, [test], interval)
-    said = process.stdout + process.stderr
-    answers: list[str] = _ANSWER.findall(said)
-    assert len(answers) == len(asked), said
-    assert "err:" not in said, said
+    output = process.stdout + process.stderr
+    answers: list[str] = _ANSWER.findall(output)
+    assert len(answers) == len(asked), output
+    assert "err:" not in output, output
     return dict(zip(asked, map(_samples, answers), strict=True))
 
 
@@ -114,7 +114,7 @@ def _run(version: str, folder: Path, groups: Iterable[Document], tests: Iterable
 
 
 def _samples(answer: str) -> Samples:
-    found = [({name: json.loads(value) for name, value in _LABEL.findall(labels)}, float(number))
-             for labels, number in _SAMPLE.findall(answer)]
-    assert answer == "nil" or found, answer
-    return found
+    samples = [({name: json.loads(value) for name, value in _LABEL.findall(labels)}, float(number))
+               for labels, number in _SAMPLE.findall(answer)]
+    assert answer == "nil" or samples, answer
+    return samples

@@ -29,7 +29,7 @@ class Case:
     name: str
     inputs: tuple[Series, ...]
     recorded: Mapping[Rule, Recorded]
-    at: str = "30m"
+    time: str = "30m"
 
 
 def cases(*table: Case) -> pytest.MarkDecorator:
@@ -37,9 +37,9 @@ def cases(*table: Case) -> pytest.MarkDecorator:
 
 
 def prove(case: Case, version: str, folder: Path) -> None:
-    found = record(case.recorded, case.inputs, version, folder, case.at)
+    recorded = record(case.recorded, case.inputs, version, folder, case.time)
     for rule, expected in case.recorded.items():
-        samples = found[rule]
+        samples = recorded[rule]
         assert [labels for labels, _ in samples] == [dict(labels) for labels, _ in _sorted(
             expected)], f"{rule}: {samples}"
         values = [value for _, value in samples]
@@ -47,18 +47,18 @@ def prove(case: Case, version: str, folder: Path) -> None:
 
 
 def record(rules: Iterable[Rule], inputs: Iterable[Series], version: str, folder: Path,
-           at: str) -> dict[Rule, Recorded]:
+           time: str) -> dict[Rule, Recorded]:
     """What each rule records, without the name, whose labels it has declared."""
     asked = list(rules)
     groups = documents(resting_on(" ".join(map(str, asked))))
-    answers = ask(version, folder, groups, inputs, [_query(rule) for rule in asked], at)
-    found: dict[Rule, Recorded] = {}
+    answers = ask(version, folder, groups, inputs, [_query(rule) for rule in asked], time)
+    recorded: dict[Rule, Recorded] = {}
     for rule in asked:
         samples = [({name: value for name, value in labels.items() if name != "__name__"}, number)
                    for labels, number in answers[_query(rule)]]
         assert all(set(labels) <= set(rule.labels) for labels, _ in samples), f"{rule}: {samples}"
-        found[rule] = _sorted(samples)
-    return found
+        recorded[rule] = _sorted(samples)
+    return recorded
 
 
 def one(value: float, **labels: str) -> Recorded:

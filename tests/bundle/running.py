@@ -41,14 +41,14 @@ def asked(port: int, path: str) -> Any:
 def evaluated(port: int) -> list[dict[str, Any]]:
     """All rules of a Prometheus, once it has evaluated each of them."""
 
-    def found() -> list[dict[str, Any]] | None:
+    def loaded() -> list[dict[str, Any]] | None:
         with contextlib.suppress(OSError, KeyError, ValueError):
             rules = [rule for group in asked(port, "rules")["groups"] for rule in group["rules"]]
             if rules and all(rule["health"] != "unknown" for rule in rules):
                 return rules
         return None
 
-    rules: list[dict[str, Any]] = wait_for(found, EVALUATED_SECONDS, every=0.5)
+    rules: list[dict[str, Any]] = wait_for(loaded, EVALUATED_SECONDS, every=0.5)
     return rules
 
 

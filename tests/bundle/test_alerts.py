@@ -16,7 +16,7 @@ from alerts.degraded import COVERS
 from alerts.exporter import ALWAYS
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, alert_documents, resting_on
-from tests.bundle.alert_inputs import OTHER, histogram, requests, told
+from tests.bundle.alert_inputs import OTHER, emit, histogram, requests
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, selector, series
 from tests.bundle.virtual import PAGES, clusters
 
@@ -32,7 +32,7 @@ def cases() -> Iterator[Case]:
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_is_silent() -> None:
-    shown = {(case.alert, bool(case.says)) for case in cases()}
+    shown = {(case.alert, bool(case.expected)) for case in cases()}
     assert [f"{alert} {alert.severity}: none that {'fires' if fires else 'is silent'}"
             for alert in ALERTS for fires in (True, False)
             if (alert, fires) not in shown and not (alert is ALWAYS and not fires)] == []
@@ -54,16 +54,16 @@ class Outage:
 def replica(fate: str, scrape: Mapping[str, str]) -> Iterator[Series]:
     """An engine under load, well for ten minutes."""
     def values(of: Callable[[int], float], *, frozen: bool = True, down: str = "_") -> str:
-        def at(minute: int) -> str:
+        def sample(minute: int) -> str:
             if minute > WELL and fate in (DOWN, VANISHED):
                 return down if fate == DOWN else "_"
             return f"{of(min(minute, WELL) if frozen and fate == HUNG else minute):g}"
-        return " ".join(map(at, range(MINUTES)))
+        return " ".join(map(sample, range(MINUTES)))
 
     def ill(minute: int) -> int:
         return max(0, minute - WELL) if fate == FAILING else 0
 
-    say = partial(told, scrape=scrape)
+    say = partial(emit, scrape=scrape)
     always, clock = values(lambda _: 1), values(lambda minute: 60 * minute)
     scraped = {name: scrape[name] for name in ("job", "instance")}
     yield {"series": selector("up", scraped), "values": values(lambda _: 1, down="1")}
@@ -117,7 +117,7 @@ def test_an_outage_pages_once_whatever_else_it_causes(
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_captured_engine_is_said_to_be_ill_or_to_tell_less(
+def test_no_captured_engine_raises_an_alert_of_illness_or_lost_signals(
         version: str, tmp_path: Path) -> None:
     """Their load may be too much for the limits, but all of them were up and went on."""
     groups = (engines.GROUP, signals.GROUP)

@@ -39,7 +39,7 @@ MONEY = (cost.TOTAL_RATE, cost.MODEL_RATE, cost.UNATTRIBUTED)
 def gpu(uuid: str = "GPU-0", *, scrape: Labels = NODE, without: Iterable[c.Metric] = ()) -> Told:
     """What a node's exporter measures of a GPU."""
     which = {"gpu": uuid[-1], "uuid": uuid}
-    found = (
+    measured = (
         (c.GPU_INFO, "1x120", {**which, "name": "H100", "driver_version": "570",
                                "pci_bus_id": which["gpu"]}),
         (c.GPU_UP, "1x120", which), (c.GPU_OBSERVED, growing(60, MINUTES), which),
@@ -48,7 +48,7 @@ def gpu(uuid: str = "GPU-0", *, scrape: Labels = NODE, without: Iterable[c.Metri
         (c.COST, growing(60 * USD, MINUTES), {"category": "gpu", "model": "", "uuid": uuid}),
         (c.COST_IDLE, growing(30 * USD, MINUTES), which))
     return tuple(series(metric, values, scrape=scrape, **labels)
-                 for metric, values, labels in found if metric not in without)
+                 for metric, values, labels in measured if metric not in without)
 
 
 def claim(uuid: str = "GPU-0", pod: str = "llama-0", values: str = "1x120", *,
@@ -213,12 +213,12 @@ NOBODYS = {by_model.GPUS: NOTHING, by_model.MODEL_BUSY: NOTHING, by_model.ENERGY
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)
-    sums_up(record(MONEY, case.inputs, version, tmp_path, case.at))
+    sums_up(record(MONEY, case.inputs, version, tmp_path, case.time))
 
 
-def sums_up(found: Mapping[Rule, Sequence[tuple[Labels, float]]]) -> None:
+def sums_up(recorded: Mapping[Rule, Sequence[tuple[Labels, float]]]) -> None:
     """What models have and what is no model's is what is spent, cluster by cluster."""
-    total, models, rest = (found[rule] for rule in MONEY)
+    total, models, rest = (recorded[rule] for rule in MONEY)
     assert [labels for labels, _ in total] == [labels for labels, _ in rest]
     for (where, spent), (_, left) in zip(total, rest, strict=True):
         attributed = sum(usd for labels, usd in models
@@ -297,19 +297,20 @@ COURSES: Mapping[str, tuple[Told, Course]] = {
 def test_over_time_a_model_has(name: str, version: str, tmp_path: Path) -> None:
     inputs, course = COURSES[name]
     rules = (by_model.GPUS, *MONEY)
-    there = sum(each["series"].startswith(f"{c.GPU_INFO.name}{{") for each in inputs)
-    asked = {(rule, at): f"{rule} @ {at * 60}" for rule in rules for at in course}
+    count = sum(one["series"].startswith(f"{c.GPU_INFO.name}{{") for one in inputs)
+    asked = {(rule, minute): f"{rule} @ {minute * 60}" for rule in rules for minute in course}
     answers = ask(version, tmp_path, documents(resting_on(" ".join(map(str, rules)))), inputs,
                   asked.values(), "119m")
-    for at, expected in course.items():
-        found = {rule: [({name: value for name, value in labels.items() if name != "__name__"},
-                         value) for labels, value in answers[asked[rule, at]]] for rule in rules}
-        gpus = {labels["model"]: value for labels, value in found[by_model.GPUS]}
-        a_gpu = found[cost.TOTAL_RATE][0][1] / there  # less while its counter has just begun
-        usd = {labels["model"]: value / a_gpu for labels, value in found[cost.MODEL_RATE]}
-        assert gpus == expected, f"minute {at}"
-        assert usd == pytest.approx(expected), f"minute {at}"
-        sums_up(found)
+    for minute, expected in course.items():
+        samples = {
+            rule: [({name: value for name, value in labels.items() if name != "__name__"}, value)
+                   for labels, value in answers[asked[rule, minute]]] for rule in rules}
+        gpus = {labels["model"]: value for labels, value in samples[by_model.GPUS]}
+        a_gpu = samples[cost.TOTAL_RATE][0][1] / count  # less while its counter has just begun
+        usd = {labels["model"]: value / a_gpu for labels, value in samples[cost.MODEL_RATE]}
+        assert gpus == expected, f"minute {minute}"
+        assert usd == pytest.approx(expected), f"minute {minute}"
+        sums_up(samples)
 
 
 @BOTH_VERSIONS
@@ -318,11 +319,11 @@ def test_what_is_left_of_what_was_recorded_of_a_pod_is_no_error(version: str,
     left: Told = tuple({"series": selector(str(by_model.POD_GPUS), {**of(model, 1)[0],
                                                                    "pod": "llama-0"}),
                         "values": "1x120"} for model in ("llama", "qwen"))
-    found = record((*MONEY, by_model.MODEL_BUSY), (*gpu(), claim(), *left), version, tmp_path,
-                   "30m")
-    assert [value for _, value in found[cost.MODEL_RATE]] == pytest.approx([USD])
-    assert [value for _, value in found[by_model.MODEL_BUSY]] == pytest.approx([0.5])
-    sums_up(found)
+    recorded = record((*MONEY, by_model.MODEL_BUSY), (*gpu(), claim(), *left), version, tmp_path,
+                      "30m")
+    assert [value for _, value in recorded[cost.MODEL_RATE]] == pytest.approx([USD])
+    assert [value for _, value in recorded[by_model.MODEL_BUSY]] == pytest.approx([0.5])
+    sums_up(recorded)
 
 
 @BOTH_VERSIONS
@@ -340,26 +341,27 @@ def test_a_model_has_a_day_a_month_and_a_price_for_its_tokens(version: str,
              cost.MODEL_PER_REQUEST: 0.002, cost.MODEL_PER_1M_TOKENS: 50,
              cost.MODEL_PER_REQUEST_WEEK: 0.002, cost.MODEL_PER_1M_TOKENS_WEEK: 50,
              cost.MODEL_BUDGET_USED: 0.5}
-    found = record(spent, (*TWO, STORED, *traffic, budget), version, tmp_path, "119m")
-    said = {rule: value for rule in spent for labels, value in found[rule]
-            if labels.get("model", "llama") == "llama"}
+    recorded = record(spent, (*TWO, STORED, *traffic, budget), version, tmp_path, "119m")
+    figures = {rule: value for rule in spent for labels, value in recorded[rule]
+               if labels.get("model", "llama") == "llama"}
     # qwen's GPU is 7.20 more, the free GPU and the storage are no model's.
-    assert said == {rule: pytest.approx(value * (3 if rule is cost.UNATTRIBUTED_MONTH else 2) / 2,
-                                        rel=0.06) for rule, value in spent.items()}
+    assert figures == {
+        rule: pytest.approx(value * (3 if rule is cost.UNATTRIBUTED_MONTH else 2) / 2, rel=0.06)
+        for rule, value in spent.items()}
 
 
 @BOTH_VERSIONS
 def test_units_of_a_time_whose_money_is_not_known_are_not_counted(version: str,
                                                                   tmp_path: Path) -> None:
     """A node's exporter that comes after an hour: a token is no cheaper for the hour before."""
-    late = tuple({**each, "values": f"_x60 {growing(60 * USD, 59)}"} if "cost_usd" in each["series"]
-                 else each for each in gpu())
+    late = tuple({**one, "values": f"_x60 {growing(60 * USD, 59)}"} if "cost_usd" in one["series"]
+                 else one for one in gpu())
     inputs = (*late, claim(), serves(), *(serves(values=growing(60 * 20, MINUTES), metric=metric)
                                           for metric in (c.SERVER_INPUT, c.SERVER_OUTPUT)))
     dear = (cost.PER_1M_TOKENS_WEEK, cost.MODEL_PER_1M_TOKENS_WEEK)
-    found = record(dear, inputs, version, tmp_path, "119m")
+    recorded = record(dear, inputs, version, tmp_path, "119m")
     # Not 12.5; a rate that has just begun is too low for some minutes.
-    assert [value for rule in dear for _, value in found[rule]] == pytest.approx(
+    assert [value for rule in dear for _, value in recorded[rule]] == pytest.approx(
         [25, 25], rel=0.05)
 
 
@@ -369,10 +371,10 @@ def test_what_the_documentation_asks_is_answered_as_it_says(version: str, tmp_pa
         r"\n\n    ((?:count|model:|gpu_pod_info unless).*)\n", DOCUMENT.read_text())
     inputs = (*TWO, claim("GPU-3", "batch-0", shared="true"))
     rules = documents(resting_on(joined))
-    said = ask(version, tmp_path, rules, inputs, (claims, joined, nobodys), "30m")
+    answers = ask(version, tmp_path, rules, inputs, (claims, joined, nobodys), "30m")
     claimed, owned = (
-        {tuple(labels[name] for name in names): value for labels, value in said[query]}
+        {tuple(labels[name] for name in names): value for labels, value in answers[query]}
         for query, names in ((claims, ("k8s_pod_name", "shared")), (joined, ("pod", "model"))))
     assert claimed == {("llama-0", "false"): 2, ("qwen-0", "false"): 1, ("batch-0", "true"): 1}
     assert owned == {("llama-0", "llama"): 2, ("qwen-0", "qwen"): 1}
-    assert [labels["uuid"] for labels, _ in said[nobodys]] == ["GPU-3"]
+    assert [labels["uuid"] for labels, _ in answers[nobodys]] == ["GPU-3"]

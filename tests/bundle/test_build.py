@@ -1,26 +1,24 @@
-"""What the build writes, what it says is stale, and that Prometheus and Alertmanager take it."""
+"""What the build writes, what it finds stale, and that Prometheus and Alertmanager take it."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 import pytest
 import yaml
 
 from alerts.model import SATURATION, Alert
-from deploy import build, rules
-from deploy.build import GENERATED, differences, files, main, write
-from deploy.bundle import Bundle, assembled
-from deploy.durations import divided, hastened, milliseconds, shortened
-from deploy.settings import Settings
+from deploy.build.bundle import Bundle, assemble
+from deploy.build.command import GENERATED, main
+from deploy.build.files import ORIGIN, differences, render, write
+from deploy.build.options import Options
+from deploy.build.writers import alerts
 from inferometer import catalogue as c
 from recording_rules.promql import MODEL, by
 from tests.bundle.promtool import SCRAPE, TOOLS, VERSIONS, check, series
@@ -28,13 +26,10 @@ from tests.bundle.running import alertmanager, asked, evaluated, prometheus
 from tests.exporter.support import Engine, exporter, fixture, get, wait_for
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = assembled()
-MADE = files(BUNDLE, Settings())
+BUNDLE = assemble()
+MADE = render(BUNDLE, Options())
 FASTER = 60
-HASTENED = files(BUNDLE, Settings(faster=FASTER))
 BOARDS = [path for path in MADE if path.startswith("dashboards/")]
-DURATION = re.compile(r"\b(\d+(?:\.\d+)?)(ms|s)\b")
-STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
 def build_in_a_process(folder: Path, seed: str, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -50,16 +45,12 @@ def run(*command: str | Path) -> str:
     return process.stdout
 
 
-def folder_of(tmp_path: Path, settings: Settings) -> Path:
-    write(files(BUNDLE, settings), tmp_path / "made")
+def folder_of(tmp_path: Path, options: Options) -> Path:
+    write(render(BUNDLE, options), tmp_path / "made")
     return tmp_path / "made"
 
 
-def documents(made: dict[str, str]) -> dict[str, Any]:
-    return {path: yaml.safe_load(text) for path, text in made.items() if path.endswith(".yml")}
-
-
-# Written, and said to be stale.
+# Written, and found to be stale.
 
 
 def test_what_is_committed_is_what_the_definitions_give() -> None:
@@ -74,7 +65,7 @@ def test_a_second_build_gives_the_same_bytes_whatever_the_order_of_sets(tmp_path
 
 
 def test_a_check_names_what_is_missing_extra_and_different(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings())
+    folder = folder_of(tmp_path, Options())
     assert build_in_a_process(folder, "1", "--check").returncode == 0
     (folder / BOARDS[0]).unlink()
     (folder / "notes.txt").write_text("mine")
@@ -82,12 +73,25 @@ def test_a_check_names_what_is_missing_extra_and_different(tmp_path: Path) -> No
     process = build_in_a_process(folder, "1", "--check")
     assert process.returncode == 1
     assert process.stderr.splitlines() == [
-        "different: metrics.md", "extra: notes.txt", f"missing: {BOARDS[0]}"]
+        "different: metrics.md", "extra: notes.txt", f"missing: {BOARDS[0]}",
+        f"{folder} is stale: run the same command without --check"]
     assert (folder / "notes.txt").exists()
 
 
+def test_a_check_says_how_to_freshen_what_is_committed(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    def changed() -> Bundle:
+        uid = Path(BOARDS[0]).stem
+        boards = {**BUNDLE.boards, uid: {**BUNDLE.boards[uid], "title": "Other"}}
+        return replace(BUNDLE, boards=boards)
+
+    assert main(["--check"], changed) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "deploy/generated is stale: run `make bundle` and commit what it writes")
+
+
 def test_a_build_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings())
+    folder = folder_of(tmp_path, Options())
     (folder / "dashboards" / "inferometer-gone.json").write_text("{}")
     write(MADE, folder)
     assert differences(MADE, folder) == []
@@ -101,13 +105,13 @@ def test_a_folder_that_it_did_not_make_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("faster", ["7", "0", "-1"])
-def test_durations_that_do_not_come_out_even_are_told(
+def test_durations_that_do_not_come_out_even_are_refused(
         faster: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--folder", str(tmp_path / "made"), "--faster", faster]) == 1
     assert f"cannot be divided by {faster}\n" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_had_is_told_in_a_line(
+def test_a_folder_that_cannot_be_read_costs_one_line(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["--folder", str(tmp_path / "file")]) == 1
@@ -129,7 +133,7 @@ def test_every_file_says_where_it_comes_from_or_cannot() -> None:
         if path.endswith(".json"):
             assert json.loads(text)["uid"] == Path(path).stem  # JSON has no comments
         else:
-            assert build.ORIGIN in text.splitlines()[0], path
+            assert ORIGIN in text.splitlines()[0], path
 
 
 # Derived of an alert.
@@ -156,9 +160,9 @@ def test_its_link_opens_the_board_on_what_it_is_about(version: str, tmp_path: Pa
                     "{{ $value }} wait.", "latency")
     board = {"uid": "inferometer-latency", "templating": {"list": [
         {"name": name} for name in ("datasource", "cluster", "engine", "model", "node")]}}
-    settings = Settings(runbook_url="https://books.example", grafana_url="https://grafana.example")
+    options = Options(runbook_url="https://books.example", grafana_url="https://grafana.example")
     group = replace(BUNDLE.alert_groups[0], alerts=(waiting,))
-    document = rules.alerting([group], {"inferometer-latency": board}, settings)
+    document = alerts.document([group], {"inferometer-latency": board}, options)
     link = ("https://grafana.example/d/inferometer-latency"
             "?var-cluster=east&var-engine=vllm&var-model=a%2Fb+c%26d")
     check(version, tmp_path, document["groups"], [{
@@ -204,32 +208,32 @@ def test_an_image_with_a_tag_is_refused(image: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("faster", [1, FASTER])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_promtool_finds_nothing_to_say(version: str, faster: int, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings(faster=faster)) / "prometheus"
+def test_promtool_finds_no_fault(version: str, faster: int, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, Options(faster=faster)) / "prometheus"
     tool = TOOLS / f"promtool-{version}" / "promtool"
     run(tool, "check", "rules", "--lint=all", "--lint-fatal", folder / "recording.rules.yml",
         folder / "alerts.rules.yml")
-    said = run(tool, "check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
-    assert "2 rule files found" in said
+    output = run(tool, "check", "config", "--lint=all", "--lint-fatal", folder / "prometheus.yml")
+    assert "2 rule files found" in output
 
 
 @pytest.mark.parametrize("faster", [1, FASTER])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_amtool_takes_the_routing(version: str, faster: int, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, Settings(faster=faster))
-    said = run(TOOLS / f"amtool-{version}" / "amtool", "check-config",
-               folder / "alertmanager" / "alertmanager.yml")
-    assert "SUCCESS" in said
+    folder = folder_of(tmp_path, Options(faster=faster))
+    output = run(TOOLS / f"amtool-{version}" / "amtool", "check-config",
+                 folder / "alertmanager" / "alertmanager.yml")
+    assert "SUCCESS" in output
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_real_alertmanager_starts_with_the_routing(version: str, tmp_path: Path) -> None:
-    config = folder_of(tmp_path, Settings()) / "alertmanager" / "alertmanager.yml"
+    config = folder_of(tmp_path, Options()) / "alertmanager" / "alertmanager.yml"
     with alertmanager(version, config, tmp_path) as port:
         loaded = yaml.safe_load(json.loads(get(port, "/api/v2/status").body)["config"]["original"])
     given = yaml.safe_load(config.read_text())
-    assert [each["name"] for each in loaded["receivers"]] == [
-        each["name"] for each in given["receivers"]]
+    assert [receiver["name"] for receiver in loaded["receivers"]] == [
+        receiver["name"] for receiver in given["receivers"]]
     assert len(loaded["inhibit_rules"]) == len(given["inhibit_rules"])
 
 
@@ -238,12 +242,12 @@ def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
         version: str, tmp_path: Path) -> None:
     with Engine(fixture("vllm/0.32.0/busy.prom")) as engine, exporter(
             "--engine", engine.url) as running:
-        settings = Settings(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
-        config = folder_of(tmp_path, settings) / "prometheus" / "prometheus.yml"
+        options = Options(faster=FASTER, exporters=f"127.0.0.1:{running.port}", cluster="east")
+        config = folder_of(tmp_path, options) / "prometheus" / "prometheus.yml"
         with prometheus(version, config, tmp_path) as port:
-            found = evaluated(port)
-            assert [rule for rule in found if rule["health"] != "ok"] == []
-            assert len(found) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
+            rules = evaluated(port)
+            assert [rule for rule in rules if rule["health"] != "ok"] == []
+            assert len(rules) == len([*BUNDLE.rules]) + len([*BUNDLE.alerts])
 
             def read() -> Any:
                 return asked(port, "query?query=model:llm_server_up:sum")["result"]
@@ -253,95 +257,3 @@ def test_a_real_prometheus_scrapes_with_it_and_evaluates_every_rule(
                               "namespace": "default", "engine": "vllm", "model": "tiny"}
             up = asked(port, "query?query=up{job='inferometer'}".replace("'", "%22"))["result"]
             assert up[0]["metric"]["node"] == "127.0.0.1"
-
-
-# Hastened, and otherwise the same.
-
-
-@pytest.mark.parametrize(("duration", "part"), [
-    ("5m", "5s"), ("1m", "1s"), ("30s", "500ms"), ("31d", "44640s"), ("1h30m", "90s"),
-    ("0m", "0s"), ("90s", "1500ms"),
-])
-def test_a_duration_is_divided(duration: str, part: str) -> None:
-    assert divided(duration, 60) == part
-    assert milliseconds(part) * 60 == milliseconds(duration)
-
-
-@pytest.mark.parametrize("duration", ["", "5", "m", "5 m", "5min", "-5m", "1.5h"])
-def test_what_is_no_duration_is_not_divided(duration: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
-        divided(duration, 60)
-
-
-def test_a_duration_that_would_not_come_out_even_is_refused() -> None:
-    with pytest.raises(ValueError, match="1s cannot be divided by 60"):
-        divided("1s", 60)
-
-
-@pytest.mark.parametrize(("expr", "shorter"), [
-    ("rate(x[5m])", "rate(x[5s])"),
-    ("max_over_time(rate(x[5m])[31d:1h])", "max_over_time(rate(x[5s])[44640s:60s])"),
-    ("max_over_time(x[1h:])", "max_over_time(x[60s:])"),
-    ("x offset 1h or x offset -1h", "x offset 60s or x offset -60s"),
-    ("model:x:rate5m > 5 * 60", "model:x:rate5m > 5 * 60"),
-    ('x{a="[5m]", b=\'offset 5m\', c=`[5m]`}', 'x{a="[5m]", b=\'offset 5m\', c=`[5m]`}'),
-    (r'x{a="\"[5m]"} offset 5m', r'x{a="\"[5m]"} offset 5s'),
-    ('x{a=~"[0-9]+"}', 'x{a=~"[0-9]+"}'),
-])
-def test_an_expression_is_shortened_in_its_durations_alone(expr: str, shorter: str) -> None:
-    assert shortened(expr, 60) == shorter
-    assert shortened(expr, 1) == expr
-
-
-def parts(expr: str) -> tuple[str, list[float]]:
-    """An expression's syntax tree without its durations, and these in seconds."""
-    written = repr(promql_parser.parse(expr))
-    strings = [found[0] for found in STRING.finditer(written)]
-    tree = STRING.sub("TEXT", written)
-    durations = [float(number) / (1000 if unit == "ms" else 1)
-                 for number, unit in DURATION.findall(tree)]
-    return DURATION.sub("DURATION", tree) + "".join(strings), durations
-
-
-def test_hastened_rules_have_the_same_trees_but_for_their_durations() -> None:
-    compared = 0
-    for path in ("prometheus/recording.rules.yml", "prometheus/alerts.rules.yml"):
-        usual, hasty = (documents(made)[path]["groups"] for made in (MADE, HASTENED))
-        for usual_group, hasty_group in zip(usual, hasty, strict=True):
-            for one, other in zip(usual_group["rules"], hasty_group["rules"], strict=True):
-                tree, durations = parts(one.pop("expr"))
-                hasty_tree, hasty_durations = parts(other.pop("expr"))
-                assert hasty_tree == tree
-                assert [FASTER * each for each in hasty_durations] == pytest.approx(durations)
-                compared += len(durations)
-    assert compared > 200
-
-
-def test_all_else_that_is_hastened_is_the_same_but_for_its_durations() -> None:
-    compared = 0
-
-    def compare(usual: Any, hasty: Any, key: str = "") -> None:
-        nonlocal compared
-        if isinstance(usual, dict):
-            assert [*usual] == [*hasty]
-            for each in usual:
-                compare(usual[each], hasty[each], each)
-        elif isinstance(usual, list):
-            assert len(usual) == len(hasty)
-            for one, other in zip(usual, hasty, strict=True):
-                compare(one, other)
-        elif key in {"for", "keep_firing_for"} or key.endswith(("interval", "wait", "timeout")):
-            assert milliseconds(hasty) * FASTER == milliseconds(usual)
-            compared += 1
-        elif key != "expr":
-            assert hasty == usual, key
-
-    compare(documents(MADE), documents(HASTENED))
-    assert compared > 100
-    assert {path: MADE[path] for path in [*BOARDS, "metrics.md"]} == {
-        path: HASTENED[path] for path in [*BOARDS, "metrics.md"]}
-
-
-def test_nothing_is_changed_that_is_not_hastened() -> None:
-    document = {"interval": "1s", "expr": "rate(x[5s])", "list": [{"for": "1s"}]}
-    assert hastened(document, 1) == document

@@ -29,16 +29,16 @@ MOMENTS = [datetime.fromisoformat(f"{moment}Z") for moment in (
     "2024-03-01T00:00:00", "2024-03-01T00:30:30", "2024-03-01T01:00:00")]
 
 
-def known(cluster: str, at: datetime) -> bool:
+def is_known(cluster: str, minute: datetime) -> bool:
     """Whether the minute from then on is known: some clusters have a gap, or a short memory."""
     if cluster == "gap":
-        return not (at.day == 10 and at.hour < 12)
-    return cluster != "short" or at >= datetime(2024, 2, 15, tzinfo=UTC)
+        return not (minute.day == 10 and minute.hour < 12)
+    return cluster != "short" or minute >= datetime(2024, 2, 15, tzinfo=UTC)
 
 
-def usd(at: datetime) -> float:
+def usd(minute: datetime) -> float:
     """Money a second: each month spends at a rate of its own."""
-    return 0.001 * at.month
+    return 0.001 * minute.month
 
 
 def minutes(start: datetime, end: datetime, step: timedelta = MINUTE) -> Iterator[datetime]:
@@ -47,34 +47,34 @@ def minutes(start: datetime, end: datetime, step: timedelta = MINUTE) -> Iterato
         start += step
 
 
-def month_of(at: datetime) -> datetime:
-    return at.replace(day=1, hour=0, minute=0, second=0)
+def month_of(minute: datetime) -> datetime:
+    return minute.replace(day=1, hour=0, minute=0, second=0)
 
 
 CLUSTERS = ("", "steady", "gap", "short")
 
 
-def sample(rule: Rule, at: datetime, value: float, **labels: str) -> str:
+def sample(rule: Rule, minute: datetime, value: float, **labels: str) -> str:
     """A line of OpenMetrics."""
     chosen = {name: text for name, text in labels.items() if text}
     series = selector(rule.name, chosen).replace(", ", ",")
-    return f"{series} {value!r} {at.timestamp():.0f}\n"
+    return f"{series} {value!r} {minute.timestamp():.0f}\n"
 
 
 def recorded() -> Iterator[str]:
     """All that is read of what was recorded."""
     for cluster in CLUSTERS:
         for end in minutes(FIRST + HOUR, LAST, HOUR):
-            if known(cluster, end - HOUR):
-                at = end - timedelta(seconds=90)
-                yield sample(cost.INCREASE_HOUR, at, 3600 * usd(end - HOUR), cluster=cluster,
+            if is_known(cluster, end - HOUR):
+                minute = end - timedelta(seconds=90)
+                yield sample(cost.INCREASE_HOUR, minute, 3600 * usd(end - HOUR), cluster=cluster,
                              category="gpu")
-                yield sample(cost.KNOWN_HOUR, at, 3600, cluster=cluster)
-        for at in sorted({at.replace(second=0) for moment in MOMENTS
-                          for at in minutes(moment - DAY - HOUR, moment + MINUTE)}):
-            if known(cluster, at):
-                yield sample(cost.RATE, at, usd(at), cluster=cluster, category="gpu")
-                yield sample(cost.TOTAL_RATE, at, usd(at), cluster=cluster)
+                yield sample(cost.KNOWN_HOUR, minute, 3600, cluster=cluster)
+        for minute in sorted({minute.replace(second=0) for moment in MOMENTS
+                              for minute in minutes(moment - DAY - HOUR, moment + MINUTE)}):
+            if is_known(cluster, minute):
+                yield sample(cost.RATE, minute, usd(minute), cluster=cluster, category="gpu")
+                yield sample(cost.TOTAL_RATE, minute, usd(minute), cluster=cluster)
     for moment in MOMENTS:
         starts = {"hour": moment.replace(minute=0, second=0),
                   "day": moment.replace(hour=0, minute=0, second=0), "month": month_of(moment)}
@@ -101,12 +101,12 @@ def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
              "--storage.tsdb.path=data", "--storage.tsdb.retention.time=20y",
              f"--web.listen-address=127.0.0.1:{port}"], cwd=folder, stdout=log, stderr=log)
 
-    def query(expr: str, at: datetime) -> dict[str, float]:
-        asked = urlencode({"query": expr, "time": at.timestamp()})
-        said = json.loads(get(port, f"/api/v1/query?{asked}").body)
-        assert said["status"] == "success", said
+    def query(expr: str, minute: datetime) -> dict[str, float]:
+        asked = urlencode({"query": expr, "time": minute.timestamp()})
+        answer = json.loads(get(port, f"/api/v1/query?{asked}").body)
+        assert answer["status"] == "success", answer
         return {one["metric"].get("cluster", ""): float(one["value"][1])
-                for one in said["data"]["result"]}
+                for one in answer["data"]["result"]}
 
     def ready() -> bool:
         try:
@@ -125,30 +125,30 @@ def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_a_month_is_summed_from_its_first_minute_to_its_last(ask: Ask, moment: datetime) -> None:
     start = month_of(moment)
     so_far = list(minutes(start, moment + timedelta(seconds=1)))
-    spent = {cluster: sum(60 * usd(at) for at in so_far if known(cluster, at))
+    spent = {cluster: sum(60 * usd(minute) for minute in so_far if is_known(cluster, minute))
              for cluster in CLUSTERS}
-    share = {cluster: sum(known(cluster, at) for at in so_far) / len(so_far)
+    share = {cluster: sum(is_known(cluster, minute) for minute in so_far) / len(so_far)
              for cluster in CLUSTERS}
-    told = {cluster for cluster in CLUSTERS if share[cluster]}
+    remembered = {cluster for cluster in CLUSTERS if share[cluster]}
     month = f"({cost.MONTH.expr})".replace(
         cost.MONTH_BY_CATEGORY.name, f"({cost.MONTH_BY_CATEGORY.expr})")
-    assert ask(month, moment) == pytest.approx({name: spent[name] for name in told}, rel=0.01)
+    assert ask(month, moment) == pytest.approx({name: spent[name] for name in remembered}, rel=0.01)
     assert ask(cost.MONTH_COVERED.expr, moment) == pytest.approx(
-        {name: share[name] for name in told}, rel=0.01)
+        {name: share[name] for name in remembered}, rel=0.01)
 
     length = calendar.monthrange(moment.year, moment.month)[1]
     rest = (start + length * DAY - moment).total_seconds()
-    lately = [usd(at) for at in minutes((moment - DAY).replace(second=0) + MINUTE, moment)]
+    lately = [usd(minute) for minute in minutes((moment - DAY).replace(second=0) + MINUTE, moment)]
     rate = sum(lately) / len(lately)
-    whole = {name: spent[name] + rate * rest for name in told}
+    month_total = {name: spent[name] + rate * rest for name in remembered}
     projected = cost.PROJECTED.expr.replace(cost.MONTH.name, month)
-    assert ask(projected, moment) == pytest.approx(whole, rel=0.01)
+    assert ask(projected, moment) == pytest.approx(month_total, rel=0.01)
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_a_day_is_summed_from_midnight_of_utc(ask: Ask, moment: datetime) -> None:
     so_far = minutes(moment.replace(hour=0, minute=0, second=0), moment + timedelta(seconds=1))
-    spent = sum(60 * usd(at) for at in so_far)
+    spent = sum(60 * usd(minute) for minute in so_far)
     assert ask(cost.TODAY.expr, moment)["steady"] == pytest.approx(spent, rel=0.01)
 
 

@@ -20,7 +20,7 @@ from recording_rules.capacity import (
     RUNNING,
     WAITING,
 )
-from tests.bundle.alert_inputs import BARE, MODEL, OTHER, told
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, emit
 from tests.bundle.promtool import growing
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, cases, one, prove
 
@@ -32,53 +32,53 @@ HALF = growing(30, 60)
 @BOTH_VERSIONS
 @cases(
     Case("two replicas", (
-        told(c.SERVER_UP, "1x60"), told(c.SERVER_UP, "1x60", scrape=OTHER),
-        told(c.SERVER_RUNNING, "3x60"), told(c.SERVER_RUNNING, "4x60", scrape=OTHER),
-        told(c.SERVER_WAITING, "5x60"), told(c.SERVER_WAITING, "0x60", scrape=OTHER),
-        told(c.SERVER_KV_USAGE, "0.5x60"), told(c.SERVER_KV_USAGE, "0.9x60", scrape=OTHER),
-        told(c.SERVER_KV_CAPACITY, "1000x60"), told(c.SERVER_KV_CAPACITY, "500x60", scrape=OTHER),
-        told(c.SERVER_MAX_LENGTH, "8192x60"), told(c.SERVER_MAX_LENGTH, "4096x60", scrape=OTHER),
-        told(c.SERVER_PREEMPTIONS, STEADY), told(c.SERVER_PREEMPTIONS, HALF, scrape=OTHER)), {
+        emit(c.SERVER_UP, "1x60"), emit(c.SERVER_UP, "1x60", scrape=OTHER),
+        emit(c.SERVER_RUNNING, "3x60"), emit(c.SERVER_RUNNING, "4x60", scrape=OTHER),
+        emit(c.SERVER_WAITING, "5x60"), emit(c.SERVER_WAITING, "0x60", scrape=OTHER),
+        emit(c.SERVER_KV_USAGE, "0.5x60"), emit(c.SERVER_KV_USAGE, "0.9x60", scrape=OTHER),
+        emit(c.SERVER_KV_CAPACITY, "1000x60"), emit(c.SERVER_KV_CAPACITY, "500x60", scrape=OTHER),
+        emit(c.SERVER_MAX_LENGTH, "8192x60"), emit(c.SERVER_MAX_LENGTH, "4096x60", scrape=OTHER),
+        emit(c.SERVER_PREEMPTIONS, STEADY), emit(c.SERVER_PREEMPTIONS, HALF, scrape=OTHER)), {
             REPLICAS: one(2, **MODEL), EXPECTED: one(2, **MODEL), RUNNING: one(7, **MODEL),
             WAITING: one(5, **MODEL), KV_USAGE: one(0.9, **MODEL),
             KV_USAGE_MEAN: one(0.7, **MODEL), KV_CAPACITY: one(1500, **MODEL),
             MAX_LENGTH: one(4096, **MODEL), PREEMPTIONS: one(1.5, **MODEL),
             FLEET_RUNNING: one(7, **EAST), FLEET_WAITING: one(5, **EAST)}),
     Case("two ranks of one engine", (
-        told(c.SERVER_RUNNING, "3x60", rank="0"), told(c.SERVER_RUNNING, "4x60", rank="1"),
-        told(c.SERVER_KV_USAGE, "0.5x60", rank="0"), told(c.SERVER_KV_USAGE, "0.9x60", rank="1"),
-        told(c.SERVER_UP, "1x60")), {
+        emit(c.SERVER_RUNNING, "3x60", rank="0"), emit(c.SERVER_RUNNING, "4x60", rank="1"),
+        emit(c.SERVER_KV_USAGE, "0.5x60", rank="0"), emit(c.SERVER_KV_USAGE, "0.9x60", rank="1"),
+        emit(c.SERVER_UP, "1x60")), {
             RUNNING: one(7, **MODEL), KV_USAGE: one(0.9, **MODEL), REPLICAS: one(1, **MODEL)}),
     Case("one replica down", (
-        told(c.SERVER_UP, "1x60"), told(c.SERVER_UP, "0x60", scrape=OTHER)), {
+        emit(c.SERVER_UP, "1x60"), emit(c.SERVER_UP, "0x60", scrape=OTHER)), {
             REPLICAS: one(1, **MODEL), EXPECTED: one(2, **MODEL)}),
     Case("all replicas down", (
-        told(c.SERVER_UP, "1x5 0x60"), told(c.SERVER_RUNNING, "3x5 stale")), {
+        emit(c.SERVER_UP, "1x5 0x60"), emit(c.SERVER_RUNNING, "3x5 stale")), {
             REPLICAS: one(0, **MODEL), EXPECTED: one(1, **MODEL), RUNNING: NOTHING,
             FLEET_RUNNING: NOTHING}),
     Case("a prefix cache and speculation", (
-        told(c.SERVER_PREFIX_QUERIES, STEADY), told(c.SERVER_PREFIX_HITS, HALF),
-        told(c.SERVER_DRAFT, STEADY), told(c.SERVER_ACCEPTED, growing(45, 60))), {
+        emit(c.SERVER_PREFIX_QUERIES, STEADY), emit(c.SERVER_PREFIX_HITS, HALF),
+        emit(c.SERVER_DRAFT, STEADY), emit(c.SERVER_ACCEPTED, growing(45, 60))), {
             PREFIX_HITS: one(0.5, **MODEL), ACCEPTED: one(0.75, **MODEL)}),
     Case("both replicas' cache, which weigh by their use", (
-        told(c.SERVER_PREFIX_QUERIES, STEADY), told(c.SERVER_PREFIX_HITS, HALF),
-        told(c.SERVER_PREFIX_QUERIES, growing(20, 60), scrape=OTHER),
-        told(c.SERVER_PREFIX_HITS, growing(2, 60), scrape=OTHER)), {
+        emit(c.SERVER_PREFIX_QUERIES, STEADY), emit(c.SERVER_PREFIX_HITS, HALF),
+        emit(c.SERVER_PREFIX_QUERIES, growing(20, 60), scrape=OTHER),
+        emit(c.SERVER_PREFIX_HITS, growing(2, 60), scrape=OTHER)), {
             PREFIX_HITS: one(32 / 80, **MODEL)}),
     Case("a cache and speculation that are not used", (
-        told(c.SERVER_PREFIX_QUERIES, "0x60"), told(c.SERVER_PREFIX_HITS, "0x60"),
-        told(c.SERVER_DRAFT, "7x60"), told(c.SERVER_ACCEPTED, "5x60")), {
+        emit(c.SERVER_PREFIX_QUERIES, "0x60"), emit(c.SERVER_PREFIX_HITS, "0x60"),
+        emit(c.SERVER_DRAFT, "7x60"), emit(c.SERVER_ACCEPTED, "5x60")), {
             PREFIX_HITS: NOTHING, ACCEPTED: NOTHING}),
-    Case("a cache whose hits are not counted", (told(c.SERVER_PREFIX_QUERIES, STEADY),), {
+    Case("a cache whose hits are not counted", (emit(c.SERVER_PREFIX_QUERIES, STEADY),), {
         PREFIX_HITS: NOTHING}),
-    Case("neither cluster nor namespace", (told(c.SERVER_RUNNING, "3x60", scrape=BARE),), {
+    Case("neither cluster nor namespace", (emit(c.SERVER_RUNNING, "3x60", scrape=BARE),), {
         RUNNING: one(3, engine="vllm", model="tiny"), FLEET_RUNNING: one(3)}),
     Case("a front before its workers", (
-        told(c.SERVER_RUNNING, "3x60"), told(c.SERVER_RUNNING, "3x60", engine="dynamo")), {
+        emit(c.SERVER_RUNNING, "3x60"), emit(c.SERVER_RUNNING, "3x60", engine="dynamo")), {
             RUNNING: [(MODEL, 3), ({**MODEL, "engine": "dynamo"}, 3)],
             FLEET_RUNNING: one(3, **EAST)}),
     Case("a front, and workers that do not tell", (
-        told(c.SERVER_UP, "1x60"), told(c.SERVER_RUNNING, "3x60", engine="dynamo")), {
+        emit(c.SERVER_UP, "1x60"), emit(c.SERVER_RUNNING, "3x60", engine="dynamo")), {
             FLEET_RUNNING: one(3, **EAST)}),
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from deploy import cardinality, scrape
-from deploy.bundle import assembled
-from deploy.metrics_page import written
+from deploy.build import series as counts
+from deploy.build.bundle import assemble
+from deploy.build.proofs.cardinality import over_budget
+from deploy.build.writers import metrics_page, prometheus
 from inferometer import catalogue as c
 from inferometer.guard import Guard
 from recording_rules import capacity, gpus
@@ -16,16 +17,21 @@ from recording_rules.model import Rule
 from recording_rules.promql import MODEL
 from tests.exporter.test_guard import FOLDING, admit, flood, series
 
-BUNDLE = assembled()
+BUNDLE = assemble()
 
 
 def rule(*labels: str, fixed: dict[str, str] | None = None) -> Rule:
     return Rule("model:some:thing", "1", labels, "It is so.", fixed or {})
 
 
+def over(metrics: tuple[c.Metric, ...], *rules: Rule) -> list[str]:
+    """What is over its budget, without what to do about it."""
+    return [finding.rpartition(": ")[0] for finding in over_budget(metrics, rules)]
+
+
 def test_the_bundle_is_within_its_budgets() -> None:
-    assert cardinality.findings(BUNDLE.metrics, BUNDLE.rules) == []
-    print(written(BUNDLE))
+    assert over_budget(BUNDLE.metrics, BUNDLE.rules) == []
+    print(metrics_page.page(BUNDLE))
 
 
 @pytest.mark.parametrize(("metric", "most"), [
@@ -38,75 +44,73 @@ def test_the_bundle_is_within_its_budgets() -> None:
     (c.BUILD_INFO, 1 + 100),
 ], ids=lambda value: getattr(value, "name", None))
 def test_a_family_holds_its_seats_times_its_closed_labels(metric: c.Metric, most: int) -> None:
-    assert cardinality.family_series(metric) == most
+    assert counts.family_series(metric) == most
 
 
 @pytest.mark.parametrize("metric", FOLDING, ids=lambda metric: metric.name)
 def test_the_guard_lets_no_family_past_it(metric: c.Metric) -> None:
     """The flood is of one engine and one value of each closed label; the others multiply it."""
     closed = [label for label in metric.labels if label.values and label is not c.ENGINE]
-    most = cardinality.family_series(metric)
+    most = counts.family_series(metric)
     for label in closed:
         most //= len(label.values)
     assert 0 < series(metric, admit(Guard(), metric, flood(metric, 0))) <= most
 
 
 @pytest.mark.parametrize(("recorded", "most"), [
-    (capacity.WAITING, cardinality.MODELS),
-    (gpus.BUSY, cardinality.GPUS),
-    (gpus.MEMORY, cardinality.GPUS * c.MIG.budget),
-    (gpus.NODE_BUSY, cardinality.NODES),
+    (capacity.WAITING, counts.MODELS),
+    (gpus.BUSY, counts.GPUS),
+    (gpus.MEMORY, counts.GPUS * c.MIG.budget),
+    (gpus.NODE_BUSY, counts.NODES),
     (gpus.FLEET_BUSY, 1),
-    (rule(*MODEL, "outcome"), cardinality.MODELS * 5),
-    (rule("cluster", "model", "period", fixed={"period": "day"}), cardinality.MODELS),
-    (rule(*MODEL, "le"), cardinality.MODELS * 41),
+    (rule(*MODEL, "outcome"), counts.MODELS * 5),
+    (rule("cluster", "model", "period", fixed={"period": "day"}), counts.MODELS),
+    (rule(*MODEL, "le"), counts.MODELS * 41),
 ], ids=str)
 def test_a_recorded_rule_has_as_many_as_there_is_to_record(recorded: Rule, most: int) -> None:
-    assert cardinality.rule_series(recorded) == most
+    assert counts.rule_series(recorded) == most
 
 
-def test_what_is_over_budget_is_said() -> None:
+def test_every_sum_over_its_budget_is_a_finding() -> None:
     user = c.Label("user", "Who.", budget=1001)
     of_users = c.Metric("llm_user_cost_usd", "gauge", "Whose.", (user,), 10_000)
-    found = cardinality.findings((of_users,), [])
-    assert found == ["label user may have 1001 values, budget 1000"]
-    large = replace(of_users, seats=cardinality.EXPORTER_BUDGET + 1)
-    assert cardinality.findings((large,), [])[1:] == [
+    assert over((of_users,)) == ["label user may have 1001 values, budget 1000"]
+    large = replace(of_users, seats=counts.EXPORTER_BUDGET + 1)
+    assert over((large,))[1:] == [
         "family llm_user_cost_usd: 350001 series, budget 65000",
         "page of an exporter: 350001 series, budget 350000",
         "sum of all: 35000100 series, budget 2000000"]
 
 
 @pytest.mark.parametrize(("metric", "most"), [
-    (c.GPU_UP, cardinality.GPUS),
-    (c.SERVER_UP, 500 * cardinality.TARGETS / c.TARGETS),
-    (c.BUDGET, 600 * cardinality.SPEAKERS),
-    (c.COLLECTOR_SUCCESS, len(c.COLLECTOR.values) * cardinality.EXPORTERS),
+    (c.GPU_UP, counts.GPUS),
+    (c.SERVER_UP, 500 * counts.TARGETS / c.TARGETS),
+    (c.BUDGET, 600 * counts.FLEET_EXPORTERS),
+    (c.COLLECTOR_SUCCESS, len(c.COLLECTOR.values) * counts.EXPORTERS),
 ], ids=lambda value: getattr(value, "name", None))
 def test_the_fleet_has_as_many_as_its_gpus_endpoints_and_exporters_make(
         metric: c.Metric, most: int) -> None:
-    assert cardinality.fleet_series((metric,)) == most
+    assert counts.fleet_series((metric,)) == most
 
 
 def test_a_label_that_is_open_without_a_budget_is_over_it() -> None:
     open_label = c.Metric("llm_cost_usd", "gauge", "Whose.", (c.Label("user", "Who."),))
-    assert cardinality.findings((open_label,), []) == [
-        "label user may have 0 values, budget 1000"]
+    assert over((open_label,)) == ["label user may have 0 values, budget 1000"]
 
 
-def test_recorded_rules_over_budget_are_said_and_those_of_which_nobody_knows() -> None:
+def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings() -> None:
     wide = rule(*MODEL, "le", "outcome")
-    assert cardinality.findings((), [wide]) == ["rule model:some:thing: 20500 series, budget 8000"]
-    assert cardinality.findings((), [rule("cluster", "user", "le")]) == [
+    assert over((), wide) == ["rule model:some:thing: 20500 series, budget 8000"]
+    assert over((), rule("cluster", "user", "le")) == [
         "model:some:thing: it is not declared how many user there are"]
     many = [rule(*MODEL, "le")] * 8
-    assert cardinality.findings((), many) == [
+    assert over((), *many) == [
         "sum of all recorded rules: 32800 series, budget 30000"]
 
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
-    limits = scrape.limits()
-    page = cardinality.exporter_series()
+    limits = prometheus.limits()
+    page = counts.exporter_series()
     assert page < limits["sample_limit"] < 1.25 * page
     longest = max(len(metric.labels) for metric in c.METRICS) + len(("le", "job", "instance"))
     assert longest < limits["label_limit"] < 100
@@ -115,9 +119,9 @@ def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
     assert max(map(len, names)) < limits["label_name_length_limit"]
 
 
-def test_the_page_says_them() -> None:
-    page = written(BUNDLE)
-    assert f"| one exporter's page | {cardinality.exporter_series():,} |" in page
+def test_the_page_lists_every_metric_rule_and_alert_with_its_counts() -> None:
+    page = metrics_page.page(BUNDLE)
+    assert f"| one exporter's page | {counts.exporter_series():,} |" in page
     assert "| `llm_server_requests_waiting` | gauge | Requests waiting their turn. |" in page
     for metric in BUNDLE.metrics:
         assert f"| `{metric.name}` | {metric.kind} |" in page

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.build import GENERATED
+from deploy.build.command import GENERATED
 from inferometer import __version__
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
@@ -84,11 +84,11 @@ def test_a_package_holds_rules_routing_and_boards_and_nothing_it_does_not_read(
         version: str, tmp_path: Path) -> None:
     assert helm(version, "package", CHART, "--destination", tmp_path).returncode == 0
     with tarfile.open(tmp_path / f"inferometer-{__version__}.tgz") as archive:
-        held = {name.removeprefix("inferometer/files/") for name in archive.getnames()
-                if "/files/" in name}
+        packaged = {name.removeprefix("inferometer/files/") for name in archive.getnames()
+                    if "/files/" in name}
     boards = {f"dashboards/{file.name}" for file in (GENERATED / "dashboards").iterdir()}
-    assert held == {"prometheus/recording.rules.yml", "prometheus/alerts.rules.yml",
-                    "prometheus/prometheus.yml", "alertmanager/alertmanager.yml", *boards}
+    assert packaged == {"prometheus/recording.rules.yml", "prometheus/alerts.rules.yml",
+                        "prometheus/prometheus.yml", "alertmanager/alertmanager.yml", *boards}
 
 
 def test_what_helm_keeps_of_a_release_is_far_below_what_a_secret_may_hold(package: Path) -> None:
@@ -105,9 +105,9 @@ def test_what_helm_keeps_of_a_release_is_far_below_what_a_secret_may_hold(packag
 
 def test_nothing_of_an_operator_is_asked_for_by_default() -> None:
     documents = manifests("default")
-    assert not [each for each in documents if each["apiVersion"].startswith(OPERATORS)]
+    assert not [manifest for manifest in documents if manifest["apiVersion"].startswith(OPERATORS)]
     assert {"ServiceMonitor", "PodMonitor", "PrometheusRule", "GrafanaDashboard",
-            "AlertmanagerConfig"} <= {each["kind"] for each in manifests("everything")}
+            "AlertmanagerConfig"} <= {manifest["kind"] for manifest in manifests("everything")}
 
 
 @pytest.mark.parametrize("values", SETS)
@@ -118,17 +118,18 @@ def test_the_notes_name_what_is_there(values: str) -> None:
     assert process.returncode == 0, process.stderr
     notes = process.stdout.partition("NOTES:\n")[2]
     named = {*re.findall(r"(daemonset|deployment|configmap) (inferometer-\S+)", notes)}
-    there = {(kind.lower(), name) for kind, name in map(identity, manifests(values))}
+    present = {(kind.lower(), name) for kind, name in map(identity, manifests(values))}
     assert {kind for kind, _ in named} == {"daemonset", "deployment", "configmap"}
-    assert named <= there
+    assert named <= present
     assert "\n\n\n" not in notes
 
 
 @pytest.mark.parametrize("values", SETS)
 def test_a_configmap_can_be_applied_by_the_client(values: str) -> None:
-    for each in manifests(values):
-        if each["kind"] == "ConfigMap":
-            assert len(json.dumps(each).encode()) < LARGEST_CONFIGMAP, each["metadata"]["name"]
+    for manifest in manifests(values):
+        if manifest["kind"] == "ConfigMap":
+            name = manifest["metadata"]["name"]
+            assert len(json.dumps(manifest).encode()) < LARGEST_CONFIGMAP, name
 
 
 @pytest.mark.parametrize("values", SETS)
@@ -137,9 +138,9 @@ def test_the_exporter_takes_every_configuration(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "of the Secret")
     documents = manifests(values)
-    found = configurations(documents)
-    assert {"inferometer-node", "inferometer-fleet"} <= set(found)
-    for name, text in found.items():
+    texts = configurations(documents)
+    assert {"inferometer-node", "inferometer-fleet"} <= set(texts)
+    for name, text in texts.items():
         file = tmp_path / f"{name}.yml"
         file.write_text(text.replace("/etc/inferometer-web/web.yml", "web.yml"))
         (tmp_path / "web.yml").write_text("{}")
@@ -218,19 +219,20 @@ def patched(values: str, version: str, kind: str, folder: Path) -> Manifest:
          "--patch-file", "patch.yaml", "-o", "json"], cwd=folder, capture_output=True, text=True,
         check=False, timeout=60, env={"HOME": str(folder), "KUBECONFIG": "none"})
     assert process.returncode == 0, process.stderr
-    (found,) = parsed(process.stdout)
-    return found
+    (document,) = parsed(process.stdout)
+    return document
 
 
 @pytest.mark.parametrize("version", ["1.32", "1.37"])
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_the_patch_puts_the_sidecar_beside_any_engine(
         kind: str, version: str, tmp_path: Path) -> None:
-    (found,) = validated([patched("default", version, kind, tmp_path)])
-    pod = found["spec"]["template"]
+    (workload,) = validated([patched("default", version, kind, tmp_path)])
+    pod = workload["spec"]["template"]
     assert pod["metadata"]["labels"] == {"app": "triton", "inferometer/role": "sidecar"}
-    assert {each["name"] for each in pod["spec"]["containers"]} == {"triton", "inferometer"}
-    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["download"]
+    assert {container["name"] for container in pod["spec"]["containers"]} == {
+        "triton", "inferometer"}
+    assert [container["name"] for container in pod["spec"]["initContainers"]] == ["download"]
 
 
 def test_the_patch_leaves_nothing_of_where_the_engines_own_page_was(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_the_patch_leaves_nothing_of_where_the_engines_own_page_was(tmp_path: Pa
 
 def test_a_sidecar_starts_in_a_pod_that_runs_as_root(tmp_path: Path) -> None:
     pod = patched("default", "1.37", "Deployment", tmp_path)["spec"]["template"]["spec"]
-    (ours,) = (each for each in pod["containers"] if each["name"] == "inferometer")
+    (ours,) = (container for container in pod["containers"] if container["name"] == "inferometer")
     context = {**pod["securityContext"], **ours["securityContext"]}  # as the kubelet sees it
     assert context["runAsNonRoot"] is True
     assert context["runAsUser"] == context["runAsGroup"] == 65532
@@ -250,9 +252,9 @@ def test_a_sidecar_starts_in_a_pod_that_runs_as_root(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["1.32", "1.37"])
 def test_a_native_sidecar_starts_before_all_else_of_the_pod(version: str, tmp_path: Path) -> None:
-    (found,) = validated([patched("secured", version, "StatefulSet", tmp_path)], [NEWEST])
-    pod = found["spec"]["template"]["spec"]
-    assert [each["name"] for each in pod["initContainers"]] == ["inferometer", "download"]
-    assert [each["name"] for each in pod["containers"]] == ["triton"]
+    (workload,) = validated([patched("secured", version, "StatefulSet", tmp_path)], [NEWEST])
+    pod = workload["spec"]["template"]["spec"]
+    assert [container["name"] for container in pod["initContainers"]] == ["inferometer", "download"]
+    assert [container["name"] for container in pod["containers"]] == ["triton"]
     assert pod["initContainers"][0]["restartPolicy"] == "Always"
-    assert [*findings(found, OLDEST)]  # which has no such thing
+    assert [*findings(workload, OLDEST)]  # which has no such thing

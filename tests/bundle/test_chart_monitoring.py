@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.build import GENERATED
-from deploy.settings import Settings
+from deploy.build.command import GENERATED
+from deploy.build.options import Options
 from tests.bundle.chart import SETS, VALUES, container, manifests, one, with_values, workloads
 from tests.bundle.kubernetes import Manifest, parsed
 from tests.bundle.promtool import TOOLS, VERSIONS
 
-DEFAULTS = Settings()
+DEFAULTS = Options()
 
 
 def generated(path: str) -> Any:
@@ -42,20 +42,20 @@ def run(*arguments: str | Path) -> None:
 def test_rules_are_the_generated_ones_and_prometheus_loads_them(
         values: str, version: str, tmp_path: Path) -> None:
     links = yaml.safe_load((VALUES / f"{values}.yaml").read_text()).get("rules", {})
-    wanted = {name: generated(f"prometheus/{name}.rules.yml") for name in ("recording", "alerts")}
-    for rule in (rule for group in wanted["alerts"]["groups"] for rule in group["rules"]):
+    expected = {name: generated(f"prometheus/{name}.rules.yml") for name in ("recording", "alerts")}
+    for rule in (rule for group in expected["alerts"]["groups"] for rule in group["rules"]):
         lead(rule["annotations"], "runbook_url", DEFAULTS.runbook_url, links.get("runbookUrl"))
         lead(rule["annotations"], "dashboard_url", DEFAULTS.grafana_url, links.get("grafanaUrl"))
     documents = manifests(values)
-    for name, groups in wanted.items():
+    for name, groups in expected.items():
         if values == "default":
             stored = one(documents, "ConfigMap", "inferometer-rules")
-            found = yaml.load(stored["data"][f"{name}.rules.yml"], yaml.CSafeLoader)
+            loaded = yaml.load(stored["data"][f"{name}.rules.yml"], yaml.CSafeLoader)
         else:
-            found = one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]
-        assert found == groups
+            loaded = one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]
+        assert loaded == groups
         file = tmp_path / f"{name}.json"
-        file.write_text(json.dumps(found))
+        file.write_text(json.dumps(loaded))
         run(TOOLS / f"promtool-{version}" / "promtool", "check", "rules", file)
 
 
@@ -64,8 +64,8 @@ def test_boards_are_the_generated_ones_with_what_grafana_looks_for() -> None:
     for values, labels, folder in (
             ("default", {"grafana_dashboard": "1"}, {"grafana_folder": "Inferometer"}),
             ("everything", {"boards": "yes"}, {"folder": "LLM"})):
-        boards = [each for each in manifests(values) if each["kind"] == "ConfigMap"
-                  and "-board-" in each["metadata"]["name"]]
+        boards = [manifest for manifest in manifests(values) if manifest["kind"] == "ConfigMap"
+                  and "-board-" in manifest["metadata"]["name"]]
         assert len(boards) == len(files)
         for file, board in zip(files, boards, strict=True):
             assert json.loads(board["data"][file.name]) == json.loads(file.read_text())
@@ -78,10 +78,10 @@ def test_scrapes_are_limited_as_the_generated_configuration_limits_them() -> Non
              "label_name_length_limit": "labelNameLengthLimit",
              "label_value_length_limit": "labelValueLengthLimit"}
     job, *_ = generated("prometheus/prometheus.yml")["scrape_configs"]
-    wanted = {ours: job[theirs] for theirs, ours in camel.items()}
+    expected = {ours: job[theirs] for theirs, ours in camel.items()}
     for kind, name in (("ServiceMonitor", "inferometer"), ("PodMonitor", "inferometer-sidecar")):
         spec = one(manifests("operator"), kind, name)["spec"]
-        assert {limit: spec[limit] for limit in wanted} == wanted
+        assert {limit: spec[limit] for limit in expected} == expected
 
 
 # Who finds them.
@@ -89,8 +89,8 @@ def test_scrapes_are_limited_as_the_generated_configuration_limits_them() -> Non
 
 def selects(selector: Manifest, labels: Manifest) -> bool:
     return (selector.get("matchLabels", {}).items() <= labels.items()
-            and all(labels.get(each["key"]) in each["values"]
-                    for each in selector.get("matchExpressions", [])))
+            and all(labels.get(requirement["key"]) in requirement["values"]
+                    for requirement in selector.get("matchExpressions", [])))
 
 
 @pytest.mark.parametrize("values", SETS)
@@ -103,11 +103,11 @@ def test_a_service_a_workload_and_a_policy_select_the_pods_of_their_part(values:
                        f"inferometer-{role}")
         for selector in ({"matchLabels": service["spec"]["selector"]},
                          workload["spec"]["selector"]):
-            assert [each for each in made
-                    if selects(selector, made[each]["metadata"]["labels"])] == [role]
+            assert [name for name in made
+                    if selects(selector, made[name]["metadata"]["labels"])] == [role]
         (port,) = container(made[role])["ports"]
-        assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
-    for policy in (each for each in documents if each["kind"] == "NetworkPolicy"):
+        assert [entry["targetPort"] for entry in service["spec"]["ports"]] == [port["name"]]
+    for policy in (manifest for manifest in documents if manifest["kind"] == "NetworkPolicy"):
         assert [role for role in made if selects(
             policy["spec"]["podSelector"], made[role]["metadata"]["labels"])] == [*roles]
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -118,11 +118,11 @@ def test_a_service_a_workload_and_a_policy_select_the_pods_of_their_part(values:
 def test_monitors_find_all_roles_once_and_set_what_rules_ask_for(values: str) -> None:
     documents = manifests(values)
     made = workloads(documents)
-    services = [each for each in documents if each["kind"] == "Service"]
+    services = [manifest for manifest in documents if manifest["kind"] == "Service"]
     by_service = one(documents, "ServiceMonitor", "inferometer")["spec"]
     by_pod = one(documents, "PodMonitor", "inferometer-sidecar")["spec"]
-    assert [selects(by_service["selector"], each["metadata"]["labels"]) for each in services] \
-        == [True, True]
+    assert [selects(by_service["selector"], manifest["metadata"]["labels"])
+            for manifest in services] == [True, True]
     assert [role for role in made if selects(
         by_pod["selector"], made[role]["metadata"]["labels"])] == ["sidecar"]
     cluster = {"operator": "east", "secured": "default", "everything": "west"}[values]
@@ -138,25 +138,26 @@ def test_monitors_find_all_roles_once_and_set_what_rules_ask_for(values: str) ->
 
 
 def test_sidecars_are_looked_for_everywhere_or_in_the_namespaces_given() -> None:
-    for values, wanted in (("operator", {"matchNames": ["chat", "search"]}),
-                           ("everything", {"any": True})):
+    for values, expected in (("operator", {"matchNames": ["chat", "search"]}),
+                             ("everything", {"any": True})):
         monitor = one(manifests(values), "PodMonitor", "inferometer-sidecar")
-        assert monitor["spec"]["namespaceSelector"] == wanted
+        assert monitor["spec"]["namespaceSelector"] == expected
 
 
 def test_operators_select_by_the_labels_given() -> None:
     kinds = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
-    found = [each for each in manifests("operator") if each["kind"] in kinds]
-    assert len(found) == 4
-    assert all(each["metadata"]["labels"]["release"] == "kube-prometheus-stack" for each in found)
+    selected = [manifest for manifest in manifests("operator") if manifest["kind"] in kinds]
+    assert len(selected) == 4
+    assert {manifest["metadata"]["labels"]["release"] for manifest in selected} == {
+        "kube-prometheus-stack"}
 
 
 def test_without_an_operator_pods_say_by_annotation_where_their_page_is() -> None:
     for role, pod in workloads(manifests("default")).items():
-        said = {key: value for key, value in pod["metadata"]["annotations"].items()
-                if key.startswith("prometheus.io/")}
-        assert said == {"prometheus.io/scrape": "true", "prometheus.io/port": "9839",
-                        "prometheus.io/path": "/metrics", "prometheus.io/scheme": "http"}, role
+        hints = {key: value for key, value in pod["metadata"]["annotations"].items()
+                 if key.startswith("prometheus.io/")}
+        assert hints == {"prometheus.io/scrape": "true", "prometheus.io/port": "9839",
+                         "prometheus.io/path": "/metrics", "prometheus.io/scheme": "http"}, role
     for values in ("operator", "restricted"):
         for pod in workloads(manifests(values)).values():
             assert not [key for key in pod["metadata"].get("annotations", {})
@@ -179,39 +180,39 @@ def written(route: Manifest) -> Manifest:
     """A route of an AlertmanagerConfig as Alertmanager's file has it."""
     named = {"receiver": "receiver", "groupBy": "group_by", "groupWait": "group_wait",
              "groupInterval": "group_interval", "repeatInterval": "repeat_interval"}
-    said = {named[key]: value for key, value in route.items() if key in named}
+    translated = {named[key]: value for key, value in route.items() if key in named}
     if "matchers" in route:
-        said["matchers"] = matched(route["matchers"])
+        translated["matchers"] = matched(route["matchers"])
     if "routes" in route:
-        said["routes"] = [*map(written, route["routes"])]
+        translated["routes"] = [*map(written, route["routes"])]
     assert route.keys() <= {*named, "matchers", "routes"}
-    return said
+    return translated
 
 
 def matched(matchers: list[Manifest]) -> list[str]:
-    return [f'{each["name"]}{each["matchType"]}"{each["value"]}"' for each in matchers]
+    return [f'{matcher["name"]}{matcher["matchType"]}"{matcher["value"]}"' for matcher in matchers]
 
 
-def test_an_alertmanagerconfig_routes_and_silences_as_the_whole_file_does() -> None:
-    whole = yaml.safe_load((GENERATED / "alertmanager" / "alertmanager.yml").read_text())
+def test_an_alertmanagerconfig_routes_and_silences_as_the_file_does() -> None:
+    expected = yaml.safe_load((GENERATED / "alertmanager" / "alertmanager.yml").read_text())
     spec = one(manifests("secured"), "AlertmanagerConfig", "inferometer")["spec"]
-    whole["route"]["routes"] = [each for each in whole["route"]["routes"]
-                                if each["receiver"] != "dead-mans-switch"]
-    assert written(spec["route"]) == whole["route"]
-    assert [{"source_matchers": matched(each["sourceMatch"]), "equal": each["equal"],
-             "target_matchers": matched(each["targetMatch"])}
-            for each in spec["inhibitRules"]] == whole["inhibit_rules"]
+    expected["route"]["routes"] = [route for route in expected["route"]["routes"]
+                                   if route["receiver"] != "dead-mans-switch"]
+    assert written(spec["route"]) == expected["route"]
+    assert [{"source_matchers": matched(rule["sourceMatch"]), "equal": rule["equal"],
+             "target_matchers": matched(rule["targetMatch"])}
+            for rule in spec["inhibitRules"]] == expected["inhibit_rules"]
 
 
-def test_an_alertmanagerconfig_tells_whom_the_whole_file_tells_but_for_mail() -> None:
+def test_an_alertmanagerconfig_has_the_receivers_of_the_file_but_for_mail() -> None:
     config = one(manifests("secured"), "AlertmanagerConfig", "inferometer")
     assert config["metadata"]["namespace"] == "chat"
     assert config["metadata"]["labels"]["alertmanagerConfig"] == "main"
-    receivers = {each["name"]: each for each in config["spec"]["receivers"]}
-    assert {name: sorted(each.keys() - {"name"}) for name, each in receivers.items()} == {
+    receivers = {receiver["name"]: receiver for receiver in config["spec"]["receivers"]}
+    assert {name: sorted(receiver.keys() - {"name"}) for name, receiver in receivers.items()} == {
         "unrouted": ["slackConfigs"], "page": ["pagerdutyConfigs", "slackConfigs"],
         "tell": ["slackConfigs"], "log": ["webhookConfigs"]}
     (hook,) = receivers["log"]["webhookConfigs"]
     assert hook["url"] == "https://inferometer-fleet.llm-monitoring.svc:9839/v1/alerts"
     assert hook["httpConfig"].keys() == {"basicAuth", "tlsConfig"}
-    assert not [each for each in manifests("operator") if each["kind"] == "AlertmanagerConfig"]
+    assert "AlertmanagerConfig" not in {manifest["kind"] for manifest in manifests("operator")}

@@ -73,24 +73,24 @@ def test_every_set_of_values_has_its_three_roles() -> None:
 def test_all_but_the_node_role_keep_to_the_restricted_standard_and_use_nothing_else() -> None:
     for values, role, pod in pods():
         if role != "node":
-            found = container(pod)
-            assert found["securityContext"] == restricted(values), (values, role)
-            assert found.keys() <= CONTAINER
+            only = container(pod)
+            assert only["securityContext"] == restricted(values), (values, role)
+            assert only.keys() <= CONTAINER
             assert pod["spec"].keys() <= POD | {"initContainers"}
             for volume in pod["spec"].get("volumes", []):
                 assert volume.keys() - {"name"} <= VOLUMES
-            assert all(port.keys() == {"name", "containerPort"} for port in found["ports"])
+            assert all(port.keys() == {"name", "containerPort"} for port in only["ports"])
 
 
 def test_the_node_role_has_the_named_needs_and_nothing_more() -> None:
     for values, role, pod in pods():
         if role == "node" and values != "restricted":
-            spec, found = pod["spec"], container(pod)
-            assert found.keys() <= CONTAINER
-            assert all(port.keys() == {"name", "containerPort"} for port in found["ports"])
+            spec, only = pod["spec"], container(pod)
+            assert only.keys() <= CONTAINER
+            assert all(port.keys() == {"name", "containerPort"} for port in only["ports"])
             host = [volume for volume in spec["volumes"] if volume.keys() - {"name"} - VOLUMES]
-            assert {"spec": spec.keys() - POD, "env": found["env"], "host": host,
-                    "securityContext": found["securityContext"]} == NEEDS.get(
+            assert {"spec": spec.keys() - POD, "env": only["env"], "host": host,
+                    "securityContext": only["securityContext"]} == NEEDS.get(
                         values, NEEDS["default"]), values
 
 
@@ -112,12 +112,12 @@ def test_a_node_role_that_is_not_to_read_the_kubelet_keeps_to_the_restricted_sta
 
 def test_no_pod_takes_a_gpu_or_a_token_or_may_write_what_it_mounts() -> None:
     for values, role, pod in pods():
-        found = container(pod)
+        only = container(pod)
         assert role == "sidecar" or pod["spec"]["automountServiceAccountToken"] is False, values
-        for asked in found["resources"].values():
+        for asked in only["resources"].values():
             assert asked.keys() <= {"cpu", "memory"}
-        assert found["resources"].keys() == {"requests", "limits"}
-        assert all(mount["readOnly"] is True for mount in found.get("volumeMounts", []))
+        assert only["resources"].keys() == {"requests", "limits"}
+        assert all(mount["readOnly"] is True for mount in only.get("volumeMounts", []))
 
 
 def test_a_sidecar_has_no_probe_that_could_take_its_engine_out_of_service() -> None:
@@ -134,24 +134,24 @@ def test_a_sidecar_has_no_probe_that_could_take_its_engine_out_of_service() -> N
 def test_the_exporter_starts_with_a_pods_arguments_and_answers_its_probes(
         role: str, values: str, tmp_path: Path) -> None:
     documents = manifests(values)
-    found = container(workloads(documents)[role])
+    only = container(workloads(documents)[role])
     file = tmp_path / "inferometer.yml"
     file.write_text(configurations(documents).get(f"inferometer-{role}", ""))
-    word, *arguments = (str(file) if each == "/etc/inferometer/inferometer.yml" else each
-                        for each in found["args"])
+    word, *arguments = (str(file) if argument == "/etc/inferometer/inferometer.yml" else argument
+                        for argument in only["args"])
     assert word == "run"
     with started(*arguments, *ANYWHERE, env={"TOKEN": "of the Secret"}) as running:
         assert running.printed[0].endswith(f", {role}\n"), running.printed
-        paths = [probe["httpGet"]["path"] for key, probe in found.items() if key.endswith("Probe")]
+        paths = [probe["httpGet"]["path"] for key, probe in only.items() if key.endswith("Probe")]
         assert len(paths) == (0 if role == "sidecar" else 2)
         wait_for(lambda: all(get(running.port, path).status == 200 for path in paths))
 
 
 def test_a_pod_reads_the_file_of_its_own_role() -> None:
     for values, role, pod in pods():
-        mounts = {each["name"]: each["mountPath"]
-                  for each in container(pod).get("volumeMounts", [])}
-        volumes = {each["name"]: each for each in pod["spec"].get("volumes", [])}
+        mounts = {mount["name"]: mount["mountPath"]
+                  for mount in container(pod).get("volumeMounts", [])}
+        volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
         assert mounts.keys() == volumes.keys(), (values, role)
         if "--config" in container(pod)["args"]:
             file = container(pod)["args"][-1]
@@ -164,14 +164,14 @@ def test_a_pod_reads_the_file_of_its_own_role() -> None:
 
 def test_a_probe_needs_no_password_and_no_certificate() -> None:
     for role, pod in workloads(manifests("secured")).items():
-        found = container(pod)
+        only = container(pod)
         if role != "sidecar":
             for probe in ("livenessProbe", "readinessProbe"):
-                assert found[probe] == {"tcpSocket": {"port": "inferometer"}, "timeoutSeconds": 5}
+                assert only[probe] == {"tcpSocket": {"port": "inferometer"}, "timeoutSeconds": 5}
         (secret,) = (volume for volume in pod["spec"]["volumes"] if "secret" in volume)
         assert secret["secret"]["secretName"] == "inferometer-web"
         made = yaml.safe_load(configurations(manifests("secured"))[f"inferometer-{role}"])
-        (mount,) = (each for each in found["volumeMounts"] if each["name"] == secret["name"])
+        (mount,) = (volume for volume in only["volumeMounts"] if volume["name"] == secret["name"])
         assert made["web"]["config_file"] == f"{mount['mountPath']}/web.yml"
 
 

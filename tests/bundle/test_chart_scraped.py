@@ -47,8 +47,8 @@ def running(documents: list[Manifest], web: Path, folder: Path) -> Iterator[Mapp
             file = folder / f"{role}.yml"
             file.write_text(configurations(documents).get(f"inferometer-{role}", "").replace(
                 "/etc/inferometer-web", str(web)))
-            arguments = (str(file) if each == "/etc/inferometer/inferometer.yml" else each
-                         for each in container(workloads(documents)[role])["args"][1:])
+            arguments = (str(file) if argument == "/etc/inferometer/inferometer.yml" else argument
+                         for argument in container(workloads(documents)[role])["args"][1:])
             ports[role] = stack.enter_context(started(*arguments, *ANYWHERE)).port
         yield ports
 
@@ -65,8 +65,8 @@ def scrape_config(monitor: Manifest, role: str, port: int, web: Path) -> dict[st
         "sample_limit": spec["sampleLimit"], "label_limit": spec["labelLimit"],
         "label_name_length_limit": spec["labelNameLengthLimit"],
         "label_value_length_limit": spec["labelValueLengthLimit"],
-        "relabel_configs": [{names[key]: value for key, value in each.items()}
-                            for each in endpoint["relabelings"]],
+        "relabel_configs": [{names[key]: value for key, value in relabeling.items()}
+                            for relabeling in endpoint["relabelings"]],
         "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {
             "namespace": "llm", "__meta_kubernetes_pod_node_name": "node-1"}}],
     }
@@ -86,7 +86,8 @@ def scrape_config(monitor: Manifest, role: str, port: int, web: Path) -> dict[st
 def test_a_prometheus_gets_into_every_role_by_the_monitors_alone(
         values: str, version: str, cluster: str, refused: str, tmp_path: Path) -> None:
     documents, web = manifests(values), web_configuration(tmp_path)
-    monitors = [each for each in documents if each["kind"] in ("ServiceMonitor", "PodMonitor")]
+    monitors = [manifest for manifest in documents
+                if manifest["kind"] in ("ServiceMonitor", "PodMonitor")]
     with running(documents, web, tmp_path) as ports:
         jobs = [scrape_config(one(monitors, "PodMonitor" if role == "sidecar" else
                                   "ServiceMonitor", name), role, ports[role], web)
@@ -98,14 +99,14 @@ def test_a_prometheus_gets_into_every_role_by_the_monitors_alone(
         with prometheus(version, config, tmp_path) as port:
             def errors() -> dict[str, str]:
                 """What it says of every target, once it has tried."""
-                return {each["labels"]["job"]: each["lastError"]
-                        for each in asked(port, "targets")["activeTargets"]
-                        if each["health"] != "unknown"}
+                return {target["labels"]["job"]: target["lastError"]
+                        for target in asked(port, "targets")["activeTargets"]
+                        if target["health"] != "unknown"}
 
-            wanted = dict.fromkeys(ROLES, "") | {"stranger": refused}
+            expected = dict.fromkeys(ROLES, "") | {"stranger": refused}
             with contextlib.suppress(AssertionError):  # the errors say more than the time does
-                wait_for(lambda: errors() == wanted, PATIENCE_SECONDS, every=0.5)
-            assert errors() == wanted
-            found = [each["metric"] for each in asked(port, "query?query=up==1")["result"]]
-            assert {each["job"] for each in found} == {job for job in wanted if not wanted[job]}
-            assert {(each["cluster"], each["node"]) for each in found} == {(cluster, "node-1")}
+                wait_for(lambda: errors() == expected, PATIENCE_SECONDS, every=0.5)
+            assert errors() == expected
+            scraped = [sample["metric"] for sample in asked(port, "query?query=up==1")["result"]]
+            assert {up["job"] for up in scraped} == {job for job in expected if not expected[job]}
+            assert {(up["cluster"], up["node"]) for up in scraped} == {(cluster, "node-1")}

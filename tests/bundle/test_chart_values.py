@@ -13,18 +13,18 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from deploy.settings import Settings
+from deploy.build.options import Options
 from inferometer import __version__, config
 from inferometer.catalogue import PERIOD
-from tests.bundle.chart import CHART, HELMS, at, levels, with_values
+from tests.bundle.chart import CHART, HELMS, levels, nested, with_values
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 LEVELS = [*levels(SCHEMA, SCHEMA)]
 OPEN = [("global",)]  # Helm's own
 # Not for a chart: what other values say, and files that nothing would mount.
-OTHERWISE = {"Gpu": {"enabled", "kubelet_socket"},
-             "EngineTarget": {"bearer_token_file", "ca_file"}}
+OTHERWISE = {config.GpuSection: {"enabled", "kubelet_socket"},
+             config.EngineTarget: {"bearer_token_file", "ca_file"}}
 CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") is False]
 
 
@@ -32,7 +32,7 @@ CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") 
 @pytest.mark.parametrize("path", CLOSED, ids=".".join)
 def test_a_misspelt_key_is_refused_by_name_at_every_level(
         path: tuple[str, ...], version: str) -> None:
-    process = with_values(at(path, {"misspelt": True}), version)
+    process = with_values(nested(path, {"misspelt": True}), version)
     assert process.returncode != 0
     assert "misspelt" in process.stderr
 
@@ -107,12 +107,12 @@ def test_every_value_is_described_and_every_default_is_known() -> None:
 
 def test_configuration_has_the_keys_of_the_exporters_own() -> None:
     def keys(*path: str) -> set[str]:
-        return {key for each, schema in LEVELS if tuple(each) == path
+        return {key for level, schema in LEVELS if tuple(level) == path
                 for key in schema.get("properties", {})}
 
     def compare(record: type, *path: str) -> None:
         fields = {field.name for field in dataclasses.fields(record)}
-        assert keys(*path) == fields - OTHERWISE.get(record.__name__, set()), path
+        assert keys(*path) == fields - OTHERWISE.get(record, set()), path
 
     compare(config.GpuSection, "node", "config", "gpu")
     compare(config.CostSection, "node", "config", "cost")
@@ -133,6 +133,6 @@ def test_containers_run_as_the_user_for_whom_the_image_is_made() -> None:
 
 
 def test_links_of_alerts_lead_where_the_generated_ones_do_by_default() -> None:
-    settings = Settings()
-    assert DEFAULTS["rules"]["runbookUrl"] == settings.runbook_url
-    assert DEFAULTS["rules"]["grafanaUrl"] == settings.grafana_url
+    options = Options()
+    assert DEFAULTS["rules"]["runbookUrl"] == options.runbook_url
+    assert DEFAULTS["rules"]["grafanaUrl"] == options.grafana_url

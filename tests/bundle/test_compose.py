@@ -48,8 +48,8 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def services() -> Mapping[str, Service]:
-    found: Mapping[str, Service] = model("compose.yml")["services"]
-    return found
+    loaded: Mapping[str, Service] = model("compose.yml")["services"]
+    return loaded
 
 
 def read(file: Path) -> Any:
@@ -149,16 +149,16 @@ def test_gpus_are_asked_for_in_the_second_file_alone(services: Mapping[str, Serv
 
 
 def test_the_services_find_each_other_by_their_names(services: Mapping[str, Service]) -> None:
-    known = {f"{name}:{port['target']}" for name, service in services.items()
-             for port in service["ports"]}
+    endpoints = {f"{name}:{port['target']}" for name, service in services.items()
+                 for port in service["ports"]}
     prometheus = read(GENERATED / "compose/prometheus.yml")
     (managers,) = prometheus["alerting"]["alertmanagers"]
     targets = [target for job in (*prometheus["scrape_configs"], managers)
                for static in job["static_configs"] for target in static["targets"]]
-    assert {*targets} == known - {"grafana:3000"}
+    assert {*targets} == endpoints - {"grafana:3000"}
     (log,) = [hook["url"] for receiver in read(GENERATED / "compose/alertmanager.yml")["receivers"]
               for hook in receiver.get("webhook_configs", []) if "example.org" not in hook["url"]]
-    assert urlsplit(log).netloc in known
+    assert urlsplit(log).netloc in endpoints
     (source,) = read(FOLDER / "grafana/datasource.yml")["datasources"]
     assert urlsplit(source["url"]).netloc == "prometheus:9090"
 
@@ -207,7 +207,8 @@ def test_grafana_has_the_datasource_that_the_boards_begin_with() -> None:
     assert source["jsonData"]["timeInterval"] == scraped
     assert source["isDefault"]
     for board in boards():
-        (variable,) = [each for each in board["templating"]["list"] if each["type"] == "datasource"]
+        (variable,) = [variable for variable in board["templating"]["list"]
+                       if variable["type"] == "datasource"]
         assert variable["query"] == source["type"]
         assert "current" not in variable  # so it is the default one
 

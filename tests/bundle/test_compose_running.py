@@ -23,8 +23,8 @@ TOLD = {"alertname": "Told", "severity": "info", "team": "observability"}
 
 @pytest.fixture(scope="module")
 def services() -> Mapping[str, Service]:
-    found: Mapping[str, Service] = model("compose.yml")["services"]
-    return found
+    loaded: Mapping[str, Service] = model("compose.yml")["services"]
+    return loaded
 
 
 @contextlib.contextmanager

@@ -33,10 +33,10 @@ def spent(cluster: str, values: str, instance: str = "10.0.0.1:9835", category: 
 
 
 def figures(version: str, folder: Path, groups: Iterable[Group], inputs: Iterable[Series],
-            rules: Iterable[Rule], at: str, interval: str = "2m") -> list[Figures]:
+            rules: Iterable[Rule], time: str, interval: str = "2m") -> list[Figures]:
     """What each rule gives, by the values of its labels."""
     asked = list(rules)
-    answers = ask(version, folder, documents(groups), inputs, map(str, asked), at, interval)
+    answers = ask(version, folder, documents(groups), inputs, map(str, asked), time, interval)
     for rule in asked:
         for labels, _ in answers[rule.name]:
             assert set(labels) <= {"__name__", *rule.labels}
@@ -44,7 +44,7 @@ def figures(version: str, folder: Path, groups: Iterable[Group], inputs: Iterabl
              for labels, value in answers[rule.name]} for rule in asked]
 
 
-def each(values: Mapping[str, float]) -> Figures:
+def per_cluster(values: Mapping[str, float]) -> Figures:
     return {(cluster,): value for cluster, value in values.items()}
 
 
@@ -78,7 +78,7 @@ def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_money_is_counted_once_whatever_happens_to_those_who_tell_it(
+def test_money_is_counted_once_whatever_happens_to_its_exporters(
         version: str, tmp_path: Path) -> None:
     rate, today, month, covered, projected = figures(
         version, tmp_path, (RATES, CALENDAR), CLUSTERS,
@@ -86,13 +86,13 @@ def test_money_is_counted_once_whatever_happens_to_those_who_tell_it(
     so_far = {cluster: hours * 3.6 for cluster, hours in HOURS.items()}
     lately = NOW_SPENT | {"ended": 0.001}
     rest = (31 * 24 - 10.5) * 3600
-    whole = {cluster: usd + lately[cluster] * rest for cluster, usd in so_far.items()}
-    assert rate == pytest.approx(each(NOW_SPENT), rel=0.01)
-    assert today == pytest.approx(each(so_far), rel=0.01)
-    assert month == pytest.approx(each(so_far), rel=0.01)
-    assert covered == pytest.approx(each(COVERED), rel=0.01)
+    month_total = {cluster: usd + lately[cluster] * rest for cluster, usd in so_far.items()}
+    assert rate == pytest.approx(per_cluster(NOW_SPENT), rel=0.01)
+    assert today == pytest.approx(per_cluster(so_far), rel=0.01)
+    assert month == pytest.approx(per_cluster(so_far), rel=0.01)
+    assert covered == pytest.approx(per_cluster(COVERED), rel=0.01)
     # A rate takes five minutes to rise and to fall, which is much of so short a day.
-    assert projected == pytest.approx(each(whole), rel=0.02)
+    assert projected == pytest.approx(per_cluster(month_total), rel=0.02)
 
 
 def test_a_day_begins_at_midnight_to_the_minute(version: str, tmp_path: Path) -> None:
@@ -102,11 +102,11 @@ def test_a_day_begins_at_midnight_to_the_minute(version: str, tmp_path: Path) ->
     group = Group("cost", (*STARTS.values(), cost.RATE, cost.INCREASE_HOUR, cost.TODAY))
     answers = ask(version, tmp_path, documents([group]), [spent("east", growing(A_MINUTE, 1600))],
                   queries.values(), "25h30m")
-    found = {minute: answers[query][0][1] for minute, query in queries.items()}
-    assert found == pytest.approx(expected, rel=0.01)
+    totals = {minute: answers[query][0][1] for minute, query in queries.items()}
+    assert totals == pytest.approx(expected, rel=0.01)
 
 
-def test_money_is_told_apart_by_category_and_by_model(version: str, tmp_path: Path) -> None:
+def test_money_is_split_by_category_and_by_model(version: str, tmp_path: Path) -> None:
     inputs = (
         spent("east", growing(A_MINUTE, 200)),
         spent("east", growing(2 * A_MINUTE, 200), category="api", model="tiny"),
@@ -120,32 +120,33 @@ def test_money_is_told_apart_by_category_and_by_model(version: str, tmp_path: Pa
         (cost.MONTH_BY_CATEGORY, by_category, 10.8), (cost.MODEL_RATE, by_model, 0.001),
         (cost.MODEL_TODAY, by_model, 10.8), (cost.MODEL_MONTH, by_model, 10.8))
     rules = [row[0] for row in expected]
-    found = figures(version, tmp_path, (RATES, CALENDAR), inputs, rules, "3h")
-    for said, (rule, shares, usd) in zip(found, expected, strict=True):
-        assert said == pytest.approx({key: usd * of for key, of in shares.items()}, rel=0.01), rule
+    results = figures(version, tmp_path, (RATES, CALENDAR), inputs, rules, "3h")
+    for figure, (rule, shares, usd) in zip(results, expected, strict=True):
+        money = {key: usd * share for key, share in shares.items()}
+        assert figure == pytest.approx(money, rel=0.01), rule
 
 
 def served(cluster: str, engine: str, a_second: float,
            without: Iterable[Metric] = ()) -> Iterable[Series]:
     """An engine that serves: 30 tokens in and 20 out for each request, and one more rejected."""
-    who = {"target": engine, "engine": engine, "model": "tiny"}
+    identity = {"target": engine, "engine": engine, "model": "tiny"}
     scrape = {**SCRAPE, "cluster": cluster}
-    yield series(c.SERVER_UP, "1x200", scrape=scrape, **who)
+    yield series(c.SERVER_UP, "1x200", scrape=scrape, **identity)
     for metric, number in ((c.SERVER_INPUT, 30), (c.SERVER_OUTPUT, 20)):
         if metric not in without:
-            yield series(metric, growing(60 * number * a_second, 200), scrape=scrape, **who)
+            yield series(metric, growing(60 * number * a_second, 200), scrape=scrape, **identity)
     for outcome, reason in (("success", "stop"), ("rejected", "http_429")):
         if c.SERVER_REQUESTS not in without:
-            yield series(c.SERVER_REQUESTS, growing(60 * a_second, 200), scrape=scrape, **who,
+            yield series(c.SERVER_REQUESTS, growing(60 * a_second, 200), scrape=scrape, **identity,
                          outcome=outcome, reason=reason)
 
 
-def test_without_money_nothing_is_said_of_it(version: str, tmp_path: Path) -> None:
+def test_without_money_no_cost_rule_gives_a_series(version: str, tmp_path: Path) -> None:
     money = [rule for group in cost.GROUPS for rule in group.rules
              if rule not in STARTS.values()]
     groups = (*requests.GROUPS, *tokens.GROUPS, *cost.GROUPS)
-    found = figures(version, tmp_path, groups, served("east", "vllm", 2), money, "1h")
-    assert found == [{}] * len(money)
+    results = figures(version, tmp_path, groups, served("east", "vllm", 2), money, "1h")
+    assert results == [{}] * len(money)
 
 
 def test_a_unit_costs_what_is_spent_while_it_is_served(version: str, tmp_path: Path) -> None:
@@ -171,21 +172,21 @@ def test_a_unit_costs_what_is_spent_while_it_is_served(version: str, tmp_path: P
         (cost.PER_1M_TOKENS, by_token, 10), (cost.PER_1M_TOKENS_WEEK, by_token, 10),
         (cost.MODEL_PER_1M_TOKENS, by_token, 10), (cost.MODEL_PER_1M_TOKENS_DAY, by_token, 10))
     groups = (*requests.GROUPS, *tokens.GROUPS, RATES, UNITS)
-    found = figures(version, tmp_path, groups, inputs, [row[0] for row in expected], "90m")
-    for said, (rule, clusters, usd) in zip(found, expected, strict=True):
+    results = figures(version, tmp_path, groups, inputs, [row[0] for row in expected], "90m")
+    for figure, (rule, clusters, usd) in zip(results, expected, strict=True):
         keys = [(cluster, "tiny")[:len(rule.labels)] for cluster in clusters]
-        assert said == pytest.approx(dict.fromkeys(keys, usd), rel=0.01), rule
+        assert figure == pytest.approx(dict.fromkeys(keys, usd), rel=0.01), rule
 
 
-def test_money_goes_on_while_there_is_no_engine_to_tell_of_requests(
+def test_money_goes_on_while_no_engine_counts_requests(
         version: str, tmp_path: Path) -> None:
     inputs: list[Series] = [
-        {**each, "values": f"{growing(120, 29)} _x60"} for each in served("one", "vllm", 2)]
+        {**one, "values": f"{growing(120, 29)} _x60"} for one in served("one", "vllm", 2)]
     inputs.append(spent("one", growing(A_MINUTE, 90), category="api", model="tiny"))
-    (found,) = figures(version, tmp_path, (*requests.GROUPS, *tokens.GROUPS, RATES, UNITS), inputs,
-                       [cost.PER_REQUEST], "60m")
+    (result,) = figures(version, tmp_path, (*requests.GROUPS, *tokens.GROUPS, RATES, UNITS), inputs,
+                        [cost.PER_REQUEST], "60m")
     # Half an hour of requests for an hour's money; the rate goes on for some minutes.
-    assert found == {("one",): pytest.approx(2 * 0.0005, rel=0.12)}
+    assert result == {("one",): pytest.approx(2 * 0.0005, rel=0.12)}
 
 
 def idle(cluster: str, a_minute: float, instance: str = "10.0.0.1:9835") -> Series:
@@ -202,8 +203,8 @@ def test_the_idle_share_is_of_what_gpus_cost(version: str, tmp_path: Path) -> No
     )
     rate, share = figures(
         version, tmp_path, (RATES,), inputs, (cost.IDLE_RATE, cost.IDLE_SHARE), "30m")
-    assert rate == pytest.approx(each({"east": 0.00075, "free": 0, "west": 0.001}), rel=0.01)
-    assert share == pytest.approx(each({"east": 0.75, "west": 1}))
+    assert rate == pytest.approx(per_cluster({"east": 0.00075, "free": 0, "west": 0.001}), rel=0.01)
+    assert share == pytest.approx(per_cluster({"east": 0.75, "west": 1}))
 
 
 def budget(values: str, period: str, model: str = "", cluster: str = "east",
@@ -229,12 +230,12 @@ def test_budgets_are_held_against_what_is_spent_of_their_period(
     own_day, own_month = ("east", "tiny", "day"), ("east", "tiny", "month")
     assert all_of_it == {day: 100, month: 1000}
     assert used == pytest.approx({day: 0.18, month: 0.018}, rel=0.01)
-    assert projected == pytest.approx(each({"east": 2.6784}), rel=0.01)
+    assert projected == pytest.approx(per_cluster({"east": 2.6784}), rel=0.01)
     assert of_model == {own_day: 10, own_month: 360}
     assert used_by_model == pytest.approx({own_day: 1.8, own_month: 0.05}, rel=0.01)
 
 
-def test_a_budget_is_what_is_said_now_or_else_was_said_within_a_day(
+def test_a_budget_is_the_one_published_now_or_else_within_a_day(
         version: str, tmp_path: Path) -> None:
     other = "10.0.0.2:9835"
     inputs = (
@@ -246,22 +247,22 @@ def test_a_budget_is_what_is_said_now_or_else_was_said_within_a_day(
         budget("100x60 stale", "day", cluster="exporter gone"),
         budget("100x30 stale", "day", cluster="removed"),
     )
-    said, = figures(version, tmp_path, [Group("cost", (cost.BUDGET,))], inputs, (cost.BUDGET,),
-                    "24h40m", "10m")
-    assert said == {(cluster, "day"): usd for cluster, usd in (
+    budgets, = figures(version, tmp_path, [Group("cost", (cost.BUDGET,))], inputs, (cost.BUDGET,),
+                       "24h40m", "10m")
+    assert budgets == {(cluster, "day"): usd for cluster, usd in (
         ("lowered", 50), ("lowered by another pod", 50), ("replicas disagree", 100),
         ("exporter gone", 100))}
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("at", "month", "covered", "projected"), [
+@pytest.mark.parametrize(("time", "month", "covered", "projected"), [
     ("743h59m", {"reset": 31 * 86.4, "gap": 29 * 86.4}, {"reset": 1, "gap": 29 / 31},
      {"reset": 31 * 86.4, "gap": 29 * 86.4}),
     ("746h", {"reset": 7.2, "gap": 7.2}, {"reset": 1, "gap": 1},
      {"reset": 28 * 86.4, "gap": 28 * 86.4}),
 ], ids=["last minute", "next month"])
 def test_a_whole_month_is_what_its_counters_came_to(
-        version: str, tmp_path: Path, at: str, month: dict[str, float],
+        version: str, tmp_path: Path, time: str, month: dict[str, float],
         covered: dict[str, float], projected: dict[str, float]) -> None:
     """January 1970, where promtool's time begins, and the first hours of February."""
     day = 24 * 60
@@ -273,7 +274,8 @@ def test_a_whole_month_is_what_its_counters_came_to(
     total = cost.MONTH.expr.replace(cost.MONTH_BY_CATEGORY.name, cost.MONTH_BY_CATEGORY.expr)
     expected = {total: month, cost.MONTH_COVERED.expr: covered,
                 cost.PROJECTED.expr.replace(cost.MONTH.name, total): projected}
-    answers = ask(version, tmp_path, documents([Group("cost", rules)]), inputs, expected, at, "5m")
-    found = {query: {labels["cluster"]: value for labels, value in said}
-             for query, said in answers.items()}
-    assert found == {query: pytest.approx(usd, rel=0.01) for query, usd in expected.items()}
+    answers = ask(version, tmp_path, documents([Group("cost", rules)]), inputs, expected, time,
+                  "5m")
+    results = {query: {labels["cluster"]: value for labels, value in answer}
+               for query, answer in answers.items()}
+    assert results == {query: pytest.approx(usd, rel=0.01) for query, usd in expected.items()}

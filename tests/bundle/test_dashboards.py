@@ -12,11 +12,10 @@ import jsonschema
 import promql_parser
 import pytest
 
-import alerts
 import dashboards
 from dashboards import DASHBOARDS, Board
 from dashboards.variables import NAMES, VARIABLES
-from deploy.cardinality import rule_series
+from deploy.build.series import rule_series
 from recording_rules import GROUPS
 from recording_rules.model import Rule
 
@@ -26,7 +25,7 @@ SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
 for definition, key in (("MatcherConfig", "options"), ("DynamicConfigValue", "value")):
     del SCHEMAS["dashboard"]["definitions"][definition]["properties"][key]["type"]
 RECORDED = {}
-for group in (*GROUPS, *alerts.RECORDING_GROUPS):
+for group in GROUPS:
     for rule in group.rules:
         RECORDED[rule.name] = rule
 NOT_RECORDED = {
@@ -35,7 +34,7 @@ NOT_RECORDED = {
 }
 MOST_SERIES = 1000
 EVERYTHING = dict.fromkeys(NAMES, ".*")
-RENDERED = dashboards.rendered()
+RENDERED = dashboards.render_all()
 every_board = pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.name)
 
 
@@ -47,7 +46,7 @@ def test_a_board_fits_grafanas_closed_schemas(board: Board) -> None:
 @pytest.mark.parametrize("place", ["board", "panel", "options", "custom", "target"])
 def test_a_slip_of_the_pen_is_found_at_every_depth(place: str) -> None:
     board = copy.deepcopy(next(iter(RENDERED.values())))
-    panel = next(each for each in asking(board) if each["type"] == "timeseries")
+    panel = next(candidate for candidate in asking(board) if candidate["type"] == "timeseries")
     depths = {"board": board, "panel": panel, "options": panel["options"],
               "custom": panel["fieldConfig"]["defaults"]["custom"], "target": panel["targets"][0]}
     depths[place]["legendFromat"] = "{{model}}"
@@ -57,7 +56,7 @@ def test_a_slip_of_the_pen_is_found_at_every_depth(place: str) -> None:
 @every_board
 def test_a_second_build_equals_the_first_and_is_small(board: Board) -> None:
     first, second = (json.dumps(built, sort_keys=True)
-                     for built in (RENDERED[board.uid], dashboards.rendered()[board.uid]))
+                     for built in (RENDERED[board.uid], dashboards.render_all()[board.uid]))
     assert first == second
     assert len(first) < 200_000
 
@@ -68,26 +67,26 @@ def test_what_is_unknown_has_no_colour_of_what_is_known(board: Board) -> None:
     for panel in asking(RENDERED[board.uid]):
         dressed = [panel["fieldConfig"]["defaults"]] if panel["type"] == "stat" else []
         for override in panel["fieldConfig"]["overrides"]:
-            properties = {each["id"]: each["value"] for each in override["properties"]}
+            properties = {item["id"]: item["value"] for item in override["properties"]}
             dressed += [properties] if "thresholds" in properties else []
-        for each in dressed:
-            (mapping,) = each["mappings"]
+        for field in dressed:
+            (mapping,) = field["mappings"]
             assert mapping["options"]["match"] == "null+nan"
-            colours = {step["color"] for step in each["thresholds"]["steps"]}
+            colours = {step["color"] for step in field["thresholds"]["steps"]}
             assert mapping["options"]["result"]["color"] not in colours
 
 
 @every_board
-def test_every_panel_says_what_it_shows_in_which_unit_and_why_it_may_be_empty(
+def test_every_panel_has_description_unit_and_why_it_may_be_empty(
         board: Board) -> None:
     titles = [panel["title"] for panel in asking(RENDERED[board.uid])]
     assert len(set(titles)) == len(titles)
     for panel in asking(RENDERED[board.uid]):
-        told = panel["fieldConfig"]["defaults"]
+        defaults = panel["fieldConfig"]["defaults"]
         assert panel["title"]
-        assert told["unit"], panel["title"]
+        assert defaults["unit"], panel["title"]
         assert re.fullmatch(r"[A-Z1-9].+\.", panel["description"]), panel["title"]
-        assert len(told["noValue"]) > 5, panel["title"]
+        assert len(defaults["noValue"]) > 5, panel["title"]
         assert panel["targets"], panel["title"]
 
 
@@ -96,17 +95,17 @@ def test_no_panel_asks_for_more_than_is_recorded(board: Board) -> None:
     for query in dashboards.queries(board, EVERYTHING):
         for selector in selectors(promql_parser.parse(query.expr)):
             assert selector.name in RECORDED or selector.name in NOT_RECORDED, query
-            known = RECORDED.get(selector.name)
-            if known:
+            rule = RECORDED.get(selector.name)
+            if rule:
                 assert {matcher.name for matcher in selector.matchers.matchers} <= {
-                    *known.labels, "__name__"}, query
+                    *rule.labels, "__name__"}, query
 
 
 @every_board
 def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
     for panel in board.panels:
         for query in panel.queries:
-            marked = dashboards.replaced(query.expr, {name: f"chosen-{name}" for name in NAMES})
+            marked = dashboards.substitute(query.expr, {name: f"chosen-{name}" for name in NAMES})
             for selector in selectors(promql_parser.parse(marked)):
                 if selector.name not in RECORDED:
                     continue
@@ -144,12 +143,12 @@ def test_a_tables_row_is_of_one_cluster_and_namespace(board: Board) -> None:
 
 
 @every_board
-def test_why_a_table_is_empty_is_not_said_in_each_of_its_empty_cells(board: Board) -> None:
+def test_an_empty_cell_of_a_table_does_not_repeat_why_the_table_is_empty(board: Board) -> None:
     for panel in asking(RENDERED[board.uid]):
         if panel["type"] == "table":
             columns = {name for change in panel["transformations"]
-                       for found, name in change["options"].get("renameByName", {}).items()
-                       if found.startswith("Value")}
+                       for field, name in change["options"].get("renameByName", {}).items()
+                       if field.startswith("Value")}
             dashed = {override["matcher"]["options"]
                       for override in panel["fieldConfig"]["overrides"]
                       if {"id": "noValue", "value": "-"} in override["properties"]}
@@ -160,8 +159,8 @@ def test_why_a_table_is_empty_is_not_said_in_each_of_its_empty_cells(board: Boar
 def test_time_and_refresh_are_the_houses(board: Board) -> None:
     drawn = RENDERED[board.uid]
     assert drawn["time"] == {"from": "now-24h", "to": "now"}
-    assert all(seconds(each) >= 60
-               for each in (drawn["refresh"], *drawn["timepicker"]["refresh_intervals"]))
+    assert all(seconds(interval) >= 60
+               for interval in (drawn["refresh"], *drawn["timepicker"]["refresh_intervals"]))
     assert drawn["editable"] is False
     assert {panel["datasource"]["uid"] for panel in asking(drawn)} == {"${datasource}"}
 
@@ -177,10 +176,10 @@ def test_variables_are_read_anew_with_the_time_range_from_recorded_series(board:
         assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (
             True, True, ".*")
         assert (variable["hide"] == 0) is (meant.name in board.variables)
-        found = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
-        assert found
-        (selector,) = selectors(promql_parser.parse(dashboards.replaced(found[1], EVERYTHING)))
-        assert found[2] == meant.name
+        match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
+        assert match
+        (selector,) = selectors(promql_parser.parse(dashboards.substitute(match[1], EVERYTHING)))
+        assert match[2] == meant.name
         assert meant.name in RECORDED[selector.name].labels
 
 
@@ -206,7 +205,7 @@ def test_alerts_and_starts_of_engines_are_marked_on_every_board(board: Board) ->
     assert list(marks) == ["Alerts", "Engine starts", "New versions"]
     for mark in marks.values():
         for selector in selectors(promql_parser.parse(
-                dashboards.replaced(mark["expr"], EVERYTHING))):
+                dashboards.substitute(mark["expr"], EVERYTHING))):
             assert selector.name in RECORDED or selector.name in NOT_RECORDED
     assert 'alertstate="firing"' in marks["Alerts"]["expr"]
     assert marks["Engine starts"]["useValueForTime"] is True
@@ -259,24 +258,24 @@ def asking(drawn: dict[str, Any]) -> list[dict[str, Any]]:
 
 def findings(drawn: dict[str, Any]) -> list[str]:
     """What the closed schemas have against a board, its panels' options and queries included."""
-    found = list(_against("dashboard", "Dashboard", drawn))
+    lines = list(_against("dashboard", "Dashboard", drawn))
     for panel in every_panel(drawn):
         kind = panel["type"]
         if kind == "row":
-            found += _against("dashboard", "RowPanel", panel)
+            lines += _against("dashboard", "RowPanel", panel)
             continue
-        found += _against("dashboard", "Panel", panel)
-        found += _against(kind, "Options", panel["options"])
+        lines += _against("dashboard", "Panel", panel)
+        lines += _against(kind, "Options", panel["options"])
         if "FieldConfig" in SCHEMAS[kind]["definitions"]:
-            found += _against(kind, "FieldConfig", panel["fieldConfig"]["defaults"]["custom"])
+            lines += _against(kind, "FieldConfig", panel["fieldConfig"]["defaults"]["custom"])
         for query in panel["targets"]:
-            found += _against("prometheus", "Dataquery", query)
-    return found
+            lines += _against("prometheus", "Dataquery", query)
+    return lines
 
 
-def _against(schema: str, definition: str, found: Any) -> Iterator[str]:
-    wanted = {**SCHEMAS[schema], "$ref": f"#/definitions/{definition}"}
-    for error in jsonschema.Draft7Validator(wanted).iter_errors(found):
+def _against(schema: str, definition: str, document: Any) -> Iterator[str]:
+    subschema = {**SCHEMAS[schema], "$ref": f"#/definitions/{definition}"}
+    for error in jsonschema.Draft7Validator(subschema).iter_errors(document):
         yield f"{definition} {'/'.join(map(str, error.absolute_path))}: {error.message[:4000]}"
 
 
@@ -300,9 +299,9 @@ def width(node: Any) -> float:
             assert isinstance(node.param, promql_parser.NumberLiteral)
             return node.param.val
         kept = node.modifier.labels if node.modifier else []
-        return max((rule_series(dataclasses.replace(each, labels=tuple(kept)))
-                    for each in recorded(node)), default=1)
-    return max((rule_series(each) for each in recorded(node)), default=1)
+        return max((rule_series(dataclasses.replace(rule, labels=tuple(kept)))
+                    for rule in recorded(node)), default=1)
+    return max((rule_series(rule) for rule in recorded(node)), default=1)
 
 
 def recorded(node: Any) -> Iterator[Rule]:

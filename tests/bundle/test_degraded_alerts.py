@@ -9,7 +9,7 @@ import pytest
 from alerts.degraded import COVERS, SERVICE_DEGRADED
 from alerts.exporter import GONE
 from inferometer import catalogue as c
-from tests.bundle.alert_cases import Case, Said, prove
+from tests.bundle.alert_cases import Case, Firing, prove
 from tests.bundle.alert_inputs import MODEL, OTHER, UP, observed, override, requests
 from tests.bundle.promtool import VERSIONS, Series
 
@@ -20,14 +20,15 @@ def load(failed: str = "0+5x60", seconds: float = 2.5, engine: str = "vllm") -> 
             *observed(c.SERVER_DURATION, seconds, engine=engine))
 
 
-def degraded(ratio: str = "5%") -> Said:
-    return Said(MODEL, f"tiny on vllm: {ratio} of requests failed in five minutes, and the others "
-                       "are slow; both are over their limits.")
+def degraded(ratio: str = "5%") -> Firing:
+    return Firing(MODEL, f"tiny on vllm: {ratio} of requests failed in five minutes, and the "
+                         "others are slow; both are over their limits.")
 
 
 CASES = (
     Case("slow, and requests fail", SERVICE_DEGRADED, load(), (degraded(),)),
-    Case("before the alerts whose place it takes", SERVICE_DEGRADED, load(), (degraded(),), at=9),
+    Case("before the alerts whose place it takes", SERVICE_DEGRADED, load(), (degraded(),),
+         minute=9),
     Case("the first token is late, and requests fail", SERVICE_DEGRADED, (
         *load(seconds=1.0), *observed(c.SERVER_TTFT, 0.6)), (degraded(),)),
     Case("slow only", SERVICE_DEGRADED, load("0x60")),
@@ -35,7 +36,7 @@ CASES = (
     Case("idle", SERVICE_DEGRADED, (
         UP, requests("success", "95x60"), requests("error", "5x60"),
         *observed(c.SERVER_DURATION, 2.5, 0))),
-    Case("a model's first minutes", SERVICE_DEGRADED, load(), at=5),
+    Case("a model's first minutes", SERVICE_DEGRADED, load(), minute=5),
     Case("the engine has no histograms", SERVICE_DEGRADED, (
         UP, requests("success", "0+95x60"), requests("error", "0+5x60"))),
     Case("another engine of the same model is slow", SERVICE_DEGRADED, load(engine="sglang")),
@@ -55,7 +56,7 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_degraded_service_is_said_when_it_is(case: Case, version: str, tmp_path: Path) -> None:
+def test_degraded_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)
 
 

@@ -15,8 +15,8 @@ from alerts.errors import (
 )
 from inferometer import catalogue as c
 from recording_rules.requests import FAILED_RATE, JUDGED_RATE
-from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, override, requests, told
+from tests.bundle.alert_cases import Case, Firing, prove
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, emit, override, requests
 from tests.bundle.promtool import VERSIONS, Series, selector
 
 
@@ -33,18 +33,18 @@ def days(percent: str) -> tuple[Series, ...]:
             requests("error", "0+1800x150"))
 
 
-def failing(ratio: str, limit: str = "1%") -> Said:
-    return Said(MODEL, f"tiny on vllm: {ratio} of requests failed in five minutes, over the limit "
-                       f"of {limit}.")
+def failing(ratio: str, limit: str = "1%") -> Firing:
+    return Firing(MODEL, f"tiny on vllm: {ratio} of requests failed in five minutes, over the "
+                         f"limit of {limit}.")
 
 
-def burning(ratio: str, over: str, limit: str = "1%") -> Said:
-    return Said(MODEL, f"tiny on vllm: {ratio} of requests failed over {over}; {limit} may.")
+def burning(ratio: str, over: str, limit: str = "1%") -> Firing:
+    return Firing(MODEL, f"tiny on vllm: {ratio} of requests failed over {over}; {limit} may.")
 
 
-def invalid(ratio: str, limit: str = "20%") -> Said:
-    return Said(MODEL, f"tiny on vllm: {ratio} of requests were the caller's mistake, over the "
-                       f"limit of {limit}.")
+def invalid(ratio: str, limit: str = "20%") -> Firing:
+    return Firing(MODEL, f"tiny on vllm: {ratio} of requests were the caller's mistake, over the "
+                         f"limit of {limit}.")
 
 
 FAST, SLOW = "an hour or six", "one day or three"
@@ -69,7 +69,7 @@ CASES = (
          (UP, requests("error", "0+100x60"))),
     Case("counters start again", REQUESTS_FAILING,
          load("0+98x14 0+98x60", "0+2x14 0+2x60"), (failing("2%"),)),
-    Case("a model's first minutes", REQUESTS_FAILING, load("0+9x60", "0+1x60"), at=9),
+    Case("a model's first minutes", REQUESTS_FAILING, load("0+9x60", "0+1x60"), minute=9),
     Case("two replicas, one of them fails", REQUESTS_FAILING, (
         *load("0+50x60", "0x60"), requests("success", "0+46x60", scrape=OTHER),
         requests("error", "0+4x60", scrape=OTHER)), (failing("4%"),)),
@@ -85,52 +85,52 @@ CASES = (
     Case("the override's exporter is gone", REQUESTS_FAILING, (
         *load("0+98x60", "0+2x60"), override(c.LIMIT_RATIO, "error", "0.05x9 _x60"))),
     Case("no labels of Kubernetes", REQUESTS_FAILING, (
-        told(c.SERVER_UP, "1x60", scrape=BARE),
+        emit(c.SERVER_UP, "1x60", scrape=BARE),
         requests("success", "0+98x60", scrape=BARE), requests("error", "0+2x60", scrape=BARE)),
-        (Said({"engine": "vllm", "model": "tiny"}, failing("2%").description),)),
+        (Firing({"engine": "vllm", "model": "tiny"}, failing("2%").description),)),
 
     Case("a fifth fails for an hour", BUDGET_BURNING_FAST,
-         load("0+80x100", "0+20x100"), (burning("20%", FAST),), at=63),
+         load("0+80x100", "0+20x100"), (burning("20%", FAST),), minute=63),
     Case("a fifth fails for half an hour", BUDGET_BURNING_FAST,
-         load("0+100x60 6000+80x60", "0x60 0+20x60"), at=90),
+         load("0+100x60 6000+80x60", "0x60 0+20x60"), minute=90),
     Case("all fail when the morning comes", BUDGET_BURNING_FAST,
-         load("9x100", "0x60 0+100x60"), (burning("100%", FAST),), at=65),
+         load("9x100", "0x60 0+100x60"), (burning("100%", FAST),), minute=65),
     Case("a twelfth fails for an hour", BUDGET_BURNING_FAST,
-         load("0+110x80", "0+10x80"), (burning("8.333%", FAST),), at=70),
+         load("0+110x80", "0+10x80"), (burning("8.333%", FAST),), minute=70),
     Case("a twentieth fails for an hour", BUDGET_BURNING_FAST,
-         load("0+95x80", "0+5x80"), at=70),
+         load("0+95x80", "0+5x80"), minute=70),
     Case("a fifth failed for an hour, and it is over", BUDGET_BURNING_FAST,
-         load("0+80x60 4800+100x60", "0+20x60 1200x60"), at=75),
+         load("0+80x60 4800+100x60", "0+20x60 1200x60"), minute=75),
     Case("idle after a bad hour", BUDGET_BURNING_FAST,
-         load("0+80x60 4800x60", "0+20x60 1200x60"), at=110),
+         load("0+80x60 4800x60", "0+20x60 1200x60"), minute=110),
     Case("five of ten requests in an hour fail", BUDGET_BURNING_FAST,
-         load("0x29 5x60", "0x55 1 2 3 4 5x60"), at=63),
+         load("0x29 5x60", "0x55 1 2 3 4 5x60"), minute=63),
     Case("two of four requests in an hour fail", BUDGET_BURNING_FAST,
-         load("0x39 1x19 2x60", "0x39 1x19 2x60"), at=62),
+         load("0x39 1x19 2x60", "0x39 1x19 2x60"), minute=62),
     Case("one request a minute, and every one fails", BUDGET_BURNING_FAST,
-         load("0x60", "0+1x60"), (burning("100%", FAST),), at=30),
+         load("0x60", "0+1x60"), (burning("100%", FAST),), minute=30),
     Case("a model's first minutes, and four requests fail", BUDGET_BURNING_FAST,
-         load("0+1x4 4x60", "0+1x4 4x60"), at=8),
+         load("0+1x4 4x60", "0+1x4 4x60"), minute=8),
     Case("a model's first minutes, and half of its requests fail", BUDGET_BURNING_FAST,
-         load("0+9x60", "0+9x60"), (burning("50%", FAST),), at=8),
+         load("0+9x60", "0+9x60"), (burning("50%", FAST),), minute=8),
     Case("the engine does not count failures", BUDGET_BURNING_FAST,
-         (UP, requests("success", "0+100x120")), at=100),
+         (UP, requests("success", "0+100x120")), minute=100),
     Case("counters start again in a bad hour", BUDGET_BURNING_FAST,
-         load("0+80x50 0+80x60", "0+20x50 0+20x60"), (burning("20%", FAST),), at=70),
+         load("0+80x50 0+80x60", "0+20x50 0+20x60"), (burning("20%", FAST),), minute=70),
     Case("a limit so lax that no ratio is a multiple of it", BUDGET_BURNING_FAST, (
         *load("0+5x120", "0+95x120"), override(c.LIMIT_RATIO, "error", "0.2x120")),
-        (burning("95%", FAST, "20%"),), at=70),
+        (burning("95%", FAST, "20%"),), minute=70),
     Case("a lax limit that is kept", BUDGET_BURNING_FAST, (
-        *load("0+70x120", "0+30x120"), override(c.LIMIT_RATIO, "error", "0.2x120")), at=70),
+        *load("0+70x120", "0+30x120"), override(c.LIMIT_RATIO, "error", "0.2x120")), minute=70),
 
     Case("a twenty-fifth fails for a day", BUDGET_BURNING, days("4x50"),
-         (burning("4%", SLOW),), at=1440, step=30),
+         (burning("4%", SLOW),), minute=1440, step=30),
     Case("two of a hundred fail for three days", BUDGET_BURNING, days("2x150"),
-         (burning("2%", SLOW),), at=4320, step=30),
-    Case("one of two hundred fails for three days", BUDGET_BURNING, days("0.5x150"), at=4320,
+         (burning("2%", SLOW),), minute=4320, step=30),
+    Case("one of two hundred fails for three days", BUDGET_BURNING, days("0.5x150"), minute=4320,
          step=30),
-    Case("a bad day that is over", BUDGET_BURNING, days("4x48 0x20"), at=1860, step=30),
-    Case("idle since a bad day", BUDGET_BURNING, days("4x48 _x20"), at=1860, step=30),
+    Case("a bad day that is over", BUDGET_BURNING, days("4x48 0x20"), minute=1860, step=30),
+    Case("idle since a bad day", BUDGET_BURNING, days("4x48 _x20"), minute=1860, step=30),
 
     Case("a third is invalid", REQUESTS_INVALID, load("0+20x60", "0+10x60", "invalid"),
          (invalid("33.33%"),)),
@@ -148,5 +148,5 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_error_alerts_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+def test_error_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

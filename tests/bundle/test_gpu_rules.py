@@ -51,19 +51,19 @@ def gpu(index: str = "0", uuid: str = "GPU-a", *, scrape: Mapping[str, str] = SC
         busy: float = 0.5, memory: float = 60, watts: float = 600, celsius: float = 70,
         throttled: float = 0.1) -> tuple[Series, ...]:
     """A GPU that is well: its share of busy time, its memory of 80, heat and power."""
-    def told(metric: Metric, values: str, **labels: str) -> Series:
+    def emit(metric: Metric, values: str, **labels: str) -> Series:
         return of(metric, values, scrape=scrape, gpu=index, uuid=uuid, **labels)
 
     return (
-        told(c.GPU_INFO, "1x90", name="H100", driver_version="570", pci_bus_id=index),
-        told(c.GPU_UP, "1x90"), told(c.GPU_BUSY, growing(60 * busy, 90)),
-        told(c.GPU_OBSERVED, growing(60, 90)), told(c.GPU_MEMORY_USED, f"{memory}x90"),
-        told(c.GPU_MEMORY_TOTAL, "80x90"), told(c.GPU_POWER, f"{watts}x90"),
-        told(c.GPU_ENERGY, growing(60 * watts, 90)), told(c.GPU_TEMPERATURE, f"{celsius}x90"),
-        *(told(c.GPU_THROTTLED, growing(60 * throttled * (reason == "power_cap"), 90),
+        emit(c.GPU_INFO, "1x90", name="H100", driver_version="570", pci_bus_id=index),
+        emit(c.GPU_UP, "1x90"), emit(c.GPU_BUSY, growing(60 * busy, 90)),
+        emit(c.GPU_OBSERVED, growing(60, 90)), emit(c.GPU_MEMORY_USED, f"{memory}x90"),
+        emit(c.GPU_MEMORY_TOTAL, "80x90"), emit(c.GPU_POWER, f"{watts}x90"),
+        emit(c.GPU_ENERGY, growing(60 * watts, 90)), emit(c.GPU_TEMPERATURE, f"{celsius}x90"),
+        *(emit(c.GPU_THROTTLED, growing(60 * throttled * (reason == "power_cap"), 90),
                reason=reason) for reason in c.THROTTLE.values),
-        *(told(c.GPU_XID, "0x90", xid=xid) for xid in c.XIDS_DRAIN),
-        *(told(c.GPU_ECC, "0x90", kind=kind) for kind in c.ECC_KIND.values),
+        *(emit(c.GPU_XID, "0x90", xid=xid) for xid in c.XIDS_DRAIN),
+        *(emit(c.GPU_ECC, "0x90", kind=kind) for kind in c.ECC_KIND.values),
     )
 
 
@@ -91,7 +91,7 @@ TWO = (*gpu(), *gpu("1", "GPU-b", busy=1, memory=40, watts=400, celsius=50, thro
         NODE_BUSY_HOUR: one(0.75, **NODE), FLEET_GPUS: one(2, **EAST), FLEET_UP: one(2, **EAST),
         FLEET_BUSY: one(0.75, **EAST),
         FLEET_MEMORY: one(0.625, **EAST), FLEET_POWER: one(1000, **EAST),
-        FLEET_ENERGY: one(1000, **EAST), FLEET_THROTTLED: reasons(0.2)}, at="80m"),
+        FLEET_ENERGY: one(1000, **EAST), FLEET_THROTTLED: reasons(0.2)}, time="80m"),
     Case("two exporters that see the same GPUs", (
         *TWO, *({**one, "values": one["values"]} for one in gpu(scrape=OTHER))), {
             BUSY: [(A, 0.5), (B, 1)], MEMORY: [(A, 0.75), (B, 0.5)], NODE_GPUS: one(2, **NODE),
@@ -147,14 +147,14 @@ TWO = (*gpu(), *gpu("1", "GPU-b", busy=1, memory=40, watts=400, celsius=50, thro
          .replace("0+60x90", "0+60x26 60+60x60")} for one in gpu()), {
             BUSY: one(0.5, **A), NODE_BUSY: one(0.5, **NODE)}),
     Case("XIDs of one GPU, two of them within the hour", (
-        *TWO, of(c.GPU_XID_LAST, "600x40 3000x50")), {NODE_XIDS: one(1, **NODE)}, at="80m"),
+        *TWO, of(c.GPU_XID_LAST, "600x40 3000x50")), {NODE_XIDS: one(1, **NODE)}, time="80m"),
     Case("an XID more than an hour ago", (*TWO, of(c.GPU_XID_LAST, "600x90")), {
-        NODE_XIDS: one(0, **NODE)}, at="80m"),
+        NODE_XIDS: one(0, **NODE)}, time="80m"),
     Case("XIDs that the driver does not tell", without(TWO, c.GPU_XID), {NODE_XIDS: NOTHING}),
     Case("uncorrected errors, which two exporters see", (
         *without(TWO, c.GPU_ECC), of(c.GPU_ECC, "0+1x90", kind="uncorrected"),
         of(c.GPU_ECC, "0+1x90", kind="uncorrected", scrape=OTHER),
-        of(c.GPU_ECC, "0+9x90", kind="corrected")), {NODE_ECC: one(60, **NODE)}, at="80m"),
+        of(c.GPU_ECC, "0+9x90", kind="corrected")), {NODE_ECC: one(60, **NODE)}, time="80m"),
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

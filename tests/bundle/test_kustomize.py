@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import helm, manifests
-from deploy.build import GENERATED, files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.command import GENERATED
+from deploy.build.files import render
+from deploy.build.options import Options
+from deploy.build.writers import helm, kubernetes
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
 from tests.bundle.kubernetes import Manifest, parsed, validated
@@ -29,7 +30,7 @@ KUSTOMIZE = Path(__file__).parents[2] / "deploy" / "kustomize"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kustomize"
 OVERLAYS = {path.name: path for path in (KUSTOMIZE / "overlays").iterdir()}
 HASHED = re.compile(r"\b(inferometer-(?:node|fleet))-[a-z0-9]{10}\b")
-MADE = files(assembled(), Settings())
+MADE = render(assemble(), Options())
 ENGINE = """
 apiVersion: apps/v1
 kind: Deployment
@@ -83,19 +84,20 @@ def customised(folder: Path, document: Mapping[str, Any], **others: str) -> Path
 
 def by_name(documents: Iterable[Manifest]) -> dict[tuple[str, str], Manifest]:
     """By kind and name; an inferometer.yml as what it says."""
-    named = {(each["kind"], each["metadata"]["name"]): deepcopy(each) for each in documents}
-    for (kind, _), each in named.items():
-        if kind == "ConfigMap" and "inferometer.yml" in each["data"]:
-            each["data"] = yaml.safe_load(each["data"]["inferometer.yml"])
+    named = {(manifest["kind"], manifest["metadata"]["name"]): deepcopy(manifest)
+             for manifest in documents}
+    for (kind, _), manifest in named.items():
+        if kind == "ConfigMap" and "inferometer.yml" in manifest["data"]:
+            manifest["data"] = yaml.safe_load(manifest["data"]["inferometer.yml"])
     return named
 
 
 def of_chart(kind: str) -> dict[tuple[str, str], Manifest]:
     """What Helm gives for a way of scraping, with kustomize's namespace."""
-    found = [parsed(text)[0] for text in helm.manifests(MADE, {"monitoring": {"kind": kind}})]
-    for each in found:
-        each["metadata"]["namespace"] = manifests.NAMESPACE
-    return by_name(found)
+    rendered = [parsed(text)[0] for text in helm.manifests(MADE, {"monitoring": {"kind": kind}})]
+    for manifest in rendered:
+        manifest["metadata"]["namespace"] = kubernetes.NAMESPACE
+    return by_name(rendered)
 
 
 def of_overlay(name: str) -> dict[tuple[str, str], Manifest]:
@@ -110,44 +112,44 @@ def of_overlay(name: str) -> dict[tuple[str, str], Manifest]:
 def test_both_kubectls_give_the_same_and_a_cluster_takes_it(folder: Path) -> None:
     oldest, newest = (text_of(version, folder) for version in KUBECTLS)
     assert oldest == newest
-    found = validated(parsed(newest))
-    assert len(found) >= 4
+    documents = validated(parsed(newest))
+    assert len(documents) >= 4
     # Whose pods a PodMonitor is for come later.
-    assert faults(found) == (["PodMonitor inferometer-sidecar: it selects no pod"]
-                             if folder.name == "operator" else [])
+    assert faults(documents) == (["PodMonitor inferometer-sidecar: it selects no pod"]
+                                 if folder.name == "operator" else [])
 
 
 @pytest.mark.parametrize(("name", "kind"), [
     ("node", "none"), ("prometheus", "annotations"), ("operator", "operator")])
 def test_an_overlay_is_the_chart_in_every_value(name: str, kind: str) -> None:
-    found, chart = of_overlay(name), of_chart(kind)
-    assert found.pop(("Namespace", "inferometer"))
+    overlay, chart = of_overlay(name), of_chart(kind)
+    assert overlay.pop(("Namespace", "inferometer"))
     assert chart.pop(("ConfigMap", "inferometer-sidecar"))  # a patch here
     if name == "prometheus":
-        assert found.pop(("ConfigMap", "inferometer-prometheus"))
+        assert overlay.pop(("ConfigMap", "inferometer-prometheus"))
     if name == "node":
-        chart = {key: each for key, each in chart.items() if "-board-" not in key[1]}
+        chart = {key: manifest for key, manifest in chart.items() if "-board-" not in key[1]}
     # Its pods are found by their port; with annotations for it they might be found twice.
-    bare = {key: each for key, each in of_chart("none").items() if key in chart}
-    assert found == chart | bare
-    assert len(found) >= 6
+    bare = {key: manifest for key, manifest in of_chart("none").items() if key in chart}
+    assert overlay == chart | bare
+    assert len(overlay) >= 6
 
 
 @pytest.mark.parametrize("name", ["base", *OVERLAYS])
 def test_a_namespace_is_privileged_where_a_pod_asks_for_its_host_alone(name: str) -> None:
-    found = built("1.37", OVERLAYS.get(name, KUSTOMIZE / name))
-    [namespace] = (each for each in found if each["kind"] == "Namespace")
-    hosts = [volume for each in found if each["kind"] in WORKLOADS
-             for volume in each["spec"]["template"]["spec"]["volumes"] if "hostPath" in volume]
+    documents = built("1.37", OVERLAYS.get(name, KUSTOMIZE / name))
+    [namespace] = (manifest for manifest in documents if manifest["kind"] == "Namespace")
+    hosts = [volume for manifest in documents if manifest["kind"] in WORKLOADS
+             for volume in manifest["spec"]["template"]["spec"]["volumes"] if "hostPath" in volume]
     level = namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert level == ("privileged" if hosts else "restricted")
     assert bool(hosts) == (name != "base")
 
 
 def test_every_generated_part_is_had_by_some_component() -> None:
-    parts = {each.parent.name for each in (GENERATED / "kubernetes").glob("*/kustomization.yaml")}
-    said = "".join(each.read_text() for each in KUSTOMIZE.rglob("kustomization.yaml"))
-    assert parts == {part for part in parts if f"generated/kubernetes/{part}\n" in said}
+    parts = {file.parent.name for file in (GENERATED / "kubernetes").glob("*/kustomization.yaml")}
+    text = "".join(file.read_text() for file in KUSTOMIZE.rglob("kustomization.yaml"))
+    assert parts == {part for part in parts if f"generated/kubernetes/{part}\n" in text}
     assert len(parts) == 7
 
 
@@ -161,20 +163,20 @@ def test_a_labelled_engine_gets_the_charts_own_sidecar_and_nobody_else_does(
         tmp_path, {"resources": ["engine.yaml", "other.yaml", "stateful.yaml"],
                    "components": ["{ours}/components/sidecar"]},
         engine=ENGINE, other=OTHER, stateful=STATEFUL)
-    found = by_name(validated(built(version, folder)))
+    by_identity = by_name(validated(built(version, folder)))
     patch = yaml.safe_load(of_chart("none")["ConfigMap", "inferometer-sidecar"]["data"][
         "patch.yaml"])["spec"]["template"]
     for key, before in ((("Deployment", "vllm"), ENGINE), (("StatefulSet", "sglang"), STATEFUL)):
         [expected] = parsed(before)
         pod = expected["spec"]["template"]
         pod["metadata"]["labels"] |= patch["metadata"]["labels"]
-        after = deepcopy(found[key])
+        after = deepcopy(by_identity[key])
         assert sorted_containers(after) == sorted_containers(expected, *patch["spec"]["containers"])
         after["spec"]["template"]["spec"].pop("containers")
         pod["spec"].pop("containers")
         assert after == expected
-    assert found["Deployment", "other"] == parsed(OTHER)[0]
-    watched = [*found.values(), *built(version, OVERLAYS["operator"])]
+    assert by_identity["Deployment", "other"] == parsed(OTHER)[0]
+    watched = [*by_identity.values(), *built(version, OVERLAYS["operator"])]
     assert faults(watched) == []  # there is a port for the PodMonitor
 
 
@@ -203,20 +205,21 @@ def test_the_example_sets_image_namespace_cluster_and_labels_by_the_usual_means(
         version: str) -> None:
     named = by_name(validated(built(version, EXAMPLE)))
     assert named[("Namespace", "llm-monitoring")]
-    assert {each["metadata"].get("namespace") for (kind, _), each in named.items()
+    assert {manifest["metadata"].get("namespace") for (kind, _), manifest in named.items()
             if kind != "Namespace"} == {"llm-monitoring"}
-    assert [container["image"] for each in named.values() if each["kind"] in WORKLOADS
-            for container in each["spec"]["template"]["spec"]["containers"]] == [
+    assert [container["image"] for workload in named.values() if workload["kind"] in WORKLOADS
+            for container in workload["spec"]["template"]["spec"]["containers"]] == [
                 "registry.example.org/inferometer:0.1.0"] * 2
-    monitoring = [each for each in named.values()
-                  if each["apiVersion"] == "monitoring.coreos.com/v1"]
+    monitoring = [manifest for manifest in named.values()
+                  if manifest["apiVersion"] == "monitoring.coreos.com/v1"]
     assert len(monitoring) == 4
-    assert {each["metadata"]["labels"]["release"] for each in monitoring} == {
+    assert {monitor["metadata"]["labels"]["release"] for monitor in monitoring} == {
         "kube-prometheus-stack"}
-    relabellings = [each for monitor in monitoring
+    relabellings = [relabeling for monitor in monitoring
                     for endpoint in (monitor["spec"].get("endpoints")
                                      or monitor["spec"].get("podMetricsEndpoints", ()))
-                    for each in endpoint["relabelings"] if each["targetLabel"] == "cluster"]
+                    for relabeling in endpoint["relabelings"]
+                    if relabeling["targetLabel"] == "cluster"]
     assert relabellings == [{"targetLabel": "cluster", "replacement": "east"}] * 2
 
 
@@ -230,7 +233,7 @@ def test_with_an_engine_that_has_a_sidecar_nothing_is_missing(
     }, engine=ENGINE)
     watched = built(version, engines)
     assert "registry.example.org/inferometer:0.1.0" in [
-        each["image"] for each in sorted_containers(watched[0])]
+        container["image"] for container in sorted_containers(watched[0])]
     assert faults([*built(version, EXAMPLE), *watched]) == []
 
 
@@ -238,32 +241,33 @@ def test_with_an_engine_that_has_a_sidecar_nothing_is_missing(
 def test_a_configuration_of_ones_own_makes_new_pods(version: str) -> None:
     usual, own = built(version, OVERLAYS["operator"]), built(version, EXAMPLE)
     for role in ("node", "fleet"):
-        names = {each["metadata"]["name"]: each["data"] for each in (*usual, *own)
-                 if each["kind"] == "ConfigMap" and "inferometer.yml" in each["data"]
-                 and each["metadata"]["name"].startswith(f"inferometer-{role}-")}
+        names = {manifest["metadata"]["name"]: manifest["data"] for manifest in (*usual, *own)
+                 if manifest["kind"] == "ConfigMap" and "inferometer.yml" in manifest["data"]
+                 and manifest["metadata"]["name"].startswith(f"inferometer-{role}-")}
         assert len(names) == 2
         file = (EXAMPLE / f"{role}.yml").read_text()
         assert {"inferometer.yml": file} in names.values()
-        mounted = {volume["configMap"]["name"] for each in (*usual, *own)
-                   if each["kind"] in WORKLOADS
-                   for volume in each["spec"]["template"]["spec"]["volumes"]
+        mounted = {volume["configMap"]["name"] for manifest in (*usual, *own)
+                   if manifest["kind"] in WORKLOADS
+                   for volume in manifest["spec"]["template"]["spec"]["volumes"]
                    if "configMap" in volume}
         assert names.keys() <= mounted
 
 
 @pytest.mark.parametrize("version", KUBECTLS)
 def test_a_plain_prometheus_takes_a_configuration_of_ones_own(version: str, tmp_path: Path) -> None:
-    [config] = (each["data"]["prometheus.yml"] for each in built(version, OVERLAYS["prometheus"])
-                if each["metadata"]["name"] == "inferometer-prometheus")
+    [config] = (manifest["data"]["prometheus.yml"]
+                for manifest in built(version, OVERLAYS["prometheus"])
+                if manifest["metadata"]["name"] == "inferometer-prometheus")
     east = config.replace("replacement: default", "replacement: east")
     (tmp_path / "prometheus.yml").write_text(east)
-    found = built(version, customised(tmp_path, {
+    documents = built(version, customised(tmp_path, {
         "namespace": "inferometer", "resources": ["{ours}/overlays/prometheus"],
         "generatorOptions": {"disableNameSuffixHash": True},
         "configMapGenerator": [{"name": "inferometer-prometheus", "behavior": "merge",
                                 "files": ["prometheus.yml"]}]}))
-    [own] = (each["data"]["prometheus.yml"] for each in validated(found)
-             if each["metadata"]["name"] == "inferometer-prometheus")
+    [own] = (manifest["data"]["prometheus.yml"] for manifest in validated(documents)
+             if manifest["metadata"]["name"] == "inferometer-prometheus")
     assert own == east != config
 
 

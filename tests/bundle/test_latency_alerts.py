@@ -11,8 +11,8 @@ from alerts import latency
 from alerts.latency import FIRST_TOKEN_SLOW
 from inferometer import catalogue as c
 from recording_rules.latency import COUNT, QUANTILES
-from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, observed, override, requests, told
+from tests.bundle.alert_cases import Case, Firing, prove
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, UP, emit, observed, override, requests
 from tests.bundle.promtool import VERSIONS, selector
 
 # Alert, histogram, seconds that are too many, seconds that are not, and what it then says.
@@ -38,21 +38,21 @@ EACH = (
      "waiting in the queue takes at least 1.17s for the slowest 5 % of requests, over the limit of "
      "1s"),
 )
-up = partial(told, c.SERVER_UP)
+up = partial(emit, c.SERVER_UP)
 first_token = partial(observed, c.SERVER_TTFT)
 first_token_limit = partial(override, c.LIMIT_SECONDS, "time_to_first_token_p95")
 
 
-def slow(limit: str = "500ms", value: str = "585ms", who: str = "tiny on vllm",
-         **labels: str) -> Said:
-    return Said({name: value for name, value in {**MODEL, **labels}.items() if value},
-                f"{who}: the first token takes at least {value} for the slowest 5 % of requests, "
-                f"over the limit of {limit}.")
+def slow(limit: str = "500ms", value: str = "585ms", about: str = "tiny on vllm",
+         **labels: str) -> Firing:
+    return Firing({name: value for name, value in {**MODEL, **labels}.items() if value},
+                  f"{about}: the first token takes at least {value} for the slowest 5 % of "
+                  f"requests, over the limit of {limit}.")
 
 
 CASES = (
     *(Case("it takes too long", alert, (UP, *observed(metric, seconds)),
-           (Said(MODEL, f"tiny on vllm: {text}."),))
+           (Firing(MODEL, f"tiny on vllm: {text}."),))
       for alert, metric, seconds, _, text in EACH),
     *(Case("it is at the limit", alert, (UP, *observed(metric, seconds)))
       for alert, metric, _, seconds, _ in EACH),
@@ -61,16 +61,16 @@ CASES = (
     Case("three requests in five minutes", FIRST_TOKEN_SLOW, (UP, *first_token(9.0, 0.6))),
     Case("traffic that has just come up to the least", FIRST_TOKEN_SLOW,
          (UP, *first_token(0.6, 4.1)), (slow(),)),
-    Case("a model's first minutes", FIRST_TOKEN_SLOW, (UP, *first_token(0.6)), at=9),
+    Case("a model's first minutes", FIRST_TOKEN_SLOW, (UP, *first_token(0.6)), minute=9),
     Case("slow for four minutes", FIRST_TOKEN_SLOW, (UP, *first_token(
-        0.6, values="0x9 60+60x3 240x30")), at=16),
+        0.6, values="0x9 60+60x3 240x30")), minute=16),
     Case("traffic ends, and the alert soon after", FIRST_TOKEN_SLOW, (UP, *first_token(
-        0.6, values="0+60x20 1200x30")), at=35),
+        0.6, values="0+60x20 1200x30")), minute=35),
     Case("counters start again", FIRST_TOKEN_SLOW, (UP, *first_token(
         0.6, values="0+60x14 0+60x30")), (slow(),)),
     Case("the engine is away for three minutes", FIRST_TOKEN_SLOW, (
         up("1x20 0x2 1x30"),
-        *first_token(0.6, values="0+60x20 _x3 0+60x30")), (slow(),), at=32),
+        *first_token(0.6, values="0+60x20 _x3 0+60x30")), (slow(),), minute=32),
     Case("two replicas, one of them slow", FIRST_TOKEN_SLOW, (
         UP, *first_token(0.6), *first_token(0.6, 0, scrape=OTHER)), (slow(),)),
     Case("two ranks of one replica", FIRST_TOKEN_SLOW, (
@@ -82,10 +82,10 @@ CASES = (
         *first_token(0.4, engine="sglang")), (slow(),)),
     Case("no labels of Kubernetes", FIRST_TOKEN_SLOW, (
         up("1x60", scrape=BARE), *first_token(0.6, scrape=BARE)),
-        (Said({"engine": "vllm", "model": "tiny"}, slow().description),)),
+        (Firing({"engine": "vllm", "model": "tiny"}, slow().description),)),
     Case("the engine does not name its model", FIRST_TOKEN_SLOW, (
         up("1x60", model=""), *first_token(0.6, model="")),
-        (slow(who="A model without a name on vllm", model=""),)),
+        (slow(about="A model without a name on vllm", model=""),)),
     Case("one of several models that a server serves", FIRST_TOKEN_SLOW, (
         up("1x60", model=""), *first_token(0.6),
         requests("success", "0+60x60")),
@@ -104,7 +104,7 @@ CASES = (
     Case("an override was taken back a day ago", FIRST_TOKEN_SLOW, (
         UP, {"series": selector(str(QUANTILES[c.SERVER_TTFT, 0.95]), MODEL), "values": "0.585x150"},
         {"series": selector(str(COUNT[c.SERVER_TTFT]), MODEL), "values": "1x150"},
-        first_token_limit("1x2 _x150")), (slow(),), at=1500, step=10),
+        first_token_limit("1x2 _x150")), (slow(),), minute=1500, step=10),
     Case("replicas of the exporter disagree during a rollout", FIRST_TOKEN_SLOW, (
         UP, *first_token(0.6), first_token_limit("0.2x60"),
         first_token_limit("1x60", scrape=OTHER))),
@@ -113,5 +113,5 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_latency_alerts_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+def test_latency_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

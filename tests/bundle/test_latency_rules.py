@@ -14,7 +14,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.latency import COUNT, HISTOGRAMS, MEAN, MIXED, QUANTILES, QUANTILES_HOUR
 from recording_rules.model import Rule
-from tests.bundle.alert_inputs import BARE, MODEL, OTHER, histogram, told
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, emit, histogram
 from tests.bundle.promtool import SCRAPE, Series, growing
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, Recorded, cases, one, prove
 
@@ -34,7 +34,7 @@ def latency(buckets: Mapping[str, float] = BUCKETS, metric: Metric = TTFT, *, be
 
     return (*histogram(metric, {bound: values(number) for bound, number in buckets.items()},
                        scrape=scrape, **labels),
-            told(metric, values(24), scrape=scrape, suffix="_sum", **labels))
+            emit(metric, values(24), scrape=scrape, suffix="_sum", **labels))
 
 
 def hourly(metric: Metric, recorded: Recorded) -> Mapping[Rule, Recorded]:
@@ -52,7 +52,7 @@ def test_every_histogram_has_its_quantiles_mean_and_count(metric: Metric, versio
         QUANTILES[metric, 0.99]: one(0.1 + 0.9 * 29.4 / 30, **MODEL),
         **hourly(metric, one(0.1 + 0.9 * 27 / 30, **MODEL)),
         COUNT[metric]: one(1, **MODEL), MEAN[metric]: one(0.4, **MODEL), MIXED[metric]: NOTHING,
-    }, at="80m"), version, tmp_path)
+    }, time="80m"), version, tmp_path)
 
 
 @BOTH_VERSIONS
@@ -108,7 +108,7 @@ def test_no_quantile_is_taken_of_replicas_with_different_bounds(metric: Metric, 
     Case("an hour after bounds were others", (
         *latency(minutes=10, after="stale"),
         *latency(OTHER_BOUNDS, before="_x20", scrape=OTHER)), {
-            HOUR: one(0.2 + 0.8 * 27 / 30, **MODEL)}, at="100m"),
+            HOUR: one(0.2 + 0.8 * 27 / 30, **MODEL)}, time="100m"),
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts import limits
-from alerts.limits import Limit
 from inferometer import catalogue as c
+from recording_rules import limits
+from recording_rules.limits import Limit
 from recording_rules.model import Group
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, series
 
@@ -31,8 +31,8 @@ def serves(scrape: dict[str, str], *models: str) -> list[Series]:
                    model=model) for model in models]
 
 
-def says(limit: Limit, value: float, scrape: dict[str, str], model: str = "", start: int = 0,
-         end: int = LENGTH) -> Series:
+def configured(limit: Limit, value: float, scrape: dict[str, str], model: str = "", start: int = 0,
+               end: int = LENGTH) -> Series:
     """An exporter configured so for some minutes; then it is gone, or the override is."""
     before = f"_x{start} " if start else ""
     return series(limit.metric, f"{before}{value:g}x{end - start} stale", scrape=scrape,
@@ -40,13 +40,13 @@ def says(limit: Limit, value: float, scrape: dict[str, str], model: str = "", st
 
 
 def in_force(version: str, folder: Path, limit: Limit, inputs: list[Series],
-             at: str = A_DAY_LATER) -> dict[tuple[str, ...], float]:
+             time: str = A_DAY_LATER) -> dict[tuple[str, ...], float]:
     rules = documents([Group("limits", (limit.rule(),))])
-    answers = ask(version, folder, rules, inputs, [limit.selector], at, "10m")
-    found = answers[limit.selector]
-    for labels, _ in found:
+    answers = ask(version, folder, rules, inputs, [limit.selector], time, "10m")
+    answer = answers[limit.selector]
+    for labels, _ in answer:
         assert set(labels) <= {"__name__", "limit", *limit.labels}
-    return {tuple(labels.get(name, "") for name in limit.labels): value for labels, value in found}
+    return {tuple(labels.get(name, "") for name in limit.labels): value for labels, value in answer}
 
 
 def test_a_models_own_limit_comes_before_the_fleets_and_that_before_the_default(
@@ -55,12 +55,12 @@ def test_a_models_own_limit_comes_before_the_fleets_and_that_before_the_default(
     inputs = [
         *serves(scraped("default", namespace="chat"), "tiny"),
         *serves(scraped("fleet", namespace="chat"), "tiny", "large"),
-        says(limit, 3, scraped("fleet")),
+        configured(limit, 3, scraped("fleet")),
         *serves(scraped("own", namespace="chat"), "tiny", "large"),
         *serves(scraped("own", namespace="search"), "tiny"),
-        says(limit, 3, scraped("own")), says(limit, 5, scraped("own"), "tiny"),
-        says(limit, 5, scraped("own"), "nobody serves"),
-        *serves(PLAIN, "tiny", "large"), says(limit, 4, PLAIN, "tiny"),
+        configured(limit, 3, scraped("own")), configured(limit, 5, scraped("own"), "tiny"),
+        configured(limit, 5, scraped("own"), "nobody serves"),
+        *serves(PLAIN, "tiny", "large"), configured(limit, 4, PLAIN, "tiny"),
     ]
     assert in_force(version, tmp_path, limit, inputs, "20m") == {
         ("default", "tiny"): 2, ("fleet", "tiny"): 3, ("fleet", "large"): 3,
@@ -74,18 +74,18 @@ def test_an_override_outlives_its_exporter_by_a_day_and_gives_way_to_a_new_one(
                 "tightened by another pod", "fleet restarts", "fleet removed")
     inputs = [one for cluster in clusters for one in serves(scraped(cluster), "tiny")]
     inputs += [
-        says(limit, 5, scraped("restarts"), "tiny", end=60),
-        says(limit, 5, scraped("removed"), "tiny", end=30),
-        says(limit, 3, scraped("disagree"), "tiny"),
-        says(limit, 5, scraped("disagree", OTHER), "tiny"),
-        says(limit, 5, scraped("removed lately"), "tiny", end=1300),
-        says(limit, 3, scraped("removed lately")),
+        configured(limit, 5, scraped("restarts"), "tiny", end=60),
+        configured(limit, 5, scraped("removed"), "tiny", end=30),
+        configured(limit, 3, scraped("disagree"), "tiny"),
+        configured(limit, 5, scraped("disagree", OTHER), "tiny"),
+        configured(limit, 5, scraped("removed lately"), "tiny", end=1300),
+        configured(limit, 3, scraped("removed lately")),
         series(limit.metric, "5x1300 3x200", scrape=scraped("tightened"), limit=limit.name,
                model="tiny"),
-        says(limit, 5, scraped("tightened by another pod"), "tiny", end=1300),
-        says(limit, 3, scraped("tightened by another pod", OTHER), "tiny", start=1301),
-        says(limit, 3, scraped("fleet restarts"), end=60),
-        says(limit, 3, scraped("fleet removed"), end=30),
+        configured(limit, 5, scraped("tightened by another pod"), "tiny", end=1300),
+        configured(limit, 3, scraped("tightened by another pod", OTHER), "tiny", start=1301),
+        configured(limit, 3, scraped("fleet restarts"), end=60),
+        configured(limit, 3, scraped("fleet removed"), end=30),
     ]
     assert in_force(version, tmp_path, limit, inputs) == {
         ("restarts", "tiny"): 5, ("removed", "tiny"): 2, ("removed lately", "tiny"): 5,
@@ -100,7 +100,8 @@ def test_replicas_that_disagree_wake_nobody_for_the_stricter_one(
         version: str, tmp_path: Path, limit: Limit, strict: float, lax: float) -> None:
     inputs = [series(c.BUILD_INFO, "1x60", scrape=scrape, version="1")
               for scrape in (scraped("rollout"), scraped("rollout", OTHER), scraped("default"))]
-    inputs += [says(limit, strict, scraped("rollout")), says(limit, lax, scraped("rollout", OTHER))]
+    inputs += [configured(limit, strict, scraped("rollout")),
+               configured(limit, lax, scraped("rollout", OTHER))]
     assert limit.default is not None
     assert in_force(version, tmp_path, limit, inputs, "20m") == {
         ("rollout",): lax, ("default",): limit.default}
@@ -110,7 +111,8 @@ def test_a_limit_without_default_is_none_until_it_is_configured(
         version: str, tmp_path: Path) -> None:
     limit = limits.REQUEST_COST
     inputs = [*serves(scraped("silent"), "tiny"), *serves(scraped("says"), "tiny", "large"),
-              says(limit, 0.02, scraped("says")), says(limit, 0.01, scraped("says"), "tiny")]
+              configured(limit, 0.02, scraped("says")),
+              configured(limit, 0.01, scraped("says"), "tiny")]
     assert in_force(version, tmp_path, limit, inputs, "20m") == {
         ("says", "tiny"): 0.01, ("says", "large"): 0.02}
 

@@ -13,8 +13,10 @@ import _jsonnet
 import pytest
 import yaml
 
-from deploy.build import GENERATED
-from deploy.prove import ALERT_NAME, LONGEST_NAME, MOST_RULES, SENTENCE
+from deploy.build.command import GENERATED
+from deploy.build.proofs.alerts import NAME
+from deploy.build.proofs.conventions import MAX_NAME_LENGTH, SENTENCE
+from deploy.build.proofs.groups import MAX_RULES
 from tests.bundle.promtool import TOOLS, VERSIONS
 
 DEPLOY = GENERATED.parent
@@ -25,11 +27,12 @@ WRITTEN = {
 SUM = "(mixin.prometheusRules + mixin.prometheusAlerts).groups"
 
 
-def given(wanted: str, library: Path = DEPLOY, file: str = "mixin.libsonnet", **own: Any) -> Any:
+def given(expression: str, library: Path = DEPLOY, file: str = "mixin.libsonnet",
+          **own: Any) -> Any:
     """What jsonnet makes of an expression of `mixin`; `own` is what a user has configured."""
     configured = f"{{ _config+:: {{ inferometer+: {json.dumps(own)} }} }}"
     return json.loads(_jsonnet.evaluate_snippet(
-        "user", f"local mixin = (import '{file}') + {configured}; {wanted}",
+        "user", f"local mixin = (import '{file}') + {configured}; {expression}",
         jpathdir=[str(library)]))
 
 
@@ -60,7 +63,7 @@ def test_the_sum_of_rules_and_alerts_keeps_both() -> None:
     assert given(SUM) == WRITTEN["recording"] + WRITTEN["alerts"]
 
 
-def test_nothing_of_it_is_seen_by_who_prints_the_whole() -> None:
+def test_a_print_of_the_mixin_alone_shows_nothing() -> None:
     assert given("mixin") == {}
 
 
@@ -125,7 +128,7 @@ def test_one_alert_is_dropped_and_every_other_stays() -> None:
     assert len(left) == len(written()) - 1
 
 
-def test_one_alert_is_changed_in_what_is_said_of_it_alone() -> None:
+def test_one_alert_is_changed_only_where_its_patch_says() -> None:
     patch = {"for": "30m", "labels": {"severity": "info"}}
     assert alerts("LLMModelDown", alerts={"LLMModelDown": patch}) == [
         {**rule, "for": "30m", "labels": {**rule["labels"], "severity": "info"}}
@@ -135,7 +138,7 @@ def test_one_alert_is_changed_in_what_is_said_of_it_alone() -> None:
         rule for rule in written() if rule["alert"] != "LLMModelDown"]
 
 
-def test_what_is_said_of_an_alert_that_is_none_is_an_error_with_its_name() -> None:
+def test_a_patch_of_an_unknown_alert_is_an_error_with_its_name() -> None:
     with pytest.raises(RuntimeError, match="no such alert: LLMModelDwon"):
         alerts(alerts={"LLMModelDwon": None})
 
@@ -168,12 +171,12 @@ def test_promtool_takes_the_sum(version: str, own: dict[str, Any], tmp_path: Pat
 def test_what_mixtool_lints_for_holds_of_what_the_mixin_gives() -> None:
     rendered = given(f"{{ groups: {SUM}, boards: mixin.grafanaDashboards }}")
     for group in rendered["groups"]:
-        assert len(group["name"]) <= LONGEST_NAME
-        assert len(group["rules"]) <= MOST_RULES
+        assert len(group["name"]) <= MAX_NAME_LENGTH
+        assert len(group["rules"]) <= MAX_RULES
     for rule in (rule for group in rendered["groups"] for rule in group["rules"]):
         if "alert" in rule:
-            assert ALERT_NAME.fullmatch(rule["alert"])
-            assert len(rule["alert"]) <= LONGEST_NAME
+            assert NAME.fullmatch(rule["alert"])
+            assert len(rule["alert"]) <= MAX_NAME_LENGTH
             assert rule["labels"]["severity"] in ("warning", "critical", "info")
             assert "{{" in rule["annotations"]["description"]
             assert SENTENCE.fullmatch(rule["annotations"]["summary"])

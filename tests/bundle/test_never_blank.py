@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts import RECORDING_GROUPS, signals
+from alerts import signals
 from dashboards import DASHBOARDS, queries
 from inferometer import catalogue as c
 from recording_rules import GROUPS, exporters, tokens
@@ -25,8 +25,7 @@ from tests.bundle.virtual import PAGES, Cluster, clusters
 
 HOURS = 26
 SCRAPED = 2  # minutes
-RECORDED = (*GROUPS, *RECORDING_GROUPS)
-NEEDS = Needs(rule for group in RECORDED for rule in group.rules)
+NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(("cluster", "namespace", "engine", "model", "node"), ".*")
 ENGINES = [engine for engine in c.ENGINE_NAMES if engine != "unknown"]
 
@@ -38,7 +37,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> list[Cluster]:
 
 def unlike(fleet: Iterable[Cluster]) -> list[Cluster]:
     """One of those that tell the same of the same engine."""
-    return list({(cluster.labels["engine"], cluster.told): cluster for cluster in fleet}.values())
+    return list({(cluster.labels["engine"], cluster.signals): cluster
+                 for cluster in fleet}.values())
 
 
 def panels(cluster: str = ".*", engine: str = ".*") -> dict[str, str]:
@@ -51,11 +51,11 @@ def panels(cluster: str = ".*", engine: str = ".*") -> dict[str, str]:
 def recorded(cluster: str = ".*") -> dict[str, str]:
     """Every recorded series of a cluster, by its name."""
     return {rule.name: f'{rule}{{cluster=~"{cluster}"}}'
-            for group in RECORDED for rule in group.rules if "cluster" in rule.labels}
+            for group in GROUPS for rule in group.rules if "cluster" in rule.labels}
 
 
 def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
-          groups: Iterable[Group] = RECORDED) -> list[str]:
+          groups: Iterable[Group] = GROUPS) -> list[str]:
     """What answers otherwise than it should after rules were evaluated every so many minutes."""
     asked = {cluster.name: recorded(cluster.name)
              | panels(cluster.name, cluster.labels["engine"]) for cluster in fleet}
@@ -63,17 +63,17 @@ def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
     used = {name for expr in exprs for name in NEEDS.scraped(expr)}
     inputs = [series.input(HOURS * 60, SCRAPED) for cluster in fleet
               for series in cluster.series if series.name in used]
-    said = promtool.ask(version, folder, promtool.documents(groups), inputs,
-                        [f"count({expr})" for expr in exprs], f"{HOURS}h", f"{minutes}m",
-                        f"{SCRAPED}m")
+    answers = promtool.ask(version, folder, promtool.documents(groups), inputs,
+                           [f"count({expr})" for expr in exprs], f"{HOURS}h", f"{minutes}m",
+                           f"{SCRAPED}m")
     return [f"{cluster.name}: {where}: {'is blank' if should else 'should be empty'}"
             for cluster in fleet for where, expr in asked[cluster.name].items()
             if (should := NEEDS.answered(expr, cluster)) is not None
-            and should is not bool(said[f"count({expr})"])]
+            and should is not bool(answers[f"count({expr})"])]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_rule_and_panel_answers_where_the_engine_tells_and_nowhere_else(
+def test_every_rule_and_panel_answers_for_exactly_the_engines_with_its_signals(
         engine: str, fleet: list[Cluster], tmp_path: Path) -> None:
     of_engine = [cluster for cluster in unlike(fleet) if cluster.labels["engine"] == engine]
     assert of_engine
@@ -96,7 +96,7 @@ def test_panels_that_a_rule_leaves_blank_are_found(fleet: list[Cluster], tmp_pat
     tgi = [cluster for cluster in fleet if cluster.labels["engine"] == "tgi"]
     broken = replace(tokens.OUTPUT, expr=tokens.OUTPUT.expr.replace(f", {c.ENGINE.name}", ""))
     groups = [replace(group, rules=tuple(
-        broken if rule is tokens.OUTPUT else rule for rule in group.rules)) for group in RECORDED]
+        broken if rule is tokens.OUTPUT else rule for rule in group.rules)) for group in GROUPS]
     wrong = blank("3", tmp_path, tgi, minutes=60, groups=groups)
     assert any("inferometer-throughput / Output tokens /" in where for where in wrong)
 
@@ -124,14 +124,14 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cluster, Cluster
 def test_a_renamed_family_is_a_signal_the_engine_does_not_tell(
         versions: tuple[Cluster, Cluster], tmp_path: Path) -> None:
     now, then = versions
-    assert now.told - then.told == {c.SERVER_TTFT.signal}
+    assert now.signals - then.signals == {c.SERVER_TTFT.signal}
     lost = {where for where, expr in panels().items()
             if NEEDS.answered(expr, now) and NEEDS.answered(expr, then) is False}
     assert {where.split(" / ")[1] for where in lost} >= {"Time to first token"}
     assert not blank("3", tmp_path, [then], minutes=60)
 
 
-def test_an_update_that_renames_a_family_is_told_of_before_anybody_wonders(
+def test_an_update_that_renames_a_family_raises_an_alert(
         versions: tuple[Cluster, Cluster], tmp_path: Path) -> None:
     before, after = ({series.selector: series for series in cluster.series}
                      for cluster in versions)
@@ -142,10 +142,11 @@ def test_an_update_that_renames_a_family_is_told_of_before_anybody_wonders(
         *(before[name].input(UPDATED + LATER) for name in before.keys() & after.keys() - unknown),
         *(before[name].input(UPDATED, after=f"{after[name].first!r}x{LATER}") for name in unknown)]
     firing = f'ALERTS{{alertstate="firing", subject="{signals.GROUP.alerts[0].subject.name}"}}'
-    told = f'{exporters.SIGNALS}{{signal="{c.SERVER_TTFT.signal}"}}'
-    rules = resting_on(" ".join((told, *(alert.expr for alert in signals.GROUP.alerts))))
+    signal_series = f'{exporters.SIGNALS}{{signal="{c.SERVER_TTFT.signal}"}}'
+    rules = resting_on(" ".join((signal_series, *(alert.expr for alert in signals.GROUP.alerts))))
     groups = (*promtool.documents(rules), *alert_documents([signals.GROUP]))
-    said = promtool.ask("3", tmp_path, groups, inputs, [firing, told], f"{UPDATED + LATER // 2}m")
-    assert sorted((labels["alertname"], labels.get("signal")) for labels, _ in said[firing]) == [
+    answers = promtool.ask("3", tmp_path, groups, inputs, [firing, signal_series],
+                           f"{UPDATED + LATER // 2}m")
+    assert sorted((labels["alertname"], labels.get("signal")) for labels, _ in answers[firing]) == [
         (signals.FAMILIES_UNKNOWN.name, None), (signals.SIGNAL_LOST.name, c.SERVER_TTFT.signal)]
-    assert [labels["source"] for labels, _ in said[told]] == ["unavailable"]
+    assert [labels["source"] for labels, _ in answers[signal_series]] == ["unavailable"]

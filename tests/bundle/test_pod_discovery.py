@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.build import files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.files import render
+from deploy.build.options import Options
 from tests.bundle import pods_api
 from tests.bundle.chart import manifests, workloads
 from tests.bundle.kubernetes import Manifest, parsed
@@ -21,28 +21,28 @@ from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.bundle.running import asked, evaluated, prometheus
 from tests.exporter.support import Engine, exporter, fixture, wait_for
 
-BUNDLE = assembled()
-MADE = files(BUNDLE, Settings())
+BUNDLE = assemble()
+MADE = render(BUNDLE, Options())
 MOUNTED = ("inferometer-prometheus", "inferometer-rules")
 WITHOUT_KUBERNETES = "2.42"  # Debian builds it so: it is given the same pods by a list
 
 
 def mounted(made: dict[str, str], folder: Path) -> Path:
     """The folder of a pod that mounts the ConfigMaps for Prometheus together; its configuration."""
-    for each in parsed(made["kubernetes/prometheus/prometheus.yaml"]):
-        if each["metadata"]["name"] in MOUNTED:
-            for name, content in each["data"].items():
+    for manifest in parsed(made["kubernetes/prometheus/prometheus.yaml"]):
+        if manifest["metadata"]["name"] in MOUNTED:
+            for name, content in manifest["data"].items():
                 (folder / name).write_text(content)
     return folder / "prometheus.yml"
 
 
-def finding(config: Path, **found: Any) -> Path:
+def finding(config: Path, **discovery: Any) -> Path:
     """The configuration with another way to find exporters."""
     written = yaml.safe_load(config.read_text())
     job = written["scrape_configs"][0]
     assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     config.write_text(yaml.safe_dump({
-        **written, "scrape_configs": [{**job, **found}, *written["scrape_configs"][1:]]}))
+        **written, "scrape_configs": [{**job, **discovery}, *written["scrape_configs"][1:]]}))
     return config
 
 
@@ -73,8 +73,8 @@ def test_promtool_takes_what_is_mounted(version: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
         version: str, tmp_path: Path) -> None:
-    [fleets] = (each for each in parsed(MADE["kubernetes/fleet/fleet.yaml"])
-                if each["kind"] == "Deployment")
+    [fleets] = (manifest for manifest in parsed(MADE["kubernetes/fleet/fleet.yaml"])
+                if manifest["kind"] == "Deployment")
     fleets["metadata"]["namespace"] = "inferometer"
     engines = {"metadata": {"namespace": "chat"},
                "spec": yaml.safe_load(MADE["kubernetes/sidecar/patch.yaml"])["spec"]}
@@ -92,7 +92,7 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
                 pods_api.pod("inferometer-fleet-0", fleets, "node-2", fleet.port),
                 pods_api.pod("vllm-ended", engines, "node-1", beside.port, "Succeeded"),
                 pods_api.pod("other-0", others, "node-1", beside.port)]
-        config = mounted(files(BUNDLE, Settings(faster=60, cluster="east")), tmp_path)
+        config = mounted(render(BUNDLE, Options(faster=60, cluster="east")), tmp_path)
         if version == WITHOUT_KUBERNETES:
             finding(config, static_configs=[listed(pod) for pod in pods])
         else:
@@ -101,8 +101,8 @@ def test_a_real_prometheus_finds_the_pods_with_an_exporter_and_labels_them(
         port = started.enter_context(prometheus(version, config, tmp_path))
 
         def up() -> list[dict[str, str]] | None:
-            found = asked(port, "query?query=up%7Bjob=%22inferometer%22%7D%20==%201")["result"]
-            return [each["metric"] for each in found] if len(found) >= 3 else None
+            samples = asked(port, "query?query=up%7Bjob=%22inferometer%22%7D%20==%201")["result"]
+            return [sample["metric"] for sample in samples] if len(samples) >= 3 else None
 
         of_all = {"__name__": "up", "job": "inferometer", "container": "inferometer",
                   "cluster": "east"}

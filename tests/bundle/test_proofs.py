@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alerts.model import GPU_HEALTH, SATURATION, Alert, AlertGroup
-from deploy import prove
-from deploy.bundle import Bundle, assembled
-from deploy.prove import Proofs
-from deploy.unused import UNUSED
+from deploy.build import proofs
+from deploy.build.bundle import Bundle, assemble
+from deploy.build.proofs import runbook as runbook_proof
+from deploy.build.proofs.definitions import LISTINGS, Listing, unlisted
 from inferometer import catalogue as c
 from recording_rules.model import Group, Rule
 from recording_rules.promql import MODEL, by
@@ -27,8 +30,9 @@ EVENT = Alert(
     "GPUXid", GPU_HEALTH, "critical",
     f"max by (cluster, node, uuid) (increase({c.GPU_XID.name}[15m])) > 0", summary="It broke.",
     description="{{ $labels.uuid }} broke.", board="latency", hold="0m", because="It happened.")
-ENTRY = "\n".join(f"**{part}.** So it is." for part in prove.ENTRY)
+ENTRY = "\n".join(f"**{part}.** So it is." for part in runbook_proof.PARTS)
 RUNBOOK = f"# Runbook\n\n## LLMQueueLong\n{ENTRY}\n## GPUXid\n\n{ENTRY}\n"
+MIXIN = "    'inferometer-latency.json': import 'generated/dashboards/inferometer-latency.json',\n"
 ROUTING = {
     "route": {"receiver": "all", "group_by": ["alertname", "model"], "routes": [
         {"receiver": "all", "matchers": ['alertname=~"LLMQueueLong|GPUXid"', 'team = "serving"']}]},
@@ -47,16 +51,15 @@ def board(expr: str = f'{RULE}{{model=~"$model"}}', **changes: Any) -> dict[str,
 
 def bundle(*rules: Rule, alerts: tuple[Alert, ...] = (ALERT, EVENT),
            metrics: tuple[c.Metric, ...] = (c.SERVER_WAITING, c.GPU_XID),
-           runbook: str = RUNBOOK,
-           **board_changes: Any) -> Bundle:
+           runbook: str = RUNBOOK, mixin: str = MIXIN, **board_changes: Any) -> Bundle:
     return Bundle(
         metrics, (Group("waiting", (RULE, *rules)),), (AlertGroup("queues", alerts),), ROUTING,
-        {"inferometer-latency": board(**board_changes)}, runbook)
+        {"inferometer-latency": board(**board_changes)}, runbook, mixin)
 
 
 def alert(of: Alert = ALERT, **changes: Any) -> Bundle:
-    return bundle(alerts=tuple(replace(each, **changes) if each is of else each
-                               for each in (ALERT, EVENT)))
+    return bundle(alerts=tuple(replace(one, **changes) if one is of else one
+                               for one in (ALERT, EVENT)))
 
 
 def rule(expr: str, labels: tuple[str, ...] = MODEL, name: str = "model:other:sum",
@@ -70,11 +73,11 @@ def routed(old: str, new: str) -> Bundle:
 
 
 def test_all_that_is_proven_holds_of_the_bundle() -> None:
-    assert Proofs(assembled()).findings() == []
+    assert proofs.findings(assemble()) == []
 
 
 def test_all_that_is_proven_holds_of_a_small_bundle() -> None:
-    assert Proofs(bundle()).findings() == []
+    assert proofs.findings(bundle()) == []
 
 
 BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
@@ -95,7 +98,7 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
         lambda: rule(f"sum {by(MODEL)} ({WAITING}) / on (cluster, target) {RULE}",
                      ("cluster", "target")), "has no label target"),
     "a side with fewer labels is matched on all of them": (
-        lambda: rule(f"{RULE} / sum by (cluster) ({WAITING})"), "matched on all of them"),
+        lambda: rule(f"{RULE} / sum by (cluster) ({WAITING})"), "matched on all"),
     "group_left brings a label that is not there": (
         lambda: rule(f"{RULE} * on (cluster) group_left (node) count by (cluster) ({WAITING})"),
         "has no label node"),
@@ -195,19 +198,68 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
     "a board goes by another uid": (lambda: bundle(uid="latency"), "uid 'latency'"),
     "a board links to none": (lambda: bundle(links=[{"url": "/d/inferometer-rag?x=1"}]),
                               "links to inferometer-rag, which is none"),
+    "the mixin lacks a board": (
+        lambda: bundle(mixin=""), "inferometer-latency is not in deploy/mixin.libsonnet: add"),
+    "the mixin has a board that is none": (
+        lambda: bundle(mixin=MIXIN + MIXIN.replace("latency", "gone")),
+        "deploy/mixin.libsonnet imports inferometer-gone.json, which is no board"),
     "a family is over its budget": (lambda: bundle(
         metrics=(c.SERVER_WAITING, replace(c.GPU_XID, seats=10_000))), "family gpu_xid_errors_to"),
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_it_does_not_build_where(what: str) -> None:
-    broken, finding = BROKEN[what]
-    findings = Proofs(broken()).findings()
-    assert any(finding in each for each in findings), findings
+@pytest.mark.parametrize("case", BROKEN)
+def test_it_does_not_build_where(case: str) -> None:
+    broken, finding = BROKEN[case]
+    findings = proofs.findings(broken())
+    assert any(finding in line for line in findings), findings
 
 
-def test_a_metric_that_is_excused_is_read_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(UNUSED, c.SERVER_WAITING, "Nobody asks.")
-    found = Proofs(bundle(metrics=(c.SERVER_WAITING, c.GPU_XID, c.GPU_PCIE))).findings()
-    assert found == [f"{WAITING} is excused though it is read"]
+def test_a_metric_that_is_read_gives_no_reason_why_not() -> None:
+    excused = replace(c.SERVER_WAITING, unread="Nobody asks.")
+    assert proofs.findings(bundle(metrics=(excused, c.GPU_XID, c.GPU_PCIE))) == [
+        f"{WAITING} is read, but its entry says why not: take out its `unread`"]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """What is found where a module of this text defines metrics and labels, some of them listed."""
+    def findings(text: str, kind: type, *listed: str) -> list[str]:
+        (tmp_path / "shelf").mkdir()
+        (tmp_path / "shelf" / "__init__.py").touch()
+        (tmp_path / "shelf" / "fan.py").write_text(
+            f"from inferometer.catalogue import GPU_UP, Label, Metric\n{text}")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "shelf", raising=False)
+        monkeypatch.delitem(sys.modules, "shelf.fan", raising=False)
+        module = import_module("shelf.fan")
+        values = tuple(getattr(module, name) for name in listed)
+        return [*unlisted(Listing(import_module("shelf"), kind, values, "add it to {tuples}"))]
+
+    return findings
+
+
+def test_a_definition_that_is_in_no_list_is_found_with_its_file_and_its_list(
+        shelf: Callable[..., list[str]]) -> None:
+    assert shelf("""
+FAN, SPEED = (Metric(f"gpu_{name}", "gauge", "Fan.") for name in ("fan", "speed"))
+BY_NAME = {"noise": (Metric("gpu_noise", "gauge", "Noise."),)}
+FAN_METRICS = (FAN,)
+""", c.Metric, "FAN") == [
+        "gpu_speed is defined in shelf/fan.py and add it to FAN_METRICS",
+        "gpu_noise is defined in shelf/fan.py and add it to FAN_METRICS"]
+
+
+def test_what_a_module_imports_is_not_its_own_definition(shelf: Callable[..., list[str]]) -> None:
+    assert shelf("", c.Metric) == []
+
+
+def test_a_label_that_no_metric_has_is_found(shelf: Callable[..., list[str]]) -> None:
+    (finding,) = shelf('BLADE = Label("blade", "Which.", budget=3)\n', c.Label)
+    assert finding.startswith("blade is defined in shelf/fan.py")
+
+
+@pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.kind.__name__)
+def test_every_kind_of_definition_is_looked_for_where_there_is_one(listing: Listing) -> None:
+    """Else its proof could not fail."""
+    assert [*unlisted(replace(listing, listed=()))]

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.vocabulary import FOREIGN
+from deploy.build.vocabulary import FOREIGN
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from recording_rules import attribution, capacity, cost, gpus, latency, requests, tokens
-from tests.bundle.alert_cases import RECORDING
+from recording_rules import GROUPS, attribution, capacity, cost, gpus, latency, requests, tokens
 from tests.bundle.promtool import (
     SCRAPE,
     VERSIONS,
@@ -29,7 +28,7 @@ from tests.bundle.promtool import (
 )
 from tests.bundle.rule_cases import BOTH_VERSIONS
 
-RULES = [rule for group in RECORDING for rule in group.rules]
+RULES = [rule for group in GROUPS for rule in group.rules]
 OTHER = SCRAPE | {"instance": "10.0.0.2:9835"}
 FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # or of one model
 # A GPU is a model's if a pod has all of it.
@@ -57,7 +56,7 @@ def values_of(metric: Metric, label: Label) -> tuple[str, ...]:
     return label.values or ("0",)
 
 
-def told(metric: Metric, bounds: tuple[str, ...], scrape: dict[str, str]) -> Iterator[Series]:
+def published(metric: Metric, bounds: tuple[str, ...], scrape: dict[str, str]) -> Iterator[Series]:
     """Every closed label's every value, and one of each open one."""
     names = [label.name for label in metric.labels]
     for values in product(*(values_of(metric, label) for label in metric.labels)):
@@ -77,7 +76,7 @@ def everything() -> list[Series]:
     """What an exporter says of an engine and a GPU of which all is known, and Prometheus of it."""
     group = "/etc/prometheus/recording.rules.yml;inferometer-gpus"
     return [
-        *(one for metric in c.METRICS for one in told(metric, ("0.1", "+Inf"), SCRAPE)),
+        *(one for metric in c.METRICS for one in published(metric, ("0.1", "+Inf"), SCRAPE)),
         *({"series": selector(name, SCRAPE | dict.fromkeys(labels, group)),
            "values": growing(60, MINUTES)} for name, labels in FOREIGN.items())]
 
@@ -85,7 +84,7 @@ def everything() -> list[Series]:
 def troubles() -> list[Series]:
     """Another exporter's: an engine's histograms have other bounds, and a GPU does not answer."""
     ttft = [one for metric in c.METRICS if metric.kind == "histogram"
-            for one in told(metric, ("0.2", "+Inf"), OTHER)]
+            for one in published(metric, ("0.2", "+Inf"), OTHER)]
     lost = {"gpu": "1", "uuid": "1"}
     return [*ttft, series(c.GPU_UP, f"0x{MINUTES}", scrape=OTHER, **lost),
             series(c.GPU_INFO, f"1x{MINUTES}", scrape=OTHER, **lost, name="0", driver_version="0",
@@ -95,11 +94,11 @@ def troubles() -> list[Series]:
 def asked(version: str, folder: Path, inputs: Iterable[Series]) -> dict[str, Samples]:
     """All that the rules record, by name."""
     recorded = '{__name__=~".+:.+"}'
-    answers = ask(version, folder, documents(RECORDING), inputs, [recorded], "80m", interval="4m")
-    found: dict[str, Samples] = {}
+    answers = ask(version, folder, documents(GROUPS), inputs, [recorded], "80m", interval="4m")
+    samples: dict[str, Samples] = {}
     for labels, value in answers[recorded]:
-        found.setdefault(labels["__name__"], []).append((labels, value))
-    return found
+        samples.setdefault(labels["__name__"], []).append((labels, value))
+    return samples
 
 
 @BOTH_VERSIONS
@@ -143,9 +142,9 @@ def test_ranges_open_on_the_left_change_nothing_that_matters(tmp_path: Path) -> 
 
     inputs = [{**one, "values": values(metric)} for metric in (
         c.SERVER_REQUESTS, c.SERVER_OUTPUT, c.SERVER_INPUT, c.GPU_BUSY, c.GPU_OBSERVED, c.GPU_INFO)
-        for one in told(metric, (), SCRAPE)]
+        for one in published(metric, (), SCRAPE)]
     everywhere = '{__name__=~".+:.+"}'
-    old, new = (ask(version, tmp_path, documents(RECORDING), inputs, [everywhere], "16m",
+    old, new = (ask(version, tmp_path, documents(GROUPS), inputs, [everywhere], "16m",
                     scraped="7s")[everywhere] for version in VERSIONS)
     assert [labels for labels, _ in old] == [labels for labels, _ in new]
     assert len({labels["__name__"] for labels, _ in old}) > 30
@@ -163,4 +162,4 @@ def test_names_say_level_metric_and_operation() -> None:
 
 def test_no_group_is_slower_than_prometheus_forgets() -> None:
     """A series without a sample for five minutes is gone, and no sample comes on the dot."""
-    assert {group.interval for group in RECORDING} <= {"1m", "2m", "4m"}
+    assert {group.interval for group in GROUPS} <= {"1m", "2m", "4m"}

@@ -30,8 +30,8 @@ JUDGEMENTS: tuple[Rule, ...] = (FAILED_RATE, JUDGED_RATE, FAILED_HOUR, *ERROR_RA
                                 *ERROR_RATIO_LONG.values(), FLEET_ERROR_RATIO)
 
 
-def told(a_minute: Mapping[str, int], scrape: Mapping[str, str] = SCRAPE,
-         **labels: str) -> tuple[Series, ...]:
+def ended(a_minute: Mapping[str, int], scrape: Mapping[str, str] = SCRAPE,
+          **labels: str) -> tuple[Series, ...]:
     return tuple(requests(outcome, growing(number, 90), scrape=scrape, **labels)
                  for outcome, number in a_minute.items())
 
@@ -46,64 +46,64 @@ def only(*outcomes: str) -> dict[str, int]:
 
 @BOTH_VERSIONS
 @cases(
-    Case("every outcome", told(A_MINUTE), {
+    Case("every outcome", ended(A_MINUTE), {
         RATE: rates(A_MINUTE), RATE_HOUR: rates(A_MINUTE), FLEET_RATE: rates(A_MINUTE, EAST),
         FAILED_RATE: one(0.2, **MODEL), JUDGED_RATE: one(1.2, **MODEL),
         FAILED_HOUR: one(720, **MODEL), INVALID_RATIO: one(12 / 90, **MODEL),
         **{rule: one(12 / 72, **MODEL)
            for rule in (*ERROR_RATIO.values(), *ERROR_RATIO_LONG.values())},
-        FLEET_ERROR_RATIO: one(12 / 72, **EAST)}, at="80m"),
-    Case("no traffic", told(dict.fromkeys(A_MINUTE, 0)), {
+        FLEET_ERROR_RATIO: one(12 / 72, **EAST)}, time="80m"),
+    Case("no traffic", ended(dict.fromkeys(A_MINUTE, 0)), {
         RATE: rates(dict.fromkeys(A_MINUTE, 0)), FAILED_RATE: one(0, **MODEL),
         INVALID_RATIO: NOTHING, FLEET_ERROR_RATIO: NOTHING,
         **dict.fromkeys((*ERROR_RATIO.values(), *ERROR_RATIO_LONG.values()), NOTHING)}),
-    Case("errors are not counted", told(only("success", "abort")), {
+    Case("errors are not counted", ended(only("success", "abort")), {
         **dict.fromkeys(JUDGEMENTS, NOTHING), RATE: rates(only("success", "abort")),
         INVALID_RATIO: NOTHING}),
-    Case("rejections are, errors are not", told(only("success", "rejected")),
+    Case("rejections are, errors are not", ended(only("success", "rejected")),
          dict.fromkeys(JUDGEMENTS, NOTHING)),
-    Case("successes are not counted", told(only("error", "rejected", "invalid")),
+    Case("successes are not counted", ended(only("error", "rejected", "invalid")),
          dict.fromkeys((*JUDGEMENTS, INVALID_RATIO), NOTHING)),
-    Case("nothing is ever rejected", told(only("success", "error")), {
+    Case("nothing is ever rejected", ended(only("success", "error")), {
         RATIO: one(6 / 66, **MODEL)}),
     Case("a restart", (requests("success", "0+60x26 60+60x60"), requests("error", "0+6x26 6+6x60")),
          {RATE: rates(only("success", "error")), RATIO: one(6 / 66, **MODEL)}),
     Case("a replica comes within the window", (
-        *told(only("success", "error")),
+        *ended(only("success", "error")),
         requests("success", "_x28 0+60x60", scrape=OTHER),
         requests("error", "_x28 0+0x60", scrape=OTHER)), {
             RATE: rates({"success": 60 + 24, "error": 6}), RATIO: one(6 / 90, **MODEL)}),
     Case("a model is gone", (requests("success", "0+60x10 stale"), requests("error", "0x10 stale")),
          {RATE: NOTHING, RATIO: NOTHING, FLEET_RATE: NOTHING, FLEET_ERROR_RATIO: NOTHING}),
-    Case("several ranks", (*told(A_MINUTE, rank="0"), *told(A_MINUTE, rank="1")), {
+    Case("several ranks", (*ended(A_MINUTE, rank="0"), *ended(A_MINUTE, rank="1")), {
         RATE: rates({outcome: 2 * number for outcome, number in A_MINUTE.items()}),
         RATIO: one(12 / 72, **MODEL)}),
     Case("a model of two engines, one of which counts no errors", (
-        *told(only("success", "error")), *told(only("success"), engine="nim")), {
+        *ended(only("success", "error")), *ended(only("success"), engine="nim")), {
             RATE: [*rates(only("success", "error")),
                    *rates(only("success"), {**MODEL, "engine": "nim"})],
             RATIO: one(6 / 66, **MODEL), FLEET_ERROR_RATIO: one(6 / 66, **EAST),
             FLEET_RATE: rates({"success": 120, "error": 6}, EAST)}),
     Case("a model in two namespaces and two clusters", (
-        *told(only("success")), *told(only("success"), {**SCRAPE, "namespace": "test"}),
-        *told(only("success"), WEST)), {
+        *ended(only("success")), *ended(only("success"), {**SCRAPE, "namespace": "test"}),
+        *ended(only("success"), WEST)), {
             RATE: [*rates(only("success")),
                    *rates(only("success"), {**MODEL, "namespace": "test"}),
                    *rates(only("success"), {**MODEL, "cluster": "west"})],
             FLEET_RATE: [*rates({"success": 120}, EAST),
                          *rates({"success": 60}, {"cluster": "west"})]}),
-    Case("neither cluster nor namespace", told(only("success", "error"), BARE), {
+    Case("neither cluster nor namespace", ended(only("success", "error"), BARE), {
         RATE: rates(only("success", "error"), {"engine": "vllm", "model": "tiny"}),
         RATIO: one(6 / 66, engine="vllm", model="tiny"),
         FLEET_RATE: rates(only("success", "error"), {}), FLEET_ERROR_RATIO: one(6 / 66)}),
     Case("a front before its workers", (
-        *told(only("success", "error")), *told(A_MINUTE, engine="dynamo")), {
+        *ended(only("success", "error")), *ended(A_MINUTE, engine="dynamo")), {
             FLEET_RATE: rates(only("success", "error"), EAST),
             FLEET_ERROR_RATIO: one(6 / 66, **EAST)}),
-    Case("a front alone", told(A_MINUTE, engine="sglang_router"), {
+    Case("a front alone", ended(A_MINUTE, engine="sglang_router"), {
         FLEET_RATE: rates(A_MINUTE, EAST), FLEET_ERROR_RATIO: one(12 / 72, **EAST)}),
     Case("a front alone in one of two clusters", (
-        *told(only("success")), *told(only("success", "error"), WEST, engine="dynamo")), {
+        *ended(only("success")), *ended(only("success", "error"), WEST, engine="dynamo")), {
             FLEET_RATE: [*rates(only("success"), EAST),
                          *rates(only("success", "error"), {"cluster": "west"})],
             FLEET_ERROR_RATIO: one(6 / 66, cluster="west")}),

@@ -22,13 +22,12 @@ from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert
 from alerts.routing import (
     ALERT_LOG,
     DEAD_MANS_SWITCH,
-    GROUPED_BY,
     TIERS,
     UNROUTED,
     Addresses,
     configuration,
 )
-from deploy.durations import hastened
+from deploy.build.writers.rehearsal import rehearsed
 from tests.bundle.alert_cases import alert_documents, labels
 from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
@@ -104,19 +103,18 @@ def test_no_secret_is_written_down() -> None:
 
     secret = {"routing_key", "service_key", "api_url", "smtp_auth_password", "auth_password",
               "password", "credentials", "bearer_token"}
-    found = dict(keys(configuration(Addresses(secrets="/run/secrets"))))
-    assert not secret & found.keys()
-    files = {value for key, value in found.items() if key.endswith("_file")}
+    settings = dict(keys(configuration(Addresses(secrets="/run/secrets"))))
+    assert not secret & settings.keys()
+    files = {value for key, value in settings.items() if key.endswith("_file")}
     assert len(files) == 4
     assert all(str(value).startswith("/run/secrets/") for value in files)
 
 
-def test_every_team_is_grouped_and_every_receiver_told_when_it_is_over() -> None:
-    assert {*GROUPED_BY} == {*TEAMS}
+def test_every_receiver_but_the_dead_mans_switch_learns_when_it_is_over() -> None:
     for receiver in configuration()["receivers"]:
         for integrations in receiver.values():
-            for each in integrations if isinstance(integrations, list) else ():
-                assert each["send_resolved"] == (receiver["name"] != DEAD_MANS_SWITCH)
+            for integration in integrations if isinstance(integrations, list) else ():
+                assert integration["send_resolved"] == (receiver["name"] != DEAD_MANS_SWITCH)
 
 
 def test_every_inhibition_names_its_scope() -> None:
@@ -146,11 +144,11 @@ class Alertmanager:
         """Whether others silence each, None if it is not known: as expected, or after seconds."""
         until = time.monotonic() + 10
         while True:
-            known = {frozenset(alert["labels"].items()): bool(alert["status"]["inhibitedBy"])
-                     for alert in self._all()}
-            found = [known.get(frozenset(one.items())) for one in alerts]
-            if found == [*expected] or time.monotonic() > until:
-                return found
+            inhibited = {frozenset(alert["labels"].items()): bool(alert["status"]["inhibitedBy"])
+                         for alert in self._all()}
+            silenced = [inhibited.get(frozenset(one.items())) for one in alerts]
+            if silenced == [*expected] or time.monotonic() > until:
+                return silenced
             time.sleep(0.2)
 
     def answers(self) -> bool:
@@ -162,8 +160,8 @@ class Alertmanager:
 
     def _all(self) -> list[dict[str, Any]]:
         with urllib.request.urlopen(self._url, timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)
-            return found
+            alerts: list[dict[str, Any]] = json.load(answer)
+            return alerts
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -193,10 +191,10 @@ def running(version: str, file: Path, data: Path) -> Iterator[Alertmanager]:
 
 def deaf(file: Path) -> Path:
     """The same routes and inhibitions, to receivers that tell nobody."""
-    wanted = yaml.safe_load(file.read_text())
-    wanted["receivers"] = [{"name": receiver["name"]} for receiver in wanted["receivers"]]
+    config = yaml.safe_load(file.read_text())
+    config["receivers"] = [{"name": receiver["name"]} for receiver in config["receivers"]]
     quiet = file.with_name("deaf.yml")
-    quiet.write_text(yaml.safe_dump(wanted))
+    quiet.write_text(yaml.safe_dump(config))
     return quiet
 
 
@@ -269,10 +267,10 @@ def test_what_silences_what(alertmanager: Alertmanager) -> None:
               for number, (_, first, second, others, _) in enumerate(INHIBITIONS)
               for alert, changed in ((first, {}), (second, others))]
     alertmanager.post(posted)
-    expected = [silent for *_, wanted in INHIBITIONS for silent in (False, wanted)]
-    found = alertmanager.silent(posted, expected)
+    expected = [silent for *_, inhibited in INHIBITIONS for silent in (False, inhibited)]
+    silenced = alertmanager.silent(posted, expected)
     assert [case[0] for number, case in enumerate(INHIBITIONS)
-            if found[2 * number : 2 * number + 2] != expected[2 * number : 2 * number + 2]] == []
+            if silenced[2 * number : 2 * number + 2] != expected[2 * number : 2 * number + 2]] == []
 
 
 def test_without_a_cluster_the_same_holds(alertmanager: Alertmanager) -> None:
@@ -294,14 +292,14 @@ def test_what_is_of_severity_info_becomes_a_line_of_the_exporters_log(
     settings.write_text(ALONE + "web: {enable_alert_log: true}\n")
     info = firing(gpu.UNDERUSED, "east")
     with started(*ANYWHERE, "--config", settings) as watching:
-        wanted = configuration(Addresses(
+        config = configuration(Addresses(
             alert_log=f"http://127.0.0.1:{watching.port}{ALERT_LOG}"))
-        file.write_text(yaml.safe_dump(hastened(wanted, 60)))
+        file.write_text(yaml.safe_dump(rehearsed(config, 60)))
         with running(version, file, tmp_path / "data") as alertmanager:
             alertmanager.post([info, firing(gpu.XID_APPLICATION, "", cluster="west")])
             wait_for(lambda: len(messages(watching, "alert")) == 2)
-        said = next(line for line in messages(watching, "alert") if line["labels"] == info)
-        assert (said["status"], said["receiver"]) == ("firing", TIERS["info"][0])
+        logged = next(line for line in messages(watching, "alert") if line["labels"] == info)
+        assert (logged["status"], logged["receiver"]) == ("firing", TIERS["info"][0])
 
 
 def test_all_subjects_that_have_a_scope_are_in_the_table() -> None:

@@ -9,29 +9,29 @@ import pytest
 
 from alerts.saturation import KV_CACHE_FULL, QUEUE_GROWING, REQUESTS_PREEMPTED
 from inferometer import catalogue as c
-from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import MODEL, OTHER, UP, override, requests, told
+from tests.bundle.alert_cases import Case, Firing, prove
+from tests.bundle.alert_inputs import MODEL, OTHER, UP, emit, override, requests
 from tests.bundle.promtool import VERSIONS
 
-waiting = partial(told, c.SERVER_WAITING)
-cache = partial(told, c.SERVER_KV_USAGE)
-preempted = partial(told, c.SERVER_PREEMPTIONS)
+waiting = partial(emit, c.SERVER_WAITING)
+cache = partial(emit, c.SERVER_KV_USAGE)
+preempted = partial(emit, c.SERVER_PREEMPTIONS)
 finished = partial(requests, "success")
 
 
-def queue(length: int) -> Said:
-    return Said(MODEL, f"tiny on vllm: {length} requests wait, and there has been more than one "
-                       "more each minute for a quarter of an hour.")
+def queue(length: int) -> Firing:
+    return Firing(MODEL, f"tiny on vllm: {length} requests wait, and there has been more than one "
+                         "more each minute for a quarter of an hour.")
 
 
-def full(ratio: str, limit: str = "95%") -> Said:
-    return Said(MODEL, f"tiny on vllm: {ratio} of the fullest replica's KV cache is in use, over "
-                       f"the limit of {limit}.")
+def full(ratio: str, limit: str = "95%") -> Firing:
+    return Firing(MODEL, f"tiny on vllm: {ratio} of the fullest replica's KV cache is in use, over "
+                         f"the limit of {limit}.")
 
 
-def put_back(ratio: str) -> Said:
-    return Said(MODEL, f"tiny on vllm: for every request that succeeded {ratio} of one was put "
-                       "back into the queue; 5 % is the limit.")
+def put_back(ratio: str) -> Firing:
+    return Firing(MODEL, f"tiny on vllm: for every request that succeeded {ratio} of one was put "
+                         "back into the queue; 5 % is the limit.")
 
 
 CASES = (
@@ -45,9 +45,9 @@ CASES = (
     Case("a short queue that comes and goes", QUEUE_GROWING, (
         UP, waiting(" ".join(["0 4 8 2"] * 10)))),
     Case("nobody waits", QUEUE_GROWING, (UP, waiting("0x60"))),
-    Case("a model's first minutes", QUEUE_GROWING, (UP, waiting("0+9x60")), at=9),
+    Case("a model's first minutes", QUEUE_GROWING, (UP, waiting("0+9x60")), minute=9),
     Case("the engine restarts and its queue is empty", QUEUE_GROWING, (
-        UP, waiting("0+2x9 _x2 0x60")), at=17),
+        UP, waiting("0+2x9 _x2 0x60")), minute=17),
     Case("the engine does not tell", QUEUE_GROWING, (UP,)),
 
     Case("the cache is full", KV_CACHE_FULL, (UP, cache("0.99x60")), (full("99%"),)),
@@ -84,5 +84,5 @@ CASES = (
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_saturation_alerts_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+def test_saturation_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

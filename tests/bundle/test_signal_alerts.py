@@ -9,75 +9,76 @@ import pytest
 
 from alerts.signals import BOUNDS_MIXED, FAMILIES_UNKNOWN, SIGNAL_LOST
 from inferometer import catalogue as c
-from tests.bundle.alert_cases import Case, Said, prove
-from tests.bundle.alert_inputs import MODEL, OTHER, UP, observed, requests, told
+from tests.bundle.alert_cases import Case, Firing, prove
+from tests.bundle.alert_inputs import MODEL, OTHER, UP, emit, observed, requests
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, series
 
-info = partial(told, c.SERVER_SIGNAL)
+info = partial(emit, c.SERVER_SIGNAL)
 unknown = partial(series, c.UNKNOWN_FAMILIES, target="chat", engine="vllm")
 finished = partial(requests, "success")
 BUSY = finished("0+100x200")
 
 
-def signal(before: str, after: str, name: str = "time_to_first_token", *, at: int = 60,
+def signal(before: str, after: str, name: str = "time_to_first_token", *, minute: int = 60,
            **scrape: str) -> tuple[Series, ...]:
     """What comes from one source for an hour, and then from another."""
     where = {**SCRAPE, **scrape}
-    return (info(f"1x{at} _x90", signal=name, source=before, scrape=where),
-            info(f"_x{at + 1} 1x90", signal=name, source=after, scrape=where))
+    return (info(f"1x{minute} _x90", signal=name, source=before, scrape=where),
+            info(f"_x{minute + 1} 1x90", signal=name, source=after, scrape=where))
 
 
-def lost(replicas: int = 1) -> Said:
-    return Said({**MODEL, "signal": "time_to_first_token"},
-                "tiny on vllm: time_to_first_token was reported an hour ago, and is by none of "
-                f"{replicas} replicas now.")
+def lost(replicas: int = 1) -> Firing:
+    return Firing({**MODEL, "signal": "time_to_first_token"},
+                  "tiny on vllm: time_to_first_token was reported an hour ago, and is by none of "
+                  f"{replicas} replicas now.")
 
 
-def grown(families: int) -> Said:
-    return Said({name: MODEL[name] for name in ("cluster", "namespace", "engine")},
-                f"vllm: {families} families of a page are unknown, more than in the day before.")
+def grown(families: int) -> Firing:
+    return Firing({name: MODEL[name] for name in ("cluster", "namespace", "engine")},
+                  f"vllm: {families} families of a page are unknown, more than in the day before.")
 
 
 CASES = (
     Case("a histogram was renamed", SIGNAL_LOST, (
-        UP, BUSY, *signal("native", "unavailable")), (lost(),), at=80),
+        UP, BUSY, *signal("native", "unavailable")), (lost(),), minute=80),
     Case("it was derived from what is gone", SIGNAL_LOST, (
-        UP, BUSY, *signal("derived", "unavailable")), (lost(),), at=80),
+        UP, BUSY, *signal("derived", "unavailable")), (lost(),), minute=80),
     Case("an update replaced the pod", SIGNAL_LOST, (
         UP, BUSY, signal("native", "unavailable")[0],
         signal("native", "unavailable", instance=OTHER["instance"], pod=OTHER["pod"])[1]),
-        (lost(),), at=80),
+        (lost(),), minute=80),
     Case("an update that has reached one of two replicas", SIGNAL_LOST, (
         UP, BUSY, *signal("native", "unavailable"),
-        info("1x200", signal="time_to_first_token", source="native", scrape=OTHER)), at=80),
-    Case("it is derived now", SIGNAL_LOST, (UP, BUSY, *signal("native", "derived")), at=80),
+        info("1x200", signal="time_to_first_token", source="native", scrape=OTHER)), minute=80),
+    Case("it is derived now", SIGNAL_LOST, (UP, BUSY, *signal("native", "derived")), minute=80),
     Case("it was never told", SIGNAL_LOST, (
-        UP, BUSY, info("1x200", signal="preemptions", source="unavailable")), at=80),
+        UP, BUSY, info("1x200", signal="preemptions", source="unavailable")), minute=80),
     Case("the engine has restarted and waits for its first request", SIGNAL_LOST, (
-        UP, finished("0+100x60 0x90"), *signal("native", "unavailable")), at=80),
+        UP, finished("0+100x60 0x90"), *signal("native", "unavailable")), minute=80),
     Case("the engine is gone", SIGNAL_LOST, (
-        finished("0+100x60 _x90"), signal("native", "unavailable")[0]), at=80),
+        finished("0+100x60 _x90"), signal("native", "unavailable")[0]), minute=80),
     Case("a model's first minutes", SIGNAL_LOST, (
-        UP, BUSY, *signal("unavailable", "native", at=3))),
+        UP, BUSY, *signal("unavailable", "native", minute=3))),
 
     Case("a new version has new families", FAMILIES_UNKNOWN, (unknown("2x100 5x100"),),
-         (grown(5),), at=120),
+         (grown(5),), minute=120),
     Case("on one of two replicas", FAMILIES_UNKNOWN, (
-        unknown("2x200"), unknown("2x100 5x100", scrape=OTHER)), (grown(5),), at=120),
-    Case("as many as ever", FAMILIES_UNKNOWN, (unknown("2x200"),), at=120),
+        unknown("2x200"), unknown("2x100 5x100", scrape=OTHER)), (grown(5),), minute=120),
+    Case("as many as ever", FAMILIES_UNKNOWN, (unknown("2x200"),), minute=120),
     Case("families that come with the first requests after a restart", FAMILIES_UNKNOWN, (
-        unknown("5x20 0x60 5x100"),), at=120),
-    Case("fewer than before", FAMILIES_UNKNOWN, (unknown("5x100 2x100"),), at=120),
+        unknown("5x20 0x60 5x100"),), minute=120),
+    Case("fewer than before", FAMILIES_UNKNOWN, (unknown("5x100 2x100"),), minute=120),
     Case("an engine's first minutes", FAMILIES_UNKNOWN, (unknown("5x100"),)),
 
     Case("two replicas have different bounds", BOUNDS_MIXED, (
         UP, *observed(c.SERVER_TTFT, 0.2), *observed(c.SERVER_TTFT, 0.3, scrape=OTHER)),
-        (Said({**MODEL, "signal": "time_to_first_token"},
-              "tiny on vllm: time_to_first_token of 2 replicas does not add up."),)),
+        (Firing({**MODEL, "signal": "time_to_first_token"},
+                "tiny on vllm: time_to_first_token of 2 replicas does not add up."),)),
     Case("two histograms are mixed", BOUNDS_MIXED, tuple(
         one for metric in (c.SERVER_TTFT, c.SERVER_DURATION)
         for one in (*observed(metric, 0.2), *observed(metric, 0.3, scrape=OTHER))), tuple(
-            Said({**MODEL, "signal": name}, f"tiny on vllm: {name} of 2 replicas does not add up.")
+            Firing({**MODEL, "signal": name},
+                   f"tiny on vllm: {name} of 2 replicas does not add up.")
             for name in ("time_to_first_token", "request_duration"))),
     Case("the same bounds", BOUNDS_MIXED, (
         UP, *observed(c.SERVER_TTFT, 0.2), *observed(c.SERVER_TTFT, 0.2, scrape=OTHER))),
@@ -85,12 +86,12 @@ CASES = (
         UP, *observed(c.SERVER_TTFT, 0.2), *observed(c.SERVER_TTFT, 0.3, engine="sglang"))),
     Case("a rollout of five minutes", BOUNDS_MIXED, (
         *observed(c.SERVER_TTFT, 0.2, values="0+60x10 _x60"),
-        *observed(c.SERVER_TTFT, 0.3, values="_x6 0+60x60", scrape=OTHER)), at=15),
+        *observed(c.SERVER_TTFT, 0.3, values="_x6 0+60x60", scrape=OTHER)), minute=15),
     Case("no histograms", BOUNDS_MIXED, (UP,)),
 )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_signal_alerts_say_what_is_so(case: Case, version: str, tmp_path: Path) -> None:
+def test_signal_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

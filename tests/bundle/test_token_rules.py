@@ -23,7 +23,7 @@ from recording_rules.tokens import (
     OUTPUT,
     OUTPUT_HOUR,
 )
-from tests.bundle.alert_inputs import BARE, MODEL, OTHER, told
+from tests.bundle.alert_inputs import BARE, MODEL, OTHER, emit
 from tests.bundle.promtool import SCRAPE, Series, growing, series
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, cases, one, prove
 
@@ -35,7 +35,7 @@ AFAR = OTHER | {"node": "node-2"}
 def tokens(scrape: Mapping[str, str] = SCRAPE, a_minute: float = 60,
            **labels: str) -> tuple[Series, ...]:
     """So many generated, of twice as many read, of which a quarter came from a cache."""
-    return tuple(told(metric, growing(times * a_minute, 90), scrape=scrape, **labels)
+    return tuple(emit(metric, growing(times * a_minute, 90), scrape=scrape, **labels)
                  for metric, times in ((c.SERVER_OUTPUT, 1), (c.SERVER_INPUT, 2),
                                        (c.SERVER_INPUT_CACHED, 0.5)))
 
@@ -60,7 +60,7 @@ def gpu(uuid: str = "GPU-a", watts: float = 600, scrape: Mapping[str, str] = SCR
             FLEET_INPUT: one(2, **EAST), FLEET_OUTPUT: one(1, **EAST),
             NODE_OUTPUT: one(1, **NODE), NODE_OUTPUT_PER_GPU: one(0.5, **NODE),
             FLEET_INPUT_PER_GPU: one(1, **EAST), FLEET_OUTPUT_PER_GPU: one(0.5, **EAST),
-            NODE_JOULES: one(1000, **NODE), FLEET_JOULES: one(1000, **EAST)}, at="80m"),
+            NODE_JOULES: one(1000, **NODE), FLEET_JOULES: one(1000, **EAST)}, time="80m"),
     Case("two nodes", (*tokens(), *gpu(), *tokens(AFAR, 180), *gpu("GPU-b", 900, AFAR)), {
         OUTPUT: one(4, **MODEL),
         NODE_OUTPUT: [(NODE, 1), ({**NODE, "node": "node-2"}, 3)],
@@ -103,11 +103,11 @@ def gpu(uuid: str = "GPU-a", watts: float = 600, scrape: Mapping[str, str] = SCR
     Case("a front alone", tokens(engine="dynamo"), {
         FLEET_OUTPUT: one(1, **EAST), FLEET_INPUT: one(2, **EAST), NODE_OUTPUT: NOTHING}),
     Case("an engine that restarts", (
-        told(c.SERVER_OUTPUT, "0+60x26 60+60x60"), *gpu()), {
+        emit(c.SERVER_OUTPUT, "0+60x26 60+60x60"), *gpu()), {
             OUTPUT: one(1, **MODEL), FLEET_JOULES: one(600, **EAST)}),
     Case("a replica that comes within the window", (
-        told(c.SERVER_OUTPUT, growing(60, 60)),
-        told(c.SERVER_OUTPUT, "_x28 0+60x60", scrape=OTHER)), {OUTPUT: one(1.4, **MODEL)}),
+        emit(c.SERVER_OUTPUT, growing(60, 60)),
+        emit(c.SERVER_OUTPUT, "_x28 0+60x60", scrape=OTHER)), {OUTPUT: one(1.4, **MODEL)}),
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)

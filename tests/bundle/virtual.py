@@ -122,7 +122,7 @@ class Cluster:
 
     name: str
     labels: Mapping[str, str]
-    told: frozenset[str]  # signals
+    signals: frozenset[str]  # signals
     series: Sequence[Course]
 
     def named(self, name: str) -> Sequence[Course]:
@@ -131,17 +131,17 @@ class Cluster:
 
     @cached_property
     def _by_name(self) -> Mapping[str, Sequence[Course]]:
-        found: dict[str, list[Course]] = {}
+        by_name: dict[str, list[Course]] = {}
         for series in self.series:
-            found.setdefault(series.name, []).append(series)
-        return found
+            by_name.setdefault(series.name, []).append(series)
+        return by_name
 
 
 @dataclass(frozen=True)
 class Scraped:
     """A page of ours and when it was had."""
 
-    at: float
+    timestamp: float
     page: Page
 
 
@@ -166,7 +166,7 @@ def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
     return [_cluster(name, *scrapes[1:]) for name in pages]
 
 
-def told(page: Page, target: str) -> frozenset[str]:
+def signals_of(page: Page, target: str) -> frozenset[str]:
     """The signals that the exporter says it has of a target."""
     return frozenset(series.labels["signal"] for series in page.find(
         c.SERVER_SIGNAL.name, target=target) if series.labels["source"] != "unavailable")
@@ -203,10 +203,11 @@ def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
     earlier = {_key(series): series.value for series in before.page.series}
     scrape = {**SCRAPE, "cluster": name}
     courses = [
-        _course(_of_its_model(series, up), scrape, earlier[_key(series)], before.at, after.at)
+        _course(_of_its_model(series, up), scrape, earlier[_key(series)], before.timestamp,
+                after.timestamp)
         for series in after.page.series if _key(series) in earlier
         and series.labels.get("target", name) == name]
-    return Cluster(name, {**scrape, **up.labels}, told(after.page, name),
+    return Cluster(name, {**scrape, **up.labels}, signals_of(after.page, name),
                    [*courses, *about_a_scrape(scrape), *_about_pods(scrape, after.page),
                     *_about_prometheus(name)])
 

@@ -19,9 +19,9 @@ from typing import Any
 import yaml
 
 from alerts import routing
-from deploy.build import files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.files import render
+from deploy.build.options import Options
 from tests.bundle.promtool import TOOLS
 from tests.e2e.test_prometheus import Prometheus
 from tests.exporter.support import Exporter, free_port, get, send, wait_for
@@ -99,11 +99,11 @@ def stack(version: str, folder: Path, exporter: Exporter, faster: int) -> Iterat
     """Both of a version, ready; the version is the name of the cluster that they watch."""
     folder.mkdir()
     own, manager, receivers = free_port(), free_port(), Receivers()
-    settings = Settings(
+    options = Options(
         exporters=f"127.0.0.1:{exporter.port}", alertmanagers=f"127.0.0.1:{manager}",
         cluster=version, namespace="llm", faster=faster, addresses=routing.Addresses(
             alert_log=f"http://127.0.0.1:{exporter.port}{routing.ALERT_LOG}"))
-    for path, text in files(assembled(), settings).items():
+    for path, text in render(assemble(), options).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text.replace(OWN_ADDRESS, f"127.0.0.1:{own}"))
     _tell_here(folder / "alertmanager/alertmanager.yml", receivers)

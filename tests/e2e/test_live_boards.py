@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from alerts import RECORDING_GROUPS
-from dashboards import DASHBOARDS, Asked, queries
+from dashboards import DASHBOARDS, BoardQuery, queries
 from recording_rules import GROUPS
 from tests.bundle.needs import Needs
-from tests.bundle.virtual import Cluster, Course, about_a_scrape, told
+from tests.bundle.virtual import Cluster, Course, about_a_scrape, signals_of
 from tests.e2e.ailing import Patient
 from tests.e2e.alerting import Stack, stack
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -42,7 +41,7 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
     patient, gpus, config = Patient(), FakeNvml(tmp_path / "nvml"), tmp_path / "inferometer.yml"
     gpus.write("gpus 1", "set * name NVIDIA H100 80GB HBM3", "drift 0")
     config.write_text(CONFIG.format(url=patient.url))
-    needs = Needs(rule for group in (*GROUPS, *RECORDING_GROUPS) for rule in group.rules)
+    needs = Needs(rule for group in GROUPS for rule in group.rules)
     try:
         with (exporter(config=config, env=gpus.env()) as running,
               stack(VERSION, tmp_path / VERSION, running, FASTER) as live):
@@ -76,11 +75,11 @@ def seen(running: Exporter, live: Stack) -> Cluster:
               for labels, target_page in (
                   (scrape, page), (itself, Page(get(live.prometheus.port).text)))
               for sample in target_page.series]
-    return Cluster(VERSION, {**scrape, **up.labels}, told(page, "chat"),
+    return Cluster(VERSION, {**scrape, **up.labels}, signals_of(page, "chat"),
                    [*series, *about_a_scrape(scrape)])
 
 
-def answered(live: Stack, question: Asked) -> bool:
+def answered(live: Stack, question: BoardQuery) -> bool:
     """Whether Prometheus has data, now or over the range that the board shows."""
     if question.instant:
         return bool(live.prometheus.query(question.expr))

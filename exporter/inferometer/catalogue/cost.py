@@ -27,7 +27,8 @@ COST = Metric(
 COST_IDLE = Metric("llm_cost_gpu_idle_usd_total", "counter",
                    "The part of the GPU's cost during which no kernel ran.", (GPU, UUID), GPUS)
 GPU_PRICE = Metric("inferometer_gpu_price_usd_per_hour", "gauge",
-                   "The configured price of the GPU.", (GPU, UUID), GPUS)
+                   "The configured price of the GPU.", (GPU, UUID), GPUS,
+                   unread="What is spent has been reckoned with it.")
 BUDGET = Metric("inferometer_budget_usd", "gauge", "Configured budget.", (PERIOD, MODEL), 200)
 
 

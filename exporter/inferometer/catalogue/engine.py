@@ -38,9 +38,9 @@ _RANKED = (TARGET, ENGINE, MODEL, RANK)
 
 
 def _server(name: str, kind: str, text: str, *labels: Label, otel: str = "",
-            keys: tuple[Label, ...] = _RANKED) -> Metric:
+            keys: tuple[Label, ...] = _RANKED, unread: str = "") -> Metric:
     bounds = 40 if kind == "histogram" else 0
-    return Metric(name, kind, text, (*keys, *labels), 400, bounds, otel)
+    return Metric(name, kind, text, (*keys, *labels), 400, bounds, otel, unread=unread)
 
 
 SERVER_UP = _server("llm_server_up", "gauge",
@@ -59,7 +59,9 @@ SERVER_LAST_PROGRESS = _server(
 SERVER_REQUESTS = _server("llm_server_requests_total", "counter",
                           "Requests that ended, by how and why.", OUTCOME, REASON)
 SERVER_HTTP = _server("llm_server_http_responses_total", "counter",
-                      "HTTP responses of inference endpoints.", CODE_CLASS, keys=_SERVER)
+                      "HTTP responses of inference endpoints.", CODE_CLASS, keys=_SERVER,
+                      unread="Requests are judged by their outcome, for which engines have finer "
+                             "sources.")
 SERVER_TTFT = _server("llm_server_time_to_first_token_seconds", "histogram",
                       "From arrival to the first output token.",
                       otel="gen_ai.server.time_to_first_token")

@@ -17,11 +17,13 @@ COLLECTOR_SUCCESS = Metric("inferometer_collector_success", "gauge",
 COLLECTOR_DURATION = Metric("inferometer_collector_duration_seconds", "gauge",
                             "How long the collector took in this scrape.", (COLLECTOR,))
 CONFIG_RELOADS = Metric("inferometer_config_reloads_total", "counter",
-                        "Reloads of the configuration, by result.", (RESULT,))
+                        "Reloads of the configuration, by result.", (RESULT,),
+                        unread="Whether the last one succeeded is what counts.")
 CONFIG_RELOAD_OK = Metric("inferometer_config_last_reload_successful", "gauge",
                           "1 if the configuration in force is the one in the file.")
 CONFIG_RELOAD_TIME = Metric("inferometer_config_last_reload_success_timestamp_seconds", "gauge",
-                            "When the configuration in force was loaded.")
+                            "When the configuration in force was loaded.",
+                            unread="Whether the last one succeeded is what counts.")
 
 # Every label that can be folded, with its family: each is counted from 0 on.
 FOLDING = tuple(

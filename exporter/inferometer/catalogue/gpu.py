@@ -42,12 +42,14 @@ XID = Label("xid", "The driver's error code.", values=(*XIDS_DRAIN, *XIDS_KNOWN,
 
 _GPU = (GPU, UUID)
 _MIG = (GPU, UUID, MIG)
+_ONE_GPU = "It is asked of one GPU, once its board has shown which."
 
 
 def _gpu(name: str, kind: str, text: str, *labels: Label, mig: bool = False,
-         otel: str = "") -> Metric:
+         otel: str = "", unread: str = "") -> Metric:
     keys = _MIG if mig else _GPU
-    return Metric(name, kind, text, (*keys, *labels), GPU_SEATS if mig else GPUS, otel=otel)
+    return Metric(name, kind, text, (*keys, *labels), GPU_SEATS if mig else GPUS, otel=otel,
+                  unread=unread)
 
 
 GPU_INFO = _gpu(
@@ -59,6 +61,7 @@ GPU_MIG_INFO = _gpu(
     "gpu_mig_info", "gauge", "What the MIG instance is; always 1.",
     Label("mig_uuid", "The instance's own UUID.", budget=GPU_SEATS),
     Label("profile", "Slice profile.", budget=32), mig=True,
+    unread="It joins an instance to its profile in questions of one's own.",
 )
 GPU_POD_INFO = Metric(
     "gpu_pod_info", "gauge",
@@ -67,18 +70,22 @@ GPU_POD_INFO = Metric(
 )
 GPU_UP = _gpu("gpu_up", "gauge", "1 while the GPU answers and its last sample is fresh, else 0.")
 GPU_LAST_SAMPLE = _gpu("gpu_last_sample_timestamp_seconds", "gauge",
-                       "When the GPU was last read.")
+                       "When the GPU was last read.", unread="gpu_up is 0 once a sample is old.")
 GPU_UTILIZATION = _gpu("gpu_utilization_ratio", "gauge",
                        "Share of the driver's last sample period in which a kernel ran.",
-                       otel="hw.gpu.utilization")
+                       otel="hw.gpu.utilization",
+                       unread="It is the driver's last moment; busy seconds are the whole time.")
 GPU_MEMORY_UTILIZATION = _gpu("gpu_memory_bandwidth_utilization_ratio", "gauge",
-                              "Share of that period in which memory was read or written.")
+                              "Share of that period in which memory was read or written.",
+                              unread=_ONE_GPU)
 GPU_ENCODER_UTILIZATION = _gpu("gpu_encoder_utilization_ratio", "gauge",
                                "Share of its sample period in which the video encoder was busy.",
-                               otel="hw.gpu.utilization{hw.gpu.task=encoder}")
+                               otel="hw.gpu.utilization{hw.gpu.task=encoder}",
+                               unread="Inference of language models encodes no video.")
 GPU_DECODER_UTILIZATION = _gpu("gpu_decoder_utilization_ratio", "gauge",
                                "Share of its sample period in which the video decoder was busy.",
-                               otel="hw.gpu.utilization{hw.gpu.task=decoder}")
+                               otel="hw.gpu.utilization{hw.gpu.task=decoder}",
+                               unread="Inference of language models decodes no video.")
 GPU_BUSY = _gpu("gpu_busy_seconds_total", "counter",
                 "Seconds in which a kernel ran: utilization integrated between samples.")
 GPU_OBSERVED = _gpu("gpu_observed_seconds_total", "counter",
@@ -88,32 +95,41 @@ GPU_MEMORY_USED = _gpu("gpu_memory_used_bytes", "gauge", "Device memory in use."
 GPU_MEMORY_TOTAL = _gpu("gpu_memory_total_bytes", "gauge", "Device memory there is.", mig=True,
                         otel="hw.gpu.memory.limit")
 GPU_PROCESS_MEMORY = _gpu("gpu_process_memory_bytes", "gauge",
-                          "Device memory held by processes of a class.", PROCESS_CLASS, mig=True)
+                          "Device memory held by processes of a class.", PROCESS_CLASS, mig=True,
+                          unread=_ONE_GPU)
 GPU_PROCESSES = _gpu("gpu_processes", "gauge", "Processes of a class on the GPU.", PROCESS_CLASS,
-                     mig=True)
+                     mig=True, unread=_ONE_GPU)
 GPU_POWER = _gpu("gpu_power_watts", "gauge", "Power drawn by the board.", otel="hw.power")
-GPU_POWER_LIMIT = _gpu("gpu_power_limit_watts", "gauge", "Power limit in force.")
+GPU_POWER_LIMIT = _gpu("gpu_power_limit_watts", "gauge", "Power limit in force.",
+                       unread="Throttling by power_cap says when it is reached.")
 GPU_ENERGY = _gpu("gpu_energy_joules_total", "counter", "Energy used since the driver loaded.",
                   otel="hw.energy")
 GPU_TEMPERATURE = _gpu("gpu_temperature_celsius", "gauge", "Temperature of the GPU core.")
 GPU_MEMORY_TEMPERATURE = _gpu("gpu_memory_temperature_celsius", "gauge",
-                              "Temperature of the device memory.")
+                              "Temperature of the device memory.",
+                              unread="Throttling by temperature says when it is too high.")
 GPU_SLOWDOWN = _gpu("gpu_temperature_slowdown_celsius", "gauge",
-                    "Core temperature at which the hardware slows itself down.")
-GPU_CLOCK = _gpu("gpu_clock_hertz", "gauge", "Present clock.", CLOCK)
+                    "Core temperature at which the hardware slows itself down.",
+                    unread="Throttling by temperature says when it is reached.")
+GPU_CLOCK = _gpu("gpu_clock_hertz", "gauge", "Present clock.", CLOCK,
+                 unread="Throttled seconds say when and why it is low.")
 GPU_THROTTLED = _gpu("gpu_throttled_seconds_total", "counter",
                      "Seconds for which clocks were held down, by reason.", THROTTLE)
 GPU_ECC = _gpu("gpu_ecc_errors_total", "counter", "Memory errors over the board's life.", ECC_KIND,
                otel="hw.errors")
-GPU_REMAPPED = _gpu("gpu_remapped_rows_total", "counter", "Memory rows remapped.", REMAP_KIND)
+GPU_REMAPPED = _gpu("gpu_remapped_rows_total", "counter", "Memory rows remapped.", REMAP_KIND,
+                    unread="A remapping that waits or has failed asks for something; one done "
+                           "does not.")
 GPU_REMAP_PENDING = _gpu("gpu_remapped_rows_pending", "gauge",
                          "1 while a remapping waits for a reset of the GPU.")
 GPU_REMAP_FAILED = _gpu("gpu_remapped_rows_failed", "gauge", "1 once a remapping has failed.")
 GPU_XID = _gpu("gpu_xid_errors_total", "counter",
                "XID events by code, since this exporter started.", XID)
 GPU_XID_LAST = _gpu("gpu_xid_last_timestamp_seconds", "gauge", "When the last XID event came.")
-GPU_PCIE = _gpu("gpu_pcie_bytes_total", "counter", "Bytes over PCIe.", DIRECTION, otel="hw.gpu.io")
-GPU_NVLINK = _gpu("gpu_nvlink_bytes_total", "counter", "Payload bytes over all NVLinks.", DIRECTION)
+GPU_PCIE = _gpu("gpu_pcie_bytes_total", "counter", "Bytes over PCIe.", DIRECTION, otel="hw.gpu.io",
+                unread=_ONE_GPU)
+GPU_NVLINK = _gpu("gpu_nvlink_bytes_total", "counter", "Payload bytes over all NVLinks.", DIRECTION,
+                  unread=_ONE_GPU)
 
 GPU_METRICS = (
     GPU_INFO, GPU_MIG_INFO, GPU_POD_INFO, GPU_UP, GPU_LAST_SAMPLE, GPU_UTILIZATION,

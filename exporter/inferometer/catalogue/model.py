@@ -8,6 +8,7 @@ from functools import cached_property
 
 OTHER = "_other"
 TARGETS = 100  # engine endpoints one exporter may watch
+MAX_LABEL_VALUES = 1000  # of any label, over all exporters
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class Metric:
     bounds: int = 0
     otel: str = ""
     subjects: int = 0  # what the labels that do not fold tell apart; 0: all their budgets make
+    unread: str = ""  # why no rule, alert or board reads it, where none does
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:

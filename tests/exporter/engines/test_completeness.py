@@ -57,7 +57,7 @@ def test_every_table_is_in_the_list(module: str) -> None:
 def test_every_tables_engine_is_a_value_of_the_label(engine: Engine) -> None:
     demand(engine.name in c.ENGINE_NAMES,
            f"{NAMES}: add {engine.name!r} to ENGINE_NAMES, before 'unknown', and to ROUTERS if "
-           "other engines stand behind it; then run: make bundle; python -m deploy.contract")
+           "other engines stand behind it; then run: make bundle; make contract")
 
 
 @pytest.mark.parametrize("name", [name for name in c.ENGINE_NAMES if name != "unknown"])

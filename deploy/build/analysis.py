@@ -1,4 +1,4 @@
-"""What an expression reads, and which labels its series carry: by its syntax tree."""
+"""What an expression in PromQL reads, and which labels its series carry: by its syntax tree."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from datetime import timedelta
 import promql_parser as ast
 
 Labels = frozenset[str]
-Known = Callable[[str], Labels | None]  # the labels a series of that name may carry
+LabelsOf = Callable[[str], Labels | None]  # a name -> the labels its series may carry
 
-_KEEPING = ("topk", "bottomk", "limitk")  # aggregations that pass series on as they are
-_SETS = ("and", "unless", "or")
+_LABEL_KEEPING = ("topk", "bottomk", "limitk")  # aggregations that pass series on as they are
+_SET_OPERATORS = ("and", "unless", "or")
 
 
 @dataclass
-class Reading:
-    """What was found in one expression."""
+class Analysis:
+    """What one expression reads, and what is wrong with it."""
 
     labels: Labels = frozenset()  # of its series; a scalar has none
     names: set[str] = field(default_factory=set)
-    ranges: list[tuple[str, timedelta]] = field(default_factory=list)  # of what, how far back
+    ranges: list[tuple[str, timedelta]] = field(default_factory=list)  # name, how far back
     findings: list[str] = field(default_factory=list)
 
 
-def read(expr: str, known: Known) -> Reading:
-    """Read an expression."""
+def analyse(expr: str, labels_of: LabelsOf) -> Analysis:
+    """Analyse an expression; one that is no PromQL is a finding."""
     try:
         tree = ast.parse(expr)
     except ValueError as error:
-        return Reading(findings=[f"no PromQL: {error}"])
-    reader = _Reader(known)
-    labels = reader.labels(tree)
-    reader.reading.labels = labels or frozenset()
-    return reader.reading
+        return Analysis(findings=[f"no PromQL: {error}"])
+    walk = _Walk(labels_of)
+    labels = walk.labels(tree)
+    walk.analysis.labels = labels or frozenset()
+    return walk.analysis
 
 
-class _Reader:
-    """Goes through the tree; each method says which labels come out, None for a scalar."""
+class _Walk:
+    """A walk through the tree; each method returns the labels that come out, None for a scalar."""
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
-        self.reading = Reading()
+    def __init__(self, labels_of: LabelsOf) -> None:
+        self._labels_of = labels_of
+        self.analysis = Analysis()
 
     def labels(self, node: ast.Expr) -> Labels | None:
         """The labels of the node's series."""
@@ -67,18 +67,19 @@ class _Reader:
 
     def _selector(self, node: ast.VectorSelector) -> Labels:
         if node.matchers.or_matchers or not node.name:
-            self._find(f"{node}: select by one name, with matchers that all hold")
+            self._report(f"{node}: select by one name, with matchers that all hold")
             return frozenset()
-        self.reading.names.add(node.name)
-        labels = self._known(node.name)
+        self.analysis.names.add(node.name)
+        labels = self._labels_of(node.name)
         if labels is None:
-            self._find(f"{node.name} is neither in the catalogue nor recorded")
+            self._report(f"{node.name} is neither in the catalogue nor recorded: define it, or "
+                         "list it in deploy/build/vocabulary.py if it is Prometheus' own")
             return frozenset(matcher.name for matcher in node.matchers.matchers)
-        self._among((matcher.name for matcher in node.matchers.matchers), labels, node.name)
+        self._require((matcher.name for matcher in node.matchers.matchers), labels, node.name)
         return labels
 
     def _looks_back(self, node: ast.VectorSelector, span: timedelta) -> None:
-        self.reading.ranges.append((str(node.name), span))
+        self.analysis.ranges.append((str(node.name), span))
 
     def _subquery(self, node: ast.SubqueryExpr) -> None:
         if node.range and isinstance(node.expr, ast.VectorSelector):
@@ -87,8 +88,8 @@ class _Reader:
     def _aggregate(self, node: ast.AggregateExpr) -> Labels:
         inside = self.labels(node.expr) or frozenset()
         named = frozenset(node.modifier.labels if node.modifier else ())
-        self._among(named, inside, f"{node.op} of {node.expr}")
-        if str(node.op) in _KEEPING:
+        self._require(named, inside, f"{node.op} of {node.expr}")
+        if str(node.op) in _LABEL_KEEPING:
             return inside
         without = node.modifier and node.modifier.type == ast.AggModifierType.Without
         return inside - named if without else named
@@ -99,7 +100,7 @@ class _Reader:
             return right if left is None else left
         on = self._matched_on(node, left, right)
         operator = str(node.op)
-        if operator in _SETS:
+        if operator in _SET_OPERATORS:
             return left & right if operator == "or" else left
         if not node.modifier or node.modifier.card == ast.VectorMatchCardinality.OneToOne:
             return on
@@ -107,7 +108,7 @@ class _Reader:
         many, one = left, right
         if node.modifier.card == ast.VectorMatchCardinality.OneToMany:
             many, one = right, left
-        self._among(grouped, one, str(node))
+        self._require(grouped, one, str(node))
         return many | grouped
 
     def _matched_on(self, node: ast.BinaryExpr, left: Labels, right: Labels) -> Labels:
@@ -115,10 +116,10 @@ class _Reader:
         matching = node.modifier.matching if node.modifier else None
         named = frozenset(matching.labels if matching else ())
         if matching and matching.type == ast.LabelModifierType.Include:
-            self._among(named, left & right, str(node))
+            self._require(named, left & right, str(node))
             return named
-        if str(node.op) not in _SETS and left - named != right - named:
-            self._find(f"{node}: sides with different labels are matched on all of them")
+        if str(node.op) not in _SET_OPERATORS and left - named != right - named:
+            self._report(f"{node}: sides with different labels are matched on all: say `on`")
         return left - named
 
     def _call(self, node: ast.Call) -> Labels | None:
@@ -126,28 +127,30 @@ class _Reader:
             for argument in node.args:
                 self.labels(argument)
             return None
-        found = [labels for argument in node.args if (labels := self.labels(argument)) is not None]
-        labels = found[0] if found else frozenset()
+        vectors = [labels for argument in node.args
+                   if (labels := self.labels(argument)) is not None]
+        labels = vectors[0] if vectors else frozenset()
         match node.func.name:
             case "label_replace" | "label_join":
                 return labels | {node.args[1].val}
             case "histogram_quantile" | "histogram_fraction":
                 return labels - {"le"}
             case "absent" | "absent_over_time":
-                return _fixed(node.args[0])
+                return _equal_labels(node.args[0])
         return labels
 
-    def _among(self, wanted: Iterable[str], there: Labels, where: str) -> None:
-        for label in sorted(frozenset(wanted) - there):
-            self._find(f"{where} has no label {label}")
+    def _require(self, names: Iterable[str], labels: Labels, place: str) -> None:
+        for name in sorted(frozenset(names) - labels):
+            self._report(f"{place} has no label {name}: "
+                         f"it has {', '.join(sorted(labels)) or 'none'}")
 
-    def _find(self, text: str) -> None:
-        if text not in self.reading.findings:
-            self.reading.findings.append(text)
+    def _report(self, text: str) -> None:
+        if text not in self.analysis.findings:
+            self.analysis.findings.append(text)
 
 
-def _fixed(node: ast.Expr) -> Labels:
-    """The labels that a selector says the values of: all that is known of what is absent."""
+def _equal_labels(node: ast.Expr) -> Labels:
+    """The labels whose values a selector gives: all that is known of what is absent."""
     selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
     if not isinstance(selector, ast.VectorSelector):
         return frozenset()

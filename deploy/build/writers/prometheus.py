@@ -1,4 +1,4 @@
-"""Prometheus' configuration: what is scraped, how often, and how much of it at most."""
+"""prometheus.yml: what is scraped, how often, and how much of it at most."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.cardinality import exporter_series
-from deploy.settings import Settings
+from deploy.build.options import Options
+from deploy.build.series import exporter_series
 from inferometer.catalogue import METRICS
 from inferometer.guard import LONGEST_VALUE
 
 MARGIN = 1.2  # the exporter keeps to its caps by itself: a limit is for one that does not
 OWN_SERIES = 500  # the exporter's process and Python families, and the scrape's own
 TARGET_LABELS = 20  # what discovery and relabelling may add
-LONGEST_LABEL = 64  # of theirs; ours are shorter
+MAX_LABEL_LENGTH = 64  # of theirs; ours are shorter
 BYTES_A_CHARACTER = 4  # Prometheus counts bytes where the exporter counts characters
 
 RECORDING, ALERTING = "recording.rules.yml", "alerts.rules.yml"
@@ -37,29 +37,29 @@ _OF_POD = {"namespace": "namespace", "pod": "pod_name", "container": "pod_contai
 
 
 def limits() -> dict[str, int]:
-    """What a scrape may hold at most."""
+    """The limits of a scrape, as Prometheus names them."""
     return {
-        "sample_limit": _margined(exporter_series() + OWN_SERIES),
-        "label_limit": _margined(
+        "sample_limit": _with_margin(exporter_series() + OWN_SERIES),
+        "label_limit": _with_margin(
             max(len(metric.labels) for metric in METRICS) + 1 + TARGET_LABELS),
         "label_name_length_limit": max(
-            LONGEST_LABEL, *(len(label) for metric in METRICS for label in metric.label_names)),
+            MAX_LABEL_LENGTH, *(len(label) for metric in METRICS for label in metric.label_names)),
         "label_value_length_limit": LONGEST_VALUE * BYTES_A_CHARACTER,
     }
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
+def configuration(options: Options) -> dict[str, Any]:
     """The file."""
-    return _configuration(settings, {
-        "static_configs": [{"targets": _addresses(settings.exporters),
-                            "labels": {"cluster": settings.cluster,
-                                       "namespace": settings.namespace}}],
+    return _configuration(options, {
+        "static_configs": [{"targets": _addresses(options.exporters),
+                            "labels": {"cluster": options.cluster,
+                                       "namespace": options.namespace}}],
         "relabel_configs": [_NODE]})
 
 
-def in_kubernetes(settings: Settings) -> dict[str, Any]:
+def configuration_in_kubernetes(options: Options) -> dict[str, Any]:
     """The file of a Prometheus in a cluster, which finds exporters by the name of their port."""
-    return _configuration(settings, {
+    return _configuration(options, {
         "kubernetes_sd_configs": [{"role": "pod"}],
         "relabel_configs": [
             {"source_labels": ["__meta_kubernetes_pod_container_port_name"],
@@ -67,20 +67,20 @@ def in_kubernetes(settings: Settings) -> dict[str, Any]:
             {"source_labels": ["__meta_kubernetes_pod_phase"], "regex": _ENDED, "action": "drop"},
             *({"source_labels": [f"__meta_kubernetes_{meta}"], "target_label": label}
               for label, meta in _OF_POD.items()),
-            {"target_label": "cluster", "replacement": settings.cluster}]})
+            {"target_label": "cluster", "replacement": options.cluster}]})
 
 
-def _configuration(settings: Settings, found: Mapping[str, Any]) -> dict[str, Any]:
-    cluster = {"cluster": settings.cluster}
-    managers = _addresses(settings.alertmanagers)
+def _configuration(options: Options, discovery: Mapping[str, Any]) -> dict[str, Any]:
+    cluster = {"cluster": options.cluster}
+    managers = _addresses(options.alertmanagers)
     return {
         "global": {"scrape_interval": "30s", "evaluation_interval": "1m"},
         "rule_files": [RECORDING, ALERTING],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": managers}]}]},
         "scrape_configs": [
-            {"job_name": "inferometer", **limits(), **found},
+            {"job_name": "inferometer", **limits(), **discovery},
             {"job_name": "prometheus",
-             "static_configs": [{"targets": _addresses(settings.prometheus), "labels": cluster}]},
+             "static_configs": [{"targets": _addresses(options.prometheus), "labels": cluster}]},
             {"job_name": "alertmanager",
              "static_configs": [{"targets": managers, "labels": cluster}]},
         ],
@@ -91,5 +91,5 @@ def _addresses(text: str) -> list[str]:
     return [address.strip() for address in text.split(",")]
 
 
-def _margined(number: int) -> int:
+def _with_margin(number: int) -> int:
     return math.ceil(number * MARGIN)

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy import helm, manifests
-from deploy.build import files
-from deploy.bundle import assembled
-from deploy.settings import Settings
+from deploy.build.bundle import assemble
+from deploy.build.files import render
+from deploy.build.options import Options
+from deploy.build.writers import helm, kubernetes
 from inferometer import __version__
 from tests.bundle.kubernetes import NEWEST, Manifest, findings, parsed, validated
 from tests.bundle.manifests import faults
 from tests.bundle.promtool import TOOLS
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = assembled()
-MADE = files(BUNDLE, Settings())
+BUNDLE = assemble()
+MADE = render(BUNDLE, Options())
 FASTER = 60
 EVERYTHING = {
     "monitoring": {"kind": "operator"}, "networkPolicy": {"enabled": True},
@@ -34,7 +34,7 @@ EVERYTHING = {
 # Under these, keys are the user's own; and the operator leaves routes within routes open.
 FREE = {"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "requests",
         "routes"}
-ALL_IN_ONE = MADE[f"kubernetes/{manifests.NAMESPACE}.yaml"]
+ALL_IN_ONE = MADE[f"kubernetes/{kubernetes.NAMESPACE}.yaml"]
 
 
 @cache
@@ -46,13 +46,13 @@ def everything() -> tuple[Manifest, ...]:
 
 
 def test_one_file_holds_all_that_needs_no_operator_and_a_cluster_takes_it() -> None:
-    found = validated(parsed(ALL_IN_ONE))
-    assert faults(found) == []
-    assert {each["kind"] for each in found} == {
+    documents = validated(parsed(ALL_IN_ONE))
+    assert faults(documents) == []
+    assert {document["kind"] for document in documents} == {
         "Namespace", "ConfigMap", "Service", "Deployment", "DaemonSet"}
-    assert {each["metadata"].get("namespace") for each in found if each["kind"] != "Namespace"} == {
-        "inferometer"}
-    assert found[0]["kind"] == "Namespace"  # first: the others are in it
+    assert {document["metadata"].get("namespace") for document in documents
+            if document["kind"] != "Namespace"} == {"inferometer"}
+    assert documents[0]["kind"] == "Namespace"  # first: the others are in it
 
 
 def test_nothing_of_it_is_marked_as_helms() -> None:
@@ -62,30 +62,30 @@ def test_nothing_of_it_is_marked_as_helms() -> None:
 
 
 def test_all_that_the_chart_can_give_is_valid() -> None:
-    assert len({each["kind"] for each in validated(everything())}) >= 10
+    assert len({document["kind"] for document in validated(everything())}) >= 10
 
 
-def keys(kind: str, found: Any, path: tuple[str, ...] = ()) -> Iterator[
+def keys(kind: str, node: Any, path: tuple[str, ...] = ()) -> Iterator[
         tuple[tuple[str, ...], dict[str, Any]]]:
     """The way to each key that is not the user's own, and what it is a key of."""
-    if isinstance(found, list):
-        for each in found:
-            yield from keys(kind, each, path)
-    if not isinstance(found, dict) or (path and path[-1] in FREE) or (kind, *path) == (
+    if isinstance(node, list):
+        for item in node:
+            yield from keys(kind, item, path)
+    if not isinstance(node, dict) or (path and path[-1] in FREE) or (kind, *path) == (
             "Service", "spec", "selector"):
         return
-    for key in [*found]:
-        yield (*path, key), found
-        yield from keys(kind, found[key], (*path, key))
+    for key in [*node]:
+        yield (*path, key), node
+        yield from keys(kind, node[key], (*path, key))
 
 
-@pytest.mark.parametrize("kind", sorted({each["kind"] for each in everything()}))
+@pytest.mark.parametrize("kind", sorted({manifest["kind"] for manifest in everything()}))
 def test_every_key_that_is_misspelt_is_found(kind: str) -> None:
     tried = set()
-    for each in everything():
-        if each["kind"] != kind:
+    for manifest in everything():
+        if manifest["kind"] != kind:
             continue
-        document = deepcopy(each)
+        document = deepcopy(manifest)
         for path, holder in keys(kind, document):
             if path not in tried:
                 tried.add(path)
@@ -113,10 +113,10 @@ def test_a_key_that_is_there_twice_is_refused() -> None:
 
 def edit(kind: str, *path: str | int, value: Any) -> Callable[[list[Manifest]], None]:
     def edited(documents: list[Manifest]) -> None:
-        found: Any = next(each for each in documents if each["kind"] == kind)
+        node: Any = next(document for document in documents if document["kind"] == kind)
         for step in path[:-1]:
-            found = found[step]
-        found[path[-1]] = value
+            node = node[step]
+        node[path[-1]] = value
     return edited
 
 
@@ -154,10 +154,10 @@ CONTAINER = (*POD, "containers", 0)
 ])
 def test_what_names_nothing_is_found(
         broken: Callable[[list[Manifest]], None], fault: str) -> None:
-    documents = [deepcopy(each) for each in everything()]
+    documents = [deepcopy(manifest) for manifest in everything()]
     before = faults(documents)
     broken(documents)
-    assert [each for each in faults(documents) if each not in before and fault in each]
+    assert [line for line in faults(documents) if line not in before and fault in line]
 
 
 # Fresh.
@@ -167,27 +167,28 @@ def test_what_is_rendered_is_made_now_and_not_what_was_generated_before() -> Non
     board = "dashboards/inferometer-gpu.json"
     made = {**MADE, board: '{"title": "made now"}\n'}
     del made["dashboards/inferometer-cost.json"]
-    boards = {each["metadata"]["name"]: each["data"] for each in map(yaml.safe_load, helm.manifests(
-        made, {})) if "-board-" in each["metadata"]["name"]}
+    boards = {manifest["metadata"]["name"]: manifest["data"]
+              for manifest in map(yaml.safe_load, helm.manifests(made, {}))
+              if "-board-" in manifest["metadata"]["name"]}
     assert boards["inferometer-board-gpu"] == {Path(board).name: '{"title": "made now"}\n'}
     assert "inferometer-board-cost" not in boards
 
 
 def test_settings_come_through_to_the_manifests() -> None:
-    made = files(BUNDLE, Settings(
+    made = render(BUNDLE, Options(
         faster=FASTER, cluster="east", image="registry.example/inferometer",
         runbook_url="https://books.example"))
     images = re.findall(r"image: (\S+)", made["kubernetes/inferometer.yaml"])
     assert set(images) == {f"registry.example/inferometer:{__version__}"}
     operator = parsed(made["kubernetes/operator/operator.yaml"])
-    monitors = [each for each in operator if each["kind"].endswith("Monitor")]
+    monitors = [monitor for monitor in operator if monitor["kind"].endswith("Monitor")]
     assert len(monitors) == 2
-    for each in monitors:
-        [endpoint] = each["spec"].get("endpoints") or each["spec"]["podMetricsEndpoints"]
+    for monitor in monitors:
+        [endpoint] = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
         assert endpoint["interval"] == "500ms"
         assert {"targetLabel": "cluster", "replacement": "east"} in endpoint["relabelings"]
-    rules = {each["metadata"]["name"]: each["spec"] for each in operator
-             if each["kind"] == "PrometheusRule"}
+    rules = {manifest["metadata"]["name"]: manifest["spec"] for manifest in operator
+             if manifest["kind"] == "PrometheusRule"}
     assert rules["inferometer-alerts"] == yaml.safe_load(made["prometheus/alerts.rules.yml"])
     assert rules["inferometer-recording"] == yaml.safe_load(made["prometheus/recording.rules.yml"])
     assert "https://books.example" in made["kubernetes/operator/operator.yaml"]
@@ -199,7 +200,7 @@ def test_both_helms_render_the_same() -> None:
     assert oldest == newest
 
 
-def test_a_missing_helm_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_missing_helm_costs_one_line_with_what_brings_it(tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "deploy.build", "--check"], cwd=ROOT, text=True, timeout=60,
         env={**os.environ, "TOOLS": str(tmp_path), "PYTHONPATH": "exporter"}, check=False,
@@ -208,7 +209,7 @@ def test_a_missing_helm_is_told_in_a_line(tmp_path: Path) -> None:
     assert process.stderr == f"{tmp_path}/helm-3/helm is missing: `make tools` brings it\n"
 
 
-def test_what_helm_refuses_is_told_in_a_line() -> None:
-    with pytest.raises(ValueError, match=r"helm template: .*nde") as told:
+def test_a_refusal_of_helm_becomes_one_line() -> None:
+    with pytest.raises(ValueError, match=r"helm template: .*nde") as error:
         helm.manifests(MADE, {"nde": {"enabled": True}})
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)

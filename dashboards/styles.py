@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerts.model import SEVERITIES
-from dashboards.mend import Json
+from dashboards.grafana_schema import Json
 from dashboards.model import PREFIX, Query
 from dashboards.variables import NAMES
 from inferometer import catalogue as c
@@ -32,18 +32,19 @@ def _dashed(colour: str) -> Json:
 
 _DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}}
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.
-DRESS: Mapping[str, Json] = {
+LINE_STYLES: Mapping[str, Json] = {
     "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
     "p50": _DOTTED, "p95": {"custom__lineWidth": 2}, "p99": _DOTTED,
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),
 }
-WORDS = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES}  # what a first word may become
+# What a first word may become.
+LEGEND_VALUES = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES}
 
 
 @dataclass(frozen=True)
-class Column:
+class Field:
     """A figure of a table's rows."""
 
     title: str
@@ -57,43 +58,43 @@ def steps(colours: Colours) -> list[Json]:
     return [{"value": value, "color": colour} for value, colour in colours]
 
 
-def unknown(text: str, colour: str) -> list[Json]:
+def no_value(text: str, colour: str) -> list[Json]:
     """How no value looks: without a mapping it has the colour of the least threshold."""
     result = {"text": text, "color": colour, "index": 0}
     return [{"type": "special", "options": {"match": "null+nan", "result": result}}]
 
 
-def override(matcher: str, wanted: str, **properties: Any) -> Json:
+def override(matcher: str, option: str, **properties: Any) -> Json:
     """What holds for some fields only; two underscores in a property's name are a dot."""
-    return {"matcher": {"id": matcher, "options": wanted},
+    return {"matcher": {"id": matcher, "options": option},
             "properties": [{"id": key.replace("__", "."), "value": value}
                            for key, value in properties.items()]}
 
 
-def dressed(queries: Iterable[Query]) -> list[Json]:
-    """The overrides that dress the lines of these queries."""
-    first = dict.fromkeys(query.legend.split()[0] for query in queries)
-    words = (word for each in first for word in WORDS.get(each, (each,)))
-    return [override("byRegexp", f"/^{word}\\b/", **DRESS[word])
-            for word in words if word in DRESS]
+def line_styles(queries: Iterable[Query]) -> list[Json]:
+    """The overrides for the lines of these queries."""
+    starts = dict.fromkeys(query.legend.split()[0] for query in queries)
+    words = (word for start in starts for word in LEGEND_VALUES.get(start, (start,)))
+    return [override("byRegexp", f"/^{word}\\b/", **LINE_STYLES[word])
+            for word in words if word in LINE_STYLES]
 
 
-def cell(column: Column) -> Json:
+def column_style(column: Field) -> Json:
     """The override of a table's column."""
     properties: Json = {"unit": column.unit, "noValue": "-"}
     if column.colours:
         properties |= {
-            "mappings": unknown("-", "transparent"),
+            "mappings": no_value("-", "transparent"),
             "thresholds": {"mode": "absolute", "steps": steps(column.colours)},
             "color": {"mode": "thresholds"},
             "custom__cellOptions": {"type": "color-background", "mode": "basic"}}
     return override("byName", column.title, **properties)
 
 
-def leads_to(board: str, matcher: str, wanted: str, label: str, value: str) -> Json:
+def board_link(board: str, matcher: str, option: str, label: str, value: str) -> Json:
     """A link to another board that keeps time and choice, but for the label whose value it is."""
     names = ("datasource", *NAMES)
     choice = (f"var-{name}={value}" if name == label else f"${{{name}:queryparam}}"
               for name in names)
     url = f"/d/{PREFIX}-{board}?{'&'.join(choice)}&${{__url_time_range}}"
-    return override(matcher, wanted, links=[{"title": f"More on the {board} board", "url": url}])
+    return override(matcher, option, links=[{"title": f"More on the {board} board", "url": url}])

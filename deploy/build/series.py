@@ -1,7 +1,8 @@
-"""How many series there are at worst: of a family, an exporter, a recorded rule, and in all.
+"""How many series there may be: of a family, an exporter, a recorded rule, and in all.
 
 All of it follows from the caps that the catalogue declares and the guard enforces, and from the
-size of the fleet that one Prometheus is meant for, which is said here and nowhere else.
+size of the fleet that one Prometheus is meant for, which stands here alone. The budgets are what
+`proofs.cardinality` holds these counts against.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Iterable
 
 from inferometer import catalogue as c
-from inferometer.catalogue import Label, Metric
+from inferometer.catalogue import Metric
 from recording_rules.model import Rule
 
 # One Prometheus' fleet: all counts are per cluster label, of which there is one.
@@ -19,10 +20,9 @@ NODES = 100
 GPUS = NODES * 8
 MODELS = 100  # tuples of namespace, engine and model
 TARGETS = 400  # engine endpoints of all exporters
-SPEAKERS = 2  # exporters that say budgets and limits: replicas of one
+FLEET_EXPORTERS = 2  # that publish budgets and limits: replicas of one
 VERSIONS = 4  # of one model's engines at a time
 
-MOST_VALUES = 1000  # of any label
 FAMILY_BUDGET = 65_000
 EXPORTER_BUDGET = 350_000
 RULE_BUDGET = 8_000
@@ -32,7 +32,8 @@ FLEET_BUDGET = 2_000_000
 _CLOSED = sorted(
     (label for metric in c.METRICS for label in metric.labels if label.values),
     key=lambda label: len(label.values))  # of one name, the one with the most values comes last
-_MOST = {
+# How many values a label of recorded series has at most.
+LABEL_VALUES = {
     **{label.name: len(label.values) for label in _CLOSED},
     "cluster": 1,
     "node": NODES,
@@ -46,9 +47,9 @@ _MOST = {
     "pod": TARGETS,
     c.VERSION.name: VERSIONS,
 }
-# What is settled by a label: a GPU has one node and index, a target one model, and of a pod at most
-# one can be said.
-_SETTLED = {
+# Labels that follow from another: a GPU has one node and index, a target one model, and a pod
+# serves at most one that is known.
+_FOLLOWING = {
     "metric": {"label"},
     c.UUID.name: {"node", c.GPU.name, "name"},
     c.MODEL.name: {"namespace", c.ENGINE.name},
@@ -74,8 +75,8 @@ def fleet_series(metrics: Iterable[Metric] = c.METRICS) -> int:
 
 
 def rule_series(rule: Rule) -> int:
-    """Of one recorded rule."""
-    return math.prod(_MOST[label] for label in _open(rule))
+    """Of one recorded rule. Raises KeyError for a label of unknown size."""
+    return math.prod(LABEL_VALUES[label] for label in distinguishing(rule))
 
 
 def recorded_series(rules: Iterable[Rule]) -> int:
@@ -83,26 +84,13 @@ def recorded_series(rules: Iterable[Rule]) -> int:
     return sum(map(rule_series, rules))
 
 
-def findings(metrics: Iterable[Metric], rules: Iterable[Rule]) -> list[str]:
-    """What is over budget."""
-    metrics, rules = [*metrics], [*rules]
-    if undeclared := [f"{rule}: it is not declared how many {label} there are"
-                      for rule in rules for label in sorted(_open(rule) - _MOST.keys())]:
-        return undeclared
-    labels = {label for metric in metrics for label in metric.labels}
-    return [
-        *(f"label {label.name} may have {_values(label)} values, budget {MOST_VALUES}"
-          for label in labels if not 0 < _values(label) <= MOST_VALUES),
-        *_over("family", FAMILY_BUDGET, ((each.name, family_series(each)) for each in metrics)),
-        *_over("page of", EXPORTER_BUDGET, [("an exporter", exporter_series(metrics))]),
-        *_over("rule", RULE_BUDGET, ((each.name, rule_series(each)) for each in rules)),
-        *_over("sum of", RECORDED_BUDGET, [("all recorded rules", recorded_series(rules))]),
-        *_over("sum of", FLEET_BUDGET, [("all", fleet_series(metrics) + recorded_series(rules))]),
-    ]
-
-
-def _values(label: Label) -> int:
-    return len(label.values) or label.budget
+def distinguishing(rule: Rule) -> set[str]:
+    """The labels by which the rule's series differ."""
+    labels = {*rule.labels} - {*rule.fixed}
+    for label, following in _FOLLOWING.items():
+        if label in labels:
+            labels -= following
+    return labels
 
 
 def _pages(metric: Metric) -> float:
@@ -110,18 +98,4 @@ def _pages(metric: Metric) -> float:
         return GPUS / c.GPUS
     if c.TARGET.name in metric.label_names:
         return TARGETS / c.TARGETS
-    return SPEAKERS if c.MODEL.name in metric.label_names else EXPORTERS
-
-
-def _open(rule: Rule) -> set[str]:
-    """The labels that tell its series apart."""
-    labels = {*rule.labels} - {*rule.fixed}
-    for label, settled in _SETTLED.items():
-        if label in labels:
-            labels -= settled
-    return labels
-
-
-def _over(kind: str, budget: int, counts: Iterable[tuple[str, int]]) -> Iterable[str]:
-    return (f"{kind} {name}: {count} series, budget {budget}"
-            for name, count in counts if count > budget)
+    return FLEET_EXPORTERS if c.MODEL.name in metric.label_names else EXPORTERS

@@ -1,4 +1,4 @@
-"""What a deployment may choose of the bundle; all else is said in the sources."""
+"""The options of the build: what a deployment may choose. All else is in the definitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alerts.routing import Addresses
 
 
 @dataclass(frozen=True)
-class Settings:
+class Options:
     """Each field is a flag of `python -m deploy.build`, and so is each address."""
 
     runbook_url: str = field(default="https://example.org/inferometer/alerts", metadata={
@@ -33,15 +33,15 @@ class Settings:
         "help": "divide every duration by this, to rehearse hours in minutes; thresholds stay"})
     addresses: Addresses = field(default_factory=Addresses)
 
+    @classmethod
+    def from_flags(cls, values: Mapping[str, Any]) -> Options:
+        """The options of flags' values by their names, whatever else is among them."""
+        own, addresses = ({option.name: values[option.name] for option in fields(kind)
+                           if option.name in values} for kind in (cls, Addresses))
+        return cls(**own, addresses=Addresses(**addresses))
+
 
 def flags() -> Iterator[Field[Any]]:
-    """What may be chosen, those of Alertmanager's addresses included."""
-    yield from (each for each in fields(Settings) if "help" in each.metadata)
+    """What may be chosen, Alertmanager's addresses included."""
+    yield from (option for option in fields(Options) if "help" in option.metadata)
     yield from fields(Addresses)
-
-
-def chosen(values: Mapping[str, Any]) -> Settings:
-    """Settings of flags' values by their names, whatever else is among them."""
-    own, addresses = ({each.name: values[each.name] for each in fields(kind)
-                       if each.name in values} for kind in (Settings, Addresses))
-    return Settings(**own, addresses=Addresses(**addresses))

@@ -12,47 +12,48 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-CHART = Path(__file__).parent / "chart"
-TOOLS = Path(os.environ.get("TOOLS", Path(__file__).parents[1] / ".cache" / "tools"))
+CHART = Path(__file__).parents[2] / "chart"
+TOOLS = Path(os.environ.get("TOOLS", Path(__file__).parents[3] / ".cache" / "tools"))
 HELM = TOOLS / "helm-3" / "helm"
 RELEASE = "inferometer"
 KUBERNETES = "1.25"  # the oldest supported: what it takes, all later ones take
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
-_BETWEEN = re.compile(r"^---\n", re.MULTILINE)
+_SEPARATOR = re.compile(r"^---\n", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: .*\n", re.MULTILINE)
 
 
-def manifests(made: Mapping[str, str], values: Mapping[str, Any], helm: Path = HELM) -> list[str]:
-    """Every manifest's text, as the chart gives it with these values and these generated files.
+def manifests(contents: Mapping[str, str], values: Mapping[str, Any],
+              helm: Path = HELM) -> list[str]:
+    """The text of every manifest that the chart gives for these values and generated files.
 
     Raises ValueError with Helm's own words, or with how to have one.
     """
     if not helm.exists():
         raise ValueError(f"{helm} is missing: `make tools` brings it")
     with tempfile.TemporaryDirectory() as folder:
-        _stage(made, Path(folder))
+        _stage(contents, Path(folder))
         process = subprocess.run(
             [helm, "template", RELEASE, folder, "--namespace", RELEASE,
              "--kube-version", KUBERNETES, "--values", "-"],
             # No settings of whoever builds: another namespace, plugins, debugging.
             env={"HOME": "/nonexistent"}, input=json.dumps(values), capture_output=True, text=True,
-            check=False, timeout=PATIENCE_SECONDS)
+            check=False, timeout=TIMEOUT_SECONDS)
     if process.returncode:
         raise ValueError(f"helm template: {' '.join(process.stderr.split())}")
     return [*_documents(process.stdout)]
 
 
-def _stage(made: Mapping[str, str], folder: Path) -> None:
+def _stage(contents: Mapping[str, str], folder: Path) -> None:
     """The chart with fresh files in place of the link to those that were generated before."""
     shutil.copytree(CHART, folder, ignore=shutil.ignore_patterns("files"), dirs_exist_ok=True)
-    for path, text in made.items():
+    for path, text in contents.items():
         file = folder / "files" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
 
 def _documents(stream: str) -> Iterator[str]:
-    for document in _BETWEEN.split(stream):
+    for document in _SEPARATOR.split(stream):
         if text := _SOURCE.sub("", document).strip():
             yield f"{text}\n"

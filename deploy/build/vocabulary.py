@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from alerts.model import Alert
-from deploy.expressions import Known, Labels
+from deploy.build.analysis import Labels, LabelsOf
 from inferometer.catalogue import METRICS, Metric
 from recording_rules.model import Rule
 
@@ -26,10 +26,10 @@ FOREIGN = {
     "alertmanager_config_last_reload_successful": (),
     "alertmanager_notifications_failed_total": ("integration",),
 }
-_OF_ALERTS = frozenset(("alertname", "alertstate", "severity", "subject", "team"))
+_ALERT_LABELS = frozenset(("alertname", "alertstate", "severity", "subject", "team"))
 
 
-def families(metric: Metric) -> dict[str, Labels]:
+def series_of(metric: Metric) -> dict[str, Labels]:
     """The names under which a metric's series are read, and their labels."""
     labels = TARGET_LABELS | {*metric.label_names}
     if metric.kind != "histogram":
@@ -37,13 +37,13 @@ def families(metric: Metric) -> dict[str, Labels]:
     return {metric.name + suffix: labels | more for suffix, more in HISTOGRAM.items()}
 
 
-def known(rules: Iterable[Rule], alerts: Iterable[Alert],
-          metrics: Iterable[Metric] = METRICS) -> Known:
-    """All names of the bundle and those it reads from others."""
+def vocabulary(rules: Iterable[Rule], alerts: Iterable[Alert],
+               metrics: Iterable[Metric] = METRICS) -> LabelsOf:
+    """The labels of every name of the bundle and of those it reads from others."""
     table = {name: TARGET_LABELS | {*labels} for name, labels in FOREIGN.items()}
     for metric in metrics:
-        table |= families(metric)
+        table |= series_of(metric)
     table |= {rule.name: frozenset(rule.labels) for rule in rules}
     scopes = (label for alert in alerts for label in alert.subject.scope)
-    table["ALERTS"] = table["ALERTS_FOR_STATE"] = _OF_ALERTS | {*scopes}
+    table["ALERTS"] = table["ALERTS_FOR_STATE"] = _ALERT_LABELS | {*scopes}
     return table.get

@@ -1,6 +1,6 @@
-"""The chart for who has no Helm: its manifests in parts that kustomize takes, and all in one file.
+"""Manifests for those without Helm: in parts that kustomize takes, and all in one file.
 
-They are the chart's own text with its default values, so that nothing is described twice.
+They are the chart's own text for its default values, so that nothing is described twice.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 
 import yaml
 
-from deploy import helm
-from deploy.settings import Settings
+from deploy.build.options import Options
+from deploy.build.writers import helm
 
 NAMESPACE = "inferometer"
 # Of the chart's monitoring.kind, in this order: the first gives a part for every component; what
 # another adds to it is a part of its own.
-WAYS: Mapping[str, str | None] = {
+PART_OF_MONITORING: Mapping[str, str | None] = {
     "none": None, "annotations": "prometheus", "operator": "operator"}
 BY_PATCH = "sidecar"  # its pods are others'
 KUSTOMIZATION, CONFIGURATION = "kustomization.yaml", "inferometer.yml"
 IN_ONE_FILE = ("fleet", "node", "dashboards", "prometheus")  # what needs no operator
 
 _METADATA = re.compile(r"^metadata:\n", re.MULTILINE)
-_RESTRICTED = """\
+_RESTRICTED_NAMESPACE = """\
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -36,70 +36,70 @@ metadata:
     pod-security.kubernetes.io/audit: restricted
 """
 # One namespace for all, as Helm has it. What it then lets through is still audited.
-_PRIVILEGED = _RESTRICTED.replace(
+_PRIVILEGED_NAMESPACE = _RESTRICTED_NAMESPACE.replace(
     "    pod-security.kubernetes.io/enforce: restricted\n",
     "    # The node role mounts the folder of the kubelet's socket: no lesser level has hostPath.\n"
     "    pod-security.kubernetes.io/enforce: privileged\n")
 
 
-def in_kubernetes(settings: Settings) -> Settings:
-    """The same where Alertmanager is a Service of the namespace in which Prometheus runs."""
-    return replace(settings, alertmanagers="alertmanager:9093")
+def adapted(options: Options) -> Options:
+    """The options where Alertmanager is a Service of the namespace in which Prometheus runs."""
+    return replace(options, alertmanagers="alertmanager:9093")
 
 
-def files(made: Mapping[str, str], prometheus: str, settings: Settings) -> dict[str, str]:
+def files(contents: Mapping[str, str], prometheus: str, options: Options) -> dict[str, str]:
     """Every file by its path, from the generated files and Prometheus' configuration.
 
     Raises ValueError where there is no Helm, or where it does not take the chart.
     """
-    if re.search(r"@|:[^/]*$", settings.image):
-        raise ValueError(f"--image {settings.image}: give it without a tag, which is the version")
-    parts = _parts(made, settings)
+    if re.search(r"@|:[^/]*$", options.image):
+        raise ValueError(f"--image {options.image}: give it without a tag, which is the version")
+    parts = _parts(contents, options)
     (sidecar,) = parts.pop(BY_PATCH)
-    parts["namespace"] = [_RESTRICTED]
+    parts["namespace"] = [_RESTRICTED_NAMESPACE]
     parts["prometheus"].append(_configuration(prometheus))
-    found = {f"{part}/{file}": text for part, texts in parts.items()
+    paths = {f"{part}/{file}": text for part, texts in parts.items()
              for file, text in _part(part, texts).items()}
-    found |= {f"{BY_PATCH}/{file}": text
+    paths |= {f"{BY_PATCH}/{file}": text
               for file, text in _patch(_loaded(sidecar)["data"]["patch.yaml"]).items()}
-    found[f"{NAMESPACE}.yaml"] = _stream([_PRIVILEGED, *(
+    paths[f"{NAMESPACE}.yaml"] = _stream([_PRIVILEGED_NAMESPACE, *(
         _METADATA.sub(f"metadata:\n  namespace: {NAMESPACE}\n", text, count=1)
         for part in IN_ONE_FILE for text in parts[part])])
-    return found
+    return paths
 
 
-def _parts(made: Mapping[str, str], settings: Settings) -> dict[str, list[str]]:
+def _parts(contents: Mapping[str, str], options: Options) -> dict[str, list[str]]:
     """The chart's manifests by part."""
-    interval = _loaded(made["prometheus/prometheus.yml"])["global"]["scrape_interval"]
-    found: dict[str, list[str]] = {}
-    seen = set()
-    for kind, part in WAYS.items():
-        values = {"image": {"repository": settings.image}, "cluster": settings.cluster,
+    interval = _loaded(contents["prometheus/prometheus.yml"])["global"]["scrape_interval"]
+    parts: dict[str, list[str]] = {}
+    identities = set()
+    for kind, part in PART_OF_MONITORING.items():
+        values = {"image": {"repository": options.image}, "cluster": options.cluster,
                   "monitoring": {"kind": kind, "interval": interval}}
-        for text in helm.manifests(made, values):
+        for text in helm.manifests(contents, values):
             manifest = _loaded(text)
             metadata = manifest["metadata"]
-            if (identity := (manifest["kind"], metadata["name"])) not in seen:
-                seen.add(identity)
+            if (identity := (manifest["kind"], metadata["name"])) not in identities:
+                identities.add(identity)
                 component = metadata["labels"]["app.kubernetes.io/component"]
-                found.setdefault(part or component, []).append(text)
-    return found
+                parts.setdefault(part or component, []).append(text)
+    return parts
 
 
 def _part(part: str, texts: Iterable[str]) -> dict[str, str]:
     """A part's files. Of what its pods read at their start kustomize itself makes the ConfigMap,
     under a name that goes by its text: a change of it makes new pods."""
-    made, manifests, generators = {}, [], []
+    configurations, manifests, generators = {}, [], []
     for text in texts:
         manifest = _loaded(text)
         if CONFIGURATION in manifest.get("data", {}):
-            made[CONFIGURATION] = manifest["data"][CONFIGURATION]
+            configurations[CONFIGURATION] = manifest["data"][CONFIGURATION]
             generators.append({
                 "name": manifest["metadata"]["name"], "files": [CONFIGURATION],
                 "options": {"labels": manifest["metadata"]["labels"]}})
         else:
             manifests.append(text)
-    return made | {
+    return configurations | {
         f"{part}.yaml": _stream(manifests),
         KUSTOMIZATION: _dumped({
             "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
@@ -127,16 +127,16 @@ def _stream(texts: Iterable[str]) -> str:
 
 
 def _dumped(document: Mapping[str, Any]) -> str:
-    return yaml.dump(document, Dumper=_Legible, sort_keys=False)
+    return yaml.dump(document, Dumper=_Blocks, sort_keys=False)
 
 
 def _loaded(text: str) -> Any:
     return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
-class _Legible(yaml.SafeDumper):
+class _Blocks(yaml.SafeDumper):
     """Writes a text of several lines as such."""
 
 
-_Legible.add_representer(str, lambda dumper, text: dumper.represent_scalar(
+_Blocks.add_representer(str, lambda dumper, text: dumper.represent_scalar(
     "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))

@@ -1,4 +1,4 @@
-"""All definitions in one place, as the proofs see them and the build writes them."""
+"""All definitions in one place, as the proofs see them and the writers write them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import alerts
+import dashboards
 from alerts import routing
 from alerts.model import Alert, AlertGroup
-from dashboards import DASHBOARDS
-from dashboards.panels import render
 from inferometer.catalogue import METRICS, Metric
 from recording_rules import GROUPS
 from recording_rules.model import Group, Rule
 
 RUNBOOK = Path(alerts.__file__).parent / "runbook.md"
+MIXIN = Path(__file__).parents[1] / "mixin.libsonnet"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Rules, alerts, routing and boards. Boards are Grafana's JSON by uid."""
+    """Metrics, rules, alerts, routing, boards as Grafana's JSON by uid, and texts beside them."""
 
     metrics: tuple[Metric, ...]
     groups: tuple[Group, ...]
@@ -29,6 +29,7 @@ class Bundle:
     routing: Mapping[str, Any]
     boards: Mapping[str, Any]
     runbook: str
+    mixin: str
 
     @property
     def rules(self) -> Iterator[Rule]:
@@ -41,9 +42,9 @@ class Bundle:
         return (alert for group in self.alert_groups for alert in group.alerts)
 
 
-def assembled() -> Bundle:
-    """What there is."""
+def assemble() -> Bundle:
+    """The bundle of all definitions."""
     return Bundle(
-        METRICS, (*GROUPS, *alerts.RECORDING_GROUPS), alerts.ALERT_GROUPS,
-        routing.configuration(), {board.uid: render(board, DASHBOARDS) for board in DASHBOARDS},
-        RUNBOOK.read_text(encoding="utf-8"))
+        METRICS, GROUPS, alerts.ALERT_GROUPS,
+        routing.configuration(), dashboards.render_all(),
+        RUNBOOK.read_text(encoding="utf-8"), MIXIN.read_text(encoding="utf-8"))

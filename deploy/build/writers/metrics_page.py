@@ -4,53 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from deploy import cardinality
-from deploy.bundle import Bundle
-from deploy.unused import UNUSED
+from deploy.build import series
+from deploy.build.bundle import Bundle
 from inferometer.catalogue import GPUS, TARGETS, Label, Metric
 from recording_rules.model import Rule
 
-_OWN = {"gpu": "GPUs", "llm_server": "Engines", "llm": "Money", "inferometer": "Inferometer itself"}
+_TITLES = {
+    "gpu": "GPUs", "llm_server": "Engines", "llm": "Money", "inferometer": "Inferometer itself"}
 
 
-def written(bundle: Bundle) -> str:
-    """The page."""
+def page(bundle: Bundle) -> str:
+    """The page in Markdown."""
     return "\n".join((*_head(bundle), *_metrics(bundle.metrics), *_labels(bundle.metrics),
                       *_recorded([*bundle.rules]), *_alerts(bundle), ""))
 
 
 def _head(bundle: Bundle) -> Iterator[str]:
     rules = [*bundle.rules]
-    page, recorded = cardinality.exporter_series(bundle.metrics), cardinality.recorded_series(rules)
-    pages = cardinality.fleet_series(bundle.metrics)
+    page, recorded = series.exporter_series(bundle.metrics), series.recorded_series(rules)
+    pages = series.fleet_series(bundle.metrics)
     yield from (
         "# What there is to query", "",
         "How many series at worst, by the caps that the exporter enforces:", "")
     yield from _table(("", "series", "budget"), (
-        ("one exporter's page", f"{page:,}", f"{cardinality.EXPORTER_BUDGET:,}"),
-        ("the largest family of a page", f"{max(map(cardinality.family_series, bundle.metrics)):,}",
-         f"{cardinality.FAMILY_BUDGET:,}"),
-        ("all recorded rules", f"{recorded:,}", f"{cardinality.RECORDED_BUDGET:,}"),
-        ("the largest recorded rule", f"{max(map(cardinality.rule_series, rules)):,}",
-         f"{cardinality.RULE_BUDGET:,}"),
-        ("in all, pages and rules", f"{pages + recorded:,}", f"{cardinality.FLEET_BUDGET:,}"),
+        ("one exporter's page", f"{page:,}", f"{series.EXPORTER_BUDGET:,}"),
+        ("the largest family of a page", f"{max(map(series.family_series, bundle.metrics)):,}",
+         f"{series.FAMILY_BUDGET:,}"),
+        ("all recorded rules", f"{recorded:,}", f"{series.RECORDED_BUDGET:,}"),
+        ("the largest recorded rule", f"{max(map(series.rule_series, rules)):,}",
+         f"{series.RULE_BUDGET:,}"),
+        ("in all, pages and rules", f"{pages + recorded:,}", f"{series.FLEET_BUDGET:,}"),
     ))
     yield from (
-        "", f"Recorded rules, and all, are those of a fleet of {cardinality.EXPORTERS} exporters, "
-        f"{cardinality.NODES} nodes, {cardinality.GPUS} GPUs, {cardinality.TARGETS} engine "
-        f"endpoints and {cardinality.MODELS} models (by namespace and engine). A page is full with "
+        "", f"Recorded rules, and all, are those of a fleet of {series.EXPORTERS} exporters, "
+        f"{series.NODES} nodes, {series.GPUS} GPUs, {series.TARGETS} engine "
+        f"endpoints and {series.MODELS} models (by namespace and engine). A page is full with "
         f"{TARGETS} endpoints, {GPUS} GPUs and every way a request can end: real ones are far from "
         "it.", "")
 
 
 def _metrics(metrics: Iterable[Metric]) -> Iterator[str]:
     metrics = [*metrics]
-    for prefix, title in _OWN.items():
+    for prefix, title in _TITLES.items():
         yield from (f"## {title}", "")
         yield from _table(("metric", "kind", "what it says", "labels", "series", "OpenTelemetry"), (
             (f"`{metric.name}`", metric.kind, _help(metric), _listed(metric.label_names),
-             f"{cardinality.family_series(metric):,}", metric.otel and f"`{metric.otel}`")
-            for metric in metrics if _of(metric) == prefix))
+             f"{series.family_series(metric):,}", metric.otel and f"`{metric.otel}`")
+            for metric in metrics if _prefix(metric) == prefix))
         yield ""
 
 
@@ -69,7 +69,7 @@ def _recorded(rules: Iterable[Rule]) -> Iterator[str]:
     yield from ("## Recorded rules", "")
     yield from _table(("series", "what it says", "labels", "series at most"), (
         (f"`{rule}{_fixed(rule)}`", rule.help, _listed(rule.labels),
-         f"{cardinality.rule_series(rule):,}") for rule in rules))
+         f"{series.rule_series(rule):,}") for rule in rules))
     yield ""
 
 
@@ -81,13 +81,13 @@ def _alerts(bundle: Bundle) -> Iterator[str]:
         for alert in bundle.alerts))
 
 
-def _of(metric: Metric) -> str:
-    return next(prefix for prefix in _OWN if metric.name.startswith(f"{prefix}_"))
+def _prefix(metric: Metric) -> str:
+    return next(prefix for prefix in _TITLES if metric.name.startswith(f"{prefix}_"))
 
 
 def _help(metric: Metric) -> str:
-    because = UNUSED.get(metric)
-    return f"{metric.help} *Read by nothing here: {because}*" if because else metric.help
+    reason = metric.unread
+    return f"{metric.help} *Read by nothing here: {reason}*" if reason else metric.help
 
 
 def _cap(label: Label) -> str:

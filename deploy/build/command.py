@@ -1,0 +1,65 @@
+"""The command: writes deploy/generated/ from the definitions, once they are proven.
+
+`--check` writes nothing and says which files are missing, extra or different.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from deploy.build import files, proofs
+from deploy.build.bundle import Bundle, assemble
+from deploy.build.options import Options, flags
+
+GENERATED = Path(__file__).parents[1] / "generated"
+
+
+def main(arguments: Sequence[str] | None = None,
+         assemble: Callable[[], Bundle] = assemble) -> int:
+    """Run the command; returns its exit status."""
+    chosen = _parser().parse_args(arguments)
+    bundle = assemble()
+    if findings := proofs.findings(bundle):
+        return _report(findings)
+    try:
+        contents = files.render(bundle, Options.from_flags(vars(chosen)))
+        if chosen.check:
+            return _report(_stale(contents, chosen.folder))
+        files.write(contents, chosen.folder)
+    except OSError as error:
+        return _report([f"{error.filename}: {error.strerror}"])
+    except ValueError as error:
+        return _report([str(error)])
+    return 0
+
+
+def _stale(contents: Mapping[str, str], folder: Path) -> list[str]:
+    """The differences of the folder, and then what to do about them."""
+    differences = files.differences(contents, folder)
+    advice = (f"{folder} is stale: run the same command without --check" if folder != GENERATED
+              else "deploy/generated is stale: run `make bundle` and commit what it writes")
+    return [*differences, advice] if differences else []
+
+
+def _report(findings: Iterable[str]) -> int:
+    """Print each finding on a line of its own; 1 if there are any."""
+    lines = [*findings]
+    for line in lines:
+        print(line, file=sys.stderr)
+    return 1 if lines else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.build",
+        description="Writes deploy/generated/ from the definitions, once they are proven.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
+    parser.add_argument("--folder", type=Path, default=GENERATED, help="where to write")
+    for flag in flags():
+        parser.add_argument(f"--{flag.name.replace('_', '-')}", type=type(flag.default),
+                            default=flag.default, help=flag.metadata["help"])
+    return parser

@@ -1,0 +1,30 @@
+"""What must hold of a bundle. Each module proves one thing; a finding says what to do next."""
+
+from __future__ import annotations
+
+from deploy.build.bundle import Bundle
+from deploy.build.expressions import Expressions
+from deploy.build.proofs import (
+    alerts,
+    boards,
+    cardinality,
+    definitions,
+    events,
+    groups,
+    names_and_labels,
+    recording_rules,
+    routing,
+    runbook,
+    unread_metrics,
+)
+
+PROOFS = (
+    definitions, names_and_labels, recording_rules, unread_metrics, events, groups, alerts, runbook,
+    routing, boards, cardinality,
+)
+
+
+def findings(bundle: Bundle) -> list[str]:
+    """What does not hold, a line each."""
+    expressions = Expressions(bundle)
+    return [finding for proof in PROOFS for finding in proof.findings(bundle, expressions)]

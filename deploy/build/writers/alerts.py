@@ -1,0 +1,48 @@
+"""alerts.rules.yml: alerts as Prometheus reads them, with all that can be derived of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from alerts.model import Alert, AlertGroup
+from dashboards.model import PREFIX
+from deploy.build.options import Options
+
+
+def document(groups: Iterable[AlertGroup], boards: Mapping[str, Any],
+             options: Options) -> dict[str, Any]:
+    """The file. Each alert links to its runbook heading, and to a board on what it is about."""
+    return {"groups": [
+        {"name": group.name, "interval": group.interval,
+         "rules": [_alert(alert, boards, options) for alert in group.alerts]}
+        for group in groups]}
+
+
+def _alert(alert: Alert, boards: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.hold,
+        "keep_firing_for": alert.keep_firing,
+        "labels": {"severity": alert.severity, "subject": alert.subject.name,
+                   "team": alert.subject.team},
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"{options.runbook_url}/runbook.md#{alert.name.lower()}",
+            "dashboard_url": _link(alert, boards[f"{PREFIX}-{alert.board}"], options),
+        },
+    }
+
+
+def _link(alert: Alert, board: Mapping[str, Any], options: Options) -> str:
+    """The board, narrowed to what the alert is about."""
+    choice = "&".join(f"var-{label}={{{{$labels.{label}|urlquery}}}}"
+                      for label in _variables(board) if label in alert.subject.scope)
+    return f"{options.grafana_url}/d/{board['uid']}" + (f"?{choice}" if choice else "")
+
+
+def _variables(board: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader of the board may choose."""
+    return (variable["name"] for variable in board["templating"]["list"])
