@@ -19,9 +19,9 @@ def test_the_excerpt_in_the_readme_is_on_the_golden_page() -> None:
 
 def test_every_dependency_is_in_contributing_with_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    dependencies = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     table = (ROOT / "CONTRIBUTING.md").read_text()
-    names = [re.split(r"[><=~[]", line)[0] for line in wanted]
+    names = [re.split(r"[><=~[]", line)[0] for line in dependencies]
     assert [name for name in names if name not in table] == []
 
 

@@ -260,9 +260,9 @@ def test_no_folder_imports_one_of_a_later_layer(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in BESIDE if room(name) != "deploy"])
 def test_definitions_know_the_catalogue_alone_of_the_package(module: str) -> None:
-    known = {name.split(".")[1] for name in imported(BESIDE[module])
+    imports = {name.split(".")[1] for name in imported(BESIDE[module])
              if room(name) == "inferometer"}
-    assert known <= {"catalogue"}
+    assert imports <= {"catalogue"}
 
 
 def test_only_one_module_imports_grafanalib() -> None:

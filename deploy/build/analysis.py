@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import promql_parser as ast
 
-Labels = frozenset[str]
-LabelsOf = Callable[[str], Labels | None]  # a name -> the labels its series may carry
+LabelSet = frozenset[str]
+LabelsOf = Callable[[str], LabelSet | None]  # a name -> the labels its series may carry
 
 _LABEL_KEEPING = ("topk", "bottomk", "limitk")  # aggregations that pass series on as they are
 _SET_OPERATORS = ("and", "unless", "or")
@@ -19,7 +19,7 @@ _SET_OPERATORS = ("and", "unless", "or")
 class Analysis:
     """What one expression reads, and what is wrong with it."""
 
-    labels: Labels = frozenset()  # of its series; a scalar has none
+    labels: LabelSet = frozenset()  # of its series; a scalar has none
     names: set[str] = field(default_factory=set)
     ranges: list[tuple[str, timedelta]] = field(default_factory=list)  # name, how far back
     findings: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class _Walk:
         self._labels_of = labels_of
         self.analysis = Analysis()
 
-    def labels(self, node: ast.Expr) -> Labels | None:
+    def labels(self, node: ast.Expr) -> LabelSet | None:
         """The labels of the node's series."""
         match node:
             case ast.VectorSelector():
@@ -65,7 +65,7 @@ class _Walk:
                 return self._call(node)
         return None
 
-    def _selector(self, node: ast.VectorSelector) -> Labels:
+    def _selector(self, node: ast.VectorSelector) -> LabelSet:
         if node.matchers.or_matchers or not node.name:
             self._report(f"{node}: select by one name, with matchers that all hold")
             return frozenset()
@@ -85,7 +85,7 @@ class _Walk:
         if node.range and isinstance(node.expr, ast.VectorSelector):
             self._looks_back(node.expr, node.range)
 
-    def _aggregate(self, node: ast.AggregateExpr) -> Labels:
+    def _aggregate(self, node: ast.AggregateExpr) -> LabelSet:
         inside = self.labels(node.expr) or frozenset()
         named = frozenset(node.modifier.labels if node.modifier else ())
         self._require(named, inside, f"{node.op} of {node.expr}")
@@ -94,7 +94,7 @@ class _Walk:
         without = node.modifier and node.modifier.type == ast.AggModifierType.Without
         return inside - named if without else named
 
-    def _binary(self, node: ast.BinaryExpr) -> Labels | None:
+    def _binary(self, node: ast.BinaryExpr) -> LabelSet | None:
         left, right = self.labels(node.lhs), self.labels(node.rhs)
         if left is None or right is None:
             return right if left is None else left
@@ -111,7 +111,7 @@ class _Walk:
         self._require(grouped, one, str(node))
         return many | grouped
 
-    def _matched_on(self, node: ast.BinaryExpr, left: Labels, right: Labels) -> Labels:
+    def _matched_on(self, node: ast.BinaryExpr, left: LabelSet, right: LabelSet) -> LabelSet:
         """The labels by which the sides are matched."""
         matching = node.modifier.matching if node.modifier else None
         named = frozenset(matching.labels if matching else ())
@@ -122,7 +122,7 @@ class _Walk:
             self._report(f"{node}: sides with different labels are matched on all: say `on`")
         return left - named
 
-    def _call(self, node: ast.Call) -> Labels | None:
+    def _call(self, node: ast.Call) -> LabelSet | None:
         if node.func.return_type == ast.ValueType.Scalar:
             for argument in node.args:
                 self.labels(argument)
@@ -139,7 +139,7 @@ class _Walk:
                 return _equal_labels(node.args[0])
         return labels
 
-    def _require(self, names: Iterable[str], labels: Labels, place: str) -> None:
+    def _require(self, names: Iterable[str], labels: LabelSet, place: str) -> None:
         for name in sorted(frozenset(names) - labels):
             self._report(f"{place} has no label {name}: "
                          f"it has {', '.join(sorted(labels)) or 'none'}")
@@ -149,7 +149,7 @@ class _Walk:
             self.analysis.findings.append(text)
 
 
-def _equal_labels(node: ast.Expr) -> Labels:
+def _equal_labels(node: ast.Expr) -> LabelSet:
     """The labels whose values a selector gives: all that is known of what is absent."""
     selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
     if not isinstance(selector, ast.VectorSelector):

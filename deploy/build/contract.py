@@ -33,7 +33,7 @@ _BOUNDARY = re.compile(r"(?=[.{\[])|$")  # where the name of something inside be
 
 
 @dataclass(frozen=True)
-class Entry:
+class Promise:
     """One thing to rely on: a metric, its label in braces, or the path of a chart value.
 
     `word` is a kind, a type, `any`, or one value of a closed set.
@@ -45,9 +45,9 @@ class Entry:
     until: str = ""
 
 
-def updated(entries: Iterable[Entry], present: Surface, version: str) -> list[Entry]:
+def updated(entries: Iterable[Promise], present: Surface, version: str) -> list[Promise]:
     """The contract of this version: all entries so far, ended where they are gone, and new ones."""
-    new = {(name, word): Entry(name, word, version)
+    new = {(name, word): Promise(name, word, version)
            for name, words in present.items() for word in words}
     old = [entry if entry.until or (entry.name, entry.word) in new
            else replace(entry, until=version) for entry in entries]
@@ -57,7 +57,7 @@ def updated(entries: Iterable[Entry], present: Surface, version: str) -> list[En
     return [*old, *new.values()]
 
 
-def violations(entries: Iterable[Entry], changelog: str) -> list[str]:
+def violations(entries: Iterable[Promise], changelog: str) -> list[str]:
     """Entries that ended as they may not, a line each with what that takes."""
     entries = [*entries]
     lines: dict[str, None] = {}
@@ -73,15 +73,15 @@ def violations(entries: Iterable[Entry], changelog: str) -> list[str]:
     return [*lines]
 
 
-def parse(text: str) -> tuple[str, list[Entry]]:
+def parse(text: str) -> tuple[str, list[Promise]]:
     """The version for which the contract was recorded, and its entries."""
     document = yaml.safe_load(text)
     return document.pop("version"), [
-        Entry(name, word, *span.split()[1::2])
+        Promise(name, word, *span.split()[1::2])
         for span, names in document.items() for name, words in names.items() for word in words]
 
 
-def render(version: str, entries: Iterable[Entry]) -> str:
+def render(version: str, entries: Iterable[Promise]) -> str:
     """The contract's text."""
     document: dict[str, dict[str, list[str]]] = {}
     for entry in entries:
@@ -117,7 +117,7 @@ def current(root: Path = ROOT) -> tuple[str, str, Surface]:
     return project["version"], changelog, surface(METRICS, schema)
 
 
-def _name_in_changelog(entry: Entry, entries: Collection[Entry]) -> str:
+def _name_in_changelog(entry: Promise, entries: Collection[Promise]) -> str:
     """What CHANGELOG.md must name: the outermost thing that is gone, or the one closed value."""
     name = entry.name
     gone = {other.name for other in entries} - {

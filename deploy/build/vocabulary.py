@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from alerts.model import Alert
-from deploy.build.analysis import Labels, LabelsOf
+from deploy.build.analysis import LabelSet, LabelsOf
 from inferometer.catalogue import METRICS, Metric
 from recording_rules.model import Rule
 
@@ -29,7 +29,7 @@ FOREIGN = {
 _ALERT_LABELS = frozenset(("alertname", "alertstate", "severity", "subject", "team"))
 
 
-def series_of(metric: Metric) -> dict[str, Labels]:
+def series_of(metric: Metric) -> dict[str, LabelSet]:
     """The names under which a metric's series are read, and their labels."""
     labels = TARGET_LABELS | {*metric.label_names}
     if metric.kind != "histogram":

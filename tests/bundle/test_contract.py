@@ -17,7 +17,7 @@ from deploy.build.contract import (
     CONTRACT,
     ROOT,
     SCHEMA,
-    Entry,
+    Promise,
     current,
     main,
     parse,
@@ -137,7 +137,7 @@ def test_what_is_added_is_promised_from_then_on_and_takes_nothing() -> None:
     entries = updated(updated([], WAITING, "0.1.0"), more, "0.1.3")
     assert violations(entries, "") == []
     assert [entry for entry in entries if entry.since == "0.1.3"] == [
-        Entry("llm_waiting{outcome}", "abort", "0.1.3"), Entry("web.tls", "any", "0.1.3")]
+        Promise("llm_waiting{outcome}", "abort", "0.1.3"), Promise("web.tls", "any", "0.1.3")]
 
 
 def test_what_ended_stays_written_down_and_its_line_stays_due() -> None:
@@ -151,7 +151,7 @@ def test_what_ended_stays_written_down_and_its_line_stays_due() -> None:
 def test_what_comes_back_is_a_promise_of_its_own() -> None:
     ended = updated(updated([], WAITING, "0.1.0"), gone("web.port"), "0.2.0")
     back = updated(ended, WAITING, "0.3.0")
-    assert back[-1] == Entry("web.port", "integer", "0.3.0")
+    assert back[-1] == Promise("web.port", "integer", "0.3.0")
     assert replace(back[-1], since="0.1.0", until="0.2.0") in back
     assert parse(render("0.3.0", back)) == ("0.3.0", back)
 

@@ -27,7 +27,7 @@ CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
 Ending = tuple[str, str]  # outcome, reason
 Counts = dict[tuple[str, Child], float]  # by status code or class, and by series
-_Response = tuple[str, Child, int]  # the same, and where the count stands
+_ResponseCount = tuple[str, Child, int]  # the same, and where the count stands
 
 
 class RequestPlan:
@@ -154,10 +154,10 @@ def _counts_http(http: Http | None, view: View) -> bool:
         not family.samples or any(http.handler in sample.labels for sample in family.samples))
 
 
-def _responses(http: Http | None, view: View) -> tuple[list[_Response], list[_Response]]:
+def _responses(http: Http | None, view: View) -> tuple[list[_ResponseCount], list[_ResponseCount]]:
     """Responses to POST and PUT: those of inference routes, and those of routes unnamed."""
-    named: list[_Response] = []
-    nameless: list[_Response] = []
+    named: list[_ResponseCount] = []
+    nameless: list[_ResponseCount] = []
     family = view.family(http.name, "counter") if http else None
     for sample in family.samples if family else ():
         assert http is not None
@@ -169,7 +169,7 @@ def _responses(http: Http | None, view: View) -> tuple[list[_Response], list[_Re
     return named, nameless
 
 
-def _counts(responses: list[_Response], values: PageValues) -> Counts:
+def _counts(responses: list[_ResponseCount], values: PageValues) -> Counts:
     return {(code, child): values[index] for code, child, index in responses
             if 0 <= values[index] <= LARGEST_COUNT}
 

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from inferometer.catalogue import Metric
 from inferometer.counters import Sums, Wholes
 from inferometer.engines.buckets import LARGEST_COUNT, BucketLine, Buckets, PageValues
-from inferometer.engines.view import Labels, ModelRank, View
+from inferometer.engines.view import ModelRank, SampleLabels, View
 from inferometer.values import Histogram, Value
 
 K = TypeVar("K")
@@ -118,7 +118,7 @@ class Selector:
         return self._picking(view, "counter",
                              lambda labels: (view.model_rank(labels), labels.get(label, "")))
 
-    def _picking(self, view: View, kind: str, key: Callable[[Labels], K]
+    def _picking(self, view: View, kind: str, key: Callable[[SampleLabels], K]
                  ) -> Callable[[PageValues], dict[K, dict[Child, float]]]:
         copies: dict[tuple[K, Child], list[Pick]] = {}
         for labels, pick in self._samples(view, kind):
@@ -137,7 +137,7 @@ class Selector:
 
         return read
 
-    def _samples(self, view: View, kind: str) -> Iterator[tuple[Labels, Pick]]:
+    def _samples(self, view: View, kind: str) -> Iterator[tuple[SampleLabels, Pick]]:
         kinds = ("histogram", "summary") if self.part else (kind,)
         family = view.family(self.name, *kinds)
         for sample in family.samples if family else ():
@@ -148,7 +148,7 @@ class Selector:
             elif (number := _number(sample.labels.get(self.label))) is not None:
                 yield sample.labels, _constant(number)
 
-    def _selects(self, labels: Labels) -> bool:
+    def _selects(self, labels: SampleLabels) -> bool:
         return all(labels.get(name, "") in values for name, values in (self.where or {}).items())
 
     def _histograms(self, view: View
@@ -286,7 +286,7 @@ def _shared(gauges: Sequence[Mapping[ModelRank, object]]) -> list[ModelRank]:
             if all(model_rank in gauge for gauge in gauges)]
 
 
-def _child(view: View, labels: Labels) -> Child:
+def _child(view: View, labels: SampleLabels) -> Child:
     return tuple(f"{name}={value}" for name, value in labels.items()
                  if name != "le" and name not in view.spelling.copies)
 

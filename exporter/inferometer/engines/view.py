@@ -8,7 +8,7 @@ from inferometer.engines.page import ForeignFamily
 from inferometer.engines.spelling import Spelling
 
 ModelRank = tuple[str, str]  # model, rank; either may be empty
-Labels = Mapping[str, str]
+SampleLabels = Mapping[str, str]
 ENGINE_WIDE: ModelRank = ("", "")
 
 
@@ -44,7 +44,7 @@ class View:
             return family
         return None
 
-    def model_rank(self, labels: Labels) -> ModelRank:
+    def model_rank(self, labels: SampleLabels) -> ModelRank:
         """The model and the rank that a sample with these labels is about."""
         rank = labels.get(self.spelling.rank, "") if self._several_ranks else ""
         model = labels.get(self._model_label, "")
@@ -52,7 +52,7 @@ class View:
             model = ""  # a document beside the page may name it
         return model or self.only_model, rank
 
-    def _own_labels(self) -> Iterator[Labels]:
+    def _own_labels(self) -> Iterator[SampleLabels]:
         for name in self.own:
             for sample in self.families[name].samples:
                 yield sample.labels

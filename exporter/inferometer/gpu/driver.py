@@ -22,8 +22,8 @@ from inferometer.gpu.readings import (
     SELDOM,
     SELDOM_ROUNDS,
     Call,
-    Field,
     Function,
+    NvmlField,
     instance_info,
 )
 from inferometer.rendered.columns import Series
@@ -121,7 +121,7 @@ class Device:
         self._unsupported: set[tuple[Function, str]] = set()  # with the MIG instance, if any
         self._standing: dict[Call, dict[Series, float] | None] = {}  # last answers of SELDOM
         self._batch = FieldBatch(FIELDS)
-        self._lacking: list[Field] = []
+        self._lacking: list[NvmlField] = []
 
     def _identify(self) -> None:
         """Ask for the names that the driver has not given yet."""
@@ -194,7 +194,7 @@ class Device:
             if lacking:
                 self._lack(lacking)
 
-    def _lack(self, fields: Iterable[Field]) -> None:
+    def _lack(self, fields: Iterable[NvmlField]) -> None:
         self._lacking += fields
         self._batch = FieldBatch([asked for asked in FIELDS if asked not in self._lacking])
 

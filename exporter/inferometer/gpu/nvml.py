@@ -14,7 +14,7 @@ from typing import Any
 
 import pynvml
 
-from inferometer.gpu.readings import Field, Function
+from inferometer.gpu.readings import Function, NvmlField
 from inferometer.rendered.columns import Series
 
 EVENTS_AT_ONCE = 100  # most events taken in one look, so that a flood of them ends
@@ -151,7 +151,7 @@ class _FieldValue(ctypes.Structure):
 class FieldBatch:
     """Fields that are read in one call, laid out in memory once."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[NvmlField]) -> None:
         self.fields = fields
         self._rows = [(field, field.value.series, field.value.per) for field in fields]
         self._answers = (_FieldValue * len(fields))()
@@ -159,7 +159,7 @@ class FieldBatch:
             answer.fieldId = _look_up(field.id) if isinstance(field.id, str) else field.id
             answer.scopeId = field.scope
 
-    def read(self, handle: Any) -> tuple[dict[Series, float], list[Field]]:
+    def read(self, handle: Any) -> tuple[dict[Series, float], list[NvmlField]]:
         """The values that there are now, and the fields that the GPU or driver lacks.
 
         Raises CallError, GpuLostError, DriverLostError.
@@ -170,7 +170,7 @@ class FieldBatch:
         except pynvml.NVMLError as error:
             raise _meaning(error) from error
         points: dict[Series, float] = {}
-        lacking: list[Field] = []
+        lacking: list[NvmlField] = []
         for (field, series, per), answer in zip(self._rows, self._answers, strict=True):
             code = answer.nvmlReturn
             if code in _NO_FIELD:

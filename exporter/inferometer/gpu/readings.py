@@ -53,7 +53,7 @@ class Call:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Field:
+class NvmlField:
     """A field of nvmlDeviceGetFieldValues, which brings many of them in one call.
 
     `instead`: the call to make where the driver or GPU lacks the field.
@@ -74,9 +74,9 @@ def _call(metric: Metric, *functions: Function, labels: tuple[str, ...] = (), pe
 
 
 def _field(id_: int | str, metric: Metric, *labels: str, per: float = 1.0, scope: int = 0,
-           instead: tuple[Function, ...] = (), clock_reason: int = 0) -> Field:
+           instead: tuple[Function, ...] = (), clock_reason: int = 0) -> NvmlField:
     value = GpuValue((metric, labels), per)
-    return Field(id_, value, scope, Call(instead, (value,)) if instead else None, clock_reason)
+    return NvmlField(id_, value, scope, Call(instead, (value,)) if instead else None, clock_reason)
 
 
 def _processes(kind: str, *functions: str) -> Call:
@@ -99,7 +99,7 @@ REMAPPED_ROWS = Call((("nvmlDeviceGetRemappedRows",),), (
     GpuValue((c.GPU_REMAP_FAILED, ()), pick=lambda answer: answer[3] != 0)))
 
 # In every round, all in one call.
-FIELDS: tuple[Field, ...] = (
+FIELDS: tuple[NvmlField, ...] = (
     _field(185, c.GPU_POWER, per=MILLI,  # the average of a second, as the call's from Ampere on
            instead=(("nvmlDeviceGetPowerUsage",),)),
     _field(190, c.GPU_POWER_LIMIT, per=MILLI,
@@ -119,7 +119,7 @@ FIELDS: tuple[Field, ...] = (
     _field("NVML_FI_DEV_ECC_DBE_AGG_TOTAL", c.GPU_ECC, "uncorrected", instead=((
         "nvmlDeviceGetTotalEccErrors", "NVML_MEMORY_ERROR_TYPE_UNCORRECTED",
         "NVML_AGGREGATE_ECC"),)),
-    Field("NVML_FI_DEV_REMAPPED_COR", REMAPPED_ROWS.values[0], instead=REMAPPED_ROWS),
+    NvmlField("NVML_FI_DEV_REMAPPED_COR", REMAPPED_ROWS.values[0], instead=REMAPPED_ROWS),
     _field("NVML_FI_DEV_REMAPPED_UNC", c.GPU_REMAPPED, "uncorrectable"),
     _field("NVML_FI_DEV_REMAPPED_PENDING", c.GPU_REMAP_PENDING),
     _field("NVML_FI_DEV_REMAPPED_FAILURE", c.GPU_REMAP_FAILED),
