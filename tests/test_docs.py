@@ -33,10 +33,11 @@ def test_every_file_the_documents_name_is_there() -> None:
 
 
 def test_every_module_and_file_the_documents_name_is_there() -> None:
-    """Named in backticks as a path from the root, from the package, or from the folder before."""
-    roots = (ROOT, ROOT / "exporter/inferometer", ROOT / "tests/exporter", ROOT / "deploy/build")
+    """Named in backticks, as a path from the root or from a folder that the text is about."""
+    folders = (ROOT, ROOT / "exporter/inferometer", *(ROOT / name for name in (
+        "deploy", "deploy/chart", "dashboards", "tests", "examples")))
     for document in ("README.md", "CONTRIBUTING.md"):
         text = (ROOT / document).read_text()
-        for path in re.findall(r"`([\w./-]+(?:\.py|\.yml|\.md|/))`", text):
-            assert any((root / path).exists() for root in roots), (
+        for path in re.findall(r"`([\w./-]+(?:\.py|\.yml|\.yaml|\.md|\.c|/))`", text):
+            assert any((folder / path).exists() for folder in folders), (
                 f"{document} names {path}, which is not there")
