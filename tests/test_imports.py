@@ -40,8 +40,9 @@ ORDER = """
     documents  documents.mistakes
     documents.entry
     documents.readers  documents.records
+    addresses
     config
-    settings
+    next_start  settings
     about
     serve  serve.lanes  serve.request  serve.rate_limit  serve.users  serve.web_settings
     serve.tls

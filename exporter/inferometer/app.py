@@ -9,9 +9,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from inferometer import config as configuration
 from inferometer import settings
 from inferometer.about import About
+from inferometer.addresses import split_address
 from inferometer.alert_log import AlertLogPart
 from inferometer.collector import Scrape
 from inferometer.config import Config, ConfigError
@@ -22,6 +22,7 @@ from inferometer.gpu.part import GpuPart
 from inferometer.guard import Guard
 from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
+from inferometer.next_start import keep_until_next_start
 from inferometer.parts import Part, Row
 from inferometer.serve.lanes import Lane
 from inferometer.serve.metrics import MetricsPage
@@ -49,7 +50,7 @@ def make_parts(config: Config) -> list[Part]:
 
 
 def check(path: Path, flags: Flags) -> Config:
-    """The configuration that `run` would have, good in every part's eyes. Raises ConfigError."""
+    """The configuration that `run` would have, checked by every part. Raises ConfigError."""
     config, document = settings.load(path, flags)
     load_web_config(config, document)
     _check_parts(_running(make_parts(config), config), config, document)
@@ -58,13 +59,12 @@ def check(path: Path, flags: Flags) -> Config:
 
 def load_web_config(config: Config, document: Document) -> WebConfig | None:
     """The web configuration file if one is named; what is wrong with it is reported."""
-    if not config.web.config_file:
+    if not (config.web.config_file and document.good("web.config_file")):
         return None
     try:
         return WebConfig.load(Path(config.web.config_file))
     except WebConfigError as error:
-        for line in str(error).splitlines():
-            document.report("web.config_file", line)
+        document.report_all("web.config_file", error)
         return None
 
 
@@ -101,15 +101,15 @@ class App:
         collectors = [collector for part in self._running for collector in part.collectors()]
         guard = Guard()
         scrape = Scrape(collectors, guard)
-        # Joined by no scrape.
-        look = Scrape(collectors, guard, log_state=False)
-        self._home = HomePart(self.config, self.parts, look, self._about, self.is_ready,
+        # With runs of its own, so that no scrape gets a reading that was begun for the page.
+        page_scrape = Scrape(collectors, guard, log_state=False)
+        self._home = HomePart(self.config, self.parts, page_scrape, self._about, self.is_ready,
                               history_step)
-        self._metrics = MetricsPage(scrape, self._about.families, self._home.overhear)
+        self._metrics = MetricsPage(scrape, self._about.families, self._home.record_reading)
 
     def start(self) -> Server:
         """Listen, and begin to watch. Raises OSError if the address cannot be had."""
-        host, port = configuration.split_address(self.config.web.listen)
+        host, port = split_address(self.config.web.listen)
         self._server = Server(host, port, self.routes(), self._web)
         for part in (*self._running, self._home):
             part.start()
@@ -148,8 +148,8 @@ class App:
 
     def _apply(self, new: Config, document: Document) -> None:
         web = load_web_config(new, document)
-        new, waiting = configuration.keep_until_next_start(self.config, new)
-        _check_parts(self._running, new, document)
+        _check_parts(_running(self.parts, new), new, document)
+        new, waiting = keep_until_next_start(self.config, new)
         for key in waiting:
             log.warning("takes effect at the next start", extra={"key": key})
         self.config = new

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
+from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_engine_url
 from inferometer.catalogue import (
     BUDGET,
     LIMITS_RATIO,
@@ -29,8 +28,6 @@ from inferometer.documents.readers import read_yaml, read_yaml_file
 from inferometer.documents.records import read_record
 from inferometer.roles import NO_ROLE, ROLES, belongs, foreign
 
-T = TypeVar("T")
-
 # Key of a limit in the file: the limit and its unit, as in `request_duration_p95_seconds`.
 LIMITS = {
     f"{limit}_{unit}": (limit, unit)
@@ -44,37 +41,7 @@ class ConfigError(DocumentError):
     """All mistakes in the configuration, a line each, which names file, line and key."""
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """HOST:PORT, [IPV6]:PORT or :PORT as host and port. Raises ValueError."""
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([\w.-]*)):(\d{1,5})", text, re.ASCII)
-    if match is None or int(match[3]) > 65535:
-        raise ValueError(text)
-    return match[1] or match[2], int(match[3])
-
-
-def _is_address(text: str) -> bool:
-    try:
-        split_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def is_engine_url(url: str) -> bool:
-    """Whether this is an http(s) URL with a host, no user and nothing odd in it."""
-    try:
-        parts = urlsplit(url)
-        good_port = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    plain = url.isascii() and url.isprintable() and " " not in url
-    return (plain and good_port and parts.scheme in ("http", "https") and bool(parts.hostname)
-            and parts.username is None and not parts.fragment)
-
-
-ADDRESS = "HOST:PORT"
-URL = "an http:// or https:// URL without user, password or fragment"
-_ADDRESS = Constraint(_is_address, ADDRESS)
+_ADDRESS = Constraint(is_address, ADDRESS)
 _URL = Constraint(is_engine_url, URL)
 _ROLE = Constraint(lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}")
 _SECONDS = Constraint(lambda seconds: 0 < seconds <= 86400,
@@ -140,6 +107,11 @@ class EngineTarget:
     ca_file: str = ""
     insecure_skip_verify: bool = False
 
+    @property
+    def label(self) -> str:
+        """What the label `target` says: its name, else host:port of its URL."""
+        return self.name or host_and_port(self.url)
+
 
 @dataclass(frozen=True)
 class EnginesSection:
@@ -204,21 +176,26 @@ class Config:
 
 def load(path: Path, role: str = NO_ROLE) -> Config:
     """Read and validate a file, as of a role if one is given. Raises ConfigError."""
-    return read(read_yaml_file(path), role)
+    return _finished(read_yaml_file(path), role)
 
 
 def parse(text: str, name: str, role: str = NO_ROLE) -> Config:
     """Validate a file's text; `name` is what messages call it. Raises ConfigError."""
-    return read(read_yaml(text, name), role)
+    return _finished(read_yaml(text, name), role)
 
 
 def read(top: Entry, role: str = NO_ROLE) -> Config:
-    """Validate a YAML document, as of a role if one is given. Raises ConfigError."""
+    """Validate a YAML document, as of a role if one is given; mistakes are reported to it."""
     config = read_record(Config, top)
     config = dataclasses.replace(config, role=role or config.role)
     if top.document.good("role"):
         _check_role(config.role, top)
     _check_across(config, top.document)
+    return config
+
+
+def _finished(top: Entry, role: str) -> Config:
+    config = read(top, role)
     top.document.finish(ConfigError)
     return config
 
@@ -228,58 +205,6 @@ def check(config: Config, name: str) -> None:
     document = Document(name)
     _check_across(config, document)
     document.finish(ConfigError)
-
-
-def target_name(target: EngineTarget) -> str:
-    """What a target is called: its name, else host:port of its URL."""
-    parts = urlsplit(target.url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return target.name or f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def local_port(target: EngineTarget) -> int:
-    """The port of a target on this machine's loopback address, else 0."""
-    parts = urlsplit(target.url)
-    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    return (parts.port or (443 if parts.scheme == "https" else 80)) if local else 0
-
-
-def next_start_keys() -> tuple[str, ...]:
-    """The paths of the keys whose change takes effect at the next start only."""
-    return tuple(_next_start_keys(Config(), ""))
-
-
-def keep_until_next_start(in_force: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
-    """The new configuration as far as it can be in force now, and the paths of the keys that wait.
-
-    With another role no section but `web` changes: the new ones are not for what runs here.
-    """
-    if new.role != in_force.role:
-        new = dataclasses.replace(in_force, role=new.role, web=new.web)
-    return _keep(in_force, new, "")
-
-
-def _next_start_keys(record: Any, prefix: str) -> Iterator[str]:
-    for key in dataclasses.fields(record):
-        value = getattr(record, key.name)
-        if key.metadata.get("next_start"):
-            yield f"{prefix}{key.name}"
-        elif dataclasses.is_dataclass(value):
-            yield from _next_start_keys(value, f"{prefix}{key.name}.")
-
-
-def _keep(in_force: T, new: T, prefix: str) -> tuple[T, tuple[str, ...]]:
-    values: dict[str, Any] = {}
-    waiting: list[str] = []
-    for key in dataclasses.fields(new):  # type: ignore[arg-type]
-        old, value = getattr(in_force, key.name), getattr(new, key.name)
-        if dataclasses.is_dataclass(value):
-            values[key.name], below = _keep(old, value, f"{prefix}{key.name}.")
-            waiting += below
-        elif key.metadata.get("next_start") and old != value:
-            values[key.name] = old
-            waiting.append(f"{prefix}{key.name}")
-    return dataclasses.replace(new, **values), tuple(waiting)  # type: ignore[type-var]
 
 
 def _check_role(role: str, top: Entry) -> None:
@@ -326,7 +251,7 @@ def _check_targets(targets: tuple[EngineTarget, ...], document: Document) -> Non
                             "excludes bearer_token_file; give one of them")
         if not target.url or not document.good(f"{path}.url", f"{path}.name"):
             continue
-        name = target_name(target)
+        name = target.label
         if name in paths:
             document.report(path, f"has the name {name!r}, as {paths[name]} has; "
                                   "give it another name")

@@ -19,6 +19,21 @@ from inferometer.serve.routes import Route
 Row = tuple[str, str]  # a label and a text
 
 
+class Code(str):
+    """A piece of a note that is a key or a command."""
+
+    __slots__ = ()
+
+
+class Quoted(str):
+    """A piece of a note that comes from outside, or may be long."""
+
+    __slots__ = ()
+
+
+Note = Sequence[str]  # a sentence in pieces: plain ones, Code and Quoted
+
+
 @dataclass(frozen=True)
 class Watched:
     """One thing that a part watches, as the page for a person shows it beside its metrics."""
@@ -29,31 +44,31 @@ class Watched:
     failure: str = ""  # why it is not read now
     lost: bool = False  # it was there, and does not answer any more
     gone: bool = False  # lost, and listed by nobody any more
+    model: str = ""  # that it serves
+    product: str = ""  # that it is, by which it has a price
     details: Sequence[Row] = ()
     more: Sequence[Row] = ()  # what is rarely looked for
 
 
 @dataclass(frozen=True)
 class Watch:
-    """All that a part watches.
+    """All that a part watches, and what the page says where that is nothing, or below it."""
 
-    `nothing` is said where that is nothing, `elsewhere` below what there is: where more is looked
-    for. In both a text between backticks is a key or a command.
-    """
-
-    kind: str  # how the page's history and metrics call it: "engine" or "gpu"
     watched: Sequence[Watched]
     most: int  # how many may be watched
-    nothing: Sequence[str]
-    elsewhere: str = ""
+    when_empty: Sequence[Note] = ()
+    footnote: Note = ()
 
 
 class Part:
     """One subject. Its constructor begins nothing; `check` and `configure` come before `start`."""
 
     sections: ClassVar[tuple[str, ...]] = ()  # of the configuration: it runs in roles with one
-    title: ClassVar[str] = ""  # what it watches, as terminal and page name it: "GPUs"
-    noun: ClassVar[str] = ""  # one of them: "GPU"
+    # Of a part that watches things: what terminal and page call them, one of them, and how metrics
+    # and the page's history tell their kind ("GPUs", "GPU", "gpu").
+    title: ClassVar[str] = ""
+    noun: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
 
     def check(self, config: Config, document: Document) -> None:
         """Report to the document what only this part can tell about its section."""
@@ -73,7 +88,10 @@ class Part:
         """Begin to work in the background; the server listens by then."""
 
     def stop(self) -> None:
-        """End what it began; the server answers nobody any more."""
+        """End what it began; the server answers nobody any more.
+
+        A thread that waits for the world may end a little later, with the process at the latest.
+        """
 
     def is_ready(self) -> bool:
         """Whether its first look has ended."""
@@ -83,6 +101,6 @@ class Part:
         """What the terminal shows at the start, after waiting so long for the first look."""
         return ()
 
-    def watch(self) -> Watch | None:
-        """What the page for a person shows of it beside its metrics."""
-        return None
+    def watch(self) -> Watch:
+        """What the page for a person shows of it beside its metrics; asked where it has a title."""
+        return Watch((), 0)

@@ -24,7 +24,7 @@ class Flags:
     engines: Sequence[EngineTarget] = ()
     role: str = NO_ROLE
 
-    def over(self, config: Config) -> Config:
+    def apply_to(self, config: Config) -> Config:
         """The configuration with the flags in it. Raises ConfigError."""
         if self.role:
             config = replace(config, role=self.role)
@@ -41,14 +41,15 @@ class Flags:
 def load(path: Path | None, flags: Flags) -> tuple[Config, Document]:
     """The file, or the defaults without one, with the command line over it.
 
-    Names of files in it are seen from the file's own directory. The document is where whoever
-    looks further into the configuration reports what is wrong. Raises ConfigError.
+    Names of files in it are seen from the file's own directory. Mistakes are reported to the
+    document, where those who look further add theirs; the last of them finishes it. Only mistakes
+    of the command line are raised at once, as ConfigError.
     """
     config, document = Config(), Document(COMMAND_LINE)
     if path is not None:
         top = read_yaml_file(path)
         config, document = configuration.read(top, flags.role), top.document
-    config = _resolve(flags.over(config), path.parent if path else Path())
+    config = _resolve(flags.apply_to(config), path.parent if path else Path())
     for number, target in enumerate(config.engines.targets):
         check_secrets(target, f"engines.targets[{number}].", document)
     return config, document
@@ -61,7 +62,7 @@ def check_secrets(target: EngineTarget, prefix: str, document: Document) -> None
     """
     for key in ("bearer_token_file", "ca_file"):
         file = getattr(target, key)
-        if file:
+        if file and document.good(f"{prefix}{key}"):
             try:
                 Path(file).read_bytes()
             except OSError as error:

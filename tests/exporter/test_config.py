@@ -13,20 +13,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inferometer.config import (
-    LIMITS,
-    Config,
-    ConfigError,
-    EngineTarget,
-    WebSection,
-    keep_until_next_start,
-    load,
-    local_port,
-    next_start_keys,
-    parse,
-    split_address,
-    target_name,
-)
+from inferometer.addresses import local_port, split_address
+from inferometer.config import LIMITS, Config, ConfigError, EngineTarget, WebSection, load, parse
+from inferometer.next_start import keep_until_next_start, next_start_keys
 from tests.exporter.process import command
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "inferometer.yml"
@@ -190,9 +179,9 @@ def test_an_address_has_a_host_and_a_port(text: str, address: tuple[str, int]) -
 ])
 def test_a_target_without_a_name_is_called_by_host_and_port(url: str, name: str,
                                                             port: int) -> None:
-    assert target_name(EngineTarget(url)) == name
-    assert target_name(EngineTarget(url, "chat")) == "chat"
-    assert local_port(EngineTarget(url)) == port
+    assert EngineTarget(url).label == name
+    assert EngineTarget(url, "chat").label == "chat"
+    assert local_port(url) == port
 
 
 def uncommented(text: str) -> str:
@@ -379,6 +368,25 @@ def test_check_config_looks_for_what_the_file_names(tmp_path: Path, text: str, w
     done = checked(file)
     expected = f"inferometer: {file}:1: {why.format(folder=tmp_path)}\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
+def test_check_config_names_all_mistakes_at_once_those_beside_the_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "inferometer.yml"
+    file.write_text("gpu: {interval_seconds: 0}\nweb: {config_file: web.yml}\nengines:\n"
+                    "  targets:\n    - {url: 'http://a', bearer_token_env: INFEROMETER_NONE}\n"
+                    "    - {url: 'https://b', ca_file: web.yml}\n    - {url: b}\n")
+    users = "".join(f"  u{number}: secret\n" for number in range(25))
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config: {client_auth_type: Foo, min_version: Foo}\n"
+        f"basic_auth_users:\n{users}")
+    done = checked(file)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (2, "", 21)
+    assert lines[0].startswith(f"inferometer: {file}:1: gpu.interval_seconds: must be ")
+    assert lines[1].startswith(f"inferometer: {file}:2: web.config_file: {tmp_path}/web.yml:1: ")
+    assert lines[-1] == f"inferometer: {file}: has 11 more mistakes"
+    assert any("INFEROMETER_NONE is not set" in line for line in lines)
+    assert "secret" not in done.stderr
 
 
 def test_check_config_is_content_when_all_it_names_is_there(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -15,11 +16,11 @@ from inferometer.collector import Collector, Deadline
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
 from inferometer.families import Family
-from inferometer.parts import Part, Row
+from inferometer.parts import Part, Row, Watch, Watched
 from inferometer.roles import NO_ROLE, ROLES
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.settings import Flags
-from tests.exporter.support import Page, get, in_thread
+from tests.exporter.support import Page, get, in_thread, wait_for
 
 pytestmark = pytest.mark.timeout(60)
 ANYWHERE = Flags(listen="127.0.0.1:0")
@@ -41,7 +42,7 @@ class Stranger(Part):
     """A part as somebody else would add one: a collector and a route, and it keeps a diary."""
 
     sections = ("cost",)
-    title, noun = "strangers", "stranger"
+    title, noun, kind = "strangers", "stranger", "stranger"
 
     def __init__(self, diary: list[str]) -> None:
         self.diary = diary
@@ -74,6 +75,10 @@ class Stranger(Part):
     def greeting(self, seconds: float) -> Iterable[Row]:
         return [("stranger", "hello")]
 
+    def watch(self) -> Watch:
+        return Watch([Watched("a", "Alice", 1.79e9, details=[("Hat", "tall")]),
+                      Watched("b", "Bob", failure="is <away>")], 1000)
+
     def _respond(self, received: Received) -> Response:
         return text_response(HTTPStatus.OK, received.body.decode())
 
@@ -103,6 +108,14 @@ def test_a_part_brings_its_collector_and_its_route(diary: list[str], file: Path)
         assert get(port, "/v1/stranger", "POST").status == 415
         plain = {"Content-Type": "text/plain; charset=utf-8"}
         assert get(port, "/v1/stranger", "POST", plain).status == 200
+
+
+def test_the_page_for_a_person_shows_what_a_part_watches(diary: list[str], file: Path) -> None:
+    running = App(file, ANYWHERE)
+    with in_thread(running.start()) as port:
+        page = get(port, "/").text
+    for text in ("Strangers", "Alice", "Hat", "tall", "Bob", "is &lt;away&gt;"):
+        assert text in page
 
 
 def test_a_part_starts_is_configured_anew_and_stops(diary: list[str], file: Path) -> None:
@@ -164,3 +177,16 @@ def test_no_two_routes_share_a_path(file: Path) -> None:
     paths = [route.path for route in App(file, ANYWHERE).routes()]
     assert sorted({*paths}) == sorted(paths)
     assert {"/", "/metrics", "/-/healthy", "/-/ready", "/-/reload", "/v1/alerts"} == {*paths}
+
+
+def test_no_thread_of_a_part_outlives_it_by_much(tmp_path: Path) -> None:
+    file = tmp_path / "inferometer.yml"
+    file.write_text("gpu: {retry_seconds: 0.1}\nengines: {discover_ports: [1]}\n")
+    before = {*threading.enumerate()}
+    running = App(file, ANYWHERE, history_step=0.1)
+    with in_thread(running.start()):
+        wait_for(running.is_ready)
+    running.stop()
+    wait_for(lambda: not any(
+        thread.name in ("gpu-watch", "history", "engine-discovery")
+        for thread in {*threading.enumerate()} - before))

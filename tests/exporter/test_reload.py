@@ -15,8 +15,8 @@ import bcrypt
 import pytest
 
 from inferometer.app import App
-from inferometer.config import next_start_keys
 from inferometer.engines.part import EnginesPart
+from inferometer.next_start import next_start_keys
 from inferometer.settings import Flags
 from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.process import ALONE, ANYWHERE, messages, ready, started
@@ -53,11 +53,17 @@ def targets(*engines: Engine, more: str = "") -> str:
     return f"{NO_GPUS}engines: {{targets: [{urls}], discover_ports: [], {more}}}\n"
 
 
+REPORTS = {"success": "configuration reloaded",
+           "failure": "reload failed, the old configuration stays"}
+
+
 def hang_up(running: Exporter, result: str = "success") -> Page:
-    """The first page after a SIGHUP was dealt with, with this result."""
+    """The first page after a SIGHUP was dealt with, with this result, and after its log lines."""
     before = running.scrape().value(RELOADS, result=result) or 0.0
+    lines = len(messages(running, REPORTS[result]))
     running.process.send_signal(signal.SIGHUP)
     wait_for(lambda: running.scrape().value(RELOADS, result=result) == before + 1)
+    wait_for(lambda: len(messages(running, REPORTS[result])) > lines)
     return running.scrape()
 
 
@@ -269,14 +275,16 @@ def test_another_address_is_warned_about_and_waits_for_the_next_start(config: Pa
         assert len(messages(running, "takes effect at the next start")) == 2
 
 
-# A file in which one key alone differs from that of the `config` fixture.
+HERE = "web: {listen: '127.0.0.1:0'}\n"
+NOWHERE = "engines: {discover_ports: []}\n"
+# Beside ALONE and HERE, a file in which this key alone differs.
 WAITING = {
-    "role": ALONE + "role: ''\n",  # tests/exporter/test_roles.py changes it
+    "role": HERE + "role: fleet\n",
     "web.listen": ALONE + "web: {listen: '127.0.0.1:1'}\n",
-    "web.enable_reload": ALONE + "web: {enable_reload: true}\n",
-    "web.enable_alert_log": ALONE + "web: {enable_alert_log: true}\n",
-    "gpu.enabled": "gpu: {enabled: true}\nengines: {discover_ports: []}\n",
-    "gpu.kubelet_socket": "gpu: {kubelet_socket: /nowhere}\nengines: {discover_ports: []}\n",
+    "web.enable_reload": ALONE + "web: {listen: '127.0.0.1:0', enable_reload: true}\n",
+    "web.enable_alert_log": ALONE + "web: {listen: '127.0.0.1:0', enable_alert_log: true}\n",
+    "gpu.enabled": HERE + NOWHERE + "gpu: {enabled: true}\n",
+    "gpu.kubelet_socket": HERE + NOWHERE + "gpu: {kubelet_socket: /nowhere}\n",
 }
 
 
@@ -284,18 +292,31 @@ def test_every_key_that_waits_for_the_next_start_is_changed_by_a_test() -> None:
     assert {*WAITING} == {*next_start_keys()}
 
 
-@pytest.mark.parametrize("key", [key for key in WAITING if key not in ("role", "web.listen")])
-def test_what_waits_for_the_next_start_is_warned_about_and_not_in_force(config: Path,
-                                                                        key: str) -> None:
-    with started(*ANYWHERE, "--config", config) as running:
+@pytest.mark.parametrize("key", WAITING)
+def test_a_key_that_waits_for_the_next_start_is_warned_about_and_not_in_force(config: Path,
+                                                                              key: str) -> None:
+    config.write_text(ALONE + HERE)
+    with started("--config", config) as running:
         config.write_text(WAITING[key])
         page = hang_up(running)
-        warned = messages(running, "takes effect at the next start")
-        assert key in [line["key"] for line in warned]
+        warned = [line["key"] for line in messages(running, "takes effect at the next start")]
+        assert key in warned
+        assert {*warned} <= {key, "gpu.enabled"}  # kubelet_socket needs it
         assert get(running.port, "/-/reload", "POST").status == 404
         assert get(running.port, "/v1/alerts", "POST").status == 404
-        assert page.find("inferometer_collector_success", collector="gpu") == []
-        assert page.find("inferometer_collector_success", collector="pods") == []
+        assert {series.labels["collector"]
+                for series in page.find("inferometer_collector_success")} == {"engines", "cost"}
+
+
+def test_a_file_that_the_next_start_would_refuse_is_no_good_reload(config: Path) -> None:
+    """Not even where the key to blame is of another role, which waits for the next start."""
+    with started(*ANYWHERE, "--config", config) as running:
+        config.write_text("role: sidecar\n"
+                          "engines: {targets: [{url: 'https://a', ca_file: inferometer.yml}]}\n")
+        assert hang_up(running, "failure").value(GOOD) == 0.0
+        (line,) = messages(running, "reload failed, the old configuration stays")
+        assert line["why"] == (f"{config}:2: engines.targets[0].ca_file: {config}: "
+                               "no usable certificate")
 
 
 def test_a_password_that_was_changed_holds_after_a_reload(config: Path, tmp_path: Path) -> None:

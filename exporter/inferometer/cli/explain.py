@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from inferometer.addresses import URL, is_engine_url
 from inferometer.cli.verbs import FAILED, OK, Verb
-from inferometer.config import URL, ConfigError, EnginesSection, EngineTarget, is_engine_url
+from inferometer.config import ConfigError, EnginesSection, EngineTarget
 from inferometer.documents.mistakes import Document, Mistake
 from inferometer.engines.access import ask_once, check_tls
 from inferometer.engines.explain import explain as explain_page

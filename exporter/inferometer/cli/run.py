@@ -11,9 +11,10 @@ import threading
 from pathlib import Path
 
 from inferometer import __version__
+from inferometer.addresses import ADDRESS, URL, is_engine_url, split_address
 from inferometer.app import App
 from inferometer.cli.verbs import FAILED, OK, ROLES_HELP, Verb, add_role
-from inferometer.config import ADDRESS, URL, EngineTarget, is_engine_url, split_address
+from inferometer.config import EngineTarget
 from inferometer.logs import start_logging
 from inferometer.serve.server import Server
 from inferometer.settings import Flags

@@ -49,7 +49,7 @@ class Entry:
     def __init__(self, document: Document, value: object, path: str = "") -> None:
         self.document, self.value, self.path = document, value, path
 
-    def mistake(self, problem: str) -> None:
+    def report(self, problem: str) -> None:
         """Report what is wrong with this value, once."""
         if self.value is not BROKEN:
             self.document.report(self.path, problem)
@@ -58,16 +58,16 @@ class Entry:
     def refuse(self, words: str, quote: bool = False) -> None:
         """Report what this value must be; `quote` shows it even where it may be a secret."""
         if self.value is ABSENT:
-            self.mistake(f"is missing; it must be {words}")
+            self.report(f"is missing; it must be {words}")
         else:
-            self.mistake(f"must be {words}, not {self._shown(quote)}")
+            self.report(f"must be {words}, not {self._shown(quote)}")
 
     def mapping(self, keys: Collection[str] | None = None) -> dict[str, Entry]:
         """Its entries by key; keys that are not among the given ones are mistakes and left out."""
         entries = {key: self._below(key, value) for key, value in self._mapping().items()}
         unknown = [] if keys is None else [key for key in entries if key not in keys]
         for key in unknown:
-            entries.pop(key).mistake(_unknown(key, keys or ()))
+            entries.pop(key).report(_unknown(key, keys or ()))
         return entries
 
     def get(self, key: str, default: object = ABSENT) -> Entry:

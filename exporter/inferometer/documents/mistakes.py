@@ -59,10 +59,6 @@ class DocumentError(ValueError):
             mistake, document=document.name, line=mistake.line or document.line(mistake.path))
             for mistake in self.mistakes), more=self.more)
 
-    def lines_under(self, path: str) -> tuple[Mistake, ...]:
-        """The lines as mistakes of the key that names this document in another one."""
-        return tuple(Mistake(path, line) for line in str(self).splitlines())
-
 
 class Document:
     """What is known of a document beside its values: its name, the lines of its keys, its mistakes.
@@ -81,11 +77,17 @@ class Document:
 
     def report(self, path: str, problem: str, line: int | None = None) -> None:
         """Keep a mistake; its line is that of the path unless another one is given."""
+        self._blamed.add(path)
         if len(self._mistakes) == MOST_LISTED:
             self._more += 1
             return
-        self._blamed.add(path)
         self._mistakes.append(Mistake(path, problem, line or self.line(path), self.name))
+
+    def report_all(self, path: str, error: DocumentError) -> None:
+        """Keep the mistakes of another document, as mistakes of the key that names it here."""
+        for mistake in error.mistakes:
+            self.report(path, str(mistake))
+        self._more += error.more
 
     def line(self, path: str) -> int | None:
         """The line of a key, or of the nearest key above it; None where there are no lines."""

@@ -56,7 +56,7 @@ def _read_mapping(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Mapp
     values = {}
     for key, value in entry.mapping(constraints).items():
         if not key.isprintable():
-            value.mistake("is a key that is not on one line")
+            value.report("is a key that is not on one line")
         constraint = metadata.get("constraint") if constraints is None else constraints[key]
         values[key] = _read(shape, value, {"constraint": constraint})
     return values

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from inferometer.addresses import local_port, split_address
 from inferometer.catalogue import TARGETS
 from inferometer.collector import Collector
-from inferometer.config import Config, EngineTarget, local_port, split_address, target_name
+from inferometer.config import Config, EngineTarget
 from inferometer.documents.mistakes import Document
 from inferometer.engines.access import authorities, check_tls, make_target
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import Target
-from inferometer.parts import Part, Row, Watch, Watched
+from inferometer.parts import Code, Note, Part, Quoted, Row, Watch, Watched
 
 Search = tuple[Sequence[int], float, tuple[float, int]]  # ports, seconds between looks, patience
 
@@ -22,12 +23,12 @@ class EnginesPart(Part):
     """Reads every engine endpoint that is configured or found."""
 
     sections = ("engines",)
-    title, noun = "engines", "engine"
+    title, noun, kind = "engines", "engine", "engine"
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._configured: dict[str, tuple[object, Target]] = {}  # with what each is made of
-        self._search = _search(config)
+        self._search: Search = ((), 0.0, (0.0, 0))
         self._started = False
         self.discovery = self._make_discovery()
 
@@ -76,32 +77,37 @@ class EnginesPart(Part):
         yield from (("engine", f"{target.name}  {target.url}") for target in targets)
         if self.discovery.ports:
             none = "" if targets else "none found; "
-            yield "engines", f"{none}looking {self._looking()}"
+            yield "engines", f"{none}looking {''.join(self._looking())}"
 
     def watch(self) -> Watch:
         """Every endpoint, with what it last was."""
-        looking = self._looking() if self.discovery.ports else ""
-        nothing = [f"None found. They are looked for {looking}." if looking else
-                   "None is configured, and none is looked for: `engines.discover_ports` is empty.",
-                   "Name one that listens elsewhere: `inferometer run --engine http://HOST:PORT`, "
-                   "or list it under `engines.targets` in the configuration file."]
-        return Watch("engine", [_watched(target) for target in self.targets()], TARGETS, nothing,
-                     f"More are looked for {looking}." if looking else "")
+        name_one: Note = (
+            "Name one that listens elsewhere: ", Code("inferometer run --engine http://HOST:PORT"),
+            ", or list it under ", Code("engines.targets"), " in the configuration file.")
+        watched = [_watched(target) for target in self.targets()]
+        if not self.discovery.ports:
+            return Watch(watched, TARGETS, [
+                ("None is configured, and none is looked for: ", Code("engines.discover_ports"),
+                 " is empty."), name_one])
+        before, ports, after = self._looking()
+        looking = (before, Quoted(ports), f"{after}.")
+        return Watch(watched, TARGETS, [("None found. They are looked for ", *looking), name_one],
+                     ("More are looked for ", *looking))
 
-    def _looking(self) -> str:
-        ports = ", ".join(map(str, self.discovery.ports))
-        return (f"on 127.0.0.1, ports {ports}, every "
-                f"{self._config.engines.discover_seconds:g} s")
+    def _looking(self) -> tuple[str, str, str]:
+        """Where and how often engines are looked for; the ports stand in the middle."""
+        return ("on 127.0.0.1, ports ", ", ".join(map(str, self.discovery.ports)),
+                f", every {self._config.engines.discover_seconds:g} s")
 
     def _set_targets(self) -> None:
         """Targets as configured; one that did not change keeps what it knows."""
         targets: dict[str, tuple[object, Target]] = {}
         for settings in self._config.engines.targets:
-            name = target_name(settings)
-            ingredients = (settings, authorities(settings), _patience(self._config))
+            name = settings.label
+            inputs = (settings, authorities(settings), _patience(self._config))
             before = self._configured.get(name)
-            targets[name] = before if before and before[0] == ingredients else (
-                ingredients, make_target(name, settings, self._config.engines))
+            targets[name] = before if before and before[0] == inputs else (
+                inputs, make_target(name, settings, self._config.engines))
         self._configured = targets
 
     def _make_discovery(self) -> Discovery:
@@ -117,7 +123,7 @@ def _search(config: Config) -> Search:
     if ports is None:
         ports = () if config.engines.targets else USUAL_PORTS
     own = split_address(config.web.listen)[1]
-    taken = {own, *(local_port(target) for target in config.engines.targets)}
+    taken = {own, *(local_port(target.url) for target in config.engines.targets)}
     return ([port for port in ports if port not in taken], config.engines.discover_seconds,
             _patience(config))
 
@@ -131,5 +137,5 @@ def _watched(target: Target) -> Watched:
     kind = f"{state.engine} {state.version}".strip() if state.read_at else ""
     return Watched(
         target.name, target.name, state.read_at, "" if state.up else state.why,
-        details=[("Model", state.model), ("Engine", kind)],
+        model=state.model, details=[("Engine", kind)],
         more=[("Address", target.url.partition("?")[0])])

@@ -14,14 +14,14 @@ from inferometer.gpu.kubelet import Kubelet
 from inferometer.gpu.pods import PodsCollector
 from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
-from inferometer.parts import Part, Row, Watch, Watched
+from inferometer.parts import Code, Part, Quoted, Row, Watch, Watched
 
 
 class GpuPart(Part):
     """Reads this machine's GPUs, and asks the kubelet which pods have them."""
 
     sections = ("gpu",)
-    title, noun = "GPUs", "GPU"
+    title, noun, kind = "GPUs", "GPU", "gpu"
 
     def __init__(self, config: Config) -> None:
         self._config = config.gpu
@@ -56,6 +56,11 @@ class GpuPart(Part):
         if self.sampler:
             self.sampler.start()
 
+    def stop(self) -> None:
+        """Look for GPUs and read them no more."""
+        if self.sampler:
+            self.sampler.stop()
+
     def is_ready(self) -> bool:
         """Whether the first look for GPUs has ended."""
         return self.sampler is None or self.sampler.looked.is_set()
@@ -71,10 +76,11 @@ class GpuPart(Part):
     def watch(self) -> Watch:
         """Every GPU, with what it is and why it is not read."""
         if self.sampler is None:
-            return Watch("gpu", [], GPUS, ["Reading GPUs is switched off by `gpu.enabled`."])
-        return Watch("gpu", [self._watched(gpu) for gpu in self.sampler.gpus()], GPUS, [
-            f"None found: {self._state()}. Looked for again every "
-            f"{self._config.retry_seconds:g} s."])
+            return Watch([], GPUS, [
+                ("Reading GPUs is switched off by ", Code("gpu.enabled"), ".")])
+        return Watch([self._watched(gpu) for gpu in self.sampler.gpus()], GPUS, [
+            ("None found: ", Quoted(self._state()),
+             f". Looked for again every {self._config.retry_seconds:g} s.")])
 
     def _state(self) -> str:
         state = self.sampler.state if self.sampler else ""
@@ -88,5 +94,5 @@ class GpuPart(Part):
             failure = "its last reading is too old to be shown" if gpu.snapshot else self._state()
         return Watched(
             gpu.uuid or str(gpu.index), f"GPU {gpu.index}", gpu.last_read, failure,
-            lost=bool(gpu.lost), gone=gpu.gone, details=[("Product", gpu.name)],
+            lost=bool(gpu.lost), gone=gpu.gone, product=gpu.name,
             more=[("UUID", gpu.uuid), ("Bus", gpu.pci_bus_id)])

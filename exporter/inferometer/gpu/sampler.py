@@ -43,6 +43,7 @@ class Sampler:
         self._state = ""
         self._reopen_at = float("inf")
         self._reopen_wait = REOPEN_SECONDS[0]
+        self._stopped = threading.Event()
         self.looked = threading.Event()  # set once the first look for GPUs has ended, or hangs
 
     def start(self) -> None:
@@ -51,6 +52,11 @@ class Sampler:
         patience = threading.Timer(FIRST_LOOK_SECONDS, self.looked.set)
         patience.daemon = True
         patience.start()
+
+    def stop(self) -> None:
+        """Look no more; readers end with the session, a call that hangs with the process."""
+        self._stopped.set()
+        self._gate.end()
 
     def configure(self, config: GpuSection) -> None:
         """Take other intervals from now on."""
@@ -74,13 +80,13 @@ class Sampler:
         return self._state
 
     def _watch(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             try:
                 self.look()
             except Exception:  # the watch must outlive anything the driver does
                 log.exception("looking for GPUs failed")
             self.looked.set()
-            time.sleep(self._config.retry_seconds)
+            self._stopped.wait(self._config.retry_seconds)
 
     def look(self) -> None:
         """Open the driver if it is closed, and see which GPUs there are."""

@@ -51,29 +51,32 @@ def gather(families: Iterable[Family], history: History, exporter: Exporter,
     """
     families = list(families)
     totals, latest = by_metric(families), by_owner(families)
-    watches = sorted(
-        ((part, runs, watch) for part, runs in parts if (watch := part.watch())),
-        key=lambda entry: [*_CARDS].index(entry[2].kind))
+    watches = [(part, part.watch() if runs else None) for part, runs in parts if part.title]
+    watches.sort(key=lambda entry: _order(entry[0].kind))
     return Content(
         exporter, history.step, history.recordings,
-        [_section(part, runs, watch, latest, history, exporter.now)
-         for part, runs, watch in watches],
+        [_section(part, watch, latest, history, exporter.now) for part, watch in watches],
         costs(totals.get(c.COST, {})), _idle(latest),
-        sorted({product for _, _, watch in watches for product in _unpriced(watch, latest)}),
+        sorted({product for part, watch in watches if watch
+                for product in _unpriced(part.kind, watch, latest)}),
         collectors(totals), folded(totals.get(c.LABELS_FOLDED, {})),
         total(totals.get(c.CONFIG_RELOAD_OK)) != 0.0)
 
 
-def _section(part: Part, runs: bool, watch: Watch, latest: Latest, history: History,
+def _order(kind: str) -> int:
+    return [*_CARDS].index(kind) if kind in _CARDS else len(_CARDS)
+
+
+def _section(part: Part, watch: Watch | None, latest: Latest, history: History,
              now: float) -> Section:
-    if not runs:
+    if watch is None:
         return Section(_heading(part), part.noun, False)
-    make = _CARDS[watch.kind]
+    make = _CARDS.get(part.kind, _plain)
     cards = [make(f"{part.noun.lower()}-{number}", watched,
-                  latest.get((watch.kind, watched.key), {}), history, now)
+                  latest.get((part.kind, watched.key), {}), history, now)
              for number, watched in enumerate(watch.watched[:watch.most], start=1)]
-    return Section(_heading(part), part.noun, True, _worst_first(cards), watch.nothing,
-                   watch.elsewhere, max(0, len(watch.watched) - watch.most))
+    return Section(_heading(part), part.noun, True, _worst_first(cards), watch.when_empty,
+                   watch.footnote, max(0, len(watch.watched) - watch.most))
 
 
 def _heading(part: Part) -> str:
@@ -86,12 +89,12 @@ def _idle(latest: Latest) -> float | None:
                   for key, usd in points.get(c.COST_IDLE, {}).items()})
 
 
-def _unpriced(watch: Watch, latest: Latest) -> Iterable[str]:
-    """Products of GPUs that have no price."""
-    for watched in watch.watched[:watch.most] if watch.kind == "gpu" else ():
-        product = dict(watched.details).get("Product")
-        if product and not watched.gone and c.GPU_PRICE not in latest.get(("gpu", watched.key), {}):
-            yield product
+def _unpriced(kind: str, watch: Watch, latest: Latest) -> Iterable[str]:
+    """Products that have no price, of what is still there."""
+    for watched in watch.watched[:watch.most]:
+        if watched.product and not watched.gone and (
+                c.GPU_PRICE not in latest.get((kind, watched.key), {})):
+            yield watched.product
 
 
 def _worst_first(cards: Sequence[Card]) -> list[Card]:
@@ -109,13 +112,13 @@ def _engine(anchor: str, watched: Watched, points: Points, history: History,
         return Plot(title, past, _present(points, metric) or latest, shown,
                     missing=metric.signal in missing)
 
-    details = dict(watched.details)
-    details["Model"] = _models(points) or details["Model"]
-    details["KV cache"] = _shown(points, c.SERVER_KV_USAGE, units.ratio)
     return Card(
         anchor, watched.name, level, state, why,
         highest(points.get(c.SERVER_LAST_SCRAPE)) or watched.read_at,
-        _filled(details.items()), _filled(watched.more), [
+        _filled([
+            ("Model", _models(points) or watched.model), *watched.details,
+            ("KV cache", _shown(points, c.SERVER_KV_USAGE, units.ratio)),
+        ]), _filled(watched.more), [
             plot("TTFT p95", h.TTFT_P95, c.SERVER_TTFT, units.seconds),
             plot("Output tokens/s", h.OUTPUT_RATE, c.SERVER_OUTPUT, units.number),
             plot("Waiting", h.WAITING, c.SERVER_WAITING, units.count),
@@ -167,7 +170,7 @@ def _gpu(anchor: str, watched: Watched, points: Points, history: History, _: flo
     return Card(
         anchor, watched.name, level, state, why, watched.read_at,
         _filled([
-            *watched.details,
+            ("Product", watched.product), *watched.details,
             ("Pod", _pods(points)),
             ("Power", f"{power} of {limit}" if power and limit else power),
             ("Temperature", _shown(points, c.GPU_TEMPERATURE, units.celsius)),
@@ -217,6 +220,13 @@ def _present(points: Points, metric: Metric) -> PlotPoint | None:
 def _shown(points: Points, metric: Metric, shown: units.Shown) -> str:
     value = highest(points.get(metric))
     return "" if value is None else shown(value)
+
+
+def _plain(anchor: str, watched: Watched, _: Points, __: History, ___: float) -> Card:
+    """Of a kind that has neither metrics nor plots of its own on the page."""
+    level, state = (BAD, "Not read") if watched.failure else (GOOD, "Up")
+    return Card(anchor, watched.name, level, state, watched.failure, watched.read_at,
+                _filled(watched.details), _filled(watched.more), ())
 
 
 def _filled(rows: Iterable[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.families import Family
 from inferometer.home.history import PlotPoint
+from inferometer.parts import Note
 from inferometer.values import Histogram, Key, Value
 
 BAD, WARNING, WAITING, GOOD = LEVELS = ("bad", "warning", "waiting", "good")  # worst first
@@ -59,15 +60,15 @@ class CollectorState:
 class Section:
     """What one part watches; cards with the worst first.
 
-    `title` is of the heading, `noun` of one thing. `nothing` and `elsewhere` are as in Watch.
+    `title` is of the heading, `noun` of one thing. `when_empty` and `footnote` are as in Watch.
     """
 
     title: str
     noun: str
     runs: bool  # whether it is this exporter's to do
     cards: Sequence[Card] = ()
-    nothing: Sequence[str] = ()
-    elsewhere: str = ""
+    when_empty: Sequence[Note] = ()
+    footnote: Note = ()
     left_out: int = 0  # how many more there are than may be watched
 
     @property

@@ -47,7 +47,7 @@ _TAKEN = {c.SERVER_TTFT, c.SERVER_OUTPUT,
           *(metric for plots in _GAUGES.values() for metric in plots.values())}
 _MOST_OWNERS = {"gpu": c.GPUS, "engine": c.TARGETS}
 
-Heard = tuple[float, Iterable[Family]]  # when a reading was begun, and what it brought
+TimedReading = tuple[float, Iterable[Family]]  # when a reading was begun, and what it brought
 PlotOwner = tuple[str, str]  # "gpu" and its UUID or index, or "engine" and its target
 
 
@@ -182,34 +182,39 @@ class Recorder:
     def __init__(self, history: History, take: Callable[[Deadline], Iterable[Family]],
                  clock: Callable[[], float] = time.monotonic,
                  sleep: Callable[[float], None] = time.sleep,
-                 heard: SimpleQueue[Heard] | None = None) -> None:
+                 readings: SimpleQueue[TimedReading] | None = None) -> None:
         self._history = history
         self._take = take
         self._clock = clock
         self._sleep = sleep
-        self._heard = heard or SimpleQueue()
+        self._readings: SimpleQueue[TimedReading] = readings or SimpleQueue()
         self._lock = threading.Lock()
         self._listening = False
+        self._stopped = False
 
     def now(self) -> float:
         """The time on the clock by which readings are dated."""
         return self._clock()
 
-    def overhear(self, families: Iterable[Family], read_at: float) -> None:
+    def take_up(self, families: Iterable[Family], read_at: float) -> None:
         """Take up a whole reading that was made for another, and begun at that time."""
         with self._lock:
             listened, self._listening = self._listening, False
         if listened:
-            self._heard.put((read_at, families))
+            self._readings.put((read_at, families))
 
     def start(self) -> None:
-        """Begin to record, for as long as the process lives."""
+        """Begin to record."""
         threading.Thread(target=self.run, name="history", daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin no further step."""
+        self._stopped = True
 
     def run(self) -> None:
         """Record step by step; those that a slow reading took are left out."""
         step, began = self._history.step, self._clock()
-        while True:
+        while not self._stopped:
             try:
                 self._record(began, began + step)
             except Exception:  # as where no thread can be had: a step is lost, not all to come
@@ -221,7 +226,7 @@ class Recorder:
         with self._lock:
             self._listening = True
         try:
-            read_at, families = self._heard.get(timeout=max(0.0, end - self._clock()))
+            read_at, families = self._readings.get(timeout=max(0.0, end - self._clock()))
         except Empty:
             deadline = Deadline(min(self._history.step, LONGEST_RECORDING), self._clock)
             read_at, families = self._clock(), self._take(deadline)

@@ -15,6 +15,7 @@ from inferometer.home.article import IN_PLACE, REASON, article, badge
 from inferometer.home.content import BAD, GOOD, WARNING, Content, Section
 from inferometer.home.history import POINTS
 from inferometer.home.markup import NBSP, Markup, cut, foreign, joined, tag
+from inferometer.parts import Code, Note, Quoted
 
 REFRESH_SECONDS = 30
 
@@ -152,17 +153,18 @@ def _watched(section: Section, content: Content) -> Iterator[Markup]:
         yield tag("p", f"Not read in the role {content.exporter.role}.")
     elif section.cards:
         yield from (article(card, content) for card in section.cards)
-        if section.elsewhere:
-            yield tag("p", _note(section.elsewhere), class_="quiet")
+        if section.footnote:
+            yield tag("p", _note(section.footnote), class_="quiet")
     else:
-        yield from (tag("p", _note(text)) for text in section.nothing)
+        yield from (tag("p", _note(note)) for note in section.when_empty)
 
 
-def _note(text: str) -> Markup:
-    """A part's own words: between backticks a key or a command; the rest may quote a driver."""
-    words = re.sub(r"(?<=\d) (?=s\b)", NBSP, text).split("`")
-    return joined(*(tag("code", cut(word, IN_PLACE)) if number % 2 else foreign(word, REASON)
-                    for number, word in enumerate(words)))
+def _note(note: Note) -> Markup:
+    """A part's own words as HTML; a number stays with its unit of seconds."""
+    return joined(*(
+        tag("code", piece) if isinstance(piece, Code) else
+        foreign(piece, REASON) if isinstance(piece, Quoted) else
+        re.sub(r"(?<=\d) (?=s\b)", NBSP, piece) for piece in note))
 
 
 def _plots_note(content: Content) -> Markup | None:

@@ -44,9 +44,13 @@ class HomePart(Part):
         """Begin to record."""
         self._recorder.start()
 
-    def overhear(self, families: Iterable[Family], began: float) -> None:
-        """Record a whole reading that was made for somebody else, and begun at that time."""
-        self._recorder.overhear(families, began)
+    def stop(self) -> None:
+        """Record no more."""
+        self._recorder.stop()
+
+    def record_reading(self, families: Iterable[Family], began: float) -> None:
+        """Take up a whole reading that was made for somebody else, and begun at that time."""
+        self._recorder.take_up(families, began)
 
     def _respond(self, received: Received) -> Response:
         body = self._render("refresh" in received.query)
@@ -55,7 +59,7 @@ class HomePart(Part):
     def _render(self, refresh: bool) -> bytes:
         began = self._recorder.now()
         families = self._scrape.families(Deadline(READING_SECONDS))
-        self._recorder.overhear(families, began)
+        self._recorder.take_up(families, began)
         sections = ROLES[self._role].sections
         exporter = Exporter(time.time(), self._about.started_at, self._exporter_is_ready(),
                             self._role, sections)

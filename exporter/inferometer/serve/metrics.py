@@ -25,14 +25,14 @@ _content_type = lru_cache(maxsize=64)(content_type)  # who scrapes asks for the 
 class MetricsPage:
     """The page of all collectors, of the exporter's own families and of its process.
 
-    A whole reading is also handed to `overhear`, with the time it was begun.
+    A whole reading is also handed to `record`, with the time it was begun.
     """
 
     def __init__(self, scrape: Scrape, own_families: Callable[[], list[Family]],
-                 overhear: Callable[[Iterable[Family], float], None]) -> None:
+                 record: Callable[[Iterable[Family], float], None]) -> None:
         self._scrape = scrape
         self._own_families = own_families
-        self._overhear = overhear
+        self._record = record
         self._process = ProcessCollector(registry=None), PlatformCollector(registry=None)
 
     def respond(self, received: Received) -> Response:
@@ -52,7 +52,7 @@ class MetricsPage:
         began = time.monotonic()
         families = self._scrape.families(deadline, chosen)
         if chosen is None:
-            self._overhear(families, began)
+            self._record(families, began)
         page = render([*self._own_families(), *families], content)
         return render_client(self._process, content) + page
 

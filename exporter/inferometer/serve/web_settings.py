@@ -163,7 +163,7 @@ def _one_of(table: Mapping[str, Any]) -> Read:
 
     def read(entry: Entry) -> Any:
         if isinstance(entry.value, str) and entry.value in _REFUSED:
-            entry.mistake(f"{entry.value} {_REFUSED[entry.value]}")
+            entry.report(f"{entry.value} {_REFUSED[entry.value]}")
         return table.get(entry.choice(table))
 
     return read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inferometer.documents.mistakes import Document, DocumentError, Mistake, join
+from inferometer.documents.mistakes import MOST_LISTED, Document, DocumentError, Mistake, join
 from inferometer.documents.readers import read_json, read_yaml
 
 
@@ -39,10 +39,19 @@ def test_an_error_that_knows_a_key_alone_is_placed_in_its_file() -> None:
 
 def test_the_mistakes_of_a_file_are_those_of_the_key_that_names_it() -> None:
     inner = DocumentError(Mistake("a", "is odd", 7, "/web.yml"), more=2)
-    outer = DocumentError(*inner.lines_under("web.config_file")).placed(Document("x.yml"))
-    assert str(outer).splitlines() == [
-        "x.yml: web.config_file: /web.yml:7: a: is odd",
-        "x.yml: web.config_file: /web.yml: has 2 more mistakes"]
+    outer = Document("x.yml")
+    outer.report_all("web.config_file", inner)
+    assert str(outer.error()).splitlines() == [
+        "x.yml: web.config_file: /web.yml:7: a: is odd", "x.yml: has 2 more mistakes"]
+    assert not outer.good("web.config_file")
+
+
+def test_a_key_with_a_mistake_is_not_good_even_where_its_mistake_is_not_listed() -> None:
+    document = Document("x.yml")
+    for number in range(MOST_LISTED + 1):
+        document.report(f"key{number}", "is odd")
+    assert not document.good(f"key{MOST_LISTED}")
+    assert document.good("another")
 
 
 def test_mistakes_come_in_the_order_of_their_lines_and_no_more_than_twenty() -> None:

@@ -141,4 +141,7 @@ class Scene:
             def targets(self) -> list[Target]:
                 return cast(list[Target], scene.endpoints)
 
-        return Part(Config(engines=EnginesSection(discover_ports=tuple(self.ports))))
+        config = Config(engines=EnginesSection(discover_ports=tuple(self.ports)))
+        part = Part(config)
+        part.configure(config)
+        return part

@@ -26,10 +26,10 @@ from inferometer.home.history import (
     TTFT_P95,
     UTILIZATION,
     WAITING,
-    Heard,
     History,
     PlotPoint,
     Recorder,
+    TimedReading,
     by_owner,
     quantile,
 )
@@ -340,13 +340,13 @@ class Done(Exception):
     """The test has seen enough."""
 
 
-class Ear(SimpleQueue[Heard]):
+class Ear(SimpleQueue[TimedReading]):
     """What the recorder hears, in the time of a test."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Heard:
+    def get(self, block: bool = True, timeout: float | None = None) -> TimedReading:
         assert timeout is not None
         until = self._world.now + timeout
         while self._world.scrapes and self._world.scrapes[0] < self._world.now:
@@ -446,7 +446,7 @@ def test_the_first_scrape_after_the_start_is_recorded_at_once() -> None:
     recorder.start()
 
     def is_recorded() -> bool:
-        recorder.overhear(engine(waiting=3.0), recorder.now())
+        recorder.take_up(engine(waiting=3.0), recorder.now())
         return history.recordings > 0
 
     wait_for(is_recorded)
@@ -454,7 +454,7 @@ def test_the_first_scrape_after_the_start_is_recorded_at_once() -> None:
 
 
 def test_while_the_step_has_its_reading_no_other_is_kept() -> None:
-    ear: SimpleQueue[Heard] = SimpleQueue()
-    recorder = Recorder(History(STEP), lambda _: [], heard=ear)
-    recorder.overhear(engine(waiting=1.0), 0.0)
+    ear: SimpleQueue[TimedReading] = SimpleQueue()
+    recorder = Recorder(History(STEP), lambda _: [], readings=ear)
+    recorder.take_up(engine(waiting=1.0), 0.0)
     assert ear.empty()
