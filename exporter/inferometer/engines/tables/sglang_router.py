@@ -58,10 +58,10 @@ ENGINE = Engine(
     http=Http(RESPONSES, code="status_code", handler="path", endings=()),
     unused=(
         "http_*", "router_*", "worker_*", "workers_overloaded", "engine_*", "discovery_*",
-        "admission_*", "policy_*", "manual_*", "consistent_hashing_*", "prefix_hash_*",
-        "bucket_*", "pd_*", "routing_key_*", "scheduler_*", "cache_*", "tokenizer_*", "detokenize_*",
-        "tokio_*", "responses_*", "history_*", "db_*", "mcp_*", "mesh_*", "mm_*", "rl_*", "wasm_*",
-        "log_*", "allocator_*",
+        "admission_*", "policy_*", "manual_*", "consistent_hashing_*", "prefix_hash_*", "bucket_*",
+        "pd_*", "routing_key_*", "scheduler_*", "cache_*", "tokenizer_*", "detokenize_*",
+        "tokio_*", "responses_*", "history_*", "db_*", "mcp_*", "mesh_*", "mm_*", "rl_*",
+        "wasm_*", "log_*", "allocator_*",
     ),
     unseen=frozenset({"time_to_first_token", "time_per_output_token"}),
 )
