@@ -91,7 +91,7 @@ class _Run:
         self._ended: float | None = None
 
     def fill(self, collector: Collector, guard: Guard) -> None:
-        """Run the collector. Its families pass the guard once, even if several scrapes share them."""
+        """Run the collector. Its families pass the guard once, even if scrapes share the run."""
         began = guard.now()
         try:
             self.result = guard.admit(list(collector.collect(self.deadline)), began)

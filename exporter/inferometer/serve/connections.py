@@ -211,7 +211,7 @@ class Connections:
                 self._close_due(swept_at)
 
     def stop(self) -> None:
-        """Make `serve` return, and each thread end after its present work.
+        """Make `serve` return, and let each thread end after its present work.
 
         May be called by a signal's handler, and again.
         """
