@@ -1,4 +1,4 @@
-"""What the exporter says of itself: its version, and how its configuration was taken."""
+"""The exporter's version, and how reloads of its configuration went."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from inferometer.families import Family
 
 
 class About:
-    """Counts reloads; the start counts as a good one, but is no reload."""
+    """Counts reloads. The start is not counted, but the configuration is good from then on."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._reloads = {"success": 0.0, "failure": 0.0}
-        self._in_force = True  # whether the configuration in the file is
+        self._in_force = True  # whether the file, as it was read last, is in force
         self.started_at = self._loaded_at = wall()  # Unix seconds
 
     def reloaded(self) -> None:
-        """The configuration was read again, and is in force."""
+        """Count a reload: the configuration was read again, and is in force."""
         self._reloads["success"] += 1
         self._in_force, self._loaded_at = True, self._wall()
 
     def failed_to_reload(self) -> None:
-        """The configuration was read again, and was not good."""
+        """Count a failed reload: the configuration was read again, and was not good."""
         self._reloads["failure"] += 1
         self._in_force = False
 
     def families(self) -> list[Family]:
-        """The families of it."""
+        """Build information and how reloads went, as families."""
         build, reloads = Family(c.BUILD_INFO), Family(c.CONFIG_RELOADS)
         in_force, loaded_at = Family(c.CONFIG_RELOAD_OK), Family(c.CONFIG_RELOAD_TIME)
         build.add(1.0, version=__version__)

@@ -126,7 +126,7 @@ class App:
         return self._was_ready
 
     def greeting(self, seconds: float) -> Iterator[Row]:
-        """What each part has to show at the start; waits so long for the first look of each."""
+        """Labels and texts for the terminal; waits at most `seconds` for each part's first look."""
         for part in self.parts:
             if part in self._running:
                 yield from part.greeting(seconds)
@@ -134,7 +134,7 @@ class App:
                 yield part.title, OTHER_ROLE
 
     def reload(self) -> str:
-        """Read the file again; what went wrong, if anything: then the old one stays in force."""
+        """Read the file again. Returns its mistakes; with any, the old configuration stays."""
         with self._lock:
             try:
                 self._apply(*settings.load(self._path, self._flags))

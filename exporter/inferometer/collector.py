@@ -1,4 +1,4 @@
-"""What all collectors share, once: isolation, the deadline, the label guard, self-metrics."""
+"""What all collectors share: isolation, the deadline, the label guard and self-metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Collector(Protocol):
-    """A part of the exporter that reads one subject."""
+    """Makes the families of one subject in a scrape."""
 
     name: str
     punctual: bool  # never overruns its deadline: the scrape's own thread may run it
@@ -30,7 +30,7 @@ class Collector(Protocol):
 
 
 class Deadline:
-    """A point in time by which an answer must be there."""
+    """The point in time by which an answer must be ready."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class Deadline:
 class Scrape:
     """Runs collectors side by side; a failing or hanging one costs its own families only.
 
-    Of several that run the same collectors one logs their state.
+    `log_state`: whether to log the collectors' states; one of all that run the same ones should.
     """
 
     def __init__(self, collectors: Sequence[Collector], guard: Guard,
@@ -59,7 +59,7 @@ class Scrape:
         return [runner.collector.name for runner in self._runners]
 
     def families(self, deadline: Deadline, chosen: Iterable[str] | None = None) -> list[Family]:
-        """What the chosen collectors, all by default, say by the deadline."""
+        """The families of the chosen collectors, by default all, and the self-metrics."""
         names = set(self.names if chosen is None else chosen)
         runners = [runner for runner in self._runners if runner.collector.name in names]
         success, duration = Family(COLLECTOR_SUCCESS), Family(COLLECTOR_DURATION)
@@ -91,7 +91,7 @@ class _Run:
         self._ended: float | None = None
 
     def fill(self, collector: Collector, guard: Guard) -> None:
-        """Run it. What it says is admitted once, whoever shares it, as of when it began."""
+        """Run the collector. Its families pass the guard once, even if scrapes share the run."""
         began = guard.now()
         try:
             self.result = guard.admit(list(collector.collect(self.deadline)), began)
@@ -117,7 +117,7 @@ class _Runner:
         self._state = ""
 
     def start(self, deadline: Deadline) -> _Run:
-        """Begin a run, or join one that is still going and has to end in time for this one too."""
+        """Begin a run, or join the one under way if its deadline is no later than this one."""
         with self._lock:
             current = self._current
             if current is not None and not current.done.is_set() and (

@@ -26,7 +26,7 @@ from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml, read_yaml_file
 from inferometer.documents.records import read_record
-from inferometer.roles import NO_ROLE, ROLES, belongs, foreign
+from inferometer.roles import NO_ROLE, ROLES, belongs, why_not
 
 # Key of a limit in the file: the limit and its unit, as in `request_duration_p95_seconds`.
 LIMITS = {
@@ -211,7 +211,7 @@ def _check_role(role: str, top: Entry) -> None:
     """Report keys that are another role's; an empty one says nothing."""
     for section in ROLES[NO_ROLE].sections:
         keys = top.get(section, {}).value
-        why = foreign(role, section)
+        why = why_not(role, section)
         for key, value in keys.items() if why and isinstance(keys, dict) else ():
             if value is not None:
                 top.document.report(f"{section}.{key}", why)

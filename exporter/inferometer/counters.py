@@ -1,4 +1,4 @@
-"""Counters we derive: only ever up, whatever their sources do.
+"""Counters that we derive: they only go up, whatever their sources do.
 
 Positive growth is added per source and totals are never subtracted; a source that went down was
 reset and counts from nothing again; a reading older than the last one is ignored.
@@ -15,14 +15,14 @@ from inferometer.values import Value, fell, growth, sum_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-MOST_REMEMBERED = 10_000  # things remembered that are on no present page
+MOST_REMEMBERED = 10_000  # keys; more only if the last two readings have more
 
 
 class Memory(Generic[K, V]):
     """What was read last, by key and with its time.
 
-    Above `most` of them those longest unseen are forgotten, but never one of the present reading
-    or of the one before: the rest of the present one may still be to come.
+    Beyond `most` keys, those not read for longest are forgotten; but none of the present reading,
+    which may not be complete yet, and none of the one before.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
@@ -63,14 +63,14 @@ class Growth(Generic[K]):
 
 
 class Sums(Generic[K]):
-    """Our own counters, each the sum of what any number of sources grew."""
+    """Our own counters, each the sum of the growth of its sources."""
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._growth: Growth[tuple[K, Hashable]] = Growth(most)
         self._totals: Memory[K, Value] = Memory(most)
 
     def add(self, key: K, source: Hashable, value: Value, read_at: float) -> Value:
-        """Add what `source` grew to the counter `key`, and say its total."""
+        """Add the growth of `source` to the counter `key`. Returns its total."""
         grown = self._growth.of((key, source), value, read_at)
         kept = self._totals.get(key)
         if kept is not None and grown is None:
@@ -81,22 +81,22 @@ class Sums(Generic[K]):
         return total
 
 
-class Wholes(Generic[K]):
-    """Foreign counters that are the sum of children, some of which may come and go.
+class SummedCounters(Generic[K]):
+    """Foreign counters that are each a sum of children, which may come and go.
 
-    Such a sum is passed on as it is, and so is its reset when the engine starts anew. Only if
-    children are lost while others stay is what they had counted kept: else the sum would fall,
-    and be taken for a reset.
+    The sum is passed on as it is, and so is its reset when the engine restarts. But if some
+    children are lost while others stay, the counts of the lost ones stay in the sum: else it
+    would fall, and be taken for a reset.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._last: Memory[K, tuple[Mapping[Any, Value], list[Value]]] = Memory(most)
 
-    def of(self, key: K, children: Mapping[Any, Value], read_at: float) -> Value:
-        """The counter `key`, given all its children as they are now; there is one at least."""
+    def total_of(self, key: K, children: Mapping[Any, Value], read_at: float) -> Value:
+        """The counter `key`, given all its children as they are now: at least one."""
         earlier = self._last.get(key)
         before, kept = earlier[1] if earlier else ({}, [])
-        if len(before) > 1 or kept:  # one alone is the counter, its resets too
+        if len(before) > 1 or kept:  # a single child is passed on, its resets too
             lost = [value for child, value in before.items()
                     if child not in children or fell(value, children[child])]
             if lost:
@@ -106,30 +106,31 @@ class Wholes(Generic[K]):
 
 
 class Remainder:
-    """What of one counter others do not explain: HTTP errors beyond those the engine counted.
+    """The part of a counter that others do not explain: HTTP errors that the engine did not count.
 
-    An event may show in its part one reading before it shows in the whole, so a part not yet
-    found there is owed for one reading more, and then forgotten: a debt kept for ever would
-    swallow a later, unrelated event.
+    `unexplained` is the result so far. An event may show in the parts one reading before it shows
+    in the overall count. So growth of the parts beyond the overall growth is owed for one reading
+    more and then forgotten: else it would explain away a later, unrelated event.
     """
 
     def __init__(self) -> None:
         self._growth: Growth[Hashable] = Growth(1000)
         self._owed = 0.0
         self._read_at = float("-inf")
-        self.total = 0.0
+        self.unexplained = 0.0
 
-    def add(self, total: Mapping[Any, float], parts: Mapping[Any, float], read_at: float) -> float:
-        """Take in a reading of the total and its parts, child by child; say the total so far."""
+    def add(self, overall: Mapping[Any, float], parts: Mapping[Any, float],
+            read_at: float) -> float:
+        """Add a reading of the overall count and its parts, child by child. Returns the result."""
         if read_at < self._read_at:
-            return self.total
+            return self.unexplained
         self._read_at = read_at
-        grown = self._grown("total", total.items(), read_at)
+        grown = self._grown("overall", overall.items(), read_at)
         explained = self._grown("part", parts.items(), read_at)
         paid = min(self._owed + explained, grown)
-        self.total += grown - paid
+        self.unexplained += grown - paid
         self._owed = min(explained, self._owed + explained - paid)
-        return self.total
+        return self.unexplained
 
     def _grown(self, role: str, children: Iterable[tuple[Hashable, float]],
                read_at: float) -> float:

@@ -60,7 +60,7 @@ def render(families: Iterable[Family], content: str) -> bytes:
 
 
 def render_client(collectors: Iterable[Collector], content: str) -> bytes:
-    """What prometheus_client's collectors say, without the end of the page."""
+    """The page of prometheus_client's collectors, without its end."""
     lines: list[str] = []
     for collector in collectors:
         for family in collector.collect():
@@ -75,11 +75,11 @@ def render_client(collectors: Iterable[Collector], content: str) -> bytes:
 
 
 def beginning(metric: Metric, key: Key) -> str:
-    """A line up to its number, for those who keep it."""
+    """A line up to its number, for callers that keep it."""
     return f"{metric.name}{_labels(metric, key)} "
 
 
-_beginning = lru_cache(maxsize=65536)(beginning)  # for those who do not
+_beginning = lru_cache(maxsize=65536)(beginning)  # for callers that do not
 
 
 @lru_cache(maxsize=8192)

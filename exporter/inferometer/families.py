@@ -1,4 +1,4 @@
-"""What is said in one scrape: families of points."""
+"""Families: metrics with the points they have in one scrape."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from inferometer.catalogue import Metric
 from inferometer.rendered.block import Block
 from inferometer.values import Key, Value
 
+Series = tuple[Metric, Key]  # a metric, and its label values after those that name the source
+
 
 @dataclass(slots=True)
 class Family:
-    """One metric with its points, those made for this page and those kept in blocks."""
+    """One metric with its points: those made for this page, and those kept in blocks."""
 
     metric: Metric
     points: dict[Key, Value] = field(default_factory=dict)

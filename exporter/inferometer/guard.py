@@ -1,9 +1,9 @@
-"""The label guard: however many values come from outside, the page stays within the catalogue.
+"""The label guard keeps each family within the catalogue's caps, whatever values come from outside.
 
-A family has `seats` for tuples of open label values. A tuple that finds none is folded whole: its
-foreign values become `_other`, and what it grows is added there, so that totals stay exact. A gauge
-cannot be added and is left out. Both are counted. A seat unused for an hour is free again, and one
-is kept back for the first tuple of each target, whatever the others do.
+A family has `seats` for tuples of open label values. A tuple without a seat is folded: all its
+foreign values become `_other`, and its growth is added there, so that totals stay exact. A gauge
+cannot be added and is left out. Both are counted. A seat is free again after an hour without use.
+One seat is reserved for the first tuple of each target.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Guard:
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        """The time on the clock by which readings are put in order."""
+        """The time on the clock that orders readings."""
         return self._clock()
 
     def admit(self, families: Iterable[Family], began: float | None = None) -> list[Family]:
-        """The families within their caps; their reading `began` then, by default now."""
+        """The families within their caps. `began`: when their reading began, by default now."""
         with self._lock:
             began = self._clock() if began is None else began
             return [self._admit(family, began) for family in families]
@@ -80,7 +80,7 @@ class Guard:
 
 
 class _Seats:
-    """Who is seated in one family, and what was folded there."""
+    """The seats of one family, and the sums of what was folded."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
@@ -91,21 +91,21 @@ class _Seats:
         self._ours = [i for i in self._open if i not in self._foreign]
         self._folds = metric.kind != "gauge" and any(label.folds for label in metric.labels)
         self._kept = metric.subjects or math.prod(metric.labels[i].budget for i in self._ours)
-        # By place in a seat: foreign values there are, and how many there may be.
+        # By position in a seat: how many foreign values there may be, and those that there are.
         self._room = {n: metric.labels[i].budget for n, i in enumerate(self._open)
                       if metric.labels[i].folds}
         self._values: dict[int, set[str]] = {n: set() for n in self._room}
         self._seated: dict[Key, float] = {}
-        self._groups: dict[Key, int] = {}  # our own labels' values: how many sit there
-        self._seat_of: dict[Key, Key] = {}  # whole key: its seat, so that most look-ups are one
-        self._tickets: dict[Ticket, set[Key]] = {}  # of blocks seated whole: their seats
-        self._usual: tuple[Key, ...] = ()  # the keys of the last page, if they came without one
-        self._usual_ticket = Ticket()
+        self._groups: dict[Key, int] = {}  # number of seats by the values of our own labels
+        self._seat_of: dict[Key, Key] = {}  # each key's seat, so that most look-ups are one
+        self._tickets: dict[Ticket, set[Key]] = {}  # seats of the blocks that have all theirs
+        self._last_keys: tuple[Key, ...] = ()  # of the last page without blocks
+        self._last_ticket = Ticket()
         self._sums: Sums[Key] = Sums()
         self._expired_at = 0.0
 
     def has(self, key: Key, now: float) -> bool:
-        """Whether the key is seated, taking a free seat where there is one."""
+        """Whether the key has a seat; takes a free one if there is one."""
         seat = self._seat_of.get(key)
         if seat is None:
             seat = tuple([key[i] for i in self._open])
@@ -116,7 +116,7 @@ class _Seats:
         return True
 
     def hold(self, ticket: Ticket, keys: Iterable[Key], now: float) -> bool:
-        """Whether all these keys are seated; they are looked at only if the ticket is new here."""
+        """Whether all these keys have seats. Looks at the keys only if the ticket is new here."""
         ticket.shown_at = now
         if ticket.seats is not self._seated:
             if not all(self.has(key, now) for key in keys):
@@ -126,16 +126,16 @@ class _Seats:
         return True
 
     def hold_again(self, points: Mapping[Key, Value], now: float) -> bool:
-        """The same for points that come without a ticket: while their keys stay, so does theirs."""
+        """The same for points without a ticket: they share one while their keys stay the same."""
         keys = tuple(points)
-        if keys != self._usual:
-            self._settle(self._usual_ticket)
-            self._tickets.pop(self._usual_ticket, None)
-            self._usual, self._usual_ticket = keys, Ticket()
-        return self.hold(self._usual_ticket, keys, now)
+        if keys != self._last_keys:
+            self._settle(self._last_ticket)
+            self._tickets.pop(self._last_ticket, None)
+            self._last_keys, self._last_ticket = keys, Ticket()
+        return self.hold(self._last_ticket, keys, now)
 
     def fold(self, key: Key) -> tuple[Key | None, list[str]]:
-        """Where the key's value goes, None for nowhere, and which labels that costs."""
+        """The key to add the value to, None to leave it out; and the labels that are folded."""
         labels = self._metric.labels
         strange = [i for i, values in self._closed if key[i] not in values]
         over = strange or [i for i in self._foreign if key[i]] or self._foreign
@@ -151,14 +151,14 @@ class _Seats:
         return tuple(into), names
 
     def sum(self, into: Key, sources: dict[Key, Value], now: float) -> Value:
-        """The folded counter after what its sources have grown."""
+        """The folded counter, after the growth of its sources was added."""
         total: Value = 0.0
         for source, value in sources.items():
             total = self._sums.add(into, _brief(source), value, now)
         return total
 
     def expire(self, now: float) -> None:
-        """Free the seats nobody has used for long."""
+        """Free the seats that have been unused for SEAT_KEPT_SECONDS."""
         if now - self._expired_at < SEAT_KEPT_SECONDS / 10:
             return
         self._expired_at = now
@@ -177,7 +177,7 @@ class _Seats:
             self._seated[seat] = max(self._seated[seat], ticket.shown_at)
 
     def _fits(self, key: Key) -> bool:
-        taken = OTHER if self._folds else None  # means what was folded, and nobody else
+        taken = OTHER if self._folds else None  # stands for what was folded, and for nothing else
         return (all(len(key[i]) <= LONGEST_VALUE for i in self._open)
                 and all(key[i] != taken for i in self._foreign)
                 and all(key[i] in values for i, values in self._closed))
@@ -187,7 +187,7 @@ class _Seats:
         shared = self._metric.seats - self._kept
         full = len(self._seated) - len(self._groups) >= shared or self._over_budget(seat)
         no_reserve = group in self._groups or len(self._groups) >= self._kept
-        if full and no_reserve and not self._name(seat, group):
+        if full and no_reserve and not self._free_nameless(seat, group):
             return False
         self._join(group, seat)
         return True
@@ -199,8 +199,8 @@ class _Seats:
             and len(self._values[n]) >= self._room[n]
             for n in self._values)
 
-    def _name(self, seat: Key, group: Key) -> bool:
-        """Take the seat back that a target has had while nothing was known of it."""
+    def _free_nameless(self, seat: Key, group: Key) -> bool:
+        """Free the seat that a target took before its label values were known, if it did."""
         if self._folds or self._groups.get(group, 0) > 1:
             return False
         nameless = tuple([seat[n] if i in self._ours else "" for n, i in enumerate(self._open)])

@@ -10,10 +10,10 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, message, and whatever `extra` the call gave."""
+    """Formats time, level, message, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
+        """The record as one line of JSON."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -23,7 +23,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         text = json.dumps(line, default=str, ensure_ascii=False)
-        # What moves a cursor, ends a line or runs the other way elsewhere is written as \uXXXX.
+        # Characters that move a cursor, end a line or turn its direction are written as \uXXXX.
         return text if text.isprintable() else json.dumps(line, default=str)
 
 

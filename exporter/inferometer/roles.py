@@ -1,7 +1,7 @@
-"""Which part of the work is one exporter's, where several share it: the sections it may be given.
+"""Roles: the sections of the configuration that an exporter may have where several share the work.
 
-So that each GPU and each dollar is counted once: only a node reads GPUs, only the fleet's exporter
-has fixed costs. An exporter without a role does all of it.
+They make sure that each GPU and each dollar is counted once: only a node reads GPUs, only the
+fleet's exporter has fixed costs. An exporter without a role does all of it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def belongs(role: str, section: str) -> bool:
     return section in ROLES[role].sections
 
 
-def foreign(role: str, section: str) -> str:
-    """What is wrong with a key of this section here; empty if it is the role's."""
+def why_not(role: str, section: str) -> str:
+    """Why the role may not have keys of this section; empty if it may."""
     if belongs(role, section):
         return ""
     owner = next(name for name in ROLES if name != NO_ROLE and belongs(name, section))

@@ -11,7 +11,7 @@ from inferometer import config as configuration
 from inferometer.config import Config, ConfigError, EngineTarget
 from inferometer.documents.mistakes import Document, Mistake
 from inferometer.documents.readers import read_yaml_file
-from inferometer.roles import NO_ROLE, foreign
+from inferometer.roles import NO_ROLE, why_not
 
 COMMAND_LINE = "command line"  # what messages call it
 
@@ -31,7 +31,7 @@ class Flags:
         if self.listen is not None:
             config = replace(config, web=replace(config.web, listen=self.listen))
         if self.engines:
-            if why := foreign(config.role, "engines"):
+            if why := why_not(config.role, "engines"):
                 raise ConfigError(Mistake("--engine", why, document=COMMAND_LINE))
             config = replace(config, engines=replace(config.engines, targets=tuple(self.engines)))
             configuration.check(config, COMMAND_LINE)

@@ -10,7 +10,7 @@ Job = Callable[[], object]
 
 
 class Threads:
-    """Runs each job at once in a thread of its own, one that has nothing to do if there is one.
+    """Runs each job at once in a thread of its own: an idle one, or a new one if none is idle.
 
     So a job that hangs keeps its thread and delays no other, and there are never more threads
     than jobs were under way at a time.
@@ -18,7 +18,7 @@ class Threads:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._idle: list[SimpleQueue[Job]] = []  # its two ends are used by one thread at a time
+        self._idle: list[SimpleQueue[Job]] = []  # append and pop are atomic
 
     def run(self, job: Job) -> None:
         """Begin the job, which raises nothing."""

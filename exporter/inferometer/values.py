@@ -1,4 +1,4 @@
-"""What a point is: a number or a histogram, and the key it stands under."""
+"""The value of a point, a number or a histogram, and its key."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Histogram:
     counts: tuple[float, ...]
     total: float | None
 
-    def over(self, bounds: tuple[float, ...]) -> Histogram:
-        """The same values over a subset of the bounds: coarser, never re-bucketed."""
+    def with_bounds(self, bounds: tuple[float, ...]) -> Histogram:
+        """The same histogram with a subset of its bounds: coarser, never re-bucketed."""
         if bounds == self.bounds:
             return self
         place = {bound: index for index, bound in enumerate(self.bounds)}
@@ -28,12 +28,12 @@ class Histogram:
         return Histogram(bounds, (*counts, self.counts[-1]), self.total)
 
     def plus(self, other: Histogram) -> Histogram:
-        """Both together, over the bounds they share."""
+        """The sum of both, with the bounds they share."""
         bounds = self.bounds
         if bounds != other.bounds:
             shared = set(other.bounds)
             bounds = tuple(bound for bound in bounds if bound in shared)
-        ours, theirs = self.over(bounds), other.over(bounds)
+        ours, theirs = self.with_bounds(bounds), other.with_bounds(bounds)
         total = None if ours.total is None or theirs.total is None else ours.total + theirs.total
         counts = tuple(a + b for a, b in zip(ours.counts, theirs.counts, strict=True))
         return Histogram(bounds, counts, total)
@@ -55,7 +55,7 @@ class Histogram:
         size = len(self.bounds)
         if size <= most:
             return self
-        return self.over(tuple(self.bounds[(i + 1) * size // most - 1] for i in range(most)))
+        return self.with_bounds(tuple(self.bounds[(i + 1) * size // most - 1] for i in range(most)))
 
 
 Value = float | Histogram

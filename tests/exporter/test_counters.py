@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.counters import Growth, Remainder, Sums, Wholes
+from inferometer.counters import Growth, Remainder, SummedCounters, Sums
 from inferometer.values import Histogram, Value, growth, sum_of
 
 Reading = tuple[str, Value, float]  # source, value, when it was taken
@@ -155,7 +155,7 @@ Step = tuple[int, int, int]  # unexplained events, explained at once, explained 
 
 @settings(deadline=None, database=None, max_examples=500)
 @given(st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=30))
-def test_a_remainder_is_exact_if_parts_show_with_the_whole_or_one_reading_before(
+def test_a_remainder_is_exact_if_parts_show_with_the_overall_count_or_one_reading_before(
         steps: list[Step]) -> None:
     remainder = Remainder()
     overall = part = unexplained = 0
@@ -187,7 +187,7 @@ def test_a_remainder_never_falls_and_ignores_what_comes_late(
         newest, last = max(newest, read_at), total
 
 
-def test_a_remainder_forgives_a_part_that_never_shows_in_the_whole() -> None:
+def test_a_remainder_forgives_a_part_that_never_shows_in_the_overall_count() -> None:
     remainder = Remainder()
     for read_at, part in enumerate((0, 1, 1)):  # the overall count never has this part
         remainder.add({"a": 0}, {"a": part}, read_at)
@@ -217,11 +217,11 @@ Children = dict[int, float]
 @given(st.lists(st.dictionaries(st.integers(0, 3), st.integers(0, 20).map(float), min_size=1),
                 min_size=1, max_size=20))
 def test_a_sum_of_children_falls_only_if_all_it_had_were_lost(pages: list[Children]) -> None:
-    wholes: Wholes[str] = Wholes()
+    summed: SummedCounters[str] = SummedCounters()
     before: Children = {}
     last = 0.0
     for read_at, page in enumerate(pages):
-        overall = wholes.of("key", page, float(read_at))
+        overall = summed.total_of("key", page, float(read_at))
         assert isinstance(overall, float)
         stayed = [child for child in before if page.get(child, -1.0) >= before[child]]
         if stayed or not before:
@@ -232,8 +232,8 @@ def test_a_sum_of_children_falls_only_if_all_it_had_were_lost(pages: list[Childr
 
 
 def test_a_single_child_is_passed_on_as_it_is() -> None:
-    wholes: Wholes[str] = Wholes()
-    passed_on = [wholes.of("key", {"a": value}, read_at)
+    summed: SummedCounters[str] = SummedCounters()
+    passed_on = [summed.total_of("key", {"a": value}, read_at)
                  for read_at, value in enumerate((5.0, 9.0, 2.0, 3.0))]
     assert passed_on == [5.0, 9.0, 2.0, 3.0]
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """What the command line takes."""
+    """The parser of all verbs and their arguments."""
     parser = argparse.ArgumentParser(
         prog="inferometer",
         description="Measures LLM inference: GPUs, engines and their cost, for Prometheus.",

@@ -19,7 +19,7 @@ from inferometer.settings import COMMAND_LINE, check_secrets
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Print what an engine's page, or a file that holds one, is to the exporter."""
+    """Print how the exporter reads an engine's page, or a file that holds one."""
     start_logging("error")
     file = Path(options.page)
     if options.page == "-" or file.is_file():
@@ -37,7 +37,7 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _endpoint(options: argparse.Namespace) -> EngineTarget:
-    """The engine the command line speaks of. Raises ConfigError."""
+    """The endpoint given on the command line. Raises ConfigError."""
     if not is_engine_url(options.page):
         raise ConfigError(Mistake(repr(options.page), f"is no file and not {URL}"))
     return EngineTarget(options.page, bearer_token_file=options.bearer_token_file,

@@ -19,7 +19,7 @@ from inferometer.logs import start_logging
 from inferometer.serve.server import Server
 from inferometer.settings import Flags
 
-FIRST_LOOK_SECONDS = 3.0
+GREETING_SECONDS = 3.0  # for which the greeting waits for each part
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
 KEPT_BYTES = 2**20  # of free memory at the end of the heap
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     _handle_signals(app, server)
     threading.Thread(target=_greet, args=(app, server), daemon=True).start()
     gc.collect()
-    gc.freeze()  # what is loaded by now stays: no scrape has to look through it for garbage
+    gc.freeze()  # what is loaded by now stays: the collector need not search it
     with server:
         server.serve_forever()
     app.stop()
@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def slim_heap() -> None:
-    """Have one heap, as but for moments one thread runs at a time, and give back what is free.
+    """Make glibc use one heap and return free memory: mostly one thread runs at a time.
 
-    By itself glibc gives each thread a heap that grows, and keeps the memory of large pages.
+    By default glibc gives each thread a heap that grows, and keeps the memory of large pages.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
     if mallopt is not None:
@@ -66,12 +66,12 @@ def _handle_signals(app: App, server: Server) -> None:
 
 
 def _greet(app: App, server: Server) -> None:
-    """Say where to look, and what was found so far."""
+    """Print the addresses, and what each part has found so far."""
     role = f", {app.config.role}" if app.config.role else ""
     print(f"Inferometer {__version__}{role}\n"
           f"  metrics  {server.url}/metrics\n"
           f"  page     {server.url}/  for a person", flush=True)
-    for label, text in app.greeting(FIRST_LOOK_SECONDS):
+    for label, text in app.greeting(GREETING_SECONDS):
         print(f"  {label:8} {text}", flush=True)
 
 
@@ -97,7 +97,7 @@ def _address(text: str) -> str:
 
 def _engine(text: str) -> EngineTarget:
     name, equals, url = text.partition("=")
-    if not equals or "/" in name:  # the sign is of the URL's own query, if it is there
+    if not equals or "/" in name:  # an equals sign in the URL is part of its query
         name, url = "", text
     if not is_engine_url(url):
         raise argparse.ArgumentTypeError(f"{text!r} is not {URL}")

@@ -13,7 +13,7 @@ OK, FAILED, MISUSED = 0, 1, 2  # exit codes
 
 @dataclass(frozen=True)
 class Verb:
-    """One command: its name, a line of help, what its `--help` teaches, and what it does."""
+    """One command: its name, a line of help, the text of its `--help`, and what it runs."""
 
     name: str
     help: str

@@ -1,4 +1,4 @@
-"""Money that runs with time: GPUs by the hour, fixed costs by the month."""
+"""Costs that grow with time: GPUs by the hour, fixed costs by the month."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = 86400.0
 
 
 class PricedGpu(Protocol):
-    """A GPU as far as its cost goes. Whatever reads GPUs provides it."""
+    """What the cost of a GPU is worked out from. The part that reads GPUs provides it."""
 
     uuid: str
     index: int

@@ -1,4 +1,4 @@
-"""Budgets and limit overrides: what the config's fleet section says, as series for the rules."""
+"""Budgets and limit overrides: the config's section `fleet` as series, which the rules read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FAMILIES = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_
 
 
 def budgets_and_limits(fleet: FleetSection) -> Iterable[Family]:
-    """The families; the fleet's own figures have an empty model."""
+    """Families of budgets and limits; figures of the whole fleet have an empty model."""
     budgets = Family(c.BUDGET)
     limits = {unit: Family(metric) for unit, metric in _FAMILIES.items()}
     for model, figures in (("", fleet), *fleet.models.items()):

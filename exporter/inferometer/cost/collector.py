@@ -1,4 +1,4 @@
-"""Cost: accrued up to now, with the budgets and limits to hold it against."""
+"""Costs up to now, and the budgets and limits to compare them with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class CostCollector:
-    """Accrues money as time passes; counters begin at 0 with the exporter."""
+    """Adds up costs as time passes; counters begin at 0 with the exporter."""
 
     name = "cost"
     punctual = True

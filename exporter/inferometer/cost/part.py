@@ -1,4 +1,4 @@
-"""Cost: money that runs with time, with the budgets and limits to hold it against."""
+"""Cost: what GPUs and the fleet cost, and the budgets and limits to compare it with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inferometer.parts import Part
 
 
 class CostPart(Part):
-    """Says what GPUs and the fleet cost."""
+    """The part that adds up what GPUs and the fleet cost."""
 
     sections = ("cost", "fleet")
 
@@ -20,7 +20,7 @@ class CostPart(Part):
         self._collector = CostCollector(config, gpus)
 
     def collectors(self) -> Sequence[Collector]:
-        """The one of all money."""
+        """The one collector, of costs, budgets and limits."""
         return [self._collector]
 
     def configure(self, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""One child of an engine's histogram, picked off the values of a page."""
+"""Reads one child of an engine's histogram from the values of a page."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ BucketLine = tuple[str, float | None, int]  # suffix, bound, index of one line o
 class Buckets:
     """The lines that one histogram child is made of, and how to read them at once.
 
-    As a rule the lines are in order and the values as they should be; whatever else a page may
-    hold is read line by line. `scale` brings the sum to our unit; bounds come in it.
+    Lines and values that are as they should be are picked at once, all others line by line.
+    `scale` brings the sum to our unit; the bounds are in our unit already.
     """
 
     def __init__(self, lines: list[BucketLine], scale: float) -> None:
@@ -47,7 +47,7 @@ class Buckets:
         buckets: dict[float, float] = {}
         count: float | None = None
         total: float | None = None
-        for suffix, bound, index in self._lines:  # copies of one child: the greatest
+        for suffix, bound, index in self._lines:  # of copies of one line the greatest counts
             value = values[index]
             if not abs(value) <= LARGEST_COUNT or (value < 0 and suffix != "_sum"):
                 continue

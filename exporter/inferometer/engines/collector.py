@@ -30,7 +30,7 @@ class EnginesCollector:
 
 
 def join(states: Iterable[tuple[str, State]]) -> list[Family]:
-    """The families that targets' states make up."""
+    """The families of all targets, from the name and the state of each."""
     families = {metric: Family(metric) for metric in c.ENGINE_METRICS}
     for target, state in states:
         _join(families, target, state)

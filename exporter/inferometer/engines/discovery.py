@@ -74,7 +74,7 @@ class Discovery:
             self._targets[port] = self._make(f"127.0.0.1:{port}", url)
 
     def _recognised(self, url: str, seconds: float) -> Engine | None:
-        """Whose page it is; None if it is no engine's, whose other paths are not tried then."""
+        """The engine whose page it is; None for another page: its port has no engine's then."""
         page = Parser().parse(fetch(url, Access(max_bytes=PROBE_BYTES), seconds))
         if not page.families:
             raise PageError(NO_ENGINE)

@@ -155,7 +155,7 @@ def _coarsened(reading: Reading) -> Iterable[Cells]:
 
 
 def _plain(text: str) -> str:
-    """Text from outside as a terminal can stand it."""
+    """Text from outside, made safe for a terminal and cut."""
     return (text if text.isprintable() else repr(text))[:LONGEST_VALUE]
 
 

@@ -1,4 +1,4 @@
-"""Fetch a document within bounds of time and size. Nothing worse than PageError leaves."""
+"""Fetch a document within bounds of time and size. Raises PageError and nothing else."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fetch(url: str, access: Access, seconds: float) -> bytes:
 
 
 class _AnswerError(Exception):
-    """What came is no answer; the message says why in a few words."""
+    """The bytes that came are no HTTP answer; the message says why in a few words."""
 
 
 class _Stream:
@@ -139,7 +139,7 @@ def _head(stream: _Stream) -> tuple[int, dict[str, str]]:
             if first is None:
                 raise _AnswerError("no HTTP")
             headers = _headers(stream)
-            if not first[1].startswith(b"1"):  # which comes before the answer itself
+            if not first[1].startswith(b"1"):  # 1xx comes before the answer itself
                 return int(first[1]), headers
     except EOFError as error:
         raise _AnswerError("closed without an answer") from error
@@ -199,13 +199,13 @@ def _body(stream: _Stream, headers: Mapping[str, str], most: int) -> bytes:
     body, size = bytearray(), 0
     for piece in (stream.chunks() if chunked else stream.exactly(int(length)) if framed
                   else stream.rest()):
-        size += len(piece)  # what follows a packed body's end would be kept as well
+        size += len(piece)  # zlib would keep what follows a packed body's end, too
         body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
         if max(size, len(body)) > most:
             raise PageError(f"the page is larger than {most} bytes")
     if unpack is not None and not unpack.eof:
         raise EOFError
-    if not framed and unpack is None:  # closed to end it: a last line without end may be cut off
+    if not framed and unpack is None:  # it ends with the connection: its last line may be cut off
         del body[body.rfind(b"\n") + 1 :]
     return bytes(body)
 

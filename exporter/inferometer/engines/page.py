@@ -1,4 +1,4 @@
-"""Parse a metrics page into families, by its TYPE lines. Nothing worse than PageError leaves."""
+"""Parse a metrics page into families, by its TYPE lines. Raises PageError and nothing else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import compress
 from operator import ne
 
 MOST_LINES = 100_000
-LONGEST_LINE = 2**16
+LONGEST_LINE = 2**16  # characters
 NO_SERIES = "\n"  # begins no line
-# Nothing here may be matched in two ways: a line would cost the square of its length, and more.
+# No text may match in two ways: to try them all would cost the square of its length, or more.
 _LINE = re.compile(
     r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)"
     r'(?:[ \t]*+(?P<labels>\{(?:[^"}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+\})[ \t]*+|[ \t]++)'

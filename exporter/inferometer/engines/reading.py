@@ -1,4 +1,4 @@
-"""Describe: a page, read by its engine's table, becomes points of the catalogue."""
+"""Turns an engine's page into points of the catalogue, by the engine's table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BESIDE_THE_PAGE = "a document beside the page"
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What the documents beside the metrics page tell; empty or None where they do not.
+    """What the documents beside the metrics page say; empty or None where they say nothing.
 
     `max_model_length` is in tokens.
     """

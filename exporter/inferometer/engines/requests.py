@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from inferometer.counters import Memory, Remainder, Wholes
+from inferometer.counters import Memory, Remainder, SummedCounters
 from inferometer.engines.buckets import LARGEST_COUNT, PageValues
 from inferometer.engines.sources import Child
 from inferometer.engines.table import Engine, Http
@@ -27,7 +27,7 @@ CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
 Ending = tuple[str, str]  # outcome, reason
 Counts = dict[tuple[str, Child], float]  # by status code or class, and by series
-_ResponseCount = tuple[str, Child, int]  # the same, and where the count stands
+_ResponseCount = tuple[str, Child, int]  # the same, and the index of the count
 
 
 class RequestPlan:
@@ -63,7 +63,7 @@ class EndedRequests:
     """Ended requests of one target over its life."""
 
     def __init__(self) -> None:
-        self._wholes: Wholes[tuple[ModelRank, Ending] | str] = Wholes(1000)
+        self._summed: SummedCounters[tuple[ModelRank, Ending] | str] = SummedCounters(1000)
         self._differences: Memory[ModelRank, Remainder] = Memory(1000)
         self._remainders: dict[str, Remainder] = {}
 
@@ -93,12 +93,12 @@ class EndedRequests:
             children = {child: count for (code, child), count in (responses or {}).items()
                         if f"{code[:1]}xx" == name}
             if children:
-                counts[name] = _float(self._wholes.of(name, children, turn))
+                counts[name] = _float(self._summed.total_of(name, children, turn))
         return counts
 
     def _native(self, plan: RequestPlan, values: PageValues, others: Iterable[ModelRank],
                 turn: float) -> dict[tuple[ModelRank, Ending], float]:
-        """The engine's own counts; a late counter is at 0 wherever others are there."""
+        """The engine's own counts; a late counter without a series is 0 where others have one."""
         read = [(counter, by_label(values)) for counter, by_label in plan.native]
         others = dict.fromkeys(
             [*(model_rank for _, numbers in read for model_rank, _ in numbers), *others])
@@ -113,7 +113,7 @@ class EndedRequests:
                 ending = counter.meaning.get(value, counter.otherwise)
                 children.setdefault((model_rank, ending), {}).update(series)
         for key, counted in children.items():
-            counts[key] = _float(self._wholes.of(key, counted, turn))
+            counts[key] = _float(self._summed.total_of(key, counted, turn))
         return counts
 
     def _difference(self, minuend: Mapping[ModelRank, Mapping[Child, float]],

@@ -1,4 +1,4 @@
-"""What tables are made of: how a signal is read off a page.
+"""The sources that tables are made of: how a signal is read from a page.
 
 A source is bound once to each shape of page: the positions and labels of its series stay the same
 until the shape changes. What is left for every page is to pick numbers.
@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Protocol, TypeVar
 
 from inferometer.catalogue import Metric
-from inferometer.counters import Sums, Wholes
+from inferometer.counters import SummedCounters, Sums
 from inferometer.engines.buckets import LARGEST_COUNT, BucketLine, Buckets, PageValues
 from inferometer.engines.view import ModelRank, SampleLabels, View
 from inferometer.values import Histogram, Value
@@ -30,12 +30,12 @@ class CounterHistory:
     def __init__(self) -> None:
         self.turn = 0.0  # pages come one after the other, whatever the wall clock does
         self._sums: Sums[tuple[Metric, ModelRank]] = Sums(1000)
-        self._wholes: Wholes[tuple[Metric, ModelRank]] = Wholes(1000)
+        self._summed: SummedCounters[tuple[Metric, ModelRank]] = SummedCounters(1000)
 
     def sum_children(self, metric: Metric, model_rank: ModelRank,
                      children: Mapping[Child, Value]) -> Value:
         """The counter that all these children make up."""
-        return self._wholes.of((metric, model_rank), children, self.turn)
+        return self._summed.total_of((metric, model_rank), children, self.turn)
 
     def add_growth(self, metric: Metric, model_rank: ModelRank, source: Child,
                    value: Value) -> Value:
@@ -209,7 +209,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Difference:
-    """A counter or gauge that is one less another."""
+    """A counter or gauge that is one minus another."""
 
     minuend: Selector
     subtrahend: Selector

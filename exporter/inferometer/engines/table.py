@@ -81,8 +81,8 @@ class Engine:
     """One engine's table.
 
     `name` is the value of the label `engine`, `title` what people say: two tables may be of one
-    engine. `unseen` holds the signals that are mapped by documentation or source alone, for no
-    page of a running server at hand has shown them. `unused` are the families that are known and
+    engine. `unseen` holds the signals that are mapped by documentation or source code alone: no
+    page of a running server has shown them. `unused` are the families that are known and
     not needed: their names without the prefix, or `beginning_*` of several.
     """
 
@@ -97,7 +97,7 @@ class Engine:
     progress: tuple[Selector, ...] = ()
     paths: tuple[str, ...] = ()  # where its page may be besides /metrics
     marks: frozenset[str] = frozenset()  # families a page of it has, all of them
-    wraps: bool = False  # a server around an engine: where there is an engine's page, it is that
+    wraps: bool = False  # a server around an engine: an engine's own table goes before it
     documents: tuple[InfoDocument, ...] = ()
     unused: tuple[str, ...] = ()
     unseen: frozenset[str] = frozenset()

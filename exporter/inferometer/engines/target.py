@@ -23,11 +23,11 @@ from inferometer.threads import Threads
 LATE_LOG_SECONDS = 600.0  # between two lines in the log about scrapes that could not wait
 INFO_SECONDS = 600.0  # for which the documents beside the page are not asked for again
 INFO_RETRY_SECONDS = 60.0  # the same, where a field was missing
-DOCUMENT_SECONDS = 1.0  # for one document
+DOCUMENT_TIMEOUT_SECONDS = 1.0  # for one document
 DOCUMENT_BYTES = 2**20
 NO_ENGINE = "none of the known engines' metrics on the page"
 
-_THREADS = Threads("ask")  # of all targets: one that is gone leaves none behind
+_THREADS = Threads("ask")  # shared by all targets: one that is removed leaves no threads
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -179,7 +179,7 @@ class Target:
         for document in engine.documents:
             try:
                 url = urlsplit(self.url)._replace(path=document.path).geturl()
-                content = json.loads(fetch(url, access, DOCUMENT_SECONDS))
+                content = json.loads(fetch(url, access, DOCUMENT_TIMEOUT_SECONDS))
             except (PageError, ValueError, RecursionError):
                 continue  # not every version has every document
             for name, path in document.fields.items():
@@ -199,7 +199,7 @@ class PendingState:
     def __init__(self) -> None:
         self.answered = threading.Event()
         self.state: State | None = None
-        self.error: Exception | None = None  # one that is a fault of ours
+        self.error: Exception | None = None  # set only if it was unexpected: a fault of ours
 
 
 def usual_urls(url: str, engines: tuple[Engine, ...]) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
 
 
 def recognise(page: Mapping[str, ForeignFamily], engines: tuple[Engine, ...]) -> Engine | None:
-    """The engine most of whose families are on the page; None if there is none of any.
+    """The engine with the most families on the page; None if no engine has any there.
 
     A server around an engine gives way to the engine in it.
     """

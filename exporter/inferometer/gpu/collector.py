@@ -26,7 +26,7 @@ class GpuCollector:
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """The families of all GPUs.
 
-        A lost or hung one has only its info, that it is not up, its last sample's time and XIDs.
+        A lost or hung GPU has only its info, its up at 0, its last sample's time and its XIDs.
         """
         with self._lock:
             gpus = [((str(gpu.index), gpu.uuid), gpu) for gpu in self._sampler.gpus()

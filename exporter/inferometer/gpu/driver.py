@@ -1,8 +1,8 @@
 """The driver: its GPUs, and one round of readings of a GPU.
 
-What is read stands in `readings.py`. A call may be slow and holds a lock of the whole driver, so a
+`readings.py` lists what is read. A call may be slow and holds a lock of the whole driver, so a
 round makes few: one call brings all fields, and what hardly ever changes is read in every fifth
-round; its last answer stands until then.
+round; until then its last answer is used again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferometer.families import Series
 from inferometer.gpu import nvml
 from inferometer.gpu.nvml import CallError, FieldBatch, GpuLostError, UnsupportedError
 from inferometer.gpu.readings import (
@@ -26,9 +27,8 @@ from inferometer.gpu.readings import (
     NvmlField,
     instance_info,
 )
-from inferometer.rendered.columns import Series
 
-SLOW_ROUND_SECONDS = 0.5  # after so long a round leaves out what can wait
+SLOW_ROUND_SECONDS = 0.5  # a round that took longer leaves out what can wait
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Device:
 
     def _suppose_all_supported(self) -> None:
         self._unsupported: set[tuple[Function, str]] = set()  # with the MIG instance, if any
-        self._standing: dict[Call, dict[Series, float] | None] = {}  # last answers of SELDOM
+        self._last_answers: dict[Call, dict[Series, float] | None] = {}  # of SELDOM
         self._batch = FieldBatch(FIELDS)
         self._lacking: list[NvmlField] = []
 
@@ -153,12 +153,12 @@ class Device:
 
     def _put_seldom(self, result: Round, call: Call, turn: int) -> None:
         """Make the call in its turn, and also while it has no answer and there is time."""
-        standing = self._standing.get(call)
+        last_answer = self._last_answers.get(call)
         if (self._rounds - turn) % SELDOM_ROUNDS == 0 or (
-                standing is None and self.answered_at - self._began_at < SLOW_ROUND_SECONDS):
-            self._standing[call] = self._put(result, call, self.handle)
-        elif standing is not None:
-            result.points.update(standing)
+                last_answer is None and self.answered_at - self._began_at < SLOW_ROUND_SECONDS):
+            self._last_answers[call] = self._put(result, call, self.handle)
+        elif last_answer is not None:
+            result.points.update(last_answer)
 
     def _ask(self, functions: Iterable[Function], handle: Any, mig: str = "") -> Any:
         """The answer of the first function that is supported; None if it has no answer now."""

@@ -38,7 +38,7 @@ class Gate:
 
     @contextmanager
     def inside(self, caller: object, session: int) -> Iterator[None]:
-        """Be in the driver. Waits while it is shut. Raises SessionEndedError."""
+        """Let the caller be in the driver. Waits while it is shut. Raises SessionEndedError."""
         with self._condition:
             while self._closing:
                 self._condition.wait()
@@ -55,7 +55,7 @@ class Gate:
 
     @contextmanager
     def closed(self, seconds: float) -> Iterator[bool]:
-        """Keep everybody out. Waits so long for those inside; yields whether all have left."""
+        """Keep all threads out. Waits `seconds` for those inside; yields whether all have left."""
         with self._condition:
             self._closing = True
             quiet = self._condition.wait_for(lambda: not self._inside, timeout=seconds)

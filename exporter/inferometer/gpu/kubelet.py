@@ -61,7 +61,7 @@ class Kubelet:
         )
 
     def holdings(self, seconds: float) -> list[Holding]:
-        """The devices of all containers of the node. Waits so long at most. Raises KubeletError."""
+        """The devices of all containers of the node, within `seconds`. Raises KubeletError."""
         with self._grpc.insecure_channel(self._address, self._options) as channel:
             ask = channel.unary_unary(METHOD, bytes, bytes)
             try:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pynvml
 
+from inferometer.families import Series
 from inferometer.gpu.readings import Function, NvmlField
-from inferometer.rendered.columns import Series
 
 EVENTS_AT_ONCE = 100  # most events taken in one look, so that a flood of them ends
 
@@ -102,7 +102,7 @@ def ask(function: Function, *arguments: Any) -> Any:
 
 
 def text(function: Function, *arguments: Any) -> str:
-    """The same as a text; empty if there is no answer, whatever the reason."""
+    """The answer of a function as text; empty if there is none, whatever the reason."""
     try:
         answer = ask(function, *arguments)
     except (CallError, GpuLostError, DriverLostError):

@@ -97,7 +97,7 @@ def _device_of(name: str) -> str:
 
 
 def _keys(holdings: Iterable[Holding], devices: Mapping[str, Key]) -> Iterable[Key]:
-    """A key for each device and container that has it, with whether others may have it too."""
+    """A key for each device and container that has it; its last value: is the device shared?"""
     containers: dict[Key, set[tuple[str, str, str]]] = {}  # by device
     replicated: set[Key] = set()
     for holding in holdings:

@@ -1,4 +1,4 @@
-"""What is done for one GPU again and again: it is read, and its XID events are counted."""
+"""The tasks that are repeated for each GPU: to read it, and to count its XID events."""
 
 from __future__ import annotations
 

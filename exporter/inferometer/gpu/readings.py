@@ -14,7 +14,7 @@ from typing import Any
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.rendered.columns import Series
+from inferometer.families import Series
 
 SELDOM_ROUNDS = 5  # at the default interval no value is then older than the default time to live
 BOARD = ""  # value of the label `mig` for the GPU as a whole

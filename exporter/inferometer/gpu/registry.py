@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
 from inferometer.config import GpuSection
+from inferometer.families import Series
 from inferometer.gpu.driver import Device, Round
 from inferometer.gpu.gate import Gate, SessionEndedError
-from inferometer.rendered.columns import Series
 
 _UP: Series = (c.GPU_UP, ())
 _LAST_SAMPLE: Series = (c.GPU_LAST_SAMPLE, ())
@@ -57,7 +57,7 @@ class Gpu:
     throttled_seconds: dict[Series, float] = field(default_factory=dict)
     xids: Mapping[str, int] = field(default_factory=dict)  # replaced, never changed
     last_xid_time: float | None = None  # Unix seconds
-    _lasting: tuple[object, Mapping[Series, float]] = (None, {})  # the last, and its sources
+    _lasting: tuple[object, Mapping[Series, float]] = (None, {})  # its sources, then the points
 
     def identify(self, device: Device) -> None:
         """Take over the names that the driver gives."""
@@ -195,7 +195,7 @@ class Registry:
 
     def publish(self, slot: Slot, device: Device, result: Round,
                 began: tuple[float, float]) -> None:
-        """Take a round that `began` then. Raises SessionEndedError."""
+        """Take a round as the new snapshot; it `began` at this `now`. Raises SessionEndedError."""
         began_at, wall = began
         with self._lock:
             gpu = slot.gpu

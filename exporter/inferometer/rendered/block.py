@@ -11,7 +11,7 @@ from inferometer.values import Key
 class Ticket:
     """Stands for a set of keys, so that the guard looks at the keys once and not on every page.
 
-    `seats`: the guard's seats of which the keys have theirs; None while they have none.
+    `seats`: the guard's seats, once all the keys have one there; None before.
     `shown_at`: when they were last on a page, on the guard's clock.
     """
 
@@ -24,7 +24,7 @@ class Ticket:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Block:
-    """Values of one metric, never changed, with their lines as the page has them.
+    """Values of one metric and their lines on the page; never changed.
 
     A block with the same keys as the one before it has its ticket, too.
     """

@@ -13,11 +13,10 @@ from operator import add
 
 from inferometer.catalogue import Metric
 from inferometer.exposition import beginning, number
-from inferometer.families import Family
+from inferometer.families import Family, Series
 from inferometer.rendered.block import Block, Ticket
 from inferometer.values import Key
 
-Series = tuple[Metric, Key]  # a metric, and its label values after those that name the source
 Readings = Sequence[tuple[Key, Mapping[Series, float]]]  # of each source: its labels, its values
 Layout = list[tuple[Key, tuple[Series, ...]]]  # of each source: its labels, its series
 

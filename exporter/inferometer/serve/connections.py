@@ -1,9 +1,10 @@
 """Connections: many may be open, none can hold up another, and few threads serve them all.
 
-A connection that says nothing costs a descriptor and no thread: all threads wait in one epoll, and
-whoever wakes takes one connection one step further, never waiting for its peer. What takes long
-waits its turn in a lane, so that a thread is always left for the rest. Heads, answers and rests
-have a deadline each, and where there is no room for a new connection, an old one is closed.
+A silent connection costs a descriptor and no thread: all threads wait in one epoll. A thread that
+wakes takes one connection as far as it goes without waiting for its client. Requests that take
+long wait their turn in a lane, so that a thread is always left for the others. To send a request,
+to take an answer and to be idle have a deadline each. Where there is no room for a new connection,
+an old one is closed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from inferometer.serve.request import END, LONGEST_HEAD, RefusalError, Request, 
 
 RECEIVED_AT_ONCE = 16384  # bytes
 SWEEP_SECONDS = 1.0
-BREATH_SECONDS = 0.1  # while there is no room to be made
+ALL_BUSY_PAUSE_SECONDS = 0.1  # before the next look for room
 WARNING_SECONDS = 600.0  # between two warnings
 _READ, _WRITE, _OVER = select.EPOLLIN, select.EPOLLOUT, 0
 
@@ -42,25 +43,25 @@ class Limits:
     connections: int = 512  # and no more than half of the descriptors the process may have
     threads: int = 12
     head_seconds: float = 10.0  # for a handshake, a head and its body, in all
-    answer_seconds: float = 30.0  # for an answer to be taken
+    answer_seconds: float = 30.0  # for the client to take an answer
     idle_seconds: float = 120.0  # between two requests
     unsent_bytes: int = 32 * 2**20  # of answers, over all connections
     body_bytes: int = 16 * 2**20  # of requests, over all connections
 
 
 class Service(Protocol):
-    """What is served."""
+    """Answers the requests of all connections."""
 
     def context(self) -> ssl.SSLContext | None:
-        """For a new connection; None for one without TLS."""
+        """The TLS context for a new connection; None for one without TLS."""
         ...
 
     def lane(self, request: Request) -> Lane[Connection] | None:
-        """Where the request has to wait its turn; None if it is answered at once."""
+        """The lane in which the request waits its turn; None if it is answered at once."""
         ...
 
     def body_bytes(self, request: Request) -> int:
-        """The largest body that is kept, 0 if none is."""
+        """The largest body of this request that is kept, in bytes; 0 if none is."""
         ...
 
     def answer(self, request: Request, connection: Connection) -> bytes:
@@ -68,33 +69,37 @@ class Service(Protocol):
         ...
 
     def refuse(self, error: RefusalError) -> bytes:
-        """The whole answer to what is no request."""
+        """The whole answer to a request that is refused or failed."""
         ...
 
 
 class Connection:
-    """One client: bytes in, requests out, an answer back. Never waits for it."""
+    """One client's connection: reads requests, sends answers. Never waits for the client."""
 
     def __init__(self, sock: socket.socket, limits: Limits) -> None:
         self.sock: socket.socket | ssl.SSLSocket = sock
         self.descriptor = sock.fileno()
         self.certificate: Any = None  # the client's, as getpeercert() has it
-        self.request: Request | None = None  # read in full, to be answered
+        self.request: Request | None = None  # one read in full, to be answered
         self.body = bytearray()  # of the request, where it is kept
-        self.read_at = 0.0  # since when, on the monotonic clock
-        self.unsent = memoryview(b"")  # of its answer
-        self.busy = False  # a thread is at it, or it waits in a lane
+        self.read_at = 0.0  # when the request was complete, on the monotonic clock
+        self.unsent = memoryview(b"")  # of the answer
+        self.busy = False  # a thread handles it, or it waits in a lane
         self.idle = False  # between two requests
         self._limits = limits
         self._begin(limits.head_seconds)
         self._shaken = False
         self._received = b""
-        self._head: Request | None = None  # whose body is still to come
+        self._head: Request | None = None  # a head whose body is still to come
         self._passed = 0  # bytes of that body
         self._last = False
 
     def shake(self, context: Callable[[], ssl.SSLContext | None]) -> None:
-        """Shake hands if TLS is spoken. Raises OSError, one that says so if it is to go on."""
+        """Do the TLS handshake, if there is TLS.
+
+        Raises SSLWantReadError or SSLWantWriteError while the handshake needs more, OSError if it
+        failed.
+        """
         if self._shaken:
             return
         if not isinstance(self.sock, ssl.SSLSocket):
@@ -108,7 +113,7 @@ class Connection:
         self._shaken = True
 
     def receive(self, body_bytes: Callable[[Request], int]) -> int:
-        """Read on, and say what to wait for; `request` is set once one is complete.
+        """Read what has come; set `request` once one is complete. Returns the events to await.
 
         Raises OSError and RefusalError.
         """
@@ -123,31 +128,31 @@ class Connection:
         return _READ if data else _OVER
 
     def answer(self, answer: bytes, last: bool) -> None:
-        """Have this to send; the connection ends with it if it is the last."""
+        """Set the answer to send. The connection ends after it if it is the `last`."""
         self.request, self.body = None, bytearray()
         self.unsent, self._last = memoryview(answer), last
         self._begin(self._limits.answer_seconds)
 
     def send(self) -> int:
-        """Send on; what to wait for once all is sent. Raises OSError."""
+        """Send all that is unsent. Returns the events to await then. Raises OSError."""
         while self.unsent:
             self.unsent = self.unsent[self.sock.send(self.unsent) :]
         if self._last:
             return _OVER
         self.idle = not self._received
         self._begin(self._limits.idle_seconds if self.idle else self._limits.head_seconds)
-        # What was received already makes no event: it has its turn after the others'.
+        # Bytes received already make no event. Being able to write does: after the others' turns.
         return _READ if self.idle else _WRITE
 
     def close(self) -> None:
-        """Close. Bytes left unread would make the client forget what was sent."""
+        """Close. Unread bytes are taken first: else the client may lose the answer to a reset."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             self.sock.recv(RECEIVED_AT_ONCE)
         self.sock.close()
 
     def _begin(self, seconds: float) -> None:
-        """Be in another state from now on, and for so long at most."""
+        """Enter a state that may last so many seconds."""
         self.since = time.monotonic()
         self.due = self.since + seconds  # when it is closed
 
@@ -184,7 +189,7 @@ class Connections:
         self._bell = os.eventfd(0)
         self._epoll.register(self._bell, _READ)
         self._open: dict[int, Connection] = {}  # by descriptor
-        self._lock = threading.Lock()  # over who is open and busy, and what epoll waits for
+        self._lock = threading.Lock()  # over `_open`, each `busy`, and the events in epoll
         self._working = limits.threads
         self._stopping = False
         self._warned_at = float("-inf")
@@ -206,7 +211,7 @@ class Connections:
                 self._close_due(swept_at)
 
     def stop(self) -> None:
-        """Have `serve` return, and each thread end once it has nothing at hand.
+        """Make `serve` return, and let each thread end after its present work.
 
         May be called by a signal's handler, and again.
         """
@@ -215,7 +220,7 @@ class Connections:
             self._stopping = True
 
     def close(self) -> None:
-        """Close the listening socket, and the connections no thread is at."""
+        """Close the listening socket, and every connection that no thread handles."""
         self._listener.close()
         self._close_due(math.inf)
 
@@ -245,22 +250,23 @@ class Connections:
             log.warning("too many connections: those unfinished or idle for longest are closed",
                         extra={"most": self._most})
         if not self._evict():  # all are being answered: who is new waits in the backlog
-            time.sleep(BREATH_SECONDS)
+            time.sleep(ALL_BUSY_PAUSE_SECONDS)
 
     def _evict(self, costs: Callable[[Connection], int] = lambda _: 1) -> bool:
-        """Close one of the larger crowd, of those at rest or those unfinished: its oldest.
+        """Close the oldest connection of the larger group, idle or unfinished.
 
-        So who attacks makes room for itself. Says whether there was one, that costs something.
+        False if there is none. Only connections that cost something are taken. So an attacker's
+        own connections make room for its next.
         """
         with self._lock:
-            crowds: tuple[list[Connection], list[Connection]] = ([], [])
+            groups: tuple[list[Connection], list[Connection]] = ([], [])
             for connection in self._open.values():
                 if not connection.busy and costs(connection):
-                    crowds[connection.idle].append(connection)
-            crowd = max(crowds, key=lambda connections: len(connections))
-            if not crowd:
+                    groups[connection.idle].append(connection)
+            group = max(groups, key=lambda connections: len(connections))
+            if not group:
                 return False
-            oldest = min(crowd, key=lambda connection: connection.since)
+            oldest = min(group, key=lambda connection: connection.since)
             self._forget(oldest)
         oldest.close()
         return True
@@ -275,7 +281,7 @@ class Connections:
             connection.close()
 
     def _forget(self, connection: Connection) -> None:
-        """Strike it from the list, while its descriptor is still its own."""
+        """Take it off the list and the epoll. Before it is closed: its number may be used again."""
         if connection.sock.fileno() >= 0 and not self._epoll.closed:
             self._epoll.unregister(connection.sock)  # a failed handshake has closed it already
         if self._open.get(connection.descriptor) is connection:
@@ -294,7 +300,7 @@ class Connections:
                 os.close(self._bell)
 
     def _take(self, descriptor: int) -> Connection | None:
-        """The connection, for this thread alone; None if it was closed by now."""
+        """Mark the connection as busy. None if it was closed, or another thread has it."""
         with self._lock:
             connection = self._open.get(descriptor)
             if connection is None or connection.busy:
@@ -303,23 +309,23 @@ class Connections:
             return connection
 
     def _go_on(self, connection: Connection) -> None:
-        """Take it as far as it goes without waiting for its client."""
+        """Take the connection as far as it goes without waiting for its client."""
         if connection.unsent:
             self._send(connection)
             return
         try:
             connection.shake(self._service.context)
             events = connection.receive(self._service.body_bytes)
-            if connection.body and not self._keep(_body, self._limits.body_bytes):
+            if connection.body and not self._make_room_within(_body, self._limits.body_bytes):
                 raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, "too much to read")
         except RefusalError as error:
             connection.answer(self._service.refuse(error), last=True)
             self._send(connection)
             return
         except OSError as error:
-            events = _awaited_events(error, _READ)
+            events = _events_after(error, _READ)
         if connection.request is None:
-            self._rest(connection, events)
+            self._await_events(connection, events)
             return
         lane = self._service.lane(connection.request)
         if lane is None:
@@ -337,11 +343,11 @@ class Connections:
 
     def _answer(self, connection: Connection, request: Request) -> None:
         if self._stopping:
-            self._rest(connection, _OVER)
+            self._await_events(connection, _OVER)
             return
         try:
             connection.answer(self._service.answer(request, connection), request.last)
-        except Exception:  # a thread lost would never come back
+        except Exception:  # a thread that ended would not be replaced
             log.exception("request failed", extra={"path": request.target[:200]})
             failed = RefusalError(HTTPStatus.INTERNAL_SERVER_ERROR, "failed")
             connection.answer(self._service.refuse(failed), last=True)
@@ -351,13 +357,13 @@ class Connections:
         try:
             events = connection.send()
         except OSError as error:
-            events = _awaited_events(error, _WRITE)
-        self._rest(connection, events)
+            events = _events_after(error, _WRITE)
+        self._await_events(connection, events)
         if connection.unsent:
-            self._keep(_unsent, self._limits.unsent_bytes)
+            self._make_room_within(_unsent, self._limits.unsent_bytes)
 
-    def _rest(self, connection: Connection, events: int) -> None:
-        """Let it wait for this, or end."""
+    def _await_events(self, connection: Connection, events: int) -> None:
+        """Have epoll wait for these events of the connection; close it if there are none."""
         with self._lock:
             if events != _OVER and not self._stopping:
                 connection.busy = False
@@ -366,8 +372,11 @@ class Connections:
             self._forget(connection)
         connection.close()
 
-    def _keep(self, costs: Callable[[Connection], int], most: int) -> bool:
-        """Whether all connections together cost no more, after the oldest may have been closed."""
+    def _make_room_within(self, costs: Callable[[Connection], int], most: int) -> bool:
+        """Close the oldest connections until all together cost `most` at the most.
+
+        False if they cost more and none of them can be closed.
+        """
         while self._sum(costs) > most:
             if not self._evict(costs):
                 return False
@@ -386,8 +395,8 @@ def _body(connection: Connection) -> int:
     return len(connection.body)
 
 
-def _awaited_events(error: OSError, if_blocking: int) -> int:
-    """What a connection waits for after an operation that could not go on."""
+def _events_after(error: OSError, if_blocking: int) -> int:
+    """The events a connection waits for after an operation that raised this error."""
     if isinstance(error, ssl.SSLWantReadError):
         return _READ
     if isinstance(error, ssl.SSLWantWriteError):

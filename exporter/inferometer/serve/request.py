@@ -1,4 +1,4 @@
-"""The head of an HTTP/1.1 request: bounded, and strict wherever leniency could be misread."""
+"""Reads heads of HTTP/1.1 requests, within bounds. Refuses what servers could read differently."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from http import HTTPStatus
 
 LONGEST_HEAD = 16384  # bytes
 MOST_HEADERS = 100
-LARGEST_BODY = 2**20  # bytes; where no route wants it, it is passed over
+LARGEST_BODY = 2**20  # bytes; a body that the route does not want is skipped
 END = b"\r\n\r\n"
 
 _VERSION = re.compile(r"HTTP/(\d)\.\d", re.ASCII)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_BARE = frozenset("\r\n\0")  # where a line may end for others
+_BARE = frozenset("\r\n\0")  # characters at which other servers may end a line
 
 
 class RefusalError(Exception):
-    """A request that gets no answer but this, after which its connection ends."""
+    """A request is refused with this status; its connection ends after the answer."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -28,10 +28,11 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. Names of headers are in lower case; of one sent twice both are there.
+    """A request's head. Header names are in lower case; values of one name are joined by commas.
 
-    `body` is how many bytes follow; `last` says that no request comes after it. `unread` is why a
-    body is not read, if so: what comes of it cannot be told from a next request.
+    `body`: the number of bytes that follow; `last`: whether the connection ends after the answer.
+    `unread`: the status to refuse the body with, if it is not read. The connection ends then, as
+    the bytes of the body would be taken for the next request.
     """
 
     method: str
@@ -42,9 +43,9 @@ class Request:
     unread: HTTPStatus | None = None
 
 
-@lru_cache(maxsize=64)  # who scrapes sends the same head each time
+@lru_cache(maxsize=64)  # a scraper sends the same head each time
 def read_head(head: bytes) -> Request:
-    """The request of these bytes, without the empty line that ends them. Raises RefusalError."""
+    """The request in a head, given without the empty line at its end. Raises RefusalError."""
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     version = _VERSION.fullmatch(words[-1])
@@ -83,7 +84,7 @@ def _headers(lines: list[str]) -> Mapping[str, str]:
 
 
 def too_long(head: bytes) -> RefusalError:
-    """Why a head that has not ended by LONGEST_HEAD is refused."""
+    """The refusal of a head that is longer than LONGEST_HEAD."""
     if b"\r\n" in head:
         return RefusalError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head too long")
     return RefusalError(HTTPStatus.REQUEST_URI_TOO_LONG, "request line too long")

@@ -89,7 +89,7 @@ class Server:
         return _response_bytes(response, request, headers)
 
     def refuse(self, error: RefusalError) -> bytes:
-        """The whole response to what is no request."""
+        """The whole response to a request that is refused or failed."""
         response = text_response(error.status, str(error))
         return _response_bytes(response, Request("GET", "", {}, 0, True), {})
 

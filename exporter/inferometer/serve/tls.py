@@ -30,7 +30,7 @@ _WRONG_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGN
 
 
 class Tls:
-    """The section `tls_server_config`; mistakes in the files it names are mistakes of its keys."""
+    """The section `tls_server_config`. A mistake in a file is one of the key that names it."""
 
     def __init__(self, document: Document, settings: Mapping[str, Any]) -> None:
         self._document, self._settings = document, settings
@@ -121,7 +121,7 @@ class Tls:
 
     @contextmanager
     def _blaming(self, key: str) -> Iterator[None]:
-        """Make what OpenSSL and the system raise the mistake of a key."""
+        """Turn errors of OpenSSL and the system into mistakes of this key."""
         try:
             yield
         except ssl.SSLError as error:

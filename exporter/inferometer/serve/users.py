@@ -1,4 +1,4 @@
-"""Who is let in: users with bcrypt passwords, by the Authorization header of HTTP Basic."""
+"""Lets users in by HTTP Basic: compares passwords with their bcrypt hashes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Users:
         return True
 
     def remembers(self, authorization_header: str | None) -> bool:
-        """Whether `authorized` is True at once: without users, and of a password seen before."""
+        """Whether `authorized` is True without bcrypt: no users, or a password that was right."""
         if not self._users:
             return True
         credentials = _basic_credentials(authorization_header)
@@ -54,8 +54,8 @@ class Users:
         return hmac.compare_digest(seen, _digest(credentials))
 
     def _decoy(self, user: bytes) -> bytes:
-        # Some user's hash, for one name always the same: thus time tells nobody which names
-        # exist, not even where the users' bcrypt costs differ.
+        # For an unknown name some user's hash, always the same one: so the time of an answer does
+        # not show which names exist, not even where the costs of the users' hashes differ.
         stored = list(self._users.values())
         return stored[hmac.digest(_CACHE_KEY, user, "sha256")[0] % len(stored)]
 

@@ -35,8 +35,8 @@ def fell(before: Value, now: Value) -> bool:
     """Whether a counter of ours is below what it was, in any of its numbers."""
     if isinstance(before, Histogram) and isinstance(now, Histogram):
         shared = tuple(bound for bound in before.bounds if bound in now.bounds)
-        return any(a > b for a, b in zip(before.over(shared).counts, now.over(shared).counts,
-                                         strict=True))
+        return any(a > b for a, b in zip(before.with_bounds(shared).counts,
+                                         now.with_bounds(shared).counts, strict=True))
     assert not isinstance(before, Histogram)
     assert not isinstance(now, Histogram)
     return now < before

@@ -303,6 +303,7 @@ def test_a_scrape_less_patient_than_the_engines_timeout_is_answered_in_time(
         for _ in range(3):
             page = bed.scrape(seconds=1.0)
             assert page.value("llm_server_up", target=bed.bad.name, model="tiny") == 0
+        wait_for(lambda: len(bed.logged()) >= 2)
         assert bed.logged() == [
             ("engine answers", ""),
             ("engine does not answer", "no answer within the scrape's deadline")]
@@ -413,6 +414,7 @@ def test_a_target_never_seen_alive_is_down_and_of_unknown_kind(tmp_path: Path) -
                 ("llm_server_up", frozenset({("engine", "unknown"), ("model", "")}))}
             assert page.value("llm_server_up", target=bed.bad.name) == 0
         bed.heal()
+        wait_for(lambda: len(bed.logged()) >= 2)
         assert [message for message, _ in bed.logged()] == [
             "engine does not answer", "engine answers"]
 

@@ -72,6 +72,14 @@ class Drill:
         return [line for line in self.exporter.logged()
                 if line["message"] == message and fields.items() <= line.items()]
 
+    def wait_for_logged(self, message: str, times: int, **fields: object) -> list[dict[str, Any]]:
+        """The same, once there are so many: lines may come after the page. Fails if there are more.
+        """
+        wait_for(lambda: len(self.logged(message, **fields)) >= times)
+        lines = self.logged(message, **fields)
+        assert len(lines) == times, lines
+        return lines
+
     def calls(self, call: str) -> int:
         """How often the driver was called so: "FUNCTION GPU" or "field FIELD GPU"."""
         return self.fake.calls().count(call)

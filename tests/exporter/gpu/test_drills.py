@@ -52,8 +52,9 @@ def test_a_gpu_lost_while_running_is_down_alone_and_comes_back(start: Start) -> 
     drill.fake.remove("lost 3")
     drill.until_up(*EIGHT)
     drill.check_alive(*EIGHT)
-    assert len(drill.logged("GPU lost", gpu=3, why="GPU_IS_LOST")) == 1
-    assert len(drill.logged("GPU lost")) == len(drill.logged("GPU is back", gpu=3)) == 1
+    drill.wait_for_logged("GPU is back", 1, gpu=3)
+    drill.wait_for_logged("GPU lost", 1, gpu=3, why="GPU_IS_LOST")
+    drill.wait_for_logged("GPU lost", 1)
 
 
 def test_gpus_lost_from_the_very_start_are_down_and_the_others_live(start: Start) -> None:
@@ -66,7 +67,7 @@ def test_gpus_lost_from_the_very_start_are_down_and_the_others_live(start: Start
     page = drill.until_up(0, 1, 3)
     assert [s.labels["uuid"] for s in page.find("gpu_up", gpu="0")] == [uuid(0)]
     drill.check_alive(0, 1, 3)
-    assert len(drill.logged("GPU lost")) == 2
+    drill.wait_for_logged("GPU lost", 2)
 
 
 def test_a_gpu_that_is_listed_but_cannot_be_read_is_tried_now_and_then_and_logged_once(
@@ -79,7 +80,7 @@ def test_a_gpu_that_is_listed_but_cannot_be_read_is_tried_now_and_then_and_logge
         assert not up(drill.scrape())["1"]
     tries = drill.calls("nvmlDeviceGetHandleByIndex_v2 1") - before
     assert tries <= 1.5 / 0.3 + 2
-    assert len(drill.logged("GPU lost", gpu=1, why="RESET_REQUIRED")) == 1
+    drill.wait_for_logged("GPU lost", 1, gpu=1, why="RESET_REQUIRED")
     assert drill.logged("GPU is back") == []
     drill.check_alive(0)
 
@@ -281,15 +282,15 @@ def test_a_driver_installed_later_is_found_without_a_restart(start: Start, fake:
     fake.install()
     drill.until_up(0, 1)
     drill.check_alive(0, 1)
-    assert len(drill.logged("GPUs")) == 2
-    assert drill.logged("GPUs", state="no driver: libnvidia-ml.so.1 not found")
+    drill.wait_for_logged("GPUs", 2)
+    drill.wait_for_logged("GPUs", 1, state="no driver: libnvidia-ml.so.1 not found")
 
 
 def test_a_driver_that_does_not_fit_its_library_is_tried_until_it_does(start: Start) -> None:
     drill = start("gpus 2", f"init {VERSION_MISMATCH}")
     assert up(drill.scrape()) == {}
     drill.wait_for_calls("nvmlInitWithFlags -")
-    assert len(drill.logged("GPUs", state="no driver: LIB_RM_VERSION_MISMATCH")) == 1
+    drill.wait_for_logged("GPUs", 1, state="no driver: LIB_RM_VERSION_MISMATCH")
     drill.fake.remove("init")
     drill.until_up(0, 1)
 
@@ -365,7 +366,8 @@ def test_gpus_that_are_added_and_taken_away_appear_and_are_down(start: Start) ->
 
     drill.fake.write("gpus 4")
     drill.until_up(0, 1, 2, 3)
-    assert len(drill.logged("GPU lost", gpu=2)) == len(drill.logged("GPU is back", gpu=2)) == 1
+    drill.wait_for_logged("GPU is back", 1, gpu=2)
+    drill.wait_for_logged("GPU lost", 1, gpu=2)
 
 
 def test_an_exporter_that_is_ready_shows_all_gpus(start: Start) -> None:
@@ -378,7 +380,8 @@ def test_a_driver_without_gpus_is_no_failure_and_logged_once(start: Start) -> No
     drill.wait_for_calls("nvmlDeviceGetCount_v2 -", more=4)
     page = drill.scrape()  # which checks the collector's success
     assert [name for name in page.names() if name.startswith("gpu_")] == []
-    assert [line["state"] for line in drill.logged("GPUs")] == [f"0 GPUs, driver {DRIVER}"]
+    assert [line["state"] for line in drill.wait_for_logged("GPUs", 1)] == [
+        f"0 GPUs, driver {DRIVER}"]
     assert not drill.logged("GPU lost")
 
 
@@ -514,7 +517,7 @@ def test_xids_are_counted_by_code_and_the_grave_ones_from_zero(start: Start) -> 
     assert last is not None
     assert before - 0.1 <= last <= time.time()
     assert of(page, c.GPU_XID_LAST, 0) is None
-    assert [line["xid"] for line in drill.logged("XID event", gpu=1)] == [79, 31, 999]
+    assert [line["xid"] for line in drill.wait_for_logged("XID event", 3, gpu=1)] == [79, 31, 999]
 
 
 def test_xids_survive_the_loss_of_their_gpu_and_are_counted_while_it_is_lost(

@@ -115,8 +115,8 @@ def test_each_name_of_a_device_is_understood(node: Callable[..., Drill],
           ("3", "9/0", "file-mig", "engine", "true"), ("3", "9/0", "vgpu-mig", "engine", "true"),
           ("3", "13/1", "old-mig", "engine", "false"),
           ("2", "", "sliced", "engine", "true"), ("2", "", "also-sliced", "engine", "true"))
-    assert {line["device"] for line in drill.logged(
-        "the kubelet speaks of a device that is no GPU known here")} == {"nvidia3/gi13"}
+    (line,) = drill.wait_for_logged("the kubelet speaks of a device that is no GPU known here", 1)
+    assert line["device"] == "nvidia3/gi13"
 
 
 def test_two_pods_share_and_two_containers_of_one_do_not(node: Callable[..., Drill],
@@ -212,7 +212,7 @@ def test_a_kubelet_that_dies_and_returns_is_found_again(watched: Drill,
         kubelet.start()
         assert born(kubelet) != before
         until_pod_is_shown(watched)
-    assert len(watched.logged("collector works", collector="pods")) == 3
+    watched.wait_for_logged("collector works", 3, collector="pods")
 
 
 @contextmanager

@@ -7,12 +7,12 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.config import GpuSection
+from inferometer.families import Series
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.driver import Device, Driver, Round
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.registry import Gpu, Registry, Slot, Snapshot
 from inferometer.gpu.sampler import Sampler
-from inferometer.rendered.columns import Series
 
 UP: Series = (c.GPU_UP, ())
 POWER: Series = (c.GPU_POWER, ())

@@ -78,8 +78,8 @@ def recorded(*readings: Iterable[Family], step: float = STEP) -> History:
 
 
 def last(history: History, plot: str, many: int,
-         subject: tuple[str, str] = ENGINE) -> list[float | None]:
-    points = history.points(subject, plot)[-many:]
+         owner: tuple[str, str] = ENGINE) -> list[float | None]:
+    points = history.points(owner, plot)[-many:]
     return [None if point is None else point.value for point in points]
 
 
@@ -263,7 +263,7 @@ def test_a_number_that_cannot_be_drawn_is_a_gap(value: float) -> None:
     assert last(recorded(engine(waiting=value)), WAITING, 1) == [None]
 
 
-def test_a_subject_that_has_gone_is_forgotten_after_the_hour() -> None:
+def test_an_owner_that_has_gone_is_forgotten_after_the_hour() -> None:
     history = recorded(engine("old", waiting=1.0), *([] for _ in range(POINTS - 1)))
     assert history.owners() == {("engine", "old")}
     history.record([], 1000 + STEP * POINTS)
@@ -281,7 +281,7 @@ def many(round_: int = 0, gpus: int = c.GPUS, engines: int = c.TARGETS) -> list[
                                ttft=histogram(grown, grown, grown, grown))))
 
 
-def test_the_number_of_subjects_stays_within_its_cap() -> None:
+def test_the_number_of_owners_stays_within_its_cap() -> None:
     history = History(STEP)
     for round_ in range(POINTS):
         history.record(many(round_), STEP * round_)
@@ -296,7 +296,7 @@ def test_an_hour_of_the_most_there_can_be_fits_into_two_mebibytes() -> None:
     assert deep_size(history) < 2 * 2**20
 
 
-def test_memory_does_not_grow_over_10000_recordings_of_changing_subjects() -> None:
+def test_memory_does_not_grow_over_10000_recordings_of_changing_owners() -> None:
     history, rounds = History(STEP), [many(n, gpus=2, engines=3) for n in range(1000)]
     settled = 0
     for number in range(10_000):
@@ -329,7 +329,7 @@ def test_a_recording_of_the_most_there_can_be_costs_little() -> None:
     assert took < 0.1
 
 
-def test_only_readings_of_gpus_and_engines_have_a_subject() -> None:
+def test_only_readings_of_gpus_and_engines_have_an_owner() -> None:
     readings = by_owner([Family(c.COST, {("gpu", "", "GPU-0"): 1.0}),
                          Family(c.GPU_PRICE, {("0", "GPU-0"): 2.0}),
                          Family(c.BUILD_INFO, {("1",): 1.0})])

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from inferometer.catalogue import Label, Metric
 from inferometer.exposition import TEXT, render
-from inferometer.families import Family
+from inferometer.families import Family, Series
 from inferometer.guard import Guard
 from inferometer.rendered.block import Block
-from inferometer.rendered.columns import Series, Table
+from inferometer.rendered.columns import Table
 
 ROOMS = 8
 ROOM = Label("room", "Which room it is.", budget=ROOMS)

@@ -2,7 +2,7 @@
 
 From kserve/metrics.py and model.py; 0.21 was run. Prediction is timed without what comes before
 and after it, and OpenAI's routes not at all: there is no duration of requests. Of several workers
-each page shows one, and which is chance. With vLLM behind it the page is vLLM's.
+each page shows one, at random. With vLLM behind it the page is vLLM's.
 """
 
 from inferometer import catalogue as c

@@ -32,7 +32,7 @@ ENGINE = Engine(
         c.SERVER_INPUT_CACHED: (Selector("lmdeploy:cached_tokens_total"),),
         c.SERVER_OUTPUT: (Selector("lmdeploy:generation_tokens_total"),),
         c.SERVER_RUNNING: (Selector("lmdeploy:num_requests_running"),),
-        # For a handle of the engine, and in the engine.
+        # Those that wait for a handle of the engine, and those that wait in it.
         c.SERVER_WAITING: (
             Total((Selector("lmdeploy:num_api_requests_waiting"),
                    Selector("lmdeploy:num_requests_waiting"))),

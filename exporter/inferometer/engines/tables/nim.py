@@ -3,7 +3,7 @@
 2.x has the names of the engine in it: that engine's table reads its page.
 
 From NIM's documentation and a captured page of 1.0.0. Its time_per_output_token_seconds has one
-value for each token. Of the ends of requests only those that happened have a series.
+value for each token. A way to end has a series only once a request ended so.
 """
 
 from inferometer import catalogue as c
