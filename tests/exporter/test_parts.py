@@ -176,7 +176,7 @@ def test_no_two_routes_share_a_path(file: Path) -> None:
     file.write_text("web: {enable_reload: true, enable_alert_log: true}\n")
     paths = [route.path for route in App(file, ANYWHERE).routes()]
     assert sorted({*paths}) == sorted(paths)
-    assert {"/", "/metrics", "/-/healthy", "/-/ready", "/-/reload", "/v1/alerts"} == {*paths}
+    assert {"/", "/metrics", "/-/healthy", "/-/ready", "/-/reload", "/v1/alerts"} <= {*paths}
 
 
 def test_no_thread_of_a_part_outlives_it_by_much(tmp_path: Path) -> None:
