@@ -102,7 +102,8 @@ def main(root: Path = ROOT) -> int:
     for line in lines:
         print(line, file=sys.stderr)
     if lines:
-        print(f"{CONTRACT} is as it was: once that is done, run `{COMMAND}` again",
+        print(f"{CONTRACT} is as it was: once that is done, run `{COMMAND}` again; what was "
+              f"recorded and never committed, `git checkout {CONTRACT}` takes back",
               file=sys.stderr)
         return 1
     file.write_text(render(version, entries), encoding="utf-8")

@@ -32,7 +32,7 @@ def write(body: bytes) -> str:
     lines = _lines(notification)
     left_out = notification.get("truncatedAlerts", 0).value
     if error := notification.document.error():
-        return "; ".join(str(error).splitlines())
+        return error.line
     for line in lines:
         log.info("alert", extra=line)
     if isinstance(left_out, int) and left_out > 0:

@@ -6,6 +6,7 @@ Record anew with `make golden`, and read the difference.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -127,3 +128,12 @@ def test_every_catalogue_family_is_made_somewhere() -> None:
                                                       f"{constants[id(metric)]},",
                                                       f"{constants[id(metric)]}\n"))]
     assert missing == []
+
+
+def test_every_metric_is_defined_in_the_catalogue() -> None:
+    """What is defined elsewhere is in no contract, no cap and no list of metrics."""
+    package = Path(c.__file__).parents[1]
+    elsewhere = [f"{file.relative_to(package)}: define it in catalogue/ instead"
+                 for file in package.rglob("*.py")
+                 if file.parent.name != "catalogue" and re.search(r"\bMetric\(", file.read_text())]
+    assert elsewhere == []

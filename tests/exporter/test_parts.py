@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import threading
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import inferometer
 from inferometer import app
 from inferometer import catalogue as c
 from inferometer.app import App, make_parts
@@ -16,6 +19,7 @@ from inferometer.collector import Collector, Deadline
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
 from inferometer.families import Family
+from inferometer.home.part import HomePart
 from inferometer.parts import Part, Row, Watch, Watched
 from inferometer.roles import NO_ROLE, ROLES
 from inferometer.serve.routes import Received, Response, Route, text_response
@@ -162,6 +166,24 @@ def test_in_another_role_a_part_does_nothing_and_says_so(diary: list[str]) -> No
 def test_every_section_of_the_configuration_is_some_parts() -> None:
     sections = {section for part in make_parts(Config()) for section in part.sections}
     assert sections == {*ROLES[NO_ROLE].sections}
+
+
+def part_classes() -> list[type[Part]]:
+    """All that the package defines, but for the page that is made of the others."""
+    for module in pkgutil.walk_packages(inferometer.__path__, "inferometer."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return [kind for kind in Part.__subclasses__()
+            if kind.__module__.startswith("inferometer.") and kind is not HomePart]
+
+
+def test_every_part_is_in_the_list_of_parts_and_runs_in_some_role() -> None:
+    made = {type(part) for part in make_parts(Config())}
+    advice = [f"add {kind.__name__} of {kind.__module__} to make_parts in app.py"
+              for kind in part_classes() if kind not in made]
+    advice += [f"{kind.__name__}: give it sections, or it never runs"
+               for kind in part_classes() if not kind.sections]
+    assert advice == []
 
 
 def test_every_collector_has_a_name_of_the_catalogue_and_of_its_own() -> None:

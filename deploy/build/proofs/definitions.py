@@ -65,13 +65,16 @@ def unlisted(listing: Listing) -> Iterator[str]:
     identities = {*map(id, listing.listed)}
     for module in _modules(listing.package):
         names = [*_assigned(module)]
-        tuples = " or ".join(name for name in names if name.endswith("_METRICS"))
+        tuples = [name for name in names if name.endswith("_METRICS")]
+        in_tuples = {id(value) for name in tuples for value in getattr(module, name)}
         file = "/".join(module.__name__.split(".")[-2:]) + ".py"
         for value in _of_kind(listing.kind, (getattr(module, name) for name in names)):
             if id(value) not in identities:
                 identities.add(id(value))
-                yield (f"{value.name} is defined in {file} and "
-                       f"{listing.advice.format(tuples=tuples)}")
+                advice = listing.advice.format(tuples=" or ".join(tuples))
+                if id(value) in in_tuples:
+                    advice = f"{tuples[0]} is not part of METRICS in catalogue/__init__.py: add it"
+                yield f"{value.name} is defined in {file} and {advice}"
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:

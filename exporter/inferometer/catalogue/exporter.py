@@ -7,7 +7,8 @@ from inferometer.catalogue.engine import ENGINE_METRICS, VERSION
 from inferometer.catalogue.gpu import GPU_METRICS
 from inferometer.catalogue.model import Label, Metric
 
-COLLECTOR = Label("collector", "Part of the exporter.", values=("gpu", "pods", "engines", "cost"))
+COLLECTOR = Label("collector", "One collector of the exporter.",
+                  values=("gpu", "pods", "engines", "cost"))
 RESULT = Label("result", "How it went.", values=("success", "failure"))
 
 BUILD_INFO = Metric("inferometer_build_info", "gauge", "This exporter's version; always 1.",

@@ -53,6 +53,11 @@ class DocumentError(ValueError):
             lines.append(str(Mistake("", rest, document=self.mistakes[0].document)))
         return "\n".join(lines)
 
+    @property
+    def line(self) -> str:
+        """All of it in one line, as an answer over HTTP."""
+        return "; ".join(str(self).splitlines())
+
     def placed(self, document: Document) -> Self:
         """The same mistakes as those of a document, with its name and the lines of its keys."""
         return type(self)(*(mistake if mistake.document else dataclasses.replace(

@@ -82,7 +82,10 @@ def read_json(body: bytes) -> Entry:
     """The top of a JSON document without a name, as the body of a request is one."""
     document = Document(json=True)
     try:
-        return Entry(document, json.loads(body.decode("utf-8-sig"), parse_constant=_refuse))
+        return Entry(document, json.loads(body.decode("utf-8-sig"), parse_constant=_refuse,
+                                          object_pairs_hook=_unique))
+    except _GivenTwiceError as error:
+        document.report("", f"has the key {shown(error.args[0], as_json=True)} twice")
     except UnicodeDecodeError:
         document.report("", "is not UTF-8")
     except json.JSONDecodeError as error:
@@ -92,6 +95,20 @@ def read_json(body: bytes) -> Entry:
     except ValueError:
         document.report("", "is not JSON: it has a number that cannot be read")
     return Entry(document, BROKEN)
+
+
+class _GivenTwiceError(Exception):
+    """An object of JSON has a key twice."""
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The object; json by itself would take the last of two values."""
+    values: dict[str, object] = {}
+    for key, value in pairs:
+        if key in values:
+            raise _GivenTwiceError(key)
+        values[key] = value
+    return values
 
 
 def _refuse(constant: str) -> object:

@@ -66,7 +66,11 @@ class Route:
     content_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a body that no request may have."""
+        """Raises ValueError for what could never be answered as it is meant."""
+        if not self.path.startswith("/"):
+            raise ValueError(f"{self.path}: a path begins with /")
+        if self.content_types and not self.body_bytes:
+            raise ValueError(f"{self.path}: content types are those of a body; say body_bytes")
         if self.body_bytes > LARGEST_BODY:
             raise ValueError(f"{self.path}: no request has more than {LARGEST_BODY} bytes")
 

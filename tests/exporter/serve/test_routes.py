@@ -112,3 +112,10 @@ def test_two_routes_at_one_path_are_refused() -> None:
 def test_a_route_cannot_take_more_than_any_request_may_have() -> None:
     with pytest.raises(ValueError, match="no request has more than"):
         Route("/a", echo, ("POST",), body_bytes=LARGEST_BODY + 1)
+
+
+def test_a_route_that_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(ValueError, match="a path begins with /"):
+        Route("a", echo)
+    with pytest.raises(ValueError, match="say body_bytes"):
+        Route("/a", echo, ("POST",), content_types=(JSON,))
