@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import math
 import re
@@ -176,6 +175,8 @@ def shown(value: object, as_json: bool = False) -> str:
 
 
 def _unknown(key: str, keys: Collection[str]) -> str:
+    import difflib  # for a mistake alone: the exporter at work has no use for it
+
     close = difflib.get_close_matches(key[:LONGEST_VALUE], keys, n=1)
     suggestion = f" (did you mean {close[0]}?)" if close else ""
     return f"is not a known key{suggestion}; known here are {', '.join(keys)}"
