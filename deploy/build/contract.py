@@ -9,6 +9,7 @@ part, as Semantic Versioning has it. What ended stays in the file, so that it st
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -155,4 +156,5 @@ def _next_major(version: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__).parse_args()
     sys.exit(main())

@@ -54,7 +54,7 @@ def folder_of(tmp_path: Path, options: Options) -> Path:
 
 
 def test_what_is_committed_is_what_the_definitions_give() -> None:
-    assert differences(MADE, GENERATED) == []
+    assert differences(MADE, GENERATED) == [], "run `make bundle` and commit what it writes"
 
 
 def test_a_second_build_gives_the_same_bytes_whatever_the_order_of_sets(tmp_path: Path) -> None:

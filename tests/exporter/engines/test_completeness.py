@@ -103,8 +103,9 @@ def test_every_row_has_pages_and_evidence_and_an_origin_with_its_licence(row: Or
            f"{ROWS}: no page lies in {FIXTURES}/{row.folder}; take its row out, or mend it")
     demand(row.evidence in EVIDENCE,
            f"{ROWS}: the second cell of `{row.folder}` must be {' or '.join(EVIDENCE)}")
-    demand(row.text.strip(), f"{ROWS}: write into the fourth cell of `{row.folder}` where its "
-                             "pages come from")
+    demand(row.text.strip() and "<which" not in row.text,
+           f"{ROWS}: write into the fourth cell of `{row.folder}` where its pages come "
+           "from")
     licence = next((name for name in LICENCES if name in row.text), "")
     demand(row.evidence != "captured" or licence,
            f"{ROWS}: the pages in `{row.folder}` are of others: end their row with the licence, "

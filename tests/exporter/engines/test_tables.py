@@ -74,7 +74,9 @@ def test_the_kind_is_read_off_the_page_and_no_family_of_it_is_unknown(page: str)
     assert plan.engine in ENGINES[table_of(page)], (
         f"{page} is read as a page of {plan.engine.title}: mend the spelling or the marks in "
         f"{table}, or move the page to the folder of the table that should read it")
-    assert plan.unknown == [], f"{table}: map these families, or add them to unused"
+    prefix = plan.engine.spelling.prefix
+    names = ", ".join(f'"{name.removeprefix(prefix)}"' for name in plan.unknown)
+    assert not names, f"{table}: map these families, or add them to unused, as here: {names}"
 
 
 @pytest.mark.parametrize("module", ENGINES)
