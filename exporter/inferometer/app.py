@@ -69,8 +69,8 @@ def load_web_config(config: Config, document: Document) -> WebConfig | None:
 
 
 def _running(parts: Iterable[Part], config: Config) -> list[Part]:
-    """The parts whose sections the exporter's role has."""
-    return [part for part in parts if any(config.has(section) for section in part.sections)]
+    """The parts that run in the exporter's role."""
+    return [part for part in parts if part.runs_in(config.role)]
 
 
 def _check_parts(parts: Iterable[Part], config: Config, document: Document) -> None:

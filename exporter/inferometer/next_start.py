@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from inferometer.config import Config
-
-T = TypeVar("T")
 
 
 def next_start_keys() -> tuple[str, ...]:
@@ -35,10 +33,11 @@ def _flagged(record: Any, prefix: str) -> Iterator[str]:
             yield from _flagged(value, f"{prefix}{key.name}.")
 
 
-def _keep(in_force: T, new: T, prefix: str) -> tuple[T, tuple[str, ...]]:
+def _keep(in_force: Any, new: Any, prefix: str) -> tuple[Any, tuple[str, ...]]:
+    """The same of one record, whose keys lie below the prefix."""
     values: dict[str, Any] = {}
     waiting: list[str] = []
-    for key in dataclasses.fields(new):  # type: ignore[arg-type]
+    for key in dataclasses.fields(new):
         old, value = getattr(in_force, key.name), getattr(new, key.name)
         if dataclasses.is_dataclass(value):
             values[key.name], below = _keep(old, value, f"{prefix}{key.name}.")
@@ -46,4 +45,4 @@ def _keep(in_force: T, new: T, prefix: str) -> tuple[T, tuple[str, ...]]:
         elif key.metadata.get("next_start") and old != value:
             values[key.name] = old
             waiting.append(f"{prefix}{key.name}")
-    return dataclasses.replace(new, **values), tuple(waiting)  # type: ignore[type-var]
+    return dataclasses.replace(new, **values), tuple(waiting)

@@ -14,6 +14,7 @@ from typing import ClassVar
 from inferometer.collector import Collector
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
+from inferometer.roles import belongs
 from inferometer.serve.routes import Route
 
 Row = tuple[str, str]  # a label and a text
@@ -69,6 +70,10 @@ class Part:
     title: ClassVar[str] = ""
     noun: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+
+    def runs_in(self, role: str) -> bool:
+        """Whether an exporter of this role has one of its sections."""
+        return any(belongs(role, section) for section in self.sections)
 
     def check(self, config: Config, document: Document) -> None:
         """Report to the document what only this part can tell about its section."""

@@ -63,6 +63,6 @@ class HomePart(Part):
         sections = ROLES[self._role].sections
         exporter = Exporter(time.time(), self._about.started_at, self._exporter_is_ready(),
                             self._role, sections)
-        parts = [(part, not {*sections}.isdisjoint(part.sections)) for part in self._parts]
+        parts = [(part, part.runs_in(self._role)) for part in self._parts]
         content = gather([*self._about.families(), *families], self._history, exporter, parts)
         return page.render(content, refresh)

@@ -27,7 +27,7 @@ from tests.exporter.gpu.fake_nvml import DRIVER, FakeNvml
 def test_a_return_code_is_an_error_by_what_it_means(
         fake: FakeNvml, device: Device, code: int, kind: type[Exception]) -> None:
     fake.write(f"error 0 nvmlDeviceGetPowerUsage {code}")
-    with pytest.raises(Exception) as raised:  # noqa: PT011
+    with pytest.raises(kind) as raised:
         nvml.ask(("nvmlDeviceGetPowerUsage",), device.handle)
     assert type(raised.value) is kind
 

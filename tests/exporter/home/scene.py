@@ -121,7 +121,7 @@ class Scene:
     def content(self) -> Content:
         sections = ROLES[self.role].sections
         exporter = Exporter(NOW, NOW - 3700, self.ready, self.role, sections)
-        parts = [(part, not {*sections}.isdisjoint(part.sections))
+        parts = [(part, part.runs_in(self.role))
                  for part in (self._gpu_part(), self._engines_part())]
         return gather(self.families(), self.history, exporter, parts)
 
