@@ -12,7 +12,7 @@ from alerts.promql import MODEL_IN_WORDS
 from inferometer import catalogue as c
 from recording_rules.capacity import EXPECTED, REPLICAS, RUNNING
 from recording_rules.exporters import SEEN
-from recording_rules.promql import EXPORTER, FLEET, MODEL, SCOPE, by, on
+from recording_rules.promql import ENDPOINT, EXPORTER, FLEET, MODEL, SCOPE, by, on
 from recording_rules.requests import RATE, RATE_HOUR, SUCCESS
 
 RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
@@ -21,7 +21,6 @@ SERVED = "20 / 3600"  # requests per second a week ago, in a whole hour: fewer i
 MISSED_FOR = "6h"  # how long a model that vanished is missed
 _ANYWHERE = ("cluster", c.MODEL.name)  # wherever and by whatever engine
 _PROGRESS = c.SERVER_LAST_PROGRESS.name
-_TARGET = (*EXPORTER, c.TARGET.name)
 _TARGET_IN_WORDS = f"{{{{ $labels.target }}}} ({MODEL_IN_WORDS})"
 _IDENTIFIED = f'{c.ENGINE.name}!="unknown"'  # of others no page has been read yet: they start
 
@@ -30,7 +29,7 @@ _NAMED = f'{EXPECTED}{{{_IDENTIFIED}, {c.MODEL.name}!=""}}'  # some name their m
 
 
 def _at_work(metric: c.Metric) -> str:
-    return f"sum {by((*SCOPE, *_TARGET))} ({metric.name}) > 0"
+    return f"sum {by(ENDPOINT)} ({metric.name}) > 0"
 
 
 def _served(when: str = "") -> str:
@@ -38,7 +37,7 @@ def _served(when: str = "") -> str:
 
 
 # An exporter of several engines that is gone says nothing of them; that of one shares its fate.
-_WATCHED = f"group {by(_TARGET)} (last_over_time({c.SERVER_UP.name}[{MISSED_FOR}]))"
+_WATCHED = f"group {by(ENDPOINT)} (last_over_time({c.SERVER_UP.name}[{MISSED_FOR}]))"
 _UNSEEN = (f"(count {by(EXPORTER)} ({_WATCHED}) > 1 unless {on(EXPORTER)} up == 1)")
 
 
@@ -56,7 +55,7 @@ _ANSWERS = _of_workload(f'({c.SERVER_UP.name}{{pod!="", {_IDENTIFIED}}} == 1)')
 # again beside them. A workload that answers by another name was given that name.
 _LAST_RUNNING = f"last_over_time({c.SERVER_RUNNING.name}[{MISSED_FOR}])"
 _DIED_AT_WORK = (f"sum {by(MODEL)} ({_of_workload(_LAST_RUNNING)} "
-                 f"unless {on(_TARGET)} {c.SERVER_UP.name}{{{_IDENTIFIED}}} "
+                 f"unless {on(ENDPOINT)} {c.SERVER_UP.name}{{{_IDENTIFIED}}} "
                  f"unless {on(EXPORTER)} {_UNSEEN} "
                  f"unless {on(_WORKLOAD)} {_ANSWERS}) > 0 and {on(FLEET)} {SEEN}")
 _RESTARTS = f"changes({c.SERVER_START.name}[1h]) >= {RESTARTS}"
@@ -79,7 +78,7 @@ ENGINE_DOWN = Alert(
 ENGINE_HUNG = Alert(
     "LLMEngineHung", ENGINE, "critical",
     f"{c.SERVER_LAST_SCRAPE.name} - ({_PROGRESS} == {_PROGRESS} offset 2m) "
-    f"and {on((*SCOPE, *_TARGET))} ({_at_work(c.SERVER_RUNNING)} or {_at_work(c.SERVER_WAITING)})",
+    f"and {on(ENDPOINT)} ({_at_work(c.SERVER_RUNNING)} or {_at_work(c.SERVER_WAITING)})",
     summary="The engine has requests but makes no progress.",
     description=f"{_TARGET_IN_WORDS}: requests are there, but there has been no token for "
                 "{{ $value | humanizeDuration }}. It still answers, so nothing restarts it.",

@@ -7,9 +7,9 @@ chat or mail, info is logged. Symptoms page; causes inform.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from recording_rules.promql import MODEL
+from recording_rules.promql import ENDPOINT, EXPORTER, MODEL
 
 SEVERITIES = ("critical", "warning", "info")
 # What one notification to a team is about: a model, a node, a cluster's money, one of us.
@@ -37,7 +37,7 @@ class Subject:
     team: str
 
 
-TARGET = (*MODEL, "instance", "target")
+TARGET = (*MODEL, *(label for label in ENDPOINT if label not in MODEL))
 SERVICE = Subject("service", MODEL, "serving")
 LATENCY = Subject("latency", MODEL, "serving")
 ERRORS = Subject("errors", MODEL, "serving")
@@ -51,9 +51,9 @@ SPEND = Subject("spend", ("cluster",), "finance")
 COST = Subject("cost", ("cluster", "model"), "finance")
 BUDGET = Subject("budget", ("cluster", "period"), "finance")
 MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance")
-SELF = Subject("self", ("cluster", "instance"), "observability")
+SELF = Subject("self", EXPORTER, "observability")
 EXPORTERS = Subject("exporters", ("cluster",), "observability")
-RULES = Subject("rules", ("cluster", "instance"), "observability")
+RULES = Subject("rules", EXPORTER, "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_HEALTH, GPU_USE,
             SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES, WATCHDOG)
@@ -63,9 +63,10 @@ SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_
 class Alert:
     """One alert. `expr` gives at least the labels of the subject's scope.
 
-    `summary` is one plain sentence; `description` is a template that says the value and the limit.
-    `hold` other than the usual needs `because`. `board` is where to look: the
-    board's uid without its prefix.
+    `summary` says in one sentence what is wrong; `description` is a template that says of what,
+    how much, and against which limit. `labels` are its own beside those of its series, where one
+    name stands for several rules. `hold` other than the usual needs `because`. `board` is where
+    to look: the board's uid without its prefix.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Alert:
     hold: str = HOLD
     because: str = ""
     keep_firing: str = KEEP_FIRING
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return self.name

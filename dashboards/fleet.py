@@ -26,7 +26,7 @@ TTFT, TPOT, DURATION = (
     latency.QUANTILES[metric, 0.95] for metric in (c.SERVER_TTFT, c.SERVER_TPOT, c.SERVER_DURATION))
 ERRORS = requests.ERROR_RATIO["5m"]
 SUBJECT = {"severity": "Severity", "alertname": "Alert", **MODEL_KEYS, "node": "Node",
-           "instance": "Exporter"}
+           "instance": "Exporter", "pod": "Pod", "job": "Job"}
 EVALUATED = firing((), f'alertname="{exporter.ALWAYS}"')  # it fires as long as rules are evaluated
 
 

@@ -49,8 +49,7 @@ FELT = PanelRow("What callers feel", (
                "prefill below.", limit_line(limits.TTFT), target_line(limits.TARGET_TTFT_SECONDS)),
     _quantiles(c.SERVER_TPOT, "Time per output token",
                "The pace at which words come after the first: if it grows, the GPU has too much "
-               "to do at once.", limit_line(limits.TPOT),
-               target_line(1 / limits.TARGET_OUTPUT_TOKENS_PER_SECOND)),
+               "to do at once.", limit_line(limits.TPOT)),
 ))
 PARTS_OF_IT = PanelRow("Where the time goes", (
     timeseries(

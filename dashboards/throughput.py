@@ -6,7 +6,6 @@ from dashboards.panels import (
     NO_TRAFFIC,
     TOKENS_PER_SECOND,
     limit_line,
-    target_line,
     timeseries,
 )
 from dashboards.variables import OF_MODELS, chosen
@@ -54,7 +53,7 @@ TOKENS = PanelRow("Tokens", (
     timeseries("Pace of one answer", "Tokens per second that a single caller sees after the first "
                "one; below the line it reads slowly.", TOKENS_PER_SECOND,
                Query(f"1 / ({chosen(MEAN[c.SERVER_TPOT])} > 0)", BY_MODEL),
-               target_line(limits.TARGET_OUTPUT_TOKENS_PER_SECOND), width=6),
+               limit_line(limits.OUTPUT_SPEED), width=6),
     timeseries("Tokens for each GPU", "Of the whole cluster: what hardware yields, and what a "
                "change of engine or batch size is worth.", TOKENS_PER_SECOND,
                Query(chosen(tokens.FLEET_OUTPUT_PER_GPU), "output {{cluster}}"),

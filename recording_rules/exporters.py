@@ -26,7 +26,7 @@ VERSIONS = Rule("fleet:inferometer_build_info:count",
 SEEN = Rule(
     "fleet:inferometer_build_info:count1d",
     f"count {by(FLEET)} ({_seen()}) unless {on(FLEET)} "
-    f"(({_seen()} and {on(('instance',))} {_NEW} "
+    f"(({_seen()} and {on(EXPORTER[1:])} {_NEW} "
     f"or {_seen(_ON_A_NODE)} and {on(('node',))} {_NEW}) unless {on(FLEET)} {c.BUILD_INFO.name})",
     FLEET, "Exporters of the last day, but of clusters that have another name now.")
 SUCCESS = Rule("fleet:inferometer_collector_success:avg",

@@ -8,7 +8,19 @@ each, so what is recorded GPU by GPU is little; the rest is by node.
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.model import Group, Rule
-from recording_rules.promql import FLEET, GPU, HOUR, MIG, NODE, UUID, WINDOW, any_of, by, on
+from recording_rules.promql import (
+    EXPORTER,
+    FLEET,
+    GPU,
+    HOUR,
+    MIG,
+    NODE,
+    UUID,
+    WINDOW,
+    any_of,
+    by,
+    on,
+)
 
 _UUID_MIG = (*UUID, c.MIG.name)
 _IDENTITY = f"topk {by(UUID)} (1, {c.GPU_INFO.name})"
@@ -64,7 +76,7 @@ NODE_ENERGY = _node(
 NODE_TEMPERATURE = _node(
     "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
     "Of the hottest GPU.")
-_THROTTLED = f"sum {by((*UUID, 'instance'))} ({_rate(c.GPU_THROTTLED)})"
+_THROTTLED = f"sum {by((c.UUID.name, *EXPORTER))} ({_rate(c.GPU_THROTTLED)})"
 NODE_THROTTLED = _node(
     "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_THROTTLED)})",
     "Share of the time in which clocks were held down, of the GPU held down most; above 1 where "

@@ -1,6 +1,7 @@
-"""Limits: the default of each, once, and what is in force for each model.
+"""Limits: the default of each, once, and what is in force for each model, and who set it.
 
 An exporter's configuration overrides them; it publishes its overrides as `inferometer_limit_*`.
+Nobody is woken for a default: what pages asks for `chosen`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ class Limit:
         return f'{self._record}{{{_LIMIT}="{self.name}"}}'
 
     @property
+    def chosen(self) -> str:
+        """The limit in force where somebody configured it, for the model or the fleet."""
+        return self.selector.replace("}", f', {SET_BY}!="{DEFAULT}"}}')
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What to match it on."""
         return (*FLEET, c.MODEL.name) if self.per_model else FLEET
@@ -38,13 +44,16 @@ class Limit:
         """What records it: the model's own override, else the fleet's, else the default."""
         subjects = f"count {by(self.labels)} ({_MODELS if self.per_model else _ANYONE})"
         fleet = self._override(FLEET, f'{c.MODEL.name}=""')
-        parts = [f"{subjects} * 0 + {on(FLEET)} group_left () {fleet}"]
+        parts = {"fleet": f"{subjects} * 0 + {on(FLEET)} group_left () {fleet}"}
         if self.per_model:
             own = self._override(self.labels, f'{c.MODEL.name}!=""')
-            parts.insert(0, f"({own} and {on(self.labels)} {subjects})")
+            parts = {c.MODEL.name: f"{own} and {on(self.labels)} {subjects}", **parts}
         if self.default is not None:
-            parts.append(f"{subjects} * 0 + {self.default:g}")
-        return Rule(self._record, " or ".join(parts), (*self.labels, _LIMIT),
+            parts[DEFAULT] = f"{subjects} * 0 + {self.default:g}"
+        marked = (f'label_replace({expr}, "{SET_BY}", "{setter}", "", "")'
+                  for setter, expr in parts.items())
+        return Rule(self._record, f" or {on(self.labels)} ".join(marked),
+                    (*self.labels, _LIMIT, SET_BY),
                     f"{self.metric.help.split(';')[0]}: what is in force.", {_LIMIT: self.name})
 
     @property
@@ -58,6 +67,8 @@ class Limit:
 
 
 _LIMIT = "limit"
+SET_BY = "set_by"  # the model's own configuration, the fleet's, or nobody's
+DEFAULT = "default"
 # One server may serve several models, of which `up` names one or none.
 _MODELS = f"{c.SERVER_UP.name} or {RATE}"
 _ANYONE = c.BUILD_INFO.name
@@ -65,23 +76,26 @@ _ANYONE = c.BUILD_INFO.name
 DURATION = Limit("request_duration_p95", c.LIMIT_SECONDS, 2.0)
 TTFT = Limit("time_to_first_token_p95", c.LIMIT_SECONDS, 0.5)
 TPOT = Limit("time_per_output_token_p95", c.LIMIT_SECONDS, 0.05)
+OUTPUT_SPEED = Limit("output_tokens_per_second", c.LIMIT_TOKENS_PER_SECOND, 50.0, least=True)
 QUEUE = Limit("request_queue_p95", c.LIMIT_SECONDS, 1.0)
 ERROR = Limit("error", c.LIMIT_RATIO, 0.01)
 INVALID = Limit("invalid", c.LIMIT_RATIO, 0.2)
+GOODPUT = Limit("goodput", c.LIMIT_RATIO, None, least=True)
+LEAST_REPLICAS = Limit("least_replicas", c.LIMIT_REPLICAS, None, least=True)
 KV_CACHE = Limit("kv_cache_usage", c.LIMIT_RATIO, 0.95)
 REQUEST_COST = Limit("request_cost", c.LIMIT_USD, None)
 MILLION_TOKENS_COST = Limit("million_tokens_cost", c.LIMIT_USD, None)
 GPU_BUSY = Limit("gpu_busy", c.LIMIT_RATIO, 0.8, per_model=False, least=True)
 GPU_MEMORY = Limit("gpu_memory", c.LIMIT_RATIO, 0.98, per_model=False)
+GPU_IDLE_COST = Limit("gpu_idle_cost", c.LIMIT_RATIO, 0.5, per_model=False)
 BUDGET_USED = Limit("budget_used", c.LIMIT_RATIO, 0.8, per_model=False)
 DAILY_SPEND = Limit("daily_spend", c.LIMIT_USD, 1000.0, per_model=False)
 
 LIMITS = (
-    DURATION, TTFT, TPOT, QUEUE, ERROR, INVALID, KV_CACHE, REQUEST_COST, MILLION_TOKENS_COST,
-    GPU_BUSY, GPU_MEMORY, BUDGET_USED, DAILY_SPEND,
+    DURATION, TTFT, TPOT, OUTPUT_SPEED, QUEUE, ERROR, INVALID, GOODPUT, LEAST_REPLICAS, KV_CACHE,
+    REQUEST_COST, MILLION_TOKENS_COST, GPU_BUSY, GPU_MEMORY, GPU_IDLE_COST, BUDGET_USED,
+    DAILY_SPEND,
 )
-# What boards draw as a line beside the limit: nobody is woken by it.
-TARGET_TTFT_SECONDS = 0.2
-TARGET_OUTPUT_TOKENS_PER_SECOND = 50.0
+TARGET_TTFT_SECONDS = 0.2  # what boards draw as a line beside the limit: no alert asks for it
 
 GROUPS = (Group("inferometer-limits", tuple(limit.rule() for limit in LIMITS)),)

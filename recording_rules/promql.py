@@ -18,7 +18,9 @@ GPU = ("cluster", "node", c.GPU.name, c.UUID.name)
 MIG = (*GPU, c.MIG.name)
 UUID = ("cluster", c.UUID.name)  # a GPU, whoever sees it
 NODE = ("cluster", "node")
-EXPORTER = ("job", "instance")
+# A scrape target by all of its identity: addresses are used again, by other pods and clusters.
+EXPORTER = (*SCOPE, "pod", "job", "instance")
+ENDPOINT = (*EXPORTER, c.TARGET.name)  # an engine endpoint that an exporter reads
 FLEET = ("cluster",)
 
 WINDOW = "5m"

@@ -22,6 +22,7 @@ class Analysis:
     labels: LabelSet = frozenset()  # of its series; a scalar has none
     names: set[str] = field(default_factory=set)
     ranges: list[tuple[str, timedelta]] = field(default_factory=list)  # name, how far back
+    matches: list[LabelSet] = field(default_factory=list)  # what sides are matched or summed by
     findings: list[str] = field(default_factory=list)
 
 
@@ -89,10 +90,10 @@ class _Walk:
         inside = self.labels(node.expr) or frozenset()
         named = frozenset(node.modifier.labels if node.modifier else ())
         self._require(named, inside, f"{node.op} of {node.expr}")
-        if str(node.op) in _LABEL_KEEPING:
-            return inside
         without = node.modifier and node.modifier.type == ast.AggModifierType.Without
-        return inside - named if without else named
+        kept = inside - named if without else named
+        self.analysis.matches.append(kept)
+        return inside if str(node.op) in _LABEL_KEEPING else kept
 
     def _binary(self, node: ast.BinaryExpr) -> LabelSet | None:
         left, right = self.labels(node.lhs), self.labels(node.rhs)
@@ -116,6 +117,7 @@ class _Walk:
         matching = node.modifier.matching if node.modifier else None
         named = frozenset(matching.labels if matching else ())
         if matching and matching.type == ast.LabelModifierType.Include:
+            self.analysis.matches.append(named)
             self._require(named, left & right, str(node))
             return named
         if str(node.op) not in _SET_OPERATORS and left - named != right - named:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules.limits import SET_BY
 from recording_rules.model import Rule
 
 # One Prometheus' fleet: all counts are per cluster label, of which there is one.
@@ -46,6 +47,7 @@ LABEL_VALUES = {
     c.TARGET.name: TARGETS,
     "pod": TARGETS,
     c.VERSION.name: VERSIONS,
+    SET_BY: 1,  # one of several at a time
 }
 # Labels that follow from another: a GPU has one node and index, a target one model, and a pod
 # serves at most one that is known.

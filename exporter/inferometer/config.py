@@ -17,7 +17,9 @@ from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_en
 from inferometer.catalogue import (
     BUDGET,
     LIMITS_RATIO,
+    LIMITS_REPLICAS,
     LIMITS_SECONDS,
+    LIMITS_TOKENS_PER_SECOND,
     LIMITS_USD,
     PERIOD,
     TARGETS,
@@ -28,11 +30,13 @@ from inferometer.documents.readers import read_yaml, read_yaml_file
 from inferometer.documents.records import read_record
 from inferometer.roles import NO_ROLE, ROLES, belongs, why_not
 
-# Key of a limit in the file: the limit and its unit, as in `request_duration_p95_seconds`.
+# Key of a limit in the file: the limit, which ends with its unit, as in
+# `request_duration_p95_seconds`.
 LIMITS = {
-    f"{limit}_{unit}": (limit, unit)
+    limit if limit.endswith(unit) else f"{limit}_{unit}": (limit, unit)
     for unit, limits in (
-        ("seconds", LIMITS_SECONDS), ("ratio", LIMITS_RATIO), ("usd", LIMITS_USD))
+        ("seconds", LIMITS_SECONDS), ("ratio", LIMITS_RATIO), ("usd", LIMITS_USD),
+        ("replicas", LIMITS_REPLICAS), ("tokens_per_second", LIMITS_TOKENS_PER_SECOND))
     for limit in limits
 }
 
@@ -60,6 +64,10 @@ _LIMIT = {
                           "a number of seconds, 0 or more"),
     "ratio": Constraint(lambda ratio: 0 <= ratio <= 1, "a ratio from 0 to 1"),
     "usd": _USD,
+    "replicas": Constraint(lambda replicas: 0 <= replicas < math.inf and replicas % 1 == 0,
+                           "a whole number of replicas, 0 or more"),
+    "tokens_per_second": Constraint(lambda tokens: 0 <= tokens < math.inf,
+                                    "a number of tokens per second, 0 or more"),
 }
 
 

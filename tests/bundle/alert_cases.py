@@ -80,7 +80,8 @@ def resting_on(text: str) -> list[Group]:
 
 def labels(alert: Alert) -> Mapping[str, str]:
     """What its definition puts on an alert."""
-    return {"severity": alert.severity, "subject": alert.subject.name, "team": alert.subject.team}
+    return {"severity": alert.severity, "subject": alert.subject.name, "team": alert.subject.team,
+            **alert.labels}
 
 
 def alert_documents(groups: Iterable[AlertGroup]) -> list[Document]:

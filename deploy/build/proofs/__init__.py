@@ -11,6 +11,7 @@ from deploy.build.proofs import (
     definitions,
     events,
     groups,
+    identity,
     names_and_labels,
     recording_rules,
     routing,
@@ -19,8 +20,8 @@ from deploy.build.proofs import (
 )
 
 PROOFS = (
-    definitions, names_and_labels, recording_rules, unread_metrics, events, groups, alerts, runbook,
-    routing, boards, cardinality,
+    definitions, names_and_labels, identity, recording_rules, unread_metrics, events, groups,
+    alerts, runbook, routing, boards, cardinality,
 )
 
 

@@ -26,7 +26,7 @@ def _alert(alert: Alert, boards: Mapping[str, Any], options: Options) -> dict[st
         "for": alert.hold,
         "keep_firing_for": alert.keep_firing,
         "labels": {"severity": alert.severity, "subject": alert.subject.name,
-                   "team": alert.subject.team},
+                   "team": alert.subject.team, **alert.labels},
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,

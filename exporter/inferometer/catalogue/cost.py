@@ -15,8 +15,13 @@ LIMITS_SECONDS = (
     "request_duration_p95", "time_to_first_token_p95", "time_per_output_token_p95",
     "request_queue_p95",
 )
-LIMITS_RATIO = ("error", "invalid", "kv_cache_usage", "gpu_busy", "gpu_memory", "budget_used")
+LIMITS_RATIO = (
+    "error", "invalid", "goodput", "kv_cache_usage", "gpu_busy", "gpu_memory", "gpu_idle_cost",
+    "budget_used",
+)
 LIMITS_USD = ("daily_spend", "request_cost", "million_tokens_cost")
+LIMITS_REPLICAS = ("least_replicas",)
+LIMITS_TOKENS_PER_SECOND = ("output_tokens_per_second",)
 
 COST = Metric(
     "llm_cost_usd_total", "counter",
@@ -42,5 +47,10 @@ def _limit(unit: str, values: tuple[str, ...]) -> Metric:
 LIMIT_SECONDS = _limit("seconds", LIMITS_SECONDS)
 LIMIT_RATIO = _limit("ratio", LIMITS_RATIO)
 LIMIT_USD = _limit("usd", LIMITS_USD)
+LIMIT_REPLICAS = _limit("replicas", LIMITS_REPLICAS)
+LIMIT_TOKENS_PER_SECOND = _limit("tokens_per_second", LIMITS_TOKENS_PER_SECOND)
 
-COST_METRICS = (COST, COST_IDLE, GPU_PRICE, BUDGET, LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD)
+COST_METRICS = (
+    COST, COST_IDLE, GPU_PRICE, BUDGET, LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD, LIMIT_REPLICAS,
+    LIMIT_TOKENS_PER_SECOND,
+)

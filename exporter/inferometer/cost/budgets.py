@@ -8,7 +8,10 @@ from inferometer import catalogue as c
 from inferometer.config import LIMITS, FleetSection
 from inferometer.families import Family
 
-_FAMILIES = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD}
+_FAMILIES = {
+    "seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD,
+    "replicas": c.LIMIT_REPLICAS, "tokens_per_second": c.LIMIT_TOKENS_PER_SECOND,
+}
 
 
 def budgets_and_limits(fleet: FleetSection) -> Iterable[Family]:

@@ -1,0 +1,21 @@
+"""Whom and what alerts are about, as every text says it: one phrase for each kind of subject.
+
+Each is a part of a Prometheus template and goes into the middle of a sentence. A label that a
+deployment does not set leaves no trace.
+"""
+
+from __future__ import annotations
+
+_PLACE = ("{{ with $labels.cluster }}{{ . }}{{ if $labels.namespace }}/{{ end }}{{ end }}"
+          "{{ $labels.namespace }}")
+_IN_PLACE = f"{{{{ if or $labels.cluster $labels.namespace }}}} in {_PLACE}{{{{ end }}}}"
+_IN_CLUSTER = "{{ with $labels.cluster }} in {{ . }}{{ end }}"
+
+MODEL = f'{{{{ or $labels.model "the model without a name" }}}}{_IN_PLACE}'
+# One replica: the pod where there is one, else the endpoint as the exporter calls it.
+REPLICA = f"replica {{{{ or $labels.pod $labels.target }}}} of {MODEL}"
+NODE = f'{{{{ or $labels.node "a node" }}}}{_IN_CLUSTER}'
+GPU = ("GPU {{ $labels.uuid }}{{ with $labels.node }} on {{ . }}{{ end }}" + _IN_CLUSTER)
+EXPORTER = f"{{{{ or $labels.pod $labels.instance }}}}{_IN_PLACE}"
+CLUSTER = "{{ with $labels.cluster }}{{ . }}{{ else }}the fleet{{ end }}"
+MODEL_OF_CLUSTER = f"{{{{ $labels.model }}}}{_IN_CLUSTER}"  # money knows no namespace
