@@ -16,14 +16,10 @@ from typing import Any
 from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_engine_url
 from inferometer.catalogue import (
     BUDGET,
-    LIMITS_RATIO,
-    LIMITS_REPLICAS,
-    LIMITS_SECONDS,
-    LIMITS_TOKENS_PER_SECOND,
-    LIMITS_USD,
     PERIOD,
     TARGETS,
 )
+from inferometer.catalogue import LIMITS as LIMITS_BY_UNIT
 from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml, read_yaml_file
@@ -34,10 +30,7 @@ from inferometer.roles import NO_ROLE, ROLES, belongs, why_not
 # `request_duration_p95_seconds`.
 LIMITS = {
     limit if limit.endswith(unit) else f"{limit}_{unit}": (limit, unit)
-    for unit, limits in (
-        ("seconds", LIMITS_SECONDS), ("ratio", LIMITS_RATIO), ("usd", LIMITS_USD),
-        ("replicas", LIMITS_REPLICAS), ("tokens_per_second", LIMITS_TOKENS_PER_SECOND))
-    for limit in limits
+    for unit, limits in LIMITS_BY_UNIT.items() for limit in limits
 }
 
 

@@ -45,8 +45,22 @@ def in_force(version: str, folder: Path, limit: Limit, inputs: list[Series],
     answers = ask(version, folder, rules, inputs, [limit.selector], time, "10m")
     answer = answers[limit.selector]
     for labels, _ in answer:
-        assert set(labels) <= {"__name__", "limit", *limit.labels}
+        assert set(labels) <= {"__name__", "limit", limits.SET_BY, *limit.labels}
     return {tuple(labels.get(name, "") for name in limit.labels): value for labels, value in answer}
+
+
+def test_a_limit_says_who_set_it(version: str, tmp_path: Path) -> None:
+    limit = limits.DURATION
+    inputs = [*serves(scraped("east", namespace="chat"), "tiny", "large"),
+              *serves(scraped("west", namespace="chat"), "tiny"),
+              configured(limit, 3, scraped("east")), configured(limit, 5, scraped("east"), "tiny")]
+    rules = documents([Group("limits", (limit.rule(),))])
+    queries = [limit.selector, limit.chosen]
+    answers = ask(version, tmp_path, rules, inputs, queries, "20m", "10m")
+    setters = [{(labels["cluster"], labels["model"]): labels[limits.SET_BY]
+                for labels, _ in answers[query]} for query in queries]
+    chosen = {("east", "tiny"): "model", ("east", "large"): "fleet"}
+    assert setters == [{**chosen, ("west", "tiny"): limits.DEFAULT}, chosen]
 
 
 def test_a_models_own_limit_comes_before_the_fleets_and_that_before_the_default(
@@ -118,5 +132,5 @@ def test_a_limit_without_default_is_none_until_it_is_configured(
 
 
 def test_every_limit_that_can_be_configured_is_one_that_holds() -> None:
-    configurable = {*c.LIMITS_SECONDS, *c.LIMITS_RATIO, *c.LIMITS_USD}
+    configurable = {limit for limits_of_unit in c.LIMITS.values() for limit in limits_of_unit}
     assert {limit.name for limit in limits.LIMITS} == configurable

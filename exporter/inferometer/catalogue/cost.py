@@ -11,17 +11,16 @@ COST_CATEGORIES = ("gpu", "api", "storage", "vector_db", "network", "other", "ov
 CATEGORY = Label("category", "What the money went to.", values=COST_CATEGORIES)
 PERIOD = Label("period", "Calendar period, UTC.", values=("day", "month"))
 
-LIMITS_SECONDS = (
-    "request_duration_p95", "time_to_first_token_p95", "time_per_output_token_p95",
-    "request_queue_p95",
-)
-LIMITS_RATIO = (
-    "error", "invalid", "goodput", "kv_cache_usage", "gpu_busy", "gpu_memory", "gpu_idle_cost",
-    "budget_used",
-)
-LIMITS_USD = ("daily_spend", "request_cost", "million_tokens_cost")
-LIMITS_REPLICAS = ("least_replicas",)
-LIMITS_TOKENS_PER_SECOND = ("output_tokens_per_second",)
+# What is limited, by the unit it is limited in.
+LIMITS = {
+    "seconds": ("request_duration_p95", "time_to_first_token_p95", "time_per_output_token_p95",
+                "request_queue_p95"),
+    "ratio": ("error", "invalid", "goodput", "kv_cache_usage", "gpu_busy", "gpu_memory",
+              "gpu_idle_cost", "budget_used"),
+    "usd": ("daily_spend", "request_cost", "million_tokens_cost"),
+    "replicas": ("least_replicas",),
+    "tokens_per_second": ("output_tokens_per_second",),
+}
 
 COST = Metric(
     "llm_cost_usd_total", "counter",
@@ -44,13 +43,8 @@ def _limit(unit: str, values: tuple[str, ...]) -> Metric:
                   (label, MODEL), 200)
 
 
-LIMIT_SECONDS = _limit("seconds", LIMITS_SECONDS)
-LIMIT_RATIO = _limit("ratio", LIMITS_RATIO)
-LIMIT_USD = _limit("usd", LIMITS_USD)
-LIMIT_REPLICAS = _limit("replicas", LIMITS_REPLICAS)
-LIMIT_TOKENS_PER_SECOND = _limit("tokens_per_second", LIMITS_TOKENS_PER_SECOND)
+LIMIT_METRICS = {unit: _limit(unit, limits) for unit, limits in LIMITS.items()}
+LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD, LIMIT_REPLICAS, LIMIT_TOKENS_PER_SECOND = (
+    LIMIT_METRICS.values())
 
-COST_METRICS = (
-    COST, COST_IDLE, GPU_PRICE, BUDGET, LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD, LIMIT_REPLICAS,
-    LIMIT_TOKENS_PER_SECOND,
-)
+COST_METRICS = (COST, COST_IDLE, GPU_PRICE, BUDGET, *LIMIT_METRICS.values())

@@ -8,16 +8,11 @@ from inferometer import catalogue as c
 from inferometer.config import LIMITS, FleetSection
 from inferometer.families import Family
 
-_FAMILIES = {
-    "seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD,
-    "replicas": c.LIMIT_REPLICAS, "tokens_per_second": c.LIMIT_TOKENS_PER_SECOND,
-}
-
 
 def budgets_and_limits(fleet: FleetSection) -> Iterable[Family]:
     """Families of budgets and limits; figures of the whole fleet have an empty model."""
     budgets = Family(c.BUDGET)
-    limits = {unit: Family(metric) for unit, metric in _FAMILIES.items()}
+    limits = {unit: Family(metric) for unit, metric in c.LIMIT_METRICS.items()}
     for model, figures in (("", fleet), *fleet.models.items()):
         for period, usd in figures.budgets_usd.items():
             budgets.add(usd, period=period, model=model)

@@ -267,20 +267,18 @@ def test_budgets_are_shown_for_the_fleet_and_for_models() -> None:
 
 @pytest.mark.parametrize("key", LIMITS)
 def test_a_limit_is_shown_in_its_unit_for_the_fleet_and_for_a_model(key: str) -> None:
-    fleet = Fleet(
-        f"fleet: {{limits: {{{key}: 0.5}}, models: {{tiny: {{limits: {{{key}: 0.25}}}}}}}}")
-    families = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD}
-    limit, _, unit = key.rpartition("_")
-    for other, metric in families.items():
-        expected = {(limit, ""): 0.5, (limit, "tiny"): 0.25} if other == unit else {}
+    fleet = Fleet(f"fleet: {{limits: {{{key}: 1}}, models: {{tiny: {{limits: {{{key}: 0}}}}}}}}")
+    limit, unit = LIMITS[key]
+    assert key.endswith(f"_{unit}")
+    for other, metric in c.LIMIT_METRICS.items():
+        expected = {(limit, ""): 1.0, (limit, "tiny"): 0.0} if other == unit else {}
         assert fleet.points(metric) == expected
 
 
 def test_every_limit_and_period_is_a_value_of_the_contract() -> None:
-    units = {"seconds": c.LIMIT_SECONDS, "ratio": c.LIMIT_RATIO, "usd": c.LIMIT_USD}
     for limit, unit in LIMITS.values():
-        assert limit in units[unit].labels[0].values
-    assert len(LIMITS) == sum(len(metric.labels[0].values) for metric in units.values())
+        assert limit in c.LIMIT_METRICS[unit].labels[0].values
+    assert len(LIMITS) == sum(len(metric.labels[0].values) for metric in c.LIMIT_METRICS.values())
 
 
 def configure(fleet: Fleet, text: str) -> None:
