@@ -43,8 +43,7 @@ def build(values: str, scrape: Mapping[str, str] = SCRAPE) -> Series:
 
 def scraped(values: str, scrape: Mapping[str, str] = SCRAPE) -> tuple[Series, ...]:
     """Whether Prometheus reads the exporter."""
-    target = {name: value for name, value in scrape.items() if name not in ("node", "pod")}
-    return ({"series": selector("up", target), "values": values},
+    return ({"series": selector("up", scrape), "values": values},
             build(values.replace(" 0", " _"), scrape))
 
 

@@ -12,12 +12,13 @@ from alerts.routing import ALERT_LOG
 from inferometer import alert_log
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules.promql import EXPORTER
 from tests.bundle.alert_cases import Case, Firing, prove
 from tests.bundle.alert_inputs import BARE, OTHER
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series
 
 FLEET = {"cluster": "east"}
-INSTANCE = {"cluster": "east", "instance": "10.0.0.1:9835"}
+INSTANCE = {label: SCRAPE[label] for label in EXPORTER}
 PROMETHEUS = {"job": "prometheus", "instance": "10.0.0.9:9090", "cluster": "east"}
 MANAGER = {"job": "alertmanager", "instance": "10.0.0.9:9093", "cluster": "east"}
 OURS = {**PROMETHEUS, "rule_group": "/etc/rules.yml;inferometer-cost"}
@@ -247,7 +248,7 @@ CASES = (
     Case("some, for two reasons", exporter.UNDELIVERED, tuple(
         foreign(FAILED, "0x19 7x60", MANAGER, integration="slack", reason=reason)
         for reason in ("clientError", "serverError")), firing(
-        {"cluster": "east", "instance": "10.0.0.9:9093", "integration": "slack"},
+        {**MANAGER, "integration": "slack"},
         "10.0.0.9:9093: 14 notifications by slack have failed in 15m."), minute=25),
     Case("none", exporter.UNDELIVERED, (foreign(FAILED, "7x60", MANAGER, integration="slack"),)),
     Case("always", exporter.ALWAYS, (), firing({}, "It fires always, with the value 1. Whoever "

@@ -33,7 +33,8 @@ fleet:
   monthly_usd: {{storage: 310, vector_db: 62, network: 31, other: 31}}
   overhead_percent: 10
   budgets_usd: {{day: 100, month: 3000}}
-  limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5}}
+  limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5, least_replicas: 1,
+           goodput_ratio: 0.9}}
   models: {{{model}: {{budgets_usd: {{day: 10, month: 200}}}}}}
 """
 DOCUMENTS = {"/version": b'{"version": "1.0"}'}  # beside the pages
