@@ -8,11 +8,12 @@ from alerts import (
     exporter,
     gpu,
     latency,
+    replicas,
     saturation,
     signals,
 )
 
 ALERT_GROUPS = (
-    degraded.GROUP, latency.GROUP, errors.GROUP, saturation.GROUP, engines.GROUP, signals.GROUP,
-    gpu.GROUP, cost.GROUP, exporter.GROUP,
+    degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, saturation.GROUP,
+    replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP, exporter.GROUP,
 )

@@ -1,51 +1,148 @@
-"""Requests take longer than they may: as a whole, to the first token, per token, in the queue."""
+"""Latency is over its limit: of the request as a whole, its first token, each token, the queue.
+
+Where nobody configured the limit it warns and pages nobody: how long an answer takes depends on how
+long it is, and the default knows nothing of the model.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from alerts import words
 from alerts.model import LATENCY, Alert, AlertGroup
-from alerts.promql import MIN_RATE, MODEL_IN_WORDS, limit_value, over
+from alerts.promql import limit_value, over, over_chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules.latency import COUNT, QUANTILES
+from recording_rules.bounds import COUNT, FINITE
+from recording_rules.latency import JUDGED, OUTPUT_SPEED
 from recording_rules.limits import DURATION, QUEUE, TPOT, TTFT, Limit
-from recording_rules.promql import MODEL, on
+from recording_rules.limits import OUTPUT_SPEED as SPEED
+from recording_rules.model import Rule
+from recording_rules.promql import ENOUGH_RATE, HOUR, MODEL, WINDOW, by, on
+
+VERY = 2  # times the limit: pages, where the limit was chosen
+_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
+_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
 
 
-def _slow(name: str, metric: Metric, limit: Limit, text: str, summary: str,
-          critical: bool = False) -> Alert:
-    """`text` says what it is that takes long. A critical one is about twice the limit."""
-    times, word = (2, "more than twice") if critical else (1, "over")
-    slow = over(QUANTILES[metric, 0.95], limit, times=times)
+@dataclass(frozen=True)
+class JudgedLatency:
+    """One of the latencies that have a limit."""
+
+    words: str
+    metric: Metric
+    limit: Limit
+
+    @property
+    def rule(self) -> Rule:
+        """The p95 that is held against the limit."""
+        return JUDGED[self.metric]
+
+    @property
+    def over(self) -> str:
+        """One series with its words if it is over its limit, of the model an alert is about."""
+        judged = over(f"{self.rule}{{{_MATCHERS}}}", self.limit)
+        return f'label_replace({judged}, "part", "{self.words}", "", "")'
+
+
+REQUEST = JudgedLatency("request duration", c.SERVER_DURATION, DURATION)
+FIRST_TOKEN = JudgedLatency("time to first token", c.SERVER_TTFT, TTFT)
+OUTPUT = JudgedLatency("time per output token", c.SERVER_TPOT, TPOT)
+IN_QUEUE = JudgedLatency("queue time", c.SERVER_QUEUE, QUEUE)
+LATENCIES = (REQUEST, FIRST_TOKEN, OUTPUT, IN_QUEUE)
+
+
+def _window(metric: Metric) -> str:
+    """Over what the figure was taken: the hour, where there is little traffic."""
+    enough = f"{COUNT[metric]}{{{_MATCHERS}}} >= {ENOUGH_RATE}"
+    return (f"over {{{{ with printf `{enough}` {_VALUES} | query }}}}{WINDOW}"
+            f"{{{{ else }}}}{HOUR}{{{{ end }}}}")
+
+
+def _parts_over(parts: tuple[JudgedLatency, ...], otherwise: str) -> str:
+    """Which parts of the time are over their limits, too; else the other sentence."""
+    query = " or ".join(part.over for part in parts)
+    values = " ".join(_VALUES for _ in parts)
+    names = ("{{ range $i, $part := . }}{{ if $i }}, {{ end }}{{ $part.Labels.part }}{{ end }}")
+    return (f"{{{{ with printf `{query}` {values} | query }}}}Also over the limit: {names}."
+            f"{{{{ else }}}}{otherwise}{{{{ end }}}}")
+
+
+def _slow(name: str, latency: JudgedLatency, cause: str = "") -> Alert:
+    limit = limit_value(latency.limit, "humanizeDuration")
     return Alert(
-        name, LATENCY, "critical" if critical else "warning",
-        f"{slow} and {on(MODEL)} {COUNT[metric]} >= {MIN_RATE}",
-        summary=summary,
-        description=f"{MODEL_IN_WORDS}: {text} {{{{ $value | humanizeDuration }}}} for the slowest "
-                    f"5 % of requests, {word} the limit of "
-                    f"{limit_value(limit, 'humanizeDuration')}.",
+        name, LATENCY, "warning", over(latency.rule, latency.limit),
+        summary=f"p95 {latency.words} is over its limit.",
+        description=f"p95 {latency.words} of {words.MODEL} is {{{{ $value | humanizeDuration }}}} "
+                    f"{_window(latency.metric)}, limit {limit}. {cause}".rstrip(),
         board="latency")
 
 
-def _slow_and_very_slow(name: str, metric: Metric, limit: Limit, text: str, summary: str,
-                        critical: str) -> tuple[Alert, Alert]:
-    return (_slow(name, metric, limit, text, summary),
-            _slow(name, metric, limit, text, critical, critical=True))
+def _very_slow(name: str, latency: JudgedLatency, cause: str = "") -> Alert:
+    limit = limit_value(latency.limit, "humanizeDuration")
+    return Alert(
+        name, LATENCY, "critical", over_chosen(latency.rule, latency.limit, VERY),
+        summary=f"p95 {latency.words} is over {VERY} times its limit.",
+        description=f"p95 {latency.words} of {words.MODEL} is {{{{ $value | humanizeDuration }}}} "
+                    f"{_window(latency.metric)}, more than {VERY} times the limit of {limit}. "
+                    f"{cause}".rstrip(),
+        board="latency")
 
 
-REQUESTS_SLOW, REQUESTS_VERY_SLOW = _slow_and_very_slow(
-    "LLMRequestsSlow", c.SERVER_DURATION, DURATION, "a whole request takes at least",
-    "Requests take longer than they may.", "Requests take far longer than they may.")
-FIRST_TOKEN_SLOW, FIRST_TOKEN_VERY_SLOW = _slow_and_very_slow(
-    "LLMFirstTokenSlow", c.SERVER_TTFT, TTFT, "the first token takes at least",
-    "The first token comes later than it may.", "The first token comes far later than it may.")
-OUTPUT_SLOW, OUTPUT_VERY_SLOW = _slow_and_very_slow(
-    "LLMOutputTokensSlow", c.SERVER_TPOT, TPOT, "each token after the first takes at least",
-    "Tokens come more slowly than they may.", "Tokens come far more slowly than they may.")
-QUEUE_LONG = _slow(
-    "LLMQueueTimeLong", c.SERVER_QUEUE, QUEUE, "waiting in the queue takes at least",
-    "Requests wait in the queue for longer than they may.")
+def _speed_low(severity: str, limit: str, remark: str) -> Alert:
+    unit = 'printf "%.3g"'
+    return Alert(
+        "LLMOutputSpeedLow", LATENCY, severity,
+        f"{OUTPUT_SPEED} < {on(SPEED.labels)} group_left () {limit}",
+        summary="Output tokens per second of a request are below their limit.",
+        description=f"A request to {words.MODEL} gets {{{{ $value | {unit} }}}} output "
+                    f"tokens per second after the first one, mean {_window(c.SERVER_TPOT)}, limit "
+                    f"{limit_value(SPEED, unit)}{remark}.",
+        board="throughput")
+
+
+def _beyond(latency: JudgedLatency) -> str:
+    """The last bound of the histogram, where it is not above the limit.
+
+    It is the quantile of requests that are all above it.
+    """
+    below, above = (f"group {by((*MODEL, 'le'))} ({latency.metric.name}_bucket{{{matcher}}})"
+                    for matcher in (FINITE, FINITE.replace("!=", "=")))
+    last = f"histogram_quantile(0.5, {below} * 0 or {above})"
+    return (f"label_replace({last} <= {on(latency.limit.labels)} group_left () "
+            f'{latency.limit.selector}, "limit", "{latency.limit.name}", "", "")')
+
+
+_LONG = ("None of time to first token, time per output token and queue time is known to be over "
+         "its limit: the answers are long.")
+_WHOLE = _parts_over((FIRST_TOKEN, OUTPUT, IN_QUEUE), _LONG)
+_UNTIL_FIRST = _parts_over(
+    (IN_QUEUE,), "Queue time is not known to be over its limit: look at prefill.")
+
+REQUESTS_SLOW = _slow("LLMRequestsSlow", REQUEST, _WHOLE)
+REQUESTS_VERY_SLOW = _very_slow("LLMRequestsSlow", REQUEST, _WHOLE)
+FIRST_TOKEN_SLOW = _slow("LLMFirstTokenSlow", FIRST_TOKEN, _UNTIL_FIRST)
+FIRST_TOKEN_VERY_SLOW = _very_slow("LLMFirstTokenSlow", FIRST_TOKEN, _UNTIL_FIRST)
+OUTPUT_SLOW = _slow("LLMOutputTokensSlow", OUTPUT)
+OUTPUT_VERY_SLOW = _very_slow("LLMOutputTokensSlow", OUTPUT)
+QUEUE_LONG = _slow("LLMQueueTimeLong", IN_QUEUE)
+SPEED_LOW = _speed_low("warning", SPEED.chosen, "")
+SPEED_BELOW_DEFAULT = _speed_low("info", SPEED.unchosen, ", the default")
+
+_ANY_LIMIT = DURATION.selector.replace(f'"{DURATION.name}"', "%q, cluster=%q, model=%q")
+LIMIT_BEYOND = Alert(
+    "LLMLimitBeyondHistogram", LATENCY, "info", " or ".join(map(_beyond, LATENCIES)),
+    summary="A latency limit is beyond the last bound of its histogram.",
+    description=f"The limit {{{{ $labels.limit }}}} of {words.MODEL} is "
+                f"{{{{ with printf `{_ANY_LIMIT}` $labels.limit $labels.cluster $labels.model "
+                "| query }}{{ . | first | value | humanizeDuration }}{{ end }}, and the last bound "
+                "of its histogram is {{ $value | humanizeDuration }}. No quantile rises above "
+                "that, so no alert can fire against this limit.",
+    board="latency")
 
 GROUP = AlertGroup("inferometer-latency-alerts", (
     REQUESTS_SLOW, REQUESTS_VERY_SLOW, FIRST_TOKEN_SLOW, FIRST_TOKEN_VERY_SLOW, OUTPUT_SLOW,
-    OUTPUT_VERY_SLOW, QUEUE_LONG,
+    OUTPUT_VERY_SLOW, QUEUE_LONG, SPEED_LOW, SPEED_BELOW_DEFAULT,
 ))
+# It reads all buckets, and bounds and limits hardly ever change.
+LIMITS_GROUP = AlertGroup("inferometer-latency-limit-alerts", (LIMIT_BEYOND,), interval="4m")

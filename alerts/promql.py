@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from recording_rules.limits import Limit
 from recording_rules.model import Rule
-from recording_rules.promql import on
+from recording_rules.promql import ENOUGH_RATE, on
 
 # Whom a model's alert is about. Some engines do not name their model.
 MODEL_IN_WORDS = '{{ or $labels.model "A model without a name" }} on {{ $labels.engine }}'
-# Of fewer requests the slowest twentieth is not even one, and a ratio is an accident.
-MIN_RATE = "20 / 300"  # a second, so 20 in the five minutes that are looked at
+MIN_RATE = ENOUGH_RATE
 
 
-def over(rule: Rule | str, limit: Limit, *, times: float = 1) -> str:
-    """Above the limit in force, or a multiple of it."""
-    bound = limit.selector if times == 1 else f"({times:g} * {limit.selector})"
-    return f"{rule} > {on(limit.labels)} group_left () {bound}"
+def over(rule: Rule | str, limit: Limit) -> str:
+    """Above the limit in force."""
+    return f"{rule} > {on(limit.labels)} group_left () {limit.selector}"
+
+
+def over_chosen(rule: Rule | str, limit: Limit, times: float) -> str:
+    """Above a multiple of the limit, where somebody configured it: what may page."""
+    return f"{rule} > {on(limit.labels)} group_left () ({times:g} * {limit.chosen})"
 
 
 def limit_value(limit: Limit, unit: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alerts.model import SIGNALS, Alert, AlertGroup
 from alerts.promql import MIN_RATE, MODEL_IN_WORDS
 from inferometer import catalogue as c
-from recording_rules.latency import HISTOGRAMS, MIXED
+from recording_rules.bounds import HISTOGRAMS, MIXED
 from recording_rules.promql import MODEL, SCOPE, any_of, by, on
 from recording_rules.requests import RATE, SUCCESS
 from recording_rules.tokens import OUTPUT

@@ -6,7 +6,7 @@ from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Field
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from recording_rules import capacity, exporters
-from recording_rules.latency import MIXED
+from recording_rules.bounds import MIXED
 from recording_rules.promql import MODEL, any_of, on
 
 NO_EXPORTER = "No data: no exporter is scraped in this scope."

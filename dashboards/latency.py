@@ -15,7 +15,8 @@ from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import capacity, gpus, limits
-from recording_rules.latency import COUNT, MEAN, QUANTILES, QUANTILES_HOUR, RANKS
+from recording_rules.bounds import COUNT
+from recording_rules.latency import MEAN, QUANTILES, QUANTILES_HOUR, RANKS
 from recording_rules.promql import MODEL, on
 
 PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: "decode"}

@@ -2,6 +2,7 @@
 
 from recording_rules import (
     attribution,
+    bounds,
     capacity,
     cost,
     exporters,
@@ -13,6 +14,6 @@ from recording_rules import (
 )
 
 GROUPS = (
-    *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS,
+    *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS,
     *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS, *limits.GROUPS,
 )

@@ -36,6 +36,11 @@ class Limit:
         return self.selector.replace("}", f', {SET_BY}!="{DEFAULT}"}}')
 
     @property
+    def unchosen(self) -> str:
+        """The limit in force where it is the default."""
+        return self.selector.replace("}", f', {SET_BY}="{DEFAULT}"}}')
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What to match it on."""
         return (*FLEET, c.MODEL.name) if self.per_model else FLEET

@@ -92,6 +92,8 @@ class _Walk:
         self._require(named, inside, f"{node.op} of {node.expr}")
         without = node.modifier and node.modifier.type == ast.AggModifierType.Without
         kept = inside - named if without else named
+        if str(node.op) == "count_values" and isinstance(node.param, ast.StringLiteral):
+            kept |= {node.param.val}
         self.analysis.matches.append(kept)
         return inside if str(node.op) in _LABEL_KEEPING else kept
 

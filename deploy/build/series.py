@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules.bounds import BOUND
 from recording_rules.limits import SET_BY
 from recording_rules.model import Rule
 
@@ -48,6 +49,7 @@ LABEL_VALUES = {
     "pod": TARGETS,
     c.VERSION.name: VERSIONS,
     SET_BY: 1,  # one of several at a time
+    BOUND: 300,  # different ones, of all engines: those of the captured pages have 130
 }
 # Labels that follow from another: a GPU has one node and index, a target one model, and a pod
 # serves at most one that is known.

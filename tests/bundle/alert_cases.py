@@ -17,7 +17,7 @@ from deploy.build.bundle import assemble
 from deploy.build.options import Options
 from deploy.build.writers import alerts as alert_writer
 from recording_rules import GROUPS
-from recording_rules.model import Group, Rule
+from recording_rules.model import Group
 from tests.bundle.promtool import Document, Series, check, documents
 
 _BOARDS = assemble().boards
@@ -65,17 +65,15 @@ def prove(case: Case, version: str, folder: Path) -> None:
 
 
 def resting_on(text: str) -> list[Group]:
-    """The recording rules named in a text, and those that they rest on; rules only look back."""
-    groups: list[Group] = []
-    for group in reversed(GROUPS):
-        rules: list[Rule] = []
-        for rule in reversed(group.rules):
-            if rule.name in text:
-                rules.insert(0, rule)
-                text += rule.expr
-        if rules:
-            groups.insert(0, replace(group, rules=tuple(rules)))
-    return groups
+    """The recording rules named in a text, and those that they rest on, in their order."""
+    rules = [rule for group in GROUPS for rule in group.rules]
+    names: set[str] = set()
+    while more := [rule for rule in rules if rule.name in text and rule.name not in names]:
+        names |= {rule.name for rule in more}
+        text += " ".join(rule.expr for rule in more)
+    chosen = (replace(group, rules=tuple(rule for rule in group.rules if rule.name in names))
+              for group in GROUPS)
+    return [group for group in chosen if group.rules]
 
 
 def labels(alert: Alert) -> Mapping[str, str]:

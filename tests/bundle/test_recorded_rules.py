@@ -14,7 +14,17 @@ import pytest
 from deploy.build.vocabulary import FOREIGN
 from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
-from recording_rules import GROUPS, attribution, capacity, cost, gpus, latency, requests, tokens
+from recording_rules import (
+    GROUPS,
+    attribution,
+    bounds,
+    capacity,
+    cost,
+    gpus,
+    latency,
+    requests,
+    tokens,
+)
 from tests.bundle.promtool import (
     SCRAPE,
     VERSIONS,
@@ -35,9 +45,10 @@ FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # o
 OF_THE_POD = {c.MIG.name: "", c.SHARED.name: "false", c.POD_NAMESPACE.name: SCRAPE["namespace"],
               c.POD_NAME.name: SCRAPE["pod"]}
 MINUTES = 90
-IN_TROUBLE = (*latency.MIXED.values(), gpus.LOST)
+IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST)
 OF_TRAFFIC = (
     *latency.MEAN.values(), *latency.QUANTILES.values(), *latency.QUANTILES_HOUR.values(),
+    *latency.JUDGED.values(), latency.OUTPUT_SPEED,
     *requests.ERROR_RATIO.values(), *requests.ERROR_RATIO_LONG.values(), requests.INVALID_RATIO,
     requests.FLEET_ERROR_RATIO, capacity.PREFIX_HITS, capacity.ACCEPTED, tokens.CACHED_RATIO,
     tokens.NODE_JOULES, tokens.FLEET_JOULES, gpus.BUSY, gpus.NODE_BUSY, gpus.FLEET_BUSY,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 MAX_NAME_LENGTH = 40  # of alerts and groups
-SENTENCE = re.compile(r"[A-Z0-9].*\.", re.DOTALL)
+SENTENCE = re.compile(r"([A-Z0-9]|p\d).*\.", re.DOTALL)  # p95 is written so wherever it stands
 
 
 def repeated(kind: str, names: Iterable[str]) -> Iterator[str]:
