@@ -42,7 +42,7 @@ BOUNDS_MIXED = Alert(
     "LLMHistogramBoundsMixed", SIGNALS, "info",
     " or ".join(f'label_replace({MIXED[metric]}, "signal", "{metric.signal}", "", "")'
                 for metric in HISTOGRAMS),
-    summary="Replicas report a histogram with different bounds, so it has no quantiles.",
+    summary="Replicas report a histogram with different bounds, so it has no p50 and p99.",
     description=f"{MODEL_IN_WORDS}: {{{{ $labels.signal }}}} of {{{{ $value | humanize }}}} "
                 "replicas does not add up.",
     board="exporter")

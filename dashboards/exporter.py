@@ -63,8 +63,9 @@ SIGNALS = PanelRow("What engines tell", (
           [Field(source.capitalize(), chosen(exporters.SIGNALS, any_of(c.SOURCE, source)),
                   "short") for source in c.SOURCE.values],
           empty=NO_ENGINE, width=12, height=10),
-    timeseries("Mixed histogram bounds", "Models whose replicas have different bounds, so that no "
-               "quantile can be taken over them: mostly a rollout.", "short",
+    timeseries("Mixed histogram bounds", "Models whose replicas have different bounds: p95 is that "
+               "of the slowest set of equal ones, p50 and p99 are absent. Mostly a rollout.",
+               "short",
                *(Query(chosen(rule), f"{metric.signal} {{{{model}}}}")
                  for metric, rule in MIXED.items()),
                empty="No replicas of a model differ in their bounds.", width=12, height=10),

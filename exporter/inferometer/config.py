@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_engine_url
-from inferometer.catalogue import (
-    BUDGET,
-    PERIOD,
-    TARGETS,
-)
+from inferometer.catalogue import BUDGET, PERIOD, TARGETS
 from inferometer.catalogue import LIMITS as LIMITS_BY_UNIT
 from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
