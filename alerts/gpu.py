@@ -1,114 +1,161 @@
 """GPUs are lost, fail, are held down, full or idle.
 
 What a lost GPU served is gone, which pages by itself: the loss is left to be read. A GPU that goes
-on taking work while its memory or its link fails is what somebody is woken for.
+on taking work after an error that only a reset ends is what somebody is woken for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from alerts import words
 from alerts.model import GPU_HEALTH, GPU_USE, HAPPENED, Alert, AlertGroup
-from alerts.promql import limit_value, over
+from alerts.promql import FLAP_WINDOW, away, limit_value, over
 from inferometer import catalogue as c
 from recording_rules.gpus import LOST as UNANSWERING
-from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS
+from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS, one_per_gpu
 from recording_rules.limits import GPU_BUSY, GPU_MEMORY
-from recording_rules.promql import WINDOW, any_of, by, on
+from recording_rules.promql import HOUR, NODE, UUID, WINDOW, any_of, by, on
 
-# What the application did wrong, the GPU being well.
-XIDS_APPLICATION = ("13", "31", "43", "45")
-XIDS_UNUSUAL = tuple(xid for xid in c.XID.values
-                     if xid not in (*c.XIDS_DRAIN, *XIDS_APPLICATION))
+# What each action of NVIDIA's catalogue comes to in words, by the alert that asks for it.
+DRAIN = {
+    "WORKFLOW_XID_48": "drain and reset the GPU", "RESET_GPU": "drain and reset the GPU",
+    "RESTART_BM": "drain and restart the node", "RESTART_VM": "restart the virtual machine",
+}
+INVESTIGATE = {
+    "WORKFLOW_NVLINK_ERR": "follow its NVLink workflow",
+    "WORKFLOW_NVLINK5_ERR": "follow its NVLink 5 workflow",
+    "CONTACT_SUPPORT": "contact NVIDIA's support", "CHECK_MECHANICALS": "check power and seating",
+    "UPDATE_SWFW": "update driver and firmware", "CHECK_UVM": "reset the GPU if UVM is in use",
+}
+RESTART = {"RESTART_APP": "restart the process on it",
+           "WORKFLOW_XID_45": "go by the XID that came with it, else restart the process on it"}
+IGNORE = {"IGNORE": "ignore it", "": "go by the XID that came with it"}
+UNKNOWN = ("other",)
 HELD_DOWN_SHARE = 0.05  # of the time
 LOOK_BACK, LOOK_BACK_SECONDS = "30m", 1800
+MISSED_FOR = "6h"  # how long a GPU that vanished is missed
 
 _GPU = GPU_HEALTH.scope
-_ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}"
-_IN_WORDS = f"GPU {{{{ $labels.uuid }}}}{_ON_NODE}"
-_NODE_IN_WORDS = '{{ or $labels.node "A node" }}'
 
 
-def _xid(name: str, severity: str, codes: tuple[str, ...], summary: str, text: str) -> Alert:
-    """XIDs of late: some are shown from their first event on, of which no increase is seen.
+def codes(actions: Mapping[str, str]) -> tuple[str, ...]:
+    """The XIDs for which NVIDIA's catalogue names one of these actions."""
+    return tuple(xid for action in actions for xid in c.XID_ACTIONS[action])
 
-    Each GPU shows dozens of them, nearly all 0: three looks at them cost half of what an increase
+
+def _advice(actions: Mapping[str, str]) -> str:
+    """What the catalogue says to do about the XID of an alert."""
+    by_words: dict[str, list[str]] = {}
+    for action, phrase in actions.items():
+        by_words.setdefault(phrase, []).extend(c.XID_ACTIONS[action])
+    *others, (last, _) = sorted(by_words.items(), key=lambda item: len(item[1]))
+    chosen = "".join(f'{{{{ if match "^({"|".join(xids)})$" $labels.xid }}}}{phrase}{{{{ else }}}}'
+                     for phrase, xids in others)
+    return f"NVIDIA's catalogue says: {chosen}{last}{'{{ end }}' * len(others)}."
+
+
+def _xid(name: str, severity: str, xids: tuple[str, ...], summary: str, advice: str) -> Alert:
+    """XIDs of the last minutes. Some are shown from their first event on: no increase shows it.
+
+    Each GPU shows many of them, nearly all 0: three looks at them cost half of what an increase
     does. An exporter that starts again forgets them, so that the alert has to remember.
     """
-    counter = f"{c.GPU_XID.name}{{{any_of(c.XID, *codes)}}}"
+    counter = f"{c.GPU_XID.name}{{{any_of(c.XID, *xids)}}}"
     more = f"{counter} > 0 unless ({counter} offset {LOOK_BACK} > 0) >= {counter}"
     late = f"max {by(_GPU)} ({c.GPU_XID_LAST.name}) > time() - {LOOK_BACK_SECONDS}"
     return Alert(
         name, GPU_HEALTH, severity,
         f"max {by((*_GPU, c.XID.name))} ({more}) and {on(_GPU)} ({late})", summary,
-        f"{_IN_WORDS}: XID {{{{ $labels.xid }}}} came, of which there are {{{{ $value }}}} since "
-        f"the exporter started. {text}",
+        f"{words.GPU} reported XID {{{{ $labels.xid }}}} in the last {LOOK_BACK}, {{{{ $value }}}} "
+        f"since its exporter started. {advice}",
         board="gpu", hold="0m", because=HAPPENED, keep_firing=LOOK_BACK)
 
 
+_FLAPPING = one_per_gpu(away(
+    f"max {by(UUID)} ({c.GPU_UP.name})",
+    *(f"min {by(UUID)} ({function}({c.GPU_UP.name}[{FLAP_WINDOW}]))"
+      for function in ("avg_over_time", "changes"))))
 LOST = Alert(
-    "GpuLost", GPU_HEALTH, "warning", str(UNANSWERING),
-    summary="A GPU no longer answers.",
-    description=f"{_IN_WORDS}: up is {{{{ $value }}}}. It is lost or a call to its driver hangs.",
+    "GpuLost", GPU_HEALTH, "warning", f"{_FLAPPING} or {UNANSWERING}",
+    summary="A GPU does not answer, or comes and goes.",
+    description=f"{words.GPU_AT_INDEX} answered for {{{{ $value | humanizePercentage }}}} of the "
+                f"last {FLAP_WINDOW}. It is lost, or calls to its driver hang.",
     board="gpu")
+_MOST = f"max_over_time({NODE_GPUS}[{MISSED_FOR}])"
+_LOOKED_FOR = f"{c.COLLECTOR_SUCCESS.name}{{{any_of(c.COLLECTOR, 'gpu')}}}"
 FEWER = Alert(
-    "GpusFewerThanBefore", GPU_USE, "warning", f"{NODE_GPUS} < {NODE_GPUS} offset 1h",
-    summary="A node has fewer GPUs than an hour ago.",
-    description=f"{_NODE_IN_WORDS}: {{{{ $value }}}} GPUs are left; the driver no longer lists "
-                "the others.",
+    "GpusFewerThanBefore", GPU_USE, "warning",
+    f"{NODE_GPUS} < {_MOST} or ({_MOST} unless {on(NODE)} {NODE_GPUS}) * 0 "
+    f"and {on(NODE)} {_LOOKED_FOR}",
+    summary="A node has fewer GPUs than before.",
+    description=f"{words.NODE} has {{{{ $value }}}} GPUs; it had more in the last {MISSED_FOR}. "
+                "The driver does not list the others.",
     board="gpu")
 XID_DRAIN = _xid(
-    "GpuXidNeedsDrain", "critical", c.XIDS_DRAIN,
-    "A GPU reports an error after which it must be drained.",
-    "It needs a reset or a repair before it is trusted with work again.")
+    "GpuXidNeedsDrain", "critical", codes(DRAIN),
+    "A GPU reports an error that only a reset ends.",
+    f"{_advice(DRAIN)} It still takes new work.")
 XID_UNUSUAL = _xid(
-    "GpuXidUnusual", "warning", XIDS_UNUSUAL, "A GPU reports an error that is not usual.",
-    "Look it up: it may be the driver's, the firmware's or the hardware's.")
+    "GpuXidUnusual", "warning", (*codes(INVESTIGATE), *UNKNOWN),
+    "A GPU reports an error that has to be looked into.",
+    '{{ if eq $labels.xid "other" }}The exporter does not know the code; the kernel\'s log has it.'
+    f"{{{{ else }}}}{_advice(INVESTIGATE)}{{{{ end }}}}")
 XID_APPLICATION = _xid(
-    "GpuXidOfApplication", "info", XIDS_APPLICATION,
-    "A GPU reports an error of the application on it.", "The GPU itself is well.")
+    "GpuXidOfApplication", "info", codes(RESTART),
+    "A GPU reports an error that has ended a process on it.", _advice(RESTART))
+XID_RECORDED = _xid(
+    "GpuXidRecorded", "info", codes(IGNORE), "A GPU reports an event that needs nothing at once.",
+    '{{ if eq $labels.xid "63" }}A memory row was remapped: reset the GPU when it is idle.'
+    f"{{{{ else }}}}{_advice(IGNORE)}{{{{ end }}}}")
 MEMORY_ERROR = Alert(
-    "GpuMemoryErrorUncorrected", GPU_HEALTH, "critical",
+    # XIDs decide whether it pages: most such errors are contained, and the row is remapped.
+    "GpuMemoryErrorUncorrected", GPU_HEALTH, "warning",
     # Over the board's life: it goes on where an exporter that was replaced has left it.
     f"increase((max {by(_GPU)} ({c.GPU_ECC.name}"
     f'{{{any_of(c.ECC_KIND, "uncorrected")}}}))[{LOOK_BACK}:2m]) > 0',
     summary="A GPU had a memory error that could not be corrected.",
-    description=f'{_IN_WORDS}: {{{{ $value | printf "%.0f" }}}} errors in {LOOK_BACK}.',
+    description=f'{words.GPU} counted {{{{ $value | printf "%.0f" }}}} uncorrectable memory errors '
+                f"in the last {LOOK_BACK}. The process that held the memory has failed.",
     board="gpu", hold="0m", because=HAPPENED)
 REMAP_FAILED = Alert(
     "GpuRemapFailed", GPU_HEALTH, "warning",
     f"max {by(_GPU)} ({c.GPU_REMAP_FAILED.name}) > 0",
-    summary="A GPU can no longer replace failing memory.",
-    description=f"{_IN_WORDS}: remap failure is {{{{ $value }}}}. Have the board replaced.",
+    summary="A GPU can no longer remap failing memory rows.",
+    description=f"A row remapping of {words.GPU} failed; the failing memory stays in use. Have the "
+                "board replaced.",
     board="gpu")
 REMAP_PENDING = Alert(
     "GpuRemapPending", GPU_HEALTH, "info",
     f"max {by(_GPU)} ({c.GPU_REMAP_PENDING.name}) > 0",
-    summary="A GPU has to be reset before it replaces failing memory.",
-    description=f"{_IN_WORDS}: remaps pending is {{{{ $value }}}}. Reset it when it is idle.",
+    summary="A GPU waits for a reset to remap failing memory rows.",
+    description=f"{words.GPU} has a row remapping pending. Reset it when it is idle.",
     board="gpu")
 HELD_DOWN = Alert(
     "GpuHeldDownByHardware", GPU_HEALTH, "warning",
     f"max {by((*_GPU, c.THROTTLE.name))} (rate({c.GPU_THROTTLED.name}"
     f'{{{any_of(c.THROTTLE, "hw_thermal", "hw_power_brake")}}}[{WINDOW}])) > {HELD_DOWN_SHARE}',
     summary="The hardware holds a GPU's clocks down.",
-    description=f"{_IN_WORDS}: {{{{ $labels.reason }}}} for {{{{ $value | humanizePercentage }}}} "
-                f"of the time, more than {HELD_DOWN_SHARE:.0%}.",
+    description=f"Clocks of {words.GPU} were held down by {{{{ $labels.reason }}}} for "
+                "{{ $value | humanizePercentage }} of the last "
+                f"{WINDOW}, limit {HELD_DOWN_SHARE:.0%}.",
     board="gpu")
 MEMORY_FULL = Alert(
     "GpuMemoryNearlyFull", GPU_HEALTH, "warning", over(MEMORY, GPU_MEMORY),
     summary="A GPU's memory is nearly full.",
-    description=f"{_IN_WORDS}{{{{ with $labels.mig }}}}, instance {{{{ . }}}}{{{{ end }}}}: "
-                "{{ $value | humanizePercentage }} of its memory is in use, over the limit of "
+    description=f"{words.GPU}{{{{ with $labels.mig }}}}, instance {{{{ . }}}},{{{{ end }}}} has "
+                "{{ $value | humanizePercentage }} of its memory in use, limit "
                 f"{limit_value(GPU_MEMORY, 'humanizePercentage')}.",
     board="gpu")
 UNDERUSED = Alert(
     "GpusUnderused", GPU_USE, "info",
     f"{NODE_BUSY_HOUR} < {on(GPU_BUSY.labels)} group_left () {GPU_BUSY.selector}",
-    summary="GPUs are idle for much of the time.",
-    description=f"{_NODE_IN_WORDS}: its GPUs were busy for {{{{ $value | humanizePercentage }}}} "
-                f"of an hour, under the limit of {limit_value(GPU_BUSY, 'humanizePercentage')}.",
+    summary="The GPUs of a node are idle for much of the time.",
+    description=f"The GPUs of {words.NODE} were busy for {{{{ $value | humanizePercentage }}}} of "
+                f"the last {HOUR}, limit {limit_value(GPU_BUSY, 'humanizePercentage')}.",
     board="gpu")
 
 GROUP = AlertGroup("inferometer-gpu-alerts", (
-    LOST, FEWER, XID_DRAIN, XID_UNUSUAL, XID_APPLICATION, MEMORY_ERROR, REMAP_FAILED,
-    REMAP_PENDING, HELD_DOWN, MEMORY_FULL, UNDERUSED,
+    LOST, FEWER, XID_DRAIN, XID_UNUSUAL, XID_APPLICATION, XID_RECORDED, MEMORY_ERROR,
+    REMAP_FAILED, REMAP_PENDING, HELD_DOWN, MEMORY_FULL, UNDERUSED,
 ), interval="2m")  # as what is recorded of GPUs; they have many XIDs to look at

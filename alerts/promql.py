@@ -28,3 +28,14 @@ def limit_value(limit: Limit, unit: str) -> str:
     labels = " ".join(f"$labels.{label}" for label in limit.labels)
     return (f"{{{{ with printf `{selector}` {labels} | query }}}}"
             f"{{{{ . | first | value | {unit} }}}}{{{{ end }}}}")
+
+
+FLAP_WINDOW, FLAPS, STEADY = "30m", 4, 0.75
+
+
+def away(now: str, share: str, changes: str) -> str:
+    """The share of the window in which something was there: if it is not now, or comes and goes.
+
+    The share is held against 1 while it is away, and against less while it changes often.
+    """
+    return f"{share} < ({now} == bool 0) + {STEADY} * ({changes} >= bool {FLAPS})"

@@ -15,7 +15,9 @@ MODEL = f'{{{{ or $labels.model "the model without a name" }}}}{_IN_PLACE}'
 # One replica: the pod where there is one, else the endpoint as the exporter calls it.
 REPLICA = f"replica {{{{ or $labels.pod $labels.target }}}} of {MODEL}"
 NODE = f'{{{{ or $labels.node "a node" }}}}{_IN_CLUSTER}'
-GPU = ("GPU {{ $labels.uuid }}{{ with $labels.node }} on {{ . }}{{ end }}" + _IN_CLUSTER)
+_ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}" + _IN_CLUSTER
+GPU = f"GPU {{{{ $labels.uuid }}}}{_ON_NODE}"
+GPU_AT_INDEX = f"GPU {{{{ or $labels.uuid $labels.gpu }}}}{_ON_NODE}"  # its UUID may be unknown
 EXPORTER = f"{{{{ or $labels.pod $labels.instance }}}}{_IN_PLACE}"
 CLUSTER = "{{ with $labels.cluster }}{{ . }}{{ else }}the fleet{{ end }}"
 MODEL_OF_CLUSTER = f"{{{{ $labels.model }}}}{_IN_CLUSTER}"  # money knows no namespace

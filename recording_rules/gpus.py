@@ -23,12 +23,14 @@ from recording_rules.promql import (
 )
 
 _UUID_MIG = (*UUID, c.MIG.name)
+# Lost before their exporter started: no more is known than who looks for them, and at which index.
+_UNNAMED = f"(max {by(GPU)} ({c.GPU_UP.name}) unless {on(UUID)} {c.GPU_INFO.name})"
 _IDENTITY = f"topk {by(UUID)} (1, {c.GPU_INFO.name})"
 _AN_XID = any_of(c.XID, c.XIDS_DRAIN[0])  # the driver is asked for all of them or for none
 _UNCORRECTED = any_of(c.ECC_KIND, "uncorrected")
 
 
-def _once(expr: str, keys: tuple[str, ...] = UUID) -> str:
+def one_per_gpu(expr: str, keys: tuple[str, ...] = UUID) -> str:
     """One series for each GPU, whoever sees it, under its node and index."""
     return (f"max {by(keys)} ({expr}) * {on(UUID)} "
             f"group_left (node, {c.GPU.name}) {_IDENTITY}")
@@ -38,15 +40,16 @@ def _rate(metric: Metric) -> str:
     return f"rate({metric.name}[{WINDOW}])"
 
 
-LOST = Rule("gpu:gpu_up:lost", f"({_once(c.GPU_UP.name)}) == 0", GPU,
-            "0 for each GPU that no longer answers; of the others nothing.")
+_UP = f"({one_per_gpu(c.GPU_UP.name)} or {_UNNAMED})"
+LOST = Rule("gpu:gpu_up:lost", f"{_UP} == 0", GPU,
+            "0 for each GPU that does not answer; of the others nothing.")
 BUSY = Rule(
     "gpu:gpu_busy:ratio_5m",
-    _once(f"{_rate(c.GPU_BUSY)} / ({_rate(c.GPU_OBSERVED)} > 0)"), GPU,
+    one_per_gpu(f"{_rate(c.GPU_BUSY)} / ({_rate(c.GPU_OBSERVED)} > 0)"), GPU,
     "Share of the time in which a kernel ran: not how much of the GPU it used.")
 MEMORY = Rule(
     "gpu:gpu_memory_used:ratio",
-    _once(f"{c.GPU_MEMORY_USED.name} / ({c.GPU_MEMORY_TOTAL.name} > 0)", _UUID_MIG), MIG,
+    one_per_gpu(f"{c.GPU_MEMORY_USED.name} / ({c.GPU_MEMORY_TOTAL.name} > 0)", _UUID_MIG), MIG,
     "Share of device memory in use. Engines take nearly all of it for their KV cache.")
 
 
@@ -59,36 +62,36 @@ def _lacking(metric: Metric) -> str:
     return f"({c.GPU_UP.name} == 1) unless {on(UUID)} {metric.name}"
 
 
-NODE_GPUS = _node("gpus:count", f"count {by(NODE)} ({_IDENTITY})", "GPUs there are.")
-NODE_UP = _node("gpu_up:sum", f"sum {by(NODE)} ({_once(c.GPU_UP.name)})",
+NODE_GPUS = _node("gpus:count", f"count {by(NODE)} ({_IDENTITY} or {_UNNAMED})", "GPUs there are.")
+NODE_UP = _node("gpu_up:sum", f"sum {by(NODE)} ({_UP})",
                 "GPUs that answer an exporter.")
 NODE_BUSY = _node("gpu_busy:ratio_5m", f"avg {by(NODE)} ({BUSY})",
                   "Share of the time in which a kernel ran, mean of the GPUs.")
 NODE_MEMORY = _node("gpu_memory_used:ratio", f"max {by(NODE)} ({MEMORY})",
                     "Device memory in use, of the fullest GPU.")
-NODE_POWER = _node("gpu_power_watts:sum", f"sum {by(NODE)} ({_once(c.GPU_POWER.name)})",
+NODE_POWER = _node("gpu_power_watts:sum", f"sum {by(NODE)} ({one_per_gpu(c.GPU_POWER.name)})",
                    "Power drawn by the GPUs.")
 NODE_ENERGY = _node(
     "gpu_energy_joules:rate5m",
-    f"sum {by(NODE)} ({_once(_rate(c.GPU_ENERGY))}) "
+    f"sum {by(NODE)} ({one_per_gpu(_rate(c.GPU_ENERGY))}) "
     f"unless {on(NODE)} count {by(NODE)} ({_lacking(c.GPU_ENERGY)})",
     "Energy used by the GPUs, in joules per second. Absent if one of them does not tell.")
 NODE_TEMPERATURE = _node(
-    "gpu_temperature_celsius:max", f"max {by(NODE)} ({_once(c.GPU_TEMPERATURE.name)})",
+    "gpu_temperature_celsius:max", f"max {by(NODE)} ({one_per_gpu(c.GPU_TEMPERATURE.name)})",
     "Of the hottest GPU.")
 _THROTTLED = f"sum {by((c.UUID.name, *EXPORTER))} ({_rate(c.GPU_THROTTLED)})"
 NODE_THROTTLED = _node(
-    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({_once(_THROTTLED)})",
+    "gpu_throttled:ratio_5m", f"max {by(NODE)} ({one_per_gpu(_THROTTLED)})",
     "Share of the time in which clocks were held down, of the GPU held down most; above 1 where "
     "reasons coincide.")
 NODE_XIDS = _node(
     "gpu_xid_errors:gpus1h",
-    f"sum {by(NODE)} ({_once(f'time() - {c.GPU_XID_LAST.name} < bool 3600')}) "
-    f"or count {by(NODE)} ({_once(f'{c.GPU_XID.name}{{{_AN_XID}}}')}) * 0",
+    f"sum {by(NODE)} ({one_per_gpu(f'time() - {c.GPU_XID_LAST.name} < bool 3600')}) "
+    f"or count {by(NODE)} ({one_per_gpu(f'{c.GPU_XID.name}{{{_AN_XID}}}')}) * 0",
     "GPUs of which the driver reported an XID in the last hour.")
 NODE_ECC = _node(
     "gpu_ecc_uncorrected:increase1h",
-    f"sum {by(NODE)} ({_once(f'increase({c.GPU_ECC.name}{{{_UNCORRECTED}}}[{HOUR}])')})",
+    f"sum {by(NODE)} ({one_per_gpu(f'increase({c.GPU_ECC.name}{{{_UNCORRECTED}}}[{HOUR}])')})",
     "Memory errors of the last hour that could not be corrected.")
 NODE_BUSY_HOUR = _node("gpu_busy:ratio_1h", f"avg_over_time({NODE_BUSY}[{HOUR}])",
                        f"{NODE_BUSY.help} Over an hour.")

@@ -18,7 +18,7 @@ from deploy.build.options import Options
 from deploy.build.writers import alerts as alert_writer
 from recording_rules import GROUPS
 from recording_rules.model import Group
-from tests.bundle.promtool import Document, Series, check, documents
+from tests.bundle.promtool import VERSIONS, Document, Series, check, documents
 
 _BOARDS = assemble().boards
 _CHOSEN = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\|\s*urlquery\s*\}\}")
@@ -26,10 +26,19 @@ _CHOSEN = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\|\s*urlquery\s*\}\}")
 
 @dataclass(frozen=True)
 class Firing:
-    """One firing alert: the labels it has beyond those of its definition, and its description."""
+    """One firing alert: the labels it has beyond those of its definition, and its description.
+
+    `before`: the description under the oldest version, whose ranges are closed on the left, where
+    that gives another value.
+    """
 
     labels: Mapping[str, str]
     description: str
+    before: str = ""
+
+    def text(self, version: str) -> str:
+        """The description under a version."""
+        return self.before if self.before and version == VERSIONS[0] else self.description
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def prove(case: Case, version: str, folder: Path) -> None:
     annotations = group["rules"][0]["annotations"]
     expected = [
         {"exp_labels": {**labels(case.alert), **firing.labels},
-         "exp_annotations": {**annotations, "description": firing.description,
+         "exp_annotations": {**annotations, "description": firing.text(version),
                              "dashboard_url": _filled(annotations["dashboard_url"], firing)}}
         for firing in case.expected]
     interval = f"{case.step}m"

@@ -138,6 +138,17 @@ TWO = (*gpu(), *gpu("1", "GPU-b", busy=1, memory=40, watts=400, celsius=50, thro
         of(c.GPU_UP, "0x90")), {
             NODE_GPUS: one(1, **NODE), NODE_UP: one(0, **NODE), FLEET_UP: one(0, **EAST),
             NODE_BUSY: NOTHING, NODE_POWER: NOTHING, NODE_ENERGY: NOTHING, FLEET_ENERGY: NOTHING}),
+    Case("a GPU that was lost before its exporter started, beside one that is well", (
+        *gpu(), of(c.GPU_UP, "0x90", gpu="3", uuid="")), {
+            LOST: one(0, **NODE, gpu="3"), NODE_GPUS: one(2, **NODE), NODE_UP: one(1, **NODE),
+            FLEET_GPUS: one(2, **EAST), FLEET_UP: one(1, **EAST), NODE_BUSY: one(0.5, **NODE)}),
+    Case("one that two exporters look for in vain", (
+        of(c.GPU_UP, "0x90", gpu="3", uuid=""),
+        of(c.GPU_UP, "0x90", gpu="3", uuid="", scrape=OTHER)), {
+            LOST: one(0, **NODE, gpu="3"), NODE_GPUS: one(1, **NODE), NODE_UP: one(0, **NODE)}),
+    Case("one that has no name to one exporter, and is well to another", (
+        *gpu(), of(c.GPU_UP, "0x90", gpu="5", scrape=OTHER)), {
+            LOST: NOTHING, NODE_GPUS: one(1, **NODE), NODE_UP: one(1, **NODE)}),
     Case("a GPU without a counter of energy", without(gpu(), c.GPU_ENERGY), {
         NODE_ENERGY: NOTHING, FLEET_ENERGY: NOTHING, NODE_POWER: one(600, **NODE)}),
     Case("a GPU of which nothing is observed", without(gpu(), c.GPU_OBSERVED), {

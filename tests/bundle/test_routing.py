@@ -230,7 +230,7 @@ INHIBITIONS = (
     ("and its heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {}, True),
     ("not another GPU's heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {"uuid": "GPU-2"}, False),
     ("nor the node's idle GPUs", gpu.XID_DRAIN, gpu.UNDERUSED, {}, False),
-    ("nor another critical one", gpu.XID_DRAIN, gpu.MEMORY_ERROR, {}, False),
+    ("and its memory error", gpu.XID_DRAIN, gpu.MEMORY_ERROR, {}, True),
     ("a warning silences nothing", gpu.LOST, gpu.XID_APPLICATION, {}, False),
     ("a spent budget silences that it was nearly spent", cost.EXCEEDED, cost.NEARLY_USED, {}, True),
     ("and its forecast", cost.EXCEEDED, cost.FORECAST, {}, True),

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
+
 from inferometer.catalogue.model import Label, Metric
 
 GPUS = 64
 GPU_SEATS = GPUS * 8  # each board alone or as its MIG instances, seven at most
 PODS = 1000  # that may have had a GPU or a part of one within an hour
 
-# XIDs after which NVIDIA's catalogue asks for a drain or a reset of the GPU: always shown.
-XIDS_DRAIN = (
-    "48", "62", "63", "64", "74", "79", "92", "94", "95", "109", "110", "119", "120", "121",
-    "136", "140", "142", "143", "154", "155", "156",
-)
-# Known ones that do not: shown from their first event on.
-XIDS_KNOWN = (
-    "8", "13", "16", "31", "32", "38", "43", "44", "45", "61", "68", "69", "78", "80", "81",
-    "88", "96", "97", "98", "99", "100", "101", "102", "104", "105", "106", "107", "108", "137",
-    "144", "145", "146", "147", "148", "149", "150",
-)
+# What to do at once by NVIDIA's catalogue of XIDs (its "Resolution Bucket (Immediate Action)"), for
+# Ampere and newer: https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html, as of
+# October 2025. Codes that no such GPU reports are left out, except 16, 61 and 81 of older ones.
+# Those without an action come beside another XID, whose action counts.
+XID_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "WORKFLOW_XID_48": ("48",),  # drain and reset
+    "RESET_GPU": ("62", "64", "95", "109", "110", "119", "120", "136", "140", "143", "155", "156",
+                  "46", "158"),
+    "RESTART_BM": ("79",),
+    "RESTART_VM": ("151",),
+    "WORKFLOW_NVLINK_ERR": ("74",),
+    "WORKFLOW_NVLINK5_ERR": ("144", "145", "146", "147", "148", "149", "150"),
+    "CONTACT_SUPPORT": ("16", "61", "81", "142"),
+    "CHECK_MECHANICALS": ("54",),
+    "UPDATE_SWFW": ("78",),
+    "CHECK_UVM": ("159",),
+    "RESTART_APP": (
+        "8", "11", "13", "25", "31", "32", "39", "40", "41", "60", "68", "69", "70", "71", "72",
+        "75", "76", "77", "80", "82", "83", "84", "85", "86", "88", "89", "94", "96", "97", "98",
+        "99", "100", "101", "102", "103", "104", "105", "126", "127", "128", "129", "130", "131",
+        "132", "133", "134", "135", "139",
+    ),
+    "WORKFLOW_XID_45": ("45",),  # what another XID, or the end of the process, has left
+    "IGNORE": (
+        "37", "38", "43", "44", "63", "66", "67", "92", "93", "106", "107", "108", "121", "137",
+        "141", "157", "160", "161",
+    ),
+    "": ("154", "171", "172"),
+}
+# After these no work on the GPU can be trusted until a reset: always shown, from 0 on. The others
+# are shown from their first event on.
+XIDS_DRAIN = tuple(xid for action in ("WORKFLOW_XID_48", "RESET_GPU", "RESTART_BM", "RESTART_VM")
+                   for xid in XID_ACTIONS[action])
 
 GPU = Label("gpu", "The driver's index of the GPU.", budget=GPUS)
 UUID = Label("uuid", "The GPU's UUID, which survives a reboot.", budget=GPUS)
@@ -38,7 +63,8 @@ POD_NAME = Label("k8s_pod_name", "Name of the pod.", budget=PODS, folds=True)
 POD_CONTAINER = Label("k8s_container_name", "The pod's container.", budget=PODS, folds=True)
 SHARED = Label("shared", "Whether others may use the same GPU or MIG instance.",
                values=("false", "true"))
-XID = Label("xid", "The driver's error code.", values=(*XIDS_DRAIN, *XIDS_KNOWN, "other"))
+XID = Label("xid", "The driver's error code.",
+            values=(*chain.from_iterable(XID_ACTIONS.values()), "other"))
 
 _GPU = (GPU, UUID)
 _MIG = (GPU, UUID, MIG)
