@@ -2,33 +2,70 @@
 
 from inferometer import catalogue as c
 from recording_rules.model import Group, Rule
-from recording_rules.promql import EXPORTER, FLEET, HOUR, by, on
+from recording_rules.promql import EXPORTER, FLEET, HOUR, any_of, by, on
 
 _COLLECTOR = (*FLEET, c.COLLECTOR.name)
 # Prometheus' own word on each scrape of an exporter, and on the evaluation of our rules.
 SCRAPED = "scrape_samples_post_metric_relabeling"
 OURS = 'rule_group=~".*;inferometer-.*"'
-_ON_A_NODE = '{node!=""}'
-REMEMBERED = "1d"  # an exporter that is dead for longer is dead on purpose
+REMEMBERED, REMEMBERED_SECONDS = "1d", 86400  # what is dead for longer is dead on purpose
+GAP = 900  # seconds: a cluster that is away for longer than the others begins anew
+RENAMED_WITHIN = "1h"  # after its last scrape under the old name
+SIDE_BY_SIDE = 600  # seconds for which two names of one cluster may overlap
 
 
-def _seen(matcher: str = "") -> str:
-    return f"max_over_time({c.BUILD_INFO.name}{matcher}[{REMEMBERED}])"
+def _last_seen(name: str, times: str) -> str:
+    """The latest of these times by cluster, remembered for a day by the series itself."""
+    return (f"max {by(FLEET)} ({times}) or max {by(FLEET)} (last_over_time({name}[{REMEMBERED}])) "
+            f"> time() - {REMEMBERED_SECONDS}")
 
 
-# A cluster that is there for longer has exporters of its own, at whatever addresses and nodes.
-_NEW = f"({c.BUILD_INFO.name} unless {on(FLEET)} {c.BUILD_INFO.name} offset {REMEMBERED})"
+_FIRST, _LAST, _RENAMED, _FLEET = (f"fleet:inferometer_{of}" for of in (
+    "build_info:first_seen", "build_info:last_seen", "build_info:renamed",
+    "cost_collector:last_seen"))
+_LAST_KNOWN = f"max {by(FLEET)} (last_over_time({_LAST}[{REMEMBERED}]))"
+
+
+def _succeeded(identity: tuple[str, ...], matcher: str = "") -> str:
+    """Exporters of silent clusters whose identity reports under a name that came afterwards.
+
+    A name that was there before is another cluster, with the same addresses or nodes.
+    """
+    exporter = f"{c.BUILD_INFO.name}{matcher}"
+    silent = (f"(last_over_time({exporter}[{RENAMED_WITHIN}]) unless {on(FLEET)} "
+              f"{c.BUILD_INFO.name}) * 0 + {on(FLEET)} group_left () {_LAST_KNOWN}")
+    newest = f"max {by(identity)} ({exporter} * 0 + {on(FLEET)} group_left () {_FIRST})"
+    return f"({silent}) < {on(identity)} group_left () ({newest} + {SIDE_BY_SIDE})"
+
 
 VERSIONS = Rule("fleet:inferometer_build_info:count",
                 f"count {by((*FLEET, c.VERSION.name))} ({c.BUILD_INFO.name})",
                 (*FLEET, c.VERSION.name), "Exporters of each version.")
-# A silent cluster whose addresses or nodes report under a new name is left out.
-SEEN = Rule(
-    "fleet:inferometer_build_info:count1d",
-    f"count {by(FLEET)} ({_seen()}) unless {on(FLEET)} "
-    f"(({_seen()} and {on(EXPORTER[1:])} {_NEW} "
-    f"or {_seen(_ON_A_NODE)} and {on(('node',))} {_NEW}) unless {on(FLEET)} {c.BUILD_INFO.name})",
-    FLEET, "Exporters of the last day, but of clusters that have another name now.")
+FIRST_SEEN = Rule(
+    _FIRST,
+    f"(max {by(FLEET)} (last_over_time({_FIRST}[{REMEMBERED}])) and {on(FLEET)} "
+    f"{_LAST_KNOWN} > scalar(max({_LAST_KNOWN})) - {GAP} and {on(FLEET)} {c.BUILD_INFO.name}) "
+    f"or max {by(FLEET)} (timestamp({c.BUILD_INFO.name}))", FLEET,
+    "Since when exporters of the cluster have been scraped without a gap.")
+LAST_SEEN = Rule(_LAST, _last_seen(_LAST, f"timestamp({c.BUILD_INFO.name})"), FLEET,
+                 "When an exporter of the cluster was last scraped, within a day.")
+RENAMED = Rule(
+    _RENAMED,
+    f"(max {by(FLEET)} ({_succeeded(EXPORTER[1:])} or "
+    + _succeeded(('node',), '{node!=""}') + ") or "
+    f"max {by(FLEET)} (last_over_time({_RENAMED}[{REMEMBERED}])) > time() - {REMEMBERED_SECONDS} "
+    f">= {on(FLEET)} {_LAST_KNOWN}) unless {on(FLEET)} {c.BUILD_INFO.name}", FLEET,
+    "When a cluster was last scraped that reports under another name now.")
+# Clusters of the last day, each by its present name.
+SEEN = f"({LAST_SEEN} unless {on(FLEET)} {RENAMED})"
+# The fleet's exporter is the one that speaks of money and reads nothing itself.
+_SPEAKS_OF_MONEY = f"{c.COLLECTOR_SUCCESS.name}{{{any_of(c.COLLECTOR, 'cost')}}}"
+_READS_NOTHING = (f"unless {on(EXPORTER)} "
+                  f"{c.COLLECTOR_SUCCESS.name}{{{any_of(c.COLLECTOR, 'gpu', 'engines')}}}")
+FLEET_EXPORTER = f"({_SPEAKS_OF_MONEY} {_READS_NOTHING})"
+FLEET_SEEN = Rule(
+    _FLEET, _last_seen(_FLEET, f"timestamp({_SPEAKS_OF_MONEY}) {_READS_NOTHING}"), FLEET,
+    "When the exporter of fixed costs, budgets and limits was last scraped, within a day.")
 SUCCESS = Rule("fleet:inferometer_collector_success:avg",
                f"avg {by(_COLLECTOR)} ({c.COLLECTOR_SUCCESS.name})", _COLLECTOR,
                "Share of exporters whose collector answered in full and in time.")
@@ -69,8 +106,8 @@ RULES_FAILED = Rule(
 
 GROUPS = (
     Group("inferometer-exporters", (
-        VERSIONS, SEEN, SUCCESS, DURATION, UNKNOWN, CONFIGURED, SIGNALS, SERIES, LARGEST,
-        RULES_BUSY, RULES_FAILED,
+        VERSIONS, FIRST_SEEN, LAST_SEEN, RENAMED, FLEET_SEEN, SUCCESS, DURATION, UNKNOWN,
+        CONFIGURED, SIGNALS, SERIES, LARGEST, RULES_BUSY, RULES_FAILED,
     ), interval="2m"),
     Group("inferometer-exporters-hour", (FOLDED,), interval="4m"),
 )

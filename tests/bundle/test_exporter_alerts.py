@@ -12,13 +12,14 @@ from alerts.routing import ALERT_LOG
 from inferometer import alert_log
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules.promql import EXPORTER
+from recording_rules import promql
 from tests.bundle.alert_cases import Case, Firing, prove
 from tests.bundle.alert_inputs import BARE, OTHER
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, selector, series
 
 FLEET = {"cluster": "east"}
-INSTANCE = {label: SCRAPE[label] for label in EXPORTER}
+EXPORTER = {name: SCRAPE[name] for name in promql.EXPORTER}
+IN_CHAT = "inferometer-abcde in east/chat"
 PROMETHEUS = {"job": "prometheus", "instance": "10.0.0.9:9090", "cluster": "east"}
 MANAGER = {"job": "alertmanager", "instance": "10.0.0.9:9093", "cluster": "east"}
 OURS = {**PROMETHEUS, "rule_group": "/etc/rules.yml;inferometer-cost"}
@@ -74,22 +75,45 @@ def sidecar(number: int, values: str = "1x900", **labels: str) -> tuple[Series, 
     return build(values, scrape), works("engines", values, scrape)
 
 
-def rollout(nodes: int, away: int, lost: int = 0) -> Iterator[Series]:
-    """From the second hour on one pod a minute is replaced; the last ones do not come back."""
-    for node in range(nodes):
-        yield build(f"1x{119 + node} stale", kubernetes(node))
-        if node < nodes - lost:
-            yield build(f"_x{119 + node + away} 1x180", kubernetes(node, address="10.0.9"))
+def gone(minutes: int, **cluster: str) -> tuple[Firing, ...]:
+    shown = cluster or FLEET
+    return firing(shown, f"No exporter of {shown.get('cluster', 'the fleet')} has been scraped for "
+                         f"{lasting(minutes)}. No other alert about its models, GPUs or money can "
+                         "fire.")
 
 
-def left(exporters: int) -> tuple[Firing, ...]:
-    return firing(FLEET, f"{exporters} exporters are left, sidecars not counted; what the "
-                         "others watched is not seen.")
+def fleet_gone(minutes: int) -> tuple[Firing, ...]:
+    return firing(FLEET, "The fleet's exporter of east was last scraped "
+                         f"{lasting(minutes)} ago. Fixed costs are not counted meanwhile; its "
+                         "budgets and limits stay in force for 1d.")
 
 
-def gone(exporters: int, **cluster: str) -> tuple[Firing, ...]:
-    return firing(cluster or FLEET, f"All {exporters} exporters of the last day are gone: no other "
-                                    "alert about models, GPUs or money can fire.")
+def lasting(minutes: int) -> str:
+    """As Prometheus says it."""
+    hours, rest = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (rest, "m"), (0, "s"))
+    first = next(i for i, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number}{unit}" for number, unit in parts[first:])
+
+
+def down(percent: str, before: str = "", *, scrape: Mapping[str, str] = SCRAPE,
+         exporter: str = IN_CHAT) -> tuple[Firing, ...]:
+    """`before`: the percentage where ranges are closed on the left."""
+    text = (f"{exporter} answered {percent}% of its scrapes in the last 30m. What it watches is "
+            "not seen meanwhile.")
+    return (Firing(scrape, text, text.replace(percent, before) if before else ""),)
+
+
+def fleets(values: str = "1x900", scrape: Mapping[str, str] = OTHER) -> tuple[Series, ...]:
+    """The exporter of money, which reads nothing itself."""
+    return build(values, scrape), works("cost", values, scrape)
+
+
+def nodes(values: str = "1x900", number: int = 1) -> tuple[Series, ...]:
+    """One of a node, which has the cost of its GPUs."""
+    scrape = kubernetes(number)
+    return (build(values, scrape), works("gpu", values, scrape), works("cost", values, scrape))
 
 
 def renamed(minute: int, old: str, new: str, *, address: str = "10.0.0", job: str = "inferometer",
@@ -101,9 +125,8 @@ def renamed(minute: int, old: str, new: str, *, address: str = "10.0.0", job: st
                     kubernetes(node, cluster=new, address=address, job=job))
 
 
-DOWN = "10.0.0.1:9835: up is 0. What it watches is not seen."
-RULES_FAIL = ("/etc/rules.yml;inferometer-cost: 15 failures in 15m, more than 2. Its alerts and "
-              "boards are blind.")
+RULES_FAIL = ("/etc/rules.yml;inferometer-cost on 10.0.0.9:9090 in east failed 15 times in the "
+              "last 15m, limit 2. Alerts and boards that rest on it are blind.")
 FAILURES = "prometheus_rule_evaluation_failures_total"
 LAST, INTERVAL = (f"prometheus_rule_group_{part}_seconds" for part in ("last_duration", "interval"))
 DROPPED = "prometheus_notifications_dropped_total"
@@ -114,57 +137,68 @@ def slow(seconds: float, labels: Mapping[str, str] = OURS) -> tuple[Series, ...]
     return foreign(LAST, f"{seconds}x60", labels), foreign(INTERVAL, "60x60", labels)
 
 
+FLAPPING = 8 * " 0 0 0 0 1 1"  # after the twentieth minute
+
 CASES = (
-    Case("it is down", exporter.DOWN, (up("1x9 0x60"), build("1x9 _x60")), firing(SCRAPE, DOWN)),
-    Case("for hours", exporter.DOWN, (up("1x9 0x600"), build("1x9 _x600")), firing(SCRAPE, DOWN),
-         minute=600),
+    Case("it is down", exporter.DOWN, (up("1x9 0x60"), build("1x9 _x60")),
+         down("47.62")),
+    Case("for hours", exporter.DOWN, (up("1x9 0x600"), build("1x9 _x600")),
+         down("0"), minute=600),
     Case("it is up", exporter.DOWN, (up("1x60"), build())),
     Case("for some minutes", exporter.DOWN, (up("1x19 0x60"), build("1x19 _x60")), minute=27),
+    Case("away for some minutes, then back", exporter.DOWN, (up("1x19 0x9 1x60"), build()),
+         minute=40),
+    Case("back after an outage", exporter.DOWN, (up("1x19 0x15 1x60"), build()), minute=42),
+    *(Case("away four of six minutes", exporter.DOWN, (up(f"1x19{FLAPPING}"), build()),
+           down(*percents), minute=minute)
+      for minute, percents in ((40, ("50", "51.61")), (49, ("33.33", "35.48")),
+                               (52, ("33.33", "32.26")))),
+    Case("away one of six minutes", exporter.DOWN, (up(f"1x19{6 * ' 0 1 1 1 1 1'}"), build()),
+         minute=50),
+    Case("replaced twice within the window", exporter.DOWN, (up("1x19 0x1 1x6 0x1 1x60"), build()),
+         minute=45),
     Case("it never was", exporter.DOWN, (up("0x60"),)),
     Case("another's target is", exporter.DOWN, (up("1x9 0x60", MANAGER), build())),
+    Case("another's target comes and goes", exporter.DOWN, (
+        up(f"1x19{FLAPPING}", MANAGER), up("1x60"), build()), minute=50),
     Case("no labels of Kubernetes", exporter.DOWN, (
-        up("1x9 0x60", BARE), build("1x9 _x60", BARE)), firing(BARE, DOWN)),
+        up("1x9 0x60", BARE), build("1x9 _x60", BARE)),
+        down("47.62", scrape=BARE, exporter="10.0.0.1:9835")),
     Case("a new pod has never run", exporter.DOWN, (
         *(up("1x60", kubernetes(node)) for node in (1, 2)),
         *(build("1x60", kubernetes(node)) for node in (1, 2)), up("0x60", kubernetes(3))),
-         firing(kubernetes(3), "10.0.0.3:9839: up is 0. What it watches is not seen.")),
+         down("0", scrape=kubernetes(3), exporter="node-abcde3 in east/inferometer")),
     Case("all pods of an update do not run", exporter.DOWN, (
         up("1x9 stale", kubernetes(1)), build("1x9 stale", kubernetes(1)),
         up("_x10 0x60", kubernetes(3))),
-         firing(kubernetes(3), "10.0.0.3:9839: up is 0. What it watches is not seen."), minute=30),
+         down("0", scrape=kubernetes(3), exporter="node-abcde3 in east/inferometer"), minute=30),
     Case("another's target in the same job", exporter.DOWN, (
         up("1x60"), build(), up("1x60", OTHER), up("0x60", OTHER | {"instance": "10.0.0.3:80"}))),
+    Case("a pod at the address of one of another cluster", exporter.DOWN, (
+        up("0x60", kubernetes(1)), build("1x5 _x60", kubernetes(1)),
+        up("1x60", kubernetes(1, cluster="west")), build("1x60", kubernetes(1, cluster="west"))),
+         down("0", scrape=kubernetes(1), exporter="node-abcde1 in east/inferometer")),
 
-    Case("one of two went away", exporter.FEWER, (build(), build("1x69 _x60", OTHER)), left(1),
+    Case("it went away", exporter.FLEET_GONE, (*fleets("1x69 stale"), *nodes()), fleet_gone(21),
          minute=90),
-    Case("one of two without a pod went away", exporter.FEWER, (
-        *sidecar(1, **BARE), *sidecar(2, "1x69 _x60", **BARE | {"instance": "10.0.0.2:9835"})),
-         firing({}, left(1)[0].description), minute=90),
-    Case("one that watches GPUs too went away", exporter.FEWER, (
-        build(), works("engines"), works("gpu"),
-        build("1x69 _x60", OTHER), works("engines", "1x69 _x60", OTHER),
-        works("gpu", "1x69 _x60", OTHER)), left(1), minute=90),
-    Case("the only one on a node went away, engines are left", exporter.FEWER, (
-        build("1x119 stale", kubernetes(1)), *sidecar(1), *sidecar(2)), left(0), minute=140),
-    *(Case(f"{lost} of four engines went, each with its exporter", exporter.FEWER, (
-        build(scrape=kubernetes(1)), *sidecar(0),
-        *(one for i in range(1, 4)
-          for one in sidecar(i, "1x119 stale" if i > 3 - lost else "1x900"))), minute=minute)
-      for lost, minute in ((1, 140), (3, 140), (3, 170))),
-    *(Case(f"an update of twenty nodes, each away for {away} minutes", exporter.FEWER,
-           tuple(rollout(20, away)), minute=minute)
-      for away in (1, 3) for minute in (130, 138, 150, 190)),
-    Case("two of twenty nodes do not come back after an update", exporter.FEWER,
-         tuple(rollout(20, 1, lost=2)), left(18), minute=156),
-    Case("away for nine minutes", exporter.FEWER, (
-        build(), build("1x69 _x9 1x60", OTHER)), minute=79),
-    Case("one was replaced", exporter.FEWER, (
-        build(), build("1x69 _x60", OTHER),
-        build("_x71 1x60", OTHER | {"instance": "10.0.0.3:9835"})), minute=90),
-    Case("an update had one more for a while", exporter.FEWER, (
-        build(), build("_x50 1x20 _x60", OTHER)), minute=125),
-    Case("it begins", exporter.FEWER, (build(),), minute=30),
-    Case("the last went away", exporter.GONE, (build("1x9 _x300"),), gone(1), minute=200),
+    Case("it went away with its cluster's name", exporter.FLEET_GONE, (
+        *fleets("1x69 stale"), *nodes("1x69 stale")), minute=90),
+    Case("it cannot be scraped", exporter.FLEET_GONE, (*fleets("1x69 _x300"), *nodes()),
+         fleet_gone(231), minute=300),
+    Case("it went away more than a day ago", exporter.FLEET_GONE, (
+        *fleets("1x10 stale"), *nodes("1x200")), minute=1600, step=10),
+    Case("it was replaced", exporter.FLEET_GONE, (
+        *fleets("1x69 stale"), *nodes(),
+        *fleets("_x76 1x60", OTHER | {"pod": "other", "instance": "10.0.0.3:9835"})), minute=110),
+    Case("there never was one", exporter.FLEET_GONE, (*nodes(), *sidecar(1)), minute=90),
+    Case("a node is removed", exporter.FLEET_GONE, (
+        *nodes("1x69 stale"), *nodes(number=2)), minute=90),
+    Case("the last node is removed, engines stay", exporter.FLEET_GONE, (
+        *nodes("1x69 stale"), *sidecar(1)), minute=90),
+    Case("it reads engines too", exporter.FLEET_GONE, (
+        *fleets("1x69 stale"), works("engines", "1x69 stale", OTHER), *nodes()), minute=90),
+
+    Case("the last went away", exporter.GONE, (build("1x9 _x300"),), gone(191), minute=200),
     *(Case(f"the cluster is renamed, {minutes} minutes ago", exporter.GONE,
            tuple(renamed(60, "default", "east")), minute=60 + minutes) for minutes in (9, 240)),
     *(Case(f"the cluster is renamed after days, {hours} hours ago", exporter.GONE,
@@ -172,51 +206,77 @@ CASES = (
       for hours in (1, 23, 24, 25)),
     Case("it gets a name, and its pods new addresses", exporter.GONE, tuple(
         renamed(60, "", "east", address="10.0.7", job="inferometer/inferometer-node")), minute=200),
-    Case("another cluster with the same addresses and nodes is well", exporter.GONE,
-         tuple(renamed(300, "east", "west", since="1x400")), gone(2), minute=3100, step=10),
+    Case("it is renamed pod by pod", exporter.GONE, (
+        *(build(f"1x{59 + 4 * node} stale", kubernetes(node, cluster="default"))
+          for node in (1, 2)),
+        *(build(f"_x{60 + 4 * node} 1x200", kubernetes(node)) for node in (1, 2))), minute=120),
+    *(Case(f"another cluster with the same addresses and nodes lives on, for {minutes} minutes",
+           exporter.GONE, tuple(renamed(300, "east", "west", since="1x900")), gone(minutes + 1),
+           minute=300 + minutes) for minutes in (10, 240)),
+    *(Case(f"another with {shared} had come half an hour before", exporter.GONE,
+           tuple(renamed(100, "east", "west", since="_x70 1x900", **other)), gone(41), minute=140)
+      for shared, other in (("the same addresses", {}),
+                          ("equal names of nodes", {"address": "10.9.0", "job": "other"}))),
+    Case("another that is as old, after all of Prometheus was away", exporter.GONE, tuple(
+        build(values, kubernetes(1, cluster=cluster)) for cluster, values in (
+            ("east", "1x60 _x40 1x30 stale"), ("west", "1x60 _x40 1x300"))), gone(31), minute=162),
     Case("another cluster begins on other nodes", exporter.GONE, (
         build("1x9 stale", kubernetes(1)),
-        build("_x20 1x200", kubernetes(5, cluster="west"))), gone(1), minute=100),
+        build("_x20 1x200", kubernetes(5, cluster="west"))), gone(91), minute=100),
     Case("another cluster begins, without nodes", exporter.GONE, (
         build("1x9 stale", BARE | FLEET),
         build("_x20 1x200", BARE | {"cluster": "west", "instance": "10.0.0.5:9835"})),
-         gone(1), minute=100),
+         gone(91), minute=100),
+    Case("another begins at its address hours later", exporter.GONE, (
+        build("1x9 stale", kubernetes(1)),
+        build("_x200 1x200", kubernetes(1, cluster="west"))), gone(291), minute=300),
     Case("the new name went away too", exporter.GONE, (
         *(build("1x59 stale", kubernetes(node, cluster="default")) for node in (1, 2)),
         *(build("_x60 1x60 stale", kubernetes(node)) for node in (1, 2))),
-         (*gone(2), *gone(2, cluster="default")), minute=200),
+         gone(80), minute=200),
+    Case("it gets its old name back, and dies", exporter.GONE, (
+        build("1x59 _x60 1x59 stale", kubernetes(1)),
+        build("_x60 1x59 stale", kubernetes(1, cluster="west"))), gone(21), minute=200),
+    Case("it gets its old name back", exporter.GONE, (
+        build("1x59 _x60 1x200", kubernetes(1)),
+        build("_x60 1x59 stale", kubernetes(1, cluster="west"))), minute=200),
     Case("one is left", exporter.GONE, (build("1x9 _x60"), build(scrape=OTHER))),
     Case("there never was one", exporter.GONE, (up("1x60"),)),
+    *(Case("a node and the last engine are removed", alert, (
+        *fleets(), *nodes(), *nodes("1x119 stale", 2), *sidecar(1, "1x119 stale")), minute=minute)
+      for alert in (exporter.DOWN, exporter.FLEET_GONE, exporter.GONE)
+      for minute in (140, 300)),
     Case("it fails", exporter.COLLECTOR, (
         series(c.COLLECTOR_SUCCESS, "1x9 0x60", collector="gpu"),
         series(c.COLLECTOR_SUCCESS, "1x60", collector="cost")), firing(
-        {**SCRAPE, "collector": "gpu"}, "10.0.0.1:9835: success of gpu is 0; the exporter's log "
-        "says why.")),
+        {**SCRAPE, "collector": "gpu"}, f"Collector gpu of {IN_CHAT} fails or is late. Its "
+        "families are missing; the exporter's log says why.")),
     Case("it is late now and then", exporter.COLLECTOR, (
         series(c.COLLECTOR_SUCCESS, "0 1 0 0 1 0 1 1 0 0 1 0 1 0 0 1 0 1 0 0", collector="gpu"),),
         minute=19),
     Case("some are", exporter.FOLDED, (folded("0x19 15x60"),), firing(
-        {**INSTANCE, "metric": "llm_server_up", "label": "model"},
-        "10.0.0.1:9835: 15 times a value of model of llm_server_up became _other in 15m."),
+        {**EXPORTER, "metric": "llm_server_up", "label": "model"},
+        f"{IN_CHAT} folded 15 values of model of llm_server_up into _other in the last 15m."),
          minute=25),
     Case("as soon as they are", exporter.FOLDED, (folded("0x19 15x60"),), minute=19),
     Case("the exporter starts again", exporter.FOLDED, (folded("15x19 0x60"),), minute=25),
     Case("nine tenths", exporter.NEARLY_FULL, many(c.SERVER_UP, 360), firing(
-        {**INSTANCE, "metric": "llm_server_up"}, "10.0.0.1:9835: llm_server_up has 90% of what it "
-        "may have, more than 80%; beyond it values are folded."), minute=15),
+        {**EXPORTER, "metric": "llm_server_up"}, f"llm_server_up of {IN_CHAT} has 90% of its cap "
+        "of series, over 80%. Over the cap label values are folded into _other."), minute=15),
     Case("three quarters", exporter.NEARLY_FULL, many(c.SERVER_UP, 300), minute=15),
     Case("half of them on each of two", exporter.NEARLY_FULL, (
         *many(c.SERVER_UP, 180), *many(c.SERVER_UP, 180, OTHER)), minute=15),
     Case("each on one of three", exporter.VALUES, tuple(
         one for i in range(4)
         for one in many(c.SERVER_UP, 250, OTHER | {"instance": f"10.0.0.{i}:9835"}, 250 * i)),
-        firing(FLEET, "The label model has 1000 values, not fewer than 1000."), minute=15),
+        firing(FLEET, "The label model has 1000 values in east, limit 1000. Rules and boards "
+                      "slow down."), minute=15),
     Case("the same on each of three", exporter.VALUES, tuple(
         one for i in range(4)
         for one in many(c.SERVER_UP, 250, OTHER | {"instance": f"10.0.0.{i}:9835"})), minute=15),
     Case("it is not", exporter.RELOAD, (series(c.CONFIG_RELOAD_OK, "1x9 0x60"),), firing(
-        SCRAPE, "10.0.0.1:9835: success of its last reload is 0; the old configuration stays in "
-        "force, and the exporter's log says why.")),
+        SCRAPE, f"{IN_CHAT} rejected its new configuration and keeps the old one. Its log names "
+        "the key.")),
     Case("it is", exporter.RELOAD, (series(c.CONFIG_RELOAD_OK, "1x60"),)),
 
     Case("at every evaluation", exporter.RULES_FAIL, (foreign(FAILURES, "0+1x60", OURS),),
@@ -225,17 +285,17 @@ CASES = (
         foreign(FAILURES, "0+1x19 1+1x60", OURS),), firing(OURS, RULES_FAIL)),
     Case("at every evaluation of a slow group", exporter.RULES_FAIL, (
         foreign(FAILURES, "0 0 0 0 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4 5 5 5 5 6 6 6 6", OURS),),
-        firing(OURS, RULES_FAIL.replace("15 failures", "4 failures")), minute=25),
+        firing(OURS, RULES_FAIL.replace("15 times", "4 times")), minute=25),
     Case("once", exporter.RULES_FAIL, (foreign(FAILURES, "0x19 1x60", OURS),), minute=25),
     Case("rules of others", exporter.RULES_FAIL, (foreign(FAILURES, "0+1x60", THEIRS),)),
     Case("hardly", exporter.RULES_SLOW, slow(54), firing(
-        OURS, "/etc/rules.yml;inferometer-cost takes 90% of its interval, more than 80%; over "
-        "100 % evaluations are left out.")),
+        OURS, "/etc/rules.yml;inferometer-cost on 10.0.0.9:9090 in east takes 90% of its interval, "
+        "limit 80%. Over 100% Prometheus skips evaluations.")),
     Case("it has", exporter.RULES_SLOW, slow(30)),
     Case("rules of others", exporter.RULES_SLOW, slow(54, THEIRS)),
     *(Case("it is not", alert, (foreign(name, "1x9 0x60", labels),), firing(
-        labels, f"{labels['instance']}: success of its last reload is 0; the old configuration "
-        "stays in force."))
+        labels, f"{alert.name.removesuffix('ReloadFailed')} {labels['instance']} in east rejected "
+        "its new configuration and keeps the old one. Its next start fails."))
       for alert, name, labels in (
           (exporter.PROMETHEUS_RELOAD, "prometheus_config_last_reload_successful", PROMETHEUS),
           (exporter.ALERTMANAGER_RELOAD, "alertmanager_config_last_reload_successful", MANAGER))),
@@ -243,16 +303,17 @@ CASES = (
       for alert, name in ((exporter.PROMETHEUS_RELOAD, "prometheus"),
                           (exporter.ALERTMANAGER_RELOAD, "alertmanager"))),
     Case("some", exporter.DROPPED, (foreign(DROPPED, "0x19 14x60", PROMETHEUS),), firing(
-        PROMETHEUS, "10.0.0.9:9090: 14 alerts were dropped in 15m."), minute=25),
+        PROMETHEUS, "Prometheus 10.0.0.9:9090 in east dropped 14 alerts in the last 15m: no "
+        "Alertmanager took them."), minute=25),
     Case("none", exporter.DROPPED, (foreign(DROPPED, "3x60", PROMETHEUS),)),
     Case("some, for two reasons", exporter.UNDELIVERED, tuple(
         foreign(FAILED, "0x19 7x60", MANAGER, integration="slack", reason=reason)
         for reason in ("clientError", "serverError")), firing(
-        {**MANAGER, "integration": "slack"},
-        "10.0.0.9:9093: 14 notifications by slack have failed in 15m."), minute=25),
+        {**MANAGER, "integration": "slack"}, "Alertmanager 10.0.0.9:9093 in east failed to deliver "
+        "14 notifications by slack in the last 15m."), minute=25),
     Case("none", exporter.UNDELIVERED, (foreign(FAILED, "7x60", MANAGER, integration="slack"),)),
-    Case("always", exporter.ALWAYS, (), firing({}, "It fires always, with the value 1. Whoever "
-         "waits for it and misses it knows that alerts do not arrive."), minute=0),
+    Case("always", exporter.ALWAYS, (), firing({}, "This alert always fires, with the value 1. "
+         "Where it does not arrive, no alert does."), minute=0),
 )
 
 

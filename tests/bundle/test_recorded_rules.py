@@ -20,6 +20,7 @@ from recording_rules import (
     bounds,
     capacity,
     cost,
+    exporters,
     gpus,
     latency,
     requests,
@@ -45,7 +46,8 @@ FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # o
 OF_THE_POD = {c.MIG.name: "", c.SHARED.name: "false", c.POD_NAMESPACE.name: SCRAPE["namespace"],
               c.POD_NAME.name: SCRAPE["pod"]}
 MINUTES = 90
-IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST)
+IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST, exporters.RENAMED,
+              exporters.FLEET_SEEN)
 OF_TRAFFIC = (
     *latency.MEAN.values(), *latency.QUANTILES.values(), *latency.QUANTILES_HOUR.values(),
     *latency.JUDGED.values(), latency.OUTPUT_SPEED,
@@ -93,11 +95,17 @@ def everything() -> list[Series]:
 
 
 def troubles() -> list[Series]:
-    """Another exporter's: an engine's histograms have other bounds, and a GPU does not answer."""
+    """Another exporter's: an engine's histograms have other bounds, and a GPU does not answer.
+
+    One more reports under another name of its cluster, and one does nothing but speak of money.
+    """
     ttft = [one for metric in c.METRICS if metric.kind == "histogram"
             for one in published(metric, ("0.2", "+Inf"), OTHER)]
     lost = {"gpu": "1", "uuid": "1"}
-    return [*ttft, series(c.GPU_UP, f"0x{MINUTES}", scrape=OTHER, **lost),
+    renamed = [series(c.BUILD_INFO, values, scrape=OTHER | {"cluster": cluster}, version="0")
+               for cluster, values in (("old", "1x40 stale"), ("new", "_x41 1x90"))]
+    fleet = series(c.COLLECTOR_SUCCESS, f"1x{MINUTES}", scrape=OTHER, collector="cost")
+    return [*ttft, *renamed, fleet, series(c.GPU_UP, f"0x{MINUTES}", scrape=OTHER, **lost),
             series(c.GPU_INFO, f"1x{MINUTES}", scrape=OTHER, **lost, name="0", driver_version="0",
                    pci_bus_id="0")]
 

@@ -29,11 +29,11 @@ def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:
                        f"look back {MIN_RANGE} at least, and longer than the hold")
 
 
-def _ranges(expr: str, bundle: Bundle,
-            expressions: Expressions) -> Iterator[tuple[str, timedelta]]:
-    """How far back the expression looks, and the recorded rules that it reads."""
+def _ranges(expr: str, bundle: Bundle, expressions: Expressions,
+            above: frozenset[str] = frozenset()) -> Iterator[tuple[str, timedelta]]:
+    """How far back the expression looks, and the recorded rules that it reads, but for `above`."""
     analysis = expressions.analysis(expr)
     yield from analysis.ranges
     for rule in bundle.rules:
-        if rule.name in analysis.names:
-            yield from _ranges(rule.expr, bundle, expressions)
+        if rule.name in analysis.names - above:
+            yield from _ranges(rule.expr, bundle, expressions, above | {rule.name})

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from deploy.build.bundle import Bundle
 from deploy.build.expressions import Expressions
 from deploy.build.proofs.conventions import listed
-from recording_rules.exporters import SEEN
+from recording_rules.exporters import RENAMED
 from recording_rules.promql import EXPORTER
 
 ADDRESS = "instance"
 # What compares clusters with one another cannot match on the cluster.
-ACROSS_CLUSTERS = {SEEN.name}
+ACROSS_CLUSTERS = {RENAMED.name}
 
 
 def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:
