@@ -8,6 +8,7 @@ from alerts import (
     exporter,
     gpu,
     latency,
+    limits,
     replicas,
     saturation,
     signals,
@@ -15,5 +16,6 @@ from alerts import (
 
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, saturation.GROUP,
-    replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP, exporter.GROUP,
+    replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP, limits.GROUP,
+    exporter.GROUP,
 )

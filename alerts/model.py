@@ -54,9 +54,10 @@ MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance"
 SELF = Subject("self", EXPORTER, "observability")
 EXPORTERS = Subject("exporters", ("cluster",), "observability")
 RULES = Subject("rules", EXPORTER, "observability")
+CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_HEALTH, GPU_USE,
-            SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES, WATCHDOG)
+            SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES, CONFIGURED, WATCHDOG)
 
 
 @dataclass(frozen=True)
