@@ -18,7 +18,7 @@ from recording_rules.latency import JUDGED, OUTPUT_SPEED
 from recording_rules.limits import DURATION, QUEUE, TPOT, TTFT, Limit
 from recording_rules.limits import OUTPUT_SPEED as SPEED
 from recording_rules.model import Rule
-from recording_rules.promql import ENOUGH_RATE, HOUR, MODEL, WINDOW, by, on
+from recording_rules.promql import ENOUGH, ENOUGH_RATE, MODEL, WINDOW, by, on
 
 VERY = 2  # times the limit: pages, where the limit was chosen
 _MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
@@ -53,10 +53,10 @@ LATENCIES = (REQUEST, FIRST_TOKEN, OUTPUT, IN_QUEUE)
 
 
 def _window(metric: Metric) -> str:
-    """Over what the figure was taken: the hour, where there is little traffic."""
+    """Over what the figure was taken: where there is little traffic, over longer."""
     enough = f"{COUNT[metric]}{{{_MATCHERS}}} >= {ENOUGH_RATE}"
-    return (f"over {{{{ with printf `{enough}` {_VALUES} | query }}}}{WINDOW}"
-            f"{{{{ else }}}}{HOUR}{{{{ end }}}}")
+    return (f"{{{{ with printf `{enough}` {_VALUES} | query }}}}over {WINDOW}"
+            f"{{{{ else }}}}at fewer than {ENOUGH} requests in {WINDOW}{{{{ end }}}}")
 
 
 def _parts_over(parts: tuple[JudgedLatency, ...], otherwise: str) -> str:

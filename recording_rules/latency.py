@@ -59,13 +59,15 @@ def _mean(metric: Metric) -> Rule:
 def _judged(metric: Metric, figure: Rule, over_hour: Rule | str) -> str:
     """The figure where there is enough traffic, else that of the hour if it has enough.
 
-    Of the hour and the last five minutes that had a request the smaller one counts, so that what
-    was slow and is over does not count for an hour.
+    Of the hour and the last five minutes that had a request the smaller one counts: what was slow
+    and is over does not count for an hour. But never less than the least figure of late: where
+    hardly a request ends because all are slow, the hour is still full of quick ones.
     """
-    last = f"last_over_time({figure}[{REMEMBERED}])"
+    last, least = (f"{pick}_over_time({figure}[{REMEMBERED}])" for pick in ("last", "min"))
+    smaller = f"({over_hour} < {on(MODEL)} {last} or {on(MODEL)} {last})"
     enough = f"sum {by(MODEL)} (increase({metric.name}_count[{HOUR}])) >= {ENOUGH}"
     return (f"{figure} and {on(MODEL)} {COUNT[metric]} >= {ENOUGH_RATE} or {on(MODEL)} "
-            f"({over_hour} < {on(MODEL)} {last} or {on(MODEL)} {last}) and {on(MODEL)} ({enough})")
+            f"({smaller} > {on(MODEL)} {least} or {on(MODEL)} {least}) and {on(MODEL)} ({enough})")
 
 
 def _judged_quantile(metric: Metric) -> Rule:
@@ -73,7 +75,7 @@ def _judged_quantile(metric: Metric) -> Rule:
         f"model:{metric.name}:p95_judged",
         _judged(metric, QUANTILES[metric, 0.95], QUANTILES_HOUR[metric, 0.95]), MODEL,
         f"{metric.help.rstrip('.')}: 95 % took no longer, over 5 minutes, or over the hour where "
-        f"fewer than {ENOUGH} requests came in them. Absent below {ENOUGH} requests in the hour.")
+        f"fewer than {ENOUGH} requests ended in them. Absent below {ENOUGH} requests in the hour.")
 
 
 MEAN = {metric: _mean(metric) for metric in HISTOGRAMS}
@@ -86,7 +88,7 @@ OUTPUT_SPEED = Rule(
     "model:llm_server_request_output_tokens_per_second:mean_judged",
     f"1 / (({_judged(_TPOT, MEAN[_TPOT], f'({_TPOT_HOUR})')}) > 0)", MODEL,
     "Tokens per second that one request gets after its first one: the mean over 5 minutes, or over "
-    f"the hour where fewer than {ENOUGH} requests came in them.")
+    f"the hour where fewer than {ENOUGH} requests ended in them.")
 
 
 def _group(metric: Metric) -> Group:

@@ -35,6 +35,7 @@ from tests.bundle.promtool import VERSIONS, Series, growing, selector
 
 LONG = ("None of time to first token, time per output token and queue time is known to be over "
         "its limit: the answers are long.")
+LITTLE = "at fewer than 20 requests in 5m"
 PREFILL = "Queue time is not known to be over its limit: look at prefill."
 # Alert, histogram, seconds that are too many, seconds that are not, and what it then says.
 WARNINGS = (
@@ -68,9 +69,9 @@ speed_limit = partial(override, c.LIMIT_TOKENS_PER_SECOND, "output_tokens_per_se
 
 
 def slow(limit: str = "500ms", value: str = "585ms", about: str = "tiny in east/chat",
-         window: str = "5m", cause: str = PREFILL, **labels: str) -> Firing:
+         window: str = "over 5m", cause: str = PREFILL, **labels: str) -> Firing:
     return Firing({name: value for name, value in {**MODEL, **labels}.items() if value},
-                  f"p95 time to first token of {about} is {value} over {window}, limit {limit}. "
+                  f"p95 time to first token of {about} is {value} {window}, limit {limit}. "
                   f"{cause}")
 
 
@@ -102,9 +103,9 @@ def paced(seconds: float, per_minute: float = 60) -> tuple[Series, ...]:
         ("_count", per_minute), ("_sum", per_minute * seconds))))
 
 
-def low(speed: str, limit: str, window: str = "5m") -> Firing:
+def low(speed: str, limit: str, window: str = "over 5m") -> Firing:
     return Firing(MODEL, f"A request to tiny in east/chat gets {speed} output tokens per second "
-                         f"after the first one, mean over {window}, limit {limit}.")
+                         f"after the first one, mean {window}, limit {limit}.")
 
 
 def beyond(limit: str, in_force: str, bound: str) -> Firing:
@@ -166,22 +167,25 @@ CASES = (
     Case("a request each five minutes", FIRST_TOKEN_SLOW, (UP, *first_token(9.0, 0.2)),
          minute=120),
     Case("three requests a minute", FIRST_TOKEN_SLOW, (UP, *first_token(0.6, 3)),
-         (slow(window="1h"),), minute=35),
+         (slow(window=LITTLE),), minute=35),
     Case("a request each two minutes", FIRST_TOKEN_SLOW, (UP, *first_token(0.6, 0.5)),
-         (slow(window="1h"),), minute=80),
+         (slow(window=LITTLE),), minute=80),
     Case("traffic goes up and down around the least", FIRST_TOKEN_SLOW, (
-        UP, *first_token(0.6, values="0+3x5 20+5x5 40+3x5 60+5x5 80+3x5 100+5x5 120+3x5")),
-        (slow(),), minute=38),
+        UP, *first_token(0.6, values="0+3x6 23+5x5 51+3x5 71+5x5 99+3x5 119+5x5 147+3x5")),
+        (slow(window=LITTLE),), minute=42),
     Case("a slow burst of little traffic is over", FIRST_TOKEN_SLOW, (UP, *histogram(
         c.SERVER_TTFT, {"0.3": "0x30 3+3x40", "0.6": "0+3x71", "+Inf": "0+3x71"})), minute=55),
-    Case("one request of twelve is slow, with little traffic", FIRST_TOKEN_SLOW, (UP, *histogram(
-        c.SERVER_TTFT, {"0.3": "0 2 4 6x2 8 10 12x2 14 16 18x2 20 22 24x2 26 28 30x40",
-                        "9.0": "0+2x60", "+Inf": "0+2x60"})), minute=12),
+    Case("so slow that hardly a request ends", FIRST_TOKEN_SLOW, (UP, *histogram(
+        c.SERVER_TTFT, {"0.3": "0+60x20 1200x40", "0.6": "0+60x20 1203+3x40",
+                        "+Inf": "0+60x20 1203+3x40"})), (slow(window=LITTLE),), minute=50),
+    Case("one slow request and then none, with little traffic", FIRST_TOKEN_SLOW, (UP, *histogram(
+        c.SERVER_TTFT, {"0.3": "0+2x20 40x40", "9.0": "0+2x20 41x40", "+Inf": "0+2x20 41x40"})),
+        minute=35),
     Case("a first slow request of a model that is hardly asked", FIRST_TOKEN_SLOW, (
         UP, *first_token(9.0, values="0x30 1x30")), minute=45),
     Case("twice the chosen limit with little traffic", FIRST_TOKEN_VERY_SLOW, (
         UP, *first_token(9.0, 3), first_token_limit("0.5x240")), (
-            Firing(MODEL, "p95 time to first token of tiny in east/chat is 8.775s over 1h, more "
+            Firing(MODEL, f"p95 time to first token of tiny in east/chat is 8.775s {LITTLE}, more "
                           f"than 2 times the limit of 500ms. {PREFILL}"),), minute=35),
     Case("traffic that has just come up to the least", FIRST_TOKEN_SLOW,
          (UP, *first_token(0.6, 4.1)), (slow(),)),
@@ -248,7 +252,7 @@ CASES = (
     Case("slower than the default", SPEED_BELOW_DEFAULT, paced(0.035), (
         low("28.6", "50, the default"),)),
     Case("slower than the default, with a request each two minutes", SPEED_BELOW_DEFAULT,
-         paced(0.035, 0.5), (low("28.6", "50, the default", "1h"),), minute=80),
+         paced(0.035, 0.5), (low("28.6", "50, the default", LITTLE),), minute=80),
     Case("slower than the default, with a request each five minutes", SPEED_BELOW_DEFAULT,
          paced(0.035, 0.2), minute=80),
     Case("faster than the default", SPEED_BELOW_DEFAULT, paced(0.019)),

@@ -12,7 +12,7 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules.bounds import COUNT, HISTOGRAMS, MIXED
+from recording_rules.bounds import COUNT, HISTOGRAMS, MIXED, WORST
 from recording_rules.latency import MEAN, QUANTILES, QUANTILES_HOUR
 from recording_rules.model import Rule
 from tests.bundle.alert_inputs import BARE, MODEL, OTHER, emit, histogram
@@ -114,4 +114,53 @@ def test_of_replicas_with_different_bounds_the_worst_set_is_judged(metric: Metri
             HOUR: one(0.2 + 0.8 * 27 / 30, **MODEL)}, time="100m"),
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:
+    prove(case, version, tmp_path)
+
+
+SLOW = {"0.1": 0.0, "1.0": 60.0, "+Inf": 60.0}  # p95 is 0.955 s
+MORE_BOUNDS = {"0.1": 0.0, "0.5": 60.0, "1.0": 60.0, "+Inf": 60.0}  # p95 is 0.48 s
+FEW = {"0.2": 0.0, "1.0": 1.2, "+Inf": 1.2}
+COME_BACK = histogram(TTFT, {
+    "0.1": "0x60", "1.0": f"{growing(60, 26)} stale", "2.0": f"_x27 {growing(60, 60)}",
+    "+Inf": f"{growing(60, 26)} {growing(60, 60)}"}, scrape=OTHER)
+
+
+def lesser(share: float, buckets: Mapping[str, float]) -> Mapping[str, float]:
+    return {bound: share * number for bound, number in buckets.items()}
+
+
+@BOTH_VERSIONS
+@cases(
+    Case("the others are slow", (*latency(SLOW), *latency(MORE_BOUNDS, scrape=OTHER)), {
+        P95: one(0.955, **MODEL), WORST[TTFT]: one(0.955, **MODEL)}),
+    Case("the canary is slow", (*latency(FAST), *latency(MORE_BOUNDS, scrape=OTHER)), {
+        P95: one(0.48, **MODEL)}),
+    Case("the same number of bounds, but other values", (
+        *latency(FAST), *latency({"0.2": 0.0, "1.0": 60.0, "+Inf": 60.0}, scrape=OTHER)), {
+            P95: one(0.96, **MODEL)}),
+    Case("no bound in common", (
+        *latency(FAST), *latency({"0.2": 0.0, "2.0": 60.0, "+Inf": 60.0}, scrape=OTHER)), {
+            P95: one(1.91, **MODEL)}),
+    Case("two replicas in each set", (
+        *latency(FAST), *latency(SLOW, scrape=OTHER),
+        *latency(OTHER_BOUNDS, scrape=OTHER | {"pod": "third"}),
+        *latency(OTHER_BOUNDS, scrape=OTHER | {"pod": "fourth"})), {
+            P95: one(0.92, **MODEL)}),
+    Case("ranks of one replica", (*latency(FAST, rank="0"), *latency(MORE_BOUNDS, rank="1")), {
+        P95: one(0.48, **MODEL)}),
+    Case("neither cluster nor namespace", (
+        *latency(FAST, scrape=BARE),
+        *latency(MORE_BOUNDS, scrape=BARE | {"instance": "10.0.0.2:9835"})), {
+            P95: one(0.48, engine="vllm", model="tiny")}),
+    Case("six requests of a canary beside many do not count", (
+        *latency(FAST), *latency(FEW, scrape=OTHER)), {P95: one(0.095, **MODEL)}),
+    Case("with few requests in all a fourth of them counts", (
+        *latency(lesser(0.04, FAST)), *latency(FEW, scrape=OTHER)), {P95: one(0.96, **MODEL)}),
+    Case("a replica that has just come back with other bounds", (*latency(FAST), *COME_BACK), {
+        P95: one(0.095, **MODEL)}),
+    Case("a replica that came back with other bounds", (*latency(FAST), *COME_BACK), {
+        P95: one(0.1 + 1.9 * 0.95, **MODEL)}, time="40m"),
+)
+def test_p95_of_a_model_with_several_sets_of_bounds_with(case: Case, version: str,
+                                                         tmp_path: Path) -> None:
     prove(case, version, tmp_path)
