@@ -3,6 +3,9 @@
 from inferometer import catalogue as c
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, MODEL, by, over_engines, rate, ratio, total
+from recording_rules.workloads import WORKLOAD, of_workload
+
+MISSED = "6h"  # for how long what has vanished is missed
 
 
 def _model(name: str, expr: str, text: str) -> Rule:
@@ -44,6 +47,16 @@ VERSIONS = Rule("model:llm_server_info:count",
                 (*MODEL, c.VERSION.name), "Replicas of each version.")
 
 
+def _by_workload(rule: Rule, metric: c.Metric) -> Rule:
+    labels = (*MODEL, *(label for label in WORKLOAD if label not in MODEL))
+    return Rule(f"{rule}_by_workload", f"sum {by(labels)} ({of_workload(metric.name)})", labels,
+                f"{rule.help.rstrip('.')}, of one workload.")
+
+
+WORKLOAD_REPLICAS = _by_workload(REPLICAS, c.SERVER_UP)
+WORKLOAD_RUNNING = _by_workload(RUNNING, c.SERVER_RUNNING)
+
+
 def _fleet(rule: Rule) -> Rule:
     return Rule(
         rule.name.replace("model:", "fleet:", 1),
@@ -55,5 +68,6 @@ FLEET_RUNNING, FLEET_WAITING = _fleet(RUNNING), _fleet(WAITING)
 
 GROUPS = (Group("inferometer-capacity", (
     REPLICAS, EXPECTED, RUNNING, WAITING, KV_USAGE, KV_USAGE_MEAN, KV_CAPACITY, MAX_LENGTH,
-    PREFIX_HITS, PREEMPTIONS, ACCEPTED, STARTED, VERSIONS, FLEET_RUNNING, FLEET_WAITING,
+    PREFIX_HITS, PREEMPTIONS, ACCEPTED, STARTED, VERSIONS, WORKLOAD_REPLICAS,
+    WORKLOAD_RUNNING, FLEET_RUNNING, FLEET_WAITING,
 )),)

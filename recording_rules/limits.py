@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules.capacity import MISSED, REPLICAS
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, by, configured, on
 from recording_rules.requests import RATE
@@ -24,6 +25,7 @@ class Limit:
     default: float | None  # None: no limit unless one is configured
     per_model: bool = True
     least: bool = False  # what falls below it is amiss, not what goes above
+    unserved: bool = False  # holds for models that nothing serves, too
 
     @property
     def selector(self) -> str:
@@ -47,12 +49,13 @@ class Limit:
 
     def rule(self) -> Rule:
         """What records it: the model's own override, else the fleet's, else the default."""
-        subjects = f"count {by(self.labels)} ({_MODELS if self.per_model else _ANYONE})"
+        subjects = f"count {by(self.labels)} ({self._subjects})"
         fleet = self._override(FLEET, f'{c.MODEL.name}=""')
         parts = {"fleet": f"{subjects} * 0 + {on(FLEET)} group_left () {fleet}"}
         if self.per_model:
             own = self._override(self.labels, f'{c.MODEL.name}!=""')
-            parts = {c.MODEL.name: f"{own} and {on(self.labels)} {subjects}", **parts}
+            served = "" if self.unserved else f" and {on(self.labels)} {subjects}"
+            parts = {c.MODEL.name: f"{own}{served}", **parts}
         if self.default is not None:
             parts[DEFAULT] = f"{subjects} * 0 + {self.default:g}"
         marked = (f'label_replace({expr}, "{SET_BY}", "{setter}", "", "")'
@@ -64,6 +67,13 @@ class Limit:
     @property
     def _record(self) -> str:
         return f"{'model' if self.per_model else 'fleet'}:{self.metric.name}:effective"
+
+    @property
+    def _subjects(self) -> str:
+        """What it is for, where it is not for one model alone."""
+        if not self.per_model:
+            return _ANYONE
+        return f"last_over_time({REPLICAS}[{MISSED}])" if self.unserved else _MODELS
 
     def _override(self, labels: tuple[str, ...], model: str) -> str:
         """The laxer one, where replicas disagree."""
@@ -86,7 +96,7 @@ QUEUE = Limit("request_queue_p95", c.LIMIT_SECONDS, 1.0)
 ERROR = Limit("error", c.LIMIT_RATIO, 0.01)
 INVALID = Limit("invalid", c.LIMIT_RATIO, 0.2)
 GOODPUT = Limit("goodput", c.LIMIT_RATIO, None, least=True)
-LEAST_REPLICAS = Limit("least_replicas", c.LIMIT_REPLICAS, None, least=True)
+LEAST_REPLICAS = Limit("least_replicas", c.LIMIT_REPLICAS, None, least=True, unserved=True)
 KV_CACHE = Limit("kv_cache_usage", c.LIMIT_RATIO, 0.95)
 REQUEST_COST = Limit("request_cost", c.LIMIT_USD, None)
 MILLION_TOKENS_COST = Limit("million_tokens_cost", c.LIMIT_USD, None)

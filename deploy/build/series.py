@@ -15,6 +15,7 @@ from inferometer.catalogue import Metric
 from recording_rules.bounds import BOUND
 from recording_rules.limits import SET_BY
 from recording_rules.model import Rule
+from recording_rules.workloads import LABEL as WORKLOAD
 
 # One Prometheus' fleet: all counts are per cluster label, of which there is one.
 EXPORTERS = 100
@@ -47,6 +48,7 @@ LABEL_VALUES = {
     c.MODEL.name: MODELS,
     c.TARGET.name: TARGETS,
     "pod": TARGETS,
+    WORKLOAD: MODELS,
     c.VERSION.name: VERSIONS,
     SET_BY: 1,  # one of several at a time
     BOUND: 300,  # different ones, of all engines: those of the captured pages have 130
@@ -58,7 +60,7 @@ _FOLLOWING = {
     c.UUID.name: {"node", c.GPU.name, "name"},
     c.MODEL.name: {"namespace", c.ENGINE.name},
     "pod": {"namespace", c.ENGINE.name, c.MODEL.name},
-    c.TARGET.name: {"instance", "namespace", c.ENGINE.name, c.MODEL.name},
+    c.TARGET.name: {"instance", "namespace", c.ENGINE.name, c.MODEL.name, WORKLOAD},
 }
 
 

@@ -19,12 +19,15 @@ from recording_rules.capacity import (
     REPLICAS,
     RUNNING,
     WAITING,
+    WORKLOAD_REPLICAS,
+    WORKLOAD_RUNNING,
 )
 from tests.bundle.alert_inputs import BARE, MODEL, OTHER, emit
-from tests.bundle.promtool import growing
+from tests.bundle.promtool import SCRAPE, growing
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, cases, one, prove
 
 EAST = {"cluster": "east"}
+UNNAMED = {**EAST, "namespace": "chat", "engine": "tgi", "target": "chat"}
 STEADY = growing(60, 60)
 HALF = growing(30, 60)
 
@@ -73,6 +76,24 @@ HALF = growing(30, 60)
         PREFIX_HITS: NOTHING}),
     Case("neither cluster nor namespace", (emit(c.SERVER_RUNNING, "3x60", scrape=BARE),), {
         RUNNING: one(3, engine="vllm", model="tiny"), FLEET_RUNNING: one(3)}),
+    Case("several workloads, by the names of their pods", (
+        *(emit(metric, f"{value}x60", scrape={**scrape, "pod": pod}, engine="tgi", model="")
+          for metric, values in (
+              (c.SERVER_UP, (1, 0, 1, 1, 1)), (c.SERVER_RUNNING, (2, 0, 3, 1, 4)))
+          for value, scrape, pod in zip(values, (SCRAPE, OTHER, SCRAPE, SCRAPE, OTHER), (
+              "mistral-7c9f8d6b54-kqw5b", "mistral-7c9f8d6b54-rx6cj", "qwen-2-kqw5b", "set-0",
+              "set-1"), strict=True)),
+        emit(c.SERVER_UP, "1x60", scrape=BARE, engine="tgi", model=""),
+        emit(c.SERVER_UP, "1x60"), emit(c.SERVER_RUNNING, "5x60")), {
+            WORKLOAD_REPLICAS: [
+                *((UNNAMED | {"workload": name}, number) for name, number in (
+                    ("mistral", 1), ("qwen-2", 1), ("set", 2))),
+                ({"engine": "tgi", "target": "chat", "workload": "10.0.0.1:9835"}, 1),
+                ({**MODEL, "target": "chat", "workload": "inferometer-abcde"}, 1)],
+            WORKLOAD_RUNNING: [
+                *((UNNAMED | {"workload": name}, number) for name, number in (
+                    ("mistral", 2), ("qwen-2", 3), ("set", 5))),
+                ({**MODEL, "target": "chat", "workload": "inferometer-abcde"}, 5)]}),
     Case("a front before its workers", (
         emit(c.SERVER_RUNNING, "3x60"), emit(c.SERVER_RUNNING, "3x60", engine="dynamo")), {
             RUNNING: [(MODEL, 3), ({**MODEL, "engine": "dynamo"}, 3)],
