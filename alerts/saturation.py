@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+from alerts import words
 from alerts.model import SATURATION, Alert, AlertGroup
-from alerts.promql import MIN_RATE, MODEL_IN_WORDS, limit_value, over
+from alerts.promql import limit_value, over
 from recording_rules.capacity import KV_USAGE, PREEMPTIONS, WAITING
 from recording_rules.limits import KV_CACHE
-from recording_rules.promql import MODEL, by, on
+from recording_rules.promql import MODEL, WINDOW, by, on
 from recording_rules.requests import RATE, SUCCESS
 
-PREEMPTED = 0.05  # one request in twenty is put back: what was computed for it is computed again
+GROWTH = 1  # requests more each minute
+GROWING_FOR = "15m"
+PREEMPTED = 0.05  # of the requests that succeed: what was computed for them is computed again
+MIN_PREEMPTED = 5  # in the window, also where so much is preempted that nothing succeeds
+
+_SUCCEEDED = f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) or {on(MODEL)} {PREEMPTIONS} * 0)"
 
 QUEUE_GROWING = Alert(
     "LLMQueueGrowing", SATURATION, "warning",
-    f"{WAITING} > avg_over_time({WAITING}[15m]) and deriv({WAITING}[15m]) > 1 / 60",
-    summary="More requests come than are worked off.",
-    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanize }}}} requests wait, and there has been "
-                "more than one more each minute for a quarter of an hour.",
+    f"{WAITING} > avg_over_time({WAITING}[{GROWING_FOR}]) "
+    f"and deriv({WAITING}[{GROWING_FOR}]) > {GROWTH} / 60",
+    summary="The queue of a model grows.",
+    description="{{ $value | humanize }} requests wait for "
+                f"{words.MODEL}, and the queue has grown by more than {GROWTH} request a minute "
+                f"over {GROWING_FOR}. The first token will be late soon.",
     board="latency")
 KV_CACHE_FULL = Alert(
     "LLMKvCacheFull", SATURATION, "warning", over(KV_USAGE, KV_CACHE),
-    summary="The KV cache is full, so requests will wait or be put back.",
-    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of the fullest replica's "
-                "KV cache is in use, over the limit of "
-                f"{limit_value(KV_CACHE, 'humanizePercentage')}.",
+    summary="The KV cache of a replica is full.",
+    description=f"KV cache usage of the fullest replica of {words.MODEL} is "
+                "{{ $value | humanizePercentage }}, limit "
+                f"{limit_value(KV_CACHE, 'humanizePercentage')}. New requests wait, or running "
+                "ones are preempted.",
     board="throughput")
 REQUESTS_PREEMPTED = Alert(
     "LLMRequestsPreempted", SATURATION, "warning",
-    f"{PREEMPTIONS} / {on(MODEL)} "
-    f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {MIN_RATE}) > {PREEMPTED}",
-    summary="Requests are put back into the queue for want of KV cache.",
-    description=f"{MODEL_IN_WORDS}: for every request that succeeded "
-                f"{{{{ $value | humanizePercentage }}}} of one was put back into the queue; "
-                f"{PREEMPTED * 100:g} % is the limit.",
+    f"60 * {PREEMPTIONS} and {PREEMPTIONS} >= {MIN_PREEMPTED} / 300 "
+    f"and {PREEMPTIONS} > {on(MODEL)} {PREEMPTED} * {_SUCCEEDED}",
+    summary="Requests are preempted because the KV cache is full.",
+    description='{{ $value | printf "%.1f" }} requests a minute of '
+                f"{words.MODEL} are preempted over {WINDOW}, limit {PREEMPTED:.0%} of those that "
+                "succeed. Their tokens are computed again.",
     board="throughput")
 
 GROUP = AlertGroup("inferometer-saturation-alerts", (

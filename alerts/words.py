@@ -14,6 +14,9 @@ _IN_CLUSTER = "{{ with $labels.cluster }} in {{ . }}{{ end }}"
 MODEL = f'{{{{ or $labels.model "the model without a name" }}}}{_IN_PLACE}'
 # One replica: the pod where there is one, else the endpoint as the exporter calls it.
 REPLICA = f"replica {{{{ or $labels.pod $labels.target }}}} of {MODEL}"
+# Engines that do not report a model's name, by the pods that are one of another.
+WORKLOAD = f"workload {{{{ $labels.workload }}}}{_IN_PLACE}"
+ENGINE = f"{{{{ $labels.engine }}}}{_IN_PLACE}"
 NODE = f'{{{{ or $labels.node "a node" }}}}{_IN_CLUSTER}'
 _ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}" + _IN_CLUSTER
 GPU = f"GPU {{{{ $labels.uuid }}}}{_ON_NODE}"

@@ -20,18 +20,19 @@ finished = partial(requests, "success")
 
 
 def queue(length: int) -> Firing:
-    return Firing(MODEL, f"tiny on vllm: {length} requests wait, and there has been more than one "
-                         "more each minute for a quarter of an hour.")
+    return Firing(MODEL, f"{length} requests wait for tiny in east/chat, and the queue has grown "
+                         "by more than 1 request a minute over 15m. The first token will be late "
+                         "soon.")
 
 
 def full(ratio: str, limit: str = "95%") -> Firing:
-    return Firing(MODEL, f"tiny on vllm: {ratio} of the fullest replica's KV cache is in use, over "
-                         f"the limit of {limit}.")
+    return Firing(MODEL, f"KV cache usage of the fullest replica of tiny in east/chat is {ratio}, "
+                         f"limit {limit}. New requests wait, or running ones are preempted.")
 
 
-def put_back(ratio: str) -> Firing:
-    return Firing(MODEL, f"tiny on vllm: for every request that succeeded {ratio} of one was put "
-                         "back into the queue; 5 % is the limit.")
+def put_back(number: str) -> Firing:
+    return Firing(MODEL, f"{number} requests a minute of tiny in east/chat are preempted over 5m, "
+                         "limit 5% of those that succeed. Their tokens are computed again.")
 
 
 CASES = (
@@ -67,17 +68,21 @@ CASES = (
     Case("the engine does not tell", KV_CACHE_FULL, (UP,)),
 
     Case("one of ten is put back", REQUESTS_PREEMPTED, (
-        UP, finished("0+100x60"), preempted("0+10x60")), (put_back("10%"),)),
+        UP, finished("0+100x60"), preempted("0+10x60")), (put_back("10.0"),)),
     Case("each is put back twice, on both ranks", REQUESTS_PREEMPTED, (
         UP, finished("0+10x60"), *(preempted("0+10x60", rank=rank) for rank in "01")),
-        (put_back("200%"),)),
+        (put_back("20.0"),)),
     Case("one of fifty is put back", REQUESTS_PREEMPTED, (
         UP, finished("0+100x60"), preempted("0+2x60"))),
     Case("two of four in five minutes", REQUESTS_PREEMPTED, (
         UP, finished("0+0.8x60"), preempted("0+0.4x60"))),
+    Case("so many are put back that none succeeds", REQUESTS_PREEMPTED, (
+        UP, finished("100x60"), preempted("0+10x60")), (put_back("10.0"),)),
+    Case("its successes are not counted", REQUESTS_PREEMPTED, (UP, preempted("0+10x60")),
+         (put_back("10.0"),)),
     Case("idle", REQUESTS_PREEMPTED, (UP, finished("100x60"), preempted("50x60"))),
     Case("counters start again", REQUESTS_PREEMPTED, (
-        UP, finished("0+100x9 0+100x60"), preempted("0+10x9 0+10x60")), (put_back("10%"),)),
+        UP, finished("0+100x9 0+100x60"), preempted("0+10x9 0+10x60")), (put_back("10.0"),)),
     Case("the engine does not tell", REQUESTS_PREEMPTED, (UP, finished("0+100x60"))),
 )
 

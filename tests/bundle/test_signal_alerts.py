@@ -16,6 +16,7 @@ from tests.bundle.promtool import SCRAPE, VERSIONS, Series, series
 info = partial(emit, c.SERVER_SIGNAL)
 unknown = partial(series, c.UNKNOWN_FAMILIES, target="chat", engine="vllm")
 finished = partial(requests, "success")
+running = partial(emit, c.SERVER_RUNNING)
 BUSY = finished("0+100x200")
 
 
@@ -27,15 +28,22 @@ def signal(before: str, after: str, name: str = "time_to_first_token", *, minute
             info(f"_x{minute + 1} 1x90", signal=name, source=after, scrape=where))
 
 
-def lost(replicas: int = 1) -> Firing:
-    return Firing({**MODEL, "signal": "time_to_first_token"},
-                  "tiny on vllm: time_to_first_token was reported an hour ago, and is by none of "
-                  f"{replicas} replicas now.")
+def lost(replicas: int = 1, name: str = "time_to_first_token") -> Firing:
+    return Firing({**MODEL, "signal": name},
+                  f"{name} is missing on all replicas ({replicas}) of tiny in east/chat, and was "
+                  "there 1h ago. Alerts and panels that use it are blind.")
 
 
 def grown(families: int) -> Firing:
     return Firing({name: MODEL[name] for name in ("cluster", "namespace", "engine")},
-                  f"vllm: {families} families of a page are unknown, more than in the day before.")
+                  f"A page of vllm in east/chat has {families} families that the exporter does "
+                  "not know, more than on any page of the last day.")
+
+
+def mixed(name: str) -> Firing:
+    return Firing({**MODEL, "signal": name},
+                  f"{name} of tiny in east/chat has different bounds on 2 replicas. Each set of "
+                  "equal bounds has a p95 of its own, and the worst one is judged.")
 
 
 CASES = (
@@ -47,6 +55,16 @@ CASES = (
         UP, BUSY, signal("native", "unavailable")[0],
         signal("native", "unavailable", instance=OTHER["instance"], pod=OTHER["pod"])[1]),
         (lost(),), minute=80),
+    Case("what counts requests and tokens was renamed", SIGNAL_LOST, (
+        UP, finished("0+100x60 stale"), running("3x150"),
+        *signal("native", "unavailable", "requests_success"),
+        info("1x200", signal="requests_running", source="native")),
+        (lost(name="requests_success"),), minute=80),
+    Case("all families were renamed", SIGNAL_LOST, (
+        UP, finished("0+100x60 stale"), running("3x60 stale"), unknown("2x60 4x100"),
+        *(one for name in ("requests_running", "requests_success")
+          for one in signal("native", "unavailable", name))),
+        (lost(name="requests_running"), lost(name="requests_success")), minute=80),
     Case("an update that has reached one of two replicas", SIGNAL_LOST, (
         UP, BUSY, *signal("native", "unavailable"),
         info("1x200", signal="time_to_first_token", source="native", scrape=OTHER)), minute=80),
@@ -55,6 +73,14 @@ CASES = (
         UP, BUSY, info("1x200", signal="preemptions", source="unavailable")), minute=80),
     Case("the engine has restarted and waits for its first request", SIGNAL_LOST, (
         UP, finished("0+100x60 0x90"), *signal("native", "unavailable")), minute=80),
+    Case("the engine has restarted, and shows nothing before its first request", SIGNAL_LOST, (
+        UP, finished("0+100x60 stale"), running("3x60 stale"), unknown("2x60 0x100"),
+        *(one for name in ("requests_running", "requests_success")
+          for one in signal("native", "unavailable", name))), minute=80),
+    Case("the engine has restarted, and shows what counts from its first request on", SIGNAL_LOST, (
+        UP, finished("0+100x60 stale"), running("3x60 0x90"),
+        *signal("native", "unavailable", "requests_success"),
+        info("1x200", signal="requests_running", source="native")), minute=80),
     Case("the engine is gone", SIGNAL_LOST, (
         finished("0+100x60 _x90"), signal("native", "unavailable")[0]), minute=80),
     Case("a model's first minutes", SIGNAL_LOST, (
@@ -72,14 +98,11 @@ CASES = (
 
     Case("two replicas have different bounds", BOUNDS_MIXED, (
         UP, *observed(c.SERVER_TTFT, 0.2), *observed(c.SERVER_TTFT, 0.3, scrape=OTHER)),
-        (Firing({**MODEL, "signal": "time_to_first_token"},
-                "tiny on vllm: time_to_first_token of 2 replicas does not add up."),)),
+        (mixed("time_to_first_token"),)),
     Case("two histograms are mixed", BOUNDS_MIXED, tuple(
         one for metric in (c.SERVER_TTFT, c.SERVER_DURATION)
-        for one in (*observed(metric, 0.2), *observed(metric, 0.3, scrape=OTHER))), tuple(
-            Firing({**MODEL, "signal": name},
-                   f"tiny on vllm: {name} of 2 replicas does not add up.")
-            for name in ("time_to_first_token", "request_duration"))),
+        for one in (*observed(metric, 0.2), *observed(metric, 0.3, scrape=OTHER))), (
+            mixed("time_to_first_token"), mixed("request_duration"))),
     Case("the same bounds", BOUNDS_MIXED, (
         UP, *observed(c.SERVER_TTFT, 0.2), *observed(c.SERVER_TTFT, 0.2, scrape=OTHER))),
     Case("different bounds of different engines", BOUNDS_MIXED, (
