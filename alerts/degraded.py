@@ -29,9 +29,9 @@ COVERS: Mapping[Alert, tuple[Alert, ...]] = {
     engines.MODEL_DOWN: (
         SERVICE_DEGRADED, *PARTS, *saturation.GROUP.alerts,
         engines.ENGINE_DOWN, engines.ENGINE_RESTARTING, engines.ENGINE_RESTARTING_ALONE,
-        engines.REPLICAS_LOST, engines.SERVING_NOTHING,
+        engines.MODEL_MISSING, engines.FEWER_REPLICAS, engines.SERVING_NOTHING,
     ),
-    exporter.GONE: (engines.MODEL_DOWN,),
+    exporter.GONE: (engines.MODEL_DOWN, engines.WORKLOAD_DOWN, engines.MODEL_MISSING),
     engines.ENGINE_HUNG: (saturation.KV_CACHE_FULL, engines.SERVING_NOTHING),  # its page is frozen
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recording_rules.promql import ENDPOINT, EXPORTER, MODEL
+from recording_rules.workloads import WORKLOAD
 
 SEVERITIES = ("critical", "warning", "info")
 # What one notification to a team is about: a model, a node, a cluster's money, one of us.
@@ -43,6 +44,8 @@ LATENCY = Subject("latency", MODEL, "serving")
 ERRORS = Subject("errors", MODEL, "serving")
 SATURATION = Subject("saturation", MODEL, "serving")
 TRAFFIC = Subject("traffic", MODEL, "serving")
+UNNAMED = Subject("workload", (*WORKLOAD, "engine"), "serving")
+SIZE = Subject("replicas", ("cluster", "model"), "serving")
 ENGINE = Subject("engine", TARGET, "serving")
 SIGNALS = Subject("signals", ("cluster", "namespace", "engine"), "observability")
 GPU_HEALTH = Subject("gpu", ("cluster", "node", "uuid"), "hardware")
@@ -56,8 +59,9 @@ EXPORTERS = Subject("exporters", ("cluster",), "observability")
 RULES = Subject("rules", EXPORTER, "observability")
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
-SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, ENGINE, SIGNALS, GPU_HEALTH, GPU_USE,
-            SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES, CONFIGURED, WATCHDOG)
+SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS,
+            GPU_HEALTH, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES,
+            CONFIGURED, WATCHDOG)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from alerts.degraded import COVERS
 from alerts.exporter import ALWAYS
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, alert_documents, resting_on
-from tests.bundle.alert_inputs import OTHER, emit, histogram, requests
+from tests.bundle.alert_inputs import OTHER, emit, histogram, override, requests
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, selector, series
 from tests.bundle.virtual import PAGES, clusters
 
@@ -46,6 +46,7 @@ class Outage:
     fates: tuple[str, ...]
     pages: str
     others: tuple[str, ...] = ()
+    configured: tuple[Series, ...] = ()
 
     def __str__(self) -> str:
         return self.title
@@ -57,6 +58,8 @@ def replica(fate: str, scrape: Mapping[str, str]) -> Iterator[Series]:
         def sample(minute: int) -> str:
             if minute > WELL and fate in (DOWN, VANISHED):
                 return down if fate == DOWN else "_"
+            if minute > WELL and fate == FLAPPING and (minute - WELL - 1) % 6 < 4:
+                return "stale" if down == "_" else down
             return f"{of(min(minute, WELL) if frozen and fate == HUNG else minute):g}"
         return " ".join(map(sample, range(MINUTES)))
 
@@ -65,8 +68,7 @@ def replica(fate: str, scrape: Mapping[str, str]) -> Iterator[Series]:
 
     say = partial(emit, scrape=scrape)
     always, clock = values(lambda _: 1), values(lambda minute: 60 * minute)
-    scraped = {name: scrape[name] for name in ("job", "instance")}
-    yield {"series": selector("up", scraped), "values": values(lambda _: 1, down="1")}
+    yield {"series": selector("up", scrape), "values": values(lambda _: 1, down="1")}
     yield series(c.BUILD_INFO, values(lambda _: 1, down="1"), scrape=scrape, version="1")
     yield say(c.SERVER_UP, values(lambda _: 1, down="0"))
     yield say(c.SERVER_LAST_SCRAPE, values(lambda minute: 60 * minute, frozen=False))
@@ -81,13 +83,19 @@ def replica(fate: str, scrape: Mapping[str, str]) -> Iterator[Series]:
         yield from histogram(metric, {"0.4": quick, "9.0": clock, "+Inf": clock}, scrape=scrape)
 
 
-DOWN, VANISHED, HUNG, FAILING, FINE = "down", "vanished", "hung", "slow and failing", "fine"
+DOWN, VANISHED, FLAPPING = "down", "vanished", "away four of six minutes"
+HUNG, FAILING, FINE = "hung", "slow and failing", "fine"
 WELL, MINUTES = 10, 50
 OUTAGES = (
     Outage("an engine of two dies", (DOWN, FINE), "", ("LLMEngineDown",)),
-    Outage("a pod of two dies in their first hour", (VANISHED, FINE), ""),
+    Outage("a pod of two vanishes", (VANISHED, FINE), ""),
     Outage("all engines die", (DOWN, DOWN), "LLMModelDown", ("LLMEngineDown",)),
     Outage("all pods die", (VANISHED, VANISHED), "LLMModelDown"),
+    Outage("all engines die, and some have to answer", (DOWN, DOWN), "LLMModelDown",
+           ("LLMEngineDown", "LLMModelMissing", "LLMReplicasBelowLimit"),
+           (override(c.LIMIT_REPLICAS, "least_replicas", "2x60"),)),
+    Outage("an engine of two flaps", (FLAPPING, FINE), "", ("LLMEngineDown",)),
+    Outage("both engines flap", (FLAPPING, FLAPPING), "LLMModelDown", ("LLMEngineDown",)),
     Outage("an engine of two hangs", (HUNG, FINE), "LLMEngineHung"),
     Outage("all requests are slow and many fail", (FAILING, FAILING), "LLMServiceDegraded",
            ("LLMErrorBudgetBurning", "LLMFirstTokenSlow", "LLMRequestsFailing",
@@ -104,6 +112,7 @@ def test_an_outage_pages_once_whatever_else_it_causes(
     rules = documents(resting_on(" ".join(alert.expr for alert in own)))
     inputs = [one for fate, scrape in zip(outage.fates, (SCRAPE, OTHER), strict=True)
               for one in replica(fate, scrape)]
+    inputs += outage.configured
     query = 'ALERTS{alertstate="firing"}'
     answers = ask(version, tmp_path, (*rules, *alert_documents(GROUPS)), inputs, [query],
                   f"{MINUTES - 10}m")

@@ -8,6 +8,7 @@ import pytest
 
 from alerts.degraded import COVERS, SERVICE_DEGRADED
 from alerts.exporter import GONE
+from alerts.model import SIZE
 from inferometer import catalogue as c
 from tests.bundle.alert_cases import Case, Firing, prove
 from tests.bundle.alert_inputs import MODEL, OTHER, UP, observed, override, requests
@@ -61,9 +62,11 @@ def test_degraded_alerts_fire_as_expected(case: Case, version: str, tmp_path: Pa
 
 
 def test_what_covers_others_is_critical_and_names_their_model() -> None:
-    """But for all exporters of a cluster being gone, which is about all of its models."""
+    """But for all exporters of a cluster being gone, which is about all of its models, and for a
+    model of which nothing is left, not even its namespace."""
     for covering, covered in COVERS.items():
         assert covering.severity == "critical"
         assert covering.name not in {alert.name for alert in covered}
         for alert in (covering, *covered) if covering is not GONE else ():
-            assert set(MODEL) <= set(alert.subject.scope), alert
+            named = {*SIZE.scope} if alert.subject is SIZE else {*MODEL}
+            assert named <= {*alert.subject.scope}, alert
