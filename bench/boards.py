@@ -19,7 +19,7 @@ CLOSED = ", closed rows"  # which ask nothing until somebody opens them
 # What an equality can hold where a board lets one value be chosen; a regular expression holds all.
 CHOSEN = {"model_name": MODELS[0], "ttft_slo": "1.0", "tpot_slo": "0.1", "service": "chat"}
 _EQUAL = re.compile(r'=\s*"\$\{?(\w+)\}?"')
-_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$([a-zA-Z_]\w*)|\[\[(\w+)\]\]")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ ABSENT = {
     "spec_decode": "the engine does not speculate",
     'model:inferometer_budget_usd:used_ratio{period="month"': "no model has a budget of the month",
     "_usd:effective": "no such limit is configured",
+    "_replicas:effective": "likewise",
 }
 
 

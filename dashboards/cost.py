@@ -1,5 +1,6 @@
 """What it costs: now, today, this month, for each request and token, and against the budgets."""
 
+from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import NO_MONEY, limit_line, stat, table, timeseries
 from dashboards.styles import OF_LIMIT, PLAIN, Colours, Field
@@ -27,9 +28,18 @@ def _tile(title: str, description: str, expr: str, unit: str = USD, *, empty: st
 
 def _drift(title: str, description: str, now: Rule, week: Rule, *more: Query,
            empty: str = NO_REQUESTS) -> Panel:
-    name = f"{{{{{now.labels[-1]}}}}}"
-    return timeseries(title, description, USD, Query(chosen(now), f"last hour {name}"),
-                      Query(chosen(week), f"7 days {name}"), *more, empty=empty, width=12)
+    lines = (_drifting(now, "last hour"), _drifting(week, "7 days"))
+    return timeseries(title, description, USD, *lines, *more, empty=empty, width=12)
+
+
+def _drifting(rule: Rule, window: str) -> Query:
+    if c.MODEL.name in rule.labels:
+        return line(rule, f"{window} {BY_MODEL}")
+    return Query(chosen(rule), f"{window} {{{{cluster}}}}")
+
+
+def _hourly(rule: Rule) -> Query:
+    return line(f"{chosen(rule)} * 3600", labels=rule.labels)
 
 
 NOW = PanelRow("Now", (
@@ -58,7 +68,7 @@ SPENDING = PanelRow("Spending", (
                stacked=True),
     timeseries("Rate by model", "USD per hour: the model's GPUs, and what exporters say is the "
                "model's. The rest is attributed to none.", USD,
-               Query(f"{chosen(cost.MODEL_RATE)} * 3600", "{{model}} {{cluster}}"),
+               _hourly(cost.MODEL_RATE),
                Query(f"{chosen(cost.UNATTRIBUTED)} * 3600", "no model's {{cluster}}"),
                empty=NO_MONEY, stacked=True),
     timeseries("GPU money with a model", "Share of the GPUs' cost of which it is known for which "
@@ -68,11 +78,11 @@ SPENDING = PanelRow("Spending", (
                Query(f"{chosen(cost.IDLE_RATE)} * 3600", "{{cluster}}"), empty=NO_MONEY),
     timeseries("Idle GPUs, by model", "USD per hour for the model's GPUs on which no kernel ran: "
                "replicas it may do without.", USD,
-               Query(f"{chosen(cost.MODEL_IDLE_RATE)} * 3600", "{{model}} {{cluster}}"),
+               _hourly(cost.MODEL_IDLE_RATE),
                empty=NO_SHARE, stacked=True),
     timeseries("The month so far, by model", "Since the month began (UTC). What is no model's "
                "makes it the whole.", USD,
-               Query(chosen(cost.MODEL_MONTH), "{{model}} {{cluster}}"),
+               line(cost.MODEL_MONTH),
                Query(chosen(cost.UNATTRIBUTED_MONTH), "no model's {{cluster}}"), empty=NO_MONEY,
                stacked=True),
     timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
@@ -85,7 +95,7 @@ SPENDING = PanelRow("Spending", (
                stacked=True),
     timeseries("Budgets used", "Share of each budget that is spent: 100 % is all of it.",
                "percentunit", Query(chosen(cost.BUDGET_USED), "{{period}} {{cluster}}"),
-               Query(chosen(cost.MODEL_BUDGET_USED), "{{period}} {{model}}"),
+               line(cost.MODEL_BUDGET_USED, "{{period}} {{model}}"),
                limit_line(limits.BUDGET_USED), empty=NO_BUDGET),
 ))
 UNITS = PanelRow("For each request and token", (

@@ -1,7 +1,8 @@
 """The measuring itself: do exporters answer, what do engines tell, and how many series is that."""
 
+from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
-from dashboards.panels import stat, table, timeseries
+from dashboards.panels import NO_ENGINE, stat, table, timeseries
 from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Field
 from dashboards.variables import OF_MODELS, chosen
 from inferometer import catalogue as c
@@ -10,7 +11,6 @@ from recording_rules.bounds import MIXED
 from recording_rules.promql import MODEL, any_of, on
 
 NO_EXPORTER = "No data: no exporter is scraped in this scope."
-NO_ENGINE = "No data: no engine is read in this scope."
 NO_PROMETHEUS = "No data: Prometheus does not scrape itself."
 
 
@@ -47,7 +47,7 @@ HEALTH = PanelRow("Exporters and engines", (
                "be cut off.", "s", Query(chosen(exporters.DURATION), "{{collector}} {{cluster}}"),
                empty=NO_EXPORTER),
     timeseries("Engines read", "Endpoints whose page was read.", "short",
-               Query(chosen(capacity.REPLICAS), "{{model}} {{engine}}"), empty=NO_ENGINE),
+               line(capacity.REPLICAS), empty=NO_ENGINE),
     table("Versions of exporters", "More than one is a rollout, or a forgotten host.",
           {"version": "Version", "cluster": "Cluster"},
           [Field("Exporters", chosen(exporters.VERSIONS), "short")], empty=NO_EXPORTER, width=8),
@@ -66,7 +66,7 @@ SIGNALS = PanelRow("What engines tell", (
     timeseries("Mixed histogram bounds", "Models whose replicas have different bounds: p95 is that "
                "of the slowest set of equal ones, p50 and p99 are absent. Mostly a rollout.",
                "short",
-               *(Query(chosen(rule), f"{metric.signal} {{{{model}}}}")
+               *(line(rule, f"{metric.signal} {BY_MODEL}")
                  for metric, rule in MIXED.items()),
                empty="No replicas of a model differ in their bounds.", width=12, height=10),
 ))
@@ -87,7 +87,7 @@ CARDINALITY = PanelRow("Cardinality", (
                empty=NO_EXPORTER),
     timeseries("Folded by family", "Label values over their cap in the hour before each point: "
                "totals stay exact, gauges are left out.", "short",
-               Query(f"topk(20, {chosen(exporters.FOLDED)})", "{{metric}}"),
+               Query(f"topk(20, {chosen(exporters.FOLDED)})", "{{metric}} {{cluster}}"),
                empty=NO_EXPORTER),
 ))
 

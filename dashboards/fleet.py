@@ -1,9 +1,12 @@
 """Is it healthy, what is wrong, where do I go: one look at everything, against the limits."""
 
 from alerts import exporter
+from dashboards import firing
+from dashboards.lines import line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
+    NO_ENGINE,
     NO_GPU,
     NO_GPU_OF_MODELS,
     NO_MONEY,
@@ -15,7 +18,8 @@ from dashboards.panels import (
     timeseries,
 )
 from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, OF_LIMIT, Field
-from dashboards.variables import NOTIFIED, OF_MODELS, chosen, firing, pending_since
+from dashboards.variables import NOTIFIED, OF_MODELS, chosen
+from dashboards.variables import firing as alerts_of
 from inferometer import catalogue as c
 from recording_rules import attribution, capacity, cost, gpus, latency, limits, requests, tokens
 from recording_rules.limits import Limit
@@ -25,33 +29,31 @@ from recording_rules.promql import FLEET, MODEL, any_of, by, on
 TTFT, TPOT, DURATION = (
     latency.QUANTILES[metric, 0.95] for metric in (c.SERVER_TTFT, c.SERVER_TPOT, c.SERVER_DURATION))
 ERRORS = requests.ERROR_RATIO["5m"]
-SUBJECT = {"severity": "Severity", "alertname": "Alert", **MODEL_KEYS, "node": "Node",
-           "instance": "Exporter", "pod": "Pod", "job": "Job"}
-EVALUATED = firing((), f'alertname="{exporter.ALWAYS}"')  # it fires as long as rules are evaluated
+# It fires as long as rules are evaluated.
+EVALUATED = alerts_of((), f'alertname="{exporter.ALWAYS}"')
 
 
 def _worst(title: str, figure: str, rule: Rule, limit: Limit, board: str = "latency") -> Panel:
     return stat(
-        title, f"{figure} of the model worst off, as a share of its limit: red is over it.",
+        title, f"{figure}, of the model worst off, as a share of its limit: red is over it.",
         "percentunit", f"topk(1, {of_limit(rule, limit)})", empty="no traffic",
         colours=OF_LIMIT, name="model", link=board)
 
 
 def _alerts(title: str, severity: str, colour: str, description: str) -> Panel:
-    fired = firing(OF_MODELS, f'severity="{severity}"')
     return stat(
-        title, description, "short",
-        f"count({fired}) or count({EVALUATED}) * 0",
+        title, description, "short", f"{firing.count(severity)} or count({EVALUATED}) * 0",
         empty="alerts are not evaluated", colours=((None, "green"), (1, colour)))
 
 
 HEALTH = PanelRow("Is it healthy?", (
     _alerts("Critical alerts", "critical", "red", "Somebody is paged for these: see the list."),
-    _worst("Time to first token", "The p95", TTFT, limits.TTFT),
-    _worst("Time per output token", "The p95", TPOT, limits.TPOT),
-    _worst("Whole request", "The p95", DURATION, limits.DURATION),
-    _worst("Errors", "The error ratio", ERRORS, limits.ERROR, "throughput"),
-    _worst("KV cache", "The fullest replica", capacity.KV_USAGE, limits.KV_CACHE, "throughput"),
+    _worst("TTFT ÷ limit", "The p95 time to first token", TTFT, limits.TTFT),
+    _worst("Per token ÷ limit", "The p95 time per output token", TPOT, limits.TPOT),
+    _worst("Request ÷ limit", "The p95 request duration", DURATION, limits.DURATION),
+    _worst("Errors ÷ limit", "Error ratio over 5 minutes", ERRORS, limits.ERROR, "throughput"),
+    _worst("KV cache ÷ limit", "KV cache of the fullest replica", capacity.KV_USAGE,
+           limits.KV_CACHE, "throughput"),
     _alerts("Warnings", "warning", "orange", "To be read the same day: see the list."),
     stat("Engines not answering", "Engines whose page could not be read: callers may not notice "
          "while others answer.", "short",
@@ -60,34 +62,37 @@ HEALTH = PanelRow("Is it healthy?", (
     stat("GPUs not answering", "GPUs that the driver knows of and that do not answer it.", "short",
          f"sum({chosen(gpus.FLEET_GPUS)} - {on(FLEET)} {chosen(gpus.FLEET_UP)})",
          empty="no GPU is read", colours=NONE_IS_WELL, link="gpu"),
-    stat("GPUs busy", "Mean of the cluster with the least: blue is below what is aimed at, so "
-         "paid for and idle.", "percentunit",
+    stat("GPUs busy ÷ limit", "Mean of the cluster with the least: blue is below what is aimed "
+         "at, so paid for and idle.", "percentunit",
          f"min({of_limit(gpus.FLEET_BUSY, limits.GPU_BUSY)})", empty="no GPU is read",
          colours=((None, "blue"), (1, "green")), link="gpu"),
-    stat("Spent today", "Since midnight UTC, as a share of the limit on daily spend.",
+    stat("Spent today ÷ limit", "Since midnight UTC, as a share of the limit on daily spend.",
          "percentunit", f"max({of_limit(cost.TODAY, limits.DAILY_SPEND)})",
          empty="no prices configured", colours=OF_LIMIT, link="cost"),
-    stat("Budget of the month", "Spent since the month began (UTC), as a share of the budget.",
+    stat("Month ÷ budget", "Spent since the month began (UTC), as a share of the budget.",
          "percentunit", f"max({chosen(cost.BUDGET_USED, any_of(c.PERIOD, 'month'))})",
          empty="no budget configured", colours=OF_LIMIT, link="cost"),
 ))
 WRONG = PanelRow("What is wrong?", (
-    table("Firing alerts", "One row for each subject; a model leads to its latency, a node to its "
-          "GPUs.", SUBJECT,
-          [Field("True since", pending_since(OF_MODELS, NOTIFIED), "dateTimeFromNow")],
-          empty="No alert fires, or alerts are not evaluated: see the first tile.", width=14,
-          links={"model": "latency", "node": "gpu"}),
+    table("Firing alerts", "Critical ones first. What an alert is about leads to the board that "
+          "says more of it.", firing.KEYS,
+          [Field("True since", firing.since(NOTIFIED), "dateTimeFromNow", width=130)],
+          empty="No alert fires, or alerts are not evaluated: see the first tile.", width=16,
+          sort=firing.KEYS["severity"], ascending=True, unseen=firing.LINKED,
+          looks=firing.looks()),
     timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "
                "start has its cause there.", "short",
-               Query(f"count by (severity) ({firing(OF_MODELS, NOTIFIED)})", "{{severity}}"),
-               empty="No alert fired in this time.", width=10, stacked=True),
+               Query(f"count by (severity) ({alerts_of(OF_MODELS, NOTIFIED)})", "{{severity}}"),
+               empty="No alert fired in this time.", width=8, stacked=True),
 ))
 MODELS = PanelRow("Where do I go?", (
     table("Models", "Red cells are over the model's own limit; its name leads to where its time "
           "goes.", MODEL_KEYS, [
               Field("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
-                     f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL),
-              Field("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps"),
+                     f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL,
+                    width=86),
+              Field("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps",
+                    width=88),
               Field("Tokens out/s", chosen(tokens.OUTPUT), "short"),
               Field("GPUs", chosen(attribution.GPUS), "short"),
               Field("Waiting", chosen(capacity.WAITING), "short"),
@@ -100,7 +105,7 @@ MODELS = PanelRow("Where do I go?", (
               Field("Errors ÷ limit", of_limit(ERRORS, limits.ERROR), "percentunit", OF_LIMIT),
               Field("KV ÷ limit", of_limit(capacity.KV_USAGE, limits.KV_CACHE), "percentunit",
                      OF_LIMIT)],
-          empty="No engine is read in this scope.", height=9, sort="TTFT ÷ limit",
+          empty=NO_ENGINE, height=9, sort="TTFT ÷ limit",
           links={"model": "latency"}),
 ))
 TRENDS = PanelRow("How the clusters do", (
@@ -130,11 +135,11 @@ TRENDS = PanelRow("How the clusters do", (
     timeseries("Power of GPUs", "Of all boards together.", "watt",
                Query(chosen(gpus.FLEET_POWER), "{{cluster}}"), empty=NO_GPU, width=6),
     timeseries("GPUs by model", "That its pods have to themselves: shared and sliced GPUs are no "
-               "model's.", "short", Query(chosen(attribution.GPUS), "{{model}} {{namespace}}"),
+               "model's.", "short", line(attribution.GPUS),
                empty=NO_GPU_OF_MODELS, width=12, stacked=True),
     timeseries("Busy GPUs by model", "Mean of the model's GPUs: the lowest has the most to give "
                "back.", "percentunit",
-               Query(chosen(attribution.MODEL_BUSY), "{{model}} {{namespace}}"),
+               line(attribution.MODEL_BUSY),
                limit_line(limits.GPU_BUSY), empty=NO_GPU_OF_MODELS, width=12, maximum=1),
 ))
 

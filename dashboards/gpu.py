@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dashboards.lines import BY_NODE, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
@@ -25,23 +26,25 @@ FULL: Colours = ((None, "green"), (0.98, "orange"))
 HELD_DOWN: Colours = ((None, "green"), (0.1, "orange"), (0.5, "red"))
 
 
+def _highest(rule: Rule, legend: str) -> Query:
+    return line(f"topk({MAX_LINES}, {chosen(rule)})", legend, rule.labels)
+
+
 def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
-           name: str = "{{node}}", maximum: float | None = None) -> Panel:
-    return timeseries(title, description, unit,
-                      Query(f"topk({MAX_LINES}, {chosen(rule)})", name), *more, empty=NO_GPU,
+           maximum: float | None = None) -> Panel:
+    return timeseries(title, description, unit, _highest(rule, BY_NODE), *more, empty=NO_GPU,
                       maximum=maximum)
 
 
 def _models(title: str, description: str, unit: str, rule: Rule, *more: Query,
             **drawn: Any) -> Panel:
-    return timeseries(title, description, unit, Query(chosen(rule), "{{model}} {{namespace}}"),
-                      *more, empty=NO_GPU_OF_MODELS, **drawn)
+    return timeseries(title, description, unit, line(rule), *more, empty=NO_GPU_OF_MODELS, **drawn)
 
 
 def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
     return timeseries(title, f"{description} The {MAX_LINES} highest.", "percentunit",
-                      Query(f"topk({MAX_LINES}, {chosen(rule)})", name), empty=NO_GPU, maximum=1,
-                      width=6, height=10, step=WINDOW)
+                      _highest(rule, name), empty=NO_GPU, maximum=1, width=6, height=10,
+                      step=WINDOW)
 
 
 NOW = PanelRow("Now, on the chosen nodes", (
@@ -81,7 +84,7 @@ NODES = PanelRow("Node by node", (
            "100 % where reasons coincide.", "percentunit", gpus.NODE_THROTTLED),
     timeseries("Clocks held down, by reason", "Share of the time, mean of all GPUs: heat and "
                "power brake are the hardware's trouble.", "percentunit",
-               Query(chosen(gpus.FLEET_THROTTLED), "{{reason}}"), empty=NO_GPU),
+               Query(chosen(gpus.FLEET_THROTTLED), "{{reason}} {{cluster}}"), empty=NO_GPU),
     _nodes("Power by node", "Drawn by the node's GPUs.", "watt", gpus.NODE_POWER),
     _nodes("Temperature by node", "Of the hottest GPU: steps upwards are fans, dust or neighbours.",
            "celsius", gpus.NODE_TEMPERATURE),

@@ -21,7 +21,7 @@ _STALE_VARIABLE = ("useTags", "tagsQuery", "tagValuesQuery", "auto", "auto_min",
 _ALL = {"current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
 _REQUIRED: dict[str, Json] = {
     "timeseries": {"legend": {"showLegend": True}},
-    "stat": {"wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"},
+    "stat": {"wideLayout": False, "showPercentChange": False, "percentChangeColorMode": "standard"},
     "table": {"frameIndex": 0, "cellHeight": "sm"},
 }
 

@@ -1,5 +1,7 @@
 """Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
 
+from dashboards import replicas
+from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
@@ -11,7 +13,7 @@ from dashboards.panels import (
     timeseries,
 )
 from dashboards.styles import Field
-from dashboards.variables import OF_MODELS, chosen
+from dashboards.variables import OF_REPLICAS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import capacity, gpus, limits
@@ -24,15 +26,20 @@ PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: 
 
 def _quantiles(metric: Metric, title: str, description: str, *lines: Query,
                width: int = 8) -> Panel:
-    ranks = (Query(chosen(QUANTILES[metric, rank]), f"p{rank * 100:g} {{{{model}}}}")
-             for rank in RANKS)
-    return timeseries(title, description, "s", *ranks, *lines, width=width)
+    return timeseries(title, description, "s", line(QUANTILES[metric, 0.95]), *lines, width=width)
+
+
+def _spread(metric: Metric, title: str) -> Panel:
+    ranks = (line(QUANTILES[metric, rank], f"p{rank * 100:g} {BY_MODEL}")
+             for rank in RANKS if rank != 0.95)
+    return timeseries(title, "Dotted is the median. Far above it, the p99 is a few requests: long "
+                      "ones, or stalls.", "s", *ranks, width=12)
 
 
 def _hourly(metric: Metric, title: str) -> Panel:
     return timeseries(
         title, "95 % took no longer, each point over the hour before it: for ranges of days.", "s",
-        Query(chosen(QUANTILES_HOUR[metric, 0.95]), "p95 {{model}}"))
+        line(QUANTILES_HOUR[metric, 0.95]))
 
 
 def _mean(metric: Metric) -> str:
@@ -57,16 +64,14 @@ PARTS_OF_IT = PanelRow("Where the time goes", (
         "Mean request, by part",
         "Over all requests of what is chosen: means add up where quantiles do not, so the part "
         "that swells is the cause.", "s",
-        *(Query(_mean(metric), name) for metric, name in PARTS.items()), width=12, stacked=True),
+        *(Query(_mean(metric), name) for metric, name in PARTS.items()), width=10, stacked=True),
     table(
         "Mean request now, by model",
         "The part that is largest is the one to work on: queue means too few replicas, prefill "
         "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
         [Field(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
-        + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s"),
-           Field("First token", chosen(MEAN[c.SERVER_TTFT]), "s"),
-           Field("Between tokens", chosen(MEAN[c.SERVER_ITL]), "s")],
-        empty=NO_TRAFFIC, width=12, sort="Whole"),
+        + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
+        empty=NO_TRAFFIC, width=14, sort="Whole"),
     _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
                "few replicas, or too few places in them.", limit_line(limits.QUEUE), width=6),
     _quantiles(c.SERVER_PREFILL, "Prefill", "Reading the prompt: grows with its length and falls "
@@ -78,19 +83,32 @@ PARTS_OF_IT = PanelRow("Where the time goes", (
 ))
 BEHIND = PanelRow("What stands behind it", (
     timeseries(
-        "Waiting and running",
-        "Waiting that keeps growing is load that does not fit, whatever the GPU says.", "short",
-        Query(chosen(capacity.WAITING), "waiting {{model}}"),
-        Query(chosen(capacity.RUNNING), "running {{model}}")),
+        "Waiting",
+        "Requests in the queue: what keeps growing is load that does not fit, whatever the GPU "
+        "says.", "short", line(capacity.WAITING), width=6),
+    timeseries(
+        "Running",
+        "Requests worked on at once: flat while some wait is the engine's maximum.", "short",
+        line(capacity.RUNNING), width=6),
     timeseries(
         "KV cache of the fullest replica",
         "At its limit new requests wait and running ones are put back into the queue.",
-        "percentunit", Query(chosen(capacity.KV_USAGE), "{{model}}"), limit_line(limits.KV_CACHE)),
+        "percentunit", line(capacity.KV_USAGE), limit_line(limits.KV_CACHE), width=6, maximum=1),
     timeseries(
         "GPUs busy",
         "Mean of all GPUs of the cluster: near 100 % while tokens slow down means saturated.",
-        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, maximum=1),
+        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, width=6,
+        maximum=1),
 ))
+SPREAD = PanelRow("Median and p99", tuple(_spread(metric, title) for metric, title in {
+    c.SERVER_DURATION: "Whole request, p50 and p99",
+    c.SERVER_TTFT: "Time to first token, p50 and p99",
+    c.SERVER_TPOT: "Time per output token, p50 and p99",
+    c.SERVER_QUEUE: "Queue, p50 and p99",
+    c.SERVER_PREFILL: "Prefill, p50 and p99",
+    c.SERVER_DECODE: "Decode, p50 and p99",
+    c.SERVER_ITL: "Between tokens, p50 and p99",
+}.items()), collapsed=True)
 DAYS = PanelRow("Over days, by the hour", (
     _hourly(c.SERVER_DURATION, "Whole request, hourly p95"),
     _hourly(c.SERVER_TTFT, "Time to first token, hourly p95"),
@@ -100,4 +118,4 @@ DAYS = PanelRow("Over days, by the hour", (
 BOARD = Board(
     "latency", "Latency decomposition",
     "Why it is slow: the time of a request, its parts, and the queue, cache and GPU behind them.",
-    OF_MODELS, (FELT, PARTS_OF_IT, BEHIND, DAYS))
+    OF_REPLICAS, (FELT, PARTS_OF_IT, BEHIND, replicas.LATENCY, SPREAD, DAYS))

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 PREFIX = "inferometer"
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+STEP = "1m"  # how often rules are evaluated: nothing is known in between
+# $1 is PromQL's, a part of what label_replace matches.
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([a-z]\w*))")
 
 
 @dataclass(frozen=True)

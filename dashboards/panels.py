@@ -11,40 +11,39 @@ from grafanalib import core as grafana
 from grafanalib._gen import DashboardEncoder
 
 from dashboards import grafana_schema
-from dashboards.model import PREFIX, Board, Panel, Query
+from dashboards.marks import marks
+from dashboards.model import PREFIX, SOURCE, STEP, Board, Panel, Query
 from dashboards.styles import (
-    BLUE,
     GREY,
+    LEAST_TOP,
     PLAIN,
-    RED,
     Colours,
     Field,
     board_link,
     column_style,
+    hidden,
+    key_styles,
     line_styles,
     no_value,
     override,
     steps,
 )
-from dashboards.variables import EVERYTHING, NOTIFIED, VARIABLES, chosen, firing
-from recording_rules.capacity import STARTED, VERSIONS
+from dashboards.variables import EVERYTHING, VARIABLES, chosen
 from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import by, on
 
-SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-STEP = "1m"  # how often rules are evaluated: nothing is known in between
 REFRESH = ("1m", "5m", "15m", "30m", "1h")
 WIDTH = 24
 
-TOKENS_PER_SECOND = "suffix: tokens/s"
+TOKENS_PER_SECOND = "si: tokens/s"
+_NAMED = {"titleSize": 13, "valueSize": 28}  # so that a long name can be read
 # How a table tells models apart.
 MODEL_KEYS = {
     "model": "Model", "engine": "Engine", "namespace": "Namespace", "cluster": "Cluster"}
-# Whom an alert is about: labels that it lacks make no tag, where a text would show their names.
-SUBJECT = ("model", "engine", "node", "instance", "cluster")
 NO_TRAFFIC = ("No data: no traffic in this time, or the engine does not tell. The exporter board "
               "shows what each engine tells.")
+NO_ENGINE = "No data: no engine is read in this scope."
 NO_GPU = "No data: no GPU is read in this scope."
 NO_GPU_OF_MODELS = ("No data: of no GPU it is known which model it serves. That takes exporters "
                     "beside kubelet and engines: see docs/attribution.md.")
@@ -58,54 +57,64 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
     `name` is a label that says whose figure it is; `link` the board that says more.
     """
     query = Query(expr, f"{{{{{name}}}}}" if name else title, instant=True)
-    leading = [board_link(link, "byType", "number", name, f"${{__field.labels.{name}}}")]
+    leading = [board_link(link, "byType", "number", {name: f"${{__field.labels.{name}}}"})]
     drawing = grafana.Stat(
         **_common(title, description, (query,)), format=unit, noValue=empty, graphMode="none",
         colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
         textMode="value_and_name" if name else "value", thresholds=steps(colours),
         color={"mode": "thresholds"}, overrides=leading if link else [],
-        extraJson={"fieldConfig": {"defaults": {"mappings": no_value(empty, GREY)}}})
+        extraJson={"fieldConfig": {"defaults": {"mappings": no_value(empty, GREY)}},
+                   "options": {"text": _NAMED if name else {}}})
     return Panel(title, (query,), width, 4, drawing)
 
 
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
                width: int = 8, height: int = 8, stacked: bool = False,
-               maximum: float | None = None, step: str = STEP) -> Panel:
-    """Lines over time, from 0 on, styled by the first word of their legend.
+               maximum: float | None = None, step: str = STEP,
+               looks: Iterable[grafana_schema.Json] = ()) -> Panel:
+    """Lines over time, from 0 on, styled by the first word of their legend, and by `looks`.
 
     A coarser `step` is for many lines of averages that are as long as it is.
     """
+    beside = width >= WIDTH // 2  # below a narrow panel there is no room for a table of figures
     drawing = grafana.TimeSeries(
-        **_common(title, description, queries, step=step), unit=unit, lineWidth=1,
-        showPoints="never", fillOpacity=25 if stacked else 0, tooltipMode="multi",
-        tooltipSort="desc", legendCalcs=["lastNotNull", "max"], legendDisplayMode="table",
-        axisSoftMin=0,
+        **_common(title, description, queries, step=step), unit=unit,
+        lineWidth=1 if stacked else 2, showPoints="never", fillOpacity=30 if stacked else 6,
+        tooltipMode="multi", tooltipSort="desc", axisSoftMin=0,
+        legendPlacement="right" if beside else "bottom",
+        legendDisplayMode="table" if beside else "list",
+        legendCalcs=["lastNotNull"] if beside else [],
         stacking={"mode": "normal", "group": "A"} if stacked else {"mode": "none"},
-        thresholds=steps(PLAIN), overrides=line_styles(queries),
-        extraJson={"fieldConfig": {"defaults": {"noValue": empty, "min": 0, "max": maximum}}})
+        thresholds=steps(PLAIN), overrides=[*line_styles(queries), *looks],
+        extraJson={"fieldConfig": {"defaults": {
+            "noValue": empty, "min": 0, "max": maximum,
+            "custom": {"axisSoftMax": None if maximum else LEAST_TOP.get(unit)}}}})
     return Panel(title, queries, width, height, drawing)
 
 
 def table(title: str, description: str, keys: Mapping[str, str], columns: Sequence[Field], *,
           empty: str, width: int = WIDTH, height: int = 8, sort: str = "",
-          ascending: bool = False, links: Mapping[str, str] | None = None) -> Panel:
+          ascending: bool = False, links: Mapping[str, str] | None = None,
+          unseen: Sequence[str] = (), looks: Iterable[grafana_schema.Json] = ()) -> Panel:
     """A row for each set of `keys` (label to heading), as it is now.
 
-    `links` names the board to go to from a label.
+    `links` names the board to go to from a label. Labels that are `unseen` are there for `looks`.
     """
-    queries = tuple(Query(f"max {by(keys)} ({column.expr})", column.title, instant=True)
-                    for column in columns)
+    queries = tuple(Query(f"max {by((*keys, *unseen))} ({column.expr})", column.title,
+                          instant=True) for column in columns)
     values = [f"Value #{chr(ord('A') + place)}" if len(columns) > 1 else "Value"
               for place in range(len(columns))]
     names = {**keys, **dict(zip(values, (column.title for column in columns), strict=True))}
     order = {name: place for place, name in enumerate(names)}
     drawing = grafana.Table(
-        **_common(title, description, queries, "table"), unit="short", filterable=True,
+        **_common(title, description, queries, "table"), unit="short",
         sortBy=[grafana.TableSortByField(sort, desc=not ascending)] if sort else [],
-        thresholds=steps(PLAIN), extraJson={"fieldConfig": {"defaults": {"noValue": empty}}},
-        overrides=[override("byType", "string", noValue="-"), *map(column_style, columns),
-                   *(board_link(board, "byName", keys[label], label, "${__value.raw}")
-                     for label, board in (links or {}).items())],
+        thresholds=steps(PLAIN), extraJson={"fieldConfig": {"defaults": {
+            "noValue": empty}}},
+        overrides=[override("byType", "string", noValue="-"), *key_styles([*keys.values()]),
+                   *map(column_style, columns), *map(hidden, unseen),
+                   *(board_link(board, "byName", keys[label], {label: "${__value.raw}"})
+                     for label, board in (links or {}).items()), *looks],
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": {"excludeByName": {"Time": True},
@@ -137,7 +146,7 @@ def render(board: Board, boards: Iterable[Board]) -> grafana_schema.Json:
         timePicker=grafana.TimePicker(refreshIntervals=list(REFRESH), timeOptions=[]),
         links=[_sibling(other) for other in boards if other is not board],
         templating=grafana.Templating(_variables(board)),
-        annotations=grafana.Annotations(_annotations(board)), panels=list(_laid_out(board)),
+        annotations=grafana.Annotations(marks(board.variables)), panels=list(_laid_out(board)),
     ).auto_panel_ids()
     document = json.loads(json.dumps(drawn.to_json_data(), cls=DashboardEncoder, sort_keys=True))
     return grafana_schema.conform(document)
@@ -168,26 +177,6 @@ def _variables(board: Board) -> list[grafana.Template]:
             refresh=grafana.REFRESH_ON_TIME_RANGE_CHANGE,
             hide=grafana.SHOW if variable.name in board.variables else grafana.HIDE_VARIABLE)
         for variable in VARIABLES)]
-
-
-def _annotations(board: Board) -> list[grafana_schema.Json]:
-    return [
-        _annotation("Alerts", RED, firing(board.variables, NOTIFIED), "{{alertname}}",
-                    "{{severity}}",
-                    tagKeys=",".join(SUBJECT)),
-        _annotation("Engine starts", BLUE, f"{chosen(STARTED)} * 1000",
-                    "{{model}} started", "A process of {{engine}} started", useValueForTime=True),
-        _annotation("New versions", "purple",
-                    f"{chosen(VERSIONS)} unless {chosen(VERSIONS)} offset 10m",
-                    "{{model}}: version {{version}}", "First seen of {{engine}}"),
-    ]
-
-
-def _annotation(name: str, colour: str, expr: str, title: str, text: str,
-                **more: Any) -> grafana_schema.Json:
-    return {"name": name, "datasource": SOURCE, "enable": True, "hide": False,
-            "iconColor": colour, "expr": expr, "step": STEP, "titleFormat": title,
-            "textFormat": text, **more}
 
 
 def _laid_out(board: Board) -> Iterator[Any]:

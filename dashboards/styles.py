@@ -30,15 +30,20 @@ def _dashed(colour: str) -> Json:
             "custom__fillOpacity": 0, "custom__stacking": {"mode": "none"}}
 
 
-_DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}}
+_DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}, "custom__fillOpacity": 0}
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.
 LINE_STYLES: Mapping[str, Json] = {
     "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
-    "p50": _DOTTED, "p95": {"custom__lineWidth": 2}, "p99": _DOTTED,
+    "median": _dashed(GREY), "p50": _DOTTED,
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),
 }
+# Of columns, in pixels; the longest names take what the others leave.
+_WIDTHS = {"Engine": 70, "Cluster": 85, "Severity": 75, "Alert": 230, "GPU": 50, "Where": 130}
+_LONGEST = ("Model", "About", "Signal", "UUID")
+# How high an axis is at least, so that nothing at all does not look like much.
+LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "short": 1, "reqps": 0.1}
 # What a first word may become.
 LEGEND_VALUES = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES}
 
@@ -51,6 +56,7 @@ class Field:
     expr: str
     unit: str
     colours: Colours = ()
+    width: int = 78
 
 
 def steps(colours: Colours) -> list[Json]:
@@ -71,6 +77,11 @@ def override(matcher: str, option: str, **properties: Any) -> Json:
                            for key, value in properties.items()]}
 
 
+def band(lower: str, upper: str) -> Json:
+    """The override that fills what is between two lines, by their legends."""
+    return override("byName", upper, custom__fillBelowTo=lower, custom__fillOpacity=25)
+
+
 def line_styles(queries: Iterable[Query]) -> list[Json]:
     """The overrides for the lines of these queries."""
     starts = dict.fromkeys(query.legend.split()[0] for query in queries)
@@ -79,9 +90,24 @@ def line_styles(queries: Iterable[Query]) -> list[Json]:
             for word in words if word in LINE_STYLES]
 
 
+def key_styles(titles: Sequence[str]) -> list[Json]:
+    """The overrides of the columns that say what a row is."""
+    longest = next((title for title in _LONGEST if title in titles), titles[0])
+    return [override("byName", title, custom__minWidth=180) if title == longest
+            else override("byName", title, custom__width=_WIDTHS.get(title, 100))
+            for title in titles]
+
+
+def hidden(label: str) -> Json:
+    """The override of a column that only links need; Grafana 12 calls it otherwise."""
+    return override("byName", label, custom__hidden=True, custom__hideFrom={
+        "viz": True, "legend": True, "tooltip": True})
+
+
 def column_style(column: Field) -> Json:
     """The override of a table's column."""
-    properties: Json = {"unit": column.unit, "noValue": "-"}
+    properties: Json = {"unit": column.unit, "noValue": "-", "custom__width": column.width,
+                        "custom__wrapHeaderText": True}
     if column.colours:
         properties |= {
             "mappings": no_value("-", "transparent"),
@@ -91,10 +117,14 @@ def column_style(column: Field) -> Json:
     return override("byName", column.title, **properties)
 
 
-def board_link(board: str, matcher: str, option: str, label: str, value: str) -> Json:
-    """A link to another board that keeps time and choice, but for the label whose value it is."""
-    names = ("datasource", *NAMES)
-    choice = (f"var-{name}={value}" if name == label else f"${{{name}:queryparam}}"
+def board_link(board: str, matcher: str, option: str, choice: Mapping[str, str]) -> Json:
+    """A link to another board that keeps time and choice, but for what is chosen by it.
+
+    Which replica was chosen is of no use where another model is.
+    """
+    names = ("datasource", *(name for name in NAMES if name != "pod"))
+    chosen = (f"var-{name}={choice[name]}" if name in choice else f"${{{name}:queryparam}}"
               for name in names)
-    url = f"/d/{PREFIX}-{board}?{'&'.join(choice)}&${{__url_time_range}}"
-    return override(matcher, option, links=[{"title": f"More on the {board} board", "url": url}])
+    title = "More on its board" if "$" in board else f"More on the {board} board"
+    url = f"/d/{PREFIX}-{board}?{'&'.join(chosen)}&${{__url_time_range}}"
+    return override(matcher, option, links=[{"title": title, "url": url}])

@@ -17,7 +17,7 @@ EVERYTHING = ".*"  # also where there is no such label
 
 @dataclass(frozen=True)
 class Variable:
-    """A label whose values are offered: read from a recorded series of which there are few."""
+    """A label whose values are offered: read from a series of which there are few."""
 
     name: str
     source: str
@@ -44,16 +44,24 @@ VARIABLES = (
     Variable(c.ENGINE.name, str(EXPECTED), ("cluster", "namespace")),
     Variable(c.MODEL.name, str(EXPECTED), ("cluster", "namespace", c.ENGINE.name)),
     Variable("node", str(NODE_GPUS), ("cluster",)),
+    Variable("pod", c.SERVER_UP.name, ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)),
 )
 NAMES = tuple(variable.name for variable in VARIABLES)
 NOTIFIED = 'severity=~"critical|warning"'  # those of which somebody is notified
 OF_MODELS = ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)
+OF_REPLICAS = (*OF_MODELS, "pod")
 
 
-def chosen(series: Rule | Limit, *matchers: str) -> str:
-    """The series of what the reader chose."""
+def chosen(series: Rule | Limit, *matchers: str, labels: Iterable[str] = NAMES) -> str:
+    """The series of what the reader chose, of these labels."""
     selector = series.selector if isinstance(series, Limit) else str(series)
-    return _matched(selector, (name for name in NAMES if name in series.labels), *matchers)
+    names = {*labels} & {*series.labels}
+    return _matched(selector, (name for name in NAMES if name in names), *matchers)
+
+
+def of_replicas(name: str, labels: Iterable[str] = OF_REPLICAS) -> str:
+    """The engines' own series, unrecorded, of what the reader chose."""
+    return _matched(name, labels)
 
 
 def firing(labels: Iterable[str], *matchers: str) -> str:

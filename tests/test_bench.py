@@ -234,7 +234,7 @@ def test_every_query_is_valid_and_every_empty_one_explained(
     for uid, document in render_all().items():
         (tmp_path / f"{uid}.json").write_text(json.dumps(document))
     asked = [*boards.theirs(2), *boards.ours(2, tmp_path)]
-    assert not [query for query in asked if "$" in query.expr]
+    assert not [query for query in asked if re.search(r"\$[^\d]", query.expr)]
     by_board = rounds(server, asked, day, 1)
     assert {"vllm-main/vllm_overview", "tgi/tgi_grafana", "inferometer-fleet",
             "inferometer-gpu"} < set(by_board)

@@ -43,6 +43,7 @@ class _Walk:
 
     def __init__(self, labels_of: LabelsOf) -> None:
         self._labels_of = labels_of
+        self._made: set[str] = set()  # labels that the expression itself makes
         self.analysis = Analysis()
 
     def labels(self, node: ast.Expr) -> LabelSet | None:
@@ -104,7 +105,9 @@ class _Walk:
         on = self._matched_on(node, left, right)
         operator = str(node.op)
         if operator in _SET_OPERATORS:
-            return left & right if operator == "or" else left
+            if operator == "or":  # what is made here may be made on one side alone
+                return left & right | (left | right) & self._made
+            return left
         if not node.modifier or node.modifier.card == ast.VectorMatchCardinality.OneToOne:
             return on
         grouped = frozenset(node.modifier.group_labels or ())
@@ -136,6 +139,7 @@ class _Walk:
         labels = vectors[0] if vectors else frozenset()
         match node.func.name:
             case "label_replace" | "label_join":
+                self._made.add(node.args[1].val)
                 return labels | {node.args[1].val}
             case "histogram_quantile" | "histogram_fraction":
                 return labels - {"le"}

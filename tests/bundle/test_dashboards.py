@@ -13,9 +13,10 @@ import promql_parser
 import pytest
 
 import dashboards
-from dashboards import DASHBOARDS, Board
-from dashboards.variables import NAMES, VARIABLES
-from deploy.build.series import rule_series
+from dashboards import DASHBOARDS, Board, replicas
+from dashboards.variables import NAMES, OF_MODELS, OF_REPLICAS, VARIABLES
+from deploy.build.series import TARGETS, rule_series
+from inferometer import catalogue as c
 from recording_rules import GROUPS
 from recording_rules.model import Rule
 
@@ -28,6 +29,8 @@ RECORDED = {}
 for group in GROUPS:
     for rule in group.rules:
         RECORDED[rule.name] = rule
+ENGINES = {name for metric in c.ENGINE_METRICS
+           for name in (metric.name, f"{metric.name}_count", f"{metric.name}_sum")}
 NOT_RECORDED = {
     "ALERTS": "written by Prometheus itself while an alert fires",
     "ALERTS_FOR_STATE": "likewise: since when what it asks is true",
@@ -91,9 +94,16 @@ def test_every_panel_has_description_unit_and_why_it_may_be_empty(
 
 
 @every_board
-def test_no_panel_asks_for_more_than_is_recorded(board: Board) -> None:
+def test_no_panel_asks_for_more_than_is_recorded_but_of_replicas_once_their_row_is_opened(
+        board: Board) -> None:
+    closed = {panel.title for row in board.rows if row.collapsed and row.title == replicas.TITLE
+              for panel in row.panels}
+    assert bool(closed) is ("pod" in board.variables)
     for query in dashboards.queries(board, EVERYTHING):
         for selector in selectors(promql_parser.parse(query.expr)):
+            if query.panel in closed:
+                assert selector.name in ENGINES, query
+                continue
             assert selector.name in RECORDED or selector.name in NOT_RECORDED, query
             rule = RECORDED.get(selector.name)
             if rule:
@@ -107,10 +117,11 @@ def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
         for query in panel.queries:
             marked = dashboards.substitute(query.expr, {name: f"chosen-{name}" for name in NAMES})
             for selector in selectors(promql_parser.parse(marked)):
-                if selector.name not in RECORDED:
-                    continue
                 heeded = {m.name for m in selector.matchers.matchers if m.value.startswith("chos")}
-                assert heeded == set(board.variables) & set(RECORDED[selector.name].labels), query
+                if selector.name in ENGINES:  # the median is of all replicas, whichever is chosen
+                    assert heeded in ({*OF_REPLICAS}, {*OF_MODELS}), query
+                elif selector.name in RECORDED:
+                    assert heeded == {*board.variables} & {*RECORDED[selector.name].labels}, query
 
 
 @every_board
@@ -180,7 +191,10 @@ def test_variables_are_read_anew_with_the_time_range_from_recorded_series(board:
         assert match
         (selector,) = selectors(promql_parser.parse(dashboards.substitute(match[1], EVERYTHING)))
         assert match[2] == meant.name
-        assert meant.name in RECORDED[selector.name].labels
+        if meant.name == "pod":  # no rule records replicas
+            assert selector.name == c.SERVER_UP.name
+        else:
+            assert meant.name in RECORDED[selector.name].labels
 
 
 @every_board
@@ -193,21 +207,24 @@ def test_links_lead_to_boards_there_are_and_keep_time_and_choice(board: Board) -
         f"/d/{other.uid}" for other in DASHBOARDS if other is not board]
     for url in cell_links(drawn):
         path, _, choice = url.partition("?")
-        assert path.removeprefix("/d/") in RENDERED
+        assert path.removeprefix("/d/") in (*RENDERED, "inferometer-${__data.fields.board}")
         assert "${__url_time_range}" in choice
         for name in ("datasource", *NAMES):
-            assert f"${{{name}:queryparam}}" in choice or f"var-{name}=$" in choice
+            carried = f"${{{name}:queryparam}}" in choice or f"var-{name}=$" in choice
+            assert carried is (name != "pod")  # another model has other replicas
 
 
 @every_board
 def test_alerts_and_starts_of_engines_are_marked_on_every_board(board: Board) -> None:
     marks = {mark["name"]: mark for mark in RENDERED[board.uid]["annotations"]["list"]}
-    assert list(marks) == ["Alerts", "Engine starts", "New versions"]
+    assert {name: mark["enable"] for name, mark in marks.items()} == {
+        "Critical alerts": True, "Warnings": False, "Engine starts": True, "New versions": True}
     for mark in marks.values():
         for selector in selectors(promql_parser.parse(
                 dashboards.substitute(mark["expr"], EVERYTHING))):
             assert selector.name in RECORDED or selector.name in NOT_RECORDED
-    assert 'alertstate="firing"' in marks["Alerts"]["expr"]
+    assert 'alertstate="firing", severity="critical"' in marks["Critical alerts"]["expr"]
+    assert "pod" not in marks["Critical alerts"]["expr"]  # a model's alert has none
     assert marks["Engine starts"]["useValueForTime"] is True
 
 
@@ -218,6 +235,21 @@ def test_panels_fill_the_board_without_overlap(board: Board) -> None:
         taken = [cell for panel in panels for cell in cells(panel["gridPos"])]
         assert len(set(taken)) == len(taken)
         assert all(x < 24 for x, _ in taken)
+
+
+@every_board
+def test_a_table_fits_its_panel_on_a_screen_of_1500_pixels(board: Board) -> None:
+    for panel in asking(RENDERED[board.uid]):
+        if panel["type"] == "table":
+            properties = [{item["id"]: item["value"] for item in override["properties"]}
+                          for override in panel["fieldConfig"]["overrides"]
+                          if override["matcher"]["id"] == "byName"]
+            shown = [column for column in properties if "custom.hidden" not in column]
+            needed = sum(column.get("custom.width", column.get("custom.minWidth", 0))
+                         for column in shown)
+            widest = [column for column in shown if "custom.minWidth" in column]
+            assert len(widest) == 1, panel["title"]  # which takes what the others leave
+            assert needed <= 1500 * panel["gridPos"]["w"] / 24 - 50, panel["title"]
 
 
 def test_a_limit_is_drawn_dashed_from_what_is_in_force() -> None:
@@ -294,13 +326,24 @@ def selectors(node: Any) -> Iterator[Any]:
 
 def width(node: Any) -> float:
     """The most series an expression gives, in the largest fleet that one Prometheus is for."""
-    if isinstance(node, promql_parser.AggregateExpr):
-        if str(node.op) == "topk":
+    match node:
+        case promql_parser.AggregateExpr() if str(node.op) == "topk":
             assert isinstance(node.param, promql_parser.NumberLiteral)
             return node.param.val
-        kept = node.modifier.labels if node.modifier else []
-        return max((rule_series(dataclasses.replace(rule, labels=tuple(kept)))
-                    for rule in recorded(node)), default=1)
+        case promql_parser.AggregateExpr():
+            kept = tuple(node.modifier.labels) if node.modifier else ()
+            if c.TARGET.name in kept:
+                return TARGETS
+            return max((rule_series(dataclasses.replace(rule, labels=kept))
+                        for rule in recorded(node)), default=1)
+        case promql_parser.BinaryExpr():
+            left, right = width(node.lhs), width(node.rhs)
+            either = max(left, right)
+            return {"and": left, "unless": left, "or": left + right}.get(str(node.op), either)
+        case promql_parser.Call():
+            return max(map(width, node.args))
+        case promql_parser.ParenExpr():
+            return width(node.expr)
     return max((rule_series(rule) for rule in recorded(node)), default=1)
 
 

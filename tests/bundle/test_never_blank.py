@@ -15,6 +15,7 @@ import pytest
 
 from alerts import signals
 from dashboards import DASHBOARDS, queries
+from dashboards.variables import NAMES
 from inferometer import catalogue as c
 from recording_rules import GROUPS, exporters, tokens
 from recording_rules.model import Group
@@ -26,7 +27,7 @@ from tests.bundle.virtual import PAGES, Cluster, clusters
 HOURS = 26
 SCRAPED = 2  # minutes
 NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
-ALL = dict.fromkeys(("cluster", "namespace", "engine", "model", "node"), ".*")
+ALL = dict.fromkeys(NAMES, ".*")
 ENGINES = [engine for engine in c.ENGINE_NAMES if engine != "unknown"]
 
 

@@ -32,7 +32,8 @@ cost: {{gpu_hour_usd: {{NVIDIA H100 80GB HBM3: 3.6}}}}
 fleet:
   monthly_usd: {{storage: 310}}
   budgets_usd: {{day: 100, month: 3000}}
-  limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5}}
+  limits: {{request_cost_usd: 0.1, million_tokens_cost_usd: 5, least_replicas: 1,
+           goodput_ratio: 0.9}}
 """
 SCRAPE = {"job": "inferometer", "cluster": VERSION, "namespace": "llm", "node": "127.0.0.1"}
 
@@ -50,7 +51,7 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
             asked = {asked: needs.answered(asked.expr, cluster) for board in DASHBOARDS
                      for asked in queries(board, {
                          "cluster": VERSION, "namespace": ".*", "engine": "vllm",
-                         "model": "tiny", "node": ".*"})}
+                         "model": "tiny", "node": ".*", "pod": ".*"})}
             blank = [question for question, answer in asked.items() if answer]
             assert len(blank) > len(asked) / 2
             end = time.monotonic() + PATIENCE_SECONDS
