@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts.model import SATURATION, Alert
+from alerts.model import ENGINE, SATURATION, Alert
+from dashboards import replicas
 from deploy.build.bundle import Bundle, assemble
 from deploy.build.command import GENERATED, main
 from deploy.build.files import ORIGIN, differences, render, write
@@ -159,7 +160,8 @@ def test_its_link_opens_the_board_on_what_it_is_about(version: str, tmp_path: Pa
                     f"sum {by(MODEL)} ({c.SERVER_WAITING.name}) > 3", "Many wait.",
                     "{{ $value }} wait.", "latency")
     board = {"uid": "inferometer-latency", "templating": {"list": [
-        {"name": name} for name in ("datasource", "cluster", "engine", "model", "node")]}}
+        {"name": name} for name in ("datasource", "cluster", "engine", "model", "node")]
+        + [{"name": "namespace", "hide": 2}]}}
     options = Options(runbook_url="https://books.example", grafana_url="https://grafana.example")
     group = replace(BUNDLE.alert_groups[0], alerts=(waiting,))
     document = alerts.document([group], {"inferometer-latency": board}, options)
@@ -178,6 +180,30 @@ def test_its_link_opens_the_board_on_what_it_is_about(version: str, tmp_path: Pa
                 "runbook_url": "https://books.example/runbook.md#llmqueuelong",
                 "dashboard_url": link}}]}],
     }])
+
+
+def test_an_alert_about_a_replica_opens_what_compares_it_with_the_others() -> None:
+    links = {(alert, link["alert"]): link["annotations"]["dashboard_url"]
+             for alert, link in zip(BUNDLE.alerts, (
+                 rule for group in yaml.safe_load(MADE["prometheus/alerts.rules.yml"])["groups"]
+                 for rule in group["rules"]), strict=True)}
+    opened = 0
+    for (alert, _), link in links.items():
+        _, _, choice = link.partition("?")
+        shown = dict(part.split("=") for part in choice.split("&")) if choice else {}
+        if alert.subject is not ENGINE:
+            assert "viewPanel" not in shown, alert
+            continue
+        opened += 1
+        assert shown["var-model"] == "{{$labels.model|urlquery}}"
+        assert shown["var-pod"] == "{{$labels.pod|urlquery}}"
+        row = next(panel for panel in BUNDLE.boards[f"inferometer-{alert.board}"]["panels"]
+                   if panel["title"] == replicas.TITLE)
+        first = row["panels"][0]
+        assert row["collapsed"]
+        assert int(shown["viewPanel"]) == first["id"]
+        assert first["title"].endswith("by replica")
+    assert opened > 1
 
 
 def test_where_notifications_go_is_chosen_by_flags(tmp_path: Path) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from alerts.model import Alert, AlertGroup
+from dashboards import replicas
 from dashboards.model import PREFIX
 from deploy.build.options import Options
+from inferometer import catalogue as c
+
+_SHOWN = 0  # how Grafana says of a variable that it is not hidden
 
 
 def document(groups: Iterable[AlertGroup], boards: Mapping[str, Any],
@@ -38,11 +42,20 @@ def _alert(alert: Alert, boards: Mapping[str, Any], options: Options) -> dict[st
 
 def _link(alert: Alert, board: Mapping[str, Any], options: Options) -> str:
     """The board, narrowed to what the alert is about."""
-    choice = "&".join(f"var-{label}={{{{$labels.{label}|urlquery}}}}"
-                      for label in _variables(board) if label in alert.subject.scope)
-    return f"{options.grafana_url}/d/{board['uid']}" + (f"?{choice}" if choice else "")
+    choice = [f"var-{label}={{{{$labels.{label}|urlquery}}}}"
+              for label in _variables(board) if label in alert.subject.scope]
+    if c.TARGET.name in alert.subject.scope:
+        choice += [f"viewPanel={panel}" for panel in _of_replicas(board)]
+    return f"{options.grafana_url}/d/{board['uid']}" + ("?" if choice else "") + "&".join(choice)
 
 
 def _variables(board: Mapping[str, Any]) -> Iterator[str]:
-    """What a reader of the board may choose."""
-    return (variable["name"] for variable in board["templating"]["list"])
+    """What a reader of the board may choose; others are only carried along."""
+    return (variable["name"] for variable in board["templating"]["list"]
+            if variable.get("hide", _SHOWN) == _SHOWN)
+
+
+def _of_replicas(board: Mapping[str, Any]) -> Iterator[int]:
+    """The first panel about replicas. No address opens a row, but that of a panel in it does."""
+    return (row["panels"][0]["id"] for row in board.get("panels", ())
+            if row["title"] == replicas.TITLE)
