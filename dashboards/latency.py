@@ -26,7 +26,8 @@ PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: 
 
 def _quantiles(metric: Metric, title: str, description: str, *lines: Query,
                width: int = 8) -> Panel:
-    return timeseries(title, description, "s", line(QUANTILES[metric, 0.95]), *lines, width=width)
+    return timeseries(f"{title}, p95", description, "s", line(QUANTILES[metric, 0.95]), *lines,
+                      width=width)
 
 
 def _spread(metric: Metric, title: str) -> Panel:

@@ -77,11 +77,6 @@ def override(matcher: str, option: str, **properties: Any) -> Json:
                            for key, value in properties.items()]}
 
 
-def band(lower: str, upper: str) -> Json:
-    """The override that fills what is between two lines, by their legends."""
-    return override("byName", upper, custom__fillBelowTo=lower, custom__fillOpacity=25)
-
-
 def line_styles(queries: Iterable[Query]) -> list[Json]:
     """The overrides for the lines of these queries."""
     starts = dict.fromkeys(query.legend.split()[0] for query in queries)

@@ -128,7 +128,7 @@ def test_a_renamed_family_is_a_signal_the_engine_does_not_tell(
     assert now.signals - then.signals == {c.SERVER_TTFT.signal}
     lost = {where for where, expr in panels().items()
             if NEEDS.answered(expr, now) and NEEDS.answered(expr, then) is False}
-    assert {where.split(" / ")[1] for where in lost} >= {"Time to first token"}
+    assert {where.split(" / ")[1] for where in lost} >= {"Time to first token, p95"}
     assert not blank("3", tmp_path, [then], minutes=60)
 
 
