@@ -44,6 +44,7 @@ class Needs:
     def scraped(self, expr: str) -> set[str]:
         """The names of scraped series that the query comes down to."""
         if expr not in self._names:
+            self._names[expr] = set()  # what a rule remembers of itself adds nothing
             self._names[expr] = self._scraped(self._parse(expr))
         return self._names[expr]
 
@@ -95,6 +96,7 @@ class Needs:
         passed = tuple(matcher for matcher in matchers if matcher[0] not in fixed)
         key = rule.expr, str(passed), cluster
         if key not in self._recorded_answers:
+            self._recorded_answers[key] = False  # as yet, for a rule that remembers itself
             self._recorded_answers[key] = self._answer(self._parse(rule.expr), passed, cluster)
         return self._recorded_answers[key]
 

@@ -42,8 +42,9 @@ def grown(families: int) -> Firing:
 
 def mixed(name: str) -> Firing:
     return Firing({**MODEL, "signal": name},
-                  f"{name} of tiny in east/chat has different bounds on 2 replicas. Each set of "
-                  "equal bounds has a p95 of its own, and the worst one is judged.")
+                  f"{name} of tiny in east/chat has different bounds on 2 replicas. It has no p50 "
+                  "and p99. Each set of equal bounds has a p95 of its own, and the worst one is "
+                  "judged.")
 
 
 CASES = (

@@ -9,7 +9,7 @@ from alerts.model import Alert, AlertGroup
 from dashboards import replicas
 from dashboards.model import PREFIX
 from deploy.build.options import Options
-from inferometer import catalogue as c
+from recording_rules.promql import ENDPOINT
 
 _SHOWN = 0  # how Grafana says of a variable that it is not hidden
 
@@ -44,7 +44,7 @@ def _link(alert: Alert, board: Mapping[str, Any], options: Options) -> str:
     """The board, narrowed to what the alert is about."""
     choice = [f"var-{label}={{{{$labels.{label}|urlquery}}}}"
               for label in _variables(board) if label in alert.subject.scope]
-    if c.TARGET.name in alert.subject.scope:
+    if set(ENDPOINT) <= set(alert.subject.scope):
         choice += [f"viewPanel={panel}" for panel in _of_replicas(board)]
     return f"{options.grafana_url}/d/{board['uid']}" + ("?" if choice else "") + "&".join(choice)
 
