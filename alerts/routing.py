@@ -1,4 +1,4 @@
-"""alertmanager.yml: who is notified of which alert, and which alert silences which.
+"""alertmanager.yml: who is notified of which alert.
 
 Secrets are read from files, never written here. Alertmanager 0.25 takes a webhook's address from
 no file: what is secret about one is a token that is sent along.
@@ -6,13 +6,13 @@ no file: what is secret about one is a token that is sent along.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from alerts.degraded import COVERS
 from alerts.exporter import ALWAYS
-from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert, Subject
+from alerts.inhibition import inhibitions
+from alerts.model import SEVERITIES, TEAMS
 
 UNROUTED = "unrouted"  # what matches no route is seen all the same
 DEAD_MANS_SWITCH = "dead-mans-switch"
@@ -70,7 +70,7 @@ def configuration(addresses: Addresses | None = None) -> dict[str, Any]:
             "smtp_auth_password_file": f"{addresses.secrets}/smtp_password",
         },
         "route": _route(),
-        "inhibit_rules": [*_lesser(), *_covered()],
+        "inhibit_rules": inhibitions(),
         "receivers": _receivers(addresses),
     }
 
@@ -96,42 +96,6 @@ def _tier(severity: str) -> dict[str, Any]:
         "routes": [{"receiver": receiver, "matchers": [f'team="{team}"'],
                     "group_by": [*labels]} for team, labels in TEAMS.items()],
     }
-
-
-def _lesser() -> Iterator[dict[str, Any]]:
-    """What is critical silences what is less so, of the same subject and scope.
-
-    `subject` and the scope are always compared: a label that both lack counts as equal.
-    """
-    for subject in SUBJECTS:
-        if subject.scope:
-            yield {
-                "source_matchers": ['severity="critical"', f'subject="{subject.name}"'],
-                "target_matchers": ['severity=~"warning|info"'],
-                "equal": ["subject", *subject.scope],
-            }
-
-
-def _covered() -> Iterator[dict[str, Any]]:
-    """An alert that says all that others say silences them, critical ones included."""
-    for cover, parts in COVERS.items():
-        scopes: dict[tuple[str, ...], list[Alert]] = {}
-        for part in parts:
-            scopes.setdefault(_shared(cover.subject, part.subject), []).append(part)
-        for scope, alerts in scopes.items():
-            yield {
-                "source_matchers": [f'alertname="{cover}"', f'severity="{cover.severity}"'],
-                "target_matchers": [f'alertname=~"{_names(alerts)}"'],
-                "equal": [*scope],
-            }
-
-
-def _shared(one: Subject, other: Subject) -> tuple[str, ...]:
-    return tuple(label for label in one.scope if label in other.scope)
-
-
-def _names(alerts: Iterable[Alert]) -> str:
-    return "|".join(dict.fromkeys(map(str, alerts)))
 
 
 def _receivers(addresses: Addresses) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ ROUTING = {
     "route": {"receiver": "all", "group_by": ["alertname", "model"], "routes": [
         {"receiver": "all", "matchers": ['alertname=~"LLMQueueLong|GPUXid"', 'team = "serving"']}]},
     "inhibit_rules": [{"source_matchers": ['severity="critical"'],
-                       "target_matchers": ['subject="gpu"'], "equal": ["subject", "uuid"]}],
+                       "target_matchers": ['subject="saturation"'], "equal": ["cluster"]}],
 }
 MODEL_VARIABLE = {"name": "model", "query": f"label_values({RULE}, model)"}
 
@@ -70,6 +70,14 @@ def rule(expr: str, labels: tuple[str, ...] = MODEL, name: str = "model:other:su
 def routed(old: str, new: str) -> Bundle:
     assert old in json.dumps(ROUTING)
     return replace(bundle(), routing=json.loads(json.dumps(ROUTING).replace(old, new)))
+
+
+def inhibited(*source: str, target: tuple[str, ...],
+              equal: tuple[str, ...] = ("cluster",)) -> Bundle:
+    """With one more inhibition than there is."""
+    rule = {"source_matchers": [*source], "target_matchers": [*target], "equal": [*equal]}
+    return replace(bundle(), routing={**ROUTING, "inhibit_rules": [
+        *ROUTING["inhibit_rules"], rule]})
 
 
 def test_all_that_is_proven_holds_of_the_bundle() -> None:
@@ -191,9 +199,41 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
     "an inhibition is by a severity there is not": (
         lambda: routed("critical", "page"), "routing: severity is never page"),
     "an inhibition asks for equality in a label no alert has": (
-        lambda: routed("uuid", "gpu_uuid"), "routing: alerts have no label gpu_uuid"),
+        lambda: routed('"cluster"', '"clusters"'), "routing: alerts have no label clusters"),
     "notifications are grouped by a label no alert has": (
         lambda: routed("model", "model_name"), "routing: alerts have no label model_name"),
+    "no alert is the source of an inhibition": (
+        lambda: inhibited('severity="critical"', 'subject="saturation"',
+                          target=('subject="saturation"',)),
+        "no alert is its source: an inhibition that can never act is none"),
+    "no alert is the target of an inhibition": (
+        lambda: inhibited('severity="critical"', target=('severity="info"',)),
+        "no alert is its target"),
+    "an inhibition has no target but its source": (
+        lambda: inhibited('severity="critical"', target=('subject="gpu"',)),
+        "no alert is its target, but those that are its source"),
+    "an inhibition is of two alerts which both sides match": (
+        lambda: inhibited('alertname=~"GPUXid|LLMQueueLong"', target=('severity!="info"',)),
+        "no alert is its target, but those that are its source"),
+    "what an inhibition compares is never equal": (
+        lambda: inhibited('alertname="GPUXid"', target=('alertname="LLMQueueLong"',),
+                          equal=("cluster", "subject")),
+        "source and target never have equal cluster, subject"),
+    "an inhibition compares a label that its target never carries": (
+        lambda: inhibited('alertname="GPUXid"', target=('alertname!="GPUXid"',),
+                          equal=("cluster", "uuid")),
+        "LLMQueueLong (warning) never carries uuid"),
+    "an inhibition compares a label that its source never carries": (
+        lambda: inhibited('alertname="GPUXid"', target=('alertname!="GPUXid"',),
+                          equal=("cluster", "model")),
+        "GPUXid (critical) never carries model"),
+    "an inhibition is there already in other words": (
+        lambda: inhibited('alertname="GPUXid"', target=('alertname="LLMQueueLong"',)),
+        "others silence the same already"),
+    "an alert silences a cause to which its runbook sends people": (
+        lambda: bundle(runbook=f"{RUNBOOK.partition('## GPUXid')[0]}## GPUXid\n\n" + ENTRY.replace(
+            "**Look at first.** So it is.", "**Look at first.** Does LLMQueueLong fire?")),
+        "GPUXid silences LLMQueueLong, to which its runbook sends people"),
     "a board has no title": (lambda: bundle(title=""), "board inferometer-latency: uid"),
     "a board goes by another uid": (lambda: bundle(uid="latency"), "uid 'latency'"),
     "a board links to none": (lambda: bundle(links=[{"url": "/d/inferometer-rag?x=1"}]),

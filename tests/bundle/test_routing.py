@@ -18,7 +18,7 @@ import yaml
 import alerts
 from alerts import cost, engines, errors, exporter, gpu, latency, saturation
 from alerts.degraded import COVERS, SERVICE_DEGRADED
-from alerts.model import SEVERITIES, SUBJECTS, TEAMS, Alert
+from alerts.model import SEVERITIES, TEAMS, Alert
 from alerts.routing import (
     ALERT_LOG,
     DEAD_MANS_SWITCH,
@@ -117,13 +117,8 @@ def test_every_receiver_but_the_dead_mans_switch_learns_when_it_is_over() -> Non
                 assert integration["send_resolved"] == (receiver["name"] != DEAD_MANS_SWITCH)
 
 
-def test_every_inhibition_names_its_scope() -> None:
-    for rule in configuration()["inhibit_rules"]:
-        if any(matcher.startswith("subject=") for matcher in rule["source_matchers"]):
-            assert rule["equal"][0] == "subject"
-        # That all exporters of a cluster are gone is about no single thing in it.
-        wide = any(exporter.GONE.name in matcher for matcher in rule["source_matchers"])
-        assert {"cluster"} < {*rule["equal"]} or (wide and rule["equal"] == ["cluster"])
+def test_every_cover_and_its_parts_share_more_than_their_cluster() -> None:
+    """But for all exporters of a cluster: that they are gone is about no single thing in it."""
     assert all(set(cover.subject.scope) & set(part.subject.scope) > {"cluster"}
                for cover, parts in COVERS.items() for part in parts
                if cover is not exporter.GONE)
@@ -209,8 +204,14 @@ def firing(alert: Alert, case: str, **changed: str) -> Labels:
 INHIBITIONS = (
     ("a critical one silences the warning on the same", latency.FIRST_TOKEN_VERY_SLOW,
      latency.FIRST_TOKEN_SLOW, {}, True),
-    ("and lesser ones of the same subject", latency.FIRST_TOKEN_VERY_SLOW, latency.QUEUE_LONG, {},
-     True),
+    ("not another of the same subject, which is the cause", latency.FIRST_TOKEN_VERY_SLOW,
+     latency.QUEUE_LONG, {}, False),
+    ("nor the invalid requests beside errors", errors.BUDGET_BURNING_FAST, errors.REQUESTS_INVALID,
+     {}, False),
+    ("not itself", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_VERY_SLOW,
+     {"pod": "another"}, False),
+    ("one engine's restarts leave another's alone", engines.ENGINE_RESTARTING_ALONE,
+     engines.ENGINE_RESTARTING, {"instance": "10.0.0.2:9839"}, False),
     ("not of another model", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
      {"model": "large"}, False),
     ("not of the same model elsewhere", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
@@ -226,11 +227,9 @@ INHIBITIONS = (
     ("a model's latency leaves its budget alone", latency.FIRST_TOKEN_VERY_SLOW,
      cost.MODEL_NEARLY_USED, {}, False),
     ("and its cost", latency.FIRST_TOKEN_VERY_SLOW, cost.MODEL_REQUEST_DEAR, {}, False),
-    ("an XID silences the GPU's loss", gpu.XID_DRAIN, gpu.LOST, {}, True),
-    ("and its heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {}, True),
-    ("not another GPU's heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {"uuid": "GPU-2"}, False),
-    ("nor the node's idle GPUs", gpu.XID_DRAIN, gpu.UNDERUSED, {}, False),
-    ("and its memory error", gpu.XID_DRAIN, gpu.MEMORY_ERROR, {}, True),
+    ("an XID leaves the GPU's loss alone", gpu.XID_DRAIN, gpu.LOST, {}, False),
+    ("and its heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {}, False),
+    ("and its memory error", gpu.XID_DRAIN, gpu.MEMORY_ERROR, {}, False),
     ("a warning silences nothing", gpu.LOST, gpu.XID_APPLICATION, {}, False),
     ("a spent budget silences that it was nearly spent", cost.EXCEEDED, cost.NEARLY_USED, {}, True),
     ("and its forecast", cost.EXCEEDED, cost.FORECAST, {}, True),
@@ -244,11 +243,12 @@ INHIBITIONS = (
     ("nor a model's latency", exporter.GONE, latency.FIRST_TOKEN_VERY_SLOW, {}, False),
     ("no alert silences the watchdog", exporter.GONE, exporter.ALWAYS, {}, False),
     ("nor do failing rules", exporter.RULES_FAIL, exporter.ALWAYS, {}, False),
-    ("failing rules silence slow ones", exporter.RULES_FAIL, exporter.RULES_SLOW, {}, True),
-    ("not what another fails at", exporter.RULES_FAIL, exporter.UNDELIVERED,
-     {"instance": "10.0.0.2:9093"}, False),
+    ("failing rules leave slow ones alone", exporter.RULES_FAIL, exporter.RULES_SLOW, {}, False),
     ("not an exporter's own", exporter.RULES_FAIL, exporter.COLLECTOR, {}, False),
-    ("a degraded service leaves queues alone", SERVICE_DEGRADED, saturation.QUEUE_GROWING, {},
+    *((f"{cover} leaves {cause} alone", cover, cause, {}, False)
+      for cover in (SERVICE_DEGRADED, engines.MODEL_DOWN)
+      for cause in (latency.QUEUE_LONG, errors.REQUESTS_INVALID, *saturation.GROUP.alerts)),
+    ("a hung engine leaves its cache alone", engines.ENGINE_HUNG, saturation.KV_CACHE_FULL, {},
      False),
     ("and other models", SERVICE_DEGRADED, latency.FIRST_TOKEN_VERY_SLOW, {"model": "large"},
      False),
@@ -276,11 +276,12 @@ def test_what_silences_what(alertmanager: Alertmanager) -> None:
 def test_without_a_cluster_the_same_holds(alertmanager: Alertmanager) -> None:
     bare = {"cluster": "", "namespace": "", "node": ""}
     posted = [firing(gpu.XID_DRAIN, "", **bare), firing(gpu.LOST, "", **bare),
-              firing(gpu.HELD_DOWN, "", **bare | {"uuid": "GPU-2"}),
               firing(SERVICE_DEGRADED, "", **bare),
               firing(latency.FIRST_TOKEN_VERY_SLOW, "", **bare),
-              firing(latency.FIRST_TOKEN_SLOW, "", **bare | {"model": "large"})]
-    expected = [False, True, False, False, True, False]
+              firing(latency.FIRST_TOKEN_SLOW, "", **bare | {"model": "large"}),
+              firing(latency.OUTPUT_VERY_SLOW, "", **bare | {"model": "small"}),
+              firing(latency.OUTPUT_SLOW, "", **bare | {"model": "small"})]
+    expected = [False, False, False, True, False, False, True]
     alertmanager.post(posted)
     assert alertmanager.silent(posted, expected) == expected
 
@@ -300,11 +301,3 @@ def test_what_is_of_severity_info_becomes_a_line_of_the_exporters_log(
             wait_for(lambda: len(messages(watching, "alert")) == 2)
         logged = next(line for line in messages(watching, "alert") if line["labels"] == info)
         assert (logged["status"], logged["receiver"]) == ("firing", TIERS["info"][0])
-
-
-def test_all_subjects_that_have_a_scope_are_in_the_table() -> None:
-    sources = [matcher for rule in configuration()["inhibit_rules"]
-               for matcher in rule["source_matchers"] if matcher.startswith("subject=")]
-    assert sources == [f'subject="{subject.name}"' for subject in SUBJECTS if subject.scope]
-
-

@@ -12,6 +12,7 @@ from deploy.build.proofs import (
     events,
     groups,
     identity,
+    inhibition,
     names_and_labels,
     recording_rules,
     routing,
@@ -21,7 +22,7 @@ from deploy.build.proofs import (
 
 PROOFS = (
     definitions, names_and_labels, identity, recording_rules, unread_metrics, events, groups,
-    alerts, runbook, routing, boards, cardinality,
+    alerts, runbook, routing, inhibition, boards, cardinality,
 )
 
 
