@@ -6,10 +6,11 @@ no file: what is secret about one is a token that is sent along.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from alerts import notifications as texts
 from alerts.exporter import ALWAYS
 from alerts.inhibition import inhibitions
 from alerts.model import SEVERITIES, TEAMS
@@ -23,16 +24,12 @@ TIERS: Mapping[str, tuple[str, str, str, str]] = {
     "warning": ("tell", "1m", "10m", "1d"),
     "info": ("log", "1m", "10m", "1d"),
 }
+# Money has readers of its own, once a day: whom its alerts page, they are for these people too.
+FINANCE = "finance"
+FINANCE_READS = ("critical", "warning")
+FINANCE_REPEAT = "1d"
 ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
 MAX_LOGGED = 200  # alerts in a notification that is logged: so it stays below a megabyte
-
-_TITLE = ('[{{ .Status | toUpper }}] {{ .CommonLabels.severity }}: {{ .CommonLabels.alertname }}'
-          '{{ with .CommonLabels.model }}, {{ . }}{{ end }}'
-          '{{ with .CommonLabels.node }}, {{ . }}{{ end }}')
-_TEXT = ('{{ range .Alerts }}[{{ .Status }}] {{ .Annotations.summary }} '
-         '{{ .Annotations.description }}\n'
-         '{{ with .Annotations.runbook_url }}{{ . }}\n{{ end }}'
-         '{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}')
 
 
 def _flag(default: str, text: str) -> str:
@@ -49,8 +46,10 @@ class Addresses:
     """
 
     secrets: str = _flag("/etc/alertmanager/secrets", "the folder of Alertmanager's secrets")
-    slack_channel: str = _flag("#llm-alerts", "the channel for severity warning")
+    slack_channel: str = _flag("#llm-alerts", "the channel for pages and for severity warning")
     email_to: str = _flag("llm-alerts@example.org", "who gets mail of severity warning")
+    finance_channel: str = _flag("#llm-cost", "the channel for what is about money")
+    finance_email_to: str = _flag("llm-cost@example.org", "who gets mail of what is about money")
     email_from: str = _flag("alertmanager@example.org", "whose mail it is, also at the smarthost")
     smarthost: str = _flag("smtp.example.org:587", "what takes mail, as host:port")
     alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}",
@@ -93,28 +92,62 @@ def _tier(severity: str) -> dict[str, Any]:
     return {
         "receiver": receiver, "matchers": [f'severity="{severity}"'],
         "group_wait": wait, "group_interval": interval, "repeat_interval": repeat,
-        "routes": [{"receiver": receiver, "matchers": [f'team="{team}"'],
-                    "group_by": [*labels]} for team, labels in TEAMS.items()],
+        "routes": [route for team, labels in TEAMS.items()
+                   for route in _of_team(team, labels, severity)],
     }
 
 
+def _of_team(team: str, labels: tuple[str, ...], severity: str) -> Iterator[dict[str, Any]]:
+    usual = {"receiver": TIERS[severity][0], "matchers": [f'team="{team}"'],
+             "group_by": [*labels]}
+    if team != FINANCE or severity not in FINANCE_READS:
+        yield usual
+        return
+    pages = severity == "critical"
+    own = {**usual, "receiver": FINANCE, "repeat_interval": FINANCE_REPEAT}
+    yield own | {"continue": True} if pages else own
+    if pages:
+        yield usual | {"repeat_interval": FINANCE_REPEAT}
+
+
 def _receivers(addresses: Addresses) -> list[dict[str, Any]]:
-    secrets = addresses.secrets
-    chat = {"api_url_file": f"{secrets}/slack_api_url", "channel": addresses.slack_channel,
-            "send_resolved": True, "title": _TITLE, "text": _TEXT}
-    page = {"routing_key_file": f"{secrets}/pagerduty_routing_key", "send_resolved": True,
-            "severity": "critical", "description": _TITLE, "details": {"alerts": _TEXT}}
-    mail = {"to": addresses.email_to, "send_resolved": True, "headers": {"Subject": _TITLE}}
     log = {"url": addresses.alert_log, "send_resolved": True, "max_alerts": MAX_LOGGED}
     switch = {
         "url": addresses.dead_mans_switch, "send_resolved": False,
         "http_config": {"authorization": {
-            "credentials_file": f"{secrets}/dead_mans_switch_token"}},
+            "credentials_file": f"{addresses.secrets}/dead_mans_switch_token"}},
     }
+    chat = _chat(addresses, addresses.slack_channel)
     return [
         {"name": UNROUTED, "slack_configs": [chat]},
         {"name": DEAD_MANS_SWITCH, "webhook_configs": [switch]},
-        {"name": TIERS["critical"][0], "pagerduty_configs": [page], "slack_configs": [chat]},
-        {"name": TIERS["warning"][0], "slack_configs": [chat], "email_configs": [mail]},
+        {"name": TIERS["critical"][0], "pagerduty_configs": [_page(addresses)],
+         "slack_configs": [chat]},
+        {"name": TIERS["warning"][0], "slack_configs": [chat],
+         "email_configs": [_mail(addresses.email_to)]},
+        {"name": FINANCE, "slack_configs": [_chat(addresses, addresses.finance_channel)],
+         "email_configs": [_mail(addresses.finance_email_to)]},
         {"name": TIERS["info"][0], "webhook_configs": [log]},
     ]
+
+
+def _chat(addresses: Addresses, channel: str) -> dict[str, Any]:
+    """`fallback` is what a phone shows."""
+    title = texts.title(texts.CHAT)
+    return {"api_url_file": f"{addresses.secrets}/slack_api_url", "channel": channel,
+            "send_resolved": True, "title": title, "fallback": title,
+            "text": texts.text(texts.CHAT)}
+
+
+def _page(addresses: Addresses) -> dict[str, Any]:
+    """`firing` and `resolved` take the place of lists of all labels, which have no end."""
+    return {"routing_key_file": f"{addresses.secrets}/pagerduty_routing_key",
+            "send_resolved": True, "severity": "critical", "description": texts.title(),
+            "details": {"firing": texts.firing(texts.PLAIN),
+                        "resolved": texts.resolved(texts.PLAIN)},
+            "links": texts.first_links()}
+
+
+def _mail(receiver: str) -> dict[str, Any]:
+    return {"to": receiver, "send_resolved": True, "headers": {"Subject": texts.title()},
+            "html": texts.text(texts.HTML), "text": texts.text(texts.PLAIN)}

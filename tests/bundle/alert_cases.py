@@ -59,18 +59,23 @@ class Case:
 def prove(case: Case, version: str, folder: Path) -> None:
     """Raise AssertionError unless the alert says exactly what the case expects."""
     group, = alert_documents((AlertGroup("alert", (case.alert,)),))
-    annotations = group["rules"][0]["annotations"]
-    expected = [
-        {"exp_labels": {**labels(case.alert), **firing.labels},
-         "exp_annotations": {**annotations, "description": firing.text(version),
-                             "dashboard_url": _filled(annotations["dashboard_url"], firing)}}
-        for firing in case.expected]
+    expected = [{"exp_labels": {**labels(case.alert), **firing.labels},
+                 "exp_annotations": annotated(case.alert, firing, version)}
+                for firing in case.expected]
     interval = f"{case.step}m"
     test = {"interval": interval, "name": str(case), "input_series": list(case.inputs),
             "alert_rule_test": [{"eval_time": f"{case.minute}m", "alertname": case.alert.name,
                                  "exp_alerts": expected}]}
     rules = documents(resting_on(f"{case.alert.expr} {case.alert.description}"))
     check(version, folder, (*rules, group), [test], interval)
+
+
+def annotated(alert: Alert, firing: Firing, version: str = VERSIONS[-1]) -> dict[str, str]:
+    """Those of a firing alert, as Prometheus fills them in."""
+    group, = alert_documents((AlertGroup("alert", (alert,)),))
+    written = group["rules"][0]["annotations"]
+    return {**written, "description": firing.text(version),
+            "dashboard_url": _filled(written["dashboard_url"], firing)}
 
 
 def resting_on(text: str) -> list[Group]:

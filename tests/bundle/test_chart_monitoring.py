@@ -179,7 +179,8 @@ def test_an_annotation_of_ones_own_is_there_once_and_the_chart_keeps_its_mark() 
 def written(route: Manifest) -> Manifest:
     """A route of an AlertmanagerConfig as Alertmanager's file has it."""
     named = {"receiver": "receiver", "groupBy": "group_by", "groupWait": "group_wait",
-             "groupInterval": "group_interval", "repeatInterval": "repeat_interval"}
+             "groupInterval": "group_interval", "repeatInterval": "repeat_interval",
+             "continue": "continue"}
     translated = {named[key]: value for key, value in route.items() if key in named}
     if "matchers" in route:
         translated["matchers"] = matched(route["matchers"])
@@ -211,8 +212,29 @@ def test_an_alertmanagerconfig_has_the_receivers_of_the_file_but_for_mail() -> N
     receivers = {receiver["name"]: receiver for receiver in config["spec"]["receivers"]}
     assert {name: sorted(receiver.keys() - {"name"}) for name, receiver in receivers.items()} == {
         "unrouted": ["slackConfigs"], "page": ["pagerdutyConfigs", "slackConfigs"],
-        "tell": ["slackConfigs"], "log": ["webhookConfigs"]}
+        "tell": ["slackConfigs"], "finance": ["slackConfigs"], "log": ["webhookConfigs"]}
+    channels = {name: [chat["channel"] for chat in receiver.get("slackConfigs", ())]
+                for name, receiver in receivers.items()}
+    assert channels == {"unrouted": ["#llm-alerts"], "page": ["#llm-alerts"],
+                        "tell": ["#llm-alerts"], "finance": ["#llm-cost"], "log": []}
     (hook,) = receivers["log"]["webhookConfigs"]
     assert hook["url"] == "https://inferometer-fleet.llm-monitoring.svc:9839/v1/alerts"
     assert hook["httpConfig"].keys() == {"basicAuth", "tlsConfig"}
     assert "AlertmanagerConfig" not in {manifest["kind"] for manifest in manifests("operator")}
+
+
+def test_an_alertmanagerconfig_has_the_words_of_the_file() -> None:
+    expected = {receiver["name"]: receiver for receiver in yaml.safe_load(
+        (GENERATED / "alertmanager" / "alertmanager.yml").read_text())["receivers"]}
+    config = one(manifests("secured"), "AlertmanagerConfig", "inferometer")
+    receivers = {receiver["name"]: receiver for receiver in config["spec"]["receivers"]}
+    (page,), (in_file,) = (receivers["page"]["pagerdutyConfigs"],
+                           expected["page"]["pagerduty_configs"])
+    assert page["description"] == in_file["description"]
+    assert {detail["key"]: detail["value"] for detail in page["details"]} == in_file["details"]
+    assert [{"href": link["href"], "text": link["alt"]}
+            for link in page["pagerDutyLinkConfigs"]] == in_file["links"]
+    for name in ("unrouted", "page", "tell", "finance"):
+        (chat,), (in_file,) = receivers[name]["slackConfigs"], expected[name]["slack_configs"]
+        assert {key: chat[key] for key in ("title", "fallback", "text")} == {
+            key: in_file[key] for key in ("title", "fallback", "text")}

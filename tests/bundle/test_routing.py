@@ -22,6 +22,7 @@ from alerts.model import SEVERITIES, TEAMS, Alert
 from alerts.routing import (
     ALERT_LOG,
     DEAD_MANS_SWITCH,
+    FINANCE,
     TIERS,
     UNROUTED,
     Addresses,
@@ -67,14 +68,34 @@ def test_amlint_finds_nothing_and_no_alert_that_has_no_route(file: Path) -> None
     assert (done.returncode, "No issues found" in done.stdout) == (0, True), done.stdout
 
 
+def receivers_of(severity: str, team: str) -> str:
+    """Money is read by its own people, whoever it pages."""
+    usual = TIERS[severity][0]
+    if team != FINANCE or severity == "info":
+        return usual
+    return f"{FINANCE},{usual}" if severity == "critical" else FINANCE
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_severity_of_every_team_has_its_receiver(file: Path, version: str) -> None:
     for severity in SEVERITIES:
         for team in TEAMS:
             done = amtool(version, "config", "routes", "test", f"--config.file={file}",
-                          f"--verify.receivers={TIERS[severity][0]}", f"severity={severity}",
-                          f"team={team}", "alertname=Any")
+                          f"--verify.receivers={receivers_of(severity, team)}",
+                          f"severity={severity}", f"team={team}", "alertname=Any")
             assert done.returncode == 0, (severity, team, done.stdout)
+
+
+def test_money_is_repeated_once_a_day_whomever_it_reaches() -> None:
+    tiers = [route for route in configuration()["route"]["routes"] if "routes" in route]
+    repeats = {(tier["matchers"][0], route["receiver"]):
+               route.get("repeat_interval", tier["repeat_interval"])
+               for tier in tiers for route in tier["routes"]
+               if route["matchers"] == [f'team="{FINANCE}"']}
+    assert repeats == {('severity="critical"', FINANCE): "1d",
+                       ('severity="critical"', TIERS["critical"][0]): "1d",
+                       ('severity="warning"', FINANCE): "1d",
+                       ('severity="info"', TIERS["info"][0]): "1d"}
 
 
 @pytest.mark.parametrize(("chosen", "receiver"), [

@@ -11,6 +11,9 @@ groupBy: {{ toJson . }}
 {{ $ours }}: {{ . }}
 {{- end }}
 {{- end }}
+{{- if .continue }}
+continue: true
+{{- end }}
 {{- with .matchers }}
 matchers:
   {{- include "inferometer.matchers" . | trim | nindent 2 }}
@@ -43,6 +46,7 @@ routes:
 {{- $values := (first .).Values.alertmanagerConfig -}}
 {{- $scope := first . -}}
 {{- with last . -}}
+{{- $channel := ternary $values.financeChannel $values.slackChannel (eq .name "finance") -}}
 name: {{ .name }}
 {{- with .pagerduty_configs }}
 pagerdutyConfigs:
@@ -58,6 +62,11 @@ pagerdutyConfigs:
       - key: {{ $key }}
         value: {{ toJson $value }}
       {{- end }}
+    pagerDutyLinkConfigs:
+      {{- range .links }}
+      - href: {{ toJson .href }}
+        alt: {{ toJson .text }}
+      {{- end }}
   {{- end }}
 {{- end }}
 {{- with .slack_configs }}
@@ -66,9 +75,10 @@ slackConfigs:
   - apiURL:
       name: {{ $values.secret }}
       key: {{ base .api_url_file }}
-    channel: {{ $values.slackChannel | quote }}
+    channel: {{ $channel | quote }}
     sendResolved: {{ .send_resolved }}
     title: {{ toJson .title }}
+    fallback: {{ toJson .fallback }}
     text: {{ toJson .text }}
   {{- end }}
 {{- end }}
