@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from alerts import words
 from alerts.model import GPU_HEALTH, SATURATION, Alert, AlertGroup
 from deploy.build import proofs
 from deploy.build.bundle import Bundle, assemble
@@ -25,17 +26,20 @@ WAITING = c.SERVER_WAITING.name
 RULE = Rule("model:requests_waiting:sum", f"sum {by(MODEL)} ({WAITING})", MODEL, "Who waits.")
 ALERT = Alert(
     "LLMQueueLong", SATURATION, "warning", f"{RULE} > 3", summary="Many wait.",
-    description="{{ $labels.model }}: {{ $value }} wait.", board="latency")
+    description=f"{{{{ $value }}}} requests to {words.MODEL} wait, limit 3.", board="latency")
 EVENT = Alert(
     "GPUXid", GPU_HEALTH, "critical",
     f"max by (cluster, node, uuid) (increase({c.GPU_XID.name}[15m])) > 0", summary="It broke.",
-    description="{{ $labels.uuid }} broke.", board="latency", hold="0m", because="It happened.")
+    description=f"{words.GPU} broke.", board="latency", hold="0m", because="It happened.")
 ENTRY = "\n".join(f"**{part}.** So it is." for part in runbook_proof.PARTS)
 RUNBOOK = f"# Runbook\n\n## LLMQueueLong\n{ENTRY}\n## GPUXid\n\n{ENTRY}\n"
 MIXIN = "    'inferometer-latency.json': import 'generated/dashboards/inferometer-latency.json',\n"
+TITLE = "{{ .CommonLabels.alertname }} of {{ .CommonLabels.model }}"
 ROUTING = {
     "route": {"receiver": "all", "group_by": ["alertname", "model"], "routes": [
         {"receiver": "all", "matchers": ['alertname=~"LLMQueueLong|GPUXid"', 'team = "serving"']}]},
+    "receivers": [{"name": "all", "slack_configs": [
+        {"title": TITLE, "fallback": TITLE}], "email_configs": [{"headers": {"Subject": TITLE}}]}],
     "inhibit_rules": [{"source_matchers": ['severity="critical"'],
                        "target_matchers": ['subject="saturation"'], "equal": ["cluster"]}],
 }
@@ -78,6 +82,11 @@ def inhibited(*source: str, target: tuple[str, ...],
     rule = {"source_matchers": [*source], "target_matchers": [*target], "equal": [*equal]}
     return replace(bundle(), routing={**ROUTING, "inhibit_rules": [
         *ROUTING["inhibit_rules"], rule]})
+
+
+def entry(part: str, text: str) -> Bundle:
+    """With this in the runbook entry of ALERT."""
+    return bundle(runbook=RUNBOOK.replace(f"**{part}.** So it is.", f"**{part}.** {text}", 1))
 
 
 def test_all_that_is_proven_holds_of_the_bundle() -> None:
@@ -234,6 +243,54 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
         lambda: bundle(runbook=f"{RUNBOOK.partition('## GPUXid')[0]}## GPUXid\n\n" + ENTRY.replace(
             "**Look at first.** So it is.", "**Look at first.** Does LLMQueueLong fire?")),
         "GPUXid silences LLMQueueLong, to which its runbook sends people"),
+    "a title lacks a label by which its alerts are grouped": (
+        lambda: routed("{{ .CommonLabels.model }}", "a model"),
+        "receiver all, slack_configs title: the title does not say model"),
+    "a route groups by more than its title says": (
+        lambda: routed('"matchers": [', '"group_by": ["cluster"], "matchers": ['),
+        "receiver all, email_configs headers.Subject: the title does not say cluster"),
+    "a message has no title of its own": (
+        lambda: routed("Subject", "Sender"),
+        "receiver all, email_configs headers.Subject: the title does not say alertname, model"),
+    "a description does not name its model's place": (
+        lambda: alert(description="{{ $labels.model }}: {{ $value }} wait."),
+        "LLMQueueLong (warning): description does not name cluster, namespace of"),
+    "a description does not name its GPU's node": (
+        lambda: alert(EVENT, description="{{ $labels.uuid }} in {{ $labels.cluster }} broke."),
+        "GPUXid (critical): description does not name node of"),
+    "a description asks by a label and does not name it": (
+        lambda: alert(description=ALERT.description.replace(
+            words.MODEL, f"{{{{ with printf `{RULE}{{cluster=%q, namespace=%q, model=%q}}` "
+            "$labels.cluster $labels.namespace $labels.model | query }}some{{ end }}")),
+        "LLMQueueLong (warning): description does not name cluster, model, namespace of"),
+    "a runbook entry has another hold than its alert": (
+        lambda: entry("Meaning", "For 11 minutes many wait."),
+        "runbook, LLMQueueLong: “11 minutes” is no figure of the alert, which has 3; 300 s, 600 s"),
+    "a runbook entry has another threshold": (
+        lambda: entry("Meaning", "More than 4 wait."), "runbook, LLMQueueLong: “4” is no figure"),
+    "a runbook entry has another share": (
+        lambda: entry("Look at first", "More than 5 % of them."), "“5 %” is no figure"),
+    "a runbook entry has another factor": (
+        lambda: entry("Remedy", "At twice the number, act."), "“twice” is no figure"),
+    "a runbook entry has a number in words": (
+        lambda: entry("Impact", "For ten minutes callers wait."), "“ten” is a number in words"),
+    "a description has a number of its own": (
+        lambda: alert(description=ALERT.description.replace("limit 3", "limit 5")),
+        "LLMQueueLong (warning): “5” is no figure of the alert"),
+    "a summary has a number in words": (
+        lambda: alert(summary="Dozens wait."), "“Dozens” is a number in words"),
+    "a summary names no limit": (
+        lambda: alert(summary="Requests wait longer than they may."),
+        "LLMQueueLong (warning), summary: “than they may”: name the limit"),
+    "a description tells": (
+        lambda: alert(description=f"{ALERT.description} It tells more."),
+        "LLMQueueLong (warning), description: “tells”: say who"),
+    "a runbook entry is worded as an old book": (
+        lambda: entry("Remedy", "If it is a\nmatter of cost, ask."),
+        "runbook, LLMQueueLong: “a matter of”: say what it depends on"),
+    "the runbook's head is": (
+        lambda: bundle(runbook=RUNBOOK.replace("# Runbook", "# Runbook\n\nNothing of it.")),
+        "runbook: “Nothing of”"),
     "a board has no title": (lambda: bundle(title=""), "board inferometer-latency: uid"),
     "a board goes by another uid": (lambda: bundle(uid="latency"), "uid 'latency'"),
     "a board links to none": (lambda: bundle(links=[{"url": "/d/inferometer-rag?x=1"}]),

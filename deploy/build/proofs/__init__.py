@@ -14,15 +14,19 @@ from deploy.build.proofs import (
     identity,
     inhibition,
     names_and_labels,
+    numbers,
+    places,
     recording_rules,
     routing,
     runbook,
+    titles,
     unread_metrics,
+    wording,
 )
 
 PROOFS = (
     definitions, names_and_labels, identity, recording_rules, unread_metrics, events, groups,
-    alerts, runbook, routing, inhibition, boards, cardinality,
+    alerts, places, runbook, numbers, wording, routing, inhibition, titles, boards, cardinality,
 )
 
 
