@@ -18,7 +18,7 @@ from recording_rules.promql import ENDPOINT, HOUR, MODEL, SCOPE, by, on, over_en
 from recording_rules.requests import RATE_HOUR, SUCCESS
 from recording_rules.workloads import WORKLOAD, of_workload
 
-RESTARTS = 3  # in an hour: once is an update, twice an update that was mended
+RESTARTS = 2  # in an hour: once is an update, twice an update that was mended
 SERVED = 20  # requests in the same hour a week ago: fewer is chance
 STUCK = "2m"  # without a token
 DOWN_FOR = "9m"
@@ -39,7 +39,7 @@ def _served(when: str = "") -> str:
 
 
 def _restarts(matcher: str) -> str:
-    return f"changes({c.SERVER_START.name}{matcher}[{HOUR}]) >= {RESTARTS}"
+    return f"changes({c.SERVER_START.name}{matcher}[{HOUR}]) > {RESTARTS}"
 
 
 def _down(subject: str) -> str:
@@ -111,7 +111,7 @@ ENGINE_RESTARTING = Alert(
     "LLMEngineRestarting", ENGINE, "warning", _restarts(""),
     summary="A replica restarts again and again.",
     description=f"The engine of {words.REPLICA} (target {_TARGET}) has started anew "
-                f"{{{{ $value | humanize }}}} times in {HOUR}, limit {RESTARTS - 1}. The last "
+                f"{{{{ $value | humanize }}}} times in {HOUR}, limit {RESTARTS}. The last "
                 "state of its container gives the reason.",
     board="throughput", hold="0m",
     because="It counts over an hour: nothing of it goes away by waiting.")

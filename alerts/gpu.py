@@ -24,7 +24,7 @@ DRAIN = {
 }
 INVESTIGATE = {
     "WORKFLOW_NVLINK_ERR": "follow its NVLink workflow",
-    "WORKFLOW_NVLINK5_ERR": "follow its NVLink 5 workflow",
+    "WORKFLOW_NVLINK5_ERR": "follow its NVLink5 workflow",
     "CONTACT_SUPPORT": "contact NVIDIA's support", "CHECK_MECHANICALS": "check power and seating",
     "UPDATE_SWFW": "update driver and firmware", "CHECK_UVM": "reset the GPU if UVM is in use",
 }
