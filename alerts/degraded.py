@@ -4,31 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts import cost, engines, errors, exporter, latency
+from alerts import cost, engines, errors, exporter, latency, words
+from alerts.latency import JudgedLatency
 from alerts.model import SERVICE, Alert, AlertGroup
-from alerts.promql import MODEL_IN_WORDS
+from alerts.promql import limit_value, over_chosen
+from recording_rules.limits import ERROR
 from recording_rules.promql import MODEL, on
+
+_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
+_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
+
+
+def _slow(part: JudgedLatency, matchers: str = "") -> str:
+    """p95 over a limit that somebody chose: nobody is woken for a default."""
+    return over_chosen(f"{part.rule}{matchers}", part.limit, 1)
+
+
+def _slow_in_words(part: JudgedLatency) -> str:
+    """A sentence if it is over its limit."""
+    query = _slow(part, f"{{{_MATCHERS}}}")
+    return (f"{{{{ with printf `{query}` {_VALUES} | query }}}} "
+            f"p95 {part.words} is {{{{ . | first | value | humanizeDuration }}}}, limit "
+            f"{limit_value(part.limit, 'humanizeDuration')}.{{{{ end }}}}")
+
 
 SERVICE_DEGRADED = Alert(
     "LLMServiceDegraded", SERVICE, "critical",
     f"({errors.REQUESTS_FAILING.expr}) and {on(MODEL)} "
-    f"(({latency.REQUESTS_SLOW.expr}) or ({latency.FIRST_TOKEN_SLOW.expr}))",
-    summary="Requests fail and are slow at the same time.",
-    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed in "
-                "five minutes, and the others are slow; both are over their limits.",
+    f"({_slow(latency.REQUEST)} or {_slow(latency.FIRST_TOKEN)})",
+    summary="The error ratio and p95 latency are both over their limits.",
+    description=f"{{{{ $value | humanizePercentage }}}} of requests to {words.MODEL} failed over "
+                f"5m, limit {limit_value(ERROR, 'humanizePercentage')}."
+                f"{_slow_in_words(latency.REQUEST)}{_slow_in_words(latency.FIRST_TOKEN)}",
     board="fleet", hold="5m",
     because="It takes the place of alerts that hold 10 minutes, so it must come before them.",
-    keep_firing="10m")  # until they have ended, which would be told of else
+    keep_firing="10m")  # until they have ended, which would notify on their own else
 
 # How it is felt. Why it is so is not covered: it is what the runbook sends people to.
 PARTS = (
     *(alert for alert in latency.GROUP.alerts if alert is not latency.QUEUE_LONG),
-    errors.REQUESTS_FAILING, errors.BUDGET_BURNING_FAST, errors.BUDGET_BURNING,
+    *errors.FAILING, *errors.BUDGET,
 )
 # What each of these alerts says by itself: of the same model the others are silent while it fires,
-# critical ones included.
+# critical ones included. One of several of a name speaks for all.
 COVERS: Mapping[Alert, tuple[Alert, ...]] = {
     SERVICE_DEGRADED: PARTS,
+    errors.OUTAGE_NOW: errors.BUDGET,
     engines.MODEL_DOWN: (
         SERVICE_DEGRADED, *PARTS,
         engines.ENGINE_DOWN, engines.ENGINE_RESTARTING, engines.ENGINE_RESTARTING_ALONE,

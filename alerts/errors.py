@@ -1,78 +1,151 @@
-"""Requests fail: now, and for how long the error budget will last; or callers send invalid ones.
+"""Requests fail: for minutes, with little traffic, for as long as uses up the error budget.
 
-The limit of the error ratio is the budget. Windows and factors are those of the Site Reliability
-Workbook, chapter 5: 14.4 times the budget over an hour is 2 % of a month's.
+The limit of the error ratio is the budget. Windows and factors of `LLMErrorBudgetBurning` are those
+of the Site Reliability Workbook, chapter 5: 14.4 times the budget over an hour is 2 % of a month's.
+An hour is too long for an outage, and its requests are too few for a model that is seldom asked:
+`LLMRequestsFailing` pages for those. Each rule carries its window as a label.
 """
 
 from __future__ import annotations
 
+from alerts import words
 from alerts.model import ERRORS, HOLD, Alert, AlertGroup
-from alerts.promql import MIN_RATE, MODEL_IN_WORDS, limit_value, over
+from alerts.promql import MIN_RATE, limit_value, over
+from inferometer import catalogue as c
 from recording_rules.limits import ERROR, INVALID
-from recording_rules.promql import MODEL, by, on
+from recording_rules.promql import MODEL, any_of, by, on
 from recording_rules.requests import (
     ERROR_RATIO,
     ERROR_RATIO_LONG,
+    FAILED,
     FAILED_HOUR,
+    FAILED_RATE,
     INVALID_RATIO,
     JUDGED_HOUR,
+    JUDGED_RATE,
     RATE,
 )
 
-# Counted in failures, so that a model with little traffic that fails every time is told of, and
+# Counted in failures, so that a model with little traffic that fails every time is seen, and
 # one failure of few requests is not.
 MIN_FAILURES = 5  # in an hour
 MIN_REQUESTS = 20  # in an hour, to wake somebody: of ten requests half may fail by chance
 # A lax limit times a factor is more than all requests, and would never be exceeded.
 MAX_RATIO = 0.9
+# Two minutes in which all fail are 2/5 of five minutes and 1/5 of ten: neither pages. All failing
+# are more than the first after 3 minutes, 30 % failing more than the second after 9.
+OUTAGE = 0.6  # of 5 minutes
+MANY = 0.25  # of 10 minutes
+OUTAGE_FACTOR = 5  # times the limit, where that is more
+# Most of 10 are no accident: a model with few requests is not dead for longer.
+OUTAGE_RATE = "10 / 300"  # a second, so 10 in 5 minutes
 _ENOUGH = f"and {on(MODEL)} {FAILED_HOUR} >= {MIN_FAILURES}"
 _RATIO = {**ERROR_RATIO, **ERROR_RATIO_LONG}
+_RATIO_10M = (f"(({FAILED_RATE} + {FAILED_RATE} offset 5m) / "
+              f"({JUDGED_RATE} + {JUDGED_RATE} offset 5m > 0))")
+_MODEL_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
+_MODEL_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
 
 
-def _burning(factor: float, window: str, recent: str) -> str:
-    """The budget was used that many times too fast for long, and still is."""
-    limit = f"clamp_max({factor:g} * {ERROR.selector}, {MAX_RATIO})"
-    return " and ".join(f"{_RATIO[span]} > {on(ERROR.labels)} group_left () {limit}"
-                        for span in (window, recent))
+def _reading(query: str, repeated: int, text: str) -> str:
+    """`text`, a template, where the query has a value; `%s` in it is the model's matchers."""
+    query = query.replace("%s", _MODEL_MATCHERS)
+    values = " ".join([_MODEL_VALUES] * repeated)
+    return f"{{{{ with printf `{query}` {values} | query }}}} {text}{{{{ end }}}}"
 
 
-def _burns(severity: str, summary: str, window: str, *burning: str, hold: str = HOLD,
-           because: str = "", enough: str = "") -> Alert:
+def _failed(window: str) -> str:
+    return (f"{{{{ $value | humanizePercentage }}}} of requests to {words.MODEL} failed over "
+            f"{window}, limit {limit_value(ERROR, 'humanizePercentage')}.")
+
+
+_REJECTED = _reading(
+    f"sum ({RATE}{{%s, {any_of(c.OUTCOME, 'rejected')}}}) / sum ({RATE}{{%s, {FAILED}}}) > 0", 2,
+    "{{ . | first | value | humanizePercentage }} of the failures are rejections: the engine has "
+    "no room.")
+
+
+def _too_fast(window: str) -> str:
+    return _reading(
+        f"{_RATIO[window]}{{%s}} / {on(ERROR.labels)} group_left () {ERROR.selector}", 1,
+        "The error budget burns {{ . | first | value | printf \"%.3g\" }} times too fast.")
+
+
+def _above(ratio: str, factor: float, least: float) -> str:
+    """More than a multiple of the limit, and in any case than so many."""
+    limit = f"clamp({factor:g} * {ERROR.selector}, {least:g}, {MAX_RATIO:g})"
+    return f"{ratio} > {on(ERROR.labels)} group_left () {limit}"
+
+
+def _failing(severity: str, window: str, expr: str, summary: str, remark: str = _REJECTED, *,
+             hold: str = HOLD, because: str = "") -> Alert:
     return Alert(
-        "LLMErrorBudgetBurning", ERRORS, severity,
-        f"({' or '.join(burning)}) {_ENOUGH} {enough}".rstrip(),
-        summary=summary,
-        description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed "
-                    f"over {window}; {limit_value(ERROR, 'humanizePercentage')} may.",
-        board="throughput", hold=hold, because=because)
+        "LLMRequestsFailing", ERRORS, severity, expr, summary=summary,
+        description=f"{_failed(window)}{remark}", board="throughput", hold=hold, because=because,
+        labels={"window": window})
 
 
-REQUESTS_FAILING = Alert(
-    "LLMRequestsFailing", ERRORS, "warning",
-    f"{over(ERROR_RATIO['5m'], ERROR)} {_ENOUGH}",
-    summary="More requests fail than may.",
-    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests failed in "
-                f"five minutes, over the limit of {limit_value(ERROR, 'humanizePercentage')}.",
-    board="throughput")
+def _burning(severity: str, factor: float, window: str, recent: str, summary: str,
+             condition: str, *, hold: str = HOLD, because: str = "") -> Alert:
+    """The budget was used that many times too fast for long, and still is."""
+    burning = " and ".join(_above(str(_RATIO[span]), factor, 0) for span in (window, recent))
+    return Alert(
+        "LLMErrorBudgetBurning", ERRORS, severity, f"{burning} {condition}", summary=summary,
+        description=f"{_failed(window)}{_too_fast(window)}", board="throughput", hold=hold,
+        because=because, labels={"window": window})
+
+
+_FAR_OVER = "The error ratio is far over its limit."
+_OVER = "The error ratio is over its limit."
+_WINDOW_HOLDS = "The window holds already: a short burst of failures does not fill it."
+# The five minutes before had requests too: the first two minutes of all traffic are no outage.
+OUTAGE_NOW = _failing(
+    "critical", "5m",
+    f"{_above(str(ERROR_RATIO['5m']), OUTAGE_FACTOR, OUTAGE)} "
+    f"and {on(MODEL)} {JUDGED_RATE} >= {OUTAGE_RATE} "
+    f"and {on(MODEL)} {JUDGED_RATE} offset 5m >= {OUTAGE_RATE}",
+    _FAR_OVER, hold="0m", because=_WINDOW_HOLDS)
+MANY_FAILING = _failing(
+    "critical", "10m",
+    f"{_above(_RATIO_10M, OUTAGE_FACTOR, MANY)} "
+    f"and {_above(str(ERROR_RATIO['5m']), OUTAGE_FACTOR, MANY)} "
+    f"and {on(MODEL)} {JUDGED_RATE} >= {MIN_RATE} "
+    f"and {on(MODEL)} {JUDGED_RATE} offset 5m >= {JUDGED_RATE} / 2",
+    _FAR_OVER, hold="0m", because=_WINDOW_HOLDS)
+SELDOM_ASKED_OUTAGE = _failing(
+    "critical", "2h",
+    f"{ERROR_RATIO['2h']} > {MAX_RATIO} and {ERROR_RATIO['1h']} > {MAX_RATIO} {_ENOUGH} "
+    f"{_ENOUGH.replace(str(FAILED_HOUR), f'{FAILED_HOUR} offset 1h')}",
+    "Nearly all requests fail.")
+REQUESTS_FAILING = _failing(
+    "warning", "5m", f"{over(ERROR_RATIO['5m'], ERROR)} {_ENOUGH}", _OVER)
+# Five minutes without any request come in between: they would end what holds.
+SELDOM_ASKED_FAILING = _failing(
+    "warning", "1h",
+    f"{over(ERROR_RATIO['1h'], ERROR)} and {over(ERROR_RATIO['30m'], ERROR)} {_ENOUGH} "
+    f"and {on(MODEL)} {JUDGED_RATE} < {MIN_RATE}", _OVER)
+
+_FAST = "The error budget burns fast."
+_SLOW = "The error budget burns too fast to last."
+_MANY_REQUESTS = f"{_ENOUGH} and {on(MODEL)} {JUDGED_HOUR} >= {MIN_REQUESTS}"
+_BURST = "Two minutes of failures are seen for 7 minutes by a window of 5, and page nobody."
+BUDGET_BURNING_1H = _burning(
+    "critical", 14.4, "1h", "5m", _FAST, _MANY_REQUESTS, hold="8m", because=_BURST)
 # Half an hour looks back to failures that are over: nobody is woken for those.
-BUDGET_BURNING_FAST = _burns(
-    "critical", "So many requests fail that the error budget is soon gone.", "an hour or six",
-    _burning(14.4, "1h", "5m"),
-    f"{_burning(6, '6h', '30m')} and {over(ERROR_RATIO['5m'], ERROR)}", hold="2m",
-    enough=f"and {on(MODEL)} {JUDGED_HOUR} >= {MIN_REQUESTS}",
-    because="The windows hold already: one failure that is over moves neither for long.")
-BUDGET_BURNING = _burns(
-    "warning", "More requests fail than the error budget has room for.", "one day or three",
-    _burning(3, "1d", "2h"), _burning(1, "3d", "6h"))
+BUDGET_BURNING_6H = _burning(
+    "critical", 6, "6h", "30m", _FAST, f"and {over(ERROR_RATIO['5m'], ERROR)} {_MANY_REQUESTS}",
+    hold="8m", because=_BURST)
+BUDGET_BURNING_1D = _burning("warning", 3, "1d", "2h", _SLOW, _ENOUGH)
+BUDGET_BURNING_3D = _burning("warning", 1, "3d", "6h", _SLOW, _ENOUGH)
 REQUESTS_INVALID = Alert(
     "LLMRequestsInvalid", ERRORS, "warning",
     f"{over(INVALID_RATIO, INVALID)} and {on(MODEL)} sum {by(MODEL)} ({RATE}) >= {MIN_RATE}",
-    summary="Callers send many invalid requests.",
-    description=f"{MODEL_IN_WORDS}: {{{{ $value | humanizePercentage }}}} of requests were the "
-                "caller's mistake, over the limit of "
-                f"{limit_value(INVALID, 'humanizePercentage')}.",
+    summary="The share of invalid requests is over its limit.",
+    description=f"{{{{ $value | humanizePercentage }}}} of requests to {words.MODEL} were invalid "
+                f"over 5m, limit {limit_value(INVALID, 'humanizePercentage')}. The caller's "
+                "request is the cause, not the engine.",
     board="throughput")
 
-GROUP = AlertGroup("inferometer-error-alerts", (
-    REQUESTS_FAILING, BUDGET_BURNING_FAST, BUDGET_BURNING, REQUESTS_INVALID,
-))
+BUDGET = (BUDGET_BURNING_1H, BUDGET_BURNING_6H, BUDGET_BURNING_1D, BUDGET_BURNING_3D)
+FAILING = (OUTAGE_NOW, MANY_FAILING, SELDOM_ASKED_OUTAGE, REQUESTS_FAILING, SELDOM_ASKED_FAILING)
+GROUP = AlertGroup("inferometer-error-alerts", (*FAILING, *BUDGET, REQUESTS_INVALID))

@@ -1,6 +1,7 @@
 """Requests per model and fleet: rates by outcome, and the error ratio over many windows.
 
-An engine that does not count its errors, or its successes, has no error ratio.
+An engine that does not count its errors, or its successes, has no error ratio. A long window has
+one only if the model is known for half of it: two bad minutes of a new model are no bad day.
 """
 
 from inferometer import catalogue as c
@@ -25,6 +26,9 @@ INVALID = any_of(c.OUTCOME, "invalid")
 OUTCOME = c.OUTCOME.name
 _REQUESTS = c.SERVER_REQUESTS
 _STEM = "llm_server_requests"
+# How far apart it is looked at whether a model is known: 12 times in each window.
+_STEPS = {"1h": "5m", "2h": "10m", "6h": "30m", "1d": "2h", "3d": "6h"}
+_LOOKS = 7  # with half of the window between the first and the last
 
 RATE = Rule(f"model:{_STEM}:rate5m", rate((*MODEL, OUTCOME), _REQUESTS), (*MODEL, OUTCOME),
             "Requests that ended, per second, by how.")
@@ -58,8 +62,13 @@ def _error_ratio(window: str) -> Rule:
     failed, judged = (f"sum_over_time({rule}[{window}])" for rule in (FAILED_RATE, JUDGED_RATE))
     if window == "5m":
         failed, judged = str(FAILED_RATE), str(JUDGED_RATE)
-    return Rule(f"model:{_STEM}:error_ratio_{window}", ratio(failed, judged), MODEL,
-                f"Share of requests that failed, over {window}. Absent without traffic.")
+    expr, condition = ratio(failed, judged), "without traffic"
+    if window in _STEPS:
+        looks = f"count_over_time({JUDGED_RATE}[{window}:{_STEPS[window]}])"
+        expr = f"{expr} and {on(MODEL)} {looks} >= {_LOOKS}"
+        condition += f", and of a model that is known for less than half of {window}"
+    return Rule(f"model:{_STEM}:error_ratio_{window}", expr, MODEL,
+                f"Share of requests that failed, over {window}. Absent {condition}.")
 
 
 ERROR_RATIO = {window: _error_ratio(window) for window in ("5m", "30m", "1h", "2h", "6h")}

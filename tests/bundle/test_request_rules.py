@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from recording_rules.model import Rule
 from recording_rules.requests import (
     ERROR_RATIO,
@@ -50,8 +52,7 @@ def only(*outcomes: str) -> dict[str, int]:
         RATE: rates(A_MINUTE), RATE_HOUR: rates(A_MINUTE), FLEET_RATE: rates(A_MINUTE, EAST),
         FAILED_RATE: one(0.2, **MODEL), JUDGED_RATE: one(1.2, **MODEL),
         FAILED_HOUR: one(720, **MODEL), INVALID_RATIO: one(12 / 90, **MODEL),
-        **{rule: one(12 / 72, **MODEL)
-           for rule in (*ERROR_RATIO.values(), *ERROR_RATIO_LONG.values())},
+        **{ERROR_RATIO[window]: one(12 / 72, **MODEL) for window in ("5m", "30m", "1h", "2h")},
         FLEET_ERROR_RATIO: one(12 / 72, **EAST)}, time="80m"),
     Case("no traffic", ended(dict.fromkeys(A_MINUTE, 0)), {
         RATE: rates(dict.fromkeys(A_MINUTE, 0)), FAILED_RATE: one(0, **MODEL),
@@ -110,3 +111,29 @@ def only(*outcomes: str) -> dict[str, int]:
 )
 def test_what_is_recorded_with(case: Case, version: str, tmp_path: Path) -> None:
     prove(case, version, tmp_path)
+
+
+def ratios(minutes: int) -> tuple[Series, ...]:
+    return (requests("success", growing(60, minutes)), requests("error", growing(6, minutes)))
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize(("window", "too_soon", "soon_enough"), [
+    ("5m", 0, 2), ("30m", 0, 2), ("1h", 29, 37), ("2h", 59, 72), ("6h", 179, 215),
+    ("1d", 719, 850), ("3d", 2159, 2550),
+])
+def test_a_long_window_is_judged_once_the_model_is_known_for_half_of_it(
+        window: str, too_soon: int, soon_enough: int, version: str, tmp_path: Path) -> None:
+    rule = {**ERROR_RATIO, **ERROR_RATIO_LONG}[window]
+    for minutes, recorded in ((too_soon, NOTHING), (soon_enough, one(6 / 66, **MODEL))):
+        prove(Case("", ratios(minutes), {rule: recorded}, time=f"{minutes}m"), version, tmp_path)
+
+
+@BOTH_VERSIONS
+def test_a_model_that_comes_and_goes_is_known_for_as_long_as_it_was_there(
+        version: str, tmp_path: Path) -> None:
+    inputs = tuple({**series, "values": f"{series['values']} stale _x160 {series['values']}"}
+                   for series in ratios(20))
+    prove(Case("", inputs, {ERROR_RATIO["1h"]: NOTHING, ERROR_RATIO["6h"]: NOTHING,
+                            ERROR_RATIO["30m"]: one(6 / 66, **MODEL)}, time="200m"),
+          version, tmp_path)

@@ -242,7 +242,7 @@ INHIBITIONS = (
     ("not of a model without a name", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_SLOW,
      {"model": ""}, False),
     ("nor what is critical of another kind", latency.FIRST_TOKEN_VERY_SLOW,
-     errors.BUDGET_BURNING_FAST, {}, False),
+     errors.BUDGET_BURNING_1H, {}, False),
     ("nor warnings of another subject", latency.FIRST_TOKEN_VERY_SLOW, errors.REQUESTS_FAILING, {},
      False),
     ("a model's latency leaves its budget alone", latency.FIRST_TOKEN_VERY_SLOW,

@@ -20,7 +20,8 @@ def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:
         labels = expressions.analysis(alert.expr).labels
         for finding in _findings(alert, {*alert.subject.scope} - labels, {*bundle.boards}):
             yield f"{alert} ({alert.severity}): {finding}"
-    yield from repeated("alert", (f"{alert} ({alert.severity})" for alert in bundle.alerts))
+    yield from repeated("alert", (f"{alert} ({alert.severity}){dict(alert.labels) or ''}"
+                                for alert in bundle.alerts))
 
 
 def _findings(alert: Alert, missing: set[str], boards: set[str]) -> Iterator[str]:
