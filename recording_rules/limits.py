@@ -35,7 +35,7 @@ class Limit:
     @property
     def chosen(self) -> str:
         """The limit in force where somebody configured it, for the model or the fleet."""
-        return self.selector.replace("}", f', {SET_BY}!="{DEFAULT}"}}')
+        return self.selector.replace("}", f", {CHOSEN}}}")
 
     @property
     def unchosen(self) -> str:
@@ -84,6 +84,7 @@ class Limit:
 _LIMIT = "limit"
 SET_BY = "set_by"  # the model's own configuration, the fleet's, or nobody's
 DEFAULT = "default"
+CHOSEN = f'{SET_BY}!="{DEFAULT}"'
 # One server may serve several models, of which `up` names one or none.
 _MODELS = f"{c.SERVER_UP.name} or {RATE}"
 _ANYONE = c.BUILD_INFO.name

@@ -21,6 +21,7 @@ class Analysis:
 
     labels: LabelSet = frozenset()  # of its series; a scalar has none
     names: set[str] = field(default_factory=set)
+    selectors: list[tuple[str, frozenset[str]]] = field(default_factory=list)  # name, matchers
     ranges: list[tuple[str, timedelta]] = field(default_factory=list)  # name, how far back
     matches: list[LabelSet] = field(default_factory=list)  # what sides are matched or summed by
     findings: list[str] = field(default_factory=list)
@@ -72,6 +73,7 @@ class _Walk:
             self._report(f"{node}: select by one name, with matchers that all hold")
             return frozenset()
         self.analysis.names.add(node.name)
+        self.analysis.selectors.append((node.name, frozenset(map(str, node.matchers.matchers))))
         labels = self._labels_of(node.name)
         if labels is None:
             self._report(f"{node.name} is neither in the catalogue nor recorded: define it, or "

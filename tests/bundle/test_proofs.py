@@ -19,8 +19,9 @@ from deploy.build.bundle import Bundle, assemble
 from deploy.build.proofs import runbook as runbook_proof
 from deploy.build.proofs.definitions import LISTINGS, Listing, unlisted
 from inferometer import catalogue as c
+from recording_rules.limits import QUEUE
 from recording_rules.model import Group, Rule
-from recording_rules.promql import MODEL, by
+from recording_rules.promql import MODEL, by, on
 
 WAITING = c.SERVER_WAITING.name
 RULE = Rule("model:requests_waiting:sum", f"sum {by(MODEL)} ({WAITING})", MODEL, "Who waits.")
@@ -69,6 +70,16 @@ def alert(of: Alert = ALERT, **changes: Any) -> Bundle:
 def rule(expr: str, labels: tuple[str, ...] = MODEL, name: str = "model:other:sum",
          text: str = "It is so.", fixed: dict[str, str] | None = None) -> Bundle:
     return bundle(Rule(name, expr, labels, text, fixed or {}))
+
+
+def held_against(limit: str, severity: str, *, of_rule: bool = False) -> Bundle:
+    """An alert, or a rule that it reads, that compares with a limit."""
+    over = f"{RULE} > {on(QUEUE.labels)} group_left () {limit}"
+    longer = Rule("model:requests_waiting:over", over, MODEL, "Who waits for long.")
+    reader = replace(ALERT, expr=str(longer) if of_rule else over, severity=severity)
+    return bundle(QUEUE.rule(), *([longer] if of_rule else []), alerts=(reader, EVENT),
+                  metrics=(c.SERVER_WAITING, c.GPU_XID, QUEUE.metric, c.SERVER_UP,
+                           c.SERVER_REQUESTS))
 
 
 def routed(old: str, new: str) -> Bundle:
@@ -193,6 +204,13 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
     "an alert leads to no board": (lambda: alert(board="nowhere"), "there is no board nowhere"),
     "an unusual hold has no reason": (lambda: alert(hold="5m"), "holds 5m and does not say why"),
     "a usual hold has one": (lambda: alert(because="It is."), "says why it holds as long"),
+    "an alert pages by a latency limit that nobody chose": (
+        lambda: held_against(QUEUE.selector, "critical"),
+        f"LLMQueueLong (critical): reads {QUEUE.rule().name} whoever set it: take `chosen`"),
+    "an alert pages by the default": (
+        lambda: held_against(QUEUE.unchosen, "critical"), "(critical): reads "),
+    "an alert pages by a rule that reads such a limit": (
+        lambda: held_against(QUEUE.selector, "critical", of_rule=True), "(critical): reads "),
     "an alert is there twice": (lambda: bundle(alerts=(ALERT, ALERT, EVENT)),
                                 "alert LLMQueueLong (warning) is there 2 times"),
     "an alert has no runbook entry": (lambda: bundle(runbook=f"## GPUXid\n{ENTRY}"),
@@ -316,6 +334,14 @@ def test_a_metric_that_is_read_gives_no_reason_why_not() -> None:
     excused = replace(c.SERVER_WAITING, unread="Nobody asks.")
     assert proofs.findings(bundle(metrics=(excused, c.GPU_XID, c.GPU_PCIE))) == [
         f"{WAITING} is read, but its entry says why not: take out its `unread`"]
+
+
+@pytest.mark.parametrize(("limit", "severity"), [
+    (QUEUE.chosen, "critical"), (QUEUE.selector, "warning")])
+def test_a_page_reads_latency_limits_that_somebody_chose_and_a_warning_any(
+        limit: str, severity: str) -> None:
+    assert [finding for finding in proofs.findings(held_against(limit, severity))
+            if "chosen" in finding] == []
 
 
 @pytest.fixture

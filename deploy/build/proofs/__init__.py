@@ -8,6 +8,7 @@ from deploy.build.proofs import (
     alerts,
     boards,
     cardinality,
+    chosen_limits,
     definitions,
     events,
     groups,
@@ -26,7 +27,8 @@ from deploy.build.proofs import (
 
 PROOFS = (
     definitions, names_and_labels, identity, recording_rules, unread_metrics, events, groups,
-    alerts, places, runbook, numbers, wording, routing, inhibition, titles, boards, cardinality,
+    alerts, chosen_limits, places, runbook, numbers, wording, routing, inhibition, titles, boards,
+    cardinality,
 )
 
 
