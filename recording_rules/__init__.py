@@ -6,6 +6,7 @@ from recording_rules import (
     capacity,
     cost,
     exporters,
+    goodput,
     gpus,
     latency,
     limits,
@@ -16,4 +17,5 @@ from recording_rules import (
 GROUPS = (
     *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS,
     *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS, *limits.GROUPS,
+    *goodput.GROUPS,
 )

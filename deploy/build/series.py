@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules.beyond import SIDE
 from recording_rules.bounds import BOUND
 from recording_rules.limits import SET_BY
 from recording_rules.model import Rule
@@ -51,6 +52,7 @@ LABEL_VALUES = {
     WORKLOAD: MODELS,
     c.VERSION.name: VERSIONS,
     SET_BY: 1,  # one of several at a time
+    SIDE: 3,
     BOUND: 300,  # different ones, of all engines: those of the captured pages have 130
 }
 # Labels that follow from another: a GPU has one node and index, a target one model, and a pod
