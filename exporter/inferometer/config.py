@@ -61,12 +61,16 @@ _LIMIT = {
 
 
 def _key(default: Any = dataclasses.MISSING, constraint: Constraint | None = None, *,
-         next_start: bool = False) -> Any:
-    """A key: its default, what its values must be, whether a change waits for the next start."""
-    return field(default=default, metadata={"constraint": constraint, "next_start": next_start})
+         next_start: bool = False, alone: bool = False) -> Any:
+    """A key: its default, what its values must be, whether a change waits for the next start.
+
+    `alone`: it may be given in the place of its record.
+    """
+    return field(default=default, metadata={
+        "constraint": constraint, "next_start": next_start, "alone": alone})
 
 
-def _table(constraints: Constraint | Mapping[str, Constraint]) -> Any:
+def _table(constraints: Constraint | Mapping[str, Constraint | None]) -> Any:
     """A key with a mapping below it: of any keys under one constraint, or of these by their own."""
     name = "constraint" if isinstance(constraints, Constraint) else "constraints"
     return field(default_factory=dict, metadata={name: constraints})
@@ -139,10 +143,18 @@ class MonthlyUsd:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What may be spent in a period, and whether more of it pages somebody."""
+
+    usd: float = _key(constraint=_USD, alone=True)
+    page: bool = False
+
+
+@dataclass(frozen=True)
 class ModelFleet:
     """Budgets and limits of one model."""
 
-    budgets_usd: Mapping[str, float] = _table(dict.fromkeys(PERIOD.values, _USD))
+    budgets_usd: Mapping[str, Budget] = _table(dict.fromkeys(PERIOD.values))
     limits: Mapping[str, float] = _table({key: _LIMIT[unit] for key, (_, unit) in LIMITS.items()})
 
 

@@ -36,7 +36,7 @@ cost: {gpu_hour_usd: {NVIDIA H100 80GB HBM3: 3.6}}
 fleet:
   monthly_usd: {storage: 310, vector_db: 62, network: 31, other: 31}
   overhead_percent: 10
-  budgets_usd: {day: 100, month: 3000}
+  budgets_usd: {day: 100, month: {usd: 3000, page: true}}
   limits: {request_duration_p95_seconds: 2.0, error_ratio: 0.01, daily_spend_usd: 1000}
   models: {tiny: {budgets_usd: {day: 10}, limits: {time_to_first_token_p95_seconds: 0.5}}}
 """

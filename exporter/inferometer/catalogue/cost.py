@@ -34,6 +34,10 @@ GPU_PRICE = Metric("inferometer_gpu_price_usd_per_hour", "gauge",
                    "The configured price of the GPU.", (GPU, UUID), GPUS,
                    unread="What is spent has been reckoned with it.")
 BUDGET = Metric("inferometer_budget_usd", "gauge", "Configured budget.", (PERIOD, MODEL), 200)
+BUDGET_PAGE = Metric(
+    "inferometer_budget_page", "gauge",
+    "Whether spending more than the configured budget pages somebody (1) or warns (0).",
+    (PERIOD, MODEL), 200)
 
 
 def _limit(unit: str, values: tuple[str, ...]) -> Metric:
@@ -47,4 +51,4 @@ LIMIT_METRICS = {unit: _limit(unit, limits) for unit, limits in LIMITS.items()}
 LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD, LIMIT_REPLICAS, LIMIT_TOKENS_PER_SECOND = (
     LIMIT_METRICS.values())
 
-COST_METRICS = (COST, COST_IDLE, GPU_PRICE, BUDGET, *LIMIT_METRICS.values())
+COST_METRICS = (COST, COST_IDLE, GPU_PRICE, BUDGET, BUDGET_PAGE, *LIMIT_METRICS.values())

@@ -11,12 +11,13 @@ from inferometer.families import Family
 
 def budgets_and_limits(fleet: FleetSection) -> Iterable[Family]:
     """Families of budgets and limits; figures of the whole fleet have an empty model."""
-    budgets = Family(c.BUDGET)
+    budgets, pages = Family(c.BUDGET), Family(c.BUDGET_PAGE)
     limits = {unit: Family(metric) for unit, metric in c.LIMIT_METRICS.items()}
     for model, figures in (("", fleet), *fleet.models.items()):
-        for period, usd in figures.budgets_usd.items():
-            budgets.add(usd, period=period, model=model)
+        for period, budget in figures.budgets_usd.items():
+            budgets.add(budget.usd, period=period, model=model)
+            pages.add(float(budget.page), period=period, model=model)
         for key, value in figures.limits.items():
             limit, unit = LIMITS[key]
             limits[unit].add(value, limit=limit, model=model)
-    return [budgets, *limits.values()]
+    return [budgets, pages, *limits.values()]

@@ -1,7 +1,8 @@
 """Dataclasses that are a document: a field is a key, its default the key's, its type what it takes.
 
 In the metadata of a field, `constraint` is for its value, or for each item of a list and each value
-of a mapping; `constraints` lists the keys a mapping may have, each with its own.
+of a mapping; `constraints` lists the keys a mapping may have, each with its own or None. A field
+that is `alone` may be given in the place of its record.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _read(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Any:
     origin, arguments = typing.get_origin(shape), typing.get_args(shape)
     constraint: Constraint | None = metadata.get("constraint")
     if dataclasses.is_dataclass(shape):
-        return read_record(typing.cast(type, shape), entry)
+        return _read_dataclass(typing.cast(type, shape), entry)
     if origin in (types.UnionType, typing.Union):
         return None if entry.value is None else _read(arguments[0], entry, metadata)
     if origin is tuple:
@@ -51,8 +52,18 @@ def _read(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Any:
     return entry.integer(constraint) if shape is int else entry.number(constraint)
 
 
+def _read_dataclass(shape: type[T], entry: Entry) -> T:
+    alone = [field for field in dataclasses.fields(typing.cast(Any, shape))
+             if field.metadata.get("alone")]
+    if not alone or isinstance(entry.value, dict):
+        return read_record(shape, entry)
+    field = alone[0]
+    value = _read(typing.get_type_hints(shape)[field.name], entry, field.metadata)
+    return shape(**{field.name: value})
+
+
 def _read_mapping(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    constraints: Mapping[str, Constraint] | None = metadata.get("constraints")
+    constraints: Mapping[str, Constraint | None] | None = metadata.get("constraints")
     values = {}
     for key, value in entry.mapping(constraints).items():
         if not key.isprintable():

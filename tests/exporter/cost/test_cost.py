@@ -265,6 +265,15 @@ def test_budgets_are_shown_for_the_fleet_and_for_models() -> None:
                                       ("month", "tiny"): 0.0}
 
 
+def test_a_budget_pages_only_where_its_configuration_asks_for_it() -> None:
+    fleet = Fleet("fleet: {budgets_usd: {day: 100, month: {usd: 3000, page: true}},"
+                  " models: {tiny: {budgets_usd: {day: {usd: 10}}}}}")
+    assert fleet.points(c.BUDGET) == {("day", ""): 100.0, ("month", ""): 3000.0,
+                                      ("day", "tiny"): 10.0}
+    assert fleet.points(c.BUDGET_PAGE) == {("day", ""): 0.0, ("month", ""): 1.0,
+                                           ("day", "tiny"): 0.0}
+
+
 @pytest.mark.parametrize("key", LIMITS)
 def test_a_limit_is_shown_in_its_unit_for_the_fleet_and_for_a_model(key: str) -> None:
     fleet = Fleet(f"fleet: {{limits: {{{key}: 1}}, models: {{tiny: {{limits: {{{key}: 0}}}}}}}}")
