@@ -11,7 +11,7 @@ from __future__ import annotations
 from inferometer import catalogue as c
 from recording_rules.gpus import BUSY
 from recording_rules.model import Group, Rule
-from recording_rules.promql import HOUR, MODEL, SCOPE, UUID, WINDOW, WORKERS, by, on
+from recording_rules.promql import HOUR, KEPT, MODEL, SCOPE, UUID, WINDOW, WORKERS, by, on
 
 POD = (*SCOPE, "pod")
 _CLAIMANT = ("cluster", c.POD_NAMESPACE.name, c.POD_NAME.name)
@@ -54,14 +54,24 @@ POD_GPUS = Rule(
     "model:pod_gpus:count",
     f"sum {by(POD)} ({_OF_POD}) * {on(POD)} group_left ({_ENGINE}, {_MODEL}) {_SERVING}",
     (*MODEL, "pod"), "GPUs that a pod which serves one model has to itself.")
-# A Prometheus that was down does not know that what it recorded of a pod is no longer so.
-_OWNERS = _renamed(f"topk {by(POD)} (1, {POD_GPUS}) ^ 0", _CLAIMANT[1:], POD[1:])
+
+
+def _gpus_of_models(pods: str) -> str:
+    """One series for each GPU that is a model's, as far as it is known of these pods."""
+    # A Prometheus that was down does not know that what it recorded of a pod is no longer so.
+    owners = _renamed(f"topk {by(POD)} (1, {pods}) ^ 0", _CLAIMANT[1:], POD[1:])
+    return (f"({_SOLE} * {on(_CLAIMANT)} group_left (namespace, {_ENGINE}, {_MODEL}) {owners})")
+
+
+# Right after a gap it is not known yet which model a pod serves; it is the one it served before.
+GPUS_OF_MODELS_BEFORE = _gpus_of_models(
+    f"{POD_GPUS} or {on(POD)} last_over_time({POD_GPUS}[{KEPT}])")
 
 
 def of_models(figure: str) -> str:
     """A figure of GPUs, which is there once for each of them, with the models' labels."""
-    return (f"{figure} * {on(UUID)} group_left (namespace, {_ENGINE}, {_MODEL}) ({_SOLE} "
-            f"* {on(_CLAIMANT)} group_left (namespace, {_ENGINE}, {_MODEL}) {_OWNERS})")
+    return (f"{figure} * {on(UUID)} group_left (namespace, {_ENGINE}, {_MODEL}) "
+            f"{_gpus_of_models(POD_GPUS.name)}")
 
 
 def once(expr: str) -> str:

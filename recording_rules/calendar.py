@@ -1,4 +1,5 @@
-"""Sums over the UTC day and month so far: their whole hours, and the hour that runs by the minute.
+"""Sums over the UTC day and month so far: their whole hours, and the hour that runs by the minute;
+and what was gained in gaps.
 
 Both are read on grids of the clock, so that ranges closed and open on the left give the same.
 """
@@ -6,7 +7,7 @@ Both are read on grids of the clock, so that ranges closed and open on the left 
 from collections.abc import Iterable
 
 from recording_rules.model import Rule
-from recording_rules.promql import HOUR, by
+from recording_rules.promql import HOUR, WINDOW, by
 
 ELAPSED = {
     "hour": "time() % 3600",
@@ -14,6 +15,8 @@ ELAPSED = {
     "month": "((scalar(day_of_month()) - 1) * 86400 + time() % 86400)",
 }
 MONTH_LENGTH = "scalar(days_in_month()) * 86400"
+DAY_SECONDS = 86400
+WINDOW_SECONDS = 300
 _LONGEST = {"hour": "1h", "day": "1d", "month": "31d"}
 # Recorded, because `@ end()` of a series is the one way for the steps of a subquery to know when
 # it is asked.
@@ -32,13 +35,36 @@ def over_hour(rate: Rule) -> str:
     return f"avg_over_time({rate}[{HOUR}]) * {known_seconds(rate)}"
 
 
-def sum_since(period: str, level: Iterable[str], hourly: Rule, minute: str) -> str:
-    """Sum over the day or month so far. `minute` gives a rate per second.
+def sum_since(period: str, level: Iterable[str], hourly: Rule, minute: str, *gains: str) -> str:
+    """Sum over the day or month so far; `minute` gives a rate per second.
 
     A step of whole hours stands for the hour before it, and one of minutes for that after it.
+    `gains` are what was gained in gaps, as `gaps` has it, and what of that is of the day on which
+    the gap ended: all that counts on the first day of the period.
     """
     hours = f"({hourly} and on () ({STARTS[period]} @ end() < time()))"
     minutes = f"({minute} and on () ({STARTS['hour']} @ end() <= time()))"
-    return (f"sum {by(level)} (sum_over_time({hours}[{_LONGEST[period]}:1h]) or "
-            f'label_replace(sum_over_time({minutes}[{_LONGEST["hour"]}:1m]) * 60, '
-            f'"part", "running", "", ""))')
+    parts = {
+        "hours": f"sum_over_time({hours}[{_LONGEST[period]}:1h])",
+        "running": f"sum_over_time({minutes}[{_LONGEST['hour']}:1m]) * 60",
+        **_gaps(period, gains),
+    }
+    marked = (f'label_replace({part}, "part", "{name}", "", "")' for name, part in parts.items())
+    return f"sum {by(level)} ({' or '.join(marked)})"
+
+
+def _gaps(period: str, gains: tuple[str, ...]) -> dict[str, str]:
+    """A gain is shown for five minutes, of which one is a step, which stands for those before."""
+    of_hour = _of_period(period, (f"sum_over_time({gain}[59m:{WINDOW}])" for gain in gains))
+    hours = f"({of_hour} and on () ({STARTS[period]} @ end() < time()))"
+    running = f"({_of_period(period, gains)} and on () ({STARTS['hour']} @ end() < time()))"
+    return {
+        "gaps": f"sum_over_time({hours}[{_LONGEST[period]}:1h]) * {WINDOW_SECONDS}",
+        "gap": f"sum_over_time({running}[{_LONGEST['hour']}:{WINDOW}]) * {WINDOW_SECONDS}",
+    }
+
+
+def _of_period(period: str, gains: Iterable[str]) -> str:
+    gained, *of_day = gains
+    first_day = f"and on () ({STARTS[period]} @ end() >= time() - {DAY_SECONDS})"
+    return f"({' or '.join([*(f'{gain} {first_day}' for gain in of_day), gained])})"

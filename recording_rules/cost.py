@@ -12,6 +12,7 @@ from recording_rules.calendar import (
     over_hour,
     sum_since,
 )
+from recording_rules.gaps import gains
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, HOUR, WINDOW, by, configured, on, over_engines, ratio
 
@@ -78,23 +79,39 @@ IDLE_SHARE = Rule(
     f"clamp_max({IDLE_RATE} / {on(FLEET)} ({RATE}{{{_OF_GPUS}}} > 0), 1)", FLEET,
     "Share of the GPUs' cost during which no kernel ran on them.")
 
+GAINED, GAINED_OF_DAY, GAINED_SECONDS = gains(_ACCOUNT, TOTAL_RATE)
+
 INCREASE_HOUR = Rule(f"fleet:{_USD}:increase1h", over_hour(RATE), CATEGORY,
                      "Money spent over the hour up to now, by what it went to.")
 MODEL_INCREASE_HOUR = Rule(f"model:{_USD}:increase1h", over_hour(MODEL_RATE), MODEL,
                            "Money spent on the model over the hour up to now.")
 KNOWN_HOUR = Rule(f"fleet:{_ALL}:known_seconds1h", known_seconds(TOTAL_RATE), FLEET,
                   "Seconds of the last hour for which it is known what was spent.")
-TODAY = Rule(f"fleet:{_ALL}:today", sum_since("day", FLEET, INCREASE_HOUR, str(RATE)), FLEET,
+
+
+def _since(period: str, level: tuple[str, ...], hourly: Rule, rate: Rule,
+           gained: str = "") -> str:
+    """Money over the day or month so far."""
+    return sum_since(period, level, hourly, str(rate), f"{GAINED}{gained}",
+                     f"{GAINED_OF_DAY}{gained}")
+
+
+def _of_models_since(period: str) -> str:
+    return _since(period, MODEL, MODEL_INCREASE_HOUR, MODEL_RATE, f"{{{_ATTRIBUTED}}}")
+
+
+TODAY = Rule(f"fleet:{_ALL}:today", _since("day", FLEET, INCREASE_HOUR, RATE), FLEET,
              "Money spent since midnight UTC.")
 MONTH_BY_CATEGORY = Rule(
-    f"fleet:{_USD}:month", sum_since("month", CATEGORY, INCREASE_HOUR, str(RATE)), CATEGORY,
+    f"fleet:{_USD}:month", _since("month", CATEGORY, INCREASE_HOUR, RATE), CATEGORY,
     "Money spent since the month began (UTC), by what it went to.")
 MONTH = Rule(f"fleet:{_ALL}:month", f"sum {by(FLEET)} ({MONTH_BY_CATEGORY})", FLEET,
              "Money spent since the month began (UTC).")
+_KNOWN = sum_since(
+    "month", FLEET, KNOWN_HOUR, f"({TOTAL_RATE} * 0 + 1)", str(GAINED_SECONDS))
 MONTH_COVERED = Rule(
     f"fleet:{_ALL}:month_covered_ratio",
-    f"clamp_max({sum_since('month', FLEET, KNOWN_HOUR, f'({TOTAL_RATE} * 0 + 1)')}"
-    f" / ({ELAPSED['month']} - time() % 60 + 60), 1)", FLEET,
+    f"clamp_max({_KNOWN} / ({ELAPSED['month']} - time() % 60 + 60), 1)", FLEET,
     "Share of the month so far for which it is known what was spent; below 1 it is incomplete.")
 PROJECTED = Rule(
     f"fleet:{_ALL}:month_projected",
@@ -102,10 +119,10 @@ PROJECTED = Rule(
     f"* ({MONTH_LENGTH} - {ELAPSED['month']})",
     FLEET, "Money the whole month comes to if the rest of it goes on like the last day.")
 MODEL_TODAY = Rule(
-    f"model:{_USD}:today", sum_since("day", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
+    f"model:{_USD}:today", _of_models_since("day"), MODEL,
     "Money spent on the model since midnight UTC.")
 MODEL_MONTH = Rule(
-    f"model:{_USD}:month", sum_since("month", MODEL, MODEL_INCREASE_HOUR, str(MODEL_RATE)), MODEL,
+    f"model:{_USD}:month", _of_models_since("month"), MODEL,
     "Money spent on the model since the month began (UTC).")
 UNATTRIBUTED_MONTH = Rule(
     f"fleet:{_USD}_unattributed:month", _unattributed(MONTH, MODEL_MONTH), FLEET,
@@ -162,10 +179,9 @@ MODEL_PER_1M_TOKENS, MODEL_PER_1M_TOKENS_DAY, MODEL_PER_1M_TOKENS_WEEK = _per(
     "1m_tokens", MODEL_RATE, TOKENS, 1_000_000)
 
 
-def _budget(level: str, labels: tuple[str, ...], matcher: str) -> Rule:
+def _budget(metric: Metric, level: str, labels: tuple[str, ...], matcher: str, text: str) -> Rule:
     keys = (*labels, PERIOD)
-    return Rule(f"{level}:{c.BUDGET.name}:effective", configured(keys, c.BUDGET, matcher), keys,
-                "Budget of the UTC day or month.")
+    return Rule(f"{level}:{metric.name}:effective", configured(keys, metric, matcher), keys, text)
 
 
 def _used(budget: Rule, labels: tuple[str, ...], day: Rule, month: Rule) -> Rule:
@@ -175,8 +191,12 @@ def _used(budget: Rule, labels: tuple[str, ...], day: Rule, month: Rule) -> Rule
                 "Share of the budget that is spent.")
 
 
-BUDGET = _budget("fleet", FLEET, _FLEETWIDE)
-MODEL_BUDGET = _budget("model", MODEL, _ATTRIBUTED)
+_BUDGET = "Budget of the UTC day or month."
+_PAGE = "Whether spending more than the budget of the UTC day or month pages somebody: 1, else 0."
+BUDGET = _budget(c.BUDGET, "fleet", FLEET, _FLEETWIDE, _BUDGET)
+MODEL_BUDGET = _budget(c.BUDGET, "model", MODEL, _ATTRIBUTED, _BUDGET)
+BUDGET_PAGE = _budget(c.BUDGET_PAGE, "fleet", FLEET, _FLEETWIDE, _PAGE)
+MODEL_BUDGET_PAGE = _budget(c.BUDGET_PAGE, "model", MODEL, _ATTRIBUTED, _PAGE)
 BUDGET_USED = _used(BUDGET, FLEET, TODAY, MONTH)
 MODEL_BUDGET_USED = _used(MODEL_BUDGET, MODEL, MODEL_TODAY, MODEL_MONTH)
 BUDGET_PROJECTED = Rule(
@@ -189,10 +209,16 @@ GROUPS = (
         RATE, TOTAL_RATE, MODEL_GPU_RATE, MODEL_RATE, UNATTRIBUTED, GPU_SHARE, IDLE_RATE,
         IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED, TOKENS,
     )),
+    # It reads a day of counters; a gain is shown for two of these.
+    Group("inferometer-cost-gaps", (GAINED, GAINED_OF_DAY, GAINED_SECONDS), interval="150s"),
     Group("inferometer-cost-calendar", (
         MODEL_IDLE_RATE, *STARTS.values(), INCREASE_HOUR, MODEL_INCREASE_HOUR, KNOWN_HOUR, TODAY,
         MONTH_BY_CATEGORY, MONTH, MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH,
-        UNATTRIBUTED_MONTH, BUDGET, MODEL_BUDGET, BUDGET_USED, MODEL_BUDGET_USED, BUDGET_PROJECTED,
+        UNATTRIBUTED_MONTH,
+    ), interval="2m"),
+    Group("inferometer-cost-budgets", (
+        BUDGET, MODEL_BUDGET, BUDGET_PAGE, MODEL_BUDGET_PAGE, BUDGET_USED, MODEL_BUDGET_USED,
+        BUDGET_PROJECTED,
     ), interval="2m"),
     Group("inferometer-cost-per-unit", (
         PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK, PER_1M_TOKENS, PER_1M_TOKENS_DAY,

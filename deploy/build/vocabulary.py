@@ -17,6 +17,7 @@ HISTOGRAM = {"_bucket": frozenset({"le"}), "_sum": frozenset[str](), "_count": f
 _GROUP = ("rule_group",)
 FOREIGN = {
     "up": (),
+    "process_start_time_seconds": (),
     "scrape_samples_post_metric_relabeling": (),
     "prometheus_config_last_reload_successful": (),
     "prometheus_notifications_dropped_total": (),

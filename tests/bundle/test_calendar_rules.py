@@ -33,6 +33,8 @@ def is_known(cluster: str, minute: datetime) -> bool:
     """Whether the minute from then on is known: some clusters have a gap, or a short memory."""
     if cluster == "gap":
         return not (minute.day == 10 and minute.hour < 12)
+    if cluster == OVER:
+        return BACK <= minute - month_of(minute) < next_month(minute) - month_of(minute) - AWAY
     return cluster != "short" or minute >= datetime(2024, 2, 15, tzinfo=UTC)
 
 
@@ -51,7 +53,13 @@ def month_of(minute: datetime) -> datetime:
     return minute.replace(day=1, hour=0, minute=0, second=0)
 
 
-CLUSTERS = ("", "steady", "gap", "short")
+def next_month(minute: datetime) -> datetime:
+    return month_of(month_of(minute) + 32 * DAY)
+
+
+# Until eight minutes into a month nobody scrapes, and then all of it is known.
+OVER, AWAY, BACK = "over the first", 10 * MINUTE, 8 * MINUTE
+CLUSTERS = ("", "steady", "gap", "short", OVER)
 
 
 def sample(rule: Rule, minute: datetime, value: float, **labels: str) -> str:
@@ -65,16 +73,24 @@ def recorded() -> Iterator[str]:
     """All that is read of what was recorded."""
     for cluster in CLUSTERS:
         for end in minutes(FIRST + HOUR, LAST, HOUR):
-            if is_known(cluster, end - HOUR):
+            count = sum(is_known(cluster, minute) for minute in minutes(end - HOUR, end))
+            if count:
                 minute = end - timedelta(seconds=90)
-                yield sample(cost.INCREASE_HOUR, minute, 3600 * usd(end - HOUR), cluster=cluster,
-                             category="gpu")
-                yield sample(cost.KNOWN_HOUR, minute, 3600, cluster=cluster)
+                yield sample(cost.INCREASE_HOUR, minute, 60 * count * usd(end - HOUR),
+                             cluster=cluster, category="gpu")
+                yield sample(cost.KNOWN_HOUR, minute, 60 * count, cluster=cluster)
         for minute in sorted({minute.replace(second=0) for moment in MOMENTS
                               for minute in minutes(moment - DAY - HOUR, moment + MINUTE)}):
             if is_known(cluster, minute):
                 yield sample(cost.RATE, minute, usd(minute), cluster=cluster, category="gpu")
                 yield sample(cost.TOTAL_RATE, minute, usd(minute), cluster=cluster)
+    for first in sorted({month_of(moment) for moment in MOMENTS}):
+        of_day = BACK.total_seconds() * usd(first)
+        gained = of_day + AWAY.total_seconds() * usd(first - MINUTE)
+        # Once: what is written here is shown for five minutes, as there is nothing to end it.
+        for rule, amount in ((cost.GAINED, gained), (cost.GAINED_OF_DAY, of_day)):
+            yield sample(rule, first + BACK, amount / 300, cluster=OVER, category="gpu")
+        yield sample(cost.GAINED_SECONDS, first + BACK, BACK.total_seconds() / 300, cluster=OVER)
     for moment in MOMENTS:
         starts = {"hour": moment.replace(minute=0, second=0),
                   "day": moment.replace(hour=0, minute=0, second=0), "month": month_of(moment)}
@@ -125,10 +141,11 @@ def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_a_month_is_summed_from_its_first_minute_to_its_last(ask: Ask, moment: datetime) -> None:
     start = month_of(moment)
     so_far = list(minutes(start, moment + timedelta(seconds=1)))
-    spent = {cluster: sum(60 * usd(minute) for minute in so_far if is_known(cluster, minute))
+    counted = {cluster: [minute for minute in so_far if is_known(cluster, minute) or (
+                 cluster == OVER and minute - start < BACK <= moment - start)]
              for cluster in CLUSTERS}
-    share = {cluster: sum(is_known(cluster, minute) for minute in so_far) / len(so_far)
-             for cluster in CLUSTERS}
+    spent = {cluster: sum(60 * usd(minute) for minute in counted[cluster]) for cluster in CLUSTERS}
+    share = {cluster: len(counted[cluster]) / len(so_far) for cluster in CLUSTERS}
     remembered = {cluster for cluster in CLUSTERS if share[cluster]}
     month = f"({cost.MONTH.expr})".replace(
         cost.MONTH_BY_CATEGORY.name, f"({cost.MONTH_BY_CATEGORY.expr})")

@@ -1,11 +1,11 @@
 """Money in virtual time: known prices, and what recording rules make of them.
 
-Every price here is 3.60 USD an hour, 0.001 a second. Each trouble has a cluster of its own.
+Each trouble has a cluster of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,40 +14,12 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import cost, requests, tokens
 from recording_rules.calendar import STARTS
-from recording_rules.model import Group, Rule
+from recording_rules.model import Group
+from tests.bundle.money import A_MINUTE, figures, per_cluster, spent
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, growing, series
 
-A_MINUTE = 0.06
-RATES, CALENDAR, UNITS = cost.GROUPS
-Figures = dict[tuple[str, ...], float]
+RATES, GAPS, CALENDAR, BUDGETS, UNITS = cost.GROUPS
 NOWHERE = {name: value for name, value in SCRAPE.items() if name not in ("cluster", "namespace")}
-
-
-def spent(cluster: str, values: str, instance: str = "10.0.0.1:9835", category: str = "gpu",
-          model: str = "") -> Series:
-    scrape = {**SCRAPE, "cluster": cluster, "instance": instance}
-    labels = {"category": category, "model": model}
-    if category == "gpu":
-        labels["uuid"] = "GPU-0"
-    return series(c.COST, values, scrape=scrape, **labels)
-
-
-def figures(version: str, folder: Path, groups: Iterable[Group], inputs: Iterable[Series],
-            rules: Iterable[Rule], time: str, interval: str = "2m") -> list[Figures]:
-    """What each rule gives, by the values of its labels."""
-    asked = list(rules)
-    answers = ask(version, folder, documents(groups), inputs, map(str, asked), time, interval)
-    for rule in asked:
-        for labels, _ in answers[rule.name]:
-            assert set(labels) <= {"__name__", *rule.labels}
-    return [{tuple(labels.get(name, "") for name in rule.labels): value
-             for labels, value in answers[rule.name]} for rule in asked]
-
-
-def per_cluster(values: Mapping[str, float]) -> Figures:
-    return {(cluster,): value for cluster, value in values.items()}
-
-
 STEADY = growing(A_MINUTE, 640)
 CLUSTERS = (
     spent("steady", STEADY),
@@ -61,16 +33,13 @@ CLUSTERS = (
     spent("reset", f"{growing(A_MINUTE, 300)} {growing(A_MINUTE, 340)}"),
     spent("moved", growing(A_MINUTE, 300)),
     spent("moved", f"_x301 {growing(A_MINUTE, 340)}", "10.0.0.2:9835"),
-    spent("gap", f"{growing(A_MINUTE, 180)} _x180 {growing(A_MINUTE, 300, 21.6)}"),
     spent("late", f"_x440 {growing(A_MINUTE, 200)}"),
     spent("ended", growing(A_MINUTE, 480)),
 )
 HOURS = {"steady": 10.5, "": 10.5, "two exporters": 10.5, "two replicas": 10.5, "two kinds": 21.0,
-         "reset": 10.5, "moved": 10.5, "gap": 7.5, "late": 3 + 1 / 6, "ended": 8.0}
+         "reset": 10.5, "moved": 10.5, "late": 3 + 1 / 6, "ended": 8.0}
 COVERED = {cluster: hours / 10.5 for cluster, hours in HOURS.items()} | {"two kinds": 1.0}
 NOW_SPENT = {cluster: 0.001 for cluster in HOURS if cluster != "ended"} | {"two kinds": 0.002}
-
-
 
 
 @pytest.fixture(params=VERSIONS)
@@ -81,7 +50,7 @@ def version(request: pytest.FixtureRequest) -> str:
 def test_money_is_counted_once_whatever_happens_to_its_exporters(
         version: str, tmp_path: Path) -> None:
     rate, today, month, covered, projected = figures(
-        version, tmp_path, (RATES, CALENDAR), CLUSTERS,
+        version, tmp_path, (RATES, GAPS, CALENDAR), CLUSTERS,
         (cost.TOTAL_RATE, cost.TODAY, cost.MONTH, cost.MONTH_COVERED, cost.PROJECTED), "10h30m")
     so_far = {cluster: hours * 3.6 for cluster, hours in HOURS.items()}
     lately = NOW_SPENT | {"ended": 0.001}
@@ -120,7 +89,7 @@ def test_money_is_split_by_category_and_by_model(version: str, tmp_path: Path) -
         (cost.MONTH_BY_CATEGORY, by_category, 10.8), (cost.MODEL_RATE, by_model, 0.001),
         (cost.MODEL_TODAY, by_model, 10.8), (cost.MODEL_MONTH, by_model, 10.8))
     rules = [row[0] for row in expected]
-    results = figures(version, tmp_path, (RATES, CALENDAR), inputs, rules, "3h")
+    results = figures(version, tmp_path, (RATES, GAPS, CALENDAR), inputs, rules, "3h")
     for figure, (rule, shares, usd) in zip(results, expected, strict=True):
         money = {key: usd * share for key, share in shares.items()}
         assert figure == pytest.approx(money, rel=0.01), rule
@@ -225,7 +194,7 @@ def test_budgets_are_held_against_what_is_spent_of_their_period(
     rules = (cost.BUDGET, cost.BUDGET_USED, cost.BUDGET_PROJECTED, cost.MODEL_BUDGET,
              cost.MODEL_BUDGET_USED)
     all_of_it, used, projected, of_model, used_by_model = figures(
-        version, tmp_path, (RATES, CALENDAR), inputs, rules, "5h")
+        version, tmp_path, (RATES, GAPS, CALENDAR, BUDGETS), inputs, rules, "5h")
     day, month = ("east", "day"), ("east", "month")
     own_day, own_month = ("east", "tiny", "day"), ("east", "tiny", "month")
     assert all_of_it == {day: 100, month: 1000}

@@ -41,13 +41,14 @@ from tests.bundle.rule_cases import BOTH_VERSIONS
 
 RULES = [rule for group in GROUPS for rule in group.rules]
 OTHER = SCRAPE | {"instance": "10.0.0.2:9835"}
-FLEETWIDE = (c.COST, c.BUDGET, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)  # or of one model
+# Or of one model.
+FLEETWIDE = (c.COST, c.BUDGET, c.BUDGET_PAGE, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.LIMIT_USD)
 # A GPU is a model's if a pod has all of it.
 OF_THE_POD = {c.MIG.name: "", c.SHARED.name: "false", c.POD_NAMESPACE.name: SCRAPE["namespace"],
               c.POD_NAME.name: SCRAPE["pod"]}
 MINUTES = 90
 IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST, exporters.RENAMED,
-              exporters.FLEET_SEEN)
+              exporters.FLEET_SEEN, cost.GAINED, cost.GAINED_OF_DAY, cost.GAINED_SECONDS)
 OF_TRAFFIC = (
     *latency.MEAN.values(), *latency.QUANTILES.values(), *latency.QUANTILES_HOUR.values(),
     *latency.JUDGED.values(), latency.OUTPUT_SPEED,
@@ -97,7 +98,8 @@ def everything() -> list[Series]:
 def troubles() -> list[Series]:
     """Another exporter's: an engine's histograms have other bounds, and a GPU does not answer.
 
-    One more reports under another name of its cluster, and one does nothing but speak of money.
+    One more reports under another name of its cluster, one does nothing but speak of money, and
+    another cluster's is scraped again since the last evaluation but one.
     """
     ttft = [one for metric in c.METRICS if metric.kind == "histogram"
             for one in published(metric, ("0.2", "+Inf"), OTHER)]
@@ -107,7 +109,9 @@ def troubles() -> list[Series]:
     fleet = series(c.COLLECTOR_SUCCESS, f"1x{MINUTES}", scrape=OTHER, collector="cost")
     return [*ttft, *renamed, fleet, series(c.GPU_UP, f"0x{MINUTES}", scrape=OTHER, **lost),
             series(c.GPU_INFO, f"1x{MINUTES}", scrape=OTHER, **lost, name="0", driver_version="0",
-                   pci_bus_id="0")]
+                   pci_bus_id="0"),
+            series(c.COST, f"{growing(60, 59)} _x18 {growing(60, 9, 4680)}",
+                   scrape=OTHER | {"cluster": "west"}, category="api", model="")]
 
 
 def asked(version: str, folder: Path, inputs: Iterable[Series]) -> dict[str, Samples]:
@@ -181,4 +185,4 @@ def test_names_say_level_metric_and_operation() -> None:
 
 def test_no_group_is_slower_than_prometheus_forgets() -> None:
     """A series without a sample for five minutes is gone, and no sample comes on the dot."""
-    assert {group.interval for group in GROUPS} <= {"1m", "2m", "4m"}
+    assert {group.interval for group in GROUPS} <= {"1m", "150s", "2m", "4m"}

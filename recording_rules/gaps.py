@@ -1,0 +1,80 @@
+"""Times in which nobody scraped: what money counters gained meanwhile, counted when they are back.
+
+A rate knows nothing of it. The gain is the first value after the gap less the last one before, and
+is shown for a window after the gap as so much per second: it adds up, like a rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from inferometer import catalogue as c
+from recording_rules.attribution import GPUS_OF_MODELS_BEFORE
+from recording_rules.calendar import DAY_SECONDS, ELAPSED, WINDOW_SECONDS
+from recording_rules.model import Rule
+from recording_rules.promql import EXPORTER, FLEET, HOUR, KEPT, WINDOW, by, on
+
+# Shorter gaps are none: a rate spans them, and scrapes may be two minutes apart.
+_SHORTEST = "3m"
+_MODEL, _UUID, _OWNER = c.MODEL.name, "uuid", "owner"
+_KEY = (*FLEET, _MODEL, _UUID)
+# Which model an account is of, by labels of the account: its GPU's, or the one that it names.
+_OF_GPUS = (f"label_replace(sum {by((*FLEET, _UUID, _OWNER))} (label_replace("
+            f'{GPUS_OF_MODELS_BEFORE}, "{_OWNER}", "$1", "{_MODEL}", "(.*)")), '
+            f'"{_MODEL}", "", "", "")')
+_OF_ALL = (f"label_replace(group {by(_KEY)} (last_over_time({c.COST.name}[{WINDOW}])), "
+           f'"{_OWNER}", "", "", "")')
+_OWNERS = f"{_OF_GPUS} or {on(_KEY)} {_OF_ALL}"
+_FIRST = f"min_over_time({c.COST.name}[{WINDOW}])"
+_LAST = f"last_over_time({c.COST.name}[{KEPT}] offset {WINDOW})"
+_SCRAPED = f"last_over_time({c.BUILD_INFO.name}[{KEPT}] offset {WINDOW})"
+
+
+def gains(account: Iterable[str], total_rate: Rule) -> tuple[Rule, Rule, Rule]:
+    """What was gained in gaps, what of it since midnight, and how long the gaps were."""
+    level = (*FLEET, c.CATEGORY.name, _MODEL)
+    owned = (f"({_gained((*account,), total_rate)}) * {on(_KEY)} group_left ({_OWNER}) "
+             f"({_OWNERS})")
+    gained = Rule(
+        "model:llm_cost_usd_gained:rate5m",
+        f'sum {by(level)} (label_replace({owned}, "{_MODEL}", "$1", "{_OWNER}", "(.+)"))', level,
+        "Money spent while nobody scraped, in USD per second for the 5 minutes after.")
+    of_day = Rule(
+        "model:llm_cost_usd_gained_of_day:rate5m",
+        f"{gained} * {on(FLEET)} group_left () clamp_max((time() % {DAY_SECONDS}) / "
+        f"(time() - {_last_known(total_rate)}), 1)", level,
+        "What of it was spent since midnight UTC, in USD per second for the same 5 minutes.")
+    return gained, of_day, _seconds(total_rate, gained)
+
+
+def _gained(account: tuple[str, ...], total_rate: Rule) -> str:
+    """What accounts gained, in USD per second.
+
+    A counter that is less than it was began anew and counts from 0, and so does one that is new
+    while its exporter is not, or whose process is younger than the gap. What was merely never
+    scraped before counts for nothing: nobody knows since when it counts. An account that several
+    exporters publish has no gap while one of them is scraped.
+    """
+    young = (f"process_start_time_seconds > {on(FLEET)} group_left () "
+             f"{_last_known(total_rate)}")
+    return (f"max {by(account)} ({_FIRST} - {_LAST} >= 0 or "
+            f"{_FIRST} and {on(EXPORTER)} ({_SCRAPED} or {young})) / {WINDOW_SECONDS} "
+            f"unless {on(account)} "
+            f"count_over_time({c.COST.name}[{_SHORTEST}] offset {WINDOW})")
+
+
+def _last_known(rate: Rule) -> str:
+    """When the rate was known for the last time before the window, by its labels."""
+    return f"max_over_time(timestamp({rate})[{KEPT}:1m] offset {WINDOW})"
+
+
+def _seconds(rate: Rule, gained: Rule) -> Rule:
+    back = f"min_over_time(timestamp({rate})[{WINDOW}:1m])"
+    since = f"clamp_min({_last_known(rate)}, time() - {ELAPSED['month']})"
+    return Rule(
+        "fleet:llm_cost_usd_all_gained_seconds:rate5m",
+        f"({back} - {since} - 60) / {WINDOW_SECONDS} "
+        f"and {on(FLEET)} last_over_time({gained}[{HOUR}]) "
+        f"unless {on(FLEET)} count_over_time({rate}[{_SHORTEST}] offset {WINDOW})", FLEET,
+        "Seconds of the month in which nobody scraped and of which it is known now what was spent, "
+        "per second for the 5 minutes after.")
