@@ -227,7 +227,7 @@ INHIBITIONS = (
      latency.FIRST_TOKEN_SLOW, {}, True),
     ("not another of the same subject, which is the cause", latency.FIRST_TOKEN_VERY_SLOW,
      latency.QUEUE_LONG, {}, False),
-    ("nor the invalid requests beside errors", errors.BUDGET_BURNING_FAST, errors.REQUESTS_INVALID,
+    ("nor the invalid requests beside errors", errors.BUDGET_BURNING_1H, errors.REQUESTS_INVALID,
      {}, False),
     ("not itself", latency.FIRST_TOKEN_VERY_SLOW, latency.FIRST_TOKEN_VERY_SLOW,
      {"pod": "another"}, False),

@@ -28,9 +28,10 @@ def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:
 
 def _unchosen(expr: str, bundle: Bundle, expressions: Expressions) -> Iterator[str]:
     """The latency limits that may be defaults, also in the recorded rules that are read."""
-    analysis = expressions.analysis(expr)
-    yield from (name for name, matchers in analysis.selectors
-                if name in LATENCY and CHOSEN not in matchers)
-    for rule in bundle.rules:
-        if rule.name in analysis.names - LATENCY:
-            yield from _unchosen(rule.expr, bundle, expressions)
+    exprs, read = [expr], set(LATENCY)
+    while exprs:
+        analysis = expressions.analysis(exprs.pop())
+        yield from (name for name, matchers in analysis.selectors
+                    if name in LATENCY and CHOSEN not in matchers)
+        exprs += [rule.expr for rule in bundle.rules if rule.name in analysis.names - read]
+        read |= analysis.names
