@@ -6,6 +6,7 @@ from alerts import (
     engines,
     errors,
     exporter,
+    goodput,
     gpu,
     latency,
     limits,
@@ -15,7 +16,7 @@ from alerts import (
 )
 
 ALERT_GROUPS = (
-    degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, saturation.GROUP,
-    replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP, limits.GROUP,
-    exporter.GROUP,
+    degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
+    saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP,
+    limits.GROUP, exporter.GROUP,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts import cost, engines, errors, exporter, latency, words
+from alerts import cost, engines, errors, exporter, goodput, latency, words
 from alerts.latency import JudgedLatency
 from alerts.model import SERVICE, Alert, AlertGroup
 from alerts.promql import limit_value, over_chosen
@@ -43,7 +43,7 @@ SERVICE_DEGRADED = Alert(
 # How it is felt. Why it is so is not covered: it is what the runbook sends people to.
 PARTS = (
     *(alert for alert in latency.GROUP.alerts if alert is not latency.QUEUE_LONG),
-    *errors.FAILING, *errors.BUDGET,
+    *errors.FAILING, *errors.BUDGET, goodput.GOODPUT_LOW,
 )
 # What each of these alerts says by itself: of the same model the others are silent while it fires,
 # critical ones included. One of several of a name speaks for all.

@@ -59,7 +59,7 @@ def _window(metric: Metric) -> str:
             f"{{{{ else }}}}at fewer than {ENOUGH} requests in {WINDOW}{{{{ end }}}}")
 
 
-def _parts_over(parts: tuple[JudgedLatency, ...], otherwise: str) -> str:
+def parts_over(parts: tuple[JudgedLatency, ...], otherwise: str) -> str:
     """Which parts of the time are over their limits, too; else the other sentence."""
     query = " or ".join(part.over for part in parts)
     values = " ".join(_VALUES for _ in parts)
@@ -115,8 +115,8 @@ def _beyond(latency: JudgedLatency) -> str:
 
 _LONG = ("None of time to first token, time per output token and queue time is known to be over "
          "its limit: the answers are long.")
-_WHOLE = _parts_over((FIRST_TOKEN, OUTPUT, IN_QUEUE), _LONG)
-_UNTIL_FIRST = _parts_over(
+_WHOLE = parts_over((FIRST_TOKEN, OUTPUT, IN_QUEUE), _LONG)
+_UNTIL_FIRST = parts_over(
     (IN_QUEUE,), "Queue time is not known to be over its limit: look at prefill.")
 
 REQUESTS_SLOW = _slow("LLMRequestsSlow", REQUEST, _WHOLE)

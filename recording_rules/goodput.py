@@ -52,7 +52,7 @@ def _ended(matcher: str) -> str:
 _SUCCEEDED, _FAILED = _ended(SUCCESS), _ended(FAILED)
 _ABORTED = _ended(any_of(c.OUTCOME, "abort"))
 _ENDED = f"({_SUCCEEDED} + {_FAILED} > 0)"
-_KNOWN = " ".join(f"and {on(MODEL)} {rule}" for rule in (FAILED_RATE, *BEYOND.values()))
+_KNOWN = " ".join(f"and {on(MODEL)} {rule}" for rule in (FAILED_RATE, *COUNTED.values()))
 
 
 def _positive(difference: str) -> str:

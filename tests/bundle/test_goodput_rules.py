@@ -16,7 +16,7 @@ from tests.bundle.alert_inputs import MODEL, OTHER, emit, histogram, override, r
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, growing
 from tests.bundle.replay import Replay
 from tests.bundle.rule_cases import NOTHING, Recorded, one
-from tests.bundle.served import BOUNDS, OTHER_BOUNDS, OUTCOMES, Limits, Traffic
+from tests.bundle.served import BOUNDS, OTHER_BOUNDS, OUTCOMES, STRANGE_BOUNDS, Limits, Traffic
 
 MINUTES = 60
 WINDOW = 300
@@ -88,6 +88,8 @@ CASES = (
          Limits(0.75, 0.05, 5), 0.46),
     Case("replicas have other bounds, and limits are between", Traffic(
         bounds=(BOUNDS, OTHER_BOUNDS, BOUNDS)), BETWEEN, 0.77),
+    Case("replicas have no bound in common", Traffic(bounds=(BOUNDS, STRANGE_BOUNDS)), ON_BOUNDS,
+         0.97),
     Case("late first tokens of long answers", MINUTE, FIRST_TOKEN, 0.61),
     Case("late first tokens of short answers, a scrape every 45 seconds", replace(
         MINUTE, per_second=5, tokens=500), FIRST_TOKEN, 0.18, scraped=45),
