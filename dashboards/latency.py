@@ -16,7 +16,7 @@ from dashboards.styles import Field
 from dashboards.variables import OF_REPLICAS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from recording_rules import capacity, gpus, limits
+from recording_rules import capacity, goodput, gpus, limits
 from recording_rules.bounds import COUNT
 from recording_rules.latency import MEAN, QUANTILES, QUANTILES_HOUR, RANKS
 from recording_rules.promql import MODEL, on
@@ -59,6 +59,13 @@ FELT = PanelRow("What callers feel", (
     _quantiles(c.SERVER_TPOT, "Time per output token",
                "The pace at which words come after the first: if it grows, the GPU has too much "
                "to do at once.", limit_line(limits.TPOT)),
+    timeseries(
+        "Goodput",
+        "Share of requests that met the three limits above at once. It lies between the two lines "
+        "of a model, the dotted one is the least: histograms count late requests and do not say "
+        "whether the same ones miss two limits.", "percentunit",
+        line(goodput.UPPER, f"most {BY_MODEL}"), line(goodput.LOWER, f"least {BY_MODEL}"),
+        limit_line(limits.GOODPUT), width=24, height=7, maximum=1),
 ))
 PARTS_OF_IT = PanelRow("Where the time goes", (
     timeseries(

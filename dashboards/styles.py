@@ -34,7 +34,7 @@ _DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}, "custom__fillOp
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.
 LINE_STYLES: Mapping[str, Json] = {
     "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
-    "median": _dashed(GREY), "p50": _DOTTED,
+    "median": _dashed(GREY), "p50": _DOTTED, "least": _DOTTED,
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),
