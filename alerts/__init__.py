@@ -13,10 +13,11 @@ from alerts import (
     replicas,
     saturation,
     signals,
+    unit_costs,
 )
 
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
     saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP,
-    limits.GROUP, exporter.GROUP,
+    unit_costs.GROUP, limits.GROUP, exporter.GROUP,
 )

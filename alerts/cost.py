@@ -1,140 +1,107 @@
-"""Money: what is spent, held against budgets, limits and its own last week."""
+"""Money: what is spent, held against budgets and limits.
+
+It warns: nobody is woken for a bill, unless a budget's configuration asks for it.
+"""
 
 from __future__ import annotations
 
-from alerts.model import BUDGET, COST, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
-from alerts.promql import limit_value, over
+from alerts import words
+from alerts.model import BUDGET, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
+from alerts.promql import limit_value, over, value_of
 from inferometer import catalogue as c
 from recording_rules import cost
-from recording_rules.limits import (
-    BUDGET_USED,
-    DAILY_SPEND,
-    ERROR,
-    MILLION_TOKENS_COST,
-    REQUEST_COST,
-    Limit,
-)
+from recording_rules.limits import BUDGET_USED, DAILY_SPEND, GPU_IDLE_COST
 from recording_rules.model import Rule
-from recording_rules.promql import FLEET, by, on
+from recording_rules.promql import FLEET, HOUR, on
 
-IDLE_SHARE = 0.5  # of the GPUs' cost
-DRIFT = 1.5  # times the last seven days
 COVERED = 0.95  # of the month
-_USD = 'printf "%.4g"'
-_REQUEST, _TOKENS = "A request costs", "A million tokens cost"
-_ALL, _MODEL, _PERIOD = "All", "{{ $labels.model }}", "the {{ $labels.period }}'s budget"
+LAST_DAY = cost.WINDOWS[1]
+_USD = 'printf "%.2f"'
+_VALUE = f"{{{{ $value | {_USD} }}}} USD"
+_SHARE = "{{ $value | humanizePercentage }}"
+_ALL, _MODEL = f"in {words.CLUSTER}", f"on {words.MODEL_OF_CLUSTER}"
+_PERIOD = "{{ $labels.period }}"
 
 
-def _nearly_used(name: str, subject: Subject, used: Rule, owner: str) -> Alert:
+def _spent(owner: str, budget: Rule, limit: str) -> str:
+    return (f"Spending {owner} since the {_PERIOD} began (UTC) is {_SHARE} of the {_PERIOD}'s "
+            f"budget of {value_of(budget, _USD)} USD, limit {limit}.")
+
+
+def _nearly_used(name: str, subject: Subject, used: Rule, budget: Rule, owner: str) -> Alert:
     return Alert(
-        name, subject, "warning", over(used, BUDGET_USED),
-        summary="A budget is nearly spent.",
-        description=f"{owner}: {{{{ $value | humanizePercentage }}}} of {_PERIOD} is spent, over "
-                    f"the limit of {limit_value(BUDGET_USED, 'humanizePercentage')}.",
+        name, subject, "warning", over(f"({used} <= 1)", BUDGET_USED),
+        summary="Spending is near its budget.",
+        description=_spent(owner, budget, limit_value(BUDGET_USED, "humanizePercentage")),
         board="cost")
 
 
-def _exceeded(name: str, subject: Subject, used: Rule, owner: str) -> Alert:
+def _exceeded(name: str, subject: Subject, used: Rule, budget: Rule, page: Rule, owner: str
+              ) -> tuple[Alert, Alert]:
+    """The budget whose configuration says so pages, any other one warns."""
+    over_budget = f"{used} > 1"
+    pages = f"{on(page.labels)} {page} == 1"
+
+    def alert(severity: str, expr: str) -> Alert:
+        return Alert(
+            name, subject, severity, expr,
+            summary="Spending is over its budget.",
+            description=_spent(owner, budget, f"{1:.0%}"),
+            board="cost")
+
+    return (alert("critical", f"{over_budget} and {pages}"),
+            alert("warning", f"{over_budget} unless {pages}"))
+
+
+def _idle(severity: str, limit: str, remark: str = "") -> Alert:
     return Alert(
-        name, subject, "critical", f"{used} > 1",
-        summary="More is spent than the budget has.",
-        description=f"{owner}: {{{{ $value | humanizePercentage }}}} of {_PERIOD} is spent, which "
-                    "is more than 100 %.",
-        board="cost")
-
-
-def _dear(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
-    """A limit is of models: over the whole fleet the largest of them holds, if each has one."""
-    largest = limit.selector.replace("}", ", cluster=%q}")
-    return Alert(
-        name, SPEND, "warning",
-        f"{rule} > {on(FLEET)} max {by(FLEET)} ({limit.selector}) unless {on(FLEET)} "
-        f"({ERROR.selector} unless {on(limit.labels)} {limit.selector})",  # every model has that
-        summary=f"{unit} more than it may.",
-        description=f"{unit} {{{{ $value | {_USD} }}}} USD over the last hour, over the "
-                    f"limit of {{{{ with printf `max ({largest})` $labels.cluster | query }}}}"
-                    f"{{{{ . | first | value | {_USD} }}}}{{{{ end }}}} USD.",
-        board="cost")
-
-
-def _dear_model(name: str, unit: str, rule: Rule, limit: Limit) -> Alert:
-    return Alert(
-        name, COST, "warning", over(rule, limit),
-        summary=f"{unit} more with a model than it may.",
-        description=f"{_MODEL}: {unit.lower()} {{{{ $value | {_USD} }}}} USD over the last "
-                    f"hour, over the limit of {limit_value(limit, _USD)} USD.",
-        board="cost")
-
-
-def _drifting(name: str, subject: Subject, unit: str, day: Rule, week: Rule) -> Alert:
-    """A day against seven: so nights are in both. Within the first day there is no drift."""
-    usual = f"{week}{{{', '.join(f'{label}=%q' for label in week.labels)}}}"
-    labels = " ".join(f"$labels.{label}" for label in week.labels)
-    owner = f"{_MODEL}: {unit.lower()}" if subject is COST else unit
-    return Alert(
-        name, subject, "warning",
-        f"{day} > {DRIFT} * {week} and {on(week.labels)} {week} offset 1d",
-        summary=f"{unit} more than it did in the last seven days.",
-        description=f"{owner} {{{{ $value | {_USD} }}}} USD over the last day, more than "
-                    f"{DRIFT} times the {{{{ with printf `{usual}` {labels} | query }}}}"
-                    f"{{{{ . | first | value | {_USD} }}}}{{{{ end }}}} USD of the last seven.",
+        "CostOfIdleGpusHigh", SPEND, severity,
+        f"avg_over_time({cost.IDLE_SHARE}[{HOUR}]) > {on(FLEET)} {limit}",
+        summary="The idle share of the GPUs' cost is over its limit.",
+        description=f"The idle share of the GPUs' cost in {words.CLUSTER} is {_SHARE} over {HOUR}, "
+                    f"limit {limit_value(GPU_IDLE_COST, 'humanizePercentage')}{remark}. It is "
+                    "what was paid while no kernel ran.",
         board="cost")
 
 
 DAILY = Alert(
     "CostOfTheDayHigh", SPEND, "warning", over(cost.TODAY, DAILY_SPEND),
-    summary="More is spent today than a day may cost.",
-    description=f"{{{{ $value | {_USD} }}}} USD are spent since midnight UTC, over the limit of "
+    summary="Spending since midnight UTC is over the limit of a day.",
+    description=f"Spending in {words.CLUSTER} since midnight UTC is {_VALUE}, limit "
                 f"{limit_value(DAILY_SPEND, _USD)} USD.",
     board="cost")
-IDLE = Alert(
-    "CostOfIdleGpusHigh", SPEND, "warning",
-    f"avg_over_time({cost.IDLE_SHARE}[1h]) > {IDLE_SHARE}",
-    summary="Much of what GPUs cost is paid while they are idle.",
-    description="{{ $value | humanizePercentage }} of the GPUs' cost of the last hour was paid "
-                f"while no kernel ran, more than {IDLE_SHARE:.0%}.",
-    board="cost")
+IDLE = _idle("warning", GPU_IDLE_COST.chosen)
+IDLE_BY_DEFAULT = _idle("info", GPU_IDLE_COST.unchosen, ", the default")
 INCOMPLETE = Alert(
     "CostOfTheMonthIncomplete", SPEND, "info", f"{cost.MONTH_COVERED} < {COVERED}",
-    summary="What the month costs is not known in full.",
-    description="It is known for {{ $value | humanizePercentage }} of the month so far, less than "
-                f"{COVERED:.0%}: figures of the month are too low.",
+    summary="The cost of the month is not known in full.",
+    description=f"The cost of the month in {words.CLUSTER} is known for {_SHARE} of the time since "
+                f"the month began (UTC), limit {COVERED:.0%}. Sums, budgets and the forecast of "
+                "the month are too low.",
     board="cost")
+_OF_MONTH = f'{c.PERIOD.name}="month"'
 FORECAST = Alert(
     "CostBudgetForecastExceeded", BUDGET, "warning",
-    f'label_replace({cost.BUDGET_PROJECTED} > 1 '
-    f'and {on(FLEET)} {cost.TOTAL_RATE} offset 1d, "{c.PERIOD.name}", "month", "", "")',
-    summary="The month's budget will not last.",
-    description="If the month goes on like the last day, {{ $value | humanizePercentage }} of its "
-                "budget will be spent, which is more than 100 %.",
+    f"label_replace({cost.BUDGET_PROJECTED} > 1 "
+    f"and {on(FLEET)} {cost.TOTAL_RATE} offset {LAST_DAY} "
+    f"unless {on(FLEET)} {cost.BUDGET_USED}{{{_OF_MONTH}}} > 1, "
+    f'"{c.PERIOD.name}", "month", "", "")',
+    summary="Spending is forecast to exceed the month's budget.",
+    description=f"Spending {_ALL} is forecast to reach {_SHARE} of the {_PERIOD}'s "
+                f"budget of {value_of(cost.BUDGET, _USD)} USD, limit {1:.0%}. The forecast takes "
+                f"the mean of the last {LAST_DAY} for the rest of the {_PERIOD}.",
     board="cost")
-NEARLY_USED = _nearly_used("CostBudgetNearlyUsed", BUDGET, cost.BUDGET_USED, _ALL)
-EXCEEDED = _exceeded("CostBudgetExceeded", BUDGET, cost.BUDGET_USED, _ALL)
+NEARLY_USED = _nearly_used(
+    "CostBudgetNearlyUsed", BUDGET, cost.BUDGET_USED, cost.BUDGET, _ALL)
+EXCEEDED, EXCEEDED_WARNING = _exceeded(
+    "CostBudgetExceeded", BUDGET, cost.BUDGET_USED, cost.BUDGET, cost.BUDGET_PAGE, _ALL)
 MODEL_NEARLY_USED = _nearly_used(
-    "CostModelBudgetNearlyUsed", MODEL_BUDGET, cost.MODEL_BUDGET_USED, _MODEL)
-MODEL_EXCEEDED = _exceeded(
-    "CostModelBudgetExceeded", MODEL_BUDGET, cost.MODEL_BUDGET_USED, _MODEL)
-REQUEST_DEAR = _dear("CostPerRequestHigh", _REQUEST, cost.PER_REQUEST, REQUEST_COST)
-TOKENS_DEAR = _dear(
-    "CostPerTokenHigh", _TOKENS, cost.PER_1M_TOKENS, MILLION_TOKENS_COST)
-MODEL_REQUEST_DEAR = _dear_model(
-    "CostModelPerRequestHigh", _REQUEST, cost.MODEL_PER_REQUEST, REQUEST_COST)
-MODEL_TOKENS_DEAR = _dear_model(
-    "CostModelPerTokenHigh", _TOKENS, cost.MODEL_PER_1M_TOKENS, MILLION_TOKENS_COST)
-REQUEST_DRIFTS = _drifting(
-    "CostPerRequestDrifting", SPEND, _REQUEST, cost.PER_REQUEST_DAY, cost.PER_REQUEST_WEEK)
-TOKENS_DRIFT = _drifting(
-    "CostPerTokenDrifting", SPEND, _TOKENS, cost.PER_1M_TOKENS_DAY,
-    cost.PER_1M_TOKENS_WEEK)
-MODEL_REQUEST_DRIFTS = _drifting(
-    "CostModelPerRequestDrifting", COST, _REQUEST, cost.MODEL_PER_REQUEST_DAY,
-    cost.MODEL_PER_REQUEST_WEEK)
-MODEL_TOKENS_DRIFT = _drifting(
-    "CostModelPerTokenDrifting", COST, _TOKENS, cost.MODEL_PER_1M_TOKENS_DAY,
-    cost.MODEL_PER_1M_TOKENS_WEEK)
+    "CostModelBudgetNearlyUsed", MODEL_BUDGET, cost.MODEL_BUDGET_USED, cost.MODEL_BUDGET, _MODEL)
+MODEL_EXCEEDED, MODEL_EXCEEDED_WARNING = _exceeded(
+    "CostModelBudgetExceeded", MODEL_BUDGET, cost.MODEL_BUDGET_USED, cost.MODEL_BUDGET,
+    cost.MODEL_BUDGET_PAGE, _MODEL)
 
 GROUP = AlertGroup("inferometer-cost-alerts", (
-    DAILY, IDLE, INCOMPLETE, FORECAST, NEARLY_USED, EXCEEDED, MODEL_NEARLY_USED, MODEL_EXCEEDED,
-    REQUEST_DEAR, TOKENS_DEAR, MODEL_REQUEST_DEAR, MODEL_TOKENS_DEAR, REQUEST_DRIFTS,
-    TOKENS_DRIFT, MODEL_REQUEST_DRIFTS, MODEL_TOKENS_DRIFT,
+    DAILY, IDLE, IDLE_BY_DEFAULT, INCOMPLETE, FORECAST, NEARLY_USED, EXCEEDED, EXCEEDED_WARNING,
+    MODEL_NEARLY_USED, MODEL_EXCEEDED, MODEL_EXCEEDED_WARNING,
 ))

@@ -23,10 +23,18 @@ def over_chosen(rule: Rule | str, limit: Limit, times: float) -> str:
 
 def limit_value(limit: Limit, unit: str) -> str:
     """The limit in force as a description's template; `unit` is one of Prometheus' humanizers."""
-    matchers = "".join(f", {label}=%q" for label in limit.labels)
-    selector = limit.selector.replace("}", f"{matchers}}}")
-    labels = " ".join(f"$labels.{label}" for label in limit.labels)
-    return (f"{{{{ with printf `{selector}` {labels} | query }}}}"
+    return _value(limit.selector.replace("}", ", }"), limit.labels, unit)
+
+
+def value_of(rule: Rule, unit: str) -> str:
+    """Another figure with the alert's labels as a description's template."""
+    return _value(f"{rule}{{}}", rule.labels, unit)
+
+
+def _value(selector: str, labels: tuple[str, ...], unit: str) -> str:
+    matchers = ", ".join(f"{label}=%q" for label in labels)
+    values = " ".join(f"$labels.{label}" for label in labels)
+    return (f"{{{{ with printf `{selector.replace('}', f'{matchers}}}')}` {values} | query }}}}"
             f"{{{{ . | first | value | {unit} }}}}{{{{ end }}}}")
 
 

@@ -51,7 +51,7 @@ NOW = PanelRow("Now", (
     _tile("Month's end", "What the month comes to if it goes on like the last day.",
           f"sum({chosen(cost.PROJECTED)})"),
     _tile("Month known", "Share of the month so far for which there is data: below 100 % the sums "
-          "are incomplete, and the retention may be below 35 days.",
+          "are incomplete. Prometheus has to keep 31 days.",
           f"min({chosen(cost.MONTH_COVERED)})", "percentunit", colours=COVERED),
     _tile("Budget used", "Of the month's budget; red is all of it.",
           f"max({chosen(cost.BUDGET_USED, IN_MONTH)})", "percentunit", empty="no budget",

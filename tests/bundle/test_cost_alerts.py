@@ -5,13 +5,13 @@ Time begins on the first of a month at midnight UTC: what is spent is spent on o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
-from alerts import cost
-from alerts.model import AlertGroup
+from alerts import cost, unit_costs
+from alerts.model import Alert, AlertGroup
 from inferometer import catalogue as c
 from recording_rules import cost as cost_rules
 from tests.bundle.alert_cases import Case, Firing, alert_documents, prove, resting_on
@@ -59,6 +59,11 @@ def budget(usd: str, period: str = "month", model: str = "") -> Series:
     return series(c.BUDGET, f"{usd}x1500", period=period, model=model)
 
 
+def page(switch: int = 1, period: str = "month", model: str = "") -> Series:
+    """Whether spending more than the budget pages."""
+    return series(c.BUDGET_PAGE, f"{switch}x1500", period=period, model=model)
+
+
 def tokens(values: str) -> tuple[Series, ...]:
     return emit(c.SERVER_INPUT, values), emit(c.SERVER_OUTPUT, values)
 
@@ -69,6 +74,15 @@ def limit(name: str, usd: str, model: str = "") -> Series:
 
 def firing(text: str, *scopes: Mapping[str, str]) -> tuple[Firing, ...]:
     return (Firing({name: value for scope in scopes for name, value in scope.items()}, text),)
+
+
+def idle_limit(ratio: str) -> Series:
+    return override(c.LIMIT_RATIO, "gpu_idle_cost", f"{ratio}x900", model="")
+
+
+def counter_with_a_gap(minutes: int) -> str:
+    """Ten USD a minute, of which some are not seen."""
+    return f"{growing(10, 29)} _x{minutes} {growing(10, 300, 10 * (30 + minutes))}"
 
 
 TEN = growing(10, 300)  # USD, in a minute of 60 requests and 2 million tokens
@@ -89,28 +103,34 @@ def drift(*usd: float, hours: int = 24) -> tuple[Series, ...]:
                  for rule, labels, values in rates)
 
 
-def used(owner: str, share: str, period: str, over: str, scope: Mapping[str, str]
+def used(owner: str, share: str, usd: int, period: str, limit: str, scope: Mapping[str, str]
          ) -> tuple[Firing, ...]:
-    return firing(f"{owner}: {share} of the {period}'s budget is spent, {over}.", scope,
-                  {"period": period})
+    return firing(f"Spending {owner} since the {period} began (UTC) is {share} of the {period}'s "
+                  f"budget of {usd}.00 USD, limit {limit}.", scope, {"period": period})
 
 
 DEAR = (
-    (cost.REQUEST_DEAR, "request_cost", "0.1", "0.1667", "A request costs", FLEET),
-    (cost.MODEL_REQUEST_DEAR, "request_cost", "0.1", "0.1667", "tiny: a request costs", MODEL),
-    (cost.TOKENS_DEAR, "million_tokens_cost", "3", "5", "A million tokens cost", FLEET),
-    (cost.MODEL_TOKENS_DEAR, "million_tokens_cost", "3", "5", "tiny: a million tokens cost",
-     MODEL),
+    (unit_costs.REQUEST_DEAR, "request_cost", "0.1", "0.1667", "A request in east costs", FLEET),
+    (unit_costs.MODEL_REQUEST_DEAR, "request_cost", "0.1", "0.1667",
+     "A request to tiny in east costs", MODEL),
+    (unit_costs.TOKENS_DEAR, "million_tokens_cost", "3", "5", "A million tokens in east cost",
+     FLEET),
+    (unit_costs.MODEL_TOKENS_DEAR, "million_tokens_cost", "3", "5",
+     "A million tokens of tiny in east cost", MODEL),
 )
 DRIFT = (
-    (cost.REQUEST_DRIFTS, "A request costs", "0.04", "0.01807", FLEET),
-    (cost.MODEL_REQUEST_DRIFTS, "tiny: a request costs", "0.04", "0.01807", MODEL),
-    (cost.TOKENS_DRIFT, "A million tokens cost", "4", "1.807", FLEET),
-    (cost.MODEL_TOKENS_DRIFT, "tiny: a million tokens cost", "4", "1.807", MODEL),
+    (unit_costs.REQUEST_DRIFTS, "A request in east costs", "0.04", "0.01807", FLEET),
+    (unit_costs.MODEL_REQUEST_DRIFTS, "A request to tiny in east costs", "0.04", "0.01807", MODEL),
+    (unit_costs.TOKENS_DRIFT, "A million tokens in east cost", "4", "1.807", FLEET),
+    (unit_costs.MODEL_TOKENS_DRIFT, "A million tokens of tiny in east cost", "4", "1.807", MODEL),
 )
+IDLE = (gpu(growing(10, 90)), idle(growing(8, 90)), BUILD)
+OF_FLEET = ", the largest of the models' limits"
+ALL, TINY = "in east", "on tiny in east"
 CASES = (
     Case("it is", cost.DAILY, (BUILD, spent(TEN)), firing(
-        "1170 USD are spent since midnight UTC, over the limit of 1000 USD.", FLEET), minute=118),
+        "Spending in east since midnight UTC is 1170.00 USD, limit 1000.00 USD.", FLEET),
+        minute=118),
     Case("it is not yet", cost.DAILY, (BUILD, spent(TEN)), minute=95),
     Case("two exporters tell of the same", cost.DAILY, (
         BUILD, spent(growing(5, 300)), spent(growing(5, 300), scrape=OTHER)), minute=119),
@@ -118,71 +138,120 @@ CASES = (
         BUILD, spent(TEN), limit("daily_spend", "2000")), minute=119),
     Case("nothing has a price", cost.DAILY, (BUILD,), minute=119),
 
-    Case("most of it", cost.IDLE, (gpu(growing(10, 90)), idle(growing(8, 90))), firing(
-        "80% of the GPUs' cost of the last hour was paid while no kernel ran, more than 50%.",
-        FLEET), minute=85),
-    Case("a part of it", cost.IDLE, (gpu(growing(10, 90)), idle(growing(4, 90))), minute=85),
-    Case("no GPU has a price", cost.IDLE, (spent(TEN),), minute=85),
+    Case("nobody chose a limit", cost.IDLE, IDLE, minute=85),
+    Case("most of it", cost.IDLE, (*IDLE, idle_limit("0.6")), firing(
+        "The idle share of the GPUs' cost in east is 80% over 1h, limit 60%. It is what was paid "
+        "while no kernel ran.", FLEET), minute=85),
+    Case("a part of it", cost.IDLE, (*IDLE, idle_limit("0.9")), minute=85),
+    Case("no GPU has a price", cost.IDLE, (spent(TEN), BUILD, idle_limit("0.6")), minute=85),
+    Case("most of it", cost.IDLE_BY_DEFAULT, IDLE, firing(
+        "The idle share of the GPUs' cost in east is 80% over 1h, limit 50%, the default. It is "
+        "what was paid while no kernel ran.", FLEET), minute=85),
+    Case("somebody chose a limit", cost.IDLE_BY_DEFAULT, (*IDLE, idle_limit("0.6")), minute=85),
+    Case("a part of it", cost.IDLE_BY_DEFAULT, (
+        BUILD, gpu(growing(10, 90)), idle(growing(4, 90))), minute=85),
+    Case("no GPU has a price", cost.IDLE_BY_DEFAULT, (spent(TEN), BUILD), minute=85),
+
     Case("an hour of it was not seen", cost.INCOMPLETE, (spent("_x60 0+10x200"),), firing(
-        "It is known for 50.41% of the month so far, less than 95%: figures of the month are too "
-        "low.", FLEET), minute=120),
+        "The cost of the month in east is known for 50.41% of the time since the month began "
+        "(UTC), limit 95%. Sums, budgets and the forecast of the month are too low.", FLEET),
+        minute=120),
     Case("all of it was", cost.INCOMPLETE, (spent(TEN),), minute=120),
+    Case("an hour was not seen, and made up for", cost.INCOMPLETE, (
+        spent(counter_with_a_gap(60)),), minute=200),
 
     Case("it will not", cost.FORECAST, (
         spent(growing(10, 1500)), budget("100000")), firing(
-        "If the month goes on like the last day, 446.4% of its budget will be spent, which is more "
-        "than 100 %.", FLEET, MONTH), minute=1470),
+        "Spending in east is forecast to reach 446.4% of the month's budget of 100000.00 USD, "
+        "limit 100%. The forecast takes the mean of the last 1d for the rest of the month.", FLEET,
+        MONTH), minute=1470),
     Case("it will", cost.FORECAST, (
         spent(growing(10, 1500)), budget("1000000")), minute=1470),
+    Case("it is exceeded already", cost.FORECAST, (
+        spent(growing(10, 1500)), budget("10000")), minute=1470),
     Case("a first day is no forecast", cost.FORECAST, (spent(TEN), budget("100000")), minute=60),
     Case("there is none", cost.FORECAST, (spent(TEN),), minute=60),
+
     Case("nine tenths", cost.NEARLY_USED, (BUILD, spent(TEN), budget("1000", "day")),
-         used("All", "99%", "day", "over the limit of 80%", FLEET), minute=100),
+         used(ALL, "99%", 1000, "day", "80%", FLEET), minute=100),
     Case("a half", cost.NEARLY_USED, (BUILD, spent(TEN), budget("1000", "day")), minute=50),
+    Case("all of it, of which another tells", cost.NEARLY_USED, (
+        BUILD, spent(TEN), budget("1000", "day")), minute=118),
     Case("it may be", cost.NEARLY_USED, (
         BUILD, spent(TEN), budget("1000", "day"),
         override(c.LIMIT_RATIO, "budget_used", "0.95x300", model="")), minute=100),
-    Case("day and month", cost.EXCEEDED, (spent(TEN), budget("1000", "day"), budget("500")), (
-        *used("All", "117%", "day", "which is more than 100 %", FLEET),
-        *used("All", "234%", "month", "which is more than 100 %", FLEET)), minute=118),
-    Case("the month's is not", cost.EXCEEDED, (
-        spent(TEN), budget("1000", "day"), budget("5000")),
-        used("All", "117%", "day", "which is more than 100 %", FLEET), minute=118),
-    Case("a model's alone", cost.EXCEEDED, (spent(TEN), budget("10", model="tiny")), minute=118),
-    Case("nothing was spent", cost.EXCEEDED, (spent("0x300"), budget("10", "day")), minute=118),
     Case("most of its own", cost.MODEL_NEARLY_USED, (
         BUILD, spent(TEN), budget("1000", "day", "tiny")),
-        used("tiny", "99%", "day", "over the limit of 80%", MODEL), minute=100),
+        used(TINY, "99%", 1000, "day", "80%", MODEL), minute=100),
     Case("another's", cost.MODEL_NEARLY_USED, (
         BUILD, spent(TEN), budget("1000", "day", "large")), minute=100),
-    Case("its own", cost.MODEL_EXCEEDED, (spent(TEN), budget("1000", "month", "tiny")),
-         used("tiny", "117%", "month", "which is more than 100 %", MODEL), minute=118),
-    Case("for its GPU alone", cost.MODEL_EXCEEDED, (
+
+    Case("day and month", cost.EXCEEDED_WARNING, (spent(TEN), budget("1000", "day"),
+                                                  budget("500"), page(0, "day")), (
+        *used(ALL, "117%", 1000, "day", "100%", FLEET),
+        *used(ALL, "234%", 500, "month", "100%", FLEET)), minute=118),
+    Case("the one that does not page", cost.EXCEEDED_WARNING, (
+        spent(TEN), budget("1000", "day"), page(1, "day"), budget("500"), page(0)),
+        used(ALL, "234%", 500, "month", "100%", FLEET), minute=118),
+    Case("the month's is not", cost.EXCEEDED_WARNING, (
+        spent(TEN), budget("1000", "day"), budget("5000")),
+        used(ALL, "117%", 1000, "day", "100%", FLEET), minute=118),
+    Case("a model's alone", cost.EXCEEDED_WARNING, (
+        spent(TEN), budget("10", model="tiny")), minute=118),
+    Case("nothing was spent", cost.EXCEEDED_WARNING, (
+        spent("0x300"), budget("10", "day")), minute=118),
+    Case("the one that pages", cost.EXCEEDED, (
+        spent(TEN), budget("1000", "day"), page(1, "day"), budget("500"), page(0)),
+        used(ALL, "117%", 1000, "day", "100%", FLEET), minute=118),
+    Case("a model's alone pages", cost.EXCEEDED, (
+        spent(TEN), budget("1000", "day"), page(0, "day"), budget("10", model="tiny"),
+        page(1, model="tiny")), minute=118),
+    Case("nobody asked for a page", cost.EXCEEDED, (spent(TEN), budget("1000", "day")),
+         minute=118),
+    Case("it is not", cost.EXCEEDED, (spent(TEN), budget("5000", "day"), page(1, "day")),
+         minute=118),
+    Case("an exporter that restarts takes no page away", cost.EXCEEDED, (
+        spent(TEN), budget("1000", "day"),
+        {**page(1, "day"), "values": "1x100 stale"}),
+        used(ALL, "117%", 1000, "day", "100%", FLEET), minute=118),
+
+    Case("its own", cost.MODEL_EXCEEDED_WARNING, (spent(TEN), budget("1000", "month", "tiny")),
+         used(TINY, "117%", 1000, "month", "100%", MODEL), minute=118),
+    Case("for its GPU alone", cost.MODEL_EXCEEDED_WARNING, (
         gpu(TEN), of_its_pod(), UP, budget("1000", "day", "tiny")),
-        used("tiny", "117%", "day", "which is more than 100 %", MODEL), minute=118),
-    Case("for a GPU that it shares", cost.MODEL_EXCEEDED, (
+        used(TINY, "117%", 1000, "day", "100%", MODEL), minute=118),
+    Case("for a GPU that it shares", cost.MODEL_EXCEEDED_WARNING, (
         gpu(TEN), of_its_pod("true"), UP, budget("1000", "day", "tiny")), minute=118),
-    Case("all models'", cost.MODEL_EXCEEDED, (spent(TEN), budget("1000")), minute=118),
+    Case("all models'", cost.MODEL_EXCEEDED_WARNING, (spent(TEN), budget("1000")), minute=118),
+    *(Case("two, of which one pages", alert, (
+        spent(TEN), spent(TEN, model="large"), budget("1000", "day", "tiny"),
+        budget("1000", "day", "large"), page(1, "day", "tiny"), page(0, "day", "large")),
+        used(f"on {model} in east", "117%", 1000, "day", "100%", {**FLEET, "model": model}),
+        minute=118)
+      for alert, model in ((cost.MODEL_EXCEEDED, "tiny"), (cost.MODEL_EXCEEDED_WARNING, "large"))),
+    Case("nobody asked for a page", cost.MODEL_EXCEEDED, (
+        spent(TEN), budget("1000", "day", "tiny"), page(1, "day")), minute=118),
 
     *(Case("they do", alert, (*COSTS, limit(name, most)), firing(
-        f"{unit} {usd} USD over the last hour, over the limit of {most} USD.", scope), minute=90)
+        f"{unit} {usd} USD over 1h, limit {most} USD"
+        f"{OF_FLEET if scope is FLEET else ''}.", scope), minute=90)
       for alert, name, most, usd, unit, scope in DEAR),
     *(Case("they do not", alert, (*COSTS, limit(name, "6")), minute=90)
       for alert, name, *_ in DEAR),
     *(Case("nobody set a limit", alert, COSTS, minute=90) for alert, *_ in DEAR),
     *(Case("there is no traffic", alert, (BUILD, UP, spent(TEN), limit(name, most)), minute=90)
       for alert, name, most, *_ in DEAR),
-    Case("the model may cost more than others", cost.REQUEST_DEAR, (
+    Case("the model may cost more than others", unit_costs.REQUEST_DEAR, (
         *COSTS, limit("request_cost", "0.1"), limit("request_cost", "0.2", "tiny")), minute=90),
-    Case("only another model has a limit", cost.REQUEST_DEAR, (
+    Case("only another model has a limit", unit_costs.REQUEST_DEAR, (
         *COSTS, limit("request_cost", "0.001", "cheap"),
         emit(c.SERVER_UP, "1x300", model="cheap")), minute=90),
-    Case("this model may cost more than others", cost.MODEL_REQUEST_DEAR, (
+    Case("this model may cost more than others", unit_costs.MODEL_REQUEST_DEAR, (
         *COSTS, limit("request_cost", "0.1"), limit("request_cost", "0.2", "tiny")), minute=90),
 
     *(Case("they do", alert, drift(1, 1, 1, 4, 4), firing(
-        f"{unit} {day} USD over the last day, more than 1.5 times the {week} USD of the last "
-        "seven.", scope), minute=98 * 60, step=30)
+        f"{unit} {day} USD over 1d, limit 1.5 times the {week} USD over 7d.", scope),
+        minute=98 * 60, step=30)
       for alert, unit, day, week, scope in DRIFT),
     *(Case("a little", alert, drift(1, 1, 1, 1.5, 1.5), minute=98 * 60, step=30)
       for alert, *_ in DRIFT),
@@ -198,18 +267,43 @@ def test_cost_alerts_fire_as_expected(case: Case, version: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_a_day_costs_survives_the_exporter(version: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("values", ["0+10x59 0+10x90", counter_with_a_gap(60)],
+                         ids=["a restart", "an hour without scrapes"])
+def test_a_restart_or_a_gap_takes_little_of_the_day(
+        values: str, version: str, tmp_path: Path) -> None:
     """Versions differ in what little a restart takes away."""
-    alert = cost.DAILY
-    groups = (*documents(resting_on(f"{alert.expr} {alert.description}")),
-              *alert_documents((AlertGroup("alert", (alert,)),)))
-    fires = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
-    restarts = (BUILD, spent("0+10x59 0+10x90"))
-    assert len(ask(version, tmp_path, groups, restarts, [fires], "119m")[fires]) == 1
-    assert ask(version, tmp_path, groups, restarts, [fires], "90m")[fires] == []
+    assert severities(version, tmp_path, (cost.DAILY,), (BUILD, spent(values)), (90, 119)) == [
+        [], ["warning"]]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("pages", "severity"), [(page(0, "day"), "warning"),
+                                                 (page(1, "day"), "critical")])
+def test_a_spent_budget_stays_spent_in_a_gap_and_has_one_severity(
+        pages: Series, severity: str, version: str, tmp_path: Path) -> None:
+    """It is spent after 100 minutes; from 120 to 180 nobody scrapes."""
+    def away(value: int) -> str:
+        return f"{value}x119 _x60 {value}x60"
+
+    inputs = (spent(f"{growing(10, 119)} _x60 {growing(10, 60, 1800)}"),
+              {**budget("1000", "day"), "values": away(1000)},
+              {**pages, "values": away(int(severity == "critical"))})
+    alerts = (cost.EXCEEDED, cost.EXCEEDED_WARNING)
+    assert severities(version, tmp_path, alerts, inputs, (95, 115, 150, 190)) == [
+        [], [severity], [severity], [severity]]
+
+
+def severities(version: str, folder: Path, alerts: tuple[Alert, ...], inputs: Iterable[Series],
+               minutes: Iterable[int]) -> list[list[str]]:
+    """Those of the alerts that fire, minute by minute."""
+    text = " ".join(f"{alert.expr} {alert.description}" for alert in alerts)
+    groups = (*documents(resting_on(text)), *alert_documents((AlertGroup("alert", alerts),)))
+    queries = [f'ALERTS{{alertstate="firing"}} @ {minute * 60}' for minute in minutes]
+    answers = ask(version, folder, groups, inputs, queries, "200m")
+    return [[labels["severity"] for labels, _ in answers[query]] for query in queries]
 
 
 def test_every_alert_is_shown_to_fire_and_to_be_silent() -> None:
-    for alert in cost.GROUP.alerts:
+    for alert in (*cost.GROUP.alerts, *unit_costs.GROUP.alerts):
         shown = {bool(case.expected) for case in CASES if case.alert is alert}
         assert shown == {True, False}, alert

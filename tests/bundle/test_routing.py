@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import alerts
-from alerts import cost, engines, errors, exporter, gpu, latency, saturation
+from alerts import cost, engines, errors, exporter, gpu, latency, saturation, unit_costs
 from alerts.degraded import COVERS, SERVICE_DEGRADED
 from alerts.model import SEVERITIES, TEAMS, Alert
 from alerts.routing import (
@@ -247,7 +247,7 @@ INHIBITIONS = (
      False),
     ("a model's latency leaves its budget alone", latency.FIRST_TOKEN_VERY_SLOW,
      cost.MODEL_NEARLY_USED, {}, False),
-    ("and its cost", latency.FIRST_TOKEN_VERY_SLOW, cost.MODEL_REQUEST_DEAR, {}, False),
+    ("and its cost", latency.FIRST_TOKEN_VERY_SLOW, unit_costs.MODEL_REQUEST_DEAR, {}, False),
     ("an XID leaves the GPU's loss alone", gpu.XID_DRAIN, gpu.LOST, {}, False),
     ("and its heat", gpu.XID_DRAIN, gpu.HELD_DOWN, {}, False),
     ("and its memory error", gpu.XID_DRAIN, gpu.MEMORY_ERROR, {}, False),
