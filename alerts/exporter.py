@@ -67,7 +67,7 @@ FOLDED = Alert(
     f"sum {by((*SELF.scope, 'metric', 'label'))} "
     f"(increase({c.LABELS_FOLDED.name}[{LOOK_BACK}])) > 0",
     summary="An exporter folds label values into _other.",
-    description=f'{words.EXPORTER} folded {{{{ $value | printf "%.0f" }}}} values of '
+    description=f'{words.EXPORTER} folded {{{{ $value | printf "%.0f" }}}} values of label '
                 "{{ $labels.label }} of {{ $labels.metric }} into _other in the last "
                 f"{LOOK_BACK}.",
     board="exporter", hold="0m", because=HAPPENED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from recording_rules.promql import ENDPOINT, EXPORTER, MODEL
+from recording_rules.promql import ENDPOINT, EXPORTER, FLEET, MODEL
 from recording_rules.workloads import WORKLOAD
 
 SEVERITIES = ("critical", "warning", "info")
@@ -36,6 +36,7 @@ class Subject:
     name: str
     scope: tuple[str, ...]
     team: str
+    of_boards: tuple[str, ...] | None = None  # labels that narrow its board; None: all of its scope
 
 
 TARGET = (*MODEL, *(label for label in ENDPOINT if label not in MODEL))
@@ -56,7 +57,8 @@ BUDGET = Subject("budget", ("cluster", "period"), "finance")
 MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance")
 SELF = Subject("self", EXPORTER, "observability")
 EXPORTERS = Subject("exporters", ("cluster",), "observability")
-RULES = Subject("rules", EXPORTER, "observability")
+# Prometheus and Alertmanager, which are in another namespace than what boards show.
+RULES = Subject("rules", EXPORTER, "observability", of_boards=FLEET)
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS,

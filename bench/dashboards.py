@@ -62,6 +62,7 @@ ABSENT = {
     'model:inferometer_budget_usd:used_ratio{period="month"': "no model has a budget of the month",
     "_usd:effective": "no such limit is configured",
     "_replicas:effective": "likewise",
+    'limit="goodput"': "likewise",
 }
 
 

@@ -127,29 +127,29 @@ class Timeline:
     def moments(self) -> Sequence[float]:
         return [number * STEP for number in range(int(self.minutes / STEP) + 1)]
 
-    def gauge(self, value: InTime, there: InTime = ALWAYS) -> str:
-        return self._text([value(moment) for moment in self.moments], there)
+    def gauge(self, value: InTime, present: InTime = ALWAYS) -> str:
+        return self._text([value(moment) for moment in self.moments], present)
 
-    def counter(self, per_minute: InTime, there: InTime = ALWAYS) -> str:
+    def counter(self, per_minute: InTime, present: InTime = ALWAYS) -> str:
         """What grows while it is there, and starts anew after it was away."""
         totals, total = [], 0.0
         for moment in self.moments:
-            total = total + per_minute(moment) * STEP if there(moment) else 0.0
+            total = total + per_minute(moment) * STEP if present(moment) else 0.0
             totals.append(total)
-        return self._text(totals, there)
+        return self._text(totals, present)
 
-    def clock(self, runs: InTime, there: InTime = ALWAYS) -> str:
+    def clock(self, runs: InTime, present: InTime = ALWAYS) -> str:
         """Unix time of the last step in which it ran."""
         seconds = accumulate((moment * 60 * bool(runs(moment)) for moment in self.moments), max)
-        return self._text(list(seconds), there)
+        return self._text(list(seconds), present)
 
-    def _text(self, values: Sequence[float], there: InTime) -> str:
+    def _text(self, values: Sequence[float], present: InTime) -> str:
         samples, was_there = [], False
         for moment, value in zip(self.moments, values, strict=True):
             if self.gap[0] <= moment < self.gap[1]:
                 samples.append("_")
                 continue
-            is_there = bool(there(moment))
+            is_there = bool(present(moment))
             samples.append(f"{value:.10g}" if is_there else "stale" if was_there else "_")
             was_there = is_there
         return " ".join(samples)
@@ -175,40 +175,40 @@ def replica(time: Timeline, pod: Pod, engine: Engine) -> Iterator[Series]:
     yield from exporter(time, pod)
     own = {"target": "127.0.0.1:8000", "engine": engine.engine, "model": engine.model,
            **engine.labels}
-    there = both(pod.lives, engine.answers)
+    present = both(pod.lives, engine.answers)
 
     def emit(metric: Metric, values: str, suffix: str = "", **labels: str) -> Series:
         return series(metric, values, scrape=pod.scrape, suffix=suffix, **own, **labels)
 
     yield emit(c.SERVER_UP, time.gauge(engine.answers, pod.lives))
-    yield emit(c.SERVER_LAST_SCRAPE, time.clock(always(1), there))
-    yield emit(c.SERVER_LAST_PROGRESS, time.clock(engine.progresses, there))
-    yield emit(c.SERVER_START, time.gauge(always(1000), there))
-    yield emit(c.SERVER_RUNNING, time.gauge(engine.running, there))
-    yield emit(c.SERVER_WAITING, time.gauge(always(0), there))
-    yield emit(c.SERVER_KV_USAGE, time.gauge(always(0.4), there))
-    yield emit(c.SERVER_PREEMPTIONS, time.counter(always(0), there))
+    yield emit(c.SERVER_LAST_SCRAPE, time.clock(always(1), present))
+    yield emit(c.SERVER_LAST_PROGRESS, time.clock(engine.progresses, present))
+    yield emit(c.SERVER_START, time.gauge(always(1000), present))
+    yield emit(c.SERVER_RUNNING, time.gauge(engine.running, present))
+    yield emit(c.SERVER_WAITING, time.gauge(always(0), present))
+    yield emit(c.SERVER_KV_USAGE, time.gauge(always(0.4), present))
+    yield emit(c.SERVER_PREEMPTIONS, time.counter(always(0), present))
     served = both(engine.per_minute, lambda minute: 1 - engine.failing(minute))
     outcomes = (("success", "stop", served), ("error", "http_5xx",
                 both(engine.per_minute, engine.failing)), ("rejected", "queue_requests", always(0)),
                 ("invalid", "http_4xx", always(0)), ("abort", "abort", always(0)))
     for outcome, reason, rate in outcomes:
-        yield emit(c.SERVER_REQUESTS, time.counter(rate, there), outcome=outcome, reason=reason)
+        yield emit(c.SERVER_REQUESTS, time.counter(rate, present), outcome=outcome, reason=reason)
     for metric, tokens in ((c.SERVER_INPUT, 500), (c.SERVER_OUTPUT, 200)):
-        yield emit(metric, time.counter(both(served, always(tokens)), there))
+        yield emit(metric, time.counter(both(served, always(tokens)), present))
     for signal in ("requests_success", "time_to_first_token", "request_duration"):
-        yield emit(c.SERVER_SIGNAL, time.gauge(always(1), there), signal=signal, source="native")
+        yield emit(c.SERVER_SIGNAL, time.gauge(always(1), present), signal=signal, source="native")
     for metric, shares, bounds in HISTOGRAMS:
         slow = engine.slowness if metric is c.SERVER_DURATION else (
             engine.parts_slowness or engine.slowness)
         mean = _mean(shares)
         for bound in sorted({*bounds, *engine.more_bounds}):
-            yield emit(metric, time.counter(_within(served, shares, slow, bound), there),
+            yield emit(metric, time.counter(_within(served, shares, slow, bound), present),
                        "_bucket", le=f"{bound}")
-        yield emit(metric, time.counter(served, there), "_bucket", le="+Inf")
-        yield emit(metric, time.counter(served, there), "_count")
+        yield emit(metric, time.counter(served, present), "_bucket", le="+Inf")
+        yield emit(metric, time.counter(served, present), "_count")
         seconds = both(served, both(slow, always(mean)))
-        yield emit(metric, time.counter(seconds, there), "_sum")
+        yield emit(metric, time.counter(seconds, present), "_sum")
 
 
 def _within(served: InTime, shares: Sequence[tuple[float, float]], slow: InTime,
@@ -232,33 +232,33 @@ def gpus(time: Timeline, pod: Pod, count: int = 2, *, listed: InTime = ALWAYS,
          usd_per_hour: float = 3.0, xid: tuple[str, InTime] | None = None) -> Iterator[Series]:
     """A node's exporter and its GPUs; `xid` is a code and when it has been counted once."""
     yield from exporter(time, pod)
-    there = both(pod.lives, listed)
+    present = both(pod.lives, listed)
     for number in range(count):
         own = {"gpu": str(number), "uuid": f"GPU-{pod.cluster}-{pod.node}-{number}"}
 
         def emit(metric: Metric, values: str, own: Labels = own, **labels: str) -> Series:
             return series(metric, values, scrape=pod.scrape, **own, **labels)
 
-        yield emit(c.GPU_INFO, time.gauge(always(1), both(there, info)), name="NVIDIA H100",
+        yield emit(c.GPU_INFO, time.gauge(always(1), both(present, info)), name="NVIDIA H100",
                    driver_version="570.1", pci_bus_id=f"00000000:0{number}:00.0")
-        yield emit(c.GPU_UP, time.gauge(answers, there))
-        read = both(there, answers)
+        yield emit(c.GPU_UP, time.gauge(answers, present))
+        read = both(present, answers)
         yield emit(c.GPU_BUSY, time.counter(always(60 * busy), read))
         yield emit(c.GPU_OBSERVED, time.counter(always(60), read))
         yield emit(c.GPU_MEMORY_USED, time.gauge(always(7.2e10), read))
         yield emit(c.GPU_MEMORY_TOTAL, time.gauge(always(8e10), read))
         code, counted = xid or ("79", always(0))
         for value in dict.fromkeys(("13", "48", "63", "79", code)):
-            yield emit(c.GPU_XID, time.gauge(counted if value == code else always(0), there),
+            yield emit(c.GPU_XID, time.gauge(counted if value == code else always(0), present),
                        xid=value)
         if xid:
             first = next((moment for moment in time.moments if counted(moment)), None)
             if first is not None:
                 yield emit(c.GPU_XID_LAST, time.gauge(always(first * 60),
-                                                      both(there, since(first))))
+                                                      both(present, since(first))))
         for kind in ("corrected", "uncorrected"):
-            yield emit(c.GPU_ECC, time.gauge(always(0), there), kind=kind)
+            yield emit(c.GPU_ECC, time.gauge(always(0), present), kind=kind)
         usd = usd_per_hour / 60
-        yield series(c.COST, time.counter(always(usd), there), scrape=pod.scrape, category="gpu",
+        yield series(c.COST, time.counter(always(usd), present), scrape=pod.scrape, category="gpu",
                      model="", uuid=own["uuid"])
-        yield emit(c.COST_IDLE, time.counter(always(usd * (1 - busy)), there))
+        yield emit(c.COST_IDLE, time.counter(always(usd * (1 - busy)), present))

@@ -49,7 +49,7 @@ def test_rules_are_the_generated_ones_and_prometheus_loads_them(
     documents = manifests(values)
     for name, groups in expected.items():
         if values == "default":
-            stored = one(documents, "ConfigMap", "inferometer-rules")
+            stored = one(documents, "ConfigMap", f"inferometer-{name}")
             loaded = yaml.load(stored["data"][f"{name}.rules.yml"], yaml.CSafeLoader)
         else:
             loaded = one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]

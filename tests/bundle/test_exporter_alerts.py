@@ -256,7 +256,8 @@ CASES = (
         minute=19),
     Case("some are", exporter.FOLDED, (folded("0x19 15x60"),), firing(
         {**EXPORTER, "metric": "llm_server_up", "label": "model"},
-        f"{IN_CHAT} folded 15 values of model of llm_server_up into _other in the last 15m."),
+        f"{IN_CHAT} folded 15 values of label model of llm_server_up into _other in the last "
+        "15m."),
          minute=25),
     Case("as soon as they are", exporter.FOLDED, (folded("0x19 15x60"),), minute=19),
     Case("the exporter starts again", exporter.FOLDED, (folded("15x19 0x60"),), minute=25),

@@ -23,7 +23,7 @@ from tests.exporter.support import Engine, exporter, fixture, wait_for
 
 BUNDLE = assemble()
 MADE = render(BUNDLE, Options())
-MOUNTED = ("inferometer-prometheus", "inferometer-rules")
+MOUNTED = ("inferometer-prometheus", "inferometer-recording", "inferometer-alerts")
 WITHOUT_KUBERNETES = "2.42"  # Debian builds it so: it is given the same pods by a list
 
 

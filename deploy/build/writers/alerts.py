@@ -42,8 +42,9 @@ def _alert(alert: Alert, boards: Mapping[str, Any], options: Options) -> dict[st
 
 def _link(alert: Alert, board: Mapping[str, Any], options: Options) -> str:
     """The board, narrowed to what the alert is about."""
+    labels = alert.subject.scope if alert.subject.of_boards is None else alert.subject.of_boards
     choice = [f"var-{label}={{{{$labels.{label}|urlquery}}}}"
-              for label in _variables(board) if label in alert.subject.scope]
+              for label in _variables(board) if label in labels]
     if set(ENDPOINT) <= set(alert.subject.scope):
         choice += [f"viewPanel={panel}" for panel in _of_replicas(board)]
     return f"{options.grafana_url}/d/{board['uid']}" + ("?" if choice else "") + "&".join(choice)
