@@ -63,6 +63,8 @@ ABSENT = {
     "_usd:effective": "no such limit is configured",
     "_replicas:effective": "likewise",
     'limit="goodput"': "likewise",
+    **{f":error_ratio_{window}": "the models are younger than half of the window"
+       for window in ("6h", "1d", "3d")},
 }
 
 

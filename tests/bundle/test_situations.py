@@ -343,7 +343,7 @@ def evaluated() -> Iterator[object]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("situation", "version"), evaluated())
+@pytest.mark.parametrize(("situation", "version"), [*evaluated()])
 def test_the_right_alerts_fire_in_time_and_no_others(
         situation: Situation, version: str, tmp_path: Path) -> None:
     time = Timeline(situation.minutes, situation.gap)
