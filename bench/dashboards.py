@@ -249,7 +249,7 @@ def _rules(small: Rules, large: Rules) -> Iterator[Figure]:
         f"{step.rule.name} {1e3 * took:.1f} ms" for took, step in dearest))
     raw, mine = sum(large.day.raw.values()), large.day.raw["inferometer"]
     yield Figure("recorded series, of all raw ones", "%", 100 * large.series / raw, 5.0)
-    yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 5.0)
+    yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 10.0)
     yield Figure("a round of all recording rules, of its interval", "%", large.share, 1.0)
     yield Figure(f"recorded series, {SMALLER} times the fleet", "", large.series, SMALLER,
                  small.series, "the small one")

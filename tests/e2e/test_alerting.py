@@ -27,6 +27,11 @@ CONFIG = """
 web: {{enable_alert_log: true}}
 gpu: {{interval_seconds: 0.5, time_to_live_seconds: 2, retry_seconds: 1}}
 engines: {{discover_ports: [], targets: [{{url: "{url}", name: chat}}]}}
+fleet:
+  limits:
+    request_duration_p95_seconds: 2
+    time_to_first_token_p95_seconds: 0.5
+    time_per_output_token_p95_seconds: 0.05
 """
 GPU = ("gpus 1", "set * name NVIDIA H100 80GB HBM3", "set * utilization 60")
 SLOW = ("LLMFirstTokenSlow", "LLMOutputTokensSlow", "LLMRequestsSlow")
@@ -77,22 +82,22 @@ def phases(patient: Patient, gpus: FakeNvml) -> Sequence[Phase]:
         Phase("well", lambda: None, 20,
               {Notice("dead-mans-switch", "Watchdog", "info", "firing")}
               | logged("firing", "GpusUnderused")),
-        Phase("slow", lambda: patient.turn(Health(seconds=10)), 20, paged("firing", *SLOW),
+        Phase("slow", lambda: patient.turn(Health(seconds=10)), 20,
+              paged("firing", *SLOW) | logged("firing", "LLMOutputSpeedLow"),
               frozenset((alert, "warning") for alert in SLOW)),
         # Its parts fire as well; nobody is told of them.
         Phase("slow and failing", lambda: patient.turn(Health(seconds=10, failing=0.2)), 45,
               paged("firing", "LLMServiceDegraded"),
               frozenset({("LLMRequestsFailing", "warning"),
                          ("LLMErrorBudgetBurning", "critical")})),
-        # No request ends any more. What the failing ones have used of the budget is left to be
-        # read when the whole is over.
+        # No request ends any more, so that the hour is judged, in which many failed.
         Phase("hung", hang, 90,
               paged("resolved", "LLMServiceDegraded") | paged("firing", "LLMEngineHung")
-              | mentioned("firing", "LLMErrorBudgetBurning")
-              | mentioned("resolved", "LLMErrorBudgetBurning")
-              | mentioned("firing", "GpuLost") | logged("resolved", "GpusUnderused"),
+              | mentioned("firing", "GpuLost", "LLMRequestsFailing")
+              | logged("resolved", "GpusUnderused"),
               perhaps=frozenset(paged("resolved", *SLOW, "LLMErrorBudgetBurning")
-                                | mentioned("resolved", *SLOW, "LLMRequestsFailing"))),
+                                | mentioned("resolved", *SLOW, "LLMRequestsFailing")
+                                | logged("resolved", "LLMOutputSpeedLow"))),
         Phase("dead", die, 30,
               paged("resolved", "LLMEngineHung") | paged("firing", "LLMModelDown")
               | mentioned("resolved", "GpuLost") | logged("firing", "GpusUnderused"),
