@@ -12,7 +12,7 @@ from dashboards.panels import (
     target_line,
     timeseries,
 )
-from dashboards.styles import Field
+from dashboards.styles import Field, band
 from dashboards.variables import OF_REPLICAS, chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
@@ -61,11 +61,12 @@ FELT = PanelRow("What callers feel", (
                "to do at once.", limit_line(limits.TPOT)),
     timeseries(
         "Goodput",
-        "Share of requests that met the three limits above at once. It lies between the two lines "
-        "of a model, the dotted one is the least: histograms count late requests and do not say "
-        "whether the same ones miss two limits.", "percentunit",
-        line(goodput.UPPER, f"most {BY_MODEL}"), line(goodput.LOWER, f"least {BY_MODEL}"),
-        limit_line(limits.GOODPUT), width=24, height=7, maximum=1),
+        "Share of requests that succeed within the three limits above at once, of the model worst "
+        "off. Histograms count each limit by itself, so the share is known to lie in the band, and "
+        "not where. All of the band below the limit is too little.", "percentunit",
+        Query(f"min({chosen(goodput.UPPER)})", "at most"),
+        Query(f"min({chosen(goodput.LOWER)})", "at least"), limit_line(limits.GOODPUT),
+        looks=band("at least", "at most"), width=24, height=7, maximum=1),
 ))
 PARTS_OF_IT = PanelRow("Where the time goes", (
     timeseries(

@@ -34,13 +34,13 @@ _DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}, "custom__fillOp
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.
 LINE_STYLES: Mapping[str, Json] = {
     "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
-    "median": _dashed(GREY), "p50": _DOTTED, "least": _DOTTED,
+    "median": _dashed(GREY), "p50": _DOTTED,
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),
 }
 # Of columns, in pixels; the longest names take what the others leave.
-_WIDTHS = {"Engine": 70, "Cluster": 85, "Severity": 75, "Alert": 230, "GPU": 50, "Where": 130}
+_WIDTHS = {"Engine": 70, "Cluster": 85, "Severity": 75, "Alert": 250, "GPU": 50, "Where": 130}
 _LONGEST = ("Model", "About", "Signal", "UUID")
 # How high an axis is at least, so that nothing at all does not look like much.
 LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "short": 1, "reqps": 0.1}
@@ -123,3 +123,10 @@ def board_link(board: str, matcher: str, option: str, choice: Mapping[str, str])
     title = "More on its board" if "$" in board else f"More on the {board} board"
     url = f"/d/{PREFIX}-{board}?{'&'.join(chosen)}&${{__url_time_range}}"
     return override(matcher, option, links=[{"title": title, "url": url}])
+
+
+def band(lower: str, upper: str) -> list[Json]:
+    """The overrides that make two lines the edges of what is between them, by their legends."""
+    edge = {**_tint(BLUE), "custom__lineWidth": 1}
+    return [override("byName", lower, **edge, custom__fillOpacity=0),
+            override("byName", upper, **edge, custom__fillOpacity=25, custom__fillBelowTo=lower)]
