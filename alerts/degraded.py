@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from alerts import cost, engines, errors, exporter, goodput, latency, words
 from alerts.latency import JudgedLatency
 from alerts.model import SERVICE, Alert, AlertGroup
-from alerts.promql import limit_value, over_chosen
+from alerts.promql import answered, limit_value, over_chosen
 from recording_rules.limits import ERROR
 from recording_rules.promql import MODEL, on
-
-_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
-_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
 
 
 def _slow(part: JudgedLatency, matchers: str = "") -> str:
@@ -22,10 +19,10 @@ def _slow(part: JudgedLatency, matchers: str = "") -> str:
 
 def _slow_in_words(part: JudgedLatency) -> str:
     """A sentence if it is over its limit."""
-    query = _slow(part, f"{{{_MATCHERS}}}")
-    return (f"{{{{ with printf `{query}` {_VALUES} | query }}}} "
-            f"p95 {part.words} is {{{{ . | first | value | humanizeDuration }}}}, limit "
-            f"{limit_value(part.limit, 'humanizeDuration')}.{{{{ end }}}}")
+    return answered(
+        _slow(part, "{%s}"),
+        f" p95 {part.words} is {{{{ . | first | value | humanizeDuration }}}}, limit "
+        f"{limit_value(part.limit, 'humanizeDuration')}.")
 
 
 SERVICE_DEGRADED = Alert(

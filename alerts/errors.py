@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from alerts import words
 from alerts.model import ERRORS, HOLD, Alert, AlertGroup
-from alerts.promql import MIN_RATE, limit_value, over
+from alerts.promql import answered, limit_value, over
 from inferometer import catalogue as c
 from recording_rules.limits import ERROR, INVALID
-from recording_rules.promql import MODEL, any_of, by, on
+from recording_rules.promql import ENOUGH_RATE, MODEL, any_of, by, on
 from recording_rules.requests import (
     ERROR_RATIO,
     ERROR_RATIO_LONG,
@@ -43,15 +43,6 @@ _ENOUGH = f"and {on(MODEL)} {FAILED_HOUR} >= {MIN_FAILURES}"
 _RATIO = {**ERROR_RATIO, **ERROR_RATIO_LONG}
 _RATIO_10M = (f"(({FAILED_RATE} + {FAILED_RATE} offset 5m) / "
               f"({JUDGED_RATE} + {JUDGED_RATE} offset 5m > 0))")
-_MODEL_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
-_MODEL_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
-
-
-def _reading(query: str, repeated: int, text: str) -> str:
-    """`text`, a template, where the query has a value; `%s` in it is the model's matchers."""
-    query = query.replace("%s", _MODEL_MATCHERS)
-    values = " ".join([_MODEL_VALUES] * repeated)
-    return f"{{{{ with printf `{query}` {values} | query }}}} {text}{{{{ end }}}}"
 
 
 def _failed(window: str) -> str:
@@ -59,16 +50,16 @@ def _failed(window: str) -> str:
             f"{window}, limit {limit_value(ERROR, 'humanizePercentage')}.")
 
 
-_REJECTED = _reading(
-    f"sum ({RATE}{{%s, {any_of(c.OUTCOME, 'rejected')}}}) / sum ({RATE}{{%s, {FAILED}}}) > 0", 2,
-    "{{ . | first | value | humanizePercentage }} of the failures are rejections: the engine has "
+_REJECTED = answered(
+    f"sum ({RATE}{{%s, {any_of(c.OUTCOME, 'rejected')}}}) / sum ({RATE}{{%s, {FAILED}}}) > 0",
+    " {{ . | first | value | humanizePercentage }} of the failures are rejections: the engine has "
     "no room.")
 
 
 def _too_fast(window: str) -> str:
-    return _reading(
-        f"{_RATIO[window]}{{%s}} / {on(ERROR.labels)} group_left () {ERROR.selector}", 1,
-        "The error budget burns {{ . | first | value | printf \"%.3g\" }} times too fast.")
+    return answered(
+        f"{_RATIO[window]}{{%s}} / {on(ERROR.labels)} group_left () {ERROR.selector}",
+        " The error budget burns {{ . | first | value | printf \"%.3g\" }} times too fast.")
 
 
 def _above(ratio: str, factor: float, least: float) -> str:
@@ -109,7 +100,7 @@ MANY_FAILING = _failing(
     "critical", "10m",
     f"{_above(_RATIO_10M, OUTAGE_FACTOR, MANY)} "
     f"and {_above(str(ERROR_RATIO['5m']), OUTAGE_FACTOR, MANY)} "
-    f"and {on(MODEL)} {JUDGED_RATE} >= {MIN_RATE} "
+    f"and {on(MODEL)} {JUDGED_RATE} >= {ENOUGH_RATE} "
     f"and {on(MODEL)} {JUDGED_RATE} offset 5m >= {JUDGED_RATE} / 2",
     _FAR_OVER, hold="0m", because=_WINDOW_HOLDS)
 SELDOM_ASKED_OUTAGE = _failing(
@@ -123,7 +114,7 @@ REQUESTS_FAILING = _failing(
 SELDOM_ASKED_FAILING = _failing(
     "warning", "1h",
     f"{over(ERROR_RATIO['1h'], ERROR)} and {over(ERROR_RATIO['30m'], ERROR)} {_ENOUGH} "
-    f"and {on(MODEL)} {JUDGED_RATE} < {MIN_RATE}", _OVER)
+    f"and {on(MODEL)} {JUDGED_RATE} < {ENOUGH_RATE}", _OVER)
 
 _FAST = "The error budget burns fast."
 _SLOW = "The error budget burns too fast to last."
@@ -139,7 +130,7 @@ BUDGET_BURNING_1D = _burning("warning", 3, "1d", "2h", _SLOW, _ENOUGH)
 BUDGET_BURNING_3D = _burning("warning", 1, "3d", "6h", _SLOW, _ENOUGH)
 REQUESTS_INVALID = Alert(
     "LLMRequestsInvalid", ERRORS, "warning",
-    f"{over(INVALID_RATIO, INVALID)} and {on(MODEL)} sum {by(MODEL)} ({RATE}) >= {MIN_RATE}",
+    f"{over(INVALID_RATIO, INVALID)} and {on(MODEL)} sum {by(MODEL)} ({RATE}) >= {ENOUGH_RATE}",
     summary="The share of invalid requests is over its limit.",
     description=f"{{{{ $value | humanizePercentage }}}} of requests to {words.MODEL} were invalid "
                 f"over 5m, limit {limit_value(INVALID, 'humanizePercentage')}. The caller's "

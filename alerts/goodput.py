@@ -8,15 +8,13 @@ from __future__ import annotations
 from alerts import words
 from alerts.latency import FIRST_TOKEN, OUTPUT, REQUEST, parts_over
 from alerts.model import SERVICE, Alert, AlertGroup
-from alerts.promql import limit_value
+from alerts.promql import answered, limit_value
 from recording_rules.goodput import UPPER
 from recording_rules.latency import REMEMBERED
 from recording_rules.limits import GOODPUT
 from recording_rules.promql import ENOUGH, ENOUGH_RATE, HOUR, MODEL, WINDOW, on
 from recording_rules.requests import ERROR_RATIO, JUDGED_HOUR, JUDGED_RATE
 
-_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
-_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
 _ENOUGH = f"{JUDGED_RATE}%s >= {ENOUGH_RATE}"
 _HOUR, _LAST = f"avg_over_time({UPPER}[{HOUR}])", f"last_over_time({UPPER}[{REMEMBERED}])"
 # Of the hour and the last five minutes that had a request the better one counts, so that what is
@@ -24,10 +22,9 @@ _HOUR, _LAST = f"avg_over_time({UPPER}[{HOUR}])", f"last_over_time({UPPER}[{REME
 _JUDGED = (f"{UPPER} and {on(MODEL)} {_ENOUGH % ''} or {on(MODEL)} "
            f"({_HOUR} > {on(MODEL)} {_LAST} or {on(MODEL)} {_LAST}) "
            f"and {on(MODEL)} {JUDGED_HOUR} >= {ENOUGH}")
-_OVER = (f"over {{{{ with printf `{_ENOUGH % f'{{{_MATCHERS}}}'}` {_VALUES} | query }}}}{WINDOW}"
-         f"{{{{ else }}}}{HOUR}{{{{ end }}}}")
-_FAILED = (f"{{{{ with printf `{ERROR_RATIO[WINDOW]}{{{_MATCHERS}}} > 0` {_VALUES} | query }}}} "
-           "{{ . | first | value | humanizePercentage }} of requests failed.{{ end }}")
+_OVER = f"over {answered(_ENOUGH.replace('%s', '{%s}'), WINDOW, HOUR)}"
+_FAILED = answered(f"{ERROR_RATIO[WINDOW]}{{%s}} > 0",
+                   " {{ . | first | value | humanizePercentage }} of requests failed.")
 _LATE = parts_over(
     (REQUEST, FIRST_TOKEN, OUTPUT),
     "No p95 of request duration, time to first token or time per output token is known to be over "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from alerts import words
 from alerts.model import LATENCY, Alert, AlertGroup
-from alerts.promql import limit_value, over, over_chosen
+from alerts.promql import answered, limit_value, over, over_chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.bounds import COUNT, FINITE
@@ -21,8 +21,6 @@ from recording_rules.model import Rule
 from recording_rules.promql import ENOUGH, ENOUGH_RATE, MODEL, WINDOW, by, on
 
 VERY = 2  # times the limit: pages, where the limit was chosen
-_MATCHERS = ", ".join(f"{label}=%q" for label in MODEL)
-_VALUES = " ".join(f"$labels.{label}" for label in MODEL)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class JudgedLatency:
     @property
     def over(self) -> str:
         """One series with its words if it is over its limit, of the model an alert is about."""
-        judged = over(f"{self.rule}{{{_MATCHERS}}}", self.limit)
+        judged = over(f"{self.rule}{{%s}}", self.limit)
         return f'label_replace({judged}, "part", "{self.words}", "", "")'
 
 
@@ -54,38 +52,29 @@ LATENCIES = (REQUEST, FIRST_TOKEN, OUTPUT, IN_QUEUE)
 
 def _window(metric: Metric) -> str:
     """Over what the figure was taken: where there is little traffic, over longer."""
-    enough = f"{COUNT[metric]}{{{_MATCHERS}}} >= {ENOUGH_RATE}"
-    return (f"{{{{ with printf `{enough}` {_VALUES} | query }}}}over {WINDOW}"
-            f"{{{{ else }}}}at fewer than {ENOUGH} requests in {WINDOW}{{{{ end }}}}")
+    return answered(f"{COUNT[metric]}{{%s}} >= {ENOUGH_RATE}", f"over {WINDOW}",
+                    f"at fewer than {ENOUGH} requests in {WINDOW}")
 
 
 def parts_over(parts: tuple[JudgedLatency, ...], otherwise: str) -> str:
     """Which parts of the time are over their limits, too; else the other sentence."""
-    query = " or ".join(part.over for part in parts)
-    values = " ".join(_VALUES for _ in parts)
-    names = ("{{ range $i, $part := . }}{{ if $i }}, {{ end }}{{ $part.Labels.part }}{{ end }}")
-    return (f"{{{{ with printf `{query}` {values} | query }}}}Also over the limit: {names}."
-            f"{{{{ else }}}}{otherwise}{{{{ end }}}}")
+    names = "{{ range $i, $part := . }}{{ if $i }}, {{ end }}{{ $part.Labels.part }}{{ end }}"
+    return answered(" or ".join(part.over for part in parts), f"Also over the limit: {names}.",
+                    otherwise)
 
 
-def _slow(name: str, latency: JudgedLatency, cause: str = "") -> Alert:
+def _slow(name: str, latency: JudgedLatency, cause: str = "", *, very: bool = False) -> Alert:
+    """Over the limit warns; far over it pages, where somebody chose it."""
     limit = limit_value(latency.limit, "humanizeDuration")
+    times = f"{VERY} times " if very else ""
+    against = f"more than {times}the limit of {limit}" if very else f"limit {limit}"
     return Alert(
-        name, LATENCY, "warning", over(latency.rule, latency.limit),
-        summary=f"p95 {latency.words} is over its limit.",
+        name, LATENCY, "critical" if very else "warning",
+        over_chosen(latency.rule, latency.limit, VERY) if very else over(
+            latency.rule, latency.limit),
+        summary=f"p95 {latency.words} is over {times}its limit.",
         description=f"p95 {latency.words} of {words.MODEL} is {{{{ $value | humanizeDuration }}}} "
-                    f"{_window(latency.metric)}, limit {limit}. {cause}".rstrip(),
-        board="latency")
-
-
-def _very_slow(name: str, latency: JudgedLatency, cause: str = "") -> Alert:
-    limit = limit_value(latency.limit, "humanizeDuration")
-    return Alert(
-        name, LATENCY, "critical", over_chosen(latency.rule, latency.limit, VERY),
-        summary=f"p95 {latency.words} is over {VERY} times its limit.",
-        description=f"p95 {latency.words} of {words.MODEL} is {{{{ $value | humanizeDuration }}}} "
-                    f"{_window(latency.metric)}, more than {VERY} times the limit of {limit}. "
-                    f"{cause}".rstrip(),
+                    f"{_window(latency.metric)}, {against}. {cause}".rstrip(),
         board="latency")
 
 
@@ -120,11 +109,11 @@ _UNTIL_FIRST = parts_over(
     (IN_QUEUE,), "Queue time is not known to be over its limit: look at prefill.")
 
 REQUESTS_SLOW = _slow("LLMRequestsSlow", REQUEST, _WHOLE)
-REQUESTS_VERY_SLOW = _very_slow("LLMRequestsSlow", REQUEST, _WHOLE)
+REQUESTS_VERY_SLOW = _slow("LLMRequestsSlow", REQUEST, _WHOLE, very=True)
 FIRST_TOKEN_SLOW = _slow("LLMFirstTokenSlow", FIRST_TOKEN, _UNTIL_FIRST)
-FIRST_TOKEN_VERY_SLOW = _very_slow("LLMFirstTokenSlow", FIRST_TOKEN, _UNTIL_FIRST)
+FIRST_TOKEN_VERY_SLOW = _slow("LLMFirstTokenSlow", FIRST_TOKEN, _UNTIL_FIRST, very=True)
 OUTPUT_SLOW = _slow("LLMOutputTokensSlow", OUTPUT)
-OUTPUT_VERY_SLOW = _very_slow("LLMOutputTokensSlow", OUTPUT)
+OUTPUT_VERY_SLOW = _slow("LLMOutputTokensSlow", OUTPUT, very=True)
 QUEUE_LONG = _slow("LLMQueueTimeLong", IN_QUEUE)
 SPEED_LOW = _speed_low("warning", SPEED.chosen, "")
 SPEED_BELOW_DEFAULT = _speed_low("info", SPEED.unchosen, ", the default")

@@ -1,14 +1,12 @@
-"""Shapes that alerts repeat: over a limit, and whom and what it is about in words."""
+"""Shapes that alerts repeat: over a limit, away for long, and figures in their descriptions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from recording_rules.limits import Limit
 from recording_rules.model import Rule
-from recording_rules.promql import ENOUGH_RATE, on
-
-# Whom a model's alert is about. Some engines do not name their model.
-MODEL_IN_WORDS = '{{ or $labels.model "A model without a name" }} on {{ $labels.engine }}'
-MIN_RATE = ENOUGH_RATE
+from recording_rules.promql import MODEL, on
 
 
 def over(rule: Rule | str, limit: Limit) -> str:
@@ -23,19 +21,29 @@ def over_chosen(rule: Rule | str, limit: Limit, times: float) -> str:
 
 def limit_value(limit: Limit, unit: str) -> str:
     """The limit in force as a description's template; `unit` is one of Prometheus' humanizers."""
-    return _value(limit.selector.replace("}", ", }"), limit.labels, unit)
+    return _value(limit.selector.replace("}", ", %s}"), limit.labels, unit)
 
 
 def value_of(rule: Rule, unit: str) -> str:
     """Another figure with the alert's labels as a description's template."""
-    return _value(f"{rule}{{}}", rule.labels, unit)
+    return _value(f"{rule}{{%s}}", rule.labels, unit)
 
 
-def _value(selector: str, labels: tuple[str, ...], unit: str) -> str:
+def _value(query: str, labels: Sequence[str], unit: str) -> str:
+    return answered(query, f"{{{{ . | first | value | {unit} }}}}", labels=labels)
+
+
+def answered(query: str, then: str, otherwise: str = "", labels: Sequence[str] = MODEL) -> str:
+    """A description's template: `then`, of which the dot is the query's answer, or `otherwise`.
+
+    `%s` in the query stands for matchers of what the alert is about, by these labels.
+    """
     matchers = ", ".join(f"{label}=%q" for label in labels)
-    values = " ".join(f"$labels.{label}" for label in labels)
-    return (f"{{{{ with printf `{selector.replace('}', f'{matchers}}}')}` {values} | query }}}}"
-            f"{{{{ . | first | value | {unit} }}}}{{{{ end }}}}")
+    values = " ".join([f"$labels.{label}" for label in labels] * query.count("%s"))
+    if otherwise:
+        otherwise = f"{{{{ else }}}}{otherwise}"
+    return (f"{{{{ with printf `{query.replace('%s', matchers)}` {values} | query }}}}"
+            f"{then}{otherwise}{{{{ end }}}}")
 
 
 FLAP_WINDOW, FLAPS, STEADY = "30m", 4, 0.75

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from alerts import words
 from alerts.model import SIGNALS, Alert, AlertGroup
-from alerts.promql import MIN_RATE
 from inferometer import catalogue as c
 from recording_rules.bounds import HISTOGRAMS, MIXED
 from recording_rules.capacity import RUNNING
-from recording_rules.promql import HOUR, MODEL, SCOPE, any_of, by, on
+from recording_rules.promql import ENOUGH_RATE, HOUR, MODEL, SCOPE, any_of, by, on
 from recording_rules.requests import RATE, SUCCESS
 from recording_rules.tokens import OUTPUT
 
@@ -27,7 +26,7 @@ def _unknown(when: str = "") -> str:
 
 # Engines show some families from their first request on only: it waits for requests. What counts
 # them may be lost as well, and comes back as families that are unknown.
-_BUSY = (f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {MIN_RATE} or {OUTPUT} > 0 "
+_BUSY = (f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) >= {ENOUGH_RATE} or {OUTPUT} > 0 "
          f"or max_over_time({RUNNING}[15m]) > 0 or {_signals(_MISSING)} "
          f"and {on(_KIND)} {_unknown()} > {_unknown(f' offset {HOUR}')})")
 

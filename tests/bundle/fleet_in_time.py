@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import Any
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
@@ -78,25 +79,25 @@ class Pod:
                 "namespace": self.namespace, "node": self.node, "pod": self.name}
 
 
-def replica_pod(workload: str, number: int, **changes: object) -> Pod:
+def replica_pod(workload: str, number: int, **changes: Any) -> Pod:
     """A pod as a Deployment names it."""
     letters = "bcdfghjklmnpqrstvwxz2456789"
     seed = zlib.crc32(f"{workload}-{number}".encode())
     suffix = "".join(letters[seed // 27**place % 27] for place in range(5))
     pod = Pod(f"{workload}-7c9f8d6b54-{suffix}", f"10.244.1.{10 + number}",
               node=f"gpu-node-{number}")
-    return replace(pod, **changes)  # type: ignore[arg-type]  # of the dataclass' own fields
+    return replace(pod, **changes)
 
 
 FLEET_POD = Pod("inferometer-fleet-6d5f9c7b8d-x2vwz", "10.244.9.9", node="cpu-node-1",
                 job="inferometer-fleet", namespace=NAMESPACE, collectors=("cost",))
 
 
-def node_pod(number: int, **changes: object) -> Pod:
+def node_pod(number: int, **changes: Any) -> Pod:
     pod = Pod(f"inferometer-node-{'bcdfg'[number:]}{'hjklm'[:number]}", f"10.0.0.{10 + number}",
               node=f"gpu-node-{number}", job="inferometer-node", namespace=NAMESPACE,
               collectors=("gpu", "pods", "cost"))
-    return replace(pod, **changes)  # type: ignore[arg-type]  # of the dataclass' own fields
+    return replace(pod, **changes)
 
 
 @dataclass(frozen=True)
