@@ -61,7 +61,7 @@ SIGNALS = PanelRow("What engines tell", (
           "that lack it: the last is why a panel may be empty.",
           {"engine": "Engine", "signal": "Signal", "cluster": "Cluster"},
           [Field(source.capitalize(), chosen(exporters.SIGNALS, any_of(c.SOURCE, source)),
-                  "short") for source in c.SOURCE.values],
+                  "short", width=95) for source in c.SOURCE.values],
           empty=NO_ENGINE, width=12, height=10),
     timeseries("Mixed histogram bounds", "Models whose replicas have different bounds: p95 is that "
                "of the slowest set of equal ones, p50 and p99 are absent. Mostly a rollout.",
