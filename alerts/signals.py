@@ -16,8 +16,12 @@ _SIGNAL = (*MODEL, "signal")
 _REPORTED, _MISSING = any_of(c.SOURCE, "native", "derived"), any_of(c.SOURCE, "unavailable")
 
 
+# What comes and goes with the features in use, as an adapter does, is not lost.
+_SELDOM = f'signal!~"{"|".join(metric.signal for metric in c.SELDOM_METRICS)}"'
+
+
 def _signals(matcher: str, when: str = "") -> str:
-    return f"count {by(_SIGNAL)} ({c.SERVER_SIGNAL.name}{{{matcher}}}{when})"
+    return f"count {by(_SIGNAL)} ({c.SERVER_SIGNAL.name}{{{matcher}, {_SELDOM}}}{when})"
 
 
 def _unknown(when: str = "") -> str:

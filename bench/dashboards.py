@@ -24,6 +24,8 @@ from bench.process import ROOT
 from bench.report import Figure
 from bench.server import Answer, Server, prometheus
 from bench.sizes import Sizes
+from inferometer import catalogue as c
+from inferometer.engines.tables.vllm import ENGINE as VLLM
 from recording_rules import GROUPS
 from recording_rules.latency import QUANTILES, QUANTILES_HOUR
 
@@ -52,6 +54,8 @@ MATCHES = (
     Match("vllm-0.33.0/grafana", (ONE_MODEL,), 0, 5, 40),
     Match("dcgm-exporter/dcgm-exporter-dashboard", ("inferometer-gpu",), 0, 8, 0),
 )
+# What an engine's page is asked for beside its table's signals.
+_BESIDE_SIGNALS = (c.SERVER_HTTP, c.SERVER_MAX_LENGTH, c.SERVER_LAST_PROGRESS)
 # What this fleet has none of, so that what reads it alone is rightly empty.
 ABSENT = {
     "ALERTS": "alerts are not evaluated over the past",
@@ -59,6 +63,13 @@ ABSENT = {
     "gpu:gpu_up:lost": "no GPU is lost",
     "prometheus_rule_": "this Prometheus does not scrape itself",
     "spec_decode": "the engine does not speculate",
+    'source="withheld"': "no signal is withheld",
+    **dict.fromkeys(
+        ("external_cache", "cache_tier", "multimodal_cache", "kv_offload", "kv_move", "lora_",
+         "requests_corrupted", "migrations", "estimated_gpu"),
+        "the engine was captured without that feature"),
+    **{metric.name: "the engine does not tell it"
+       for metric in c.SIGNAL_METRICS if metric not in {*VLLM.signals, *_BESIDE_SIGNALS}},
     'model:inferometer_budget_usd:used_ratio{period="month"': "no model has a budget of the month",
     "_usd:effective": "no such limit is configured",
     "_replicas:effective": "likewise",

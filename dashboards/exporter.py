@@ -4,11 +4,11 @@ from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import NO_ENGINE, stat, table, timeseries
 from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Field
-from dashboards.variables import OF_MODELS, chosen
+from dashboards.variables import OF_MODELS, chosen, of_replicas
 from inferometer import catalogue as c
 from recording_rules import capacity, exporters
 from recording_rules.bounds import MIXED
-from recording_rules.promql import MODEL, any_of, on
+from recording_rules.promql import MODEL, any_of, by, on
 
 NO_EXPORTER = "No data: no exporter is scraped in this scope."
 NO_PROMETHEUS = "No data: Prometheus does not scrape itself."
@@ -56,12 +56,21 @@ HEALTH = PanelRow("Exporters and engines", (
            "cluster": "Cluster"}, [Field("Replicas", chosen(capacity.VERSIONS), "short")],
           empty=NO_ENGINE, width=16, links={"model": "throughput"}),
 ))
-SIGNALS = PanelRow("What engines tell", (
-    table("Signals", "Endpoints whose engine tells a signal itself, from which it is derived, and "
-          "that lack it: the last is why a panel may be empty.",
-          {"engine": "Engine", "signal": "Signal", "cluster": "Cluster"},
-          [Field(source.capitalize(), chosen(exporters.SIGNALS, any_of(c.SOURCE, source)),
-                  "short", width=95) for source in c.SOURCE.values],
+_SIGNAL = ("engine", "signal", "cluster")
+
+
+def _signals(source: str) -> str:
+    """Endpoints by engine and signal; no rule records it, so it is asked of all of them."""
+    selected = of_replicas(f"{c.SERVER_SIGNAL.name}{{{any_of(c.SOURCE, source)}}}", OF_MODELS)
+    return f"count {by(_SIGNAL)} ({selected})"
+
+
+SIGNALS = PanelRow("What engines tell, signal by signal", (
+    table("Signals", "Endpoints whose engine tells a signal itself, from which it is derived, of "
+          "which it is withheld for now, and that lack it: why a panel may be empty.",
+          dict(zip(_SIGNAL, ("Engine", "Signal", "Cluster"), strict=True)),
+          [Field(source.capitalize(), _signals(source), "short", width=85)
+           for source in c.SOURCE.values],
           empty=NO_ENGINE, width=12, height=10),
     timeseries("Mixed histogram bounds", "Models whose replicas have different bounds: p95 is that "
                "of the slowest set of equal ones, p50 and p99 are absent. Mostly a rollout.",
@@ -69,7 +78,7 @@ SIGNALS = PanelRow("What engines tell", (
                *(line(rule, f"{metric.signal} {BY_MODEL}")
                  for metric, rule in MIXED.items()),
                empty="No replicas of a model differ in their bounds.", width=12, height=10),
-))
+), collapsed=True)
 RULES = PanelRow("Rules", (
     timeseries("Slowest group of rules", "Share of its interval that evaluating it takes: at 100 % "
                "boards and alerts lag behind.", "percentunit",
@@ -94,4 +103,4 @@ CARDINALITY = PanelRow("Cardinality", (
 BOARD = Board(
     "exporter", "Exporter and cardinality",
     "Whether the measuring works: exporters, their collectors, what engines tell, and how many "
-    "series that makes.", OF_MODELS, (NOW, HEALTH, SIGNALS, CARDINALITY, RULES))
+    "series that makes.", OF_MODELS, (NOW, HEALTH, CARDINALITY, RULES, SIGNALS))

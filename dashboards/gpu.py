@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dashboards import features
 from dashboards.lines import BY_NODE, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
@@ -127,4 +128,4 @@ ONE_BY_ONE = PanelRow("GPU by GPU, of the chosen nodes", (
 
 BOARD = Board(
     "gpu", "GPU", "How busy, full, hot and healthy the GPUs are, by node, by model and one by one.",
-    (*OF_MODELS, "node"), (NOW, NODES, MODELS, ONE_BY_ONE))
+    (*OF_MODELS, "node"), (NOW, NODES, MODELS, ONE_BY_ONE, features.WORK))

@@ -1,6 +1,6 @@
 """Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
 
-from dashboards import replicas
+from dashboards import features, replicas
 from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
@@ -127,4 +127,4 @@ DAYS = PanelRow("Over days, by the hour", (
 BOARD = Board(
     "latency", "Latency decomposition",
     "Why it is slow: the time of a request, its parts, and the queue, cache and GPU behind them.",
-    OF_REPLICAS, (FELT, PARTS_OF_IT, BEHIND, replicas.LATENCY, SPREAD, DAYS))
+    OF_REPLICAS, (FELT, PARTS_OF_IT, BEHIND, replicas.LATENCY, features.LENGTHS, SPREAD, DAYS))

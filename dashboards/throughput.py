@@ -1,6 +1,6 @@
 """How much is served, how well, and how much more would fit."""
 
-from dashboards import replicas
+from dashboards import features, replicas
 from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
@@ -105,4 +105,5 @@ HOURS = PanelRow("Over days, by the hour", (
 BOARD = Board(
     "throughput", "Throughput and capacity",
     "How much is served, what fails, and how full the engines are.", OF_REPLICAS,
-    (REQUESTS, TOKENS, CAPACITY, replicas.THROUGHPUT, HOURS))
+    (REQUESTS, TOKENS, CAPACITY, replicas.THROUGHPUT, features.SPECULATION, features.CACHES,
+     features.REQUESTS, HOURS))

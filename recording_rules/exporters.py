@@ -84,11 +84,6 @@ CONFIGURED = Rule(
     "fleet:inferometer_config_last_reload_successful:avg",
     f"avg {by(FLEET)} ({c.CONFIG_RELOAD_OK.name})", FLEET,
     "Share of exporters whose configuration in force is the one in the file.")
-SIGNALS = Rule(
-    "fleet:llm_server_signal_info:count",
-    f"count {by((*FLEET, c.ENGINE.name, 'signal', c.SOURCE.name))} ({c.SERVER_SIGNAL.name})",
-    (*FLEET, c.ENGINE.name, "signal", c.SOURCE.name),
-    "Endpoints of an engine by where a signal of theirs comes from, if it comes at all.")
 _PAGES = f"{SCRAPED} and {on(EXPORTER)} {c.BUILD_INFO.name}"
 SERIES = Rule("fleet:inferometer_page_series:sum", f"sum {by(FLEET)} ({_PAGES})", FLEET,
               "Series on the pages of all exporters.")
@@ -107,7 +102,7 @@ RULES_FAILED = Rule(
 GROUPS = (
     Group("inferometer-exporters", (
         VERSIONS, FIRST_SEEN, LAST_SEEN, RENAMED, FLEET_SEEN, SUCCESS, DURATION, UNKNOWN,
-        CONFIGURED, SIGNALS, SERIES, LARGEST, RULES_BUSY, RULES_FAILED,
+        CONFIGURED, SERIES, LARGEST, RULES_BUSY, RULES_FAILED,
     ), interval="2m"),
     Group("inferometer-exporters-hour", (FOLDED,), interval="4m"),
 )

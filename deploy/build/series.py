@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from inferometer.roles import NO_ROLE, ROLES, belongs
 from recording_rules.beyond import SIDE
 from recording_rules.bounds import BOUND
 from recording_rules.limits import SET_BY
@@ -26,6 +27,16 @@ MODELS = 100  # tuples of namespace, engine and model
 TARGETS = 400  # engine endpoints of all exporters
 FLEET_EXPORTERS = 2  # that publish budgets and limits: replicas of one
 VERSIONS = 4  # of one model's engines at a time
+
+# Full pages of each role there are in the fleet, by what fills one.
+PAGES = {"sidecar": TARGETS / c.TARGETS, "node": GPUS / c.GPUS, "fleet": FLEET_EXPORTERS}
+# What exporters show that have a section of the configuration; all else every one shows.
+_OF_SECTIONS = {
+    "gpu": {*c.GPU_METRICS},
+    "engines": {*c.ENGINE_METRICS},
+    "cost": {c.COST, c.COST_IDLE, c.GPU_PRICE},
+    "fleet": {c.COST, c.BUDGET, c.BUDGET_PAGE, *c.LIMIT_METRICS.values()},
+}
 
 FAMILY_BUDGET = 65_000
 EXPORTER_BUDGET = 350_000
@@ -72,9 +83,26 @@ def family_series(metric: Metric) -> int:
     return metric.max_series // len(engines)
 
 
-def exporter_series(metrics: Iterable[Metric] = c.METRICS) -> int:
-    """Of one exporter's page."""
-    return sum(map(family_series, metrics))
+def is_shown(metric: Metric, role: str) -> bool:
+    """Whether exporters of the role show the family."""
+    sections = _sections(metric)
+    return not sections or any(belongs(role, section) for section in sections)
+
+
+def in_role(role: str) -> str:
+    """The role, as it follows on an exporter's name."""
+    return f"in the role {role}" if role else "without a role"
+
+
+def exporter_series(role: str = NO_ROLE, metrics: Iterable[Metric] = c.METRICS) -> int:
+    """Of the page of one exporter of the role."""
+    return sum(family_series(metric) for metric in metrics if is_shown(metric, role))
+
+
+def fullest_role(metrics: Iterable[Metric] = c.METRICS) -> str:
+    """The role that has the largest page."""
+    metrics = [*metrics]
+    return max(ROLES, key=lambda role: exporter_series(role, metrics))
 
 
 def fleet_series(metrics: Iterable[Metric] = c.METRICS) -> int:
@@ -101,9 +129,11 @@ def distinguishing(rule: Rule) -> set[str]:
     return labels
 
 
+def _sections(metric: Metric) -> list[str]:
+    return [section for section, metrics in _OF_SECTIONS.items() if metric in metrics]
+
+
 def _pages(metric: Metric) -> float:
-    if c.UUID.name in metric.label_names:
-        return GPUS / c.GPUS
-    if c.TARGET.name in metric.label_names:
-        return TARGETS / c.TARGETS
-    return FLEET_EXPORTERS if c.MODEL.name in metric.label_names else EXPORTERS
+    if not _sections(metric):
+        return EXPORTERS
+    return sum(pages for role, pages in PAGES.items() if is_shown(metric, role))

@@ -9,7 +9,6 @@ One seat is reserved for the first tuple of each target.
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -89,8 +88,7 @@ class _Seats:
         self._open = [i for i, label in enumerate(metric.labels) if not label.values]
         self._foreign = [i for i in self._open if metric.labels[i].folds] or self._open
         self._ours = [i for i in self._open if i not in self._foreign]
-        self._folds = metric.kind != "gauge" and any(label.folds for label in metric.labels)
-        self._kept = metric.subjects or math.prod(metric.labels[i].budget for i in self._ours)
+        self._pairs = frozenset(metric.pairs)
         # By position in a seat: how many foreign values there may be, and those that there are.
         self._room = {n: metric.labels[i].budget for n, i in enumerate(self._open)
                       if metric.labels[i].folds}
@@ -138,9 +136,11 @@ class _Seats:
         """The key to add the value to, None to leave it out; and the labels that are folded."""
         labels = self._metric.labels
         strange = [i for i, values in self._closed if key[i] not in values]
+        if not strange and not self._is_paired(key):
+            strange = [len(key) - 1]
         over = strange or [i for i in self._foreign if key[i]] or self._foreign
         names = [labels[i].name for i in over]
-        if not self._folds or any(OTHER not in labels[i].values for i in strange):
+        if not self._metric.folds or any(OTHER not in labels[i].values for i in strange):
             return None, names
         into = list(key)
         for i in strange:
@@ -177,16 +177,21 @@ class _Seats:
             self._seated[seat] = max(self._seated[seat], ticket.shown_at)
 
     def _fits(self, key: Key) -> bool:
-        taken = OTHER if self._folds else None  # stands for what was folded, and for nothing else
+        # It stands for what was folded, and for nothing else.
+        taken = OTHER if self._metric.folds else None
         return (all(len(key[i]) <= LONGEST_VALUE for i in self._open)
                 and all(key[i] != taken for i in self._foreign)
-                and all(key[i] in values for i, values in self._closed))
+                and all(key[i] in values for i, values in self._closed)
+                and self._is_paired(key))
+
+    def _is_paired(self, key: Key) -> bool:
+        return not self._pairs or key[-2:] in self._pairs
 
     def _take(self, seat: Key) -> bool:
         group = self._group(seat)
-        shared = self._metric.seats - self._kept
+        shared = self._metric.seats - self._metric.groups
         full = len(self._seated) - len(self._groups) >= shared or self._over_budget(seat)
-        no_reserve = group in self._groups or len(self._groups) >= self._kept
+        no_reserve = group in self._groups or len(self._groups) >= self._metric.groups
         if full and no_reserve and not self._free_nameless(seat, group):
             return False
         self._join(group, seat)
@@ -201,7 +206,7 @@ class _Seats:
 
     def _free_nameless(self, seat: Key, group: Key) -> bool:
         """Free the seat that a target took before its label values were known, if it did."""
-        if self._folds or self._groups.get(group, 0) > 1:
+        if self._metric.folds or self._groups.get(group, 0) > 1:
             return False
         nameless = tuple([seat[n] if i in self._ours else "" for n, i in enumerate(self._open)])
         if nameless not in self._seated:

@@ -21,9 +21,9 @@ Answer = bool | None  # None: it hangs on values
 
 COMPARISONS = frozenset({">", ">=", "<", "<=", "==", "!="})
 DIFFERENCES = frozenset({"stddev", "stdvar"})  # nothing where all is well
-_SIGNALS = {name: metric.signal for metric in c.SIGNAL_METRICS
-            for name in (metric.name, *(f"{metric.name}_{part}"
-                                        for part in ("bucket", "count", "sum")))}
+SIGNALS = {name: metric.signal for metric in c.SIGNAL_METRICS
+           for name in (metric.name, *(f"{metric.name}_{part}"
+                                       for part in ("bucket", "count", "sum")))}
 
 
 class Needs:
@@ -83,8 +83,8 @@ class Needs:
             return any(f"requests_{outcome}" in cluster.signals
                        and _matches({**cluster.labels, c.OUTCOME.name: outcome}, matchers)
                        for outcome in c.OUTCOMES)
-        if name in _SIGNALS:
-            return _SIGNALS[name] in cluster.signals and _matches(cluster.labels, matchers)
+        if name in SIGNALS:
+            return SIGNALS[name] in cluster.signals and _matches(cluster.labels, matchers)
         return any(_matches(series.labels, matchers, closed=True) for series in cluster.named(name))
 
     def _recorded(self, rule: Rule, matchers: Matchers, cluster: Cluster) -> Answer:

@@ -12,6 +12,7 @@ from deploy.build.proofs.cardinality import over_budget
 from deploy.build.writers import metrics_page, prometheus
 from inferometer import catalogue as c
 from inferometer.guard import Guard
+from inferometer.roles import NO_ROLE, ROLES
 from recording_rules import capacity, gpus
 from recording_rules.model import Rule
 from recording_rules.promql import MODEL
@@ -37,11 +38,13 @@ def test_the_bundle_is_within_its_budgets() -> None:
 @pytest.mark.parametrize(("metric", "most"), [
     (c.GPU_UP, 64),
     (c.GPU_CLOCK, 64 * 4),
-    (c.SERVER_WAITING, 400 + 100),
-    (c.SERVER_REQUESTS, (400 + 100) * 5 * len(c.REASONS)),
+    (c.SERVER_WAITING, 400),
+    (c.SERVER_OUTPUT, 400 + 100),
+    (c.SERVER_REQUESTS, (400 + 100) * len(c.ENDINGS)),
     (c.SERVER_TTFT, (400 + 100) * (40 + 3)),
-    (c.BUDGET, (200 + 100) * 2),
-    (c.BUILD_INFO, 1 + 100),
+    (c.COST, (1000 + 64) * 7),
+    (c.BUDGET, 200 * 2),
+    (c.BUILD_INFO, 1),
 ], ids=lambda value: getattr(value, "name", None))
 def test_a_family_holds_its_seats_times_its_closed_labels(metric: c.Metric, most: int) -> None:
     assert counts.family_series(metric) == most
@@ -50,10 +53,8 @@ def test_a_family_holds_its_seats_times_its_closed_labels(metric: c.Metric, most
 @pytest.mark.parametrize("metric", FOLDING, ids=lambda metric: metric.name)
 def test_the_guard_lets_no_family_past_it(metric: c.Metric) -> None:
     """The flood is of one engine and one value of each closed label; the others multiply it."""
-    closed = [label for label in metric.labels if label.values and label is not c.ENGINE]
-    most = counts.family_series(metric)
-    for label in closed:
-        most //= len(label.values)
+    engines = len(c.ENGINE.values) if c.ENGINE in metric.labels else 1
+    most = counts.family_series(metric) * engines // metric.closed_series
     assert 0 < series(metric, admit(Guard(), metric, flood(metric, 0))) <= most
 
 
@@ -78,14 +79,23 @@ def test_every_sum_over_its_budget_is_a_finding() -> None:
     large = replace(of_users, seats=counts.EXPORTER_BUDGET + 1)
     assert over((large,))[1:] == [
         "family llm_user_cost_usd: 350001 series, budget 65000",
-        "page of an exporter: 350001 series, budget 350000",
+        "page of an exporter without a role: 350001 series, budget 350000",
         "sum of all: 35000100 series, budget 2000000"]
+
+
+def test_an_exporter_without_a_role_has_the_fullest_page_and_a_gateway_the_emptiest() -> None:
+    pages = {role: counts.exporter_series(role) for role in ROLES}
+    assert counts.fullest_role() == NO_ROLE
+    assert pages["gateway"] == sum(map(counts.family_series, c.SELF_METRICS))
+    assert pages["sidecar"] + pages["node"] < pages[NO_ROLE] + pages["gateway"]
+    assert pages[NO_ROLE] == sum(map(counts.family_series, c.METRICS))
 
 
 @pytest.mark.parametrize(("metric", "most"), [
     (c.GPU_UP, counts.GPUS),
-    (c.SERVER_UP, 500 * counts.TARGETS / c.TARGETS),
-    (c.BUDGET, 600 * counts.FLEET_EXPORTERS),
+    (c.SERVER_UP, 400 * counts.TARGETS / c.TARGETS),
+    (c.BUDGET, 400 * counts.FLEET_EXPORTERS),
+    (c.COST, (1000 + 64) * 7 * (counts.GPUS / c.GPUS + counts.FLEET_EXPORTERS)),
     (c.COLLECTOR_SUCCESS, len(c.COLLECTOR.values) * counts.EXPORTERS),
 ], ids=lambda value: getattr(value, "name", None))
 def test_the_fleet_has_as_many_as_its_gpus_endpoints_and_exporters_make(
@@ -110,7 +120,7 @@ def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
     limits = prometheus.limits()
-    page = counts.exporter_series()
+    page = max(map(counts.exporter_series, ROLES))
     assert page < limits["sample_limit"] < 1.25 * page
     longest = max(len(metric.labels) for metric in c.METRICS) + len(("le", "job", "instance"))
     assert longest < limits["label_limit"] < 100
@@ -121,7 +131,8 @@ def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
 
 def test_the_page_lists_every_metric_rule_and_alert_with_its_counts() -> None:
     page = metrics_page.page(BUNDLE)
-    assert f"| one exporter's page | {counts.exporter_series():,} |" in page
+    assert f"| one exporter's page, without a role | {counts.exporter_series():,} |" in page
+    assert f"| one exporter's page, in the role node | {counts.exporter_series('node'):,} |" in page
     assert "| `llm_server_requests_waiting` | gauge | Requests waiting their turn. |" in page
     for metric in BUNDLE.metrics:
         assert f"| `{metric.name}` | {metric.kind} |" in page

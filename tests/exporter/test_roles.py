@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.build.series import is_shown
 from inferometer import catalogue as c
 from inferometer.roles import NO_ROLE, ROLES, belongs
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -199,3 +200,18 @@ def test_a_reload_with_a_key_of_another_role_changes_nothing(
             f"{file}:4: fleet.{key}: is for the role fleet, this is a node"
             for key in ("monthly_usd", "budgets_usd", "limits")]
         assert running.scrape().value("inferometer_config_last_reload_successful") == 0.0
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role])
+def test_a_role_shows_no_family_that_its_series_are_not_counted_for(
+        tmp_path: Path, engine: Engine, fake: FakeNvml, role: str) -> None:
+    """By deploy/build/series.py, which says how many series a page of the role has at most."""
+    file = configured(tmp_path, role, engine)
+    with started(*ANYWHERE, "--config", file, env=fake.env()) as running:
+        ready(running)
+        if belongs(role, "gpu"):
+            wait_for(lambda: running.scrape().values("gpu_up") == [1.0, 1.0])
+        shown = families(running.scrape())
+        counted = {metric.name for metric in c.METRICS if is_shown(metric, role)}
+        assert shown & {metric.name for metric in c.METRICS} - counted == set()
+        assert shown & counted

@@ -28,13 +28,14 @@ def over_budget(metrics: Iterable[Metric], rules: Iterable[Rule]) -> list[str]:
                    for rule in rules
                    for label in sorted(series.distinguishing(rule) - series.LABEL_VALUES.keys())]:
         return unsized
-    recorded = series.recorded_series(rules)
+    recorded, fullest = series.recorded_series(rules), series.fullest_role(metrics)
     return [
         *_labels({label for metric in metrics for label in metric.labels}),
         *_over("family", series.FAMILY_BUDGET, _SMALLER_METRIC,
                ((metric.name, series.family_series(metric)) for metric in metrics)),
         *_over("page of", series.EXPORTER_BUDGET, _SMALLER_METRIC,
-               [("an exporter", series.exporter_series(metrics))]),
+               [(f"an exporter {series.in_role(fullest)}",
+                 series.exporter_series(fullest, metrics))]),
         *_over("rule", series.RULE_BUDGET, _SMALLER_RULE,
                ((rule.name, series.rule_series(rule)) for rule in rules)),
         *_over("sum of", series.RECORDED_BUDGET, _SMALLER_RULE, [("all recorded rules", recorded)]),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from deploy.build import series
 from deploy.build.bundle import Bundle
 from inferometer.catalogue import GPUS, TARGETS, Label, Metric
+from inferometer.roles import ROLES
 from recording_rules.model import Rule
 
 _TITLES = {
@@ -21,13 +22,14 @@ def page(bundle: Bundle) -> str:
 
 def _head(bundle: Bundle) -> Iterator[str]:
     rules = [*bundle.rules]
-    page, recorded = series.exporter_series(bundle.metrics), series.recorded_series(rules)
-    pages = series.fleet_series(bundle.metrics)
+    recorded, pages = series.recorded_series(rules), series.fleet_series(bundle.metrics)
     yield from (
         "# What there is to query", "",
         "How many series at worst, by the caps that the exporter enforces:", "")
     yield from _table(("", "series", "budget"), (
-        ("one exporter's page", f"{page:,}", f"{series.EXPORTER_BUDGET:,}"),
+        *((f"one exporter's page, {series.in_role(role)}",
+           f"{series.exporter_series(role, bundle.metrics):,}", f"{series.EXPORTER_BUDGET:,}")
+          for role in ROLES),
         ("the largest family of a page", f"{max(map(series.family_series, bundle.metrics)):,}",
          f"{series.FAMILY_BUDGET:,}"),
         ("all recorded rules", f"{recorded:,}", f"{series.RECORDED_BUDGET:,}"),

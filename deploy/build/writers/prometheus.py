@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.build.options import Options
-from deploy.build.series import exporter_series
+from deploy.build.series import exporter_series, fullest_role
 from inferometer.catalogue import METRICS
 from inferometer.guard import LONGEST_VALUE
 
@@ -39,7 +39,7 @@ _OF_POD = {"namespace": "namespace", "pod": "pod_name", "container": "pod_contai
 def limits() -> dict[str, int]:
     """The limits of a scrape, as Prometheus names them."""
     return {
-        "sample_limit": _with_margin(exporter_series() + OWN_SERIES),
+        "sample_limit": _with_margin(exporter_series(fullest_role()) + OWN_SERIES),
         "label_limit": _with_margin(
             max(len(metric.labels) for metric in METRICS) + 1 + TARGET_LABELS),
         "label_name_length_limit": max(

@@ -27,10 +27,18 @@ volumeMounts:
 {{- else }}
 args: [run, --role, sidecar, --listen, {{ include "inferometer.listen" . | quote }}]
 {{- end }}
-{{- with .Values.sidecar.env }}
 env:
+  - name: INFEROMETER_MODEL
+    {{- if .Values.sidecar.model }}
+    value: {{ .Values.sidecar.model | quote }}
+    {{- else }}
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.annotations['inferometer/model']
+    {{- end }}
+  {{- with .Values.sidecar.env }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 {{- if .Values.sidecar.native }}
 restartPolicy: Always
 {{- end }}

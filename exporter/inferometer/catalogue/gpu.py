@@ -112,6 +112,12 @@ GPU_DECODER_UTILIZATION = _gpu("gpu_decoder_utilization_ratio", "gauge",
                                "Share of its sample period in which the video decoder was busy.",
                                otel="hw.gpu.utilization{hw.gpu.task=decoder}",
                                unread="Inference of language models decodes no video.")
+GPU_PEAK_FLOPS = _gpu("gpu_peak_flops", "gauge",
+                      "Dense BF16 operations per second by NVIDIA's data sheet (FP16 where there "
+                      "is no BF16); absent where it is not known, and for GPUs cut up by MIG.")
+GPU_PEAK_BANDWIDTH = _gpu("gpu_peak_memory_bandwidth_bytes_per_second", "gauge",
+                          "Bytes per second of the device memory by NVIDIA's data sheet; absent as "
+                          "gpu_peak_flops is.")
 GPU_BUSY = _gpu("gpu_busy_seconds_total", "counter",
                 "Seconds in which a kernel ran: utilization integrated between samples.")
 GPU_OBSERVED = _gpu("gpu_observed_seconds_total", "counter",
@@ -159,9 +165,9 @@ GPU_NVLINK = _gpu("gpu_nvlink_bytes_total", "counter", "Payload bytes over all N
 
 GPU_METRICS = (
     GPU_INFO, GPU_MIG_INFO, GPU_POD_INFO, GPU_UP, GPU_LAST_SAMPLE, GPU_UTILIZATION,
-    GPU_MEMORY_UTILIZATION, GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_BUSY,
-    GPU_OBSERVED, GPU_MEMORY_USED, GPU_MEMORY_TOTAL, GPU_PROCESS_MEMORY, GPU_PROCESSES, GPU_POWER,
-    GPU_POWER_LIMIT, GPU_ENERGY, GPU_TEMPERATURE, GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK,
-    GPU_THROTTLED, GPU_ECC, GPU_REMAPPED, GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID,
-    GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
+    GPU_MEMORY_UTILIZATION, GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_PEAK_FLOPS,
+    GPU_PEAK_BANDWIDTH, GPU_BUSY, GPU_OBSERVED, GPU_MEMORY_USED, GPU_MEMORY_TOTAL,
+    GPU_PROCESS_MEMORY, GPU_PROCESSES, GPU_POWER, GPU_POWER_LIMIT, GPU_ENERGY, GPU_TEMPERATURE,
+    GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK, GPU_THROTTLED, GPU_ECC, GPU_REMAPPED,
+    GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID, GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
 )

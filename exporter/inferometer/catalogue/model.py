@@ -36,6 +36,7 @@ class Metric:
     otel: str = ""
     subjects: int = 0  # what the labels that do not fold tell apart; 0: all their budgets make
     unread: str = ""  # why no rule, alert or board reads it, where none does
+    pairs: tuple[tuple[str, str], ...] = ()  # of its last two labels' values, where not all occur
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
@@ -50,9 +51,30 @@ class Metric:
             stem = stem.removesuffix(suffix)
         return stem
 
+    @cached_property
+    def folds(self) -> bool:
+        """Whether what has no seat is added to `_other`; gauges cannot be added."""
+        return self.kind != "gauge" and any(label.folds for label in self.labels)
+
+    @cached_property
+    def groups(self) -> int:
+        """How many tuples of values the open labels have that do not fold, beside those that do."""
+        if not any(label.folds for label in self.labels):
+            return 1
+        return self.subjects or math.prod(label.budget for label in self.labels
+                                          if not label.values and not label.folds)
+
+    @cached_property
+    def closed_series(self) -> int:
+        """How many series one seat can hold, by its closed labels."""
+        counts = [len(label.values) for label in self.labels if label.values]
+        return math.prod(counts[:-2]) * len(self.pairs) if self.pairs else math.prod(counts)
+
     @property
     def max_series(self) -> int:
-        """The most series this family can hold on one exporter's page."""
-        closed = math.prod(len(label.values) for label in self.labels if label.values)
-        overflow = 1 if any(label.folds for label in self.labels) else 0
-        return (self.seats + overflow * TARGETS) * closed * (self.bounds + 3 if self.bounds else 1)
+        """The most series this family can hold on one exporter's page.
+
+        Beside its seats each group may have one tuple for what was folded.
+        """
+        tuples = self.seats + (self.groups if self.folds else 0)
+        return tuples * self.closed_series * (self.bounds + 3 if self.bounds else 1)

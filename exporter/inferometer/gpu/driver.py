@@ -15,6 +15,7 @@ from typing import Any
 from inferometer.families import Series
 from inferometer.gpu import nvml
 from inferometer.gpu.nvml import CallError, FieldBatch, GpuLostError, UnsupportedError
+from inferometer.gpu.peaks import peaks_of
 from inferometer.gpu.readings import (
     CLOCK_REASONS,
     EVERY_ROUND,
@@ -106,6 +107,8 @@ class Device:
             self._put_seldom(result, call, turn)
         if self._mig:
             self._put_instances(result)
+        elif result.points:  # of a GPU that answers nothing, nothing is told
+            result.points.update(peaks_of(self.name))
         if self._lacking:
             result.throttling = self._throttling()
         self._step(result)

@@ -662,6 +662,14 @@ def test_mig_instances_have_labels_and_memory_of_their_own(start: Start) -> None
     assert len(page.find(c.GPU_MIG_INFO.name)) == 2
 
 
+def test_a_gpu_whose_data_sheet_is_familiar_has_peaks_unless_it_is_cut_into_instances(
+        start: Start) -> None:
+    drill = start("gpus 3", FIRST, "set 2 name NVIDIA Test 9000")
+    page = drill.until_up(0, 1, 2)
+    for metric, peak in ((c.GPU_PEAK_FLOPS, 989.5e12), (c.GPU_PEAK_BANDWIDTH, 3.35e12)):
+        assert [(s.labels["gpu"], s.value) for s in page.find(metric.name)] == [("1", peak)]
+
+
 def test_a_gpu_cut_into_instances_has_no_utilization(start: Start) -> None:
     drill = start("gpus 2", FIRST)
     page = drill.until_up(0, 1)
