@@ -103,6 +103,8 @@ class EngineTarget:
 
     url: str = _key(constraint=_URL)
     name: str = _key("", _NAME)
+    model: str = _key("", _NAME)
+    entry_models: tuple[str, ...] = _key((), _NAME)
     bearer_token_file: str = ""
     bearer_token_env: str = ""
     ca_file: str = ""

@@ -20,6 +20,21 @@ SHARES = {
     "vllm:request_time_per_output_token_seconds": 0.8 / TOKENS,
     "vllm:request_queue_time_seconds": 0.0, "vllm:inter_token_latency_seconds": 0.8 / TOKENS,
 }
+LENGTHS = {  # tokens of each of a request's, or of a step
+    "vllm:request_prompt_tokens": 100, "vllm:request_generation_tokens": TOKENS,
+    "vllm:iteration_tokens_total": 40,
+}
+COUNTERS = {  # by request
+    "vllm:generation_tokens_total": TOKENS, "vllm:prompt_tokens_total": 100,
+    "vllm:prefix_cache_queries_total": 100, "vllm:prefix_cache_hits_total": 40,
+    "vllm:prompt_tokens_cached_total": 40, "vllm:external_prefix_cache_queries_total": 60,
+    "vllm:external_prefix_cache_hits_total": 6, "vllm:mm_cache_queries_total": 2,
+    "vllm:mm_cache_hits_total": 1,
+}
+GAUGES = {
+    "vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 0.0,
+    "vllm:kv_cache_usage_perc": 0.5,
+}
 _SAMPLE = re.compile(r"([\w:]+?)(_bucket|_sum|_count)?(\{.*\})? \S+$")
 _BOUND = re.compile(r'le="([^"]+)"')
 
@@ -94,15 +109,14 @@ class Patient:
         if name in SHARES and part:
             return self._histogram(SHARES[name], part, labels)
         well = sum(self._took.values())
+        if name in LENGTHS and part:
+            bound = _BOUND.search(labels)
+            fits = bound is None or LENGTHS[name] <= float(bound[1])
+            return well * (LENGTHS[name] if part == "_sum" else fits)
         if name == "vllm:request_success_total":
             return {"stop": well, "error": self._failed}.get(
                 labels.partition('finished_reason="')[2].partition('"')[0], 0.0)
-        return {
-            "vllm:generation_tokens_total": TOKENS * well, "vllm:prompt_tokens_total": 100 * well,
-            "vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 0.0,
-            "vllm:kv_cache_usage_perc": 0.5, "vllm:prefix_cache_queries_total": 100 * well,
-            "vllm:prefix_cache_hits_total": 40 * well, "vllm:prompt_tokens_cached_total": 40 * well,
-        }.get(name)
+        return COUNTERS[name] * well if name in COUNTERS else GAUGES.get(name)
 
     def _histogram(self, share: float, part: str, labels: str) -> float:
         if part == "_sum":

@@ -25,8 +25,9 @@ with atheris.instrument_imports(include=["inferometer", "tests.e2e.broken_parser
     from inferometer.engines.collector import join
     from inferometer.engines.page import ForeignFamily, Page, PageError, Parser
     from inferometer.engines.reading import Describer, ServerInfo
+    from inferometer.engines.recognition import recognise
     from inferometer.engines.tables import TABLES
-    from inferometer.engines.target import State, recognise
+    from inferometer.engines.target import State
     from inferometer.exposition import OPENMETRICS, TEXT, render
     from inferometer.guard import Guard
     from tests.e2e import broken_parsers

@@ -232,7 +232,8 @@ def test_the_example_with_all_its_examples_sets_every_key() -> None:
 def test_each_key_commented_out_in_the_example_loads_by_itself() -> None:
     """What a reader does: remove one "#"."""
     lines = EXAMPLE.read_text().splitlines()
-    nested = re.compile(r" +#(name|bearer_token|ca_file|insecure|budgets|limits|day|month|time_to)")
+    nested = re.compile(r" +#(name|model|entry_models|bearer_token|ca_file|insecure|budgets|limits"
+                        r"|day|month|time_to)")
     for i, line in enumerate(lines):
         if uncommented(line) == line or (nested.match(line) and line.startswith("      ")):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from inferometer.addresses import URL, is_engine_url
 from inferometer.cli.verbs import FAILED, OK, Verb
 from inferometer.config import ConfigError, EnginesSection, EngineTarget
 from inferometer.documents.mistakes import Document, Mistake
-from inferometer.engines.access import ask_once, check_tls
+from inferometer.engines.access import ask, check_tls
+from inferometer.engines.explain import as_data, as_text, state_of
 from inferometer.engines.explain import explain as explain_page
-from inferometer.engines.explain import state_of
+from inferometer.engines.reading import Names
 from inferometer.engines.tables import TABLES
 from inferometer.logs import start_logging
 from inferometer.settings import COMMAND_LINE, check_secrets
@@ -24,15 +26,18 @@ def explain(options: argparse.Namespace) -> int:
     file = Path(options.page)
     if options.page == "-" or file.is_file():
         body = sys.stdin.buffer.read() if options.page == "-" else file.read_bytes()
-        where, state = options.page, state_of(body, TABLES)
+        where = options.page
+        state, shape = state_of(body, TABLES, Names(options.model, tuple(options.entry_model)))
     else:
         target = _endpoint(options)
         document = Document(COMMAND_LINE)
         check_secrets(target, "", document)
         check_tls(target, "", document)
         document.finish(ConfigError)
-        where, state = ask_once(target, EnginesSection(timeout_seconds=options.timeout))
-    print("\n".join(explain_page(where, state)))
+        where, state, shape = ask(target, EnginesSection(timeout_seconds=options.timeout))
+    chapters = explain_page(where, state, shape)
+    print(json.dumps(as_data(chapters), indent=2) if options.json
+          else "\n".join(as_text(chapters)))
     return OK if state.up else FAILED
 
 
@@ -40,13 +45,20 @@ def _endpoint(options: argparse.Namespace) -> EngineTarget:
     """The endpoint given on the command line. Raises ConfigError."""
     if not is_engine_url(options.page):
         raise ConfigError(Mistake(repr(options.page), f"is no file and not {URL}"))
-    return EngineTarget(options.page, bearer_token_file=options.bearer_token_file,
+    return EngineTarget(options.page, model=options.model,
+                        entry_models=tuple(options.entry_model),
+                        bearer_token_file=options.bearer_token_file,
                         ca_file=options.ca_file,
                         insecure_skip_verify=options.insecure_skip_verify)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("page", metavar="URL", help="endpoint, file with its page, or -")
+    parser.add_argument("--json", action="store_true", help="as JSON, for a program")
+    parser.add_argument("--model", default="", metavar="NAME",
+                        help="the model's name, where the page has none")
+    parser.add_argument("--entry-model", action="append", default=[], metavar="NAME",
+                        help="a model that hands requests on to others of the page; repeatable")
     parser.add_argument("--bearer-token-file", default="", metavar="FILE", help="token to send")
     parser.add_argument("--ca-file", default="", metavar="FILE", help="certificates to trust")
     parser.add_argument("--insecure-skip-verify", action="store_true",
@@ -59,8 +71,11 @@ VERB = Verb(
     "explain", "say what an engine's page is, and where each signal comes from",
     "Say what an engine's metrics page is to the exporter: the engine, each\n"
     "signal and the family it is read from, every family that is not used and\n"
-    "why, and what would be folded or coarsened. For a bug report, send all of it.",
+    "why, and what would be folded or coarsened. Of a page that is no known engine's:\n"
+    "what is on it, the engine that comes nearest, and what to try. For a bug report,\n"
+    "send all of it.",
     "Exit code 1 if the page cannot be had, or is of no known engine.\n\n"
     "  inferometer explain http://127.0.0.1:8000\n"
-    "  curl -s http://engine:8000/metrics | inferometer explain -",
+    "  curl -s http://engine:8000/metrics | inferometer explain -\n"
+    "  inferometer explain --json http://127.0.0.1:8000 | jq '.page'",
     _add_arguments, explain)

@@ -9,9 +9,13 @@ from pathlib import Path
 from inferometer.config import EnginesSection, EngineTarget
 from inferometer.documents.mistakes import Document
 from inferometer.engines.fetch import Access
+from inferometer.engines.page import PageShape
+from inferometer.engines.reading import Names
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
 
+MODEL_VARIABLE = "INFEROMETER_MODEL"  # the model's name, where a target has none
+LOOKS = 4
 DOCUMENT_SECONDS = 5.0  # for the documents beside a page
 
 
@@ -19,14 +23,22 @@ def make_target(name: str, settings: EngineTarget, engines: EnginesSection) -> T
     """A target as configured, its secrets and certificates at hand. Raises OSError."""
     token = os.environ.get(settings.bearer_token_env, "").strip()
     access = Access(token, settings.bearer_token_file, tls(settings), engines.max_page_bytes)
-    return Target(name, settings.url, TABLES, access, engines.timeout_seconds)
+    model = settings.model or os.environ.get(MODEL_VARIABLE, "").strip()
+    names = Names(model, settings.entry_models)
+    return Target(name, settings.url, TABLES, access, engines.timeout_seconds, names=names)
 
 
-def ask_once(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State]:
-    """The URL of an endpoint's page, and what it answers. Raises OSError."""
+def ask(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State, PageShape | None]:
+    """The URL of an endpoint's page, what it answers, and the page's shape. Raises OSError.
+
+    It is asked LOOKS times: several processes may answer by turns.
+    """
     target = make_target("explained", settings, engines)
-    state = target.state(target.ask(), engines.timeout_seconds + DOCUMENT_SECONDS)
-    return target.url, state
+    for _ in range(LOOKS):
+        state = target.state(target.ask(), engines.timeout_seconds + DOCUMENT_SECONDS)
+        if not state.up:
+            break
+    return target.url, state, target.shape
 
 
 def tls(target: EngineTarget) -> ssl.SSLContext | None:

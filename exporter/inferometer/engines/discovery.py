@@ -8,14 +8,9 @@ from collections.abc import Callable, Sequence
 
 from inferometer.engines.fetch import Access, fetch
 from inferometer.engines.page import PageError, Parser
+from inferometer.engines.recognition import nobodys, recognise
 from inferometer.engines.table import Engine
-from inferometer.engines.target import (
-    NO_ENGINE,
-    Target,
-    first_that_reads,
-    recognise,
-    usual_urls,
-)
+from inferometer.engines.target import Target, first_that_reads, usual_urls
 
 # vLLM, NIM, trtllm-serve and Dynamo; TGI in a container, llama.cpp and KServe; TGI; SGLang;
 # Triton; Dynamo's workers; LMDeploy; SGLang's router.
@@ -77,5 +72,5 @@ class Discovery:
         """The engine whose page it is; None for another page: its port has no engine's then."""
         page = Parser().parse(fetch(url, Access(max_bytes=PROBE_BYTES), seconds))
         if not page.families:
-            raise PageError(NO_ENGINE)
+            raise PageError(nobodys(page.families, self._engines))
         return recognise(page.families, self._engines)

@@ -6,72 +6,133 @@ For a person who wonders why a panel is blank, and for the bug report that follo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from inferometer import catalogue as c
 from inferometer.engines.collector import join
-from inferometer.engines.page import ForeignFamily, PageError, Parser
+from inferometer.engines.fetch import printable
+from inferometer.engines.hints import advice
+from inferometer.engines.page import ForeignFamily, PageError, PageShape, Parser
 from inferometer.engines.reading import (
     BESIDE_THE_PAGE,
     UNAVAILABLE,
+    WITHHELD,
     Describer,
+    Names,
     Plan,
     Reading,
     ServerInfo,
 )
+from inferometer.engines.recognition import by_prefix, nearest, nobodys, recognise
 from inferometer.engines.table import Engine
-from inferometer.engines.target import NO_ENGINE, State, recognise
-from inferometer.guard import LONGEST_VALUE, Guard
+from inferometer.engines.tables import TABLES
+from inferometer.engines.target import State
+from inferometer.guard import Guard
 
 MOST_MODELS = 10  # that are named
 UNKNOWN = "unknown to this version of Inferometer"
 UNUSABLE = "another family says the same, or it holds no usable value"
 EMPTY = "declared, and without a value so far"
-NEEDLESS = "known, and says nothing the vocabulary has a word for"
+NEEDLESS = "known, and not used: "
 FOREIGN = "not the engine's own"
 REASONS = (UNKNOWN, UNUSABLE, EMPTY, NEEDLESS, FOREIGN)  # as they are listed
 
 Cells = tuple[str, ...]  # of one row
 
 
-def explain(origin: str, state: State) -> Iterator[str]:
-    """The lines that explain one answer; `origin` is its URL or file."""
-    reading = state.reading
-    if reading is None:
-        yield f"{origin}: {state.why}"
-        return
-    plan = reading.plan
-    yield from _section("", [
-        ("page", origin),
-        ("", f"{len(plan.shape.series)} series in {len(plan.shape.families)} families"),
-        ("engine", " ".join([state.engine, *([_plain(state.version)] if state.version else [])])),
-        ("models", _models(reading)),
-        ("unknown", f"{reading.unknown} families that have the engine's prefix"),
-    ])
-    yield from _section("Signals, and where they come from", _signals(reading))
-    yield from _section("Families that are not used, and why", _left_out(reading))
-    yield from _section("What would be folded, left out or coarsened", [
-        *_folded(state), *_coarsened(reading)])
+@dataclass(frozen=True)
+class Chapter:
+    """A titled table of what there is to say; `columns` are the names of its cells."""
+
+    title: str
+    columns: Cells
+    rows: tuple[Cells, ...]
 
 
-def state_of(body: bytes, engines: tuple[Engine, ...]) -> State:
-    """The state of an engine with this page; the documents beside it are unknown."""
+def explain(origin: str, state: State, shape: PageShape | None = None) -> list[Chapter]:
+    """What there is to say of one answer; `origin` is its URL or file.
+
+    `shape` is that of the page, which a state does not have where the page is nobody's.
+    """
+    if state.reading is None:
+        return list(_failure(origin, state, shape))
+    return list(_success(origin, state, state.reading))
+
+
+def as_text(chapters: Iterable[Chapter]) -> Iterator[str]:
+    """The lines of a report for a person."""
+    for number, chapter in enumerate(chapters):
+        if number:
+            yield ""
+            yield chapter.title
+        rows = chapter.rows or (("none",),)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            yield f"  {'  '.join(cells)}".rstrip()
+
+
+def as_data(chapters: Iterable[Chapter]) -> dict[str, list[dict[str, str]]]:
+    """The same as data for a program: rows by the chapter's title."""
+    return {chapter.title: [dict(zip(chapter.columns, row, strict=True)) for row in chapter.rows]
+            for chapter in chapters}
+
+
+def state_of(body: bytes, engines: tuple[Engine, ...], names: Names | None = None
+             ) -> tuple[State, PageShape | None]:
+    """The state of an engine with this page, and its shape; documents beside it are unknown."""
     try:
         page = Parser().parse(body)
     except PageError as error:
-        return State(up=False, why=str(error))
+        return State(up=False, why=str(error)), None
     engine = recognise(page.families, engines)
     if engine is None:
-        return State(up=False, why=NO_ENGINE)
-    reading = Describer().describe(engine, page, ServerInfo(), 0.0)
-    return State(True, engine.name, reading.model, reading=reading)
+        return State(up=False, why=nobodys(page.families, engines)), page.shape
+    reading = Describer(names or Names()).describe(engine, page, ServerInfo(), 0.0)
+    return State(True, engine.name, reading.model, reading=reading), page.shape
+
+
+def _success(origin: str, state: State, reading: Reading) -> Iterator[Chapter]:
+    plan = reading.plan
+    steps = ", ".join(sorted(map(printable, plan.view.steps)))
+    yield Chapter("page", ("name", "value"), (
+        ("page", origin),
+        ("", f"{len(plan.shape.series)} series in {len(plan.shape.families)} families"),
+        ("engine", " ".join([state.engine, *([printable(state.version)] if state.version else [])])
+         ),
+        ("models", _models(reading)),
+        *((("steps", f"{steps} (their requests are those of the models that hand on to them)"),)
+          if steps else ()),
+        ("unknown", f"{reading.unknown} families that have the engine's prefix"),
+    ))
+    yield Chapter("Signals, and where they come from", ("signal", "source", "from"),
+                  tuple(_signals(reading)))
+    yield Chapter("Families that are not used, and why", ("family", "kind", "why"),
+                  tuple(_left_out(reading)))
+    yield Chapter("What would be folded, left out or coarsened", ("metric", "how"),
+                  (*_folded(state), *_coarsened(reading)))
+
+
+def _failure(origin: str, state: State, shape: PageShape | None) -> Iterator[Chapter]:
+    families = shape.families if shape else {}
+    close = nearest(families, TABLES)
+    yield Chapter("page", ("name", "value"), (
+        ("page", origin),
+        ("down", state.why),
+        *((("try", text),) if (text := advice(state.why)) else ()),
+        *((("nearest", f"{close[0].title}, but {close[1]}"),) if close and close[1] else ()),
+    ))
+    if families:
+        yield Chapter("Families by prefix", ("prefix", "families"), tuple(
+            (prefix, str(count)) for prefix, count in by_prefix(families).items()))
 
 
 def _models(reading: Reading) -> str:
     models = sorted(reading.plan.models)
     if not models:
-        return f"{_plain(reading.model) or 'none'} (not on the page)"
+        return f"{printable(reading.model) or 'none'} (not on the page)"
     more = f" and {len(models) - MOST_MODELS} more" if len(models) > MOST_MODELS else ""
-    return ", ".join(map(_plain, models[:MOST_MODELS])) + more
+    return ", ".join(map(printable, models[:MOST_MODELS])) + more
 
 
 def _signals(reading: Reading) -> Iterable[Cells]:
@@ -79,13 +140,17 @@ def _signals(reading: Reading) -> Iterable[Cells]:
     for outcome in c.OUTCOMES:
         signal, counted = f"requests_{outcome}", _counted(plan.engine, outcome)
         source = reading.sources[signal]
+        if source == WITHHELD:
+            yield signal, source, reading.withheld[signal]
+            continue
         missing = f"no usable {' or '.join(counted)}" if counted else "the engine does not count it"
         yield signal, source, missing if source == UNAVAILABLE else (
             _named(plan, counted) or f"0 until there is {' or '.join(counted)}")
     for metric in c.SIGNAL_METRICS:
         taken = reading.taken.get(metric.signal, ())
         yield (metric.signal, reading.sources[metric.signal],
-               _named(plan, taken) or _missing(plan.engine, metric))
+               reading.withheld.get(metric.signal)
+               or _named(plan, taken) or _missing(plan.engine, metric))
 
 
 def _missing(engine: Engine, metric: c.Metric) -> str:
@@ -119,21 +184,23 @@ def _left_out(reading: Reading) -> Iterable[Cells]:
     used = {name for names in reading.taken.values() for name in names}
     used.update(name for outcome in c.OUTCOMES for name in _counted(plan.engine, outcome)
                 if reading.sources[f"requests_{outcome}"] != UNAVAILABLE)
-    reasons = [(_reason(plan, family), family) for name, family in plan.shape.families.items()
+    reasons = [(*_reason(plan, family), family) for name, family in plan.shape.families.items()
                if (plan.engine.spelling.respell(name) or name) not in used]
-    for reason, family in sorted(reasons, key=lambda row: (REASONS.index(row[0]), row[1].name)):
-        yield family.name, family.kind, reason
+    for reason, why, family in sorted(
+            reasons, key=lambda row: (REASONS.index(row[0]), row[1], row[2].name)):
+        yield family.name, family.kind, f"{reason}{why}"
 
 
-def _reason(plan: Plan, family: ForeignFamily) -> str:
+def _reason(plan: Plan, family: ForeignFamily) -> tuple[str, str]:
+    """Which of REASONS it is that the family is not used, and more of it."""
     respelt = plan.engine.spelling.respell(family.name)
+    if plan.engine.takes(respelt or family.name):
+        return (UNUSABLE, "") if family.samples else (EMPTY, "")
     if respelt is None:
-        return FOREIGN
+        return FOREIGN, ""
     if respelt in plan.unknown:
-        return UNKNOWN
-    if not plan.engine.takes(respelt):
-        return NEEDLESS
-    return UNUSABLE if family.samples else EMPTY
+        return UNKNOWN, ""
+    return NEEDLESS, plan.engine.why_unused(respelt)
 
 
 def _folded(state: State) -> Iterable[Cells]:
@@ -152,19 +219,3 @@ def _coarsened(reading: Reading) -> Iterable[Cells]:
                       if sample.suffix == "_bucket"} - {"+Inf"}
             if len(bounds) > metric.bounds:
                 yield metric.name, f"{metric.bounds} of the {len(bounds)} bounds are kept"
-
-
-def _plain(text: str) -> str:
-    """Text from outside, made safe for a terminal and cut."""
-    return (text if text.isprintable() else repr(text))[:LONGEST_VALUE]
-
-
-def _section(title: str, rows: Iterable[Cells]) -> Iterator[str]:
-    rows = list(rows) or [("none",)]
-    if title:
-        yield ""
-        yield title
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        yield f"  {'  '.join(cells)}".rstrip()

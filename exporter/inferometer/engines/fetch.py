@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from inferometer.engines.page import PageError
 
@@ -19,6 +20,10 @@ ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 RECEIVED_AT_ONCE = 65536  # bytes
 LONGEST_HEAD_LINE = 65536  # bytes
 MOST_HEADERS = 100
+REDIRECTS = (301, 302, 303, 307, 308)
+REFUSAL_BYTES = 4096  # of a refusal that are read for its reason
+REFUSAL_SECONDS = 0.5  # for which its end is waited for
+LONGEST_REASON = 120  # characters of it that are passed on
 _STATUS = re.compile(rb"HTTP/1\.\d (\d{3})(?: |$)")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;|$)")
 
@@ -36,10 +41,33 @@ class Access:
 def fetch(url: str, access: Access, seconds: float) -> bytes:
     """The body of one GET, at most `access.max_bytes` long and within `seconds` in all.
 
-    Redirects are not followed, and a compressed body is bounded by its unpacked size. Raises
-    PageError, with a cause where there was no answer, or none in full.
+    One redirect is followed, if it stays with the scheme, host and port. A compressed body is
+    bounded by its unpacked size. Raises PageError, with a cause where there was no answer, or none
+    in full.
     """
     deadline = time.monotonic() + seconds
+    try:
+        return _get(url, access, seconds, deadline)
+    except _Redirect as redirect:
+        location = _beside(url, str(redirect))
+    try:
+        return _get(location, access, seconds, deadline)
+    except _Redirect as redirect:
+        raise PageError(f"redirected to {printable(location)} and on to "
+                        f"{printable(str(redirect))}") from None
+
+
+def printable(text: str) -> str:
+    """Text from outside on one line, made safe for a terminal and cut."""
+    text = " ".join(text.split())
+    return (text if text.isprintable() else repr(text))[:LONGEST_REASON]
+
+
+class _Redirect(Exception):
+    """The answer is elsewhere: at the Location that is the message."""
+
+
+def _get(url: str, access: Access, seconds: float, deadline: float) -> bytes:
     parts = urlsplit(url)
     request = _request(parts, access)
     sock = _connect(parts.scheme, parts.hostname or "", parts.port, access, deadline)
@@ -48,8 +76,10 @@ def fetch(url: str, access: Access, seconds: float) -> bytes:
         sock.sendall(request)
         stream = _Stream(sock, deadline)
         status, headers = _head(stream)
+        if status in REDIRECTS and headers.get("location"):
+            raise _Redirect(headers["location"])
         if status != 200:
-            raise PageError(f"HTTP status {status}")
+            raise PageError(f"HTTP status {status}{_reason_given(stream, headers)}")
         if "html" in headers.get("content-type", "").lower():
             raise PageError("HTML instead of metrics")
         return _body(stream, headers, access.max_bytes)
@@ -74,6 +104,10 @@ class _Stream:
         self._sock = sock
         self._deadline = deadline
         self._received = b""
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than this for what is still to come."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def some(self, most: int) -> bytes:
         """At most so many bytes, none at the end."""
@@ -117,6 +151,47 @@ class _Stream:
         received = self._sock.recv(RECEIVED_AT_ONCE)
         self._received += received
         return received
+
+
+def _beside(url: str, location: str) -> str:
+    """A redirect's URL, where it stays with scheme, host and port. Raises PageError elsewhere."""
+    try:
+        joined = urljoin(url, location)
+        if _origin(joined) == _origin(url):
+            return joined
+    except ValueError:
+        pass  # no URL at all
+    raise PageError(f"redirected to {printable(location)}")
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _reason_given(stream: _Stream, headers: Mapping[str, str]) -> str:
+    """Why a request was refused, in the server's own words, if it gave a reason in a few."""
+    if "html" in headers.get("content-type", "").lower():
+        return ""
+    stream.hurry(REFUSAL_SECONDS)
+    try:
+        text = _body(stream, headers, REFUSAL_BYTES).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error, _AnswerError, PageError):
+        return ""
+    reason = _message(text)
+    return f": {printable(reason)}" if reason.strip() else ""
+
+
+def _message(text: str) -> str:
+    """What a JSON error says, as OpenAI's and FastAPI's do; else the text."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    for key in ("error", "message", "detail"):
+        if isinstance(content, dict) and isinstance(content.get(key), str | dict):
+            content = content[key]
+    return content if isinstance(content, str) else text
 
 
 def _request(parts: SplitResult, access: Access) -> bytes:

@@ -1,6 +1,8 @@
-"""Which signals each engine's table has, and which of them a page showed: for the README."""
+"""Which signals each engine's table has, and which of them a page showed: for the documents."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from inferometer import catalogue as c
 from inferometer.engines.reading import DERIVED, NATIVE, UNAVAILABLE
@@ -11,10 +13,11 @@ UNSEEN = "\\*"
 
 
 def claims(engine: Engine) -> dict[str, str]:
-    """The source of each signal, if the page has all that the engine's table looks for first."""
+    """The source of each signal at best."""
     claimed = dict.fromkeys(c.SIGNALS, UNAVAILABLE)
     for metric, sources in engine.signals.items():
-        claimed[metric.signal] = DERIVED if sources[0].derived else NATIVE
+        derived = all(source.derived for source in sources)
+        claimed[metric.signal] = DERIVED if derived else NATIVE
     if any("max_model_length" in document.fields for document in engine.documents):
         claimed[c.SERVER_MAX_LENGTH.signal] = NATIVE
     if engine.http:
@@ -41,17 +44,23 @@ def number_of_engines(engines: tuple[Engine, ...]) -> int:
     return len({engine.title for engine in engines})
 
 
-def support_matrix(engines: tuple[Engine, ...]) -> str:
-    """The matrix in Markdown: signals down, engines across; of tables of one title the first."""
-    shown = list({engine.title: engine for engine in reversed(engines)}.values())[::-1]
-    claimed = [(engine, claims(engine)) for engine in shown]
+def support_matrix(engines: Sequence[Engine], signals: Sequence[str] = c.SIGNALS) -> str:
+    """The matrix in Markdown: signals down, engines across; of tables of one title the first.
+
+    Signals that none of these engines has are left out, and engines that have none of these.
+    """
+    first = list({engine.title: engine for engine in reversed(engines)}.values())[::-1]
+    claimed = [(engine, sources) for engine in first if any(
+        (sources := claims(engine))[signal] != UNAVAILABLE for signal in signals)]
+    shown = [engine for engine, _ in claimed]
+    cells = [[f"`{signal}`", *(_cell(engine, signal, sources[signal])
+                               for engine, sources in claimed)] for signal in signals]
     rows = [
         ["", *(engine.title for engine in shown)],
         ["---", *(":-:" for _ in shown)],
         ["`engine`", *(f"`{engine.name}`" for engine in shown)],
         ["pages known by", *(engine.evidence for engine in shown)],
-        *([f"`{signal}`", *(_cell(engine, signal, sources[signal]) for engine, sources in claimed)]
-          for signal in c.SIGNALS),
+        *(row for row in cells if any(row[1:])),
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ class Parser:
         """
         if body.count(b"\n") > MOST_LINES:
             raise PageError(f"the page has more than {MOST_LINES} lines")
-        lines = body.decode("utf-8", "replace").split("\n")
+        lines = _text(body).split("\n")
         self._page = self._read_again(lines) or self._read_anew(lines)
         return self._page
 
@@ -136,7 +137,7 @@ class Parser:
         if len(self._series) > len(values):  # what has left the page is not kept
             self._series = {text: self._series[text] for text in values}
         if bad > len(values):
-            raise PageError("no metrics on the page")
+            raise PageError(_instead(lines))
         page = self._shaped(kinds, values)
         plain = plain and len(positions) == len(lines) and list(values) == page.shape.series
         self._lines, self._positions = (lines, positions) if plain else ([], [])
@@ -159,6 +160,27 @@ class Parser:
         text = match["name"] + (match["labels"] or "")
         self._series[text] = (match["name"], labels)
         return text, value
+
+
+def _text(body: bytes) -> str:
+    """The page's text; one printed as a JSON string, as by llama.cpp b7010, is unpacked."""
+    text = body.decode("utf-8", "replace")
+    if body[:1] == b'"' and body.rstrip()[-1:] == b'"':
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            pass
+    return text
+
+
+def _instead(lines: list[str]) -> str:
+    """What is on a page that has no metrics, by how it begins."""
+    text = "".join(lines[:10]).strip()
+    if text == "[]":
+        return "an empty JSON list instead of metrics"
+    beginnings = {"{": "JSON", "[": "JSON", '"': "a JSON string", "<": "HTML"}
+    format_ = beginnings.get(text[:1])
+    return f"{format_} instead of metrics" if format_ else "no metrics on the page"
 
 
 def _note_kind(kinds: dict[str, str], comment: str) -> None:

@@ -12,8 +12,9 @@ from inferometer.documents.mistakes import Document
 from inferometer.engines.access import authorities, check_tls, make_target
 from inferometer.engines.collector import EnginesCollector
 from inferometer.engines.discovery import USUAL_PORTS, Discovery
+from inferometer.engines.hints import advice
 from inferometer.engines.tables import TABLES
-from inferometer.engines.target import Target
+from inferometer.engines.target import State, Target
 from inferometer.parts import Code, Note, Part, Quoted, Row, Watch, Watched
 
 Search = tuple[Sequence[int], float, tuple[float, int]]  # ports, seconds between looks, patience
@@ -132,10 +133,17 @@ def _patience(config: Config) -> tuple[float, int]:
     return config.engines.timeout_seconds, config.engines.max_page_bytes
 
 
+def _withheld(state: State) -> Iterable[Row]:
+    """Why some or all of what the engine tells is not passed on."""
+    withheld = state.reading.withheld.values() if state.reading else ()
+    return [("Withheld", why) for why in dict.fromkeys(withheld)]
+
+
 def _watched(target: Target) -> Watched:
     state = target.last
     kind = f"{state.engine} {state.version}".strip() if state.read_at else ""
     return Watched(
         target.name, target.name, state.read_at, "" if state.up else state.why,
-        model=state.model, details=[("Engine", kind)],
-        more=[("Address", target.url.partition("?")[0])])
+        model=state.model, details=[("Engine", kind), *_withheld(state)],
+        more=[("Address", target.url.partition("?")[0]),
+              *([("Try", text)] if (text := advice(state.why)) else [])])

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.buckets import PageValues
+from inferometer.engines.leftover import LEFTOVER, Leftover
 from inferometer.engines.page import Page, PageShape
+from inferometer.engines.processes import Processes
+from inferometer.engines.recognition import own_names
 from inferometer.engines.requests import Counts, EndedRequests, RequestPlan
-from inferometer.engines.sources import CounterHistory
+from inferometer.engines.sources import CounterHistory, Facet
 from inferometer.engines.table import Engine, Http
 from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
 from inferometer.values import Histogram, Key, Value
 
-NATIVE, DERIVED, UNAVAILABLE = c.SOURCE.values
+NATIVE, DERIVED, WITHHELD, UNAVAILABLE = c.SOURCE.values
 BESIDE_THE_PAGE = "a document beside the page"
 
 
@@ -36,8 +39,8 @@ class Reading:
     """One page in our vocabulary: points by metric, and each signal's source.
 
     Keys of points are without the target and the engine. `taken` are the families, by the table's
-    names, that each signal was read from; `unknown` is how many of the engine's own families its
-    table does not have.
+    names, that each signal was read from; `withheld` is why a signal that the page has is not
+    passed on; `unknown` is how many of the engine's own families its table does not have.
     """
 
     model: str
@@ -45,6 +48,7 @@ class Reading:
     points: dict[Metric, dict[Key, Value]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     taken: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    withheld: dict[str, str] = field(default_factory=dict)
     unknown: int = 0
     restarted: bool = False  # whether the engine counts from nothing again
 
@@ -52,20 +56,48 @@ class Reading:
         """Set one point."""
         self.points.setdefault(metric, {})[key] = value
 
+    def total(self, metric: Metric) -> float:
+        """The sum of a metric's numbers."""
+        return sum(value for value in self.points.get(metric, {}).values()
+                   if isinstance(value, float))
+
+    def withhold(self, signal: str, why: str) -> None:
+        """Take a signal back, which the page has and which is not so."""
+        self.sources[signal] = WITHHELD
+        self.withheld[signal] = why
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the user says of an endpoint's models.
+
+    `model` is the name where the page has none of its own, `entry_models` are those that hand
+    requests on to others on the page.
+    """
+
+    model: str = ""
+    entry_models: tuple[str, ...] = ()
+
+
+NAMELESS = Names()
+
 
 class Plan:
     """An engine's table bound to one shape of page."""
 
-    def __init__(self, engine: Engine, shape: PageShape) -> None:
-        self.view = view = View(engine.spelling, shape.families)
+    def __init__(self, engine: Engine, shape: PageShape, names: Names) -> None:
+        self.view = view = View(engine.spelling, shape.families, names.model, names.entry_models)
         self.engine = engine
         self.shape = shape
         self.models = view.models
         self.only_model = view.only_model
         self.unknown = sorted(name for name in view.own if not engine.knows(name))
-        self.signals = [(metric, [(source, source.bind(view, metric))
+        self.signals = [(metric, [(source, source.bind(view, Facet(metric)))
                                   for source in engine.signals.get(metric, ())])
                         for metric in c.SIGNAL_METRICS]
+        self.counters = [sample.index for name in own_names(engine) & view.families.keys()
+                         for sample in view.families[name].samples
+                         if view.families[name].kind == "counter" or sample.suffix == "_count"]
         self.progress = [selector.numbers(view) for selector in engine.progress]
         self.requests = RequestPlan(engine, view)
 
@@ -73,8 +105,11 @@ class Plan:
 class Describer:
     """Describes one target's pages; remembers what derived counters and progress need."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names = NAMELESS) -> None:
+        self._names = names
         self._plan: Plan | None = None
+        self._processes = Processes()
+        self._leftover = Leftover()
         self._requests = EndedRequests()
         self._history = CounterHistory()
         self._counted: float | None = None
@@ -85,19 +120,21 @@ class Describer:
         """The page's points. `read_at` is when it was asked for, in Unix seconds."""
         plan = self._plan
         if plan is None or plan.shape is not page.shape or plan.engine is not engine:
-            plan = self._plan = Plan(engine, page.shape)
-        self._history.turn += 1
-        reading = Reading(plan.only_model if plan.models else info.model, plan,
+            plan = self._plan = Plan(engine, page.shape, self._names)
+        reading = Reading(plan.only_model if plan.models else self._names.model or info.model, plan,
                           unknown=len(plan.unknown))
+        if why := self._processes.why_withheld(page, plan.counters, read_at):
+            for signal in c.SIGNALS:
+                reading.withhold(signal, why)
+            return reading
+        self._history.turn += 1
         self._put_signals(reading, plan, page.values)
         responses = plan.requests.responses(page.values)
         self._put_requests(reading, plan.requests, page.values, responses)
         self._put_http(reading, plan.engine.http, responses)
         self._put_progress(reading, plan, page.values, read_at)
-        if info.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
-            self._put(reading, c.SERVER_MAX_LENGTH, {ENGINE_WIDE: info.max_model_length})
-            reading.sources[c.SERVER_MAX_LENGTH.signal] = NATIVE
-            reading.taken[c.SERVER_MAX_LENGTH.signal] = (BESIDE_THE_PAGE,)
+        self._put_max_length(reading, info)
+        self._withhold_leftover(reading, read_at)
         reading.restarted = self._restarted(reading)
         return reading
 
@@ -113,15 +150,30 @@ class Describer:
                     break
 
     def _restarted(self, reading: Reading) -> bool:
-        before = self._generated
-        self._generated = sum(value for value in reading.points.get(c.SERVER_OUTPUT, {}).values()
-                              if isinstance(value, float))
+        before, self._generated = self._generated, reading.total(c.SERVER_OUTPUT)
         return self._generated < before
 
-    def _put(self, reading: Reading, metric: Metric, values: Mapping[ModelRank, Value]) -> None:
+    def _withhold_leftover(self, reading: Reading, read_at: float) -> None:
+        aborts = sum(count for key, count in reading.points.get(c.SERVER_REQUESTS, {}).items()
+                     if key[2] == "abort" and isinstance(count, float))
+        if self._counted is not None and self._leftover.is_left(
+                reading.total(c.SERVER_RUNNING), reading.total(c.SERVER_WAITING), aborts,
+                progressed_at=self._progressed_at, read_at=read_at):
+            for metric in (c.SERVER_RUNNING, c.SERVER_WAITING):
+                if reading.points.pop(metric, None):
+                    reading.withhold(metric.signal, LEFTOVER)
+
+    def _put_max_length(self, reading: Reading, info: ServerInfo) -> None:
+        if info.max_model_length is not None and c.SERVER_MAX_LENGTH not in reading.points:
+            self._put(reading, c.SERVER_MAX_LENGTH, {ENGINE_WIDE: info.max_model_length})
+            reading.sources[c.SERVER_MAX_LENGTH.signal] = NATIVE
+            reading.taken[c.SERVER_MAX_LENGTH.signal] = (BESIDE_THE_PAGE,)
+
+    def _put(self, reading: Reading, metric: Metric,
+             values: Mapping[ModelRank, Value]) -> None:
         engine_wide = c.RANK not in metric.labels
-        for (model, rank), value in values.items():
-            key = (model or reading.model, *(() if engine_wide else (rank,)))
+        for (model, rank, *own), value in values.items():
+            key = (model or reading.model, *(() if engine_wide else (rank,)), *own)
             if isinstance(value, Histogram):
                 value = value.coarsened(metric.bounds)
             reading.put(metric, key, value)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from inferometer.counters import Memory, Remainder, SummedCounters
 from inferometer.engines.buckets import LARGEST_COUNT, PageValues
-from inferometer.engines.sources import Child
-from inferometer.engines.table import Engine, Http
+from inferometer.engines.choices import RequestsOfAnswers
+from inferometer.engines.sources import Child, Selector
+from inferometer.engines.table import Engine, Http, RequestCounter
 from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
 from inferometer.values import Histogram, Value
 
@@ -30,11 +31,27 @@ Counts = dict[tuple[str, Child], float]  # by status code or class, and by serie
 _ResponseCount = tuple[str, Child, int]  # the same, and the index of the count
 
 
+class CounterPlan:
+    """Where one counter of ended requests stands on pages of one shape."""
+
+    def __init__(self, counter: RequestCounter, view: View) -> None:
+        self.counter = counter
+        self.late = counter.comes_late(view)
+        self.read = counter.selector.by_label(view, counter.label)
+        self.answers = [
+            Selector(counter.answers, part=part).numbers(view) for part in ("_count", "_sum")
+        ] if counter.answers else []
+
+    def ending(self, value: str) -> Ending:
+        """What the label's value means."""
+        return self.counter.meaning.get(value, self.counter.otherwise)
+
+
 class RequestPlan:
     """Where ended requests are counted on pages of one shape."""
 
     def __init__(self, engine: Engine, view: View) -> None:
-        self.native = [(counter, counter.selector.by_label(view, counter.label))
+        self.native = [CounterPlan(counter, view)
                        for counter in engine.requests if counter.is_readable(view)]
         self.difference = (
             engine.success.minuend.numbers(view), engine.success.subtrahend.numbers(view)
@@ -64,6 +81,7 @@ class EndedRequests:
 
     def __init__(self) -> None:
         self._summed: SummedCounters[tuple[ModelRank, Ending] | str] = SummedCounters(1000)
+        self._requests: Memory[ModelRank, RequestsOfAnswers[Ending]] = Memory(1000)
         self._differences: Memory[ModelRank, Remainder] = Memory(1000)
         self._remainders: dict[str, Remainder] = {}
 
@@ -75,9 +93,10 @@ class EndedRequests:
         """
         minuend, subtrahend = ((read(values) for read in plan.difference) if plan.difference
                                else ({}, {}))
-        native = self._native(plan, values, minuend, turn)
+        derived = {outcome for native in plan.native if native.counter.selector.derived
+                   for outcome in native.counter.outcomes}
+        native = self._native(plan, values, minuend, turn, derived)
         counts = dict(native)
-        derived = {counter.otherwise[0] for counter, _ in plan.native if counter.selector.derived}
         for model_rank, total in self._difference(minuend, subtrahend, turn).items():
             counts[model_rank, ("success", "finished")] = total
             derived.add("success")
@@ -97,24 +116,48 @@ class EndedRequests:
         return counts
 
     def _native(self, plan: RequestPlan, values: PageValues, others: Iterable[ModelRank],
-                turn: float) -> dict[tuple[ModelRank, Ending], float]:
-        """The engine's own counts; a late counter without a series is 0 where others have one."""
-        read = [(counter, by_label(values)) for counter, by_label in plan.native]
+                turn: float, derived: set[str]) -> dict[tuple[ModelRank, Ending], float]:
+        """The engine's own counts, from 0 on for the outcomes that the page shows it to have.
+
+        Adds the outcomes that are worked out from answers to `derived`.
+        """
+        read = [(native, native.read(values)) for native in plan.native]
         others = dict.fromkeys(
             [*(model_rank for _, numbers in read for model_rank, _ in numbers), *others])
         counts: dict[tuple[ModelRank, Ending], float] = {}
         children: dict[tuple[ModelRank, Ending], dict[Child, float]] = {}
-        for counter, numbers in read:
-            for model_rank in others if counter.late else dict.fromkeys(
-                    model_rank for model_rank, _ in numbers):
-                for ending in counter.meaning.values() or (counter.otherwise,):
-                    counts.setdefault((model_rank, ending), 0.0)
+        for native, numbers in read:
+            _start(counts, native, numbers, others)
             for (model_rank, value), series in numbers.items():
-                ending = counter.meaning.get(value, counter.otherwise)
-                children.setdefault((model_rank, ending), {}).update(series)
+                children.setdefault((model_rank, native.ending(value)), {}).update(series)
         for key, counted in children.items():
             counts[key] = _float(self._summed.total_of(key, counted, turn))
+        for native, numbers in read:
+            endings = {(model_rank, native.ending(value)) for model_rank, value in numbers}
+            answers = {key: counts[key] for key in counts if key in endings}
+            requests = self._once(native, values, answers, turn)
+            derived.update(ending[0] for _, ending in requests)
+            counts.update(requests)
         return counts
+
+    def _once(self, native: CounterPlan, values: PageValues,
+              answers: Mapping[tuple[ModelRank, Ending], float], turn: float
+              ) -> dict[tuple[ModelRank, Ending], float]:
+        """Requests where some asked for several answers; nothing where none did."""
+        ended, asked = (read(values) for read in native.answers) if native.answers else ({}, {})
+        requests: dict[tuple[ModelRank, Ending], float] = {}
+        for model_rank in ended.keys() & asked.keys():
+            earlier = self._requests.get(model_rank)
+            counted = earlier[1] if earlier else RequestsOfAnswers[Ending]()
+            self._requests.put(model_rank, counted, turn)
+            by_ending = counted.add(
+                {ending: count for (place, ending), count in answers.items()
+                 if place == model_rank},
+                sum(ended[model_rank].values()), sum(asked[model_rank].values()), turn)
+            if counted.several:
+                requests.update({(model_rank, ending): count
+                                 for ending, count in by_ending.items()})
+        return requests
 
     def _difference(self, minuend: Mapping[ModelRank, Mapping[Child, float]],
                     subtrahend: Mapping[ModelRank, Mapping[Child, float]], turn: float
@@ -145,6 +188,17 @@ class EndedRequests:
             remainder = self._remainders.setdefault(ending[1], Remainder())
             totals[ending] = remainder.add(children, explained, turn)
         return totals
+
+
+def _start(counts: dict[tuple[ModelRank, Ending], float], native: CounterPlan,
+           numbers: Iterable[tuple[ModelRank, str]], others: Iterable[ModelRank]) -> None:
+    """Set to 0 what the page shows this version to count."""
+    numbers = list(numbers)
+    shown = {native.ending(value)[0] for _, value in numbers}
+    for model_rank in others if native.late else dict.fromkeys(place for place, _ in numbers):
+        for ending in native.counter.meaning.values() or (native.counter.otherwise,):
+            if native.late or ending[0] in shown:
+                counts.setdefault((model_rank, ending), 0.0)
 
 
 def _counts_http(http: Http | None, view: View) -> bool:

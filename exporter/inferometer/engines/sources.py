@@ -20,8 +20,19 @@ from inferometer.values import Histogram, Value
 
 K = TypeVar("K")
 Child = tuple[str, ...]  # a series' labels, but for those that tell mere copies apart
+MEASURES = ("_bytes_total", "_flops_total", "_seconds_total")  # counters of no whole things
+LARGEST_MEASURE = 1e30
+HAIR = 0.01  # of the largest value: what rounding, or two counts a moment apart, may add
 Pick = Callable[[PageValues], float]
 ReadNumbers = Callable[[PageValues], dict[ModelRank, dict[Child, float]]]
+
+
+@dataclass(frozen=True)
+class Facet:
+    """What a source is read for: a metric, and one value of the label of its own if it has one."""
+
+    metric: Metric
+    label: str = ""
 
 
 class CounterHistory:
@@ -29,18 +40,18 @@ class CounterHistory:
 
     def __init__(self) -> None:
         self.turn = 0.0  # pages come one after the other, whatever the wall clock does
-        self._sums: Sums[tuple[Metric, ModelRank]] = Sums(1000)
-        self._summed: SummedCounters[tuple[Metric, ModelRank]] = SummedCounters(1000)
+        self._sums: Sums[tuple[Facet, ModelRank]] = Sums(1000)
+        self._summed: SummedCounters[tuple[Facet, ModelRank]] = SummedCounters(1000)
 
-    def sum_children(self, metric: Metric, model_rank: ModelRank,
+    def sum_children(self, facet: Facet, model_rank: ModelRank,
                      children: Mapping[Child, Value]) -> Value:
         """The counter that all these children make up."""
-        return self._summed.total_of((metric, model_rank), children, self.turn)
+        return self._summed.total_of((facet, model_rank), children, self.turn)
 
-    def add_growth(self, metric: Metric, model_rank: ModelRank, source: Child,
+    def add_growth(self, facet: Facet, model_rank: ModelRank, source: Child,
                    value: Value) -> Value:
         """The counter after the growth of one of its sources was added."""
-        return self._sums.add((metric, model_rank), source, value, self.turn)
+        return self._sums.add((facet, model_rank), source, value, self.turn)
 
 
 ReadSignal = Callable[[PageValues, CounterHistory], Mapping[ModelRank, Value]]
@@ -59,8 +70,8 @@ class Source(Protocol):
         """The families it is made of."""
         ...
 
-    def bind(self, view: View, metric: Metric) -> ReadSignal:
-        """How to read the metric's values off pages of the view's shape; none if it is not there.
+    def bind(self, view: View, facet: Facet) -> ReadSignal:
+        """How to read the facet's values off pages of the view's shape; none if it is not there.
 
         The values are by model and rank.
         """
@@ -72,8 +83,9 @@ class Selector:
     """The family of this name: those of its samples whose labels are as `where` says, combined.
 
     `part` is `_sum` or `_count` of a histogram taken as a counter; `label` reads the number from
-    a label instead of from the value; `most` is the largest value that makes sense; `scale`
-    brings the page's unit to the metric's.
+    a label instead of from the value; `most` is the largest value that makes sense, and what is a
+    HAIR beyond it is it; `scale` brings the page's unit to the metric's. `last` is a label of steps
+    that a request takes one after the other: the last of them counts.
     """
 
     name: str
@@ -83,6 +95,7 @@ class Selector:
     combine: Callable[[list[float]], float] = sum
     most: float = math.inf
     scale: float = 1.0
+    last: str = ""
     derived: bool = False
 
     @property
@@ -90,27 +103,30 @@ class Selector:
         """Its one family."""
         return (self.name,)
 
-    def bind(self, view: View, metric: Metric) -> ReadSignal:
-        """How to read the metric's values off pages of this shape."""
-        if metric.kind == "gauge":
+    def bind(self, view: View, facet: Facet) -> ReadSignal:
+        """How to read the facet's values off pages of this shape."""
+        if facet.metric.kind == "gauge":
             gauge = self.gauge(view)
             return lambda values, _: gauge(values)
         read: Callable[[PageValues], Mapping[ModelRank, Mapping[Child, Value]]] = (
-            self._histograms(view) if metric.kind == "histogram" else self.numbers(view))
+            self._histograms(view) if facet.metric.kind == "histogram"
+            else self.numbers(view, largest=_largest(facet.metric)))
         return lambda values, history: {
-            model_rank: history.sum_children(metric, model_rank, children)
+            model_rank: history.sum_children(facet, model_rank, children)
             for model_rank, children in read(values).items()}
 
     def gauge(self, view: View) -> Callable[[PageValues], dict[ModelRank, float]]:
         """Combined numbers by model and rank; those that make no sense are left out."""
         numbers = self.numbers(view, "gauge")
-        return lambda values: {model_rank: number
-                               for model_rank, children in numbers(values).items()
-                               if 0 <= (number := self.combine([*children.values()])) <= self.most}
+        return lambda values: {
+            model_rank: min(max(0.0, number), self.most)
+            for model_rank, children in numbers(values).items()
+            if is_within(number := self.combine([*children.values()]), self.most)}
 
-    def numbers(self, view: View, kind: str = "counter") -> ReadNumbers:
+    def numbers(self, view: View, kind: str = "counter",
+                largest: float = LARGEST_COUNT) -> ReadNumbers:
         """Numbers by model and rank, and by what else tells samples apart."""
-        return self._picking(view, kind, view.model_rank)
+        return self._picking(view, kind, view.model_rank, largest)
 
     def by_label(self, view: View, label: str
                  ) -> Callable[[PageValues], dict[tuple[ModelRank, str], dict[Child, float]]]:
@@ -118,7 +134,8 @@ class Selector:
         return self._picking(view, "counter",
                              lambda labels: (view.model_rank(labels), labels.get(label, "")))
 
-    def _picking(self, view: View, kind: str, key: Callable[[SampleLabels], K]
+    def _picking(self, view: View, kind: str, key: Callable[[SampleLabels], K],
+                 largest: float = LARGEST_COUNT
                  ) -> Callable[[PageValues], dict[K, dict[Child, float]]]:
         copies: dict[tuple[K, Child], list[Pick]] = {}
         for labels, pick in self._samples(view, kind):
@@ -131,7 +148,7 @@ class Selector:
             numbers: dict[K, dict[Child, float]] = {}
             for group, child, pick in picks:
                 value = pick(values)
-                if least <= value <= LARGEST_COUNT:
+                if least <= value <= largest:
                     numbers.setdefault(group, {})[child] = value * self.scale
             return numbers
 
@@ -140,8 +157,13 @@ class Selector:
     def _samples(self, view: View, kind: str) -> Iterator[tuple[SampleLabels, Pick]]:
         kinds = ("histogram", "summary") if self.part else (kind,)
         family = view.family(self.name, *kinds)
-        for sample in family.samples if family else ():
+        samples = () if family is None else (
+            family.samples if kind == "gauge" else view.counted(family))
+        last = view.last_of(self.last) if self.last else ""
+        for sample in samples:
             if sample.suffix != self.part or not self._selects(sample.labels):
+                continue
+            if self.last and sample.labels.get(self.last) != last:
                 continue
             if not self.label:
                 yield sample.labels, itemgetter(sample.index)
@@ -155,7 +177,7 @@ class Selector:
                     ) -> Callable[[PageValues], dict[ModelRank, dict[Child, Histogram]]]:
         family = view.family(self.name, "histogram")
         lines: dict[tuple[ModelRank, Child], list[BucketLine]] = {}
-        for sample in family.samples if family and family.kind == "histogram" else ():
+        for sample in view.counted(family) if family and family.kind == "histogram" else ():
             if self._selects(sample.labels):
                 key = (view.model_rank(sample.labels), _child(view, sample.labels))
                 bound = _number(sample.labels.get("le"))
@@ -176,21 +198,24 @@ class Selector:
 
 @dataclass(frozen=True)
 class Total:
-    """A counter or gauge that is the sum of others, all of which the page must hold."""
+    """A counter or gauge that is the sum of others: of `terms`, all of which the page must hold.
+
+    The gauge has what the page holds of `more` as well.
+    """
 
     terms: tuple[Selector, ...]
+    more: tuple[Selector, ...] = ()
     derived: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
         """The families added."""
-        return tuple(term.name for term in self.terms)
+        return tuple(term.name for term in (*self.terms, *self.more))
 
-    def bind(self, view: View, metric: Metric) -> ReadSignal:
+    def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the sums; a counter goes on by adding the growth of each term."""
-        if metric.kind == "gauge":
-            gauges = [term.gauge(view) for term in self.terms]
-            return lambda values, _: _combined([gauge(values) for gauge in gauges], sum)
+        if facet.metric.kind == "gauge":
+            return self._bind_gauges(view)
         terms = [(term.name, term.numbers(view)) for term in self.terms]
 
         def read(values: PageValues, history: CounterHistory) -> dict[ModelRank, Value]:
@@ -201,8 +226,21 @@ class Total:
                 for model_rank in shared:
                     for child, number in by_model_rank[model_rank].items():
                         sums[model_rank] = history.add_growth(
-                            metric, model_rank, (name, *child), number)
+                            facet, model_rank, (name, *child), number)
             return sums
+
+        return read
+
+    def _bind_gauges(self, view: View) -> ReadSignal:
+        """The gauge, to which an optional term that is not on the page adds nothing."""
+        gauges = [term.gauge(view) for term in self.terms]
+        more = [term.gauge(view) for term in self.more if term.name in view.families]
+
+        def read(values: PageValues, _: CounterHistory) -> dict[ModelRank, Value]:
+            others = [gauge(values) for gauge in more]
+            sums = _combined([gauge(values) for gauge in gauges], sum)
+            return {model_rank: number + sum(other.get(model_rank, 0.0) for other in others)
+                    for model_rank, number in sums.items()}
 
         return read
 
@@ -220,7 +258,7 @@ class Difference:
         """The families subtracted."""
         return self.minuend.name, self.subtrahend.name
 
-    def bind(self, view: View, metric: Metric) -> ReadSignal:
+    def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the difference of gauges, where both are there; never below 0."""
         minuend, subtrahend = self.minuend.gauge(view), self.subtrahend.gauge(view)
         return lambda values, _: _combined([minuend(values), subtrahend(values)],
@@ -240,16 +278,16 @@ class Quotient:
         """The families divided."""
         return self.dividend.name, self.divisor.name
 
-    def bind(self, view: View, metric: Metric) -> ReadSignal:
+    def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the quotient, where both are there and make a share."""
         dividend, divisor = self.dividend.gauge(view), self.divisor.gauge(view)
 
         def read(values: PageValues, _: CounterHistory) -> dict[ModelRank, Value]:
             dividends, divisors = dividend(values), divisor(values)
-            return {model_rank: dividends[model_rank] / divisors[model_rank]
+            return {model_rank: min(share, 1.0)
                     for model_rank in _shared([dividends, divisors])
                     if divisors[model_rank] > 0
-                    and 0 <= dividends[model_rank] <= divisors[model_rank]}
+                    and is_within(share := dividends[model_rank] / divisors[model_rank], 1.0)}
 
         return read
 
@@ -267,10 +305,22 @@ class Product:
         """The families multiplied."""
         return self.one.name, self.other.name
 
-    def bind(self, view: View, metric: Metric) -> ReadSignal:
+    def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the product, where both are there."""
         one, other = self.one.gauge(view), self.other.gauge(view)
         return lambda values, _: _combined([one(values), other(values)], math.prod)
+
+
+def _largest(metric: Metric) -> float:
+    """The largest number of a counter: bytes and operations are not counted one by one."""
+    return LARGEST_MEASURE if metric.name.endswith(MEASURES) else LARGEST_COUNT
+
+
+def is_within(number: float, most: float) -> bool:
+    """Whether it is from 0 to `most`, but for a hair."""
+    if most == math.inf:
+        return number >= 0
+    return -HAIR * most <= number <= (1 + HAIR) * most
 
 
 def _combined(gauges: list[dict[ModelRank, float]], combine: Callable[[list[float]], float]

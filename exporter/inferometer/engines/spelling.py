@@ -18,6 +18,9 @@ class Spelling:
     nameless: frozenset[str] = frozenset()  # values of these labels that name no model
     rank: str = ""  # label of the data-parallel rank
     copies: frozenset[str] = frozenset()  # labels of processes that all print the same
+    entries: str = ""  # regular expression in the name of a model that hands on to other models
+    steps: str = ""  # the same for those to which it hands on
+    generic: str = ""  # regular expression of names that say nothing of the model
 
     def respell(self, name: str) -> str | None:
         """A family's name as the table writes it; None if it is not this engine's."""

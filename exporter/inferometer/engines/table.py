@@ -20,13 +20,45 @@ EVIDENCE = ("run", "captured", "documented")  # the best first
 
 
 @dataclass(frozen=True)
+class Marks:
+    """By what a page is known to be an engine's. Names are written as in the engine's table.
+
+    `any_of` are families of which the page must declare one; by default all of the engine's own
+    that its table takes. `all_of` must all be there. `none_of` are names as pages print them, or
+    `beginning*` of several, that make the page another's. `labels` are labels one of which those
+    of `any_of` must have; `not_labels` are labels of theirs that make the page another's.
+    """
+
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    not_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mute:
+    """A server that has the engine and shows none of its families.
+
+    `families` are some by which it is known, as its page prints them; `advice` is what to try.
+    """
+
+    families: tuple[str, ...]
+    advice: str
+
+
+@dataclass(frozen=True)
 class RequestCounter:
     """A counter of ended requests, and what the values of its `label` mean.
 
     Meanings are (outcome, reason); without a label the whole series has the meaning `otherwise`,
-    which is also that of values the table does not know. A `late` counter appears on the page with
-    its first event: until then it is at 0 if another one is there. A `labelled` one is not read
-    where the page's family has no such label, as in versions that cannot tell its meanings apart.
+    which is also that of values the table does not know. An outcome starts at 0 once the page
+    shows that this version has it: by a series of it, or by anything where the counter is `late`,
+    whose series come with their first event; of a late counter that only newer versions have,
+    `since` are families any of which such a version shows. A `labelled` counter is not read where
+    the page's family has no such label, as in versions that cannot tell its meanings apart; one
+    with `unlabelled` is not read where the family has that label. `answers` is the name of a
+    histogram of how many answers a request asked for, where the counter counts answers.
     """
 
     selector: Selector
@@ -34,7 +66,10 @@ class RequestCounter:
     label: str = ""
     meaning: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     late: bool = False
+    since: tuple[str, ...] = ()
     labelled: bool = False
+    unlabelled: str = ""
+    answers: str = ""
 
     @property
     def outcomes(self) -> set[str]:
@@ -44,8 +79,16 @@ class RequestCounter:
     def is_readable(self, view: View) -> bool:
         """Whether the page's samples, if there are any, have the label that it needs."""
         family = view.families.get(self.selector.name)
-        samples = family.samples if self.labelled and family else ()
-        return not samples or any(self.label in sample.labels for sample in samples)
+        samples = family.samples if family else ()
+        if self.unlabelled:
+            return not any(self.unlabelled in sample.labels for sample in samples)
+        return not (self.labelled and samples) or any(
+            self.label in sample.labels for sample in samples)
+
+    def comes_late(self, view: View) -> bool:
+        """Whether it is at 0 on a page of this shape that has no series of it."""
+        return self.late and (not self.since or any(
+            name in view.families for name in (self.selector.name, *self.since)))
 
 
 @dataclass(frozen=True)
@@ -82,8 +125,9 @@ class Engine:
 
     `name` is the value of the label `engine`, `title` what people say: two tables may be of one
     engine. `unseen` holds the signals that are mapped by documentation or source code alone: no
-    page of a running server has shown them. `unused` are the families that are known and
-    not needed: their names without the prefix, or `beginning_*` of several.
+    page of a running server has shown them. `unused` are the families that are known and not
+    needed, by the reason: their names without the prefix, or `beginning_*` where the engine's
+    documents leave open which there are.
     """
 
     name: str
@@ -96,32 +140,43 @@ class Engine:
     http: Http | None = None
     progress: tuple[Selector, ...] = ()
     paths: tuple[str, ...] = ()  # where its page may be besides /metrics
-    marks: frozenset[str] = frozenset()  # families a page of it has, all of them
-    wraps: bool = False  # a server around an engine: an engine's own table goes before it
+    marks: Marks = Marks()
+    mute: Mute | None = None
     documents: tuple[InfoDocument, ...] = ()
-    unused: tuple[str, ...] = ()
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
 
     def knows(self, name: str) -> bool:
         """Whether the table takes the family of this name, or leaves it knowingly."""
-        return self.takes(name) or self._leaves(name[len(self.spelling.prefix) :])
+        return self.takes(name) or bool(self.why_unused(name))
 
     def takes(self, name: str) -> bool:
         """Whether the table has a signal that may be found in the family of this name."""
-        return name in self._names
+        return name in self.taken
 
-    def _leaves(self, name: str) -> bool:
-        return name in self.unused or name.startswith(self._unused_beginnings)
+    def why_unused(self, name: str) -> str:
+        """Why the table leaves the family of this name; empty if it does not know it."""
+        bare = name[len(self.spelling.prefix) :]
+        return self._unused.get(bare, "") or next(
+            (reason for beginning, reason in self._unused_beginnings.items()
+             if bare.startswith(beginning)), "")
 
     @cached_property
-    def _names(self) -> frozenset[str]:
+    def taken(self) -> frozenset[str]:
+        """The names of all families in which the table looks for something."""
         sources = [source for sources in self.signals.values() for source in sources]
         counted = [counter.selector for counter in self.requests]
         ended = [self.success.minuend, self.success.subtrahend] if self.success else []
         parts = (*sources, *counted, *ended, *self.progress)
         http = [self.http.name] if self.http else []
-        return frozenset([*http, *(name for part in parts for name in part.names)])
+        answers = [counter.answers for counter in self.requests if counter.answers]
+        return frozenset([*http, *answers, *(name for part in parts for name in part.names)])
 
     @cached_property
-    def _unused_beginnings(self) -> tuple[str, ...]:
-        return tuple(name.removesuffix("*") for name in self.unused if name.endswith("*"))
+    def _unused(self) -> dict[str, str]:
+        return {name: reason for reason, names in self.unused.items() for name in names}
+
+    @cached_property
+    def _unused_beginnings(self) -> dict[str, str]:
+        return {name.removesuffix("*"): reason for name, reason in self._unused.items()
+                if name.endswith("*")}

@@ -6,16 +6,17 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from inferometer.catalogue import OTHER
 from inferometer.engines.fetch import Access, fetch
-from inferometer.engines.page import ForeignFamily, Page, PageError, PageShape, Parser
-from inferometer.engines.reading import Describer, Reading, ServerInfo
+from inferometer.engines.hints import advice
+from inferometer.engines.page import Page, PageError, PageShape, Parser
+from inferometer.engines.reading import NAMELESS, Describer, Names, Reading, ServerInfo
+from inferometer.engines.recognition import nobodys, recognise
 from inferometer.engines.table import Engine
 from inferometer.guard import LONGEST_VALUE
 from inferometer.threads import Threads
@@ -25,7 +26,6 @@ INFO_SECONDS = 600.0  # for which the documents beside the page are not asked fo
 INFO_RETRY_SECONDS = 60.0  # the same, where a field was missing
 DOCUMENT_TIMEOUT_SECONDS = 1.0  # for one document
 DOCUMENT_BYTES = 2**20
-NO_ENGINE = "none of the known engines' metrics on the page"
 
 _THREADS = Threads("ask")  # shared by all targets: one that is removed leaves no threads
 
@@ -50,7 +50,8 @@ class Target:
     """Asks one endpoint for its page; remembers its last state while it is down."""
 
     def __init__(self, name: str, url: str, engines: tuple[Engine, ...], access: Access,
-                 seconds: float, clock: Callable[[], float] = time.time) -> None:
+                 seconds: float, clock: Callable[[], float] = time.time,
+                 names: Names = NAMELESS) -> None:
         self.name = name
         self._urls = usual_urls(url, engines)
         self.url = self._urls[0]  # where the page was last, or is looked for first
@@ -58,8 +59,9 @@ class Target:
         self._access = access
         self._seconds = seconds
         self._clock = clock
+        self._names = names
         self._parser = Parser()
-        self._describer = Describer()
+        self._describer = Describer(names)
         self._shape: PageShape | None = None
         self._shape_engine: Engine | None = None  # whose page has this shape
         self._engine: Engine | None = None
@@ -75,6 +77,11 @@ class Target:
     def last(self) -> State:
         """The state since the last answer or failure."""
         return self._last
+
+    @property
+    def shape(self) -> PageShape | None:
+        """The last page's, whose ever it was; None if there was none."""
+        return self._shape
 
     def ask(self) -> PendingState:
         """Ask for the page; join the request that is still under way, if there is one."""
@@ -122,18 +129,20 @@ class Target:
         """Log the endpoint's state if it is another than before."""
         with self._lock:
             before, self._logged = self._logged, state
-        if (state.up, state.why, state.engine) != (before.up, before.why, before.engine):
+        if _news(state) != _news(before):
             log.log(logging.INFO if state.up else logging.WARNING,
                     "engine answers" if state.up else "engine does not answer",
                     extra={"target": self.name, "url": self.url, "engine": state.engine,
-                           "model": state.model, "why": state.why}, exc_info=error)
+                           "model": state.model, "why": state.why,
+                           **({"try": text} if (text := advice(state.why)) else {})},
+                    exc_info=error)
 
     def _read(self) -> State:
         read_at = self._clock()
         self.url, (page, engine) = first_that_reads(
             dict.fromkeys((self.url, *self._urls)), self._page, self._seconds)
         if engine is not self._engine:
-            self._engine, self._describer = engine, Describer()
+            self._engine, self._describer = engine, Describer(self._names)
             self._forget_info()
         info = self._server_info(engine, read_at)
         if not info.model and engine.name == self._last.engine:
@@ -151,7 +160,7 @@ class Target:
         if not page.families and url == self.url:  # as before an engine's first request
             engine = self._engine
         if engine is None:
-            raise PageError(NO_ENGINE)
+            raise PageError(nobodys(page.families, self._engines))
         return page, engine
 
     def _recognised(self, page: Page) -> Engine | None:
@@ -229,15 +238,9 @@ def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
     raise PageError(why)
 
 
-def recognise(page: Mapping[str, ForeignFamily], engines: tuple[Engine, ...]) -> Engine | None:
-    """The engine with the most families on the page; None if no engine has any there.
-
-    A server around an engine gives way to the engine in it.
-    """
-    counts = [(engine, sum(engine.spelling.respell(name) is not None for name in page))
-              for engine in engines if engine.marks <= page.keys()]
-    candidates = [(not engine.wraps, count, engine) for engine, count in counts if count]
-    return max(candidates, key=itemgetter(0, 1))[2] if candidates else None
+def _news(state: State) -> tuple[bool, str, str]:
+    """What is worth a line in the log; a server's own words may be others each time."""
+    return state.up, state.why.partition(":")[0], state.engine
 
 
 def _dig(document: object, path: tuple[str | int, ...]) -> object:

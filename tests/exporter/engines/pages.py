@@ -48,9 +48,13 @@ def origins(readme: str) -> list[Origin]:
             for folder, evidence, golden, text in ROW.findall(readme)]
 
 
+BESIDE = frozenset({"kv_connectors", "lmcache"})  # on an engine's page, and no engine
+
+
 def _modules() -> Iterator[tuple[str, ModuleType]]:
     for module in pkgutil.iter_modules(tables.__path__):
-        yield module.name, importlib.import_module(f"{tables.__name__}.{module.name}")
+        if module.name not in BESIDE:
+            yield module.name, importlib.import_module(f"{tables.__name__}.{module.name}")
 
 
 ENGINES: dict[str, list[Engine]] = {  # by module; what a module has only imported is not its own

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from inferometer import catalogue as c
+from inferometer.engines.requests import _BY_CLASS, _EXACT
 from inferometer.engines.table import EVIDENCE, Engine
 from inferometer.engines.tables import TABLES
 from tests.exporter.engines.pages import (
@@ -70,6 +71,20 @@ def test_every_value_of_the_label_is_an_engine(name: str) -> None:
 @pytest.mark.parametrize("name", c.ROUTERS)
 def test_every_router_is_an_engine(name: str) -> None:
     demand(name in c.ENGINE_NAMES, f"{NAMES}: add {name!r} of ROUTERS to ENGINE_NAMES too")
+
+
+@every_table
+def test_every_ending_of_a_table_is_one_of_the_catalogues(engine: Engine) -> None:
+    counters = [ending for counter in engine.requests
+                for ending in (counter.otherwise, *counter.meaning.values())]
+    strange = {*counters, *(engine.http.endings if engine.http else ())} - {*c.ENDINGS}
+    demand(not strange, f"{NAMES}: add {strange} of {engine.title} to _REASONS there, or take "
+           "reasons that its outcome has; then run: make bundle; make contract")
+
+
+def test_every_ending_by_status_is_one_of_the_catalogues() -> None:
+    assert {*_EXACT.values(), *_BY_CLASS.values(), ("success", "finished")} - {None} <= {
+        *c.ENDINGS}
 
 
 @every_module
@@ -158,8 +173,9 @@ def test_no_golden_page_is_left_over() -> None:
 @every_table
 def test_what_a_table_leaves_out_is_names_and_beginnings_without_the_prefix(
         engine: Engine) -> None:
-    for name in engine.unused:
+    unused = [name for names in engine.unused.values() for name in names]
+    for name in unused:
         demand(name.removesuffix("*").replace("_", "").isalnum(),
                f"{engine.title}: {name!r} in unused must be the name of a family without its "
                "prefix, or the beginning of one and *")
-        demand(engine.unused.count(name) == 1, f"{engine.title}: {name!r} is in unused twice")
+        demand(unused.count(name) == 1, f"{engine.title}: {name!r} is in unused twice")

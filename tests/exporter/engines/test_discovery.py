@@ -16,7 +16,7 @@ from inferometer.engines.fetch import Access
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import Target
 from tests.exporter.process import messages, ready, started
-from tests.exporter.support import Engine, fixture, free_port, send, wait_for
+from tests.exporter.support import Engine, exporter, fixture, free_port, send, wait_for
 
 VLLM = fixture("vllm/0.32.0/busy.prom")
 PAGES = {
@@ -24,8 +24,11 @@ PAGES = {
     "sglang": fixture("sglang/sglang-docs/0.4.0.prom"),
     "tgi": fixture("tgi/datadog/3.3.5.prom"),
     "llama_cpp": fixture("llama_cpp/0.6.0/busy.prom"),
+    "production_stack": fixture("production_stack/documented/router.prom"),
 }
 NO_ENGINES = {
+    "a GPU's families under an engine's prefix": b"# TYPE nv_gpu_utilization gauge\n"
+                                                 b"nv_gpu_utilization 0.5\n",
     "another exporter": b"# TYPE node_load1 gauge\nnode_load1 0.5\ngo_goroutines 9\n",
     "HTML": b"<html><body>vllm:num_requests_running 1</body></html>\n",
     "JSON": b'{"engine": "vllm"}',
@@ -169,3 +172,13 @@ def test_the_exporter_finds_engines_beside_itself_and_never_asks_itself(tmp_path
             assert urls == [engine.url, appeared.url]
             printed = wait_for(lambda: [line for line in running.printed if "looking on" in line])
             assert f"ports {engine.port}, {late}," in printed[0]
+
+
+def test_a_model_without_a_name_has_the_users_whether_it_was_found_or_configured() -> None:
+    page = fixture("tgi/datadog/3.3.5.prom")
+    with (Engine(page) as one, Engine(page) as other,
+          exporter("--engine", f"chat={one.url}", "--engine", f"code={other.url}",
+                   env={"INFEROMETER_MODEL": "acme/chat"}) as running):
+        scraped = running.scrape()
+    assert {(up.labels["target"], up.labels["model"]) for up in scraped.find("llm_server_up")} == {
+        ("chat", "acme/chat"), ("code", "acme/chat")}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -73,3 +75,41 @@ def test_the_token_is_sent_and_never_told(tmp_path: Path) -> None:
 def test_an_address_that_cannot_be_reached_is_a_page_error(url: str) -> None:
     with pytest.raises(PageError):
         fetch(url, Access(), 2)
+
+
+def moved(location: str, status: int = 307) -> Callable[[BaseHTTPRequestHandler], None]:
+    return lambda handler: send(handler, b"", status, Location=location)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_the_same_server_is_followed_once(status: int) -> None:
+    with Engine(moved("/metrics/", status)) as engine:
+        engine.paths["/metrics/"] = "x 1\n"
+        assert fetch(f"{engine.url}/metrics", Access(), 5) == b"x 1\n"
+        engine.serve(moved(f"{engine.url}/metrics/", status))
+        assert fetch(f"{engine.url}/metrics", Access(), 5) == b"x 1\n"
+        engine.paths["/metrics/"] = moved("/metrics")
+        with pytest.raises(PageError, match=r"redirected to http://.*/metrics/ and on to /metrics"):
+            fetch(f"{engine.url}/metrics", Access(), 5)
+
+
+@pytest.mark.parametrize("location", [
+    "http://127.0.0.1:9/metrics", "https://127.0.0.1/metrics", "//example.org/metrics",
+    "http://[metrics", "ftp://127.0.0.1/metrics",
+])
+def test_a_redirect_to_another_server_is_named_and_not_followed(location: str) -> None:
+    with (Engine(moved(location)) as engine,
+          pytest.raises(PageError, match=re.escape(f"redirected to {location}"))):
+        fetch(f"{engine.url}/metrics", Access(token="s3cret"), 5)
+
+
+@pytest.mark.parametrize(("body", "words"), [
+    (b'{"error": {"code": 400, "message": "model name is missing"}}', "model name is missing"),
+    (b'{"detail": "Not authenticated"}', "Not authenticated"),
+    (b'{"object": "error", "message": "no such model"}', "no such model"),
+    (b"plain\n  words", "plain words"),
+])
+def test_a_refusal_gives_the_servers_reason(body: bytes, words: str) -> None:
+    with (Engine(lambda handler: send(handler, body, 400)) as engine,
+          pytest.raises(PageError, match=f"^HTTP status 400: {words}$")):
+        fetch(f"{engine.url}/metrics", Access(), 5)

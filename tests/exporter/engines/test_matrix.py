@@ -1,6 +1,6 @@
-"""The README has as many engines and the same support matrix as the tables.
+"""The documents have as many engines and the same support matrices as the tables.
 
-`make golden` writes both anew.
+`make golden` writes them anew.
 """
 
 from __future__ import annotations
@@ -16,10 +16,18 @@ from inferometer import catalogue as c
 from inferometer.engines.matrix import claims, number_of_engines, support_matrix
 from inferometer.engines.tables import TABLES, sglang, tgi, vllm
 
-README = Path(__file__).parents[3] / "README.md"
-MADE = {  # by the comment before them; another one ends them
-    "number of engines": str(number_of_engines(TABLES)),
-    "signals of engines": "\n" + support_matrix(TABLES),
+ROOT = Path(__file__).parents[3]
+ENGINES = [engine for engine in TABLES if engine.name not in c.ROUTERS]
+FRONTS = [engine for engine in TABLES if engine.name in c.ROUTERS]
+SELDOM = [metric.signal for metric in c.SELDOM_METRICS]
+USUAL = [signal for signal in c.SIGNALS if signal not in SELDOM]
+MADE = {  # by file, and by the comment before them; another one ends them
+    "README.md": {"number of engines": str(number_of_engines(TABLES))},
+    "docs/engines.md": {
+        "signals of engines": "\n" + support_matrix(ENGINES, USUAL),
+        "signals of features": "\n" + support_matrix(ENGINES, SELDOM),
+        "signals of fronts": "\n" + support_matrix(FRONTS),
+    },
 }
 
 
@@ -28,19 +36,25 @@ def cells(matrix: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_the_readme_has_what_the_tables_have(name: str) -> None:
-    text = README.read_text()
-    between = re.compile(rf"(?<=<!-- {name}; `make golden` -->).*?(?=<!-- /made -->)", re.DOTALL)
+@pytest.mark.parametrize("document", MADE)
+def test_the_documents_have_what_the_tables_have(document: str) -> None:
+    file = ROOT / document
+    text = file.read_text()
+    made = text
+    for name, content in MADE[document].items():
+        between = re.compile(
+            rf"(?<=<!-- {name}; `make golden` -->).+?(?=<!-- /made -->)", re.DOTALL)
+        assert len(between.findall(text)) == 1, f"{document}: no place for the {name}"
+        made = between.sub(lambda _, content=content: content, made)  # type: ignore[misc]
     if os.environ.get("GOLDEN") == "record":
-        README.write_text(text := between.sub(lambda _: MADE[name], text))
-    assert between.findall(text) == [MADE[name]], (
-        f"the README's {name} is another than in the tables; run: make golden")
+        file.write_text(text := made)
+    assert text == made, f"{document} says other than the tables; run: make golden"
 
 
 def test_the_matrix_has_every_signal_and_every_engine() -> None:
     matrix = cells(support_matrix(TABLES))
     assert {f"`{signal}`" for signal in c.SIGNALS} < set(matrix)
+    assert {*USUAL, *SELDOM} == {*c.SIGNALS}
     assert {name.strip("`") for name in matrix["`engine`"]} == {engine.name for engine in TABLES}
     assert matrix[""] == list(dict.fromkeys(engine.title for engine in TABLES))
 
@@ -49,7 +63,7 @@ def test_a_cell_says_how_a_signal_is_had_and_whether_it_was_seen() -> None:
     matrix = cells(support_matrix((vllm.ENGINE, tgi.ENGINE)))
     assert matrix["`output_tokens`"] == ["yes", "derived"]
     assert matrix["`time_to_first_token`"] == ["yes", ""]
-    assert matrix["`spec_decode_draft_tokens`"] == ["yes\\*", ""]
+    assert matrix["`lora_adapter_info`"] == ["derived\\*", ""]
     assert matrix["`max_model_length_tokens`"] == ["yes", "yes"]  # said beside the page
     documented = cells(support_matrix((replace(vllm.ENGINE, evidence="documented"),)))
     assert documented["`output_tokens`"] == ["yes\\*"]

@@ -194,7 +194,7 @@ def test_a_page_without_lines_has_no_families(body: bytes) -> None:
     b"\x00" * 5000, b"\x1f\x8b\x08" + bytes(range(256)) * 9,
 ])
 def test_a_body_with_more_nonsense_than_series_is_no_page(body: bytes) -> None:
-    with pytest.raises(PageError, match="no metrics on the page"):
+    with pytest.raises(PageError, match=r"no metrics on the page|(HTML|JSON) instead of metrics"):
         Parser().parse(body)
 
 
@@ -263,7 +263,7 @@ def test_pages_that_differ_in_values_alone_share_their_shape_whatever_their_orde
     assert other.shape is not first.shape
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [path for path in PAGES if "json-string" not in path])
 def test_every_captured_page_reads_as_prometheus_own_client_reads_it(path: str) -> None:
     text = fixture(path).decode()
     ours = series(parsed(text))

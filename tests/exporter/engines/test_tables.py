@@ -11,60 +11,13 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.matrix import claims
 from inferometer.engines.page import Parser
-from inferometer.engines.reading import Describer, Reading, ServerInfo
+from inferometer.engines.recognition import recognise
 from inferometer.engines.requests import INFERENCE
 from inferometer.engines.tables import TABLES
-from inferometer.engines.target import recognise
 from inferometer.values import Histogram, Value
 from tests.exporter.engines.pages import ENGINES, PAGES, evidence_of, table_of
+from tests.exporter.engines.play import Player, ended, exposition, histogram, only, play, points
 from tests.exporter.support import fixture
-
-
-class Player:
-    """Plays pages of one engine to one describer, a second apart."""
-
-    def __init__(self) -> None:
-        self._parser = Parser()
-        self._describer = Describer()
-        self._now = 1000.0
-
-    def play(self, page: bytes | str) -> Reading:
-        body = page.encode() if isinstance(page, str) else page
-        parsed = self._parser.parse(body)
-        engine = recognise(parsed.families, TABLES)
-        assert engine is not None
-        self._now += 1.0
-        return self._describer.describe(engine, parsed, ServerInfo(), self._now)
-
-
-def play(page: bytes | str) -> Reading:
-    return Player().play(page)
-
-
-def points(reading: Reading, metric: Metric) -> dict[tuple[str, ...], Value]:
-    return reading.points.get(metric, {})
-
-
-def only(reading: Reading, metric: Metric) -> Value | None:
-    values = list(points(reading, metric).values())
-    assert len(values) <= 1
-    return values[0] if values else None
-
-
-def histogram(reading: Reading, metric: Metric) -> Histogram:
-    value = only(reading, metric)
-    assert isinstance(value, Histogram)
-    return value
-
-
-def ended(reading: Reading, outcome: str) -> dict[str, Value]:
-    """Counts by reason for one outcome, over all models and ranks."""
-    return {key[3]: value for key, value in points(reading, c.SERVER_REQUESTS).items()
-            if key[2] == outcome}
-
-
-def exposition(name: str, kind: str, *samples: str) -> str:
-    return f"# TYPE {name} {kind}\n" + "".join(f"{line}\n" for line in samples)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -89,7 +42,7 @@ def test_what_a_table_claims_is_on_a_page_of_a_server_or_marked_as_never_seen(
     seen = {signal for page in PAGES
             if table_of(page) == module and evidence_of(page) != "documented"
             for signal in available(play(fixture(page)).sources)}
-    if any("max_model_length" in document.fields for document in engine.documents):
+    if seen and any("max_model_length" in document.fields for document in engine.documents):
         seen.add(c.SERVER_MAX_LENGTH.signal)  # it stands beside the page
     unseen = engine.unseen if seen else claimed  # all of it, where evidence is "documented"
     assert claimed - seen <= unseen, f"{table}: add to unseen, or capture a page that shows them"
@@ -101,11 +54,13 @@ def test_what_a_table_claims_is_on_a_page_of_a_server_or_marked_as_never_seen(
     table_of(page) == name and evidence_of(page) == "documented" for page in PAGES)])
 def test_a_signal_never_seen_is_read_off_a_page_as_documented(module: str) -> None:
     """All of them, where the engine is known by little but its documents."""
-    if module == "vllm":
-        return  # its documented page is about Triton
+    if module == "aphrodite":
+        return  # its table is vLLM's
     engine = ENGINES[module][0]
     read = {signal for page in PAGES if table_of(page) == module
             for signal in available(play(fixture(page)).sources)}
+    if any("max_model_length" in document.fields for document in engine.documents):
+        read.add(c.SERVER_MAX_LENGTH.signal)  # it stands beside the page
     assert engine.unseen <= read
     assert available(claims(engine)) == read
 
@@ -249,7 +204,7 @@ def test_of_old_and_new_names_on_one_page_the_new_one_is_taken() -> None:
 def test_prefix_cache_counts_in_blocks_are_not_taken_for_tokens() -> None:
     page = exposition("vllm:gpu_prefix_cache_queries_total", "counter",
                       'vllm:gpu_prefix_cache_queries_total{model_name="m"} 40.0')
-    reading = play(page)
+    reading = play(page + exposition("vllm:num_requests_running", "gauge"))
     assert only(reading, c.SERVER_PREFIX_QUERIES) is None
     assert reading.unknown == 0
 
@@ -383,7 +338,7 @@ def test_a_histogram_of_1024_buckets_costs_no_series() -> None:
     bounds = [f'tgi_batch_next_size_bucket{{le="{n}"}} {n}' for n in range(1, 1025)]
     page = exposition("tgi_batch_next_size", "histogram", *bounds,
                       'tgi_batch_next_size_bucket{le="+Inf"} 1024')
-    assert play(page).points == {}
+    assert play(page + exposition("tgi_queue_size", "gauge")).points == {}
 
 
 def test_a_taken_histogram_over_its_cap_is_coarsened_to_some_of_its_own_bounds() -> None:
@@ -422,7 +377,7 @@ def test_sglang_successes_are_the_ended_requests_less_the_aborted() -> None:
 def test_sglang_successes_never_fall_when_the_engine_starts_anew() -> None:
     player = Player()
     player.play(sglang(num_requests_total=10, num_aborted_requests_total=3))
-    again = player.play(sglang(num_requests_total=2, num_aborted_requests_total=1))
+    again = player.restart(sglang(num_requests_total=2, num_aborted_requests_total=1))
     assert ended(again, "success") == {"finished": 8}
 
 
@@ -492,7 +447,7 @@ def test_llama_cpp_prompt_tokens_include_the_cached_ones() -> None:
 def test_llama_cpp_prompt_tokens_never_fall_when_the_server_starts_anew() -> None:
     player = Player()
     player.play(fixture("llama_cpp/0.6.0/after.prom"))
-    again = player.play(fixture("llama_cpp/0.6.0/idle.prom"))
+    again = player.restart(fixture("llama_cpp/0.6.0/idle.prom"))
     assert only(again, c.SERVER_INPUT) == 1920 + 23836
 
 
@@ -512,7 +467,16 @@ def test_sglang_aborts_are_said_as_such_and_shown_from_zero() -> None:
     reading = play(sglang(num_requests_total=10, num_aborted_requests_total=3))
     assert ended(reading, "abort") == {"abort": 3}
     assert reading.sources["requests_abort"] == "native"
-    assert ended(play(sglang(num_requests_total=10)), "abort") == {"abort": 0}
+    assert ended(play(sglang(num_requests_total=10, http_requests_active=1)), "abort") == {
+        "abort": 0}
+
+
+def test_a_version_that_does_not_count_aborts_is_not_said_to_have_had_none() -> None:
+    reading = play(fixture("sglang/sglang-docs/0.4.0.prom"))
+    assert reading.sources["requests_abort"] == "unavailable"
+    old = play(fixture("vllm/0.8.5/after.prom"))
+    assert ended(old, "success") == {"stop": 25, "length": 40, "repetition": 0}
+    assert old.sources["requests_abort"] == "unavailable"
 
 
 def test_sglang_success_after_a_restart_counts_each_of_its_children_anew() -> None:
@@ -523,7 +487,7 @@ def test_sglang_success_after_a_restart_counts_each_of_its_children_anew() -> No
 
     player = Player()
     assert ended(player.play(page(100, 0)), "success") == {"finished": 100}
-    assert ended(player.play(page(10, 95)), "success") == {"finished": 205}
+    assert ended(player.restart(page(10, 95)), "success") == {"finished": 205}
 
 
 def test_sglang_priorities_are_not_counted_beside_their_sum() -> None:
@@ -555,7 +519,8 @@ def test_a_worker_that_goes_takes_nothing_from_what_was_counted() -> None:
 
     player = Player()
     readings = [player.play(page(**workers)) for workers in (
-        {"a": 1000, "b": 500}, {"a": 1010, "b": 510}, {"a": 1020}, {"a": 1030, "c": 5}, {"c": 3})]
+        {"a": 1000, "b": 500}, {"a": 1010, "b": 510}, {"a": 1020}, {"a": 1030, "c": 5})]
+    readings.append(player.restart(page(c=3)))
     totals = [1500, 1520, 1530, 1545, 3]  # the last is a whole engine that starts anew
     assert [only(reading, c.SERVER_OUTPUT) for reading in readings] == totals
     assert [histogram(reading, c.SERVER_TTFT).counts[-1] for reading in readings] == totals
@@ -732,7 +697,7 @@ def test_of_a_workers_endpoints_one_does_inference_and_of_its_requests_none_is_c
 
 def test_what_stands_in_front_of_engines_is_said_to() -> None:
     fronts = {page: play(fixture(page)).plan.engine for page in PAGES
-              if "frontend" in page or "router" in page or "smg" in page}
+              if re.search("frontend|^[a-z_]*router|smg|litellm|picker|stack", page)}
     assert {engine.name for engine in fronts.values()} == set(c.ROUTERS)
     assert set(c.ROUTERS) <= set(c.ENGINE_NAMES)
     for page in ("vllm/dynamo-1.6.1/worker-busy.prom", "dynamo_worker/1.6.1/worker-own.prom"):
@@ -802,8 +767,13 @@ def test_triton_tells_why_requests_failed() -> None:
     assert ended(reading, "rejected") == {"overloaded": 2}
     assert ended(reading, "abort") == {"cancelled": 3}
     assert ended(reading, "error") == {"engine_error": 1 + 1}
-    assert ended(play(fixture("triton/datadog/page.prom")), "rejected") == {
-        "overloaded": 0}
+
+
+def test_a_triton_that_gives_no_reason_is_not_said_to_have_turned_nobody_away() -> None:
+    reading = play(fixture("triton/datadog/page.prom"))
+    assert ended(reading, "error") == {"engine_error": 0}
+    assert reading.sources["requests_rejected"] == "unavailable"
+    assert reading.sources["requests_abort"] == "unavailable"
 
 
 def test_what_waits_for_a_model_of_triton_is_told() -> None:

@@ -1,0 +1,73 @@
+"""Requests out of answers: an engine may count each of the `n` answers of a request as one.
+
+How many requests there were, and how many answers they asked for, is then on the page: the count
+and the sum of a histogram of `n`. What is left to share is how those requests ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Generic, TypeVar
+
+from inferometer.counters import Growth
+
+E = TypeVar("E", bound=Hashable)
+
+
+class RequestsOfAnswers(Generic[E]):
+    """The requests of one model and rank, by ending, from the answers by ending.
+
+    As long as no request asked for several answers, the counts are the engine's own. From then on
+    each request that ended is counted once, under the ending that is furthest behind its share of
+    the answers: of requests whose answers ended differently the ending is a guess, their number is
+    exact.
+    """
+
+    def __init__(self) -> None:
+        self._growth: Growth[Hashable] = Growth(1000)
+        self._counts: dict[E, float] = {}
+        self._due: dict[E, float] = {}  # by ending: requests it should have more than it has
+        self._unsettled: dict[E, float] = {}  # answers of requests that have not ended altogether
+        self.several = False  # whether any request asked for several answers
+
+    def add(self, answers: Mapping[E, float], requests: float, asked: float,
+            turn: float) -> Mapping[E, float]:
+        """Add a reading: answers by ending, requests, and the answers they asked for.
+
+        Returns the requests by ending.
+        """
+        grown = {ending: self._grown(ending, count, turn) for ending, count in answers.items()}
+        ended, settled = self._grown("requests", requests, turn), self._grown("asked", asked, turn)
+        self.several = self.several or settled > ended
+        if not self.several:
+            self._counts = dict(answers)
+            return self._counts
+        for ending, more in grown.items():
+            self._counts.setdefault(ending, 0.0)
+            self._unsettled[ending] = self._unsettled.get(ending, 0.0) + more
+        self._share(ended, settled)
+        return self._counts
+
+    def _share(self, ended: float, settled: float) -> None:
+        shares = self._unsettled if any(self._unsettled.values()) else dict.fromkeys(
+            self._counts, 1.0)
+        total = sum(shares.values())
+        for ending, part in shares.items():
+            self._due[ending] = self._due.get(ending, 0.0) + ended * part / total
+        for ending in shares:
+            more = float(int(max(0.0, self._due[ending])))
+            self._count(ending, more)
+            ended -= more
+        while ended >= 1:
+            self._count(max(self._due, key=self._due.__getitem__), 1.0)
+            ended -= 1
+        left = max(0.0, 1 - settled / total)
+        self._unsettled = {ending: part * left for ending, part in self._unsettled.items()}
+
+    def _count(self, ending: E, more: float) -> None:
+        self._counts[ending] += more
+        self._due[ending] -= more
+
+    def _grown(self, source: Hashable, value: float, turn: float) -> float:
+        grown = self._growth.of(source, value, turn)
+        return grown if isinstance(grown, float) else 0.0
