@@ -16,7 +16,6 @@ ENGINE = Engine(
     evidence="run",
     spelling=Spelling(
         "dynamo_", r"dynamo_(?!frontend_)", models=("model", "model_name"), rank="dp_rank"),
-    wraps=True,
     signals={
         # A component has other endpoints, which do no inference.
         c.SERVER_DURATION: (
@@ -28,8 +27,10 @@ ENGINE = Engine(
             Selector("dynamo_component_kvstats_gpu_cache_usage_percent", combine=max, most=1.0),
         ),
     },
-    unused=(
-        "component_*", "work_handler_*", "engine_*", "rejection_*", "request_*", "router_*",
-        "routing_*", "tokio_*", "transport_*", "kvindexer_*", "preprocessor_*",
-    ),
+    unused={
+        "not needed": (
+            "component_*", "work_handler_*", "engine_*", "rejection_*", "request_*", "router_*",
+            "routing_*", "tokio_*", "transport_*", "kvindexer_*", "preprocessor_*",
+        ),
+    },
 )

@@ -3,12 +3,17 @@
 From lmdeploy/metrics/loggers.py, stats.py and metrics_processor.py (0.18). Of the children of
 request_success_total only FINISH is ever counted; the others are printed at 0. The totals of
 requests that succeeded and failed are gauges, and the latter holds aborted ones: neither is taken.
+A request for n answers is made n requests (serve/openai/chat_completions/fanout.py), and the page
+does not tell.
 """
 
 from inferometer import catalogue as c
+from inferometer.engines.labelled import ByLabel, by_position
 from inferometer.engines.sources import Selector, Total
 from inferometer.engines.spelling import Spelling
 from inferometer.engines.table import Engine, InfoDocument, RequestCounter
+
+AT = "lmdeploy:spec_decode_num_accepted_tokens_per_pos_total"
 
 ENGINE = Engine(
     name="lmdeploy",
@@ -27,20 +32,28 @@ ENGINE = Engine(
         c.SERVER_QUEUE: (Selector("lmdeploy:request_queue_time_seconds"),),
         c.SERVER_PREFILL: (Selector("lmdeploy:request_prefill_time_seconds"),),
         c.SERVER_DECODE: (Selector("lmdeploy:request_decode_time_seconds"),),
+        c.SERVER_INPUT_LENGTH: (Selector("lmdeploy:request_prompt_tokens"),),
+        c.SERVER_OUTPUT_LENGTH: (Selector("lmdeploy:request_generation_tokens"),),
         c.SERVER_INPUT: (Selector("lmdeploy:prompt_tokens_total"),),
         # Counted when a request ends, prompt tokens at its first token: they make no hit ratio.
         c.SERVER_INPUT_CACHED: (Selector("lmdeploy:cached_tokens_total"),),
         c.SERVER_OUTPUT: (Selector("lmdeploy:generation_tokens_total"),),
         c.SERVER_RUNNING: (Selector("lmdeploy:num_requests_running"),),
-        # Those that wait for a handle of the engine, and those that wait in it.
+        # Those that wait for a handle of the engine, and those that wait in it: all there are.
         c.SERVER_WAITING: (
             Total((Selector("lmdeploy:num_api_requests_waiting"),
                    Selector("lmdeploy:num_requests_waiting"))),
             Selector("lmdeploy:num_requests_waiting"),
         ),
+        c.SERVER_WAITING_WHY: (ByLabel({
+            "handle": Selector("lmdeploy:num_api_requests_waiting"),
+            "queue": Selector("lmdeploy:num_requests_waiting"),
+        }),),
         c.SERVER_KV_USAGE: (Selector("lmdeploy:gpu_cache_usage_perc", combine=max, most=1.0),),
+        c.SERVER_DRAFTS: (Selector("lmdeploy:spec_decode_num_drafts_total"),),
         c.SERVER_DRAFT: (Selector("lmdeploy:spec_decode_num_draft_tokens_total"),),
         c.SERVER_ACCEPTED: (Selector("lmdeploy:spec_decode_num_accepted_tokens_total"),),
+        c.SERVER_ACCEPTED_AT: (by_position(AT),),
         c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
     requests=(
@@ -54,14 +67,26 @@ ENGINE = Engine(
         Selector("lmdeploy:generation_tokens_total"), Selector("lmdeploy:prompt_tokens_total"),
     ),
     documents=(InfoDocument("/v1/models", {"model": ("data", 0, "id")}),),
-    unused=(
-        "backend_config_info", "multimodal_*", "prefix_cache_hit_rate", "iteration_tokens_total",
-        "num_requests_succeeded", "num_requests_failed", "num_api_requests_routed",
-        "request_prompt_tokens", "request_generation_tokens", "request_cached_tokens",
-        "request_cache_hit_ratio", "request_inference_time_seconds",
-        "request_max_num_generation_tokens", "request_params_n", "request_params_max_tokens",
-        "spec_decode_num_drafts_total", "spec_decode_num_accepted_tokens_per_pos_total",
-        "spec_decode_mean_accept_rate", "spec_decode_mean_accept_length",
-        "spec_decode_per_position_accept_rate",
-    ),
+    unused={
+        "a mean over its life of what is counted": (
+            "spec_decode_mean_accept_rate", "spec_decode_mean_accept_length",
+            "spec_decode_per_position_accept_rate", "prefix_cache_hit_rate",
+        ),
+        "of one request's step, and not of the engine's": ("iteration_tokens_total",),
+        "totals under the type of a gauge": ("num_requests_succeeded", "num_requests_failed"),
+        "those that run and those that wait in the engine as one": ("num_api_requests_routed",),
+        "in a family taken, counted another way": (
+            "request_cached_tokens", "request_cache_hit_ratio", "request_inference_time_seconds",
+        ),
+        "a setting": ("backend_config_info",),
+        # Of other releases than 0.18.
+        "what a request asked for": (
+            "request_params_n", "request_params_max_tokens", "request_max_num_generation_tokens",
+        ),
+        "of how images are prepared": (
+            "multimodal_requests_total", "multimodal_items_total", "multimodal_item_count",
+            "multimodal_preprocess_time_seconds", "multimodal_stage_time_seconds",
+            "multimodal_processing_failures_total",
+        ),
+    },
 )

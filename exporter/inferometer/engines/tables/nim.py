@@ -3,13 +3,14 @@
 2.x has the names of the engine in it: that engine's table reads its page.
 
 From NIM's documentation and a captured page of 1.0.0. Its time_per_output_token_seconds has one
-value for each token. A way to end has a series only once a request ended so.
+value for each token. A way to end has a series only once a request ended so. The page does not
+tell how many answers a request asked for.
 """
 
 from inferometer import catalogue as c
 from inferometer.engines.sources import Selector
 from inferometer.engines.spelling import Spelling, exactly
-from inferometer.engines.table import Engine, InfoDocument, RequestCounter
+from inferometer.engines.table import Engine, InfoDocument, Marks, RequestCounter
 
 NAMES = (
     "num_requests_running", "num_requests_waiting", "num_request_max", "gpu_cache_usage_perc",
@@ -25,19 +26,21 @@ ENGINE = Engine(
     evidence="captured",
     spelling=Spelling("", exactly(NAMES), models=("model_name",)),
     paths=("/v1/metrics",),
-    marks=frozenset({"num_request_max", "num_requests_running", "gpu_cache_usage_perc"}),
+    marks=Marks(all_of=("num_request_max", "num_requests_running", "gpu_cache_usage_perc")),
     signals={
         c.SERVER_TTFT: (Selector("time_to_first_token_seconds"),),
         c.SERVER_ITL: (Selector("time_per_output_token_seconds"),),
         c.SERVER_DURATION: (Selector("e2e_request_latency_seconds"),),
+        c.SERVER_INPUT_LENGTH: (Selector("request_prompt_tokens"),),
+        c.SERVER_OUTPUT_LENGTH: (Selector("request_generation_tokens"),),
         c.SERVER_INPUT: (Selector("prompt_tokens_total"),),
         c.SERVER_OUTPUT: (Selector("generation_tokens_total"),),
         c.SERVER_RUNNING: (Selector("num_requests_running"),),
+        # There is no other queue on the page.
         c.SERVER_WAITING: (Selector("num_requests_waiting"),),
         c.SERVER_KV_USAGE: (Selector("gpu_cache_usage_perc", combine=max, most=1.0),),
         c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
-    # request_success_total and request_failure_total are sums of these: not taken.
     requests=(
         RequestCounter(
             Selector("request_finish_total"),
@@ -52,9 +55,9 @@ ENGINE = Engine(
     ),
     progress=(Selector("generation_tokens_total"), Selector("prompt_tokens_total")),
     documents=(InfoDocument("/v1/version", {"version": ("release",)}),),
-    unused=(
-        "num_request_max", "request_prompt_tokens", "request_generation_tokens",
-        "request_success_total", "request_failure_total",
-    ),
-    unseen=frozenset({"requests_error"}),
+    unused={
+        "a setting": ("num_request_max",),
+        "sums of request_finish_total": ("request_success_total", "request_failure_total"),
+    },
+    unseen=frozenset({"requests_abort", "requests_error"}),
 )

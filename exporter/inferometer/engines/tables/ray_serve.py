@@ -9,15 +9,24 @@ are rough. Before Ray's move to OpenTelemetry names kept their colon.
 from dataclasses import replace
 
 from inferometer import catalogue as c
+from inferometer.engines.table import Marks
 from inferometer.engines.tables import vllm
 
 ENGINE = replace(
     vllm.ENGINE,
     title="vLLM on Ray Serve",
     spelling=replace(vllm.ENGINE.spelling, pattern=r"ray_vllm[:_]"),
+    marks=Marks(),
     signals={metric: sources for metric, sources in vllm.ENGINE.signals.items()
              if metric is not c.SERVER_START} | {c.SERVER_KV_CAPACITY: vllm.capacity(sum)},
     http=None,
     documents=(),
-    unseen=vllm.ENGINE.unseen | {"requests_rejected", "preemptions"},
+    unseen=vllm.ENGINE.unseen | {
+        "requests_error", "requests_rejected", "requests_abort",
+        "external_cache_query_tokens", "external_cache_hit_tokens", "multimodal_cache_queries",
+        "multimodal_cache_hits", "spec_decode_drafts", "spec_decode_draft_tokens",
+        "spec_decode_accepted_tokens", "spec_decode_accepted_at_tokens", "lora_adapters_running",
+        "lora_adapters_waiting", "lora_adapters_max", "requests_corrupted",
+        "estimated_gpu_flops", "estimated_gpu_memory_bytes",
+    },
 )

@@ -7,9 +7,14 @@ backend and NVIDIA Dynamo pass these names through, the former with `model` for 
 from collections.abc import Callable
 
 from inferometer import catalogue as c
-from inferometer.engines.sources import Product, Selector, Source
+from inferometer.engines.labelled import Adapters, ByLabel, by_position, by_values
+from inferometer.engines.sources import Product, Selector, Source, Total
 from inferometer.engines.spelling import Spelling
-from inferometer.engines.table import Engine, Http, InfoDocument, RequestCounter
+from inferometer.engines.table import Engine, Http, InfoDocument, Marks, Mute, RequestCounter
+from inferometer.engines.tables import kv_connectors, lmcache
+
+LORA = "vllm:lora_requests_info"
+AT = "vllm:spec_decode_num_accepted_tokens_per_pos_total"
 
 
 def capacity(combine: Callable[[list[float]], float]) -> tuple[Source, ...]:
@@ -26,7 +31,14 @@ ENGINE = Engine(
     name="vllm",
     title="vLLM",
     evidence="run",
-    spelling=Spelling("vllm:", r"vllm[:_]", models=("model_name", "model"), rank="engine"),
+    spelling=Spelling("vllm:", r"vllm(?::|_(?!omni[:_]|router_))", models=("model_name", "model"),
+                      rank="engine"),
+    # Its router and vllm-omni print these names too: of each server behind it, of each stage.
+    marks=Marks(not_labels=("server", "stage")),
+    mute=Mute(
+        ("http_requests_total", "http_request_duration_seconds"),
+        "vLLM or another FastAPI server without engine families: is --disable-log-stats set?",
+    ),
     signals={
         c.SERVER_TTFT: (Selector("vllm:time_to_first_token_seconds"),),
         c.SERVER_TPOT: (Selector("vllm:request_time_per_output_token_seconds"),),
@@ -42,11 +54,23 @@ ENGINE = Engine(
         ),
         c.SERVER_PREFILL: (Selector("vllm:request_prefill_time_seconds"),),
         c.SERVER_DECODE: (Selector("vllm:request_decode_time_seconds"),),
+        c.SERVER_INPUT_LENGTH: (Selector("vllm:request_prompt_tokens"),),
+        c.SERVER_OUTPUT_LENGTH: (Selector("vllm:request_generation_tokens"),),
+        c.SERVER_STEP_TOKENS: (Selector("vllm:iteration_tokens_total"),),
         c.SERVER_INPUT: (Selector("vllm:prompt_tokens_total"),),
         c.SERVER_INPUT_CACHED: (Selector("vllm:prompt_tokens_cached_total"),),
         c.SERVER_OUTPUT: (Selector("vllm:generation_tokens_total"),),
         c.SERVER_RUNNING: (Selector("vllm:num_requests_running"),),
-        c.SERVER_WAITING: (Selector("vllm:num_requests_waiting"),),
+        # V0's requests that were swapped out wait as well. Those whose cache is fetched from
+        # elsewhere are among the waiting ones.
+        c.SERVER_WAITING: (
+            Total((Selector("vllm:num_requests_waiting"), Selector("vllm:num_requests_swapped"))),
+            Selector("vllm:num_requests_waiting"),
+        ),
+        c.SERVER_WAITING_WHY: (
+            by_values("vllm:num_requests_waiting_by_reason", "reason",
+                {reason: (reason,) for reason in ("capacity", "deferred")}),
+        ),
         c.SERVER_KV_USAGE: (
             Selector("vllm:kv_cache_usage_perc", combine=max, most=1.0),
             Selector("vllm:gpu_cache_usage_perc", combine=max, most=1.0),
@@ -55,9 +79,63 @@ ENGINE = Engine(
         # The gpu_prefix_cache_* pair of 0.8 counts blocks, not tokens: not taken.
         c.SERVER_PREFIX_QUERIES: (Selector("vllm:prefix_cache_queries_total"),),
         c.SERVER_PREFIX_HITS: (Selector("vllm:prefix_cache_hits_total"),),
-        c.SERVER_PREEMPTIONS: (Selector("vllm:num_preemptions_total"),),
-        c.SERVER_DRAFT: (Selector("vllm:spec_decode_num_draft_tokens_total"),),
-        c.SERVER_ACCEPTED: (Selector("vllm:spec_decode_num_accepted_tokens_total"),),
+        c.SERVER_EXTERNAL_QUERIES: (
+            Selector("vllm:external_prefix_cache_queries_total"), lmcache.QUERIES,
+        ),
+        c.SERVER_EXTERNAL_HITS: (
+            Selector("vllm:external_prefix_cache_hits_total"), lmcache.HITS,
+        ),
+        c.SERVER_TIER_HITS: (
+            by_values("vllm:prompt_tokens_cached_by_source_total", "source", {
+                "device": ("device",), "host": ("host",), "disk": ("disk",), "peer": ("p2p",),
+                "external": ("external_unspecified",)}),
+            by_values("vllm:prompt_tokens_by_source_total", "source", {
+                "device": ("local_cache_hit",), "external": ("external_kv_transfer",)}),
+        ),
+        c.SERVER_MM_QUERIES: (Selector("vllm:mm_cache_queries_total"),),
+        c.SERVER_MM_HITS: (Selector("vllm:mm_cache_hits_total"),),
+        c.SERVER_KV_OFFLOAD_USAGE: kv_connectors.USAGE,
+        c.SERVER_KV_MOVED_BYTES: (kv_connectors.MOVED_BYTES,),
+        c.SERVER_KV_MOVED_SECONDS: (kv_connectors.MOVED_SECONDS,),
+        c.SERVER_KV_MOVE_FAILURES: (kv_connectors.MOVE_FAILURES,),
+        c.SERVER_PREEMPTIONS: (
+            Selector("vllm:num_preemptions_total"),
+            Selector("vllm:request_num_preemptions", part="_sum", derived=True),
+        ),
+        # Diffusion models draft the places of a canvas and commit some of them in each step.
+        c.SERVER_DRAFTS: (
+            Selector("vllm:spec_decode_num_drafts_total"),
+            Selector("vllm:diffusion_num_denoising_steps_total"),
+        ),
+        c.SERVER_DRAFT: (
+            Selector("vllm:spec_decode_num_draft_tokens_total"),
+            Selector("vllm:diffusion_num_canvas_positions_total"),
+        ),
+        c.SERVER_ACCEPTED: (
+            Selector("vllm:spec_decode_num_accepted_tokens_total"),
+            Selector("vllm:diffusion_num_committed_tokens_total"),
+        ),
+        c.SERVER_ACCEPTED_AT: (by_position(AT),),
+        c.SERVER_ACCEPT_RATIO: (
+            Selector("vllm:spec_decode_draft_acceptance_rate", combine=max, most=1.0),
+        ),
+        c.SERVER_LORA_RUNNING: (Adapters(LORA, {"running_lora_adapters": "running"}),),
+        c.SERVER_LORA_WAITING: (Adapters(LORA, {"waiting_lora_adapters": "waiting"}),),
+        c.SERVER_LORA_MAX: (Selector(LORA, label="max_lora", combine=max),),
+        c.SERVER_LORA_INFO: (
+            Adapters(LORA, {"running_lora_adapters": "running",
+                            "waiting_lora_adapters": "waiting"}, named=True),
+        ),
+        c.SERVER_SLEEP: (
+            by_values("vllm:engine_sleep_state", "sleep_state",
+                {state: (state,) for state in ("awake", "weights_offloaded", "discard_all")}),
+        ),
+        c.SERVER_CORRUPTED: (Selector("vllm:corrupted_requests_total"),),
+        c.SERVER_FLOPS: (Selector("vllm:estimated_flops_per_gpu_total"),),
+        c.SERVER_MEMORY_MOVED: (
+            ByLabel({"read": Selector("vllm:estimated_read_bytes_per_gpu_total"),
+                     "write": Selector("vllm:estimated_write_bytes_per_gpu_total")}),
+        ),
         c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
     requests=(
@@ -72,6 +150,7 @@ ENGINE = Engine(
                 "error": ("error", "engine_error"),
             },
             otherwise=("success", "finished"),
+            answers="vllm:request_params_n",
         ),
         RequestCounter(
             Selector("vllm:admission_rejections_total"),
@@ -97,26 +176,40 @@ ENGINE = Engine(
         InfoDocument("/v1/models", {"model": ("data", 0, "id"),
                                     "max_model_length": ("data", 0, "max_model_len")}),
     ),
-    unused=(
-        "num_requests_waiting_by_reason", "num_requests_kv_fetch_by_stage", "num_requests_swapped",
-        "watermark_requests*", "engine_sleep_state", "corrupted_requests_total",
-        "external_prefix_cache_queries_total", "external_prefix_cache_hits_total",
-        "mm_cache_queries_total", "mm_cache_hits_total",
-        "gpu_prefix_cache_queries_total", "gpu_prefix_cache_hits_total",
-        "gpu_prefix_cache_hit_rate", "cpu_prefix_cache_hit_rate", "cpu_cache_usage_perc",
-        "prompt_tokens_by_source_total", "prompt_tokens_cached_by_source_total",
-        "request_num_preemptions", "request_prompt_tokens", "request_generation_tokens",
-        "request_max_num_generation_tokens", "request_prefill_kv_computed_tokens",
-        "request_inference_time_seconds",
-        "request_params_max_tokens", "request_params_n", "request_params_best_of",
-        "iteration_tokens_total", "tokens_total", "lora_requests_info",
-        "avg_prompt_throughput_toks_per_s", "avg_generation_throughput_toks_per_s",
-        "model_forward_time_*", "model_execute_time_*", "estimated_*", "diffusion_*",
-        "spec_decode_num_drafts_total", "spec_decode_num_accepted_tokens_per_pos_total",
-        "spec_decode_num_emitted_tokens_total", "spec_decode_draft_acceptance_rate",
-        "spec_decode_efficiency",
-        "kv_block_*", "nixl_*", "mooncake_*", "hf3fs_*", "hisparse_*", "umbp_*",
-        "simple_kv_offload_*",
-    ),
-    unseen=frozenset({"spec_decode_draft_tokens", "spec_decode_accepted_tokens"}),
+    unused={
+        "part of num_requests_waiting": ("num_requests_kv_fetch_by_stage",),
+        "cache blocks, sampled, to study their eviction": (
+            "kv_block_idle_before_evict_seconds", "kv_block_lifetime_seconds",
+            "kv_block_reuse_gap_seconds", "hisparse_host_block_idle_before_evict_seconds",
+            "hisparse_host_block_lifetime_seconds", "hisparse_host_block_reuse_gap_seconds",
+        ),
+        "blocks, not tokens": ("gpu_prefix_cache_queries_total", "gpu_prefix_cache_hits_total"),
+        "averages of the engine's choosing": (
+            "gpu_prefix_cache_hit_rate", "cpu_prefix_cache_hit_rate",
+            "avg_prompt_throughput_toks_per_s", "avg_generation_throughput_toks_per_s",
+        ),
+        "what was asked for, not what was done": (
+            "request_max_num_generation_tokens", "request_params_max_tokens",
+            "request_params_best_of",
+        ),
+        "says what other families say": (
+            "request_inference_time_seconds", "tokens_total",
+            "request_prefill_kv_computed_tokens", "watermark_requests_total",
+            "spec_decode_num_emitted_tokens_total", "spec_decode_efficiency",
+            "model_forward_time_milliseconds", "model_execute_time_milliseconds",
+        ),
+        "what an operator does": (
+            "rl_weight_update_operation_duration_seconds", "rl_weight_update_operations_in_flight",
+            "sleep_mode_operation_duration_seconds", "sleep_mode_operations_in_flight",
+        ),
+        "connections, and parts of answers": (
+            "websocket_connection_duration_seconds", "websocket_connections_active",
+            "websocket_connections_total", "tool_call_parser_invocations_total",
+        ),
+        **kv_connectors.UNUSED,
+    },
+    unseen=frozenset({
+        "kv_moved_bytes", "kv_moved", "kv_move_failures", "lora_adapter_info",
+        "spec_decode_accepted",
+    }),
 )
