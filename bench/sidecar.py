@@ -8,8 +8,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,9 +21,20 @@ from bench.report import Figure
 from bench.scraper import Scraper
 from bench.sizes import Sizes
 from bench.vllm import Page
+from inferometer import catalogue as c
+from inferometer.engines.collector import join
+from inferometer.engines.page import Parser
+from inferometer.engines.reading import Describer, ServerInfo
+from inferometer.engines.table import Engine
+from inferometer.engines.tables import vllm
+from inferometer.engines.target import State
+from inferometer.exposition import TEXT, render
+from inferometer.guard import Guard
 
 TO_RENDERING, TO_PARSING = 0.3, 0.15  # most CPU of ours, as a share of theirs
+OF_FEATURES = 1.5  # most CPU in process, as a share of that without families of features
 ADDED_MS = 2.0
+OF_FEATURE = {*c.SELDOM_METRICS, c.SERVER_INPUT_LENGTH, c.SERVER_OUTPUT_LENGTH}
 WARM_UP = 5  # scrapes
 ENCODINGS = ("gzip", "identity")  # the first is Prometheus' own
 
@@ -54,6 +65,8 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
                  TO_RENDERING, seen.cpu_ms("rendering"), "generate_latest")
     yield Figure("vLLM page: CPU per scrape, parsing and saying it anew alone", "ms", ours,
                  TO_PARSING, seen.cpu_ms("parsing"), "parser + generate_latest")
+    yield Figure("vLLM page: CPU to say it anew, in process", "ms", seen.cpu_ms("all families"),
+                 OF_FEATURES, seen.cpu_ms("no features"), "without features and lengths")
     for encoding in ENCODINGS:
         ours = seen.cpu_ms("inferometer", encoding)
         page = f"vLLM page, {encoding}: "
@@ -87,7 +100,12 @@ def parties(folder: Path) -> Iterator[Sequence[Process]]:
 def observe(engine: Process, rivals: Sequence[Process], sizes: Sizes) -> Seen:
     """Rounds in which each is scraped in turn, and prometheus_client works without HTTP."""
     seen = Seen()
-    rendering, parsing = Rendering(), Parsing()
+    works: Mapping[str, Rendering | Parsing | Saying] = {
+        "rendering": Rendering(), "parsing": Parsing(), "all families": Saying(vllm.ENGINE),
+        "no features": Saying(replace(vllm.ENGINE, signals={
+            metric: sources for metric, sources in vllm.ENGINE.signals.items()
+            if metric not in OF_FEATURE})),
+    }
     with contextlib.ExitStack() as stack:
         scrapers = {(party.name, encoding): stack.enter_context(Scraper(party.port, encoding))
                     for party in (engine, *rivals) for encoding in ENCODINGS}
@@ -103,7 +121,7 @@ def observe(engine: Process, rivals: Sequence[Process], sizes: Sizes) -> Seen:
                 for name in ("engine", "inferometer"):
                     seen.latency.setdefault((name, encoding), []).extend(
                         _latencies(scrapers[name, encoding], sizes.scrapes))
-            for name, work in (("rendering", rendering), ("parsing", parsing)):
+            for name, work in works.items():
                 seen.cpu.setdefault((name, ""), []).append(work.cost(sizes.scrapes))
     return seen
 
@@ -137,6 +155,29 @@ class Parsing:
     def _next(self) -> None:
         self._step += 1
         self._text = self._page.body_of_step(self._step).decode()
+
+
+class Saying:
+    """What the exporter spends on parsing the page and saying it anew, without HTTP."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._page, self._step, self._body = Page(), 0, b""
+        self._parser, self._describer, self._guard = Parser(), Describer(), Guard()
+
+    def cost(self, times: int) -> float:
+        """CPU seconds a page."""
+        return _mean_cost(times, self._next, self._say)
+
+    def _next(self) -> None:
+        self._step += 1
+        self._body = self._page.body_of_step(self._step)
+
+    def _say(self) -> bytes:
+        page = self._parser.parse(self._body)
+        reading = self._describer.describe(self._engine, page, ServerInfo(), float(self._step))
+        state = State(True, self._engine.name, reading.model, read_at=0.0, reading=reading)
+        return render(self._guard.admit(join([("vllm", state)])), TEXT)
 
 
 def _mean_cost(times: int, prepare: Callable[[], None], work: Callable[[], object]) -> float:

@@ -95,6 +95,8 @@ class SummedCounters(Generic[K]):
     def total_of(self, key: K, children: Mapping[Any, Value], read_at: float) -> Value:
         """The counter `key`, given all its children as they are now: at least one."""
         earlier = self._last.get(key)
+        if earlier is None and len(children) == 1:  # as most have: nothing to remember
+            return next(iter(children.values()))
         before, kept = earlier[1] if earlier else ({}, [])
         if len(before) > 1 or kept:  # a single child is passed on, its resets too
             lost = [value for child, value in before.items()

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
-from inferometer.counters import Growth
-
 E = TypeVar("E", bound=Hashable)
 
 
@@ -24,28 +22,31 @@ class RequestsOfAnswers(Generic[E]):
     """
 
     def __init__(self) -> None:
-        self._growth: Growth[Hashable] = Growth(1000)
+        self._answers: Mapping[E, float] = {}  # as they were read last, and the same of requests
+        self._requests: float | None = None
+        self._asked: float | None = None
         self._counts: dict[E, float] = {}
         self._due: dict[E, float] = {}  # by ending: requests it should have more than it has
         self._unsettled: dict[E, float] = {}  # answers of requests that have not ended altogether
         self.several = False  # whether any request asked for several answers
 
-    def add(self, answers: Mapping[E, float], requests: float, asked: float,
-            turn: float) -> Mapping[E, float]:
+    def add(self, answers: Mapping[E, float], requests: float, asked: float
+            ) -> Mapping[E, float]:
         """Add a reading: answers by ending, requests, and the answers they asked for.
 
         Returns the requests by ending.
         """
-        grown = {ending: self._grown(ending, count, turn) for ending, count in answers.items()}
-        ended, settled = self._grown("requests", requests, turn), self._grown("asked", asked, turn)
+        ended, settled = _grown(self._requests, requests), _grown(self._asked, asked)
         self.several = self.several or settled > ended
-        if not self.several:
+        if self.several:
+            for ending, count in answers.items():
+                more = _grown(self._answers.get(ending), count)
+                self._unsettled[ending] = self._unsettled.get(ending, 0.0) + more
+                self._counts.setdefault(ending, 0.0)
+            self._share(ended, settled)
+        else:
             self._counts = dict(answers)
-            return self._counts
-        for ending, more in grown.items():
-            self._counts.setdefault(ending, 0.0)
-            self._unsettled[ending] = self._unsettled.get(ending, 0.0) + more
-        self._share(ended, settled)
+        self._answers, self._requests, self._asked = answers, requests, asked
         return self._counts
 
     def _share(self, ended: float, settled: float) -> None:
@@ -68,6 +69,7 @@ class RequestsOfAnswers(Generic[E]):
         self._counts[ending] += more
         self._due[ending] -= more
 
-    def _grown(self, source: Hashable, value: float, turn: float) -> float:
-        grown = self._growth.of(source, value, turn)
-        return grown if isinstance(grown, float) else 0.0
+
+def _grown(earlier: float | None, now: float) -> float:
+    """How much a counter grew; one that fell counts from nothing again."""
+    return now if earlier is None or now < earlier else now - earlier

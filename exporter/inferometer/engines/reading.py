@@ -19,6 +19,7 @@ from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
 from inferometer.values import Histogram, Key, Value
 
 NATIVE, DERIVED, WITHHELD, UNAVAILABLE = c.SOURCE.values
+ALL_UNAVAILABLE = dict.fromkeys(c.SIGNALS, UNAVAILABLE)
 BESIDE_THE_PAGE = "a document beside the page"
 
 
@@ -92,9 +93,11 @@ class Plan:
         self.models = view.models
         self.only_model = view.only_model
         self.unknown = sorted(name for name in view.own if not engine.knows(name))
-        self.signals = [(metric, [(source, source.bind(view, Facet(metric)))
-                                  for source in engine.signals.get(metric, ())])
-                        for metric in c.SIGNAL_METRICS]
+        # Of the sources those that have something on the page, so that the others cost nothing.
+        self.signals = [(metric, sources) for metric in c.SIGNAL_METRICS if (sources := [
+            (source, source.bind(view, Facet(metric)))
+            for source in engine.signals.get(metric, ())
+            if any(view.has_samples(name) for name in source.names)])]
         self.counters = [sample.index for name in own_names(engine) & view.families.keys()
                          for sample in view.families[name].samples
                          if view.families[name].kind == "counter" or sample.suffix == "_count"]
@@ -139,8 +142,8 @@ class Describer:
         return reading
 
     def _put_signals(self, reading: Reading, plan: Plan, numbers: PageValues) -> None:
+        reading.sources.update(ALL_UNAVAILABLE)
         for metric, sources in plan.signals:
-            reading.sources[metric.signal] = UNAVAILABLE
             for source, read in sources:
                 values = read(numbers, self._history)
                 if values:
@@ -159,7 +162,7 @@ class Describer:
         if self._counted is not None and self._leftover.is_left(
                 reading.total(c.SERVER_RUNNING), reading.total(c.SERVER_WAITING), aborts,
                 progressed_at=self._progressed_at, read_at=read_at):
-            for metric in (c.SERVER_RUNNING, c.SERVER_WAITING):
+            for metric in (c.SERVER_RUNNING, c.SERVER_WAITING, c.SERVER_WAITING_WHY):
                 if reading.points.pop(metric, None):
                     reading.withhold(metric.signal, LEFTOVER)
 
@@ -171,18 +174,16 @@ class Describer:
 
     def _put(self, reading: Reading, metric: Metric,
              values: Mapping[ModelRank, Value]) -> None:
-        engine_wide = c.RANK not in metric.labels
-        for (model, rank, *own), value in values.items():
-            key = (model or reading.model, *(() if engine_wide else (rank,)), *own)
+        first = 1 if c.RANK in metric.labels else 2
+        points = reading.points.setdefault(metric, {})
+        for place, value in values.items():
             if isinstance(value, Histogram):
                 value = value.coarsened(metric.bounds)
-            reading.put(metric, key, value)
+            points[place[0] or reading.model, *place[first:]] = value
 
     def _put_requests(self, reading: Reading, plan: RequestPlan, numbers: PageValues,
                       responses: Counts | None) -> None:
         counts, derived = self._requests.read(plan, numbers, responses, self._history.turn)
-        for outcome in c.OUTCOMES:
-            reading.sources[f"requests_{outcome}"] = UNAVAILABLE
         for ((model, rank), (outcome, reason)), count in counts.items():
             reading.put(c.SERVER_REQUESTS, (model or reading.model, rank, outcome, reason), count)
             source = DERIVED if outcome in derived else NATIVE

@@ -133,27 +133,27 @@ class EndedRequests:
         for key, counted in children.items():
             counts[key] = _float(self._summed.total_of(key, counted, turn))
         for native, numbers in read:
-            endings = {(model_rank, native.ending(value)) for model_rank, value in numbers}
-            answers = {key: counts[key] for key in counts if key in endings}
-            requests = self._once(native, values, answers, turn)
-            derived.update(ending[0] for _, ending in requests)
-            counts.update(requests)
+            if native.answers:
+                requests = self._once(native, values, numbers, counts, turn)
+                derived.update(ending[0] for _, ending in requests)
+                counts.update(requests)
         return counts
 
     def _once(self, native: CounterPlan, values: PageValues,
-              answers: Mapping[tuple[ModelRank, Ending], float], turn: float
+              numbers: Iterable[tuple[ModelRank, str]],
+              counts: Mapping[tuple[ModelRank, Ending], float], turn: float
               ) -> dict[tuple[ModelRank, Ending], float]:
         """Requests where some asked for several answers; nothing where none did."""
-        ended, asked = (read(values) for read in native.answers) if native.answers else ({}, {})
+        ended, asked = (read(values) for read in native.answers)
         requests: dict[tuple[ModelRank, Ending], float] = {}
         for model_rank in ended.keys() & asked.keys():
             earlier = self._requests.get(model_rank)
             counted = earlier[1] if earlier else RequestsOfAnswers[Ending]()
             self._requests.put(model_rank, counted, turn)
-            by_ending = counted.add(
-                {ending: count for (place, ending), count in answers.items()
-                 if place == model_rank},
-                sum(ended[model_rank].values()), sum(asked[model_rank].values()), turn)
+            endings = {native.ending(value) for place, value in numbers if place == model_rank}
+            by_ending = counted.add({ending: counts[model_rank, ending] for ending in endings},
+                                    sum(ended[model_rank].values()),
+                                    sum(asked[model_rank].values()))
             if counted.several:
                 requests.update({(model_rank, ending): count
                                  for ending, count in by_ending.items()})

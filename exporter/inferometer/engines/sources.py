@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from inferometer.catalogue import Metric
 from inferometer.counters import SummedCounters, Sums
@@ -27,8 +27,7 @@ Pick = Callable[[PageValues], float]
 ReadNumbers = Callable[[PageValues], dict[ModelRank, dict[Child, float]]]
 
 
-@dataclass(frozen=True)
-class Facet:
+class Facet(NamedTuple):
     """What a source is read for: a metric, and one value of the label of its own if it has one."""
 
     metric: Metric

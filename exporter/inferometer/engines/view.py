@@ -55,6 +55,11 @@ class View:
             return family
         return None
 
+    def has_samples(self, name: str) -> bool:
+        """Whether the page has the family with a sample."""
+        family = self.families.get(name)
+        return family is not None and bool(family.samples)
+
     def model_rank(self, labels: SampleLabels) -> ModelRank:
         """The model and the rank that a sample with these labels is about."""
         rank = labels.get(self.spelling.rank, "") if self._several_ranks else ""
