@@ -58,14 +58,14 @@ def _panel(title: str, description: str, unit: str, *queries: Query, empty: str 
                       maximum=maximum, stacked=stacked)
 
 
-def _size(metric: Metric, title: str, description: str) -> Panel:
+def _size(metric: Metric, title: str, description: str, width: int = 12) -> Panel:
     """Bounds may differ between replicas, so that each has a p95 of its own: the largest."""
     buckets = f"rate({of_replicas(f'{metric.name}_bucket')}[{WINDOW}])"
     summed = f"sum {by((*_REPLICA, 'le'))} ({buckets})"
     largest = f"max {by(MODEL)} (histogram_quantile(0.95, {summed}) >= 0)"
     mean = f"{_rate(f'{metric.name}_sum')} / ({_rate(f'{metric.name}_count')} > 0)"
     return _panel(title, description, "short", _lines(mean, word="mean"),
-                  _lines(largest, word="p95"))
+                  _lines(largest, word="p95"), width=width)
 
 
 LENGTHS = PanelRow("Lengths of prompts, answers and steps", (
@@ -74,7 +74,7 @@ LENGTHS = PanelRow("Lengths of prompts, answers and steps", (
     _size(c.SERVER_OUTPUT_LENGTH, "Answer length", "Tokens of an answer, on average and of the "
           "replica with the longest: longer answers make requests slow, not engines."),
     _size(c.SERVER_STEP_TOKENS, "Tokens of a step", "What the engine works on at once, prompts "
-          "and answers: small steps leave the GPU idle, large ones hold up each answer."),
+          "and answers: small steps leave the GPU idle, large ones hold up each answer.", width=24),
 ), collapsed=True)
 _NO_DRAFTS = _unused("drafts tokens")
 SPECULATION = PanelRow("Speculation in depth", (
@@ -106,8 +106,8 @@ CACHES = PanelRow("Caches beyond the GPU, and KV cache on the move", (
            "a miss is encoded anew.", "percentunit",
            _lines(_share(c.SERVER_MM_HITS, c.SERVER_MM_QUERIES)), maximum=1,
            empty=_unused("is given images"), width=6),
-    _panel("KV cache moved", "To and from slower tiers (store, load) and other engines (send, "
-           "receive).", BYTES_PER_SECOND,
+    _panel("KV cache moved", "To and from slower tiers (store, load), between them (demote, "
+           "promote), to and from other engines (send, receive).", BYTES_PER_SECOND,
            _lines(_rate(c.SERVER_KV_MOVED_BYTES, c.MOVEMENT), c.MOVEMENT),
            empty=_NOTHING_MOVES, width=12),
     _panel("Time spent moving", "Seconds of movement in each second, all replicas together: 1 is "

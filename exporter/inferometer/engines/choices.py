@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
 E = TypeVar("E", bound=Hashable)
+MOST_UNSETTLED = 10_000  # answers at a time of requests that have not ended altogether
 
 
 class RequestsOfAnswers(Generic[E]):
@@ -44,6 +45,8 @@ class RequestsOfAnswers(Generic[E]):
                 self._unsettled[ending] = self._unsettled.get(ending, 0.0) + more
                 self._counts.setdefault(ending, 0.0)
             self._share(ended, settled)
+            if sum(self._unsettled.values()) > MOST_UNSETTLED:
+                self._settle()
         else:
             self._counts = dict(answers)
         self._answers, self._requests, self._asked = answers, requests, asked
@@ -64,6 +67,12 @@ class RequestsOfAnswers(Generic[E]):
             ended -= 1
         left = max(0.0, 1 - settled / total)
         self._unsettled = {ending: part * left for ending, part in self._unsettled.items()}
+
+    def _settle(self) -> None:
+        """Count answers that no request claims, as where the histogram of `n` stands still."""
+        for ending, part in self._unsettled.items():
+            self._counts[ending] += float(round(part))
+        self._unsettled = {}
 
     def _count(self, ending: E, more: float) -> None:
         self._counts[ending] += more
