@@ -55,6 +55,8 @@ class RequestsOfAnswers(Generic[E]):
     def _share(self, ended: float, settled: float) -> None:
         shares = self._unsettled if any(self._unsettled.values()) else dict.fromkeys(
             self._counts, 1.0)
+        if not shares:
+            return  # no ending of an answer is on the page
         total = sum(shares.values())
         for ending, part in shares.items():
             self._due[ending] = self._due.get(ending, 0.0) + ended * part / total
@@ -62,9 +64,8 @@ class RequestsOfAnswers(Generic[E]):
             more = float(int(max(0.0, self._due[ending])))
             self._count(ending, more)
             ended -= more
-        while ended >= 1:
+        for _ in range(min(int(ended), len(shares))):
             self._count(max(self._due, key=self._due.__getitem__), 1.0)
-            ended -= 1
         left = max(0.0, 1 - settled / total)
         self._unsettled = {ending: part * left for ending, part in self._unsettled.items()}
 

@@ -37,3 +37,9 @@ def test_where_the_histogram_stands_still_answers_are_counted_in_the_end() -> No
     requests.add({"stop": 3}, 1, 3)
     counts = requests.add({"stop": 3 + MOST_UNSETTLED + 1}, 1, 3)
     assert counts == {"stop": 1 + MOST_UNSETTLED + 1}
+
+
+def test_requests_of_which_no_answer_is_on_the_page_are_not_counted() -> None:
+    requests = RequestsOfAnswers[str]()
+    assert requests.add({}, 4, 12) == {}
+    assert requests.add({"stop": 3}, 5, 15) == {"stop": 1}
