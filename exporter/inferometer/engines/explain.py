@@ -15,6 +15,7 @@ from inferometer.engines.hints import advice
 from inferometer.engines.page import ForeignFamily, PageError, PageShape, Parser
 from inferometer.engines.reading import (
     BESIDE_THE_PAGE,
+    NAMELESS,
     UNAVAILABLE,
     WITHHELD,
     Describer,
@@ -78,7 +79,7 @@ def as_data(chapters: Iterable[Chapter]) -> dict[str, list[dict[str, str]]]:
             for chapter in chapters}
 
 
-def state_of(body: bytes, engines: tuple[Engine, ...], names: Names | None = None
+def state_of(body: bytes, engines: tuple[Engine, ...], names: Names = NAMELESS
              ) -> tuple[State, PageShape | None]:
     """The state of an engine with this page, and its shape; documents beside it are unknown."""
     try:
@@ -88,7 +89,7 @@ def state_of(body: bytes, engines: tuple[Engine, ...], names: Names | None = Non
     engine = recognise(page.families, engines)
     if engine is None:
         return State(up=False, why=nobodys(page.families, engines)), page.shape
-    reading = Describer(names or Names()).describe(engine, page, ServerInfo(), 0.0)
+    reading = Describer(names).describe(engine, page, ServerInfo(), 0.0)
     return State(True, engine.name, reading.model, reading=reading), page.shape
 
 

@@ -33,7 +33,7 @@ class FirstOf:
     def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the first that has values."""
         bound = [source.bind(view, facet) for source in self.sources
-                 if any(name in view.families for name in source.names)]
+                 if view.has_any(source.names)]
         return lambda values, history: next(
             (read for source in bound if (read := source(values, history))), {})
 
@@ -58,8 +58,7 @@ class ByLabel:
     def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the values by model, rank and the label's value."""
         bound = [(label, source.bind(view, Facet(facet.metric, label)))
-                 for label, source in self.sources.items()
-                 if any(name in view.families for name in source.names)]
+                 for label, source in self.sources.items() if view.has_any(source.names)]
 
         def read(values: PageValues, history: CounterHistory) -> dict[ModelRank, Value]:
             return {(*model_rank, label): value for label, read_one in bound

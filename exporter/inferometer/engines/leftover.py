@@ -9,7 +9,7 @@ from __future__ import annotations
 
 LEAVING_SECONDS = 60.0  # after the last token, in which all of them must have left
 STILL_SECONDS = 30.0  # without a token, after which they will not be told of any more
-LEFTOVER = "aborted requests are still in it: as many ended so as it says run and wait"
+LEFTOVER = "these requests were aborted, and the engine has not updated its gauges since"
 
 
 class Leftover:

@@ -97,7 +97,7 @@ class Plan:
         self.signals = [(metric, sources) for metric in c.SIGNAL_METRICS if (sources := [
             (source, source.bind(view, Facet(metric)))
             for source in engine.signals.get(metric, ())
-            if any(view.has_samples(name) for name in source.names)])]
+            if view.has_any(source.names)])]
         self.counters = [sample.index for name in own_names(engine) & view.families.keys()
                          for sample in view.families[name].samples
                          if view.families[name].kind == "counter" or sample.suffix == "_count"]

@@ -61,8 +61,6 @@ def why_not(engine: Engine, families: Families) -> str:
     if not own:
         return "none of its families"
     marks = engine.marks
-    if strangers := [name for name in families if _is_one_of(name, marks.none_of)]:
-        return f"{_some(strangers)} on the page make it another's"
     any_of = marks.any_of or tuple(sorted(own_names(engine)))
     labels = {label for name in own.keys() & {*any_of} for sample in own[name].samples
               for label in sample.labels}
@@ -86,11 +84,6 @@ def own_names(engine: Engine) -> set[str]:
     spelling = engine.spelling
     return {name for name in engine.taken
             if (name.startswith(spelling.prefix) if spelling.prefix else spelling.respell(name))}
-
-
-def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
-    return any(name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-               for pattern in patterns)
 
 
 def _some(names: Iterable[str]) -> str:

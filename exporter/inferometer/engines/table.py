@@ -24,14 +24,12 @@ class Marks:
     """By what a page is known to be an engine's. Names are written as in the engine's table.
 
     `any_of` are families of which the page must declare one; by default all of the engine's own
-    that its table takes. `all_of` must all be there. `none_of` are names as pages print them, or
-    `beginning*` of several, that make the page another's. `labels` are labels one of which those
-    of `any_of` must have; `not_labels` are labels of theirs that make the page another's.
+    that its table takes. `all_of` must all be there. `labels` are labels one of which those of
+    `any_of` must have; `not_labels` are labels of theirs that make the page another's.
     """
 
     any_of: tuple[str, ...] = ()
     all_of: tuple[str, ...] = ()
-    none_of: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     not_labels: tuple[str, ...] = ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from inferometer.engines.page import ForeignFamily, Sample
 from inferometer.engines.spelling import Spelling
@@ -55,10 +55,9 @@ class View:
             return family
         return None
 
-    def has_samples(self, name: str) -> bool:
-        """Whether the page has the family with a sample."""
-        family = self.families.get(name)
-        return family is not None and bool(family.samples)
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Whether the page has one of these families with a sample."""
+        return any((family := self.families.get(name)) and family.samples for name in names)
 
     def model_rank(self, labels: SampleLabels) -> ModelRank:
         """The model and the rank that a sample with these labels is about."""

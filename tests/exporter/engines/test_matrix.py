@@ -36,16 +36,20 @@ def cells(matrix: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
+def filled(text: str, name: str, content: str) -> str:
+    """The text with this content in the one place of this name."""
+    between = re.compile(rf"(?<=<!-- {name}; `make golden` -->).+?(?=<!-- /made -->)", re.DOTALL)
+    assert len(between.findall(text)) == 1, f"no place for the {name}"
+    return between.sub(lambda _: content, text)
+
+
 @pytest.mark.parametrize("document", MADE)
 def test_the_documents_have_what_the_tables_have(document: str) -> None:
     file = ROOT / document
     text = file.read_text()
     made = text
     for name, content in MADE[document].items():
-        between = re.compile(
-            rf"(?<=<!-- {name}; `make golden` -->).+?(?=<!-- /made -->)", re.DOTALL)
-        assert len(between.findall(text)) == 1, f"{document}: no place for the {name}"
-        made = between.sub(lambda _, content=content: content, made)  # type: ignore[misc]
+        made = filled(made, name, content)
     if os.environ.get("GOLDEN") == "record":
         file.write_text(text := made)
     assert text == made, f"{document} says other than the tables; run: make golden"

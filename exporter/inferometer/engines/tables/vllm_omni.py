@@ -2,9 +2,10 @@
 
 From vllm_omni/metrics/{definitions,prometheus,stat_logger}.py and engine/orchestrator.py (0.30).
 The families of the pipeline are its own; those of vLLM are of each stage, whose label is its place
-in the pipeline. A stage takes a request as new, so that its times are not the request's, and the
-tokens it makes may be of sound: what they say is taken where there is one stage alone. So are no
-tokens generated: the pipeline's own are all stages' together. Its input tokens are the first's.
+in the pipeline. A stage times a request from when it was handed it, and the tokens it makes may be
+of sound: what stages say of times and tokens is taken where there is one stage alone. The
+pipeline's own output tokens are those of all stages together, and are not taken; its input tokens
+are the first stage's.
 """
 
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ ENDED = {
     "repetition": ("success", "repetition"),
     "error": ("error", "engine_error"),
 }
+ENDED_OR_LEFT = {**ENDED, "abort": ("abort", "abort")}
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ def _nothing(values: PageValues, history: CounterHistory) -> Mapping[ModelRank, 
     return {}
 
 
-def stage(name: str, **kwargs: object) -> OnlyStage:
+def stage(name: str) -> OnlyStage:
     """vLLM's family of this name, where there is one stage."""
-    return OnlyStage(replace(Selector(f"vllm:{name}"), **kwargs))  # type: ignore[arg-type]
+    return OnlyStage(Selector(f"vllm:{name}"))
 
 
 ENGINE = Engine(
@@ -76,7 +78,9 @@ ENGINE = Engine(
             Selector("vllm_omni:num_requests_running"), stage("num_requests_running")),
         c.SERVER_WAITING: (
             Selector("vllm_omni:num_requests_waiting"), stage("num_requests_waiting")),
-        c.SERVER_KV_USAGE: (stage("kv_cache_usage_perc", combine=max, most=1.0),),
+        c.SERVER_KV_USAGE: (
+            OnlyStage(Selector("vllm:kv_cache_usage_perc", combine=max, most=1.0)),
+        ),
         c.SERVER_PREEMPTIONS: (stage("num_preemptions_total"),),
         c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
@@ -131,7 +135,7 @@ STAGES = replace(
     marks=Marks(any_of=(RUNNING, ENDED_STAGES), labels=("stage",)),
     requests=(RequestCounter(
         Selector(ENDED_STAGES, last="stage", derived=True), label="finished_reason",
-        meaning={**ENDED, "abort": ("abort", "abort")}, otherwise=("success", "finished"),
+        meaning=ENDED_OR_LEFT, otherwise=("success", "finished"),
     ),),
     progress=(Selector("vllm:generation_tokens_total"), Selector("vllm:prompt_tokens_total")),
     unused={**vllm.ENGINE.unused, "of each stage": tuple(
@@ -142,6 +146,6 @@ STAGES = replace(
 FORMER = replace(ENGINE, marks=Marks(), requests=(
     RequestCounter(
         Selector(SUCCESS), label="finished_reason",
-        meaning={**ENDED, "abort": ("abort", "abort")}, otherwise=("success", "finished"),
+        meaning=ENDED_OR_LEFT, otherwise=("success", "finished"),
     ),
 ))
