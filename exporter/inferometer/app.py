@@ -31,6 +31,7 @@ from inferometer.serve.server import Server
 from inferometer.serve.web_config import WebConfig
 from inferometer.serve.web_settings import WebConfigError
 from inferometer.settings import Flags
+from inferometer.threads import Standing
 
 SCRAPES = 8  # at once; one that waits for its turn does so on its own time
 OTHER_ROLE = "not read in this role"
@@ -120,6 +121,19 @@ class App:
         for part in (self._home, *reversed(self._running)):
             part.stop()
 
+    def revive(self) -> None:
+        """Start again what is to go on and has died, or could not have a thread so far."""
+        for loop in self._loops():
+            loop.revive()
+
+    def dead(self) -> list[str]:
+        """The names of all that is to go on and does not. The server's threads are one of these."""
+        names = [loop.name for loop in self._loops() if loop.dead]
+        return [*names, "serve"] if self._server and self._server.alone else names
+
+    def _loops(self) -> list[Standing]:
+        return [loop for part in (*self._running, self._home) for loop in part.loops()]
+
     def is_ready(self) -> bool:
         """Whether the first look of every part has ended; once it has, that stays so."""
         self._was_ready = self._was_ready or all(part.is_ready() for part in self._running)
@@ -163,12 +177,18 @@ class App:
         scrapes: Lane[Any] = Lane(SCRAPES)
         own = [
             Route("/metrics", self._metrics.respond, lane=scrapes),
-            Route("/-/healthy", lambda _: text_response(HTTPStatus.OK, "healthy")),
+            Route("/-/healthy", self._respond_healthy),
             Route("/-/ready", self._respond_ready),
         ]
         if self.config.web.enable_reload:
             own.append(Route("/-/reload", self._respond_reload, ("POST", "PUT"), scrapes))
         return own + [route for part in (self._home, *self._running) for route in part.routes()]
+
+    def _respond_healthy(self, _: Received) -> Response:
+        if dead := self.dead():
+            return text_response(HTTPStatus.SERVICE_UNAVAILABLE,
+                                 f"no thread for {', '.join(dead)}; tried again every second")
+        return text_response(HTTPStatus.OK, "healthy")
 
     def _respond_ready(self, _: Received) -> Response:
         if self.is_ready():

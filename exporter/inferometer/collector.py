@@ -11,7 +11,7 @@ from typing import Protocol
 from inferometer.catalogue import COLLECTOR_DURATION, COLLECTOR_SUCCESS
 from inferometer.families import Family
 from inferometer.guard import Guard
-from inferometer.threads import Threads
+from inferometer.threads import NoThreadError, Start, Threads, start_thread
 
 SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for rendering
 
@@ -45,11 +45,12 @@ class Scrape:
     """Runs collectors side by side; a failing or hanging one costs its own families only.
 
     `log_state`: whether to log the collectors' states; one of all that run the same ones should.
+    `start` starts the threads.
     """
 
     def __init__(self, collectors: Sequence[Collector], guard: Guard,
-                 log_state: bool = True) -> None:
-        self._runners = [_Runner(collector, guard) for collector in collectors]
+                 log_state: bool = True, start: Start = start_thread) -> None:
+        self._runners = [_Runner(collector, guard, start) for collector in collectors]
         self._guard = guard
         self._log_state = log_state
 
@@ -92,14 +93,22 @@ class _Run:
 
     def fill(self, collector: Collector, guard: Guard) -> None:
         """Run the collector. Its families pass the guard once, even if scrapes share the run."""
-        began = guard.now()
         try:
+            began = guard.now()
             self.result = guard.admit(list(collector.collect(self.deadline)), began)
         except Exception as error:  # the one place where any failure is contained
             self.error = error
         finally:
-            self._ended = time.monotonic()
-            self.done.set()
+            self._end()
+
+    def fail(self, error: Exception) -> None:
+        """End it before it began."""
+        self.error = error
+        self._end()
+
+    def _end(self) -> None:
+        self._ended = time.monotonic()
+        self.done.set()
 
     def seconds(self) -> float:
         return (self._ended or time.monotonic()) - self._began
@@ -108,10 +117,10 @@ class _Run:
 class _Runner:
     """Runs one collector, at most once at a time, and logs when its state changes."""
 
-    def __init__(self, collector: Collector, guard: Guard) -> None:
+    def __init__(self, collector: Collector, guard: Guard, start: Start) -> None:
         self.collector = collector
         self._guard = guard
-        self._threads = Threads(f"collect-{collector.name}")
+        self._threads = Threads(f"collect-{collector.name}", start)
         self._lock = threading.Lock()
         self._current: _Run | None = None
         self._state = ""
@@ -127,8 +136,11 @@ class _Runner:
             self._current = run
         if self.collector.punctual:
             run.fill(self.collector, self._guard)
-        else:
+            return run
+        try:
             self._threads.run(lambda: run.fill(self.collector, self._guard))
+        except NoThreadError as error:
+            run.fail(error)  # for whoever has joined it meanwhile, too; the next scrape tries again
         return run
 
     def report(self, run: _Run) -> None:

@@ -1,8 +1,9 @@
 """What a part of the exporter is: all that belongs to one subject, said in one place.
 
 The exporter is a list of parts (`app.py`). A part reads its section of the configuration, has
-collectors and routes, starts, is configured anew, stops, says whether it is ready, and tells the
-terminal and the page for a person what no metric says. It overrides what it has of these.
+collectors and routes, starts, has loops that are to go on, is configured anew, stops, says whether
+it is ready, and tells the terminal and the page for a person what no metric says. It overrides
+what it has of these.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from inferometer.config import Config
 from inferometer.documents.mistakes import Document
 from inferometer.roles import belongs
 from inferometer.serve.routes import Route
+from inferometer.threads import Standing
 
 Row = tuple[str, str]  # a label and a text
 
@@ -91,6 +93,10 @@ class Part:
 
     def start(self) -> None:
         """Begin to work in the background; the server listens by then."""
+
+    def loops(self) -> Sequence[Standing]:
+        """What it has started that is to go on until `stop`: it is started again if it died."""
+        return ()
 
     def stop(self) -> None:
         """End what it began; the server answers nobody any more.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from inferometer import __version__
@@ -18,6 +18,7 @@ from inferometer.config import EngineTarget
 from inferometer.logs import start_logging
 from inferometer.serve.server import Server
 from inferometer.settings import Flags
+from inferometer.threads import Errand, NoThreadError, start_thread
 
 GREETING_SECONDS = 3.0  # for which the greeting waits for each part
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
@@ -28,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     slim_heap()
     start_logging(options.log_level)
+    reloads = Errand("reload", lambda: app.reload())
+    signal.signal(signal.SIGHUP, lambda *_: reloads.wish())  # it would end the process until then
     app = App(options.config, Flags(options.listen, options.engine, options.role))
     try:
         server = app.start()
@@ -35,12 +38,21 @@ def run(options: argparse.Namespace) -> int:
         print(f"inferometer: cannot listen on {app.config.web.listen}: {error.strerror}",
               file=sys.stderr)
         return FAILED
-    _handle_signals(app, server)
-    threading.Thread(target=_greet, args=(app, server), daemon=True).start()
+    _handle_signals(reloads, server)
+    try:
+        start_thread(lambda: _greet(app, server, GREETING_SECONDS), "greeting")
+    except NoThreadError:
+        with contextlib.suppress(OSError):  # nobody may read it
+            _greet(app, server, 0.0)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not search it
+
+    def tend() -> None:
+        app.revive()
+        reloads.revive()
+
     with server:
-        server.serve_forever()
+        server.serve_forever(tend)
     app.stop()
     return OK
 
@@ -56,22 +68,28 @@ def slim_heap() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def _handle_signals(app: App, server: Server) -> None:
+def _handle_signals(reloads: Errand, server: Server) -> None:
+    """A handler only makes a note: it may have interrupted whoever starts a thread."""
+
     def stop(*_: object) -> None:
         server.shutdown()
 
+    def reload(*_: object) -> None:
+        reloads.wish()
+        server.wake()
+
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=app.reload).start())
+    signal.signal(signal.SIGHUP, reload)
 
 
-def _greet(app: App, server: Server) -> None:
-    """Print the addresses, and what each part has found so far."""
+def _greet(app: App, server: Server, seconds: float) -> None:
+    """Print the addresses, and what each part has found after at most so many seconds."""
     role = f", {app.config.role}" if app.config.role else ""
     print(f"Inferometer {__version__}{role}\n"
           f"  metrics  {server.url}/metrics\n"
           f"  page     {server.url}/  for a person", flush=True)
-    for label, text in app.greeting(GREETING_SECONDS):
+    for label, text in app.greeting(seconds):
         print(f"  {label:8} {text}", flush=True)
 
 

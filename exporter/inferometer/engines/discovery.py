@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from inferometer.engines.fetch import Access, fetch
@@ -11,12 +10,14 @@ from inferometer.engines.page import PageError, Parser
 from inferometer.engines.recognition import nobodys, recognise
 from inferometer.engines.table import Engine
 from inferometer.engines.target import Target, first_that_reads, usual_urls
+from inferometer.threads import Loop, Start, TimedEvent, start_thread
 
 # vLLM, NIM, trtllm-serve and Dynamo; TGI in a container, llama.cpp and KServe; TGI; SGLang;
 # Triton; Dynamo's workers; LMDeploy; SGLang's router.
 USUAL_PORTS = (8000, 8080, 3000, 30000, 8002, 8081, 23333, 29000)
 PROBE_SECONDS = 1.0  # for one port
 PROBE_BYTES = 2**22
+FIRST_LOOK_SECONDS = 10.0  # beside the time for every port
 
 log = logging.getLogger(__name__)
 
@@ -24,40 +25,52 @@ log = logging.getLogger(__name__)
 class Discovery:
     """Tries ports of the loopback address every so many seconds; keeps every engine it found.
 
-    `make` makes the target of a name and a URL.
+    `make` makes the target of a name and a URL, `start` starts the thread.
     """
 
     def __init__(self, ports: Sequence[int], engines: tuple[Engine, ...], seconds: float,
-                 make: Callable[[str, str], Target]) -> None:
-        self.ports = tuple(ports)
+                 make: Callable[[str, str], Target], start: Start = start_thread) -> None:
         self._engines = engines
-        self._seconds = seconds
         self._make = make
-        self._targets: dict[int, Target] = {}
-        self._stopped = threading.Event()
-        self.looked = threading.Event()  # set once every port was tried
+        self.loop = Loop("engine-discovery", self._look, lambda: self._seconds, start)
+        self.looked = TimedEvent()  # set once every port was tried, or there was time for it
+        self.search(ports, seconds)
+
+    def search(self, ports: Sequence[int], seconds: float) -> None:
+        """Forget what was found, and look on these ports from now on, so often."""
+        self.ports = tuple(ports)
+        self._seconds = seconds
+        self._targets: dict[int, Target] = {}  # last: a look under way sees by it that it is over
+        self.loop.hurry()
 
     def targets(self) -> list[Target]:
         """The engines found so far, whether they still answer or not."""
-        return [self._targets[port] for port in sorted(self._targets)]
+        return [target for _, target in sorted(self._targets.items())]
 
     def start(self) -> None:
         """Begin to look, until stopped."""
-        threading.Thread(target=self._run, name="engine-discovery", daemon=True).start()
+        self.looked.begin(FIRST_LOOK_SECONDS + PROBE_SECONDS * len(self.ports))
+        self.loop.start()
 
     def stop(self) -> None:
         """Look no more."""
-        self._stopped.set()
+        self.loop.stop()
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            for port in self.ports:
-                if port not in self._targets:
-                    self._try(port)
-            self.looked.set()
-            self._stopped.wait(self._seconds)
+    def _look(self) -> None:
+        """Try every port. Raises what went wrong that was no port's own, once all were tried."""
+        targets, failed = self._targets, dict[int, Exception]()
+        for port in self.ports:
+            try:
+                if port not in targets and targets is self._targets:
+                    self._try(port, targets)
+            except Exception as error:  # whatever one port answers, the next ones are tried
+                failed[port] = error
+        self.looked.set()
+        if failed:
+            raise ExceptionGroup("; ".join(f"port {port}: {type(error).__name__}: {error}"
+                                           for port, error in failed.items()), [*failed.values()])
 
-    def _try(self, port: int) -> None:
+    def _try(self, port: int, targets: dict[int, Target]) -> None:
         url = f"http://127.0.0.1:{port}"
         try:
             _, engine = first_that_reads(
@@ -66,7 +79,7 @@ class Discovery:
             return
         if engine is not None:
             log.info("engine found", extra={"url": url, "engine": engine.name})
-            self._targets[port] = self._make(f"127.0.0.1:{port}", url)
+            targets[port] = self._make(f"127.0.0.1:{port}", url)
 
     def _recognised(self, url: str, seconds: float) -> Engine | None:
         """The engine whose page it is; None for another page: its port has no engine's then."""

@@ -16,6 +16,7 @@ from inferometer.engines.hints import advice
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
 from inferometer.parts import Code, Note, Part, Quoted, Row, Watch, Watched
+from inferometer.threads import Standing
 
 Search = tuple[Sequence[int], float, tuple[float, int]]  # ports, seconds between looks, patience
 
@@ -30,8 +31,9 @@ class EnginesPart(Part):
         self._config = config
         self._configured: dict[str, tuple[object, Target]] = {}  # with what each is made of
         self._search: Search = ((), 0.0, (0.0, 0))
-        self._started = False
-        self.discovery = self._make_discovery()
+        self.discovery = Discovery(
+            (), TABLES, 0.0,
+            lambda name, url: make_target(name, EngineTarget(url), self._config.engines))
 
     def check(self, config: Config, document: Document) -> None:
         """Report certificates that cannot be used."""
@@ -44,10 +46,8 @@ class EnginesPart(Part):
         self._set_targets()
         if (search := _search(config)) != self._search:
             self._search = search
-            self.discovery.stop()
-            self.discovery = self._make_discovery()
-            if self._started:
-                self.discovery.start()
+            ports, seconds, _ = search
+            self.discovery.search(ports, seconds)
 
     def collectors(self) -> Sequence[Collector]:
         """Of all targets, as they are at each scrape."""
@@ -55,8 +55,11 @@ class EnginesPart(Part):
 
     def start(self) -> None:
         """Begin to look for engines."""
-        self._started = True
         self.discovery.start()
+
+    def loops(self) -> Sequence[Standing]:
+        """The search for engines."""
+        return [self.discovery.loop]
 
     def stop(self) -> None:
         """Look for engines no more."""
@@ -110,12 +113,6 @@ class EnginesPart(Part):
             targets[name] = before if before and before[0] == inputs else (
                 inputs, make_target(name, settings, self._config.engines))
         self._configured = targets
-
-    def _make_discovery(self) -> Discovery:
-        ports, seconds, _ = self._search
-        return Discovery(
-            ports, TABLES, seconds,
-            lambda name, url: make_target(name, EngineTarget(url), self._config.engines))
 
 
 def _search(config: Config) -> Search:

@@ -19,7 +19,7 @@ from inferometer.engines.reading import NAMELESS, Describer, Names, Reading, Ser
 from inferometer.engines.recognition import nobodys, recognise
 from inferometer.engines.table import Engine
 from inferometer.guard import LONGEST_VALUE
-from inferometer.threads import Threads
+from inferometer.threads import NoThreadError, Threads
 
 LATE_LOG_SECONDS = 600.0  # between two lines in the log about scrapes that could not wait
 INFO_SECONDS = 600.0  # for which the documents beside the page are not asked for again
@@ -51,7 +51,7 @@ class Target:
 
     def __init__(self, name: str, url: str, engines: tuple[Engine, ...], access: Access,
                  seconds: float, clock: Callable[[], float] = time.time,
-                 names: Names = NAMELESS) -> None:
+                 names: Names = NAMELESS, threads: Threads = _THREADS) -> None:
         self.name = name
         self._urls = usual_urls(url, engines)
         self.url = self._urls[0]  # where the page was last, or is looked for first
@@ -60,6 +60,7 @@ class Target:
         self._seconds = seconds
         self._clock = clock
         self._names = names
+        self._threads = threads
         self._parser = Parser()
         self._describer = Describer(names)
         self._shape: PageShape | None = None
@@ -89,8 +90,13 @@ class Target:
             if self._pending is not None and not self._pending.answered.is_set():
                 return self._pending
             pending = PendingState()
-            _THREADS.run(lambda: self._answer(pending))
-            self._pending = pending
+            try:
+                self._threads.run(lambda: self._answer(pending))
+            except NoThreadError as error:  # the next scrape asks again
+                self._last = pending.state = self._down(str(error))
+                pending.answered.set()
+            else:
+                self._pending = pending
         return pending
 
     def state(self, pending: PendingState, seconds: float) -> State:
@@ -104,15 +110,19 @@ class Target:
 
     def _answer(self, pending: PendingState) -> None:
         try:
-            state = self._read()
+            self._last = pending.state = self._read_or_down(pending)
+        finally:  # whatever happens, or nobody would ask again
+            pending.answered.set()
+
+    def _read_or_down(self, pending: PendingState) -> State:
+        try:
+            return self._read()
         except PageError as error:
-            state = self._down(str(error))
             self._forget_info()
+            return self._down(str(error))
         except Exception as error:  # a page must never cost more than its own target
-            state = self._down(f"{type(error).__name__}: {error}")
             pending.error = error
-        self._last = pending.state = state
-        pending.answered.set()
+            return self._down(f"{type(error).__name__}: {error}")
 
     def _log_late(self) -> None:
         """Log that a scrape could not wait, but not each time: others may be more patient."""

@@ -15,6 +15,7 @@ from inferometer.gpu.pods import PodsCollector
 from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
 from inferometer.parts import Code, Part, Quoted, Row, Watch, Watched
+from inferometer.threads import Standing
 
 
 class GpuPart(Part):
@@ -60,6 +61,10 @@ class GpuPart(Part):
         """Look for GPUs and read them no more."""
         if self.sampler:
             self.sampler.stop()
+
+    def loops(self) -> Sequence[Standing]:
+        """The watch for GPUs, and those who read them."""
+        return self.sampler.loops() if self.sampler else ()
 
     def is_ready(self) -> bool:
         """Whether the first look for GPUs has ended."""

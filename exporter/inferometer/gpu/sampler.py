@@ -6,7 +6,6 @@ A scrape takes the last snapshots and never waits for the driver.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -17,6 +16,7 @@ from inferometer.gpu.gate import Gate
 from inferometer.gpu.nvml import DriverLostError
 from inferometer.gpu.reader import Reader
 from inferometer.gpu.registry import Gpu, Registry, Snapshot
+from inferometer.threads import Loop, Standing, Start, TimedEvent, start_thread
 
 QUIET_SECONDS = 2.0  # how long to wait for every thread to be out of the driver
 FIRST_LOOK_SECONDS = 10.0  # a driver may take long to wake up; one that hangs is not waited for
@@ -31,11 +31,13 @@ class Sampler:
 
     def __init__(self, config: GpuSection, driver: Driver | None = None,
                  clock: Callable[[], float] = time.monotonic,
-                 wall: Callable[[], float] = time.time, crew: Crew | None = None) -> None:
+                 wall: Callable[[], float] = time.time, crew: Crew | None = None,
+                 start: Start = start_thread) -> None:
         self._config = config
         self._driver = driver or Driver()
         self._clock = clock
-        self._crew = crew or Crew()
+        self._crew = crew or Crew(start)
+        self._loop = Loop("gpu-watch", self._watch, lambda: self._config.retry_seconds, start)
         self._gate = Gate()
         self.registry = Registry(self._gate, config, clock, wall)
         self._readers: dict[int, Reader] = {}  # by index
@@ -43,20 +45,21 @@ class Sampler:
         self._state = ""
         self._reopen_at = float("inf")
         self._reopen_wait = REOPEN_SECONDS[0]
-        self._stopped = threading.Event()
-        self.looked = threading.Event()  # set once the first look for GPUs has ended, or hangs
+        self.looked = TimedEvent()  # set once the first look has ended, or hangs
 
     def start(self) -> None:
         """Begin to look for GPUs and to read them."""
-        threading.Thread(target=self._watch, name="gpu-watch", daemon=True).start()
-        patience = threading.Timer(FIRST_LOOK_SECONDS, self.looked.set)
-        patience.daemon = True
-        patience.start()
+        self.looked.begin(FIRST_LOOK_SECONDS)
+        self._loop.start()
 
     def stop(self) -> None:
         """Look no more; readers end with the session, a call that hangs with the process."""
-        self._stopped.set()
+        self._loop.stop()
         self._gate.end()
+
+    def loops(self) -> list[Standing]:
+        """What is to go on: the watch and the readers."""
+        return [self._loop, self._crew]
 
     def configure(self, config: GpuSection) -> None:
         """Take other intervals from now on."""
@@ -80,13 +83,10 @@ class Sampler:
         return self._state
 
     def _watch(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.look()
-            except Exception:  # the watch must outlive anything the driver does
-                log.exception("looking for GPUs failed")
+        try:
+            self.look()
+        finally:
             self.looked.set()
-            self._stopped.wait(self._config.retry_seconds)
 
     def look(self) -> None:
         """Open the driver if it is closed, and see which GPUs there are."""

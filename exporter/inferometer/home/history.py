@@ -6,7 +6,6 @@ taken. What was not read is a gap, never 0, and what is made of two readings nee
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -19,6 +18,7 @@ from queue import Empty, SimpleQueue
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.families import Family
+from inferometer.threads import Loop, Start, start_thread
 from inferometer.values import Histogram, Key, Value, growth
 
 STEP_SECONDS = 30.0
@@ -26,8 +26,6 @@ POINTS = 120  # of each plot: an hour of steps
 LONGEST_RECORDING = 10.0  # seconds; what has not answered by then is a gap
 LARGEST = 3e38  # beyond it a single-precision number is infinite
 P95 = 0.95
-
-log = logging.getLogger(__name__)
 
 # What is plotted, by the unit of its points.
 UTILIZATION = "utilization"  # ratio
@@ -181,16 +179,17 @@ class Recorder:
 
     def __init__(self, history: History, take: Callable[[Deadline], Iterable[Family]],
                  clock: Callable[[], float] = time.monotonic,
-                 sleep: Callable[[float], None] = time.sleep,
-                 readings: SimpleQueue[TimedReading] | None = None) -> None:
+                 wait: Callable[[float], object] | None = None,
+                 readings: SimpleQueue[TimedReading] | None = None,
+                 start: Start = start_thread) -> None:
         self._history = history
         self._take = take
         self._clock = clock
-        self._sleep = sleep
+        self._step_at = clock()  # when the present step began
         self._readings: SimpleQueue[TimedReading] = readings or SimpleQueue()
         self._lock = threading.Lock()
         self._listening = False
-        self._stopped = False
+        self.loop = Loop("history", self._record_step, self._pause, start, wait)
 
     def now(self) -> float:
         """The time on the clock by which readings are dated."""
@@ -203,26 +202,18 @@ class Recorder:
         if listened:
             self._readings.put((read_at, families))
 
-    def start(self) -> None:
-        """Begin to record."""
-        threading.Thread(target=self.run, name="history", daemon=True).start()
+    def _pause(self) -> float:
+        """Go on to the next step; those that a slow reading took are left out."""
+        self._step_at += self._history.step * max(1.0, self._steps())
+        return max(0.0, self._step_at - self._clock())
 
-    def stop(self) -> None:
-        """Begin no further step."""
-        self._stopped = True
+    def _steps(self) -> float:
+        """How many steps have ended since the present one began."""
+        return (self._clock() - self._step_at) // self._history.step
 
-    def run(self) -> None:
-        """Record step by step; those that a slow reading took are left out."""
-        step, began = self._history.step, self._clock()
-        while not self._stopped:
-            try:
-                self._record(began, began + step)
-            except Exception:  # as where no thread can be had: a step is lost, not all to come
-                log.exception("recording failed")
-            began += step * max(1.0, (self._clock() - began) // step)
-            self._sleep(max(0.0, began - self._clock()))
-
-    def _record(self, began: float, end: float) -> None:
+    def _record_step(self) -> None:
+        self._step_at += self._history.step * max(0.0, self._steps())  # after a while without it
+        began, end = self._step_at, self._step_at + self._history.step
         with self._lock:
             self._listening = True
         try:

@@ -18,6 +18,7 @@ from inferometer.parts import Part
 from inferometer.roles import ROLES
 from inferometer.serve.lanes import Lane
 from inferometer.serve.routes import Received, Response, Route
+from inferometer.threads import Standing
 
 PAGES = 2  # at once; they take no scrape's turn
 READING_SECONDS = 8.0  # for the reading behind the page
@@ -42,11 +43,15 @@ class HomePart(Part):
 
     def start(self) -> None:
         """Begin to record."""
-        self._recorder.start()
+        self._recorder.loop.start()
+
+    def loops(self) -> Sequence[Standing]:
+        """The recorder of the history."""
+        return [self._recorder.loop]
 
     def stop(self) -> None:
         """Record no more."""
-        self._recorder.stop()
+        self._recorder.loop.stop()
 
     def record_reading(self, families: Iterable[Family], began: float) -> None:
         """Take up a whole reading that was made for somebody else, and begun at that time."""

@@ -4,7 +4,8 @@ A silent connection costs a descriptor and no thread: all threads wait in one ep
 wakes takes one connection as far as it goes without waiting for its client. Requests that take
 long wait their turn in a lane, so that a thread is always left for the others. To send a request,
 to take an answer and to be idle have a deadline each. Where there is no room for a new connection,
-an old one is closed.
+an old one is closed. Threads that cannot be had are hired later; while there is none at all, the
+one that accepts connections serves them, too.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from typing import Any, Protocol
 
 from inferometer.serve.lanes import Lane
 from inferometer.serve.request import END, LONGEST_HEAD, RefusalError, Request, read_head, too_long
+from inferometer.threads import Failures, Job, NoThreadError, Start, is_alive, start_thread
 
 RECEIVED_AT_ONCE = 16384  # bytes
 SWEEP_SECONDS = 1.0
 ALL_BUSY_PAUSE_SECONDS = 0.1  # before the next look for room
+FAILED_PAUSE_SECONDS = 0.1  # before a loop that failed goes on
 WARNING_SECONDS = 600.0  # between two warnings
 _READ, _WRITE, _OVER = select.EPOLLIN, select.EPOLLOUT, 0
 
@@ -179,36 +182,43 @@ class Connection:
 class Connections:
     """All connections of one listening socket."""
 
-    def __init__(self, listener: socket.socket, service: Service, limits: Limits) -> None:
+    def __init__(self, listener: socket.socket, service: Service, limits: Limits,
+                 start: Start = start_thread) -> None:
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = min(limits.connections, descriptors // 2)
         self._listener = listener
         self._service = service
         self._limits = limits
         self._epoll = select.epoll()
-        self._bell = os.eventfd(0)
+        self._bell = os.eventfd(0)  # rings when all is to end
+        self._alarm = os.eventfd(0, os.EFD_NONBLOCK)  # for the thread that accepts connections
         self._epoll.register(self._bell, _READ)
         self._open: dict[int, Connection] = {}  # by descriptor
         self._lock = threading.Lock()  # over `_open`, each `busy`, and the events in epoll
-        self._working = limits.threads
+        self._start = start
+        self._failures = Failures("serve")
+        self._workers: list[threading.Thread] = []
+        self._working = 0  # threads that use the descriptors
+        self._swept_at = -math.inf
         self._stopping = False
         self._warned_at = float("-inf")
 
-    def serve(self) -> None:
-        """Accept and serve until stopped."""
-        for number in range(self._limits.threads):
-            threading.Thread(target=self._work, name=f"serve-{number}", daemon=True).start()
+    def serve(self, tend: Job = lambda: None) -> None:
+        """Accept and serve until stopped. `tend` is called every second, and after `wake`."""
         events = select.poll()
-        events.register(self._listener, select.POLLIN)
-        events.register(self._bell, select.POLLIN)
-        swept_at = time.monotonic()
-        while not self._stopping:
-            ready = [descriptor for descriptor, _ in events.poll(SWEEP_SECONDS * 1000)]
-            if self._listener.fileno() in ready:
-                self._accept()
-            if time.monotonic() - swept_at >= SWEEP_SECONDS:
-                swept_at = time.monotonic()
-                self._close_due(swept_at)
+        for source in (self._listener, self._bell, self._alarm, self._epoll):
+            events.register(source, select.POLLIN)
+        self._repeat(lambda: self._round(events, tend))
+
+    def wake(self) -> None:
+        """Have `serve` tend at once. May be called by a signal's handler."""
+        if not self._stopping:
+            os.eventfd_write(self._alarm, 1)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no thread serves but the one that accepts connections."""
+        return not any(map(is_alive, self._workers))
 
     def stop(self) -> None:
         """Make `serve` return, and let each thread end after its present work.
@@ -223,6 +233,52 @@ class Connections:
         """Close the listening socket, and every connection that no thread handles."""
         self._listener.close()
         self._close_due(math.inf)
+
+    def _repeat(self, turn: Job) -> None:
+        """Take turns until stopped, whatever they raise."""
+        with self._lock:
+            self._working += 1
+        try:
+            while not self._stopping:
+                if not self._failures.contain(turn):
+                    time.sleep(FAILED_PAUSE_SECONDS)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Use the descriptors no more; the last one closes them."""
+        with self._lock:
+            self._working -= 1
+            if self._stopping and not self._working and not self._epoll.closed:
+                self._epoll.close()
+                os.close(self._bell)
+                os.close(self._alarm)
+
+    def _round(self, events: select.poll, tend: Job) -> None:
+        """Accept a connection, serve one if nobody else does, and sweep if it is time."""
+        due = self._swept_at + SWEEP_SECONDS
+        if time.monotonic() >= due:
+            self._swept_at = time.monotonic()
+            self._close_due(self._swept_at)
+            self._hire()
+            events.modify(self._epoll, select.POLLIN if self.alone else 0)
+            self._failures.contain(tend)
+        ready = [descriptor for descriptor, _ in events.poll(SWEEP_SECONDS * 1000)]
+        if self._alarm in ready:
+            os.eventfd_read(self._alarm)
+            self._swept_at = -math.inf
+        if self._listener.fileno() in ready:
+            self._accept()
+        if self._epoll.fileno() in ready:
+            self._take_up(0)
+
+    def _hire(self) -> None:
+        """Have as many threads as may be, or as can be had."""
+        self._workers = [*filter(is_alive, self._workers)]
+        with contextlib.suppress(NoThreadError):
+            while len(self._workers) < self._limits.threads:
+                self._workers.append(self._start(lambda: self._repeat(self._take_up),
+                                                 f"serve-{len(self._workers)}"))
 
     def _accept(self) -> None:
         full = len(self._open) >= self._most
@@ -287,17 +343,16 @@ class Connections:
         if self._open.get(connection.descriptor) is connection:
             del self._open[connection.descriptor]
 
-    def _work(self) -> None:
-        while not self._stopping:
-            for descriptor, _ in self._epoll.poll(maxevents=1):
-                connection = self._take(descriptor)
-                if connection is not None:
+    def _take_up(self, seconds: float | None = None) -> None:
+        """Wait so long for a connection to be served, for ever by default, and serve it."""
+        for descriptor, _ in self._epoll.poll(seconds, maxevents=1):
+            connection = self._take(descriptor)
+            if connection is not None:
+                try:
                     self._go_on(connection)
-        with self._lock:
-            self._working -= 1
-            if not self._working:
-                self._epoll.close()
-                os.close(self._bell)
+                except Exception as error:  # it must cost neither a thread nor the others
+                    self._failures.note(error)
+                    self._await_events(connection, _OVER)
 
     def _take(self, descriptor: int) -> Connection | None:
         """Mark the connection as busy. None if it was closed, or another thread has it."""

@@ -18,6 +18,7 @@ from inferometer.serve.lanes import Lane
 from inferometer.serve.request import RefusalError, Request
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.serve.web_config import WebConfig
+from inferometer.threads import Job
 
 BACKLOG = 512
 SEND_BUFFER = 2**17  # bytes of an answer in the kernel, which takes it twice: for each connection
@@ -55,9 +56,18 @@ class Server:
         scheme = "https" if self.web is not None and self.web.tls else "http"
         return f"{scheme}://{shown}:{self.server_port}"
 
-    def serve_forever(self) -> None:
-        """Serve until `shutdown`."""
-        self._connections.serve()
+    def serve_forever(self, tend: Job = lambda: None) -> None:
+        """Serve until `shutdown`. `tend` is called every second, and after `wake`."""
+        self._connections.serve(tend)
+
+    def wake(self) -> None:
+        """Have `serve_forever` tend at once. May be called by a signal's handler."""
+        self._connections.wake()
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has no thread but that of `serve_forever`."""
+        return self._connections.alone
 
     def shutdown(self) -> None:
         """Serve no more."""

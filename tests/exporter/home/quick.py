@@ -23,7 +23,7 @@ def main() -> None:
     app = App(Path(config), Flags(), history_step=float(step))
     with app.start() as server:
         print(f"  metrics  http://127.0.0.1:{server.server_port}/metrics", flush=True)
-        server.serve_forever()
+        server.serve_forever(app.revive)
 
 
 @contextlib.contextmanager

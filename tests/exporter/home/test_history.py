@@ -382,7 +382,7 @@ class World:
     def run(self, step: float = STEP) -> History:
         history = History(step)
         with pytest.raises(Done):
-            Recorder(history, self.take, lambda: self.now, self.sleep, Ear(self)).run()
+            Recorder(history, self.take, lambda: self.now, self.sleep, Ear(self)).loop.run()
         return history
 
 
@@ -435,15 +435,15 @@ def test_a_reading_that_fails_costs_its_own_step_only(caplog: pytest.LogCaptureF
         return answer
 
     with pytest.raises(Done):
-        Recorder(history, take, lambda: world.now, world.sleep, Ear(world)).run()
+        Recorder(history, take, lambda: world.now, world.sleep, Ear(world)).loop.run()
     assert last(history, WAITING, 3) == [1.0, None, 3.0]
-    assert [record.message for record in caplog.records] == ["recording failed"]
+    assert [record.message for record in caplog.records] == ["failed, and goes on"]
 
 
 def test_the_first_scrape_after_the_start_is_recorded_at_once() -> None:
     history = History(STEP)
     recorder = Recorder(history, lambda _: [])
-    recorder.start()
+    recorder.loop.start()
 
     def is_recorded() -> bool:
         recorder.take_up(engine(waiting=3.0), recorder.now())
