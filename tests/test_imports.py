@@ -247,6 +247,13 @@ def test_only_one_module_imports_grpc_and_none_at_its_top() -> None:
     assert not any(isinstance(node, ast.Import) and node.names[0].name == "grpc" for node in top)
 
 
+def test_only_one_module_starts_threads() -> None:
+    """Where a start fails is decided there; a thread of another library is none of its own."""
+    assert [module for module, file in MODULES.items() if re.search(
+        r"\b(?:Thread|Timer|start_new_thread|ThreadPoolExecutor|ThreadPool)\(",
+        file.read_text(encoding="utf-8"))] == ["threads"]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_an_engines_own_names_stand_in_its_table_only(module: str) -> None:
     tables, _, name = module.rpartition(".")

@@ -7,6 +7,7 @@ again: by `revive`, which the server's own thread calls every second and which n
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
 import math
@@ -77,6 +78,26 @@ def start_thread(job: Job, name: str) -> threading.Thread:
         _REFUSALS.log(name, error)
         raise NoThreadError("no thread can be had") from None
     return thread
+
+
+def require_threads(count: int) -> None:
+    """Raise NoThreadError unless so many threads can be had at once.
+
+    For a library that ends the process, or hangs, where it cannot start its own.
+    """
+    gate = _thread.allocate_lock()
+
+    def wait() -> None:
+        with gate:
+            pass
+
+    with gate:  # so that all are there at the same time
+        try:
+            for _ in range(count):
+                _thread.start_new_thread(wait, ())  # half the cost of threading's
+        except (RuntimeError, MemoryError) as error:
+            _REFUSALS.log("library", error)
+            raise NoThreadError("no thread can be had") from None
 
 
 class Failures:

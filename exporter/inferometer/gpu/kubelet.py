@@ -12,13 +12,20 @@ are unknown here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inferometer.protobuf import ProtobufError, by_number, text
+from inferometer.threads import require_threads
 
 METHOD = "/v1.PodResourcesLister/List"
 LONGEST_ANSWER = 16 * 2**20  # bytes
+# That grpc starts, and would for every question if it did not keep them: one for each core, from 4
+# to 16, and two more, tried with 1.85. Without one of them, the "lifeguard", it ends the process;
+# where others are missing, it may hang. Source: PosixEventEngine's constructor in posix_engine.cc
+# and Lifeguard in work_stealing_thread_pool.cc of grpc; https://github.com/grpc/grpc/pull/41465.
+GRPC_THREADS = min(max(os.cpu_count() or 1, 4), 16) + 4
 
 # Numbers of fields, by message. Source: podresources/v1/api.proto of Kubernetes.
 POD_RESOURCES = 1
@@ -59,9 +66,14 @@ class Kubelet:
             ("grpc.use_local_subchannel_pool", 1),  # or it would wait after an earlier failure
             ("grpc.enable_retries", 0),
         )
+        self._unused: object = None  # a channel: while there is one, grpc keeps its threads
 
     def holdings(self, seconds: float) -> list[Holding]:
-        """The devices of all containers of the node, within `seconds`. Raises KubeletError."""
+        """The devices of all containers of the node, within `seconds`.
+
+        Raises KubeletError, and NoThreadError.
+        """
+        self._keep_threads()
         with self._grpc.insecure_channel(self._address, self._options) as channel:
             ask = channel.unary_unary(METHOD, bytes, bytes)
             try:
@@ -70,6 +82,12 @@ class Kubelet:
                 reason = _reason(error.code().name, error.details() or "")
                 raise KubeletError(reason) from None  # the rest of the error is long and no help
         return list(read(answer))
+
+    def _keep_threads(self) -> None:
+        """Have grpc start its threads, once and for all. Raises NoThreadError."""
+        if self._unused is None:
+            require_threads(GRPC_THREADS)
+            self._unused = self._grpc.insecure_channel(self._address, self._options)
 
 
 def read(answer: bytes) -> Iterator[Holding]:
