@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Job = Callable[[], object]
 
 
-class NoThreadError(Exception):
+class NoThreadError(RuntimeError):
     """No thread can be had now; one may be had later."""
 
 

@@ -196,7 +196,7 @@ class Connections:
         self._open: dict[int, Connection] = {}  # by descriptor
         self._lock = threading.Lock()  # over `_open`, each `busy`, and the events in epoll
         self._start = start
-        self._failures = Failures("serve")
+        self._failures = Failures("serve")  # of connections and of who tends
         self._workers: list[threading.Thread] = []
         self._working = 0  # threads that use the descriptors
         self._swept_at = -math.inf
@@ -236,11 +236,12 @@ class Connections:
 
     def _repeat(self, turn: Job) -> None:
         """Take turns until stopped, whatever they raise."""
+        failures = Failures("serve")
         with self._lock:
             self._working += 1
         try:
             while not self._stopping:
-                if not self._failures.contain(turn):
+                if not failures.contain(turn):
                     time.sleep(FAILED_PAUSE_SECONDS)
         finally:
             self._leave()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from inferometer.serve.connections import Limits
 from tests.exporter.gpu.drill import Drill
 from tests.exporter.gpu.fake_kubelet import FakeKubelet
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -20,9 +21,9 @@ from tests.exporter.support import Engine, Exporter, fixture, get, wait_for
 from tests.exporter.test_reload import RELOADS, hang_up, up
 
 pytestmark = pytest.mark.timeout(90)
-# Of a quiet exporter: the main one, 12 of the server, GPU watch and its two readers, discovery,
-# history, the greeting, and one for each collector that is not punctual and for each target.
-MOST_THREADS = 1 + 12 + 3 + 1 + 1 + 1
+# Of a quiet exporter: the main one, the server's, GPU watch and its two readers, discovery,
+# history, the greeting; and then one for each collector that is not punctual and for each target.
+MOST_THREADS = 1 + Limits().threads + 3 + 1 + 1 + 1
 
 
 @pytest.fixture
