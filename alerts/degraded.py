@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerts import cost, engines, errors, exporter, goodput, latency, words
+from alerts import cost, engines, errors, exporter, goodput, gpu, latency, words
 from alerts.latency import JudgedLatency
 from alerts.model import SERVICE, Alert, AlertGroup
 from alerts.promql import answered, limit_value, over_chosen
@@ -53,6 +53,7 @@ COVERS: Mapping[Alert, tuple[Alert, ...]] = {
         engines.MODEL_MISSING, engines.FEWER_REPLICAS, engines.SERVING_NOTHING,
     ),
     exporter.GONE: (engines.MODEL_DOWN, engines.WORKLOAD_DOWN, engines.MODEL_MISSING),
+    gpu.DRIVER: (gpu.LOST, gpu.FEWER, gpu.UNLISTED),
     engines.ENGINE_HUNG: (engines.SERVING_NOTHING,),
     cost.EXCEEDED: (cost.NEARLY_USED, cost.FORECAST),
     cost.MODEL_EXCEEDED: (cost.MODEL_NEARLY_USED,),

@@ -56,8 +56,11 @@ GONE = Alert(
                 "humanizeDuration }}. No other alert about its models, GPUs or money can fire.",
     board="exporter", hold="8m",
     because="It takes the place of LLMModelDown, so it must come before it.")
+# What GpuDriverDown says.
+_NO_DRIVER = (f'label_replace({c.GPU_DRIVER_UP.name} == 0, "{c.COLLECTOR.name}", "gpu", "", "")')
 COLLECTOR = Alert(
-    "InferometerCollectorFailing", SELF, "warning", f"{c.COLLECTOR_SUCCESS.name} == 0",
+    "InferometerCollectorFailing", SELF, "warning",
+    f"{c.COLLECTOR_SUCCESS.name} == 0 unless {on((*EXPORTER, c.COLLECTOR.name))} {_NO_DRIVER}",
     summary="A collector of an exporter fails or is late.",
     description=f"Collector {{{{ $labels.collector }}}} of {words.EXPORTER} fails or is late. Its "
                 "families are missing; the exporter's log says why.",

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alerts import words
-from alerts.model import GPU_HEALTH, GPU_USE, HAPPENED, Alert, AlertGroup
-from alerts.promql import FLAP_WINDOW, away, limit_value, over
+from alerts.model import GPU_DRIVER, GPU_HEALTH, GPU_USE, HAPPENED, Alert, AlertGroup
+from alerts.promql import FLAP_WINDOW, answered, away, limit_value, over
 from inferometer import catalogue as c
 from recording_rules.gpus import LOST as UNANSWERING
-from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS, one_per_gpu
+from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS, WITH_DRIVER, one_per_gpu
 from recording_rules.limits import GPU_BUSY, GPU_MEMORY
 from recording_rules.promql import HOUR, NODE, UUID, WINDOW, any_of, by, on
 
@@ -72,6 +72,22 @@ def _xid(name: str, severity: str, xids: tuple[str, ...], summary: str, advice: 
         board="gpu", hold="0m", because=HAPPENED, keep_firing=LOOK_BACK)
 
 
+_ANSWERS = f"max {by(GPU_DRIVER.scope)} ({c.GPU_DRIVER_UP.name})"
+DRIVER = Alert(
+    "GpuDriverDown", GPU_DRIVER, "warning",
+    away(_ANSWERS, *(f"{function}(({_ANSWERS})[{FLAP_WINDOW}:1m])"
+                     for function in ("avg_over_time", "changes")))
+    + f" and {WITH_DRIVER}",
+    summary="The GPU driver of a node does not answer, or comes and goes.",
+    description=f"The GPU driver of {words.NODE} answered {words.EXPORTER} for {{{{ $value | "
+                f"humanizePercentage }}}} of the last {FLAP_WINDOW}"
+                + answered(f"{c.GPU_DRIVER_UP.name}{{%s}} == 0",
+                           '; now it does not: {{ . | first | label "reason" }}',
+                           labels=GPU_DRIVER.scope)
+                + ". What its GPUs do may not be seen meanwhile.",
+    board="gpu", hold="8m",
+    because="It takes the place of alerts that hold 10 minutes, so it must come before them.",
+    keep_firing="10m")  # until they have ended, which would notify on their own else
 _FLAPPING = one_per_gpu(away(
     f"max {by(UUID)} ({c.GPU_UP.name})",
     *(f"min {by(UUID)} ({function}({c.GPU_UP.name}[{FLAP_WINDOW}]))"
@@ -83,14 +99,20 @@ LOST = Alert(
                 f"last {FLAP_WINDOW}. It is lost, or calls to its driver hang.",
     board="gpu")
 _MOST = f"max_over_time({NODE_GPUS}[{MISSED_FOR}])"
-_LOOKED_FOR = f"{c.COLLECTOR_SUCCESS.name}{{{any_of(c.COLLECTOR, 'gpu')}}}"
 FEWER = Alert(
     "GpusFewerThanBefore", GPU_USE, "warning",
     f"{NODE_GPUS} < {_MOST} or ({_MOST} unless {on(NODE)} {NODE_GPUS}) * 0 "
-    f"and {on(NODE)} {_LOOKED_FOR}",
+    f"and {on(NODE)} {c.COLLECTOR_SUCCESS.name}{{{any_of(c.COLLECTOR, 'gpu')}}}",
     summary="A node has fewer GPUs than before.",
     description=f"{words.NODE} has {{{{ $value }}}} GPUs; it had more in the last {MISSED_FOR}. "
                 "The driver does not list the others.",
+    board="gpu")
+UNLISTED = Alert(
+    "GpuDevicesUnlisted", GPU_USE, "warning",
+    f"max {by(NODE)} ({c.GPU_UNLISTED.name}) > 0",
+    summary="Containers have been given GPUs that the driver does not list.",
+    description=f"The kubelet of {words.NODE} has given containers {{{{ $value }}}} devices that "
+                "are no GPU or MIG instance of its driver. What they run on is not seen.",
     board="gpu")
 XID_DRAIN = _xid(
     "GpuXidNeedsDrain", "critical", codes(DRAIN),
@@ -156,6 +178,6 @@ UNDERUSED = Alert(
     board="gpu")
 
 GROUP = AlertGroup("inferometer-gpu-alerts", (
-    LOST, FEWER, XID_DRAIN, XID_UNUSUAL, XID_APPLICATION, XID_RECORDED, MEMORY_ERROR,
-    REMAP_FAILED, REMAP_PENDING, HELD_DOWN, MEMORY_FULL, UNDERUSED,
+    DRIVER, LOST, FEWER, UNLISTED, XID_DRAIN, XID_UNUSUAL, XID_APPLICATION, XID_RECORDED,
+    MEMORY_ERROR, REMAP_FAILED, REMAP_PENDING, HELD_DOWN, MEMORY_FULL, UNDERUSED,
 ), interval="2m")  # as what is recorded of GPUs; they have many XIDs to look at

@@ -50,6 +50,9 @@ SIZE = Subject("replicas", ("cluster", "model"), "serving")
 ENGINE = Subject("engine", TARGET, "serving")
 SIGNALS = Subject("signals", ("cluster", "namespace", "engine"), "observability")
 GPU_HEALTH = Subject("gpu", ("cluster", "node", "uuid"), "hardware")
+GPU_DRIVER = Subject(
+    "gpu_driver", ("cluster", "node", *(label for label in EXPORTER if label != "cluster")),
+    "hardware", of_boards=("cluster", "node"))
 GPU_USE = Subject("gpu_use", ("cluster", "node"), "hardware")
 SPEND = Subject("spend", ("cluster",), "finance")
 COST = Subject("cost", ("cluster", "model"), "finance")
@@ -62,8 +65,8 @@ RULES = Subject("rules", EXPORTER, "observability", of_boards=FLEET)
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS,
-            GPU_HEALTH, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES,
-            CONFIGURED, WATCHDOG)
+            GPU_HEALTH, GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS,
+            RULES, CONFIGURED, WATCHDOG)
 
 
 @dataclass(frozen=True)

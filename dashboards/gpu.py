@@ -93,6 +93,10 @@ NODES = PanelRow("Node by node", (
            "which code it was, the alert says.", "short", gpus.NODE_XIDS),
     _nodes("Uncorrected memory errors by node", "In the hour before each point: any is a reason to "
            "drain the node.", "short", gpus.NODE_ECC),
+    timeseries("Drivers that do not answer, devices unlisted", "Of all nodes: exporters whose GPU "
+               "driver does not answer, and devices given to containers that no driver lists.",
+               "short", Query(chosen(gpus.FLEET_DRIVERS_DOWN), "drivers {{cluster}}"),
+               Query(chosen(gpus.FLEET_UNLISTED), "devices {{cluster}}"), empty=NO_GPU),
     _nodes("Output tokens for each GPU by node", "What a node yields: compare like with like.",
            TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
 ))

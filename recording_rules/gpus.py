@@ -23,11 +23,20 @@ from recording_rules.promql import (
 )
 
 _UUID_MIG = (*UUID, c.MIG.name)
-# Lost before their exporter started: no more is known than who looks for them, and at which index.
-_UNNAMED = f"(max {by(GPU)} ({c.GPU_UP.name}) unless {on(UUID)} {c.GPU_INFO.name})"
-_IDENTITY = f"topk {by(UUID)} (1, {c.GPU_INFO.name})"
+_NAMED = f'{c.GPU_INFO.name}{{{c.UUID.name}!=""}}'  # all without a UUID would be taken for one
+# Lost before their exporter started, or without a UUID: no more is known than who looks for them,
+# and at which index.
+_UNNAMED = f"(max {by(GPU)} ({c.GPU_UP.name}) unless {on(UUID)} {_NAMED})"
+_IDENTITY = f"topk {by(UUID)} (1, {_NAMED})"
 _AN_XID = any_of(c.XID, c.XIDS_DRAIN[0])  # the driver is asked for all of them or for none
 _UNCORRECTED = any_of(c.ECC_KIND, "uncorrected")
+
+
+_LOOKED_FOR = f"{c.COLLECTOR_SUCCESS.name}{{{any_of(c.COLLECTOR, 'gpu')}}}"
+# Of exporters that have to do with a driver: one that is there to read GPUs fails without a
+# library, any other has none to miss.
+WITH_DRIVER = (f'{on(EXPORTER)} ({c.GPU_DRIVER_UP.name}{{{c.DRIVER_FAULT.name}!="no_library"}} '
+               f"or {_LOOKED_FOR} == 0)")
 
 
 def one_per_gpu(expr: str, keys: tuple[str, ...] = UUID) -> str:
@@ -107,6 +116,13 @@ FLEET_ENERGY = Rule(
     "fleet:gpu_energy_joules:rate5m",
     f"sum {by(FLEET)} ({NODE_ENERGY}) "
     f"unless {on(FLEET)} count {by(FLEET)} ({_lacking(c.GPU_ENERGY)})", FLEET, NODE_ENERGY.help)
+FLEET_DRIVERS_DOWN = Rule(
+    "fleet:gpu_drivers:down",
+    f"sum {by(FLEET)} ((1 - max {by(EXPORTER)} ({c.GPU_DRIVER_UP.name})) and {WITH_DRIVER})", FLEET,
+    "Exporters that the GPU driver of their node does not answer.")
+FLEET_UNLISTED = Rule(
+    "fleet:gpu_unlisted_devices:sum", f"sum {by(FLEET)} (max {by(NODE)} ({c.GPU_UNLISTED.name}))",
+    FLEET, "Devices that kubelets have given to containers and no driver lists.")
 FLEET_BUSY = Rule("fleet:gpu_busy:ratio_5m", f"avg {by(FLEET)} ({BUSY})", FLEET, NODE_BUSY.help)
 FLEET_MEMORY = Rule(
     "fleet:gpu_memory_used:ratio", f"avg {by(FLEET)} (avg {by(UUID)} ({MEMORY}))", FLEET,
@@ -125,6 +141,6 @@ GROUPS = (
     ), interval="2m"),
     Group("inferometer-gpus-fleet", (
         FLEET_GPUS, FLEET_UP, FLEET_POWER, FLEET_ENERGY, FLEET_BUSY, FLEET_MEMORY, FLEET_THROTTLED,
-        NODE_BUSY_HOUR,
+        NODE_BUSY_HOUR, FLEET_DRIVERS_DOWN, FLEET_UNLISTED,
     ), interval="2m"),
 )

@@ -18,6 +18,14 @@ SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for renderin
 log = logging.getLogger(__name__)
 
 
+class IncompleteError(Exception):
+    """A collector's failure beside which it has families: they are shown, and it failed."""
+
+    def __init__(self, why: str, families: Sequence[Family]) -> None:
+        super().__init__(why)
+        self.families = families
+
+
 class Collector(Protocol):
     """Makes the families of one subject in a scrape."""
 
@@ -25,7 +33,10 @@ class Collector(Protocol):
     punctual: bool  # never overruns its deadline: the scrape's own thread may run it
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:
-        """The subject's families as they are now, within the deadline. May raise anything."""
+        """The subject's families as they are now, within the deadline. May raise anything.
+
+        An IncompleteError has families that are shown all the same.
+        """
         ...
 
 
@@ -75,7 +86,7 @@ class Scrape:
             if self._log_state:
                 runner.report(run)
             collected.extend(families or ())
-            success.add(0.0 if families is None else 1.0, collector=name)
+            success.add(0.0 if families is None or run.error else 1.0, collector=name)
             duration.add(took, collector=name)
         return [*collected, success, duration, self._guard.folded()]
 
@@ -95,7 +106,7 @@ class _Run:
         """Run the collector. Its families pass the guard once, even if scrapes share the run."""
         try:
             began = guard.now()
-            self.result = guard.admit(list(collector.collect(self.deadline)), began)
+            self.result = guard.admit(self._collected(collector), began)
         except Exception as error:  # the one place where any failure is contained
             self.error = error
         finally:
@@ -109,6 +120,13 @@ class _Run:
     def _end(self) -> None:
         self._ended = time.monotonic()
         self.done.set()
+
+    def _collected(self, collector: Collector) -> list[Family]:
+        try:
+            return list(collector.collect(self.deadline))
+        except IncompleteError as error:
+            self.error = error
+            return list(error.families)
 
     def seconds(self) -> float:
         return (self._ended or time.monotonic()) - self._began

@@ -8,7 +8,7 @@ Source: protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 
@@ -18,11 +18,14 @@ _LARGEST_NUMBER = 2**64 - 1
 _LARGEST_TAG = 2**32 - 1  # a field's number has 29 bits, its wire type 3
 
 
+WireField = tuple[int, int, int | bytes]  # number, wire type and value
+
+
 class ProtobufError(ValueError):
     """The bytes are no message."""
 
 
-def fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
+def fields(message: bytes) -> Iterator[WireField]:
     """Each field's number, wire type and value, in the order of the message.
 
     A VARINT is a number below 2**64; a negative one of a signed type is 2**64 less. The value of
@@ -53,13 +56,14 @@ def fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
         position += size
 
 
-def by_number(message: bytes) -> dict[int, list[bytes]]:
+def by_number(message: bytes, walk: Callable[[bytes], Iterator[WireField]] = fields,
+              ) -> dict[int, list[bytes]]:
     """The BYTES of a message by the numbers of their fields: texts and messages.
 
-    Raises ProtobufError.
+    `walk` gives the message's fields. Raises ProtobufError.
     """
     values: dict[int, list[bytes]] = {}
-    for number, wire_type, value in fields(message):
+    for number, wire_type, value in walk(message):
         if wire_type == BYTES and isinstance(value, bytes):
             values.setdefault(number, []).append(value)
     return values

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NO_ROLE = ""
+NODE = "node"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Role:
 ROLES: Mapping[str, Role] = {
     NO_ROLE: Role(("web", "gpu", "engines", "cost", "fleet"), "all of it"),
     "sidecar": Role(("web", "engines"), "reads the engine in its pod; no GPUs, no cost"),
-    "node": Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
+    NODE: Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
     "fleet": Role(("web", "fleet"), "says fixed costs, budgets and limits, once for all"),
     "gateway": Role(("web",), "takes what applications tell; nothing yet"),
 }

@@ -55,8 +55,10 @@ LLMServingNothing: llm_server_up model:llm_server_requests:rate5m
 LLMSignalLost: llm_server_requests_total llm_server_signal_info
 LLMFamiliesUnknown: inferometer_unknown_families
 LLMHistogramBoundsMixed: llm_server_time_to_first_token_seconds
+GpuDriverDown: gpu_driver_up
 GpuLost: gpu_up
 GpusFewerThanBefore: gpu_info
+GpuDevicesUnlisted: gpu_unlisted_devices
 GpuXidNeedsDrain: gpu_xid_errors_total gpu_xid_last_timestamp_seconds
 GpuXidUnusual: gpu_xid_errors_total gpu_xid_last_timestamp_seconds
 GpuXidOfApplication: gpu_xid_errors_total gpu_xid_last_timestamp_seconds

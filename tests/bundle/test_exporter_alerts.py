@@ -251,6 +251,16 @@ CASES = (
         series(c.COLLECTOR_SUCCESS, "1x60", collector="cost")), firing(
         {**SCRAPE, "collector": "gpu"}, f"Collector gpu of {IN_CHAT} fails or is late. Its "
         "families are missing; the exporter's log says why.")),
+    Case("a node has no driver, which GpuDriverDown says", exporter.COLLECTOR, (
+        series(c.COLLECTOR_SUCCESS, "0x60", collector="gpu"),
+        series(c.GPU_DRIVER_UP, "0x60", reason="no_driver"))),
+    Case("another fails beside it", exporter.COLLECTOR, (
+        series(c.COLLECTOR_SUCCESS, "0x60", collector="gpu"),
+        series(c.COLLECTOR_SUCCESS, "0x60", collector="pods"),
+        series(c.GPU_DRIVER_UP, "0x60", reason="no_driver")), firing(
+            {**SCRAPE, "collector": "pods"},
+            f"Collector pods of {IN_CHAT} fails or is late. Its families are missing; the "
+            "exporter's log says why.")),
     Case("it is late now and then", exporter.COLLECTOR, (
         series(c.COLLECTOR_SUCCESS, "0 1 0 0 1 0 1 1 0 0 1 0 1 0 0 1 0 1 0 0", collector="gpu"),),
         minute=19),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alerts import gpu
-from alerts.model import Alert
+from alerts.model import GPU_DRIVER, Alert
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from tests.bundle.alert_cases import Case, Firing, prove
@@ -71,6 +71,31 @@ def looking(values: str = "1x300", scrape: Mapping[str, str] = SCRAPE) -> Series
     return series(c.COLLECTOR_SUCCESS, values, scrape=scrape, collector="gpu")
 
 
+DRIVER = {name: SCRAPE[name] for name in GPU_DRIVER.scope}
+NODE_NAMES = {"cluster": "east", "node": "node-1"}
+
+
+def driver(values: str, reason: str = "", scrape: Mapping[str, str] = SCRAPE) -> Series:
+    """The driver's state of an exporter, while it has this reason."""
+    labels = {"reason": reason} if reason else {}
+    return series(c.GPU_DRIVER_UP, values, scrape=scrape, **labels)
+
+
+def no_driver(percent: str, why: str, before: str = "",
+              labels: Mapping[str, str] = DRIVER) -> tuple[Firing, ...]:
+    node, place = ("node-1 in east", "inferometer-abcde in east/chat") if "node" in labels else (
+        "a node", labels["instance"])
+    text = (f"The GPU driver of {node} answered {place} for {percent}% of the last 30m"
+            f"{why and f'; now it does not: {why}'}. What its GPUs do may not be seen meanwhile.")
+    return (Firing(labels, text, text.replace(f" {percent}%", f" {before}%") if before else ""),)
+
+
+def unlisted(number: int) -> tuple[Firing, ...]:
+    return (Firing(NODE_NAMES, f"The kubelet of node-1 in east has given containers {number} "
+                   "devices that are no GPU or MIG instance of its driver. What they run on is "
+                   "not seen."),)
+
+
 IN_WORDS = "GPU GPU-a on node-1 in east"
 DRAIN = f"{advice('drain and reset the GPU')} It still takes new work."
 REBOOT = DRAIN.replace("reset the GPU", "restart the node")
@@ -101,6 +126,37 @@ def throttled(per_minute: float, reason: str = "hw_thermal") -> Series:
 
 
 CASES = (
+    Case("a node starts without one", gpu.DRIVER, (driver("0x60", "no_driver"), looking("0x60")),
+         no_driver("0", "no_driver"), minute=40),
+    Case("it goes away", gpu.DRIVER, (driver("1x29 stale"), driver("_x30 0x60", "version_mismatch"),
+                                      looking("1x29 0x60")),
+         no_driver("0", "version_mismatch"), minute=70),
+    Case("a library is there and hangs, without a role", gpu.DRIVER, (
+        driver("0x60", "no_answer"), looking()), no_driver("0", "no_answer"), minute=40),
+    Case("a node without the library", gpu.DRIVER, (driver("0x60", "no_library"), looking("0x60")),
+         no_driver("0", "no_library"), minute=40),
+    Case("the reason changes all the time", gpu.DRIVER, (
+        driver(20 * "0 stale _ " + "0", "other"), driver("_ " + 20 * "0 0 stale ", "no_answer"),
+        looking("0x70")), no_driver("0", "no_answer"), minute=40),
+    Case("a scrape without labels of Kubernetes", gpu.DRIVER, (
+        driver("0x60", "no_driver", BARE), looking("1x60", BARE)),
+         no_driver("0", "no_driver", labels=BARE), minute=40),
+    Case("a laptop without a GPU", gpu.DRIVER, (driver("0x90", "no_library"), looking()),
+         minute=80),
+    Case("it answers", gpu.DRIVER, (driver("1x60"), looking()), minute=40),
+    Case("an upgrade of six minutes", gpu.DRIVER, (
+        driver("1x29 _x6 1x60"), driver("_x30 0x5 stale", "no_driver"),
+        looking("1x29 0x6 1x60")), minute=38),
+    Case("there is no exporter of GPUs", gpu.DRIVER, (BUILD,)),
+    Case("one of two nodes", gpu.DRIVER, (
+        driver("0x60", "no_driver"), looking("0x60"),
+        driver("1x60", scrape=OTHER | {"node": "node-2"}),
+        looking(scrape=OTHER | {"node": "node-2"})), no_driver("0", "no_driver"), minute=40),
+    Case("a GPU fell off", gpu.UNLISTED, (series(c.GPU_UNLISTED, "0x9 2x60"),), unlisted(2),
+         minute=30),
+    Case("all are listed", gpu.UNLISTED, (series(c.GPU_UNLISTED, "0x60"),), minute=30),
+    Case("for some minutes", gpu.UNLISTED, (series(c.GPU_UNLISTED, "0x9 2x7 0x60"),), minute=18),
+    Case("nobody asks a kubelet", gpu.UNLISTED, (looking(),), minute=30),
     Case("it does not answer", gpu.LOST, (info(), of(c.GPU_UP, "1x5 0x90")), lost("0"), minute=60),
     Case("for some minutes", gpu.LOST, (info(), of(c.GPU_UP, "1x14 0x90")),
          lost("46.67", "48.39"), minute=30),

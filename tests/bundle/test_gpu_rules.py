@@ -10,11 +10,13 @@ from inferometer.catalogue import Metric
 from recording_rules.gpus import (
     BUSY,
     FLEET_BUSY,
+    FLEET_DRIVERS_DOWN,
     FLEET_ENERGY,
     FLEET_GPUS,
     FLEET_MEMORY,
     FLEET_POWER,
     FLEET_THROTTLED,
+    FLEET_UNLISTED,
     FLEET_UP,
     LOST,
     MEMORY,
@@ -142,6 +144,24 @@ TWO = (*gpu(), *gpu("1", "GPU-b", busy=1, memory=40, watts=400, celsius=50, thro
         *gpu(), of(c.GPU_UP, "0x90", gpu="3", uuid="")), {
             LOST: one(0, **NODE, gpu="3"), NODE_GPUS: one(2, **NODE), NODE_UP: one(1, **NODE),
             FLEET_GPUS: one(2, **EAST), FLEET_UP: one(1, **EAST), NODE_BUSY: one(0.5, **NODE)}),
+    Case("two GPUs without a UUID", (*gpu(uuid=""), *gpu("1", "", busy=1)), {
+        LOST: NOTHING, NODE_GPUS: one(2, **NODE), NODE_UP: one(2, **NODE), BUSY: NOTHING,
+        FLEET_GPUS: one(2, **EAST), FLEET_UP: one(2, **EAST)}),
+    Case("drivers of four exporters", (
+        series(c.GPU_DRIVER_UP, "1x90"), series(c.GPU_DRIVER_UP, "0x90", scrape=AFAR,
+                                                reason="no_driver"),
+        series(c.GPU_DRIVER_UP, "0x90", scrape=BARE | EAST, reason="no_library"),
+        series(c.COLLECTOR_SUCCESS, "1x90", scrape=BARE | EAST, collector="gpu"),
+        series(c.GPU_DRIVER_UP, "0x90", scrape=AFAR | {"pod": "of-a-node"}, reason="no_library"),
+        series(c.COLLECTOR_SUCCESS, "0x90", scrape=AFAR | {"pod": "of-a-node"}, collector="gpu")), {
+            FLEET_DRIVERS_DOWN: one(2, **EAST)}),
+    Case("a laptop without a GPU", (
+        series(c.GPU_DRIVER_UP, "0x90", scrape=BARE, reason="no_library"),
+        series(c.COLLECTOR_SUCCESS, "1x90", scrape=BARE, collector="gpu")), {
+            FLEET_DRIVERS_DOWN: NOTHING}),
+    Case("devices that no driver lists", (
+        series(c.GPU_UNLISTED, "2x90"), series(c.GPU_UNLISTED, "2x90", scrape=OTHER),
+        series(c.GPU_UNLISTED, "1x90", scrape=AFAR)), {FLEET_UNLISTED: one(3, **EAST)}),
     Case("one that two exporters look for in vain", (
         of(c.GPU_UP, "0x90", gpu="3", uuid=""),
         of(c.GPU_UP, "0x90", gpu="3", uuid="", scrape=OTHER)), {

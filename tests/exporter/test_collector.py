@@ -13,7 +13,7 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.collector import Collector, Deadline, Scrape
+from inferometer.collector import Collector, Deadline, IncompleteError, Scrape
 from inferometer.families import Family
 from inferometer.guard import Guard
 from inferometer.values import Value
@@ -54,6 +54,21 @@ def gate() -> Iterator[threading.Event]:
 
 def scraped(scrape: Scrape, seconds: float = SECONDS) -> dict[Metric, dict[tuple[str, ...], Value]]:
     return {family.metric: family.points for family in scrape.families(Deadline(seconds))}
+
+
+@pytest.mark.parametrize("punctual", [True, False])
+def test_a_collector_may_have_families_and_fail_all_the_same(
+        punctual: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def act(_: Deadline) -> list[Family]:
+        raise IncompleteError("the rest is missing", power())
+
+    scrape = scrape_of(Fake("gpu", act, punctual))
+    for _ in range(2):
+        page = scraped(scrape)
+        assert page[c.GPU_POWER] == {("0", "GPU-0"): 300.0}
+        assert page[c.COLLECTOR_SUCCESS] == {("gpu",): 0.0}
+    (line,) = caplog.records
+    assert line.__dict__["why"] == "IncompleteError: the rest is missing"
 
 
 def scrape_of(*collectors: Collector) -> Scrape:

@@ -66,6 +66,12 @@ SHARED = Label("shared", "Whether others may use the same GPU or MIG instance.",
 XID = Label("xid", "The driver's error code.",
             values=(*chain.from_iterable(XID_ACTIONS.values()), "other"))
 
+DRIVER_FAULT = Label(
+    "reason", "Why the driver does not answer; absent while it does.",
+    values=("no_library", "no_driver", "version_mismatch", "no_permission", "no_answer", "other"),
+    optional=True,
+)
+
 _GPU = (GPU, UUID)
 _MIG = (GPU, UUID, MIG)
 _ONE_GPU = "It is asked of one GPU, once its board has shown which."
@@ -78,6 +84,15 @@ def _gpu(name: str, kind: str, text: str, *labels: Label, mig: bool = False,
                   unread=unread)
 
 
+GPU_DRIVER_UP = Metric(
+    "gpu_driver_up", "gauge",
+    "1 while NVIDIA's driver answers, else 0 with the reason; one series, from the first look on.",
+    (DRIVER_FAULT,),
+)
+GPU_UNLISTED = Metric(
+    "gpu_unlisted_devices", "gauge",
+    "GPUs and MIG instances that the kubelet has given to containers and the driver does not list.",
+)
 GPU_INFO = _gpu(
     "gpu_info", "gauge", "What the GPU is; always 1.",
     Label("name", "Product name.", budget=GPUS), Label("driver_version", "Driver.", budget=4),
@@ -164,6 +179,7 @@ GPU_NVLINK = _gpu("gpu_nvlink_bytes_total", "counter", "Payload bytes over all N
                   unread=_ONE_GPU)
 
 GPU_METRICS = (
+    GPU_DRIVER_UP, GPU_UNLISTED,
     GPU_INFO, GPU_MIG_INFO, GPU_POD_INFO, GPU_UP, GPU_LAST_SAMPLE, GPU_UTILIZATION,
     GPU_MEMORY_UTILIZATION, GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_PEAK_FLOPS,
     GPU_PEAK_BANDWIDTH, GPU_BUSY, GPU_OBSERVED, GPU_MEMORY_USED, GPU_MEMORY_TOTAL,

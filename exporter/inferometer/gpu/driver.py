@@ -14,12 +14,20 @@ from typing import Any
 
 from inferometer.families import Series
 from inferometer.gpu import nvml
-from inferometer.gpu.nvml import CallError, FieldBatch, GpuLostError, UnsupportedError
+from inferometer.gpu.nvml import (
+    CallError,
+    FieldBatch,
+    GpuLostError,
+    MissingError,
+    RefusedError,
+    UnsupportedError,
+)
 from inferometer.gpu.peaks import peaks_of
 from inferometer.gpu.readings import (
     CLOCK_REASONS,
     EVERY_ROUND,
     FIELDS,
+    MOST_INSTANCES,
     OF_INSTANCES,
     SELDOM,
     SELDOM_ROUNDS,
@@ -39,11 +47,13 @@ class Round:
     `throttling`: for each series of throttled seconds that the driver does not count, whether its
     reason holds now.
     `slowest`: seconds that the slowest step took.
+    `answered`: whether the GPU answered any call, if only that it does not support it.
     """
 
     points: dict[Series, float] = field(default_factory=dict)
     throttling: dict[Series, bool] = field(default_factory=dict)
     slowest: float = 0.0
+    answered: bool = True
 
 
 class Driver:
@@ -70,10 +80,10 @@ class Driver:
     def device(self, index: int) -> Device:
         """The GPU at an index. Raises GpuLostError, DriverLostError."""
         try:
-            handle = nvml.ask(("nvmlDeviceGetHandleByIndex",), index)
-            return Device(index, handle, str(nvml.ask(("nvmlDeviceGetUUID",), handle)))
+            handle = nvml.device(index)
         except CallError as error:
             raise GpuLostError(str(error)) from error
+        return Device(index, handle, nvml.uuid(handle))
 
 
 class Device:
@@ -83,13 +93,14 @@ class Device:
 
     def __init__(self, index: int, handle: Any, uuid: str) -> None:
         self.index = index
-        self.uuid = uuid
+        self.uuid = uuid  # empty while the driver does not give it
         self.handle = handle
         self.name = ""
         self.pci_bus_id = ""
         self.minor = ""  # number of its device file, as in /dev/nvidia0
         self._mig = False
         self._rounds = 0
+        self._answered = self._failed = False  # a call of this round
         self._began_at = 0.0  # of the present round
         self._suppose_all_supported()
         self._identify()
@@ -100,6 +111,7 @@ class Device:
         self._began_at = self.answered_at = time.monotonic()
         self._identify()
         self._see_mig_mode()
+        self._answered = self._failed = False  # identity and mode may be from memory
         for call in EVERY_ROUND:
             self._put(result, call, self.handle)
         self._put_fields(result)
@@ -107,13 +119,31 @@ class Device:
             self._put_seldom(result, call, turn)
         if self._mig:
             self._put_instances(result)
-        elif result.points:  # of a GPU that answers nothing, nothing is told
-            result.points.update(peaks_of(self.name))
         if self._lacking:
             result.throttling = self._throttling()
+        result.answered = self._answered or self._answers_again(result)
+        if result.answered and not self._mig:
+            result.points.update(peaks_of(self.name))
         self._step(result)
         self._rounds += 1
         return result
+
+    def _answers_again(self, result: Round) -> bool:
+        """Whether it answers anything that it answered before, if only that it lacks it.
+
+        What it lacks is not asked again otherwise; if that has a value now, all is asked again.
+        Where the library lacks everything and nothing failed, the name has to do.
+        """
+        for call, last_answer in self._last_answers.items():
+            if last_answer is not None:
+                self._last_answers[call] = self._put(result, call, self.handle)
+        for function, mig in sorted(self._unsupported):
+            if not self._answered and not mig:
+                self._unsupported.discard((function, mig))
+                if self._ask((function,), self.handle) is not None:
+                    self._suppose_all_supported()
+        return self._answered or (not self._failed and bool(
+            nvml.text(("nvmlDeviceGetName",), self.handle)))
 
     def _step(self, result: Round) -> None:
         now = time.monotonic()
@@ -128,6 +158,7 @@ class Device:
 
     def _identify(self) -> None:
         """Ask for the names that the driver has not given yet."""
+        self.uuid = self.uuid or nvml.uuid(self.handle)
         self.name = self.name or nvml.text(("nvmlDeviceGetName",), self.handle)
         self.pci_bus_id = self.pci_bus_id or nvml.pci_bus_id(self.handle)
         self.minor = self.minor or nvml.text(("nvmlDeviceGetMinorNumber",), self.handle)
@@ -169,12 +200,24 @@ class Device:
             if (function, mig) in self._unsupported:
                 continue
             try:
-                return nvml.ask(function, handle)
-            except UnsupportedError:
+                answer = nvml.ask(function, handle)
+            except UnsupportedError as error:
                 self._unsupported.add((function, mig))
-            except CallError:
+                self._note(error)
+            except CallError as error:
+                self._note(error)
                 return None
+            else:
+                self._answered = True
+                return answer
         return None
+
+    def _note(self, error: CallError) -> None:
+        """Note whether a call without a value was an answer, or silence."""
+        if isinstance(error, RefusedError):
+            self._answered = self._answered or not isinstance(error, MissingError)
+        else:
+            self._failed = True
 
     def _put_fields(self, result: Round) -> None:
         """Add all fields by one call, and by other calls those that the GPU lacks."""
@@ -187,12 +230,14 @@ class Device:
 
     def _put_batch(self, result: Round) -> None:
         try:
-            points, lacking = self._batch.read(self.handle)
-        except UnsupportedError:
+            points, lacking, answered = self._batch.read(self.handle)
+        except UnsupportedError as error:
+            self._note(error)
             self._lack(self._batch.fields)
-        except CallError:
-            pass
+        except CallError as error:
+            self._note(error)
         else:
+            self._answered, self._failed = self._answered or answered, self._failed or not answered
             result.points.update(points)
             if lacking:
                 self._lack(lacking)
@@ -211,11 +256,15 @@ class Device:
     def _put_instances(self, result: Round) -> None:
         """Add the MIG instances. They change at run time, so each round looks for them."""
         most = self._ask((("nvmlDeviceGetMaxMigDeviceCount",),), self.handle)
-        for index in range(most or 0):
+        seen: set[str] = set()
+        for index in range(min(most or 0, MOST_INSTANCES)):
             try:
                 instance = nvml.instance(self.handle, index)
             except CallError:
                 continue  # no instance has this index, but one after it may
+            if instance.mig in seen:
+                continue
+            seen.add(instance.mig)
             info = instance_info(instance.mig, instance.uuid, instance.profile)
             result.points[info] = 1.0
             for call in OF_INSTANCES:

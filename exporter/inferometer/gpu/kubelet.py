@@ -13,14 +13,16 @@ are unknown here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from inferometer.protobuf import ProtobufError, by_number, text
+from inferometer.protobuf import BYTES, ProtobufError, WireField, by_number, fields, text
 from inferometer.threads import require_threads
 
 METHOD = "/v1.PodResourcesLister/List"
 LONGEST_ANSWER = 16 * 2**20  # bytes
+MOST_PODS = MOST_DEVICES = 4096  # that are read of an answer; a node has some hundreds
+MOST_FIELDS = 200_000  # of all its messages: of an answer of tiny ones that takes half a second
 # That grpc starts, and would for every question if it did not keep them: one for each core, from 4
 # to 16, and two more, tried with 1.85. Without one of them, the "lifeguard", it ends the process;
 # where others are missing, it may hang. Source: PosixEventEngine's constructor in posix_engine.cc
@@ -49,6 +51,42 @@ class Holding:
     devices: tuple[str, ...]
 
 
+class _EnoughError(Exception):
+    """No more of an answer is read."""
+
+
+class Allowance:
+    """How much is read of one answer, and of which resources. `cut`: whether there was more."""
+
+    def __init__(self, resources: Callable[[str], bool] = lambda _: True) -> None:
+        self.reads = resources
+        self.cut = False
+        self._fields, self._pods, self._devices = MOST_FIELDS, MOST_PODS, MOST_DEVICES
+
+    def fields(self, message: bytes) -> Iterator[WireField]:
+        """The fields of a message. Raises _EnoughError, ProtobufError."""
+        for field in fields(message):
+            self._fields -= 1
+            if self._fields < 0:
+                raise _EnoughError
+            yield field
+
+    def take_pod(self) -> None:
+        """Begin to read a pod. Raises _EnoughError."""
+        self._pods -= 1
+        if self._pods < 0:
+            raise _EnoughError
+
+    def take(self, devices: list[bytes]) -> list[bytes]:
+        """As many of these devices as may be read. Raises _EnoughError where that is none."""
+        if devices and not self._devices:
+            raise _EnoughError
+        taken = devices[:self._devices]
+        self._devices -= len(taken)
+        self.cut = self.cut or len(taken) < len(devices)
+        return taken
+
+
 class Kubelet:
     """Asks the kubelet at a socket. Each question has a connection of its own.
 
@@ -68,8 +106,8 @@ class Kubelet:
         )
         self._unused: object = None  # a channel: while there is one, grpc keeps its threads
 
-    def holdings(self, seconds: float) -> list[Holding]:
-        """The devices of all containers of the node, within `seconds`.
+    def holdings(self, seconds: float, allowance: Allowance) -> list[Holding]:
+        """The devices of the node's containers, within `seconds`.
 
         Raises KubeletError, and NoThreadError.
         """
@@ -81,7 +119,7 @@ class Kubelet:
             except self._grpc.RpcError as error:
                 reason = _reason(error.code().name, error.details() or "")
                 raise KubeletError(reason) from None  # the rest of the error is long and no help
-        return list(read(answer))
+        return list(read(answer, allowance))
 
     def _keep_threads(self) -> None:
         """Have grpc start its threads, once and for all. Raises NoThreadError."""
@@ -90,22 +128,30 @@ class Kubelet:
             self._unused = self._grpc.insecure_channel(self._address, self._options)
 
 
-def read(answer: bytes) -> Iterator[Holding]:
+def read(answer: bytes, allowance: Allowance) -> Iterator[Holding]:
     """The holdings in a ListPodResourcesResponse. Raises KubeletError."""
     try:
-        for pod in by_number(answer).get(POD_RESOURCES, ()):
-            yield from _read_pod(pod)
+        for number, wire_type, value in allowance.fields(answer):
+            if number == POD_RESOURCES and wire_type == BYTES and isinstance(value, bytes):
+                allowance.take_pod()
+                yield from _read_pod(value, allowance)
+    except _EnoughError:
+        allowance.cut = True
     except ProtobufError as error:
         raise KubeletError("the answer is no list of pods") from error
 
 
-def _read_pod(message: bytes) -> Iterator[Holding]:
-    pod = by_number(message)
-    for container in map(by_number, pod.get(POD_CONTAINERS, ())):
-        for devices in map(by_number, container.get(CONTAINER_DEVICES, ())):
-            yield Holding(_text(pod, POD_NAMESPACE), _text(pod, POD_NAME),
-                          _text(container, CONTAINER_NAME), _text(devices, DEVICES_RESOURCE),
-                          tuple(map(text, devices.get(DEVICES_IDS, ()))))
+def _read_pod(message: bytes, allowance: Allowance) -> Iterator[Holding]:
+    pod = by_number(message, allowance.fields)
+    for one in pod.get(POD_CONTAINERS, ()):
+        container = by_number(one, allowance.fields)
+        for some in container.get(CONTAINER_DEVICES, ()):
+            devices = by_number(some, allowance.fields)
+            resource = _text(devices, DEVICES_RESOURCE)
+            if allowance.reads(resource):
+                ids = allowance.take(devices.get(DEVICES_IDS, []))
+                yield Holding(_text(pod, POD_NAMESPACE), _text(pod, POD_NAME),
+                              _text(container, CONTAINER_NAME), resource, tuple(map(text, ids)))
 
 
 def _text(message: dict[int, list[bytes]], number: int) -> str:

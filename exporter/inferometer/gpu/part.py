@@ -15,6 +15,7 @@ from inferometer.gpu.pods import PodsCollector
 from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
 from inferometer.parts import Code, Part, Quoted, Row, Watch, Watched
+from inferometer.roles import NODE
 from inferometer.threads import Standing
 
 
@@ -26,6 +27,7 @@ class GpuPart(Part):
 
     def __init__(self, config: Config) -> None:
         self._config = config.gpu
+        self._required = config.role == NODE
         self.sampler = Sampler(config.gpu) if config.gpu.enabled else None
 
     def check(self, config: Config, document: Document) -> None:
@@ -48,7 +50,7 @@ class GpuPart(Part):
         """Of the GPUs, and of the pods that have them where the kubelet is to be asked."""
         if self.sampler is None:
             return []
-        gpus = GpuCollector(self.sampler)
+        gpus = GpuCollector(self.sampler, self._required)
         socket = self._config.kubelet_socket
         return [gpus, PodsCollector(Kubelet(socket), self.sampler)] if socket else [gpus]
 
@@ -83,9 +85,12 @@ class GpuPart(Part):
         if self.sampler is None:
             return Watch([], GPUS, [
                 ("Reading GPUs is switched off by ", Code("gpu.enabled"), ".")])
-        return Watch([self._watched(gpu) for gpu in self.sampler.gpus()], GPUS, [
-            ("None found: ", Quoted(self._state()),
-             f". Looked for again every {self._config.retry_seconds:g} s.")])
+        again = f". Looked for again every {self._config.retry_seconds:g} s."
+        gpus = self.sampler.gpus()
+        ailing = ("The driver: ", Quoted(self._state()), again) if (
+            gpus and self.sampler.fault) else ()
+        return Watch([self._watched(gpu) for gpu in gpus], GPUS, [
+            ("None found: ", Quoted(self._state()), again)], ailing)
 
     def _state(self) -> str:
         state = self.sampler.state if self.sampler else ""

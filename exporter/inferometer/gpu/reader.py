@@ -19,11 +19,11 @@ SHORTEST_PAUSE_SECONDS = 0.01  # between two rounds, however slow they are
 class Reader:
     """Reads the GPU at a slot until the slot is no longer its own.
 
-    `lose_driver` is called with the reason once the driver as a whole does not answer.
+    `lose_driver` is called with the error once the driver as a whole does not answer.
     """
 
     def __init__(self, slot: Slot, driver: Driver, gate: Gate, registry: Registry, crew: Crew,
-                 lose_driver: Callable[[str], None]) -> None:
+                 lose_driver: Callable[[DriverLostError], None]) -> None:
         self.slot = slot
         self.settled = threading.Event()  # set once the GPU was read, or is known to be lost
         self._driver = driver
@@ -63,7 +63,7 @@ class Reader:
             pass
         except DriverLostError as error:
             if self._registry.owns(self.slot):
-                self._lose_driver(str(error))
+                self._lose_driver(error)
         except GpuLostError as error:
             return self._lose(str(error))
         except Exception as error:  # whatever one GPU does, it is tried again
@@ -90,7 +90,7 @@ class Reader:
         began = self._registry.now()
         with self._gate.inside(self, self.slot.session):
             result = self.device.read()
-        if not result.points:
+        if not result.answered:
             raise GpuLostError("no call answers")
         self._registry.publish(self.slot, self.device, result, began)
         self.settled.set()

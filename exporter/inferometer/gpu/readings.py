@@ -17,6 +17,7 @@ from inferometer.catalogue import Metric
 from inferometer.families import Series
 
 SELDOM_ROUNDS = 5  # at the default interval no value is then older than the default time to live
+MOST_INSTANCES = c.MIG.budget  # of MIG on a GPU; a driver that says more is not believed
 BOARD = ""  # value of the label `mig` for the GPU as a whole
 ALL_LINKS = 0xFFFFFFFF  # scope of a field that is summed over all NVLinks
 # How many of the driver's units make one of ours. Dividing by them keeps numbers short.
@@ -85,10 +86,10 @@ def _processes(kind: str, *functions: str) -> Call:
         GpuValue((c.GPU_PROCESS_MEMORY, (BOARD, kind)), pick=_process_memory)))
 
 
-def _process_memory(processes: Iterable[Any]) -> float | None:
+def _process_memory(sizes: Iterable[int | None]) -> float | None:
     """Bytes of all processes; None if the driver does not give the memory of each."""
-    sizes = [process.usedGpuMemory for process in processes]
-    return None if None in sizes else sum(sizes)
+    numbers = [size for size in sizes if size is not None]
+    return None if None in sizes else sum(numbers)
 
 
 # nvmlDeviceGetRemappedRows answers (correctable, uncorrectable, pending, failed).

@@ -177,17 +177,42 @@ class Registry:
         with self._lock:
             if not self.owns(slot):
                 raise SessionEndedError
-            before = slot.gpu
+            return self._adopt(slot, device)
+
+    def _adopt(self, slot: Slot, device: Device) -> Gpu:
+        gpu = self._gpu_of(slot, device)
+        gpu.index, gpu.driver_version = slot.index, slot.driver_version
+        gpu.identify(device)
+        slot.gpu = gpu
+        return gpu
+
+    def _gpu_of(self, slot: Slot, device: Device) -> Gpu:
+        """The GPU that a device is, by its UUID: what had none so far at the index is given it.
+
+        While the driver gives no UUID, or one that another slot has, it is what was seen at the
+        index last unless something says that it is another, else one without a name.
+        """
+        named = self._gpus.get(device.uuid) if device.uuid else None
+        if named is not None and self._is_free(named, slot):
             self._gpus.pop(str(slot.index), None)
-            gpu = self._gpus.get(device.uuid)
-            if gpu is None:
-                gpu = Gpu(device.uuid, slot.index, lost=before.lost if before else "",
-                          adopted_at=self._clock())
-                self._gpus[gpu.uuid] = gpu
-            gpu.index, gpu.driver_version = slot.index, slot.driver_version
-            gpu.identify(device)
-            slot.gpu = gpu
-            return gpu
+            return named
+        if named is None and device.uuid:
+            gpu = self._gpus.pop(str(slot.index), None) or self._nameless(slot)
+            gpu.uuid = device.uuid
+            return self._gpus.setdefault(gpu.uuid, gpu)
+        guess = slot.gpu or self._seen_at(slot.index)
+        if guess is not None and not (guess.uuid and (
+                device.uuid or _differ(guess.pci_bus_id, device.pci_bus_id))):
+            return guess
+        return self._gpus.setdefault(str(slot.index), self._nameless(slot))
+
+    def _nameless(self, slot: Slot) -> Gpu:
+        return Gpu("", slot.index, lost=slot.gpu.lost if slot.gpu else "",
+                   adopted_at=self._clock())
+
+    def _is_free(self, gpu: Gpu, slot: Slot) -> bool:
+        """Whether no other slot has the GPU."""
+        return all(other.gpu is not gpu for other in self._slots.values() if other is not slot)
 
     def now(self) -> tuple[float, float]:
         """The time on the monotonic clock, and in Unix seconds."""
@@ -201,6 +226,8 @@ class Registry:
             gpu = slot.gpu
             if gpu is None or not self.owns(slot):
                 raise SessionEndedError
+            if device.uuid != gpu.uuid and device.uuid:  # which it gave only now
+                gpu = self._adopt(slot, device)
             gpu.identify(device)
             hung = result.slowest > self.config.time_to_live_seconds
             took = 0.0 if hung else self._clock() - began_at
@@ -213,16 +240,15 @@ class Registry:
         """Note that the GPU at the slot does not answer."""
         with self._lock:
             if self._slots.get(slot.index) is slot:
-                slot.gpu = slot.gpu or self._last_at(slot.index)
+                slot.gpu = slot.gpu or self._seen_at(slot.index) or self._gpus.setdefault(
+                    str(slot.index), Gpu("", slot.index))
                 _lose(slot.gpu, reason)
 
-    def _last_at(self, index: int) -> Gpu:
-        """The GPU last seen at an index, if it is at no other slot; else one without a name."""
+    def _seen_at(self, index: int) -> Gpu | None:
+        """The GPU last seen at an index, if it is at no other slot."""
         taken = {slot.gpu for slot in self._slots.values()}
-        for gpu in self._gpus.values():
-            if gpu.index == index and gpu not in taken:
-                return gpu
-        return self._gpus.setdefault(str(index), Gpu("", index))
+        return next((gpu for gpu in self._gpus.values()
+                     if gpu.index == index and gpu not in taken), None)
 
     def lose_absent(self) -> None:
         """Note that the driver no longer lists the GPUs that are at no slot."""
@@ -257,6 +283,11 @@ class Registry:
                 log.error("XID event", extra={"gpu": gpu.index, "uuid": gpu.uuid, "xid": code})
             gpu.xids = {**gpu.xids, xid: gpu.xids.get(xid, 0) + 1}  # a scrape may read the old
             gpu.last_xid_time = self._wall()
+
+
+def _differ(one: str, other: str) -> bool:
+    """Whether both are known and are not the same."""
+    return bool(one and other and one != other)
 
 
 def _lose(gpu: Gpu, reason: str) -> None:

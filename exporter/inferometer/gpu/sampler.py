@@ -9,19 +9,22 @@ import logging
 import time
 from collections.abc import Callable
 
+from inferometer.catalogue import GPUS
 from inferometer.config import GpuSection
 from inferometer.gpu.crew import Crew
 from inferometer.gpu.driver import Driver
 from inferometer.gpu.gate import Gate
-from inferometer.gpu.nvml import DriverLostError
+from inferometer.gpu.nvml import OTHER, DriverLostError
 from inferometer.gpu.reader import Reader
 from inferometer.gpu.registry import Gpu, Registry, Snapshot
 from inferometer.threads import Loop, Standing, Start, TimedEvent, start_thread
 
 QUIET_SECONDS = 2.0  # how long to wait for every thread to be out of the driver
 FIRST_LOOK_SECONDS = 10.0  # a driver may take long to wake up; one that hangs is not waited for
+LOOK_SECONDS = 10.0  # a driver that keeps a look waiting for longer does not answer
 REOPEN_SECONDS = (30.0, 600.0)  # first and longest wait before NVML is opened anew for lost GPUs
 HUNG = "a call does not return"
+NO_ANSWER = "no_answer"
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ class Sampler:
         self._readers: dict[int, Reader] = {}  # by index
         self._version = ""
         self._state = ""
+        self._fault: str | None = None  # of the last look that ended
+        self._asking_since: float | None = None  # on the monotonic clock, while a look asks
         self._reopen_at = float("inf")
         self._reopen_wait = REOPEN_SECONDS[0]
         self.looked = TimedEvent()  # set once the first look has ended, or hangs
@@ -80,31 +85,63 @@ class Sampler:
     @property
     def state(self) -> str:
         """The result of the last look for GPUs, as in "8 GPUs, driver 570.00.01"."""
+        if self._hangs():
+            return f"the driver does not answer; before: {self._state or 'nothing'}"
         return self._state
+
+    @property
+    def fault(self) -> str | None:
+        """Why the driver does not answer, of catalogue.DRIVER_FAULT; empty while it does.
+
+        None while the first look is under way, or waits for a thread.
+        """
+        overdue = self._fault is None and self.looked.is_set()
+        return NO_ANSWER if overdue or self._hangs() else self._fault
+
+    def _hangs(self) -> bool:
+        """Whether a look waits for the driver for too long."""
+        since = self._asking_since
+        return since is not None and self._clock() - since > LOOK_SECONDS
 
     def _watch(self) -> None:
         try:
             self.look()
+        except Exception as error:  # the watch must outlive anything the driver does
+            self._report(f"looking for GPUs failed: {type(error).__name__}: {error}",
+                         logging.ERROR, OTHER, error)
         finally:
             self.looked.set()
 
     def look(self) -> None:
         """Open the driver if it is closed, and see which GPUs there are."""
         try:
+            count = self._ask()
+        except DriverLostError as error:
+            self._close(f"no driver: {error}", logging.WARNING, error.fault)
+            return
+        if count is None:
+            self._report("the driver does not say how many GPUs there are", logging.WARNING, OTHER)
+            return
+        if not self._gate.session:
+            return  # a reader has lost the driver meanwhile
+        read = min(count, GPUS)
+        more = f"; the first {read} of them are read" if count > read else ""
+        self._report(f"{count} GPUs, driver {self._version}{more}",
+                     logging.WARNING if more else logging.INFO)
+        self._staff(read)
+        self._give_up_lost()
+
+    def _ask(self) -> int | None:
+        """The number of GPUs, after the driver was opened if need be. Raises DriverLostError."""
+        self._asking_since = self._clock()
+        try:
             if not self._gate.session:
                 self._open(unload=True)  # a library that failed before may be outdated
             elif self._due_for_lost():
                 self._reopen()
-            count = self._driver.count()
-        except DriverLostError as error:
-            self._close(f"no driver: {error}", logging.WARNING)
-            return
-        if count is None:
-            self._report("the driver does not say how many GPUs there are", logging.WARNING)
-            return
-        self._report(f"{count} GPUs, driver {self._version}", logging.INFO)
-        self._staff(count)
-        self._give_up_lost()
+            return self._driver.count()
+        finally:
+            self._asking_since = None
 
     def _open(self, unload: bool) -> None:
         with self._gate.closed(QUIET_SECONDS) as quiet:
@@ -143,12 +180,12 @@ class Sampler:
             if quiet:
                 self._begin(unload=False)
 
-    def _close(self, state: str, level: int) -> None:
+    def _close(self, state: str, level: int, fault: str) -> None:
         self.registry.end_session()
-        self._report(state, level)
+        self._report(state, level, fault)
 
-    def _lose_driver(self, reason: str) -> None:
-        self._close(f"driver lost: {reason}", logging.ERROR)
+    def _lose_driver(self, error: DriverLostError) -> None:
+        self._close(f"driver lost: {error}", logging.ERROR, error.fault)
 
     def _staff(self, count: int) -> None:
         """Have one reader for each index. Waits until the new ones know their GPUs' state."""
@@ -172,7 +209,9 @@ class Sampler:
         if all(reader.settled.is_set() for reader in self._readers.values()):
             self.registry.lose_absent()
 
-    def _report(self, state: str, level: int) -> None:
+    def _report(self, state: str, level: int, fault: str = "",
+                error: Exception | None = None) -> None:
+        self._fault = fault
         if state != self._state:
             self._state = state
-            log.log(level, "GPUs", extra={"state": state})
+            log.log(level, "GPUs", extra={"state": state}, exc_info=error)

@@ -161,7 +161,8 @@ def _gpu(anchor: str, watched: Watched, points: Points, history: History, _: flo
     memory = next((point.value for point in totals if point), None)
     power, limit = (_shown(points, metric, units.watts)
                     for metric in (c.GPU_POWER, c.GPU_POWER_LIMIT))
-    missing = [metric.name for metric in c.GPU_METRICS if metric not in {*points, *OPTIONAL}]
+    missing = [metric.name for metric in c.GPU_METRICS
+               if c.GPU in metric.labels and metric not in {*points, *OPTIONAL}]
 
     def plot(title: str, name: str, metric: Metric, shown: units.Shown, top: float | None) -> Plot:
         return Plot(title, history.points(owner, name), _present(points, metric), shown,

@@ -14,6 +14,7 @@ import pynvml
 import pytest
 
 from inferometer.gpu.driver import Device, Driver
+from inferometer.roles import NODE
 from tests.exporter.gpu.drill import Drill
 from tests.exporter.gpu.fake_kubelet import FakeKubelet, compiled
 from tests.exporter.gpu.fake_nvml import FakeNvml, build
@@ -71,14 +72,17 @@ def start(tmp_path: Path, fake: FakeNvml) -> Iterator[Start]:
     drills: list[Drill] = []
     with contextlib.ExitStack() as stack:
 
-        def begin(*lines: str, time_to_live: float = 1.0, **more: object) -> Drill:
+        def begin(*lines: str, time_to_live: float = 1.0, role: str = "",
+                  **more: object) -> Drill:
             fake.write(*lines)
             gpu = {"interval_seconds": 0.1, "time_to_live_seconds": time_to_live,
                    "retry_seconds": 0.3, **more}
             config = tmp_path / "inferometer.yml"
-            config.write_text(json.dumps({"gpu": gpu, "engines": {"discover_ports": []}}))
+            rest: dict[str, object] = {"role": role} if role else {
+                "engines": {"discover_ports": []}}
+            config.write_text(json.dumps({"gpu": gpu, **rest}))
             running = stack.enter_context(exporter(env=fake.env(), config=config))
-            drills.append(Drill(fake, running, time_to_live))
+            drills.append(Drill(fake, running, time_to_live, role == NODE))
             return drills[-1]
 
         yield begin

@@ -13,7 +13,8 @@ from tests.exporter.support import Exporter, Page, get, wait_for
 
 DEADLINE = 2.0  # seconds a scrape may take
 ALWAYS = (c.GPU_INFO, c.GPU_UP, c.GPU_LAST_SAMPLE, c.GPU_XID, c.GPU_XID_LAST)  # lost or not
-MEASURED = {metric.name for metric in c.GPU_METRICS} - {metric.name for metric in ALWAYS}
+MEASURED = ({metric.name for metric in c.GPU_METRICS if c.GPU in metric.labels}
+            - {metric.name for metric in (*ALWAYS, c.GPU_POD_INFO)})  # that is the kubelet's word
 UP, LAST_SAMPLE = "gpu_up", "gpu_last_sample_timestamp_seconds"
 
 
@@ -24,6 +25,7 @@ class Drill:
     fake: FakeNvml
     exporter: Exporter
     time_to_live: float
+    for_gpus: bool = False  # its role is to read them: no driver is a failure
 
     def scrape(self) -> Page:
         """The page now; it is in time, and shows measured values only of what it calls fresh."""
@@ -33,7 +35,8 @@ class Drill:
         assert time.monotonic() - began < DEADLINE
         assert answer.status == 200, answer.text
         page = Page(answer.text)
-        assert page.value("inferometer_collector_success", collector="gpu") == 1.0
+        fault = self.for_gpus and drivers(page).get("") is None
+        assert page.value("inferometer_collector_success", collector="gpu") == float(not fault)
         for gpu, is_up in up(page).items():
             if is_up:
                 assert last_sample(page, gpu) > before - self.time_to_live - 0.1
@@ -88,6 +91,15 @@ class Drill:
         """Let so many more of these calls happen."""
         before = self.calls(call)
         wait_for(lambda: self.calls(call) >= before + more)
+
+
+def drivers(page: Page) -> dict[str, float]:
+    """Whether the driver is up, by the reason: one series, as nobody looks before the first look.
+    """
+    states = {s.labels.get("reason", ""): s.value for s in page.find(c.GPU_DRIVER_UP.name)}
+    assert len(page.find(c.GPU_DRIVER_UP.name)) == 1
+    assert states in ({"": 1.0}, *({reason: 0.0} for reason in c.DRIVER_FAULT.values))
+    return states
 
 
 def up(page: Page) -> dict[str, bool]:

@@ -22,6 +22,15 @@
  *   set GPU KEY VALUE                 a value of NUMBERS below, or `name` or `uuid`
  *   process GPU compute|graphics|mps PID BYTES [GI CI]   BYTES -1: the driver does not know
  *   mig GPU GI CI PROFILE TOTAL USED  MIG is on, with this instance; `mig GPU` alone: with none
+ *   count NUMBER                      nvmlDeviceGetCount says so, however many there are
+ *   raw GPU name|uuid|bus|driver HEX  these bytes, whatever they are; a `*` at the end: up to the
+ *                                     end of the caller's buffer, without a zero
+ *   null GPU                          its handle is of nothing, and so are its MIG instances'
+ *   twin GPU OTHER                    it has the handle of another
+ *   mig_count GPU NUMBER              so many MIG instances there may be
+ *   process_count GPU NUMBER FOUND    so many processes of each class there are, and of a list
+ *                                     that was asked for so many are said to be filled in
+ *   flood GPU TYPE                    its events of this type do not end
  *   drift GPU                         its numbers move with time, as those of a busy GPU do
  *   xid GPU CODE SEQ                  one XID event, the first time this SEQ is seen since loading
  *
@@ -48,7 +57,8 @@
 enum { MAX_GPUS = 64, MAX_MIG = 8, MAX_RULES = 4096, MAX_PROCESSES = 4096, MAX_SETS = 64 };
 enum { NONE = -1 }; /* no particular GPU, or not a MIG instance */
 enum { POLL_MS = 20, EVENT_POLL_MS = 5, PCIE_SAMPLE_MS = 20 };
-enum { NAME_SIZE = 96, FUNCTION_SIZE = 64 };
+enum { NAME_SIZE = 96, FUNCTION_SIZE = 64, RAW_SIZE = 128 };
+enum { RAW_NAME, RAW_UUID, RAW_BUS, RAW_DRIVER, RAW_COUNT };
 enum { MEMORY_V2 = 0x02000028, TEMPERATURE_V1 = 0x0100000C };
 enum { EVENT_ECC_SINGLE = 0x1, EVENT_ECC_DOUBLE = 0x2, EVENT_XID = 0x8 };
 #define SUPPORTED_EVENTS ((uint64_t)(EVENT_ECC_SINGLE | EVENT_ECC_DOUBLE | EVENT_XID))
@@ -142,8 +152,12 @@ typedef struct {
 typedef enum { COMPUTE, GRAPHICS, MPS } ProcessKind;
 typedef struct { int gpu; ProcessKind kind; ProcessInfo info; } Process;
 typedef struct { unsigned gi, ci; char profile[32]; uint64_t total, used; } Mig;
+typedef struct { bool told, fills; unsigned size; char bytes[RAW_SIZE]; } Raw;
 typedef struct {
-    bool lost, mig_on, drifts;
+    bool lost, mig_on, drifts, null, counts_migs, counts_processes;
+    int twin;
+    unsigned mig_max, processes_there, processes_filled, flood;
+    Raw raw[RAW_COUNT];
     char name[NAME_SIZE], uuid[NAME_SIZE];
     uint64_t numbers[NUMBER_COUNT];
     Mig migs[MAX_MIG];
@@ -162,6 +176,7 @@ static size_t xid_count;
 /* What the control file says; rebuilt from nothing each time that it changes. */
 static Gpu gpus[MAX_GPUS];
 static int gpu_count, init_code, all_code;
+static long long said_count; /* NONE: the truth */
 static char driver[NAME_SIZE];
 static Rule rules[MAX_RULES];
 static int rule_count;
@@ -173,12 +188,13 @@ static int process_count;
 static void reset(void)
 {
     gpu_count = 1;
+    said_count = NONE;
     init_code = all_code = SUCCESS;
     rule_count = process_count = 0;
     strcpy(driver, DRIVER);
     for (int g = 0; g < MAX_GPUS; g++) {
 #define X(key, value) [key] = (value),
-        gpus[g] = (Gpu){.name = "NVIDIA H100 80GB HBM3", .numbers = {NUMBERS(X)}};
+        gpus[g] = (Gpu){.name = "NVIDIA H100 80GB HBM3", .numbers = {NUMBERS(X)}, .twin = NONE};
 #undef X
         snprintf(gpus[g].uuid, NAME_SIZE, "GPU-00000000-0000-0000-0000-%012x", g);
     }
@@ -193,6 +209,21 @@ static void set_value(Gpu *gpu, const char *key, const char *value)
     for (int n = 0; n < NUMBER_COUNT; n++)
         if (strcmp(key, number_names[n]) == 0)
             gpu->numbers[n] = strtoull(value, NULL, 0); /* base 0: bit masks in hexadecimal */
+}
+
+static void set_raw(Gpu *gpu, const char *key, const char *hex)
+{
+    static const char *const keys[] = {"name", "uuid", "bus", "driver"};
+    for (int k = 0; k < RAW_COUNT; k++) {
+        Raw *raw = &gpu->raw[k];
+        unsigned byte;
+        if (strcmp(key, keys[k]) != 0)
+            continue;
+        *raw = (Raw){.told = true};
+        for (; raw->size < RAW_SIZE && sscanf(hex, "%2x", &byte) == 1; hex += 2)
+            raw->bytes[raw->size++] = (char)byte;
+        raw->fills = *hex == '*';
+    }
 }
 
 static void add_rule(Rule rule)
@@ -253,6 +284,8 @@ static bool parse_global(const char *verb, const char *word)
     if (strcmp(verb, "gpus") == 0) {
         const int count = atoi(word);
         gpu_count = count < 0 ? 0 : count > MAX_GPUS ? MAX_GPUS : count;
+    } else if (strcmp(verb, "count") == 0) {
+        said_count = atoll(word);
     } else if (strcmp(verb, "driver") == 0) {
         snprintf(driver, NAME_SIZE, "%s", word);
     } else if (strcmp(verb, "kernel") == 0) {
@@ -306,6 +339,19 @@ static void parse_line(const char *line)
             gpus[g].lost = true;
         if (strcmp(verb, "drift") == 0)
             gpus[g].drifts = true;
+        if (strcmp(verb, "null") == 0)
+            gpus[g].null = true;
+        if (strcmp(verb, "twin") == 0)
+            gpus[g].twin = atoi(rest);
+        if (strcmp(verb, "flood") == 0)
+            gpus[g].flood = (unsigned)atoi(rest);
+        if (strcmp(verb, "raw") == 0)
+            set_raw(&gpus[g], rule.function, rest + value_at);
+        if (strcmp(verb, "mig_count") == 0)
+            gpus[g].counts_migs = sscanf(rest, "%u", &gpus[g].mig_max) == 1;
+        if (strcmp(verb, "process_count") == 0)
+            gpus[g].counts_processes = sscanf(rest, "%u %u", &gpus[g].processes_there,
+                                              &gpus[g].processes_filled) == 2;
         if (strcmp(verb, "mig") == 0)
             add_mig(&gpus[g], rest);
         if (strcmp(verb, "set") == 0 && words >= 1)
@@ -514,6 +560,16 @@ static int copy_text(char *to, unsigned size, const char *text)
     return SUCCESS;
 }
 
+static int copy_raw(char *to, unsigned size, const Raw *raw)
+{
+    for (unsigned b = 0; b < size; b++)
+        if (b < raw->size || raw->fills)
+            to[b] = raw->bytes[b < raw->size ? b : raw->size - 1];
+        else
+            to[b] = 0;
+    return SUCCESS;
+}
+
 /* ---- Library and system -------------------------------------------------------------------- */
 
 static int initialise(const char *function)
@@ -548,7 +604,8 @@ const char *nvmlErrorString(int code)
 }
 
 CALL(nvmlSystemGetDriverVersion, SYSTEM, (char *version, unsigned size),
-     return copy_text(version, size, driver))
+     return gpus[0].raw[RAW_DRIVER].told ? copy_raw(version, size, &gpus[0].raw[RAW_DRIVER])
+                                         : copy_text(version, size, driver))
 CALL(nvmlSystemGetNVMLVersion, SYSTEM, (char *version, unsigned size),
      return copy_text(version, size, "12.570"))
 CALL(nvmlSystemGetCudaDriverVersion, SYSTEM, (int *version), *version = 12080)
@@ -583,7 +640,8 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **device)
     LOCKED;
     GATE(gate(__func__, index < MAX_GPUS ? (int)index : NONE));
     REQUIRE(index < (unsigned)gpu_count, INVALID_ARGUMENT);
-    *device = handle_of((int)index, NONE);
+    const Gpu *gpu = &gpus[index];
+    *device = gpu->null ? NULL : handle_of(gpu->twin == NONE ? (int)index : gpu->twin, NONE);
     return SUCCESS;
 }
 
@@ -597,12 +655,15 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device)
     return SUCCESS;
 }
 
-CALL(nvmlDeviceGetCount_v2, SYSTEM, (unsigned *count), *count = (unsigned)gpu_count)
+CALL(nvmlDeviceGetCount_v2, SYSTEM, (unsigned *count), 
+     *count = said_count == NONE ? (unsigned)gpu_count : (unsigned)said_count)
 CALL(nvmlDeviceGetName, ANY, (Device *device, char *name, unsigned size),
+     REQUIRE(!gpu->raw[RAW_NAME].told, copy_raw(name, size, &gpu->raw[RAW_NAME]));
      char text[NAME_SIZE + 40];
      snprintf(text, sizeof text, "%s%s%s", gpu->name, mig ? " MIG " : "", mig ? mig->profile : "");
      return copy_text(name, size, text))
 CALL(nvmlDeviceGetUUID, ANY, (Device *device, char *uuid, unsigned size),
+     REQUIRE(!gpu->raw[RAW_UUID].told, copy_raw(uuid, size, &gpu->raw[RAW_UUID]));
      char own[NAME_SIZE];
      uuid_of(at, own);
      return copy_text(uuid, size, own))
@@ -612,7 +673,9 @@ CALL(nvmlDeviceGetPciInfo_v3, ANY, (Device *device, PciInfo *pci),
      *pci = (PciInfo){.bus = (unsigned)at.gpu + 1, .device_id = 0x233010DE};
      pci->subsystem_id = 0x16C110DE;
      snprintf(pci->bus_id_legacy, sizeof pci->bus_id_legacy, "0000:%02X:00.0", pci->bus & 0xFF);
-     snprintf(pci->bus_id, sizeof pci->bus_id, "00000000:%02X:00.0", pci->bus & 0xFF))
+     snprintf(pci->bus_id, sizeof pci->bus_id, "00000000:%02X:00.0", pci->bus & 0xFF);
+     if (gpu->raw[RAW_BUS].told)
+         copy_raw(pci->bus_id, sizeof pci->bus_id, &gpu->raw[RAW_BUS]))
 
 /* ---- Readings ------------------------------------------------------------------------------ */
 
@@ -766,6 +829,10 @@ static int list(int gpu, const Mig *mig, ProcessKind kind, unsigned *count, Proc
 {
     const unsigned room = *count;
     unsigned found = 0;
+    if (gpus[gpu].counts_processes) {
+        *count = room == 0 ? gpus[gpu].processes_there : gpus[gpu].processes_filled;
+        return room == 0 && *count > 0 ? INSUFFICIENT_SIZE : SUCCESS;
+    }
     for (int p = 0; p < process_count; p++) {
         const Process *process = &processes[p];
         if (process->kind != kind || (process->gpu != NONE && process->gpu != gpu) ||
@@ -806,6 +873,17 @@ static bool take_event(const EventSet *set, EventData *data)
     return false;
 }
 
+static bool take_flood(const EventSet *set, EventData *data)
+{
+    for (int g = 0; g < MAX_GPUS; g++)
+        if (gpus[g].flood != 0 && set->types[g] != 0) {
+            *data = (EventData){.device = handle_of(g, NONE), .type = gpus[g].flood,
+                                .data = UINT64_MAX, .gi = UINT32_MAX, .ci = UINT32_MAX};
+            return true;
+        }
+    return false;
+}
+
 static bool has_lost(const EventSet *set)
 {
     for (int g = 0; g < MAX_GPUS; g++)
@@ -839,7 +917,7 @@ int nvmlEventSetWait_v2(EventSet *set, EventData *data, unsigned timeout_ms)
         REQUIRE(init_count > 0, UNINITIALIZED); /* shut down by another thread meanwhile */
         REQUIRE(all_code == SUCCESS, all_code);
         REQUIRE(is_set(set), INVALID_ARGUMENT);
-        if (take_event(set, data))
+        if (take_event(set, data) || take_flood(set, data))
             return SUCCESS;
         REQUIRE(!has_lost(set), GPU_IS_LOST);
         const int64_t left_ms = (deadline - clock_us(CLOCK_MONOTONIC) + 999) / 1000;
@@ -853,11 +931,11 @@ int nvmlEventSetWait_v2(EventSet *set, EventData *data, unsigned timeout_ms)
 CALL(nvmlDeviceGetMigMode, GPU, (Device *device, unsigned *current, unsigned *pending),
      *current = *pending = gpu->mig_on)
 CALL(nvmlDeviceGetMaxMigDeviceCount, GPU, (Device *device, unsigned *count),
-     *count = !gpu->mig_on ? 0 : gpu->mig_count > 7 ? MAX_MIG : 7)
+     *count = gpu->counts_migs ? gpu->mig_max : !gpu->mig_on ? 0 : gpu->mig_count > 7 ? MAX_MIG : 7)
 CALL(nvmlDeviceGetMigDeviceHandleByIndex, GPU,
      (Device *device, unsigned index, Device **instance),
      REQUIRE(index < (unsigned)gpu->mig_count, NOT_FOUND);
-     *instance = handle_of(at.gpu, (int)index))
+     *instance = gpu->null ? NULL : handle_of(at.gpu, (int)index))
 CALL(nvmlDeviceGetGpuInstanceId, ANY, (Device *device, unsigned *id),
      REQUIRE(mig, INVALID_ARGUMENT);
      *id = mig->gi)

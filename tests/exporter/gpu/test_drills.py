@@ -14,7 +14,7 @@ import pytest
 
 from inferometer import catalogue as c
 from tests.exporter.gpu.conftest import Start
-from tests.exporter.gpu.drill import Drill, last_sample, measured, up
+from tests.exporter.gpu.drill import Drill, drivers, last_sample, measured, up
 from tests.exporter.gpu.fake_nvml import DRIVER, FakeNvml, build
 from tests.exporter.support import Page, wait_for
 
@@ -279,7 +279,8 @@ def test_a_driver_installed_later_is_found_without_a_restart(start: Start, fake:
     fake.uninstall()
     drill = start("gpus 2")
     page = drill.scrape()
-    assert [name for name in page.names() if name.startswith("gpu_")] == []
+    assert [name for name in page.names() if name.startswith("gpu_")] == [c.GPU_DRIVER_UP.name]
+    assert drivers(page) == {"no_library": 0.0}
     fake.install()
     drill.until_up(0, 1)
     drill.check_alive(0, 1)
@@ -380,7 +381,8 @@ def test_a_driver_without_gpus_is_no_failure_and_logged_once(start: Start) -> No
     drill = start("gpus 0")
     drill.wait_for_calls("nvmlDeviceGetCount_v2 -", more=4)
     page = drill.scrape()  # which checks the collector's success
-    assert [name for name in page.names() if name.startswith("gpu_")] == []
+    assert [name for name in page.names() if name.startswith("gpu_")] == [c.GPU_DRIVER_UP.name]
+    assert drivers(page) == {"": 1.0}
     assert [line["state"] for line in drill.wait_for_logged("GPUs", 1)] == [
         f"0 GPUs, driver {DRIVER}"]
     assert not drill.logged("GPU lost")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.gpu import kubelet as k
-from inferometer.gpu.kubelet import Holding, Kubelet, KubeletError, read
+from inferometer.gpu.kubelet import Allowance, Holding, Kubelet, KubeletError, read
 from tests.exporter.gpu.fake_kubelet import FakeKubelet
 
 SECONDS = 10.0  # for an answer that comes
@@ -41,6 +43,10 @@ later = st.lists(st.one_of(
     st.just(b"\xf8\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")), max_size=3).map(b"".join)
 
 
+def read_all(answer: bytes) -> Iterator[Holding]:
+    return read(answer, Allowance())
+
+
 def expected(response: Any) -> list[Holding]:
     """The same by the runtime."""
     return [Holding(pod.namespace, pod.name, container.name, devices.resource_name,
@@ -55,7 +61,7 @@ def test_what_the_runtime_writes_is_read_as_the_runtime_reads_it(
         messages: ModuleType, pods: list[Any], more: bytes, before: bool) -> None:
     response = messages.ListPodResourcesResponse(pod_resources=pods)
     body = response.SerializeToString()
-    assert list(read(more + body if before else body + more)) == expected(response)
+    assert list(read_all(more + body if before else body + more)) == expected(response)
 
 
 @settings(deadline=None, max_examples=250)
@@ -70,7 +76,7 @@ def test_what_was_damaged_is_an_error_or_what_the_runtime_makes_of_it(
     body[position:position + len(change)] = change
     damaged = bytes(body[:len(body) - cut])
     try:
-        ours = list(read(damaged))
+        ours = list(read_all(damaged))
     except KubeletError:
         return
     theirs = messages.ListPodResourcesResponse()
@@ -87,7 +93,7 @@ def test_what_ends_too_early_is_an_error(messages: ModuleType, pods: list[Any], 
     last = messages.ListPodResourcesResponse(pod_resources=pods[-1:]).SerializeToString()
     body = messages.ListPodResourcesResponse(pod_resources=pods).SerializeToString()
     with pytest.raises(KubeletError):
-        list(read(body[:-min(cut, len(last) - 1)]))
+        list(read_all(body[:-min(cut, len(last) - 1)]))
 
 
 @settings(deadline=None)
@@ -95,21 +101,74 @@ def test_what_ends_too_early_is_an_error(messages: ModuleType, pods: list[Any], 
 def test_no_answer_does_worse_than_a_kubelet_error(answer: bytes) -> None:
     reason = "the answer is no list of pods"
     try:
-        assert all(isinstance(holding, Holding) for holding in read(answer))
+        assert all(isinstance(holding, Holding) for holding in read_all(answer))
     except KubeletError as error:
         reason = str(error)
     assert reason == "the answer is no list of pods"
 
 
+POD = k.POD_RESOURCES << 3 | 2
+
+
+def inside(tag: int, *messages: bytes) -> bytes:
+    return b"".join(bytes([tag, *sized(len(message))]) + message for message in messages)
+
+
+def sized(size: int) -> list[int]:
+    return [size] if size < 128 else [size & 127 | 128, *sized(size >> 7)]
+
+
+def holder(*devices: str, resource: str = "nvidia.com/gpu", pod: str = "chat-0") -> bytes:
+    """A pod whose one container has these."""
+    ids = inside(k.DEVICES_IDS << 3 | 2, *(device.encode() for device in devices))
+    some = inside(k.DEVICES_RESOURCE << 3 | 2, resource.encode()) + ids
+    container = inside(k.CONTAINER_DEVICES << 3 | 2, some)
+    return inside(POD, inside(k.POD_NAME << 3 | 2, pod.encode())
+                  + inside(k.POD_CONTAINERS << 3 | 2, container))
+
+
+@pytest.mark.parametrize(("answer", "pods", "devices", "cut"), [
+    (holder("a") * k.MOST_PODS, k.MOST_PODS, k.MOST_DEVICES, False),
+    (holder("a") * (k.MOST_PODS + 1), k.MOST_PODS, k.MOST_DEVICES, True),
+    (holder() * (k.MOST_PODS + 1) + holder("a"), k.MOST_PODS, 0, True),
+    (holder(*map(str, range(k.MOST_DEVICES))), 1, k.MOST_DEVICES, False),
+    (holder(*map(str, range(k.MOST_DEVICES + 1))), 1, k.MOST_DEVICES, True),
+    (holder(*map(str, range(5000))) + holder("b"), 1, k.MOST_DEVICES, True),
+    (holder(*map(str, range(9000)), resource="other") + holder("b"), 1, 1, False),
+])
+def test_so_many_pods_and_devices_are_read_and_it_is_noted_if_there_are_more(
+        answer: bytes, pods: int, devices: int, cut: bool) -> None:
+    allowance = Allowance(lambda resource: resource.startswith("nvidia.com/"))
+    holdings = list(read(answer, allowance))
+    assert (len(holdings), sum(len(one.devices) for one in holdings), allowance.cut) == (
+        pods, devices, cut)
+
+
+TINY = 2**23  # messages of two bytes: 16 MiB
+
+
+@pytest.mark.parametrize("answer", [
+    inside(POD, b"") * TINY, b"\x10\x00" * TINY,
+    inside(POD, inside(k.POD_CONTAINERS << 3 | 2, b"") * (TINY - 4)),
+    inside(POD, b"\x7a\x00" * (TINY - 4)),
+], ids=["pods", "numbers", "containers", "unknown fields"])
+def test_an_answer_of_tiny_messages_takes_no_longer_than_the_largest_real_one(
+        answer: bytes) -> None:
+    allowance, began = Allowance(), time.process_time()
+    assert list(read(answer, allowance)) == []
+    assert allowance.cut
+    assert time.process_time() - began < 2.0
+
+
 def failure(kubelet: Kubelet, seconds: float = SECONDS) -> str:
     with pytest.raises(KubeletError) as raised:
-        kubelet.holdings(seconds)
+        kubelet.holdings(seconds, Allowance())
     return str(raised.value)
 
 
 def test_a_question_names_a_host_that_any_server_takes(kubelet: FakeKubelet) -> None:
     kubelet.give("chat-0", ["GPU-1"])
-    holdings = Kubelet(str(kubelet.socket)).holdings(SECONDS)
+    holdings = Kubelet(str(kubelet.socket)).holdings(SECONDS, Allowance())
     assert holdings == [Holding("llm", "chat-0", "engine", "nvidia.com/gpu", ("GPU-1",))]
     assert kubelet.authorities == {"localhost"}
 
@@ -124,22 +183,23 @@ def test_each_way_to_fail_has_a_reason_in_a_line(kubelet: FakeKubelet) -> None:
         assert failure(asking) == "the answer is no list of pods"
     with kubelet.answering(lambda _: bytes(k.LONGEST_ANSWER + 1)):
         assert failure(asking).startswith("RESOURCE_EXHAUSTED: ")
-    assert asking.holdings(SECONDS) == []
+    assert asking.holdings(SECONDS, Allowance()) == []
     kubelet.die()
     assert failure(asking) == "UNAVAILABLE: No such file or directory"
     kubelet.socket.write_text("a file")
     assert failure(asking) == "UNAVAILABLE: Connection refused"
     kubelet.socket.unlink()
     kubelet.start()
-    assert asking.holdings(SECONDS) == []
+    assert asking.holdings(SECONDS, Allowance()) == []
 
 
 def test_without_permission_for_the_socket_the_error_says_so(kubelet: FakeKubelet) -> None:
     kubelet.socket.chmod(0)
     done = subprocess.run(
-        [sys.executable, "-c", "import os, sys\nfrom inferometer.gpu.kubelet import Kubelet\n"
+        [sys.executable, "-c", "import os, sys\n"
+         "from inferometer.gpu.kubelet import Allowance, Kubelet\n"
          "asking = Kubelet(sys.argv[1])\n"
          f"if not os.getuid(): os.setuid({NOBODY})\n"
-         f"asking.holdings({SECONDS})", str(kubelet.socket)],
+         f"asking.holdings({SECONDS}, Allowance())", str(kubelet.socket)],
         capture_output=True, text=True, timeout=60, check=False)
     assert "KubeletError: UNAVAILABLE: Permission denied" in done.stderr

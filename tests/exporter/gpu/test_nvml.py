@@ -13,13 +13,16 @@ from inferometer.gpu.nvml import (
     DriverLostError,
     Events,
     GpuLostError,
+    MissingError,
+    RefusedError,
     UnsupportedError,
 )
 from tests.exporter.gpu.fake_nvml import DRIVER, FakeNvml
 
 
 @pytest.mark.parametrize(("code", "kind"), [
-    (3, UnsupportedError), (13, UnsupportedError), (25, UnsupportedError), (26, UnsupportedError),
+    (3, UnsupportedError), (13, MissingError), (25, UnsupportedError), (26, UnsupportedError),
+    (4, RefusedError), (6, RefusedError), (21, RefusedError), (2, CallError),
     (15, GpuLostError), (16, GpuLostError), (28, GpuLostError),
     (1, DriverLostError), (9, DriverLostError), (12, DriverLostError), (18, DriverLostError),
     (10, CallError), (999, CallError), (12345, CallError),

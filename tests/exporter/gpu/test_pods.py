@@ -18,7 +18,7 @@ import grpc
 import pytest
 
 from inferometer import catalogue as c
-from inferometer.gpu.kubelet import LONGEST_ANSWER
+from inferometer.gpu.kubelet import LONGEST_ANSWER, MOST_DEVICES, MOST_PODS
 from tests.exporter.gpu.conftest import Start
 from tests.exporter.gpu.drill import Drill
 from tests.exporter.gpu.fake_kubelet import FakeKubelet
@@ -26,6 +26,8 @@ from tests.exporter.gpu.test_drills import EIGHT, uuid
 from tests.exporter.support import Page, wait_for
 
 POD = c.GPU_POD_INFO.name
+UNLISTED = c.GPU_UNLISTED.name
+STRANGE = "the kubelet has given out devices of no GPU known here"
 WORKS = "inferometer_collector_success"
 DOES_NOT_ANSWER = "KubeletError: the kubelet does not answer in time"
 Holder = tuple[str, ...]
@@ -115,8 +117,90 @@ def test_each_name_of_a_device_is_understood(node: Callable[..., Drill],
           ("3", "9/0", "file-mig", "engine", "true"), ("3", "9/0", "vgpu-mig", "engine", "true"),
           ("3", "13/1", "old-mig", "engine", "false"),
           ("2", "", "sliced", "engine", "true"), ("2", "", "also-sliced", "engine", "true"))
-    (line,) = drill.wait_for_logged("the kubelet speaks of a device that is no GPU known here", 1)
-    assert line["device"] == "nvidia3/gi13"
+    (line,) = drill.wait_for_logged(STRANGE, 1)
+    assert (line["devices"], line["such_as"]) == (1, ["nvidia3/gi13"])
+
+
+HAMI, VOLCANO, AWS = "nvidia.com/gpu", "volcano.sh/vgpu-number", "k8s.amazonaws.com/vgpu"
+
+
+@pytest.mark.parametrize(("resource", "share"), [
+    (HAMI, "{}-{}"), (VOLCANO, "{}-{}"), ("volcano.sh/vgpu-memory", "{}-memory-{}"),
+    ("volcano.sh/vgpu-cores", "{}-core-{}"), (AWS, "{}-{}"), ("aliyun.com/gpu-mem", "{}-_-{}"),
+    ("nvidia.com/gpu.shared", "{}::{}"), (HAMI, "nvidia0/vgpu{1}")])
+def test_a_container_with_many_shares_of_a_gpu_has_one_series_that_says_shared(
+        node: Callable[..., Drill], kubelet: FakeKubelet, resource: str, share: str) -> None:
+    kubelet.give("part", [share.format(uuid(0), number) for number in range(40)],
+                 resource=resource)
+    kubelet.give("whole", [uuid(7)])  # whose UUID ends like a share's
+    drill = node("gpus 8")
+    page = until(drill, ("0", "", "part", "engine", "true"), ("7", "", "whole", "engine", "false"))
+    assert page.value(UNLISTED) == 0.0
+    assert not drill.logged(STRANGE)
+
+
+def test_a_jetson_has_one_gpu_whatever_it_is_called(node: Callable[..., Drill],
+                                                   kubelet: FakeKubelet) -> None:
+    kubelet.give("edge", ["tegra"])
+    drill = node("gpus 1")
+    page = until(drill, ("0", "", "edge", "engine", "false"))
+    assert page.value(UNLISTED) == 0.0
+
+
+def test_a_jetson_without_a_uuid_is_nobodys_and_no_gpu_that_is_missing(
+        node: Callable[..., Drill], kubelet: FakeKubelet) -> None:
+    kubelet.give("edge", ["tegra"])
+    drill = node("gpus 1", "error 0 nvmlDeviceGetUUID 3")
+    until(drill)
+    assert drill.scrape().value(UNLISTED) == 0.0
+
+
+def test_devices_that_the_kubelet_gives_out_and_the_driver_does_not_list_are_counted(
+        node: Callable[..., Drill], kubelet: FakeKubelet) -> None:
+    kubelet.give("chat-0", [uuid(gpu) for gpu in EIGHT])
+    kubelet.give("vm", ["0000:3b:00.0"], resource="nvidia.com/GA102GL_A10")
+    kubelet.give("radeon", ["0"], resource="amd.com/gpu")
+    drill = node("gpus 6")
+    drill.until(lambda page: page.value(UNLISTED) == 2.0)
+    drill.fake.write("gpus 7")
+    drill.until(lambda page: page.value(UNLISTED) == 1.0)
+    drill.fake.write("gpus 8")
+    drill.until(lambda page: page.value(UNLISTED) == 0.0)
+    drill.fake.write("gpus 5")  # seen before, and not listed any more
+    drill.until(lambda page: page.value(UNLISTED) == 3.0)
+    drill.fake.write("gpus 8", "lost 3")  # listed, and lost
+    drill.until(lambda page: page.value(UNLISTED) == 0.0)
+    with kubelet.hanging():
+        drill.until(lambda page: not works(page))
+        assert drill.scrape().values(UNLISTED) == []
+
+
+def test_an_instance_of_a_gpu_that_is_lost_is_still_listed(node: Callable[..., Drill],
+                                                          kubelet: FakeKubelet) -> None:
+    mig = "MIG-00000000-0000-0000-0007-000000000000"
+    drill = node("gpus 2", "mig 0 7 0 1g.10gb 10 1")
+    drill.until(lambda page: page.find(c.GPU_MIG_INFO.name, mig_uuid=mig))
+    kubelet.give("mig", [f"{mig}::1"], resource="nvidia.com/mig-1g.10gb.shared")
+    until(drill, ("0", "7/0", "mig", "engine", "true"))
+    drill.fake.add("lost 0")
+    drill.until_up(1)
+    assert drill.scrape().value(UNLISTED) == 0.0
+    kubelet.give("old", ["MIG-00000000-0000-0000-0009-000000000000"],
+                 resource="nvidia.com/mig-1g.10gb")
+    drill.until(lambda page: page.value(UNLISTED) == 1.0)
+
+
+def test_more_than_is_read_of_an_answer_is_one_line(node: Callable[..., Drill],
+                                                   kubelet: FakeKubelet) -> None:
+    kubelet.give("liar", [f"GPU-{'x' * 500}-{number}" for number in range(MOST_DEVICES + 900)])
+    drill = node("gpus 1")
+    for _ in range(3):
+        until(drill)
+    (line,) = drill.wait_for_logged("the kubelet's answer has more than is read of one", 1)
+    assert (line["pods"], line["devices"]) == (MOST_PODS, MOST_DEVICES)
+    (line,) = drill.wait_for_logged(STRANGE, 1)
+    assert line["devices"] == MOST_DEVICES
+    assert sum(map(len, drill.exporter.lines)) < 5000
 
 
 def test_two_pods_share_and_two_containers_of_one_do_not(node: Callable[..., Drill],
@@ -135,7 +219,7 @@ def test_two_pods_share_and_two_containers_of_one_do_not(node: Callable[..., Dri
     assert page.value(POD, gpu="1", k8s_namespace_name="other", shared="true") == 1.0
 
 
-def test_a_device_that_is_no_gpu_here_is_left_out_and_logged_once(
+def test_devices_that_are_no_gpu_here_are_left_out_and_one_line_counts_them(
         node: Callable[..., Drill], kubelet: FakeKubelet) -> None:
     kubelet.give("radeon", [uuid(0)], resource="amd.com/gpu")
     kubelet.give("gone", [uuid(7)])
@@ -143,14 +227,10 @@ def test_a_device_that_is_no_gpu_here_is_left_out_and_logged_once(
     drill = node("gpus 1")
     for _ in range(3):
         until(drill)
+    (line,) = drill.wait_for_logged(STRANGE, 1, devices=5)
+    assert line["such_as"] == ["", "0000:3b:00.0", "::1"]
     kubelet.give("another", [uuid(6)])
-
-    def logged() -> list[object]:
-        return [line["device"] for line in drill.logged(
-            "the kubelet speaks of a device that is no GPU known here")]
-
-    wait_for(lambda: drill.scrape() and uuid(6) in logged())
-    assert sorted(map(str, logged())) == ["", "0000:3b:00.0", "::1", uuid(6), uuid(7), "nvidia"]
+    wait_for(lambda: drill.scrape() and drill.logged(STRANGE, devices=6))
 
 
 def test_two_thousand_pods_on_one_gpu_leave_the_other_its_own(node: Callable[..., Drill],

@@ -42,6 +42,7 @@ class Gpus:
 
     seen: Sequence[Gpu]
     state: str
+    fault: str = ""
 
     def gpus(self) -> Sequence[Gpu]:
         return self.seen
