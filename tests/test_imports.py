@@ -35,6 +35,7 @@ ORDER = """
     rendered  rendered.block
     families
     exposition  counters
+    sieve
     rendered.columns  guard
     collector
     documents  documents.mistakes

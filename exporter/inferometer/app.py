@@ -31,6 +31,7 @@ from inferometer.serve.server import Server
 from inferometer.serve.web_config import WebConfig
 from inferometer.serve.web_settings import WebConfigError
 from inferometer.settings import Flags
+from inferometer.sieve import Refusals
 from inferometer.threads import Standing
 
 SCRAPES = 8  # at once; one that waits for its turn does so on its own time
@@ -39,12 +40,12 @@ OTHER_ROLE = "not read in this role"
 log = logging.getLogger(__name__)
 
 
-def make_parts(config: Config) -> list[Part]:
+def make_parts(config: Config, refusals: Refusals | None = None) -> list[Part]:
     """All parts, in the order they start and are shown."""
-    gpu = GpuPart(config)
+    gpu = GpuPart(config, refusals)
     return [
         gpu,
-        EnginesPart(config),
+        EnginesPart(config, refusals),
         CostPart(config, gpu.gpus),
         AlertLogPart(config),
     ]
@@ -90,7 +91,8 @@ class App:
         self._flags = flags
         self.config, document = settings.load(path, flags)
         self._web = load_web_config(self.config, document)
-        self.parts = make_parts(self.config)
+        refusals = Refusals()
+        self.parts = make_parts(self.config, refusals)
         self._running = _running(self.parts, self.config)
         _check_parts(self._running, self.config, document)
         for part in self._running:
@@ -101,9 +103,9 @@ class App:
         self._was_ready = False
         collectors = [collector for part in self._running for collector in part.collectors()]
         guard = Guard()
-        scrape = Scrape(collectors, guard)
+        scrape = Scrape(collectors, guard, refusals)
         # With runs of its own, so that no scrape gets a reading that was begun for the page.
-        page_scrape = Scrape(collectors, guard, log_state=False)
+        page_scrape = Scrape(collectors, guard, refusals, log_state=False)
         self._home = HomePart(self.config, self.parts, page_scrape, self._about, self.is_ready,
                               history_step)
         self._metrics = MetricsPage(scrape, self._about.families, self._home.record_reading)

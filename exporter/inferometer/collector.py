@@ -11,6 +11,7 @@ from typing import Protocol
 from inferometer.catalogue import COLLECTOR_DURATION, COLLECTOR_SUCCESS
 from inferometer.families import Family
 from inferometer.guard import Guard
+from inferometer.sieve import Refusals
 from inferometer.threads import NoThreadError, Start, Threads, start_thread
 
 SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for rendering
@@ -60,9 +61,11 @@ class Scrape:
     """
 
     def __init__(self, collectors: Sequence[Collector], guard: Guard,
-                 log_state: bool = True, start: Start = start_thread) -> None:
+                 refusals: Refusals | None = None, log_state: bool = True,
+                 start: Start = start_thread) -> None:
         self._runners = [_Runner(collector, guard, start) for collector in collectors]
         self._guard = guard
+        self._refusals = refusals or Refusals()
         self._log_state = log_state
 
     @property
@@ -88,7 +91,8 @@ class Scrape:
             collected.extend(families or ())
             success.add(0.0 if families is None or run.error else 1.0, collector=name)
             duration.add(took, collector=name)
-        return [*collected, success, duration, self._guard.folded()]
+        return [*collected, success, duration, self._guard.folded(),
+                self._refusals.family(self._guard.live())]
 
 
 class _Run:

@@ -11,11 +11,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from functools import reduce
 from typing import Any, Generic, TypeVar
 
-from inferometer.values import Value, fell, growth, sum_of
+from inferometer.values import Histogram, Value, fell, growth, sum_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 MOST_REMEMBERED = 10_000  # keys; more only if the last two readings have more
+SLACK_SECONDS = 2.0  # that a source's own clockwork may be late or early
 
 
 class Memory(Generic[K, V]):
@@ -138,3 +139,77 @@ class Remainder:
                read_at: float) -> float:
         grown = [self._growth.of((role, child), value, read_at) for child, value in children]
         return sum(number for number in grown if isinstance(number, int | float))
+
+
+class Pace(Generic[K]):
+    """Foreign counters, none of which grows by more than time allows.
+
+    A reading that does is refused. If the next one goes on from there, the source has jumped, for
+    whatever reason: it is a new source, whose growth is added from then on, and the jump is not.
+    """
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._paced: dict[K, _Paced] = {}
+        self._now = self._before = float("-inf")
+
+    def of(self, key: K, value: Value, pace: float, read_at: float, took: float = 0.0
+           ) -> Value | None:
+        """The counter, None for a reading that cannot be.
+
+        `pace` is its largest growth in a second; it was read within `took` seconds from `read_at`.
+        """
+        if read_at != self._now:
+            self._before, self._now = self._now, read_at
+        paced = self._paced.get(key)
+        if paced is None:
+            self._forget()
+            self._paced[key] = _Paced(value, read_at)
+            return value
+        elapsed = read_at - paced.read_at
+        shown = paced.take(value, pace * ((elapsed if elapsed > 0 else 0.0) + took + SLACK_SECONDS))
+        if shown is not None:
+            paced.read_at = read_at
+        paced.seen_at = read_at
+        return shown
+
+    def _forget(self) -> None:
+        """Beyond `most` counters, those that the last two readings did not have."""
+        if len(self._paced) >= self._most:
+            self._paced = {key: paced for key, paced in self._paced.items()
+                           if paced.seen_at in (self._now, self._before)}
+
+
+class _Paced:
+    """The last reading that can be, what was shown for it, and a later one that cannot, if any.
+
+    `read_at` is when it was read, `seen_at` when any was.
+    """
+
+    __slots__ = ("jumped_to", "read", "read_at", "seen_at", "shown", "size")
+
+    def __init__(self, value: Value, read_at: float) -> None:
+        self.read = self.shown = value
+        self.size = _size(value)
+        self.read_at = self.seen_at = read_at
+        self.jumped_to: Value | None = None
+
+    def take(self, value: Value, allowed: float) -> Value | None:
+        """What is shown for the next reading, if the counter may have grown by so much at most."""
+        size = _size(value)
+        if 0 <= size - self.size <= allowed:
+            shown = value if self.shown is self.read else sum_of(
+                self.shown, growth(self.read, value))
+        elif size < self.size and size <= max(_size(self.shown), allowed):
+            shown = value  # it counts from nothing again
+        elif self.jumped_to is not None and 0 <= size - _size(self.jumped_to) <= allowed:
+            shown = self.shown
+        else:
+            self.jumped_to = value
+            return None
+        self.read, self.size, self.shown, self.jumped_to = value, size, shown, None
+        return shown
+
+
+def _size(value: Value) -> float:
+    return value.counts[-1] if isinstance(value, Histogram) else value

@@ -47,6 +47,11 @@ class Guard:
         with self._lock:
             return Family(LABELS_FOLDED, dict(self._folded))
 
+    def live(self) -> list[Metric]:
+        """The families that had labels to look at, so far."""
+        with self._lock:
+            return [*self._seats]
+
     def _admit(self, family: Family, now: float) -> Family:
         metric = family.metric
         if not metric.labels:

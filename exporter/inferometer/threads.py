@@ -53,7 +53,7 @@ class Standing(Protocol):
         ...
 
 
-class _Refusals:
+class _RefusalLog:
     """Logs that no thread can be had, once in a while."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class _Refusals:
                         extra={"job": name, "why": f"{type(error).__name__}: {error}"})
 
 
-_REFUSALS = _Refusals()
+_REFUSALS = _RefusalLog()
 
 
 def start_thread(job: Job, name: str) -> threading.Thread:

@@ -195,6 +195,7 @@ class Engine:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 256  # else the kernel drops some of many callers, and they wait
 
             def handle_error(self, *_: Any) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,40 @@ def test_a_value_that_no_counter_can_have_is_left_out(bed: Bed) -> None:
     assert "-0" not in [line.rpartition(" ")[2] for line in page.text.splitlines()]
 
 
+def lying(name: str, value: float | str) -> str:
+    """The busy page with this value in every sample of the series."""
+    return re.sub(rf"^({re.escape(name)}(?:{{.*}})?) \S+$", rf"\1 {value}", BUSY.decode(),
+                  flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "value", "metric"), [
+    ("vllm:kv_cache_usage_perc", 7, c.SERVER_KV_USAGE),
+    ("vllm:kv_cache_usage_perc", "NaN", c.SERVER_KV_USAGE),
+    (RUNNING, -1, c.SERVER_RUNNING), (RUNNING, 2**64 - 1, c.SERVER_RUNNING),
+    (TOKENS, "-Inf", c.SERVER_OUTPUT), (TOKENS, 2**64, c.SERVER_OUTPUT),
+    (TOKENS, 2**52, c.SERVER_OUTPUT), (f"{TTFT}_count", 2**60, None),
+    (f"{TTFT}_bucket", 2**50, c.SERVER_TTFT), (ENDED, 2**45, c.SERVER_REQUESTS),
+])
+def test_what_cannot_be_is_left_out_is_counted_and_leaves_nothing_behind(
+        bed: Bed, name: str, value: float | str, metric: c.Metric | None) -> None:
+    def shown(page: Page) -> dict[str, float]:
+        part = "_count" if metric is not None and metric.kind == "histogram" else ""
+        return values(page, f"{metric.name}{part}") if metric else {}
+
+    bed.serve(BUSY)
+    before = bed.scrape()
+    bed.serve(lying(name, value))
+    page = bed.scrape()
+    assert page.value("llm_server_up", target="bad") == 1
+    assert metric is c.SERVER_REQUESTS or shown(page) == {}  # it has endings of other sources
+    assert float(value) not in shown(page).values()
+    refused = {series.labels["metric"]: series.value
+               for series in page.find(c.VALUES_REFUSED.name) if series.value}
+    assert refused.keys() == ({metric.name} if metric else set())
+    bed.serve(BUSY)
+    assert shown(bed.scrape()) == shown(before)
+
+
 def test_of_a_series_printed_twice_the_last_value_holds(bed: Bed) -> None:
     bed.serve(tokens(*(("m", number) for number in range(1000))))
     assert values(bed.scrape()) == {"m": 999.0}
@@ -113,7 +148,7 @@ def test_families_may_be_mixed_and_declared_late(bed: Bed) -> None:
     ([("1", "NaN"), ("2", -5), ("3", "+Inf"), ("+Inf", 9)], [("+Inf", 9)], 3.5),
     ([("1", 4), ("2", 5)], [("1.0", 4), ("2.0", 5), ("+Inf", 9)], 3.5),
     ([("1", 4), ("+Inf", 9)], [("1.0", 4), ("+Inf", 9)], "NaN"),
-    ([("1e308", 4), ("1e400", 9)], [("1e+308", 4), ("+Inf", 9)], -3.5),
+    ([("1e308", 4), ("1e400", 9)], [("1e+308", 4), ("+Inf", 9)], "-3.5"),
     ([], [("+Inf", 9)], 3.5),
 ])
 def test_a_histogram_is_mended_where_it_can_be(
@@ -123,7 +158,7 @@ def test_a_histogram_is_mended_where_it_can_be(
     page = bed.scrape()
     assert buckets(page) == expected
     assert page.value(f"{HISTOGRAM}_count", target="bad") == expected[-1][1]
-    assert page.value(f"{HISTOGRAM}_sum", target="bad") == (None if sum_ == "NaN" else sum_)
+    assert page.value(f"{HISTOGRAM}_sum", target="bad") == (None if isinstance(sum_, str) else sum_)
 
 
 def test_a_histogram_of_20000_bounds_keeps_as_many_as_there_may_be(bed: Bed) -> None:

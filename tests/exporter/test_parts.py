@@ -91,7 +91,7 @@ class Stranger(Part):
 def diary(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What happened to a stranger's part, which stands alone in the list of parts."""
     entries: list[str] = []
-    monkeypatch.setattr(app, "make_parts", lambda config: [Stranger(entries)])
+    monkeypatch.setattr(app, "make_parts", lambda *_: [Stranger(entries)])
     return entries
 
 

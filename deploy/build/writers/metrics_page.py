@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from deploy.build import series
 from deploy.build.bundle import Bundle
-from inferometer.catalogue import GPUS, TARGETS, Label, Metric
+from inferometer.catalogue import GPUS, TARGETS, VALUES_REFUSED, Label, Metric
 from inferometer.roles import ROLES
 from recording_rules.model import Rule
 
@@ -42,17 +42,22 @@ def _head(bundle: Bundle) -> Iterator[str]:
         f"{series.NODES} nodes, {series.GPUS} GPUs, {series.TARGETS} engine "
         f"endpoints and {series.MODELS} models (by namespace and engine). A page is full with "
         f"{TARGETS} endpoints, {GPUS} GPUs and every way a request can end: real ones are far from "
-        "it.", "")
+        "it.", "",
+        "What a GPU or an engine says that cannot be is left out, and counted in "
+        f"`{VALUES_REFUSED.name}`: what is beyond the range below, or grows by more in a second. A "
+        "counter that has jumped goes on from where it was.", "")
 
 
 def _metrics(metrics: Iterable[Metric]) -> Iterator[str]:
     metrics = [*metrics]
     for prefix, title in _TITLES.items():
         yield from (f"## {title}", "")
-        yield from _table(("metric", "kind", "what it says", "labels", "series", "OpenTelemetry"), (
-            (f"`{metric.name}`", metric.kind, _help(metric), _listed(metric.label_names),
-             f"{series.family_series(metric):,}", metric.otel and f"`{metric.otel}`")
-            for metric in metrics if _prefix(metric) == prefix))
+        yield from _table(
+            ("metric", "kind", "what it says", "labels", "series", "can be", "OpenTelemetry"), (
+                (f"`{metric.name}`", metric.kind, _help(metric), _listed(metric.label_names),
+                 f"{series.family_series(metric):,}", _range(metric),
+                 metric.otel and f"`{metric.otel}`")
+                for metric in metrics if _prefix(metric) == prefix))
         yield ""
 
 
@@ -90,6 +95,14 @@ def _prefix(metric: Metric) -> str:
 def _help(metric: Metric) -> str:
     reason = metric.unread
     return f"{metric.help} *Read by nothing here: {reason}*" if reason else metric.help
+
+
+def _range(metric: Metric) -> str:
+    """What its values can be, in words."""
+    bounds = f"{metric.range.least:g} to {metric.range.most:.3g}"
+    if metric.under:
+        bounds += f", {metric.under[1]:g} times `{metric.under[0].name}` at most"
+    return bounds if metric.kind == "gauge" else f"{bounds}, {metric.pace:.3g} more a second"
 
 
 def _cap(label: Label) -> str:

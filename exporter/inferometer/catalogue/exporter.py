@@ -38,7 +38,14 @@ LABELS_FOLDED = Metric(
     "Label values replaced by `_other`, or whose gauge was left out, over the family's cap.",
     (Label("metric", "The family.", budget=200), Label("label", "Its label.", budget=50)), 1000,
 )
+VALUES_REFUSED = Metric(
+    "inferometer_values_refused_total", "counter",
+    "Values of GPUs and engines that cannot be, and were left out.",
+    (Label("metric", "The family.", budget=200),), 200,
+    unread="It is asked when a figure is missing: what a source says wrongly is rarely one's own "
+           "to mend.",
+)
 SELF_METRICS = (
-    BUILD_INFO, COLLECTOR_SUCCESS, COLLECTOR_DURATION, LABELS_FOLDED, CONFIG_RELOADS,
-    CONFIG_RELOAD_OK, CONFIG_RELOAD_TIME,
+    BUILD_INFO, COLLECTOR_SUCCESS, COLLECTOR_DURATION, LABELS_FOLDED, VALUES_REFUSED,
+    CONFIG_RELOADS, CONFIG_RELOAD_OK, CONFIG_RELOAD_TIME,
 )

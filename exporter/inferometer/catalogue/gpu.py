@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 
-from inferometer.catalogue.model import Label, Metric
+from inferometer.catalogue.model import FLAG, Label, Metric, Range
 
 GPUS = 64
 GPU_SEATS = GPUS * 8  # each board alone or as its MIG instances, seven at most
@@ -74,14 +74,16 @@ DRIVER_FAULT = Label(
 
 _GPU = (GPU, UUID)
 _MIG = (GPU, UUID, MIG)
+_LIFETIME = Range(most=3e9)  # seconds, a century: all ones in nanoseconds are five
 _ONE_GPU = "It is asked of one GPU, once its board has shown which."
 
 
 def _gpu(name: str, kind: str, text: str, *labels: Label, mig: bool = False,
-         otel: str = "", unread: str = "") -> Metric:
+         otel: str = "", unread: str = "", within: Range | None = None, pace: float = 0.0,
+         under: tuple[Metric, float] | None = None) -> Metric:
     keys = _MIG if mig else _GPU
     return Metric(name, kind, text, (*keys, *labels), GPU_SEATS if mig else GPUS, otel=otel,
-                  unread=unread)
+                  unread=unread, said_range=within, said_pace=pace, under=under)
 
 
 GPU_DRIVER_UP = Metric(
@@ -137,18 +139,20 @@ GPU_BUSY = _gpu("gpu_busy_seconds_total", "counter",
                 "Seconds in which a kernel ran: utilization integrated between samples.")
 GPU_OBSERVED = _gpu("gpu_observed_seconds_total", "counter",
                     "Seconds over which busy seconds were integrated; gaps are left out.")
-GPU_MEMORY_USED = _gpu("gpu_memory_used_bytes", "gauge", "Device memory in use.", mig=True,
-                       otel="hw.gpu.memory.usage")
 GPU_MEMORY_TOTAL = _gpu("gpu_memory_total_bytes", "gauge", "Device memory there is.", mig=True,
-                        otel="hw.gpu.memory.limit")
+                        otel="hw.gpu.memory.limit", within=Range(least=1.0))
+GPU_MEMORY_USED = _gpu("gpu_memory_used_bytes", "gauge", "Device memory in use.", mig=True,
+                       otel="hw.gpu.memory.usage", under=(GPU_MEMORY_TOTAL, 1.0))
 GPU_PROCESS_MEMORY = _gpu("gpu_process_memory_bytes", "gauge",
                           "Device memory held by processes of a class.", PROCESS_CLASS, mig=True,
                           unread=_ONE_GPU)
 GPU_PROCESSES = _gpu("gpu_processes", "gauge", "Processes of a class on the GPU.", PROCESS_CLASS,
                      mig=True, unread=_ONE_GPU)
-GPU_POWER = _gpu("gpu_power_watts", "gauge", "Power drawn by the board.", otel="hw.power")
 GPU_POWER_LIMIT = _gpu("gpu_power_limit_watts", "gauge", "Power limit in force.",
+                       within=Range(least=1.0, most=1e5),
                        unread="Throttling by power_cap says when it is reached.")
+GPU_POWER = _gpu("gpu_power_watts", "gauge", "Power drawn by the board.", otel="hw.power",
+                 under=(GPU_POWER_LIMIT, 3.0))
 GPU_ENERGY = _gpu("gpu_energy_joules_total", "counter", "Energy used since the driver loaded.",
                   otel="hw.energy")
 GPU_TEMPERATURE = _gpu("gpu_temperature_celsius", "gauge", "Temperature of the GPU core.")
@@ -158,25 +162,31 @@ GPU_MEMORY_TEMPERATURE = _gpu("gpu_memory_temperature_celsius", "gauge",
 GPU_SLOWDOWN = _gpu("gpu_temperature_slowdown_celsius", "gauge",
                     "Core temperature at which the hardware slows itself down.",
                     unread="Throttling by temperature says when it is reached.")
-GPU_CLOCK = _gpu("gpu_clock_hertz", "gauge", "Present clock.", CLOCK,
+GPU_CLOCK_LIMIT = _gpu("gpu_clock_limit_hertz", "gauge", "Highest clock of the GPU.", CLOCK,
+                       within=Range(least=1.0, most=1e10),
+                       unread="It tells a clock from a wrong answer, and is the scale of one.")
+GPU_CLOCK = _gpu("gpu_clock_hertz", "gauge", "Present clock.", CLOCK, under=(GPU_CLOCK_LIMIT, 2.0),
                  unread="Throttled seconds say when and why it is low.")
 GPU_THROTTLED = _gpu("gpu_throttled_seconds_total", "counter",
-                     "Seconds for which clocks were held down, by reason.", THROTTLE)
+                     "Seconds for which clocks were held down, by reason.", THROTTLE,
+                     within=_LIFETIME, pace=1.0)
 GPU_ECC = _gpu("gpu_ecc_errors_total", "counter", "Memory errors over the board's life.", ECC_KIND,
-               otel="hw.errors")
+               otel="hw.errors", pace=1e6)
 GPU_REMAPPED = _gpu("gpu_remapped_rows_total", "counter", "Memory rows remapped.", REMAP_KIND,
+                    within=Range(most=1e6), pace=1e4,
                     unread="A remapping that waits or has failed asks for something; one done "
                            "does not.")
 GPU_REMAP_PENDING = _gpu("gpu_remapped_rows_pending", "gauge",
-                         "1 while a remapping waits for a reset of the GPU.")
-GPU_REMAP_FAILED = _gpu("gpu_remapped_rows_failed", "gauge", "1 once a remapping has failed.")
+                         "1 while a remapping waits for a reset of the GPU.", within=FLAG)
+GPU_REMAP_FAILED = _gpu("gpu_remapped_rows_failed", "gauge", "1 once a remapping has failed.",
+                        within=FLAG)
 GPU_XID = _gpu("gpu_xid_errors_total", "counter",
                "XID events by code, since this exporter started.", XID)
 GPU_XID_LAST = _gpu("gpu_xid_last_timestamp_seconds", "gauge", "When the last XID event came.")
 GPU_PCIE = _gpu("gpu_pcie_bytes_total", "counter", "Bytes over PCIe.", DIRECTION, otel="hw.gpu.io",
-                unread=_ONE_GPU)
+                within=Range(most=2.0**63), unread=_ONE_GPU)
 GPU_NVLINK = _gpu("gpu_nvlink_bytes_total", "counter", "Payload bytes over all NVLinks.", DIRECTION,
-                  unread=_ONE_GPU)
+                  within=Range(most=2.0**73), unread=_ONE_GPU)  # counted in KiB
 
 GPU_METRICS = (
     GPU_DRIVER_UP, GPU_UNLISTED,
@@ -184,6 +194,6 @@ GPU_METRICS = (
     GPU_MEMORY_UTILIZATION, GPU_ENCODER_UTILIZATION, GPU_DECODER_UTILIZATION, GPU_PEAK_FLOPS,
     GPU_PEAK_BANDWIDTH, GPU_BUSY, GPU_OBSERVED, GPU_MEMORY_USED, GPU_MEMORY_TOTAL,
     GPU_PROCESS_MEMORY, GPU_PROCESSES, GPU_POWER, GPU_POWER_LIMIT, GPU_ENERGY, GPU_TEMPERATURE,
-    GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK, GPU_THROTTLED, GPU_ECC, GPU_REMAPPED,
-    GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID, GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
+    GPU_MEMORY_TEMPERATURE, GPU_SLOWDOWN, GPU_CLOCK, GPU_CLOCK_LIMIT, GPU_THROTTLED, GPU_ECC,
+    GPU_REMAPPED, GPU_REMAP_PENDING, GPU_REMAP_FAILED, GPU_XID, GPU_XID_LAST, GPU_PCIE, GPU_NVLINK,
 )

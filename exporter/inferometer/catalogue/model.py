@@ -11,6 +11,48 @@ TARGETS = 100  # engine endpoints one exporter may watch
 MAX_LABEL_VALUES = 1000  # of any label, over all exporters
 
 
+LARGEST_COUNT = 2.0**53  # a larger float cannot even count by one: it is no count
+LARGEST_MEASURE = 1e30  # of what is not counted one by one
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that can be, from `least` to `most`, both included.
+
+    What lies beyond `most` or below `least` by no more than a `hair` of `most` is rounded to it:
+    two counts a moment apart, or a rounded ratio.
+    """
+
+    least: float = 0.0
+    most: float = LARGEST_COUNT
+    hair: float = 0.0
+
+    def fit(self, number: float) -> float | None:
+        """The number, None if it cannot be."""
+        if self.least <= number <= self.most:
+            return number
+        slack = self.hair * self.most
+        if self.least - slack <= number <= self.most + slack:
+            return min(max(self.least, number), self.most)
+        return None
+
+
+FLAG = Range(most=1.0)
+# By the unit at the end of a family's name; what ends otherwise is a count.
+RANGES = {
+    "_info": Range(least=1.0, most=1.0), "_up": FLAG, "_ratio": Range(most=1.0, hair=0.01),
+    "_celsius": Range(-100.0, 200.0), "_watts": Range(most=1e5), "_hertz": Range(most=1e10),
+    "_bytes_total": Range(most=LARGEST_MEASURE), "_flops_total": Range(most=LARGEST_MEASURE),
+    "_seconds_total": Range(most=LARGEST_MEASURE),
+}
+# How much a counter of a unit may grow in a second at most: far more than any GPU or engine does.
+PACES = {
+    "_tokens_total": 1e8, "_requests_total": 1e6, "_seconds_total": 1e6, "_joules_total": 1e5,
+    "_bytes_total": 1e14, "_flops_total": 1e21,
+}
+OTHER_PACE = 1e8
+
+
 @dataclass(frozen=True, eq=False)
 class Label:
     """A label name with what bounds it: the closed set of its values, or a budget of them."""
@@ -37,6 +79,21 @@ class Metric:
     subjects: int = 0  # what the labels that do not fold tell apart; 0: all their budgets make
     unread: str = ""  # why no rule, alert or board reads it, where none does
     pairs: tuple[tuple[str, str], ...] = ()  # of its last two labels' values, where not all occur
+    said_range: Range | None = None  # where its unit does not say it
+    said_pace: float = 0.0  # the same, of a counter
+    under: tuple[Metric, float] | None = None  # never more than so many times its point's there
+
+    @cached_property
+    def range(self) -> Range:
+        """The values that it can have."""
+        return self.said_range or next(
+            (range_ for unit, range_ in RANGES.items() if self.name.endswith(unit)), Range())
+
+    @cached_property
+    def pace(self) -> float:
+        """How much it can grow in a second, if it is a counter."""
+        return self.said_pace or next(
+            (pace for unit, pace in PACES.items() if self.name.endswith(unit)), OTHER_PACE)
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:

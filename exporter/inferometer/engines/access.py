@@ -13,19 +13,22 @@ from inferometer.engines.page import PageShape
 from inferometer.engines.reading import Names
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
+from inferometer.sieve import Refusals
 
 MODEL_VARIABLE = "INFEROMETER_MODEL"  # the model's name, where a target has none
 LOOKS = 4
 DOCUMENT_SECONDS = 5.0  # for the documents beside a page
 
 
-def make_target(name: str, settings: EngineTarget, engines: EnginesSection) -> Target:
+def make_target(name: str, settings: EngineTarget, engines: EnginesSection,
+                refusals: Refusals | None = None) -> Target:
     """A target as configured, its secrets and certificates at hand. Raises OSError."""
     token = os.environ.get(settings.bearer_token_env, "").strip()
     access = Access(token, settings.bearer_token_file, tls(settings), engines.max_page_bytes)
     model = settings.model or os.environ.get(MODEL_VARIABLE, "").strip()
     names = Names(model, settings.entry_models)
-    return Target(name, settings.url, TABLES, access, engines.timeout_seconds, names=names)
+    return Target(name, settings.url, TABLES, access, engines.timeout_seconds, names=names,
+                  refusals=refusals)
 
 
 def ask(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State, PageShape | None]:

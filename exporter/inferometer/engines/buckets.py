@@ -6,11 +6,21 @@ import math
 from collections.abc import Callable, Sequence
 from operator import itemgetter, le
 
+from inferometer.catalogue import LARGEST_COUNT
 from inferometer.values import Histogram
 
-LARGEST_COUNT = 2.0**53  # a larger float cannot even count by one: it is no count
-PageValues = Sequence[float]  # of one page, in the order of its shape
 BucketLine = tuple[str, float | None, int]  # suffix, bound, index of one line of a histogram
+
+
+class PageValues(list[float]):
+    """The values of one page, in the order of its shape.
+
+    `dropped` is how many of them were found to be no count and no measure, since it was last 0.
+    """
+
+    def __init__(self, values: Sequence[float]) -> None:
+        super().__init__(values)
+        self.dropped = 0
 
 
 class Buckets:
@@ -39,7 +49,7 @@ class Buckets:
             counts, total = self._counts(values), values[self._sum]
             rising = (all(map(le, counts, counts[1:])) and counts[0] >= 0
                       and counts[-1] <= LARGEST_COUNT)
-            if rising and abs(total) <= LARGEST_COUNT:
+            if rising and 0 <= total <= LARGEST_COUNT:
                 return Histogram(self._bounds, counts, total * self._scale)
         return self._read_lines(values)
 
@@ -49,7 +59,8 @@ class Buckets:
         total: float | None = None
         for suffix, bound, index in self._lines:  # of copies of one line the greatest counts
             value = values[index]
-            if not abs(value) <= LARGEST_COUNT or (value < 0 and suffix != "_sum"):
+            if not 0 <= value <= LARGEST_COUNT:
+                values.dropped += 1
                 continue
             if suffix == "_bucket" and bound is not None and not math.isnan(bound):
                 buckets[bound] = max(value, buckets.get(bound, 0.0))

@@ -16,6 +16,7 @@ from inferometer.engines.hints import advice
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State, Target
 from inferometer.parts import Code, Note, Part, Quoted, Row, Watch, Watched
+from inferometer.sieve import Refusals
 from inferometer.threads import Standing
 
 Search = tuple[Sequence[int], float, tuple[float, int]]  # ports, seconds between looks, patience
@@ -27,13 +28,15 @@ class EnginesPart(Part):
     sections = ("engines",)
     title, noun, kind = "engines", "engine", "engine"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, refusals: Refusals | None = None) -> None:
         self._config = config
+        self._refusals = refusals
         self._configured: dict[str, tuple[object, Target]] = {}  # with what each is made of
         self._search: Search = ((), 0.0, (0.0, 0))
         self.discovery = Discovery(
             (), TABLES, 0.0,
-            lambda name, url: make_target(name, EngineTarget(url), self._config.engines))
+            lambda name, url: make_target(name, EngineTarget(url), self._config.engines,
+                                          self._refusals))
 
     def check(self, config: Config, document: Document) -> None:
         """Report certificates that cannot be used."""
@@ -111,7 +114,7 @@ class EnginesPart(Part):
             inputs = (settings, authorities(settings), _patience(self._config))
             before = self._configured.get(name)
             targets[name] = before if before and before[0] == inputs else (
-                inputs, make_target(name, settings, self._config.engines))
+                inputs, make_target(name, settings, self._config.engines, self._refusals))
         self._configured = targets
 
 

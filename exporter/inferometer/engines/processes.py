@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
+from inferometer import catalogue as c
 from inferometer.engines.page import Page
 
 START = "process_start_time_seconds"
@@ -61,7 +62,8 @@ class Processes:
             self._in_doubt = max(0, self._in_doubt - 1)
         else:
             series, values = page.shape.series, page.values
-            self._take(Life(start, {series[index]: values[index] for index in counters}, read_at))
+            self._take(Life(start, {series[index]: values[index] for index in counters
+                                    if 0 <= values[index] <= c.LARGEST_COUNT}, read_at))
         if self._alone < ALONE:
             return BY_TURNS
         return IN_DOUBT if self._in_doubt else ""
@@ -101,7 +103,7 @@ def start_of(page: Page) -> float | None:
     """When the process of the page started, if the page is of one process."""
     family = page.families.get(START)
     samples = family.samples if family else []
-    return page.values[samples[0].index] if len(samples) == 1 else None
+    return c.SERVER_START.range.fit(page.values[samples[0].index]) if len(samples) == 1 else None
 
 
 def _goes_on(life: Life, now: Life) -> bool:

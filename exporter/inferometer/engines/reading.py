@@ -12,10 +12,11 @@ from inferometer.engines.leftover import LEFTOVER, Leftover
 from inferometer.engines.page import Page, PageShape
 from inferometer.engines.processes import Processes
 from inferometer.engines.recognition import own_names
-from inferometer.engines.requests import Counts, EndedRequests, RequestPlan
+from inferometer.engines.requests import EndedRequests, RequestPlan
 from inferometer.engines.sources import CounterHistory, Facet
 from inferometer.engines.table import Engine, Http
 from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
+from inferometer.sieve import Refusals, Sieve
 from inferometer.values import Histogram, Key, Value
 
 NATIVE, DERIVED, WITHHELD, UNAVAILABLE = c.SOURCE.values
@@ -108,8 +109,9 @@ class Plan:
 class Describer:
     """Describes one target's pages; remembers what derived counters and progress need."""
 
-    def __init__(self, names: Names = NAMELESS) -> None:
+    def __init__(self, names: Names = NAMELESS, refusals: Refusals | None = None) -> None:
         self._names = names
+        self._sieve = Sieve(refusals)
         self._plan: Plan | None = None
         self._processes = Processes()
         self._leftover = Leftover()
@@ -131,26 +133,34 @@ class Describer:
                 reading.withhold(signal, why)
             return reading
         self._history.turn += 1
-        self._put_signals(reading, plan, page.values)
-        responses = plan.requests.responses(page.values)
-        self._put_requests(reading, plan.requests, page.values, responses)
-        self._put_http(reading, plan.engine.http, responses)
-        self._put_progress(reading, plan, page.values, read_at)
+        values = PageValues(page.values)
+        self._put_signals(reading, plan, values, read_at)
+        self._put_requests(reading, plan, values, read_at)
+        self._put_progress(reading, plan, values, read_at)
         self._put_max_length(reading, info)
         self._withhold_leftover(reading, read_at)
         reading.restarted = self._restarted(reading)
         return reading
 
-    def _put_signals(self, reading: Reading, plan: Plan, numbers: PageValues) -> None:
+    def _put_signals(self, reading: Reading, plan: Plan, numbers: PageValues, read_at: float
+                     ) -> None:
         reading.sources.update(ALL_UNAVAILABLE)
         for metric, sources in plan.signals:
             for source, read in sources:
-                values = read(numbers, self._history)
+                values = self._sifted(metric, read(numbers, self._history), numbers, read_at)
                 if values:
                     self._put(reading, metric, values)
                     reading.sources[metric.signal] = DERIVED if source.derived else NATIVE
                     reading.taken[metric.signal] = source.names
                     break
+
+    def _sifted(self, metric: Metric, reported: Mapping[Key, Value], numbers: PageValues,
+                read_at: float) -> Mapping[Key, Value]:
+        """What can be of one metric's values; what was dropped to make them is counted, too."""
+        if numbers.dropped:
+            self._sieve.refusals.add(metric, numbers.dropped)
+            numbers.dropped = 0
+        return self._sieve.sift_one(metric, reported, read_at)
 
     def _restarted(self, reading: Reading) -> bool:
         before, self._generated = self._generated, reading.total(c.SERVER_OUTPUT)
@@ -181,16 +191,23 @@ class Describer:
                 value = value.coarsened(metric.bounds)
             points[place[0] or reading.model, *place[first:]] = value
 
-    def _put_requests(self, reading: Reading, plan: RequestPlan, numbers: PageValues,
-                      responses: Counts | None) -> None:
-        counts, derived = self._requests.read(plan, numbers, responses, self._history.turn)
-        for ((model, rank), (outcome, reason)), count in counts.items():
-            reading.put(c.SERVER_REQUESTS, (model or reading.model, rank, outcome, reason), count)
-            source = DERIVED if outcome in derived else NATIVE
-            reading.sources[f"requests_{outcome}"] = source
+    def _put_requests(self, reading: Reading, plan: Plan, numbers: PageValues, read_at: float
+                      ) -> None:
+        responses = plan.requests.responses(numbers)
+        by_class = self._requests.by_class(responses, self._history.turn)
+        self._put_http(reading, plan.engine.http, self._sifted(
+            c.SERVER_HTTP, {(name,): count for name, count in by_class.items()}, numbers, read_at))
+        counts, derived = self._requests.read(plan.requests, numbers, responses,
+                                              self._history.turn)
+        ended = {(*place, *ending): count for (place, ending), count in counts.items()}
+        for (model, rank, *ending), count in self._sifted(
+                c.SERVER_REQUESTS, ended, numbers, read_at).items():
+            reading.put(c.SERVER_REQUESTS, (model or reading.model, rank, *ending), count)
+            source = DERIVED if ending[0] in derived else NATIVE
+            reading.sources[f"requests_{ending[0]}"] = source
 
-    def _put_http(self, reading: Reading, http: Http | None, responses: Counts | None) -> None:
-        for code_class, count in self._requests.by_class(responses, self._history.turn).items():
+    def _put_http(self, reading: Reading, http: Http | None, counts: Mapping[Key, Value]) -> None:
+        for (code_class,), count in counts.items():
             reading.put(c.SERVER_HTTP, (reading.model, code_class), count)
             reading.sources[c.SERVER_HTTP.signal] = NATIVE
             reading.taken[c.SERVER_HTTP.signal] = (http.name,) if http else ()

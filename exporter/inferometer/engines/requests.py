@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from inferometer.catalogue import LARGEST_COUNT
 from inferometer.counters import Memory, Remainder, SummedCounters
-from inferometer.engines.buckets import LARGEST_COUNT, PageValues
+from inferometer.engines.buckets import PageValues
 from inferometer.engines.choices import RequestsOfAnswers
 from inferometer.engines.sources import Child, Selector
 from inferometer.engines.table import Engine, Http, RequestCounter
@@ -224,8 +225,10 @@ def _responses(http: Http | None, view: View) -> tuple[list[_ResponseCount], lis
 
 
 def _counts(responses: list[_ResponseCount], values: PageValues) -> Counts:
-    return {(code, child): values[index] for code, child, index in responses
-            if 0 <= values[index] <= LARGEST_COUNT}
+    counts = {(code, child): count for code, child, index in responses
+              if 0 <= (count := values[index]) <= LARGEST_COUNT}
+    values.dropped += len(responses) - len(counts)
+    return counts
 
 
 def _float(value: Value) -> float:

@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
-from inferometer.catalogue import Metric
+from inferometer.catalogue import LARGEST_COUNT, Metric
 from inferometer.counters import SummedCounters, Sums
-from inferometer.engines.buckets import LARGEST_COUNT, BucketLine, Buckets, PageValues
+from inferometer.engines.buckets import BucketLine, Buckets, PageValues
 from inferometer.engines.view import ModelRank, SampleLabels, View
 from inferometer.values import Histogram, Value
 
 K = TypeVar("K")
 Child = tuple[str, ...]  # a series' labels, but for those that tell mere copies apart
-MEASURES = ("_bytes_total", "_flops_total", "_seconds_total")  # counters of no whole things
-LARGEST_MEASURE = 1e30
-HAIR = 0.01  # of the largest value: what rounding, or two counts a moment apart, may add
 Pick = Callable[[PageValues], float]
 ReadNumbers = Callable[[PageValues], dict[ModelRank, dict[Child, float]]]
 
@@ -82,17 +79,16 @@ class Selector:
     """The family of this name: those of its samples whose labels are as `where` says, combined.
 
     `part` is `_sum` or `_count` of a histogram taken as a counter; `label` reads the number from
-    a label instead of from the value; `most` is the largest value that makes sense, and what is a
-    HAIR beyond it is it; `scale` brings the page's unit to the metric's. `last` is a label of steps
-    that a request takes one after the other: the last of them counts.
+    a label instead of from the value; `combine` returns None if the numbers say nothing; `scale`
+    brings the page's unit to the metric's. `last` is a label of steps that a request takes one
+    after the other: the last of them counts.
     """
 
     name: str
     where: Mapping[str, tuple[str, ...]] | None = None
     part: str = ""
     label: str = ""
-    combine: Callable[[list[float]], float] = sum
-    most: float = math.inf
+    combine: Callable[[list[float]], float | None] = sum
     scale: float = 1.0
     last: str = ""
     derived: bool = False
@@ -109,18 +105,23 @@ class Selector:
             return lambda values, _: gauge(values)
         read: Callable[[PageValues], Mapping[ModelRank, Mapping[Child, Value]]] = (
             self._histograms(view) if facet.metric.kind == "histogram"
-            else self.numbers(view, largest=_largest(facet.metric)))
+            else self.numbers(view, largest=facet.metric.range.most))
         return lambda values, history: {
             model_rank: history.sum_children(facet, model_rank, children)
             for model_rank, children in read(values).items()}
 
     def gauge(self, view: View) -> Callable[[PageValues], dict[ModelRank, float]]:
-        """Combined numbers by model and rank; those that make no sense are left out."""
+        """Combined numbers by model and rank."""
         numbers = self.numbers(view, "gauge")
         return lambda values: {
-            model_rank: min(max(0.0, number), self.most)
-            for model_rank, children in numbers(values).items()
-            if is_within(number := self.combine([*children.values()]), self.most)}
+            model_rank: number for model_rank, children in numbers(values).items()
+            if (number := self.combine([*children.values()])) is not None}
+
+    def term(self, view: View) -> Callable[[PageValues], dict[ModelRank, float]]:
+        """The same to reckon with: none is below 0."""
+        gauge = self.gauge(view)
+        return lambda values: {model_rank: number for model_rank, number in gauge(values).items()
+                               if number >= 0}
 
     def numbers(self, view: View, kind: str = "counter",
                 largest: float = LARGEST_COUNT) -> ReadNumbers:
@@ -145,10 +146,17 @@ class Selector:
 
         def read(values: PageValues) -> dict[K, dict[Child, float]]:
             numbers: dict[K, dict[Child, float]] = {}
+            spoilt: list[K] = []
             for group, child, pick in picks:
                 value = pick(values)
                 if least <= value <= largest:
                     numbers.setdefault(group, {})[child] = value * self.scale
+                else:
+                    values.dropped += 1
+                    spoilt.append(group)
+            if kind == "gauge":  # of a counter the others still count
+                for group in spoilt:
+                    numbers.pop(group, None)
             return numbers
 
         return read
@@ -232,8 +240,8 @@ class Total:
 
     def _bind_gauges(self, view: View) -> ReadSignal:
         """The gauge, to which an optional term that is not on the page adds nothing."""
-        gauges = [term.gauge(view) for term in self.terms]
-        more = [term.gauge(view) for term in self.more if term.name in view.families]
+        gauges = [term.term(view) for term in self.terms]
+        more = [term.term(view) for term in self.more if term.name in view.families]
 
         def read(values: PageValues, _: CounterHistory) -> dict[ModelRank, Value]:
             others = [gauge(values) for gauge in more]
@@ -259,7 +267,7 @@ class Difference:
 
     def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the difference of gauges, where both are there; never below 0."""
-        minuend, subtrahend = self.minuend.gauge(view), self.subtrahend.gauge(view)
+        minuend, subtrahend = self.minuend.term(view), self.subtrahend.term(view)
         return lambda values, _: _combined([minuend(values), subtrahend(values)],
                                            lambda pair: max(0.0, pair[0] - pair[1]))
 
@@ -278,15 +286,13 @@ class Quotient:
         return self.dividend.name, self.divisor.name
 
     def bind(self, view: View, facet: Facet) -> ReadSignal:
-        """How to read the quotient, where both are there and make a share."""
-        dividend, divisor = self.dividend.gauge(view), self.divisor.gauge(view)
+        """How to read the quotient, where both are there."""
+        dividend, divisor = self.dividend.term(view), self.divisor.term(view)
 
         def read(values: PageValues, _: CounterHistory) -> dict[ModelRank, Value]:
             dividends, divisors = dividend(values), divisor(values)
-            return {model_rank: min(share, 1.0)
-                    for model_rank in _shared([dividends, divisors])
-                    if divisors[model_rank] > 0
-                    and is_within(share := dividends[model_rank] / divisors[model_rank], 1.0)}
+            return {model_rank: dividends[model_rank] / divisors[model_rank]
+                    for model_rank in _shared([dividends, divisors]) if divisors[model_rank] > 0}
 
         return read
 
@@ -306,20 +312,8 @@ class Product:
 
     def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the product, where both are there."""
-        one, other = self.one.gauge(view), self.other.gauge(view)
+        one, other = self.one.term(view), self.other.term(view)
         return lambda values, _: _combined([one(values), other(values)], math.prod)
-
-
-def _largest(metric: Metric) -> float:
-    """The largest number of a counter: bytes and operations are not counted one by one."""
-    return LARGEST_MEASURE if metric.name.endswith(MEASURES) else LARGEST_COUNT
-
-
-def is_within(number: float, most: float) -> bool:
-    """Whether it is from 0 to `most`, but for a hair."""
-    if most == math.inf:
-        return number >= 0
-    return -HAIR * most <= number <= (1 + HAIR) * most
 
 
 def _combined(gauges: list[dict[ModelRank, float]], combine: Callable[[list[float]], float]

@@ -19,6 +19,7 @@ from inferometer.engines.reading import NAMELESS, Describer, Names, Reading, Ser
 from inferometer.engines.recognition import nobodys, recognise
 from inferometer.engines.table import Engine
 from inferometer.guard import LONGEST_VALUE
+from inferometer.sieve import Refusals
 from inferometer.threads import NoThreadError, Threads
 
 LATE_LOG_SECONDS = 600.0  # between two lines in the log about scrapes that could not wait
@@ -51,7 +52,8 @@ class Target:
 
     def __init__(self, name: str, url: str, engines: tuple[Engine, ...], access: Access,
                  seconds: float, clock: Callable[[], float] = time.time,
-                 names: Names = NAMELESS, threads: Threads = _THREADS) -> None:
+                 names: Names = NAMELESS, refusals: Refusals | None = None,
+                 threads: Threads = _THREADS) -> None:
         self.name = name
         self._urls = usual_urls(url, engines)
         self.url = self._urls[0]  # where the page was last, or is looked for first
@@ -60,9 +62,10 @@ class Target:
         self._seconds = seconds
         self._clock = clock
         self._names = names
+        self._refusals = refusals
         self._threads = threads
         self._parser = Parser()
-        self._describer = Describer(names)
+        self._describer = Describer(names, refusals)
         self._shape: PageShape | None = None
         self._shape_engine: Engine | None = None  # whose page has this shape
         self._engine: Engine | None = None
@@ -152,7 +155,8 @@ class Target:
         self.url, (page, engine) = first_that_reads(
             dict.fromkeys((self.url, *self._urls)), self._page, self._seconds)
         if engine is not self._engine:
-            self._engine, self._describer = engine, Describer(self._names)
+            self._engine = engine
+            self._describer = Describer(self._names, self._refusals)
             self._forget_info()
         info = self._server_info(engine, read_at)
         if not info.model and engine.name == self._last.engine:

@@ -29,6 +29,7 @@ from inferometer.gpu.readings import (
     FIELDS,
     MOST_INSTANCES,
     OF_INSTANCES,
+    ONCE,
     SELDOM,
     SELDOM_ROUNDS,
     Call,
@@ -122,8 +123,8 @@ class Device:
         if self._lacking:
             result.throttling = self._throttling()
         result.answered = self._answered or self._answers_again(result)
-        if result.answered and not self._mig:
-            result.points.update(peaks_of(self.name))
+        if result.answered:  # what is kept is no sign of life
+            self._put_lasting(result)
         self._step(result)
         self._rounds += 1
         return result
@@ -193,6 +194,17 @@ class Device:
             self._last_answers[call] = self._put(result, call, self.handle)
         elif last_answer is not None:
             result.points.update(last_answer)
+
+    def _put_lasting(self, result: Round) -> None:
+        """Add what never changes: each call is made until it has an answer."""
+        for call in ONCE:
+            answer = self._last_answers.get(call)
+            if answer is None:
+                self._last_answers[call] = self._put(result, call, self.handle)
+            else:
+                result.points.update(answer)
+        if not self._mig:
+            result.points.update(peaks_of(self.name))
 
     def _ask(self, functions: Iterable[Function], handle: Any, mig: str = "") -> Any:
         """The answer of the first function that is supported; None if it has no answer now."""

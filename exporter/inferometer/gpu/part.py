@@ -16,6 +16,7 @@ from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
 from inferometer.parts import Code, Part, Quoted, Row, Watch, Watched
 from inferometer.roles import NODE
+from inferometer.sieve import Refusals
 from inferometer.threads import Standing
 
 
@@ -25,10 +26,10 @@ class GpuPart(Part):
     sections = ("gpu",)
     title, noun, kind = "GPUs", "GPU", "gpu"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, refusals: Refusals | None = None) -> None:
         self._config = config.gpu
         self._required = config.role == NODE
-        self.sampler = Sampler(config.gpu) if config.gpu.enabled else None
+        self.sampler = Sampler(config.gpu, refusals=refusals) if config.gpu.enabled else None
 
     def check(self, config: Config, document: Document) -> None:
         """Report if the kubelet cannot be asked."""

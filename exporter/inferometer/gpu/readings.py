@@ -1,7 +1,7 @@
 """What is read of a GPU: NVML's functions and fields, and the metrics their answers give.
 
-To read something more, add a line to FIELDS, EVERY_ROUND or SELDOM. This is data: `nvml.py` makes
-the calls. Functions, constants and fields are named as in pynvml; a field may be given by its
+To read something more, add a line to FIELDS, EVERY_ROUND, SELDOM or ONCE. This is data: `nvml.py`
+makes the calls. Functions, constants and fields are named as in pynvml; a field may be given by its
 number instead. Source: NVML API reference, and nvml.h of API 12 and 13.
 """
 
@@ -138,8 +138,14 @@ CLOCK_REASONS: tuple[Function, ...] = (
     ("nvmlDeviceGetCurrentClocksThrottleReasons",),
 )
 
+
+def _used_memory(answer: Any) -> float | None:
+    """Bytes in use; None of a memory without a size, as one shared with the CPU may have it."""
+    return answer.used if answer.total else None
+
+
 MEMORY = Call((("nvmlDeviceGetMemoryInfo", "nvmlMemory_v2"), ("nvmlDeviceGetMemoryInfo",)), (
-    GpuValue((c.GPU_MEMORY_USED, (BOARD,)), pick=attrgetter("used")),
+    GpuValue((c.GPU_MEMORY_USED, (BOARD,)), pick=_used_memory),
     GpuValue((c.GPU_MEMORY_TOTAL, (BOARD,)), pick=attrgetter("total"))))
 
 PROCESSES = (
@@ -161,6 +167,13 @@ EVERY_ROUND: tuple[Call, ...] = (
           ("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_GPU")),
     _call(c.GPU_CLOCK, ("nvmlDeviceGetClockInfo", "NVML_CLOCK_SM"), labels=("sm",), per=MEGA),
 )
+
+# What never changes: asked for until there is an answer.
+ONCE: tuple[Call, ...] = tuple(
+    _call(c.GPU_CLOCK_LIMIT, ("nvmlDeviceGetMaxClockInfo", f"NVML_CLOCK_{constant}"),
+          labels=(clock,), per=MEGA)
+    for clock, constant in (("sm", "SM"), ("memory", "MEM"), ("graphics", "GRAPHICS"),
+                            ("video", "VIDEO")))
 
 # What hardly ever changes: each call in one of SELDOM_ROUNDS rounds, in turn.
 SELDOM: tuple[Call, ...] = (

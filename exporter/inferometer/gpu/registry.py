@@ -12,6 +12,7 @@ from inferometer.config import GpuSection
 from inferometer.families import Series
 from inferometer.gpu.driver import Device, Round
 from inferometer.gpu.gate import Gate, SessionEndedError
+from inferometer.sieve import Refusals, Sieve
 
 _UP: Series = (c.GPU_UP, ())
 _LAST_SAMPLE: Series = (c.GPU_LAST_SAMPLE, ())
@@ -57,6 +58,7 @@ class Gpu:
     throttled_seconds: dict[Series, float] = field(default_factory=dict)
     xids: Mapping[str, int] = field(default_factory=dict)  # replaced, never changed
     last_xid_time: float | None = None  # Unix seconds
+    sieve: Sieve = field(default_factory=Sieve)
     _lasting: tuple[object, Mapping[Series, float]] = (None, {})  # its sources, then the points
 
     def identify(self, device: Device) -> None:
@@ -91,6 +93,7 @@ class Gpu:
         `wall`: when it began, in Unix seconds. A gap between rounds that is longer than
         `longest_gap` seconds is left out of busy, observed and throttled seconds.
         """
+        result.points = self.sieve.sift(result.points, began_at, took)
         elapsed = began_at - self.snapshot.began_at if self.snapshot else 0.0
         self._integrate(result, elapsed if elapsed <= longest_gap else 0.0)
         wall = round(wall, 3)
@@ -127,8 +130,9 @@ class Registry:
     """
 
     def __init__(self, gate: Gate, config: GpuSection, clock: Callable[[], float],
-                 wall: Callable[[], float]) -> None:
+                 wall: Callable[[], float], refusals: Refusals | None = None) -> None:
         self.config = config  # in force now; the sampler replaces it
+        self._refusals = refusals or Refusals()
         self._gate = gate
         self._clock = clock
         self._wall = wall
@@ -208,7 +212,7 @@ class Registry:
 
     def _nameless(self, slot: Slot) -> Gpu:
         return Gpu("", slot.index, lost=slot.gpu.lost if slot.gpu else "",
-                   adopted_at=self._clock())
+                   adopted_at=self._clock(), sieve=Sieve(self._refusals))
 
     def _is_free(self, gpu: Gpu, slot: Slot) -> bool:
         """Whether no other slot has the GPU."""
@@ -241,7 +245,7 @@ class Registry:
         with self._lock:
             if self._slots.get(slot.index) is slot:
                 slot.gpu = slot.gpu or self._seen_at(slot.index) or self._gpus.setdefault(
-                    str(slot.index), Gpu("", slot.index))
+                    str(slot.index), self._nameless(slot))
                 _lose(slot.gpu, reason)
 
     def _seen_at(self, index: int) -> Gpu | None:

@@ -17,6 +17,7 @@ from inferometer.gpu.gate import Gate
 from inferometer.gpu.nvml import OTHER, DriverLostError
 from inferometer.gpu.reader import Reader
 from inferometer.gpu.registry import Gpu, Registry, Snapshot
+from inferometer.sieve import Refusals
 from inferometer.threads import Loop, Standing, Start, TimedEvent, start_thread
 
 QUIET_SECONDS = 2.0  # how long to wait for every thread to be out of the driver
@@ -35,14 +36,14 @@ class Sampler:
     def __init__(self, config: GpuSection, driver: Driver | None = None,
                  clock: Callable[[], float] = time.monotonic,
                  wall: Callable[[], float] = time.time, crew: Crew | None = None,
-                 start: Start = start_thread) -> None:
+                 start: Start = start_thread, refusals: Refusals | None = None) -> None:
         self._config = config
         self._driver = driver or Driver()
         self._clock = clock
         self._crew = crew or Crew(start)
         self._loop = Loop("gpu-watch", self._watch, lambda: self._config.retry_seconds, start)
         self._gate = Gate()
-        self.registry = Registry(self._gate, config, clock, wall)
+        self.registry = Registry(self._gate, config, clock, wall, refusals)
         self._readers: dict[int, Reader] = {}  # by index
         self._version = ""
         self._state = ""

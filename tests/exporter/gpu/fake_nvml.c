@@ -92,6 +92,8 @@ enum { EVENT_ECC_SINGLE = 0x1, EVENT_ECC_DOUBLE = 0x2, EVENT_XID = 0x8 };
     X(power_mw, 300000) X(power_limit_mw, 700000) X(energy_mj, 1000000)                           \
     X(temperature, 45) X(memory_temperature, 50) X(slowdown, 87)                                  \
     X(sm_clock, 1755) X(memory_clock, 2619) X(graphics_clock, 1755) X(video_clock, 1365)          \
+    X(max_sm_clock, 1980) X(max_memory_clock, 2619) X(max_graphics_clock, 1980)                   \
+    X(max_video_clock, 1545)                                                                      \
     X(clock_reasons, 0) X(ecc_corrected, 0) X(ecc_uncorrected, 0)                                 \
     X(remapped_correctable, 0) X(remapped_uncorrectable, 0)                                       \
     X(remapped_pending, 0) X(remapped_failure, 0)                                                 \
@@ -757,6 +759,10 @@ CALL(nvmlDeviceGetTemperatureThreshold, GPU, (Device *device, int threshold, uns
      *value = (const unsigned[]){limit + 5, limit, 95, limit - 2}[threshold])
 CALL(nvmlDeviceGetClockInfo, GPU, (Device *device, int type, unsigned *mhz),
      static const int keys[] = {graphics_clock, sm_clock, memory_clock, video_clock};
+     REQUIRE(type >= 0 && type <= 3, INVALID_ARGUMENT);
+     *mhz = (unsigned)number(gpu, keys[type]))
+CALL(nvmlDeviceGetMaxClockInfo, GPU, (Device *device, int type, unsigned *mhz),
+     static const int keys[] = {max_graphics_clock, max_sm_clock, max_memory_clock, max_video_clock};
      REQUIRE(type >= 0 && type <= 3, INVALID_ARGUMENT);
      *mhz = (unsigned)number(gpu, keys[type]))
 CALL(nvmlDeviceGetTotalEccErrors, GPU,

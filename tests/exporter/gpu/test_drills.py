@@ -598,6 +598,8 @@ def test_every_plain_value_is_shown_in_its_unit(start: Start) -> None:
     by_label = {
         (c.GPU_CLOCK, "clock"): {"sm": 1.755e9, "memory": 2.619e9, "graphics": 1.7e9,
                                  "video": 1.365e9},
+        (c.GPU_CLOCK_LIMIT, "clock"): {"sm": 1.98e9, "memory": 2.619e9, "graphics": 1.98e9,
+                                       "video": 1.545e9},
         (c.GPU_ECC, "kind"): {"corrected": 11.0, "uncorrected": 12.0},
         (c.GPU_REMAPPED, "kind"): {"correctable": 3.0, "uncorrectable": 4.0},
         (c.GPU_PCIE, "direction"): {"transmit": 111111111111.0, "receive": 222222222222.0},

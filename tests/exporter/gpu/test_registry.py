@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
@@ -97,6 +99,15 @@ def test_what_is_integrated_leaves_out_long_gaps_and_rounds_without_utilization(
     assert read(20.0, 1.0, throttled=True)[c.GPU_BUSY] == 1.5
     last = read(22.0, 0.0, throttled=True)
     assert (last[c.GPU_BUSY], last[c.GPU_OBSERVED], last[c.GPU_THROTTLED]) == (1.5, 4.0, 3.0)
+
+
+@given(st.lists(st.one_of(st.floats(), st.integers(0, 2**64).map(float)), max_size=30))
+def test_whatever_is_taken_for_utilization_no_gpu_was_busy_for_longer_than_it_was_observed(
+        utilizations: list[float]) -> None:
+    gpu = Gpu("GPU-0", 0)
+    for second, utilization in enumerate(utilizations):
+        gpu.take(Round({POWER: 1.0, UTILIZATION: utilization}), float(second), 0.1, 0.0, 5.0)
+        assert 0 <= gpu.busy_seconds <= gpu.observed_seconds <= second
 
 
 def test_lasting_points_are_the_same_object_until_there_is_news() -> None:

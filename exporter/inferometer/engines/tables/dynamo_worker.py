@@ -23,8 +23,8 @@ ENGINE = Engine(
                      where={"dynamo_endpoint": ("generate",)}),
         ),
         c.SERVER_KV_USAGE: (
-            Selector("dynamo_component_gpu_cache_usage_percent", combine=max, most=1.0),
-            Selector("dynamo_component_kvstats_gpu_cache_usage_percent", combine=max, most=1.0),
+            Selector("dynamo_component_gpu_cache_usage_percent", combine=max),
+            Selector("dynamo_component_kvstats_gpu_cache_usage_percent", combine=max),
         ),
     },
     unused={

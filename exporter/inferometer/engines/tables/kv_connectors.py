@@ -13,8 +13,8 @@ _PUT, _GET = {"operation": ("save_put",)}, {"operation": ("load_get",)}
 _STORE, _LOAD = {"operation": ("store",)}, {"operation": ("load",)}
 
 USAGE = (
-    Selector("vllm:hisparse_host_cache_usage_perc", combine=max, most=1.0),
-    Selector("vllm:cpu_cache_usage_perc", combine=max, most=1.0),  # V0's room for swapped requests
+    Selector("vllm:hisparse_host_cache_usage_perc", combine=max),
+    Selector("vllm:cpu_cache_usage_perc", combine=max),  # V0's room for swapped requests
 )
 MOVED_BYTES = ByLabel({
     "store": FirstOf((

@@ -30,7 +30,7 @@ ENGINE = Engine(
         # Those without a slot: there is no other queue.
         c.SERVER_WAITING: (Selector("llamacpp:requests_deferred"),),
         # Removed in 2025.
-        c.SERVER_KV_USAGE: (Selector("llamacpp:kv_cache_usage_ratio", most=1.0),),
+        c.SERVER_KV_USAGE: (Selector("llamacpp:kv_cache_usage_ratio"),),
         c.SERVER_DRAFTS: (Selector("llamacpp:spec_decode_num_drafts_total"),),
         c.SERVER_DRAFT: (Selector("llamacpp:spec_decode_num_draft_tokens_total"),),
         c.SERVER_ACCEPTED: (Selector("llamacpp:spec_decode_num_accepted_tokens_total"),),

@@ -49,7 +49,7 @@ ENGINE = Engine(
             "handle": Selector("lmdeploy:num_api_requests_waiting"),
             "queue": Selector("lmdeploy:num_requests_waiting"),
         }),),
-        c.SERVER_KV_USAGE: (Selector("lmdeploy:gpu_cache_usage_perc", combine=max, most=1.0),),
+        c.SERVER_KV_USAGE: (Selector("lmdeploy:gpu_cache_usage_perc", combine=max),),
         c.SERVER_DRAFTS: (Selector("lmdeploy:spec_decode_num_drafts_total"),),
         c.SERVER_DRAFT: (Selector("lmdeploy:spec_decode_num_draft_tokens_total"),),
         c.SERVER_ACCEPTED: (Selector("lmdeploy:spec_decode_num_accepted_tokens_total"),),

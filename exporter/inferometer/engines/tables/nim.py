@@ -38,7 +38,7 @@ ENGINE = Engine(
         c.SERVER_RUNNING: (Selector("num_requests_running"),),
         # There is no other queue on the page.
         c.SERVER_WAITING: (Selector("num_requests_waiting"),),
-        c.SERVER_KV_USAGE: (Selector("gpu_cache_usage_perc", combine=max, most=1.0),),
+        c.SERVER_KV_USAGE: (Selector("gpu_cache_usage_perc", combine=max),),
         c.SERVER_START: (Selector("process_start_time_seconds"),),
     },
     requests=(

@@ -63,7 +63,7 @@ def queue(name: str) -> Selector:
 
 def mean(name: str) -> Selector:
     """A mean of the last steps with a draft, which is 0 where there are no drafts."""
-    return Selector(f"sglang:{name}", combine=lambda means: max(means) or -1.0)
+    return Selector(f"sglang:{name}", combine=lambda means: max(means) or None)
 
 
 ENGINE = Engine(
@@ -140,8 +140,8 @@ ENGINE = Engine(
             "transfer": queue("decode_transfer_queue"),
         }),),
         c.SERVER_KV_USAGE: (
-            Selector("sglang:token_usage", combine=max, most=1.0),
-            Selector("sglang:full_token_usage", combine=max, most=1.0),
+            Selector("sglang:token_usage", combine=max),
+            Selector("sglang:full_token_usage", combine=max),
             *(Quotient(Selector(f"sglang:{used}", combine=max),
                        Selector("sglang:max_total_num_tokens", combine=max))
               for used in ("kv_used_tokens", "num_used_tokens")),

@@ -52,7 +52,7 @@ ENGINE = Engine(
             Selector("trtllm_num_requests_waiting"), Selector("trtllm_server_queue_length"),
         ),
         c.SERVER_KV_USAGE: (
-            Selector("trtllm_kv_cache_utilization", combine=max, most=1.0),
+            Selector("trtllm_kv_cache_utilization", combine=max),
             Quotient(Selector("trtllm_kv_cache_used_blocks", combine=max),
                      Selector("trtllm_kv_cache_max_blocks", combine=max)),
         ),
@@ -68,7 +68,7 @@ ENGINE = Engine(
             for tier, name in TIERS.items()
         }),),
         c.SERVER_KV_OFFLOAD_USAGE: (
-            Selector("trtllm_kv_cache_host_utilization", combine=max, most=1.0),
+            Selector("trtllm_kv_cache_host_utilization", combine=max),
         ),
         # From another worker: as Dynamo times it, on the side that receives.
         c.SERVER_KV_MOVED_BYTES: (ByLabel({

@@ -54,7 +54,7 @@ ENGINE = Engine(
             Selector("nv_inference_pending_request_count"),
         ),
         c.SERVER_KV_USAGE: (
-            Selector(BLOCKS, where={"kv_cache_block_type": ("fraction",)}, combine=max, most=1.0),
+            Selector(BLOCKS, where={"kv_cache_block_type": ("fraction",)}, combine=max),
             Quotient(_blocks("used"), _blocks("max")),
         ),
         c.SERVER_KV_CAPACITY: (Product(_blocks("max"), _blocks("tokens_per")),),

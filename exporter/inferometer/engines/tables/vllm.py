@@ -17,7 +17,7 @@ LORA = "vllm:lora_requests_info"
 AT = "vllm:spec_decode_num_accepted_tokens_per_pos_total"
 
 
-def capacity(combine: Callable[[list[float]], float]) -> tuple[Source, ...]:
+def capacity(combine: Callable[[list[float]], float | None]) -> tuple[Source, ...]:
     """Tokens that fit into the KV cache; `combine` makes one number of several series."""
     info = "vllm:cache_config_info"
     return (
@@ -72,8 +72,8 @@ ENGINE = Engine(
                 {reason: (reason,) for reason in ("capacity", "deferred")}),
         ),
         c.SERVER_KV_USAGE: (
-            Selector("vllm:kv_cache_usage_perc", combine=max, most=1.0),
-            Selector("vllm:gpu_cache_usage_perc", combine=max, most=1.0),
+            Selector("vllm:kv_cache_usage_perc", combine=max),
+            Selector("vllm:gpu_cache_usage_perc", combine=max),
         ),
         c.SERVER_KV_CAPACITY: capacity(max),
         # The gpu_prefix_cache_* pair of 0.8 counts blocks, not tokens: not taken.
@@ -117,7 +117,7 @@ ENGINE = Engine(
         ),
         c.SERVER_ACCEPTED_AT: (by_position(AT),),
         c.SERVER_ACCEPT_RATIO: (
-            Selector("vllm:spec_decode_draft_acceptance_rate", combine=max, most=1.0),
+            Selector("vllm:spec_decode_draft_acceptance_rate", combine=max),
         ),
         c.SERVER_LORA_RUNNING: (Adapters(LORA, {"running_lora_adapters": "running"}),),
         c.SERVER_LORA_WAITING: (Adapters(LORA, {"waiting_lora_adapters": "waiting"}),),

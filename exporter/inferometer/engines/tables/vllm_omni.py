@@ -79,7 +79,7 @@ ENGINE = Engine(
         c.SERVER_WAITING: (
             Selector("vllm_omni:num_requests_waiting"), stage("num_requests_waiting")),
         c.SERVER_KV_USAGE: (
-            OnlyStage(Selector("vllm:kv_cache_usage_perc", combine=max, most=1.0)),
+            OnlyStage(Selector("vllm:kv_cache_usage_perc", combine=max)),
         ),
         c.SERVER_PREEMPTIONS: (stage("num_preemptions_total"),),
         c.SERVER_START: (Selector("process_start_time_seconds"),),
