@@ -25,6 +25,7 @@ PACKAGE = Path(inferometer.__file__).parent
 # name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
 ORDER = """
     inferometer
+    outside
     logs  threads  roles  protobuf
     catalogue.model
     catalogue.engine  catalogue.gpu

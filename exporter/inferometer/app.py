@@ -24,6 +24,7 @@ from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
 from inferometer.next_start import keep_until_next_start
 from inferometer.parts import Part, Row
+from inferometer.serve.connections import Limits
 from inferometer.serve.lanes import Lane
 from inferometer.serve.metrics import MetricsPage
 from inferometer.serve.routes import Received, Response, Route, text_response
@@ -34,7 +35,7 @@ from inferometer.settings import Flags
 from inferometer.sieve import Refusals
 from inferometer.threads import Standing
 
-SCRAPES = 8  # at once; one that waits for its turn does so on its own time
+SCRAPES = 4  # at once; those that wait have their turn together, on their own time
 OTHER_ROLE = "not read in this role"
 
 log = logging.getLogger(__name__)
@@ -176,14 +177,16 @@ class App:
 
     def routes(self) -> list[Route]:
         """All endpoints: those of the exporter as a whole, then those of its parts."""
-        scrapes: Lane[Any] = Lane(SCRAPES)
+        scrapes: Lane[Any] = Lane(SCRAPES, Limits().connections)
         own = [
-            Route("/metrics", self._metrics.respond, lane=scrapes),
+            Route("/metrics", self._metrics.respond, lane=scrapes,
+                  together=self._metrics.together),
             Route("/-/healthy", self._respond_healthy),
             Route("/-/ready", self._respond_ready),
         ]
         if self.config.web.enable_reload:
-            own.append(Route("/-/reload", self._respond_reload, ("POST", "PUT"), scrapes))
+            own.append(Route("/-/reload", self._respond_reload, ("POST", "PUT"), Lane(1),
+                             together=lambda _: True))
         return own + [route for part in (self._home, *self._running) for route in part.routes()]
 
     def _respond_healthy(self, _: Received) -> Response:
@@ -197,8 +200,8 @@ class App:
             return text_response(HTTPStatus.OK, "ready")
         return text_response(HTTPStatus.SERVICE_UNAVAILABLE, "not ready")
 
-    def _respond_reload(self, _: Received) -> Response:
-        if mistake := self.reload():
+    def _respond_reload(self, received: Received) -> Response:
+        if mistake := received.once("reload", self.reload):
             return text_response(HTTPStatus.INTERNAL_SERVER_ERROR,
                                  f"the old configuration stays: {mistake}")
         return text_response(HTTPStatus.OK, "reloaded")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from inferometer.outside import as_json, for_log
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -13,18 +15,17 @@ class JsonFormatter(logging.Formatter):
     """Formats time, level, message, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line of JSON."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
-        line.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
+        """The record as one line of JSON, without the secrets of URLs."""
+        extra = {k: v for k, v in vars(record).items() if k not in _STANDARD}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        text = json.dumps(line, default=str, ensure_ascii=False)
-        # Characters that move a cursor, end a line or turn its direction are written as \uXXXX.
-        return text if text.isprintable() else json.dumps(line, default=str)
+            extra["exception"] = self.formatException(record.exc_info)
+        return line_of(record.created, record.levelname, record.getMessage(), extra)
+
+
+def line_of(created: float, level: str, message: str, extra: Mapping[str, object]) -> str:
+    """A line of the log, made at this Unix time."""
+    time = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+    return as_json(for_log({"time": time, "level": level.lower(), "message": message, **extra}))
 
 
 def start_logging(level: str = "info") -> None:

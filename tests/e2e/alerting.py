@@ -82,11 +82,16 @@ class Stack:
 
     def notices(self) -> set[Notice]:
         """All that came by webhook, and all in the exporter's log."""
-        logged = {Notice(line["receiver"], line["labels"]["alertname"],
-                         line["labels"]["severity"], line["status"])
-                  for line in self.exporter.logged()
-                  if line["message"] == "alert" and line["labels"]["cluster"] == self.version}
-        return {*self.receivers.came} | logged
+        return {*self.receivers.came} | {*self._logged()}
+
+    def _logged(self) -> Iterator[Notice]:
+        receiver = ""
+        for line in self.exporter.logged():
+            if line["message"] == "notification":
+                receiver = line["receiver"]
+            elif line["message"] == "alert" and line["labels"]["cluster"] == self.version:
+                labels = line["labels"]
+                yield Notice(receiver, labels["alertname"], labels["severity"], line["status"])
 
     def firing(self) -> set[tuple[str, str]]:
         """Alerts that fire, whoever is told of them, with their severity."""

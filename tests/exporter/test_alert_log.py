@@ -6,6 +6,7 @@ import base64
 import contextlib
 import http.client
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer import alert_log
+from inferometer.logs import JsonFormatter
 from inferometer.serve import routes
 from inferometer.serve.connections import Limits
 from inferometer.serve.lanes import Lane
@@ -57,11 +59,11 @@ def post(port: int, body: bytes | str | Mapping[str, Any], path: str = "/v1/aler
         return Response(response.status, dict(response.headers), response.read())
 
 
-def alerts(running: Exporter, count: int) -> list[dict[str, Any]]:
+def alerts(running: Exporter, count: int, message: str = "alert") -> list[dict[str, Any]]:
     """The log's lines on alerts, once there are so many, without time and level."""
-    wait_for(lambda: len(messages(running, "alert")) >= count)
+    wait_for(lambda: len(messages(running, message)) >= count)
     return [{key: value for key, value in line.items() if key not in ("time", "level", "message")}
-            for line in messages(running, "alert")]
+            for line in messages(running, message)]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
         yield running
 
 
-def test_each_alert_of_a_notification_is_one_line(server: Exporter) -> None:
+def test_a_notification_is_one_line_and_each_of_its_alerts_another(server: Exporter) -> None:
     before = len(messages(server, "alert"))
     resolved = {**ALERT, "status": "resolved", "endsAt": "2026-11-22T01:00:00Z"}
     answer = post(server.port, {**NOTIFICATION, "alerts": [ALERT, resolved]})
@@ -82,8 +84,9 @@ def test_each_alert_of_a_notification_is_one_line(server: Exporter) -> None:
     assert first == {
         "status": "firing", "labels": ALERT["labels"], "summary": "GPUs are idle.",
         "description": "Busy 12 %.", "starts_at": "2026-11-22T00:00:00Z", "fingerprint": "a3b1",
-        "receiver": "log", "group_key": '{}:{alertname="GpuIdle"}',
     }
+    assert alerts(server, 1, "notification")[0] == {
+        "receiver": "log", "group_key": '{}:{alertname="GpuIdle"}'}
     assert second == {**first, "status": "resolved", "ends_at": "2026-11-22T01:00:00Z"}
 
 
@@ -101,8 +104,8 @@ def test_no_text_makes_another_line_or_moves_a_terminal(server: Exporter, text: 
     before = len(server.lines)
     alert = {**ALERT, "labels": {"alertname": text, text: "x"}, "annotations": {"summary": text}}
     assert post(server.port, {**NOTIFICATION, "alerts": [alert]}).status == 200
-    wait_for(lambda: len(server.lines) > before)
-    (line,) = server.lines[before:]
+    wait_for(lambda: len(server.lines) > before + 1)
+    _, line = server.lines[before:]
     assert line.removesuffix("\n").isprintable()
     logged = json.loads(line)
     assert logged["summary"] == logged["labels"]["alertname"] == text
@@ -167,6 +170,90 @@ def test_any_body_is_logged_or_refused_in_one_line(body: bytes) -> None:
     assert wrong.isprintable()
 
 
+def logged(body: bytes) -> list[str]:
+    """The lines that a body makes, as they are written."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(  # type: ignore[method-assign]
+        JsonFormatter().format(record) + "\n")
+    alert_log.log.addHandler(handler)
+    try:
+        assert alert_log.write(body) == ""
+    finally:
+        alert_log.log.removeHandler(handler)
+    return lines
+
+
+def counted(lines: list[str], message: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, lines) if line["message"] == message]
+
+
+ODD = st.text(max_size=9, alphabet=st.sampled_from(
+    "a\x00\x7f\x85\u2028\u202e\U000e0001\ud800\n\"\\é日 @:?/#"))
+LONG = st.builds(lambda text, times: text * times, ODD, st.sampled_from([1, 1, 1, 300]))
+ALERTS = st.builds(
+    lambda fields, labels, annotations: {**fields, "labels": labels, "annotations": annotations},
+    st.fixed_dictionaries({"status": st.sampled_from(alert_log.STATUSES)}, optional={
+        "startsAt": LONG, "endsAt": LONG, "fingerprint": LONG}),
+    st.dictionaries(ODD, LONG, max_size=3),
+    st.dictionaries(st.sampled_from(["summary", "description", "x"]), LONG, max_size=2))
+TINY = st.builds(lambda times: [{"status": "firing", "labels": {}}] * times,
+                 st.sampled_from([0, 1, 2, 40, 1500]))
+
+
+@settings(max_examples=80, deadline=None, database=None)
+@given(st.one_of(st.lists(ALERTS, max_size=4), TINY), st.booleans(), st.fixed_dictionaries(
+    {}, optional={"receiver": LONG, "groupKey": LONG, "truncatedAlerts": st.integers(-1, 10**6)}))
+def test_any_notification_makes_at_most_twice_its_bytes_of_log_and_all_alerts_are_counted(
+        notified: list[object], spelt: bool, more: dict[str, object]) -> None:
+    text = json.dumps({"version": "4", **more, "alerts": notified}, ensure_ascii=spelt,
+                      separators=(",", ":"))
+    body = text.encode(errors="replace")
+    lines = logged(body)
+    assert len("".join(lines).encode()) <= alert_log.MOST_BYTES_PER_BYTE * len(body)
+    assert all(line.removesuffix("\n").isprintable() for line in lines)
+    rest = sum(line["count"] for line in counted(lines, "alerts left out"))
+    assert len(counted(lines, "alert")) + rest == len(notified)
+
+
+def test_what_all_alerts_have_in_common_is_logged_once() -> None:
+    key = "k" * 400_000
+    lines = logged(json.dumps({**NOTIFICATION, "groupKey": key, "alerts": [ALERT] * 900}).encode())
+    (notification,) = counted(lines, "notification")
+    assert notification["receiver"] == "log"
+    assert len(notification["group_key"]) == alert_log.LONGEST_TEXT
+    assert notification["group_key"].endswith("k…")
+    assert len(counted(lines, "alert")) == 900
+    assert not [line for line in counted(lines, "alert") if {"receiver", "group_key"} & {*line}]
+
+
+def test_alerts_of_one_notification_are_bounded_and_the_rest_is_counted() -> None:
+    many = alert_log.MOST_ALERTS + 7
+    lines = logged(json.dumps({**NOTIFICATION, "alerts": [ALERT] * many}).encode())
+    assert len(counted(lines, "alert")) == alert_log.MOST_ALERTS
+    assert [line["count"] for line in counted(lines, "alerts left out")] == [7]
+
+
+def test_texts_and_labels_of_an_alert_are_bounded() -> None:
+    labels = {"n" * 9999: "v"} | {f"l{number}": "v" * 9999 for number in range(200)}
+    annotations = {"summary": "s" * 9999, "description": "d" * 9999}
+    alert = {**ALERT, "labels": labels, "annotations": annotations, "fingerprint": "f" * 9999}
+    (line,) = counted(logged(json.dumps({**NOTIFICATION, "alerts": [alert]}).encode()), "alert")
+    assert len(line["labels"]) == alert_log.MOST_LABELS
+    assert line["labels_left_out"] == 201 - alert_log.MOST_LABELS
+    assert max(map(len, line["labels"])) == alert_log.LONGEST_NAME
+    assert {len(text) for text in (*line["labels"].values(), line["summary"], line["description"],
+                                   line["fingerprint"])} == {1, alert_log.LONGEST_TEXT}
+
+
+def test_an_alert_that_is_too_large_is_left_out_and_those_beside_it_are_not() -> None:
+    odd = {**ALERT, "labels": {f"l{number}": "\x7f" * 1900 for number in range(90)}}
+    body = json.dumps({**NOTIFICATION, "alerts": [odd, ALERT]}, ensure_ascii=False).encode()
+    lines = logged(body)
+    assert [line["fingerprint"] for line in counted(lines, "alert")] == ["a3b1"]
+    assert [line["count"] for line in counted(lines, "alerts left out")] == [1]
+
+
 def test_a_body_too_large_is_refused_unread(server: Exporter) -> None:
     padded = {**NOTIFICATION, "padding": "x" * (LARGEST_BODY - 2000)}
     assert post(server.port, padded).status == 200
@@ -209,7 +296,7 @@ def test_it_takes_post_only(server: Exporter) -> None:
 
 
 def test_one_connection_posts_again_and_again(server: Exporter) -> None:
-    before = len(messages(server, "alert"))
+    before = len(messages(server, "notification"))
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     with contextlib.closing(connection):
         connection.connect()
@@ -219,7 +306,7 @@ def test_one_connection_posts_again_and_again(server: Exporter) -> None:
             connection.request("POST", "/v1/alerts", body, KIND)
             assert connection.getresponse().read() == b"logged\n"
             assert connection.sock is first
-    receivers = [line["receiver"] for line in alerts(server, before + 20)[before:]]
+    receivers = [line["receiver"] for line in alerts(server, before + 20, "notification")[before:]]
     assert receivers == [f"log-{number}" for number in range(20)]
 
 

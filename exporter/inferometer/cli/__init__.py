@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from inferometer import __version__
 from inferometer.cli import check_config, explain, run
 from inferometer.cli.verbs import MISUSED
 from inferometer.config import ConfigError
+from inferometer.outside import on_one_line
 
 VERBS = (run.VERB, explain.VERB, check_config.VERB)
 
@@ -25,9 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return MISUSED
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Repeats no secret of a URL in its messages."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(on_one_line(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all verbs and their arguments."""
-    parser = argparse.ArgumentParser(
+    parser = _CommandParser(
         prog="inferometer",
         description="Measures LLM inference: GPUs, engines and their cost, for Prometheus.",
         epilog="Exit codes: 0 well, 1 failed, 2 wrong arguments or configuration.")

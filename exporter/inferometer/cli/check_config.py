@@ -7,13 +7,14 @@ from pathlib import Path
 
 from inferometer import app
 from inferometer.cli.verbs import OK, ROLES_HELP, Verb, add_role
+from inferometer.outside import spelt
 from inferometer.settings import Flags
 
 
 def check_config(options: argparse.Namespace) -> int:
     """Load the file as `run` would, and say that it is good. Raises ConfigError."""
     config = app.check(options.config, Flags(role=options.role))
-    print(f"{options.config}: good ({len(config.engines.targets)} engine targets, "
+    print(f"{spelt(str(options.config))}: good ({len(config.engines.targets)} engine targets, "
           f"{len(config.cost.gpu_hour_usd)} GPU prices)")
     return OK
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from inferometer.engines.explain import explain as explain_page
 from inferometer.engines.reading import Names
 from inferometer.engines.tables import TABLES
 from inferometer.logs import start_logging
+from inferometer.outside import as_json, masked
 from inferometer.settings import COMMAND_LINE, check_secrets
 
 
@@ -36,7 +36,7 @@ def explain(options: argparse.Namespace) -> int:
         document.finish(ConfigError)
         where, state, shape = ask(target, EnginesSection(timeout_seconds=options.timeout))
     chapters = explain_page(where, state, shape)
-    print(json.dumps(as_data(chapters), indent=2) if options.json
+    print(as_json(as_data(chapters), indent=2) if options.json
           else "\n".join(as_text(chapters)))
     return OK if state.up else FAILED
 
@@ -44,7 +44,7 @@ def explain(options: argparse.Namespace) -> int:
 def _endpoint(options: argparse.Namespace) -> EngineTarget:
     """The endpoint given on the command line. Raises ConfigError."""
     if not is_engine_url(options.page):
-        raise ConfigError(Mistake(repr(options.page), f"is no file and not {URL}"))
+        raise ConfigError(Mistake(repr(masked(options.page)), f"is no file and not {URL}"))
     return EngineTarget(options.page, model=options.model,
                         entry_models=tuple(options.entry_model),
                         bearer_token_file=options.bearer_token_file,

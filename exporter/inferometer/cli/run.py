@@ -16,6 +16,7 @@ from inferometer.app import App
 from inferometer.cli.verbs import FAILED, OK, ROLES_HELP, Verb, add_role
 from inferometer.config import EngineTarget
 from inferometer.logs import start_logging
+from inferometer.outside import masked, on_one_line
 from inferometer.serve.server import Server
 from inferometer.settings import Flags
 from inferometer.threads import Errand, NoThreadError, start_thread
@@ -90,7 +91,7 @@ def _greet(app: App, server: Server, seconds: float) -> None:
           f"  metrics  {server.url}/metrics\n"
           f"  page     {server.url}/  for a person", flush=True)
     for label, text in app.greeting(seconds):
-        print(f"  {label:8} {text}", flush=True)
+        print(f"  {label:8} {on_one_line(text)}", flush=True)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +110,7 @@ def _address(text: str) -> str:
     try:
         split_address(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {ADDRESS}") from error
+        raise argparse.ArgumentTypeError(f"{masked(text)!r} is not {ADDRESS}") from error
     return text
 
 
@@ -118,7 +119,7 @@ def _engine(text: str) -> EngineTarget:
     if not equals or "/" in name:  # an equals sign in the URL is part of its query
         name, url = "", text
     if not is_engine_url(url):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {URL}")
+        raise argparse.ArgumentTypeError(f"{masked(text)!r} is not {URL}")
     return EngineTarget(url, name)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from inferometer.documents.mistakes import Document, join
+from inferometer.outside import cut, masked
 
 T = TypeVar("T")
 LONGEST_VALUE = 80  # characters of a value that a message shows
@@ -159,7 +160,7 @@ class Entry:
 
 
 def shown(value: object, as_json: bool = False) -> str:
-    """A value as messages show it: cut short, and without the password of a URL."""
+    """A value as messages show it: cut short, and without the secrets of a URL."""
     if value is None:
         return "null" if as_json else "empty"
     if isinstance(value, bool):
@@ -167,8 +168,7 @@ def shown(value: object, as_json: bool = False) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return "a number that large"
     if isinstance(value, str):
-        text = re.sub(".*@", "***@", value, flags=re.DOTALL)
-        text = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+        text = cut(masked(value), LONGEST_VALUE + 1)
         return json.dumps(text, ensure_ascii=False) if as_json else repr(text)
     names = {dict: "an object" if as_json else "a mapping", list: "a list", datetime.date: "a date"}
     return next((name for kind, name in names.items() if isinstance(value, kind)), repr(value))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import Self
+
+from inferometer.outside import cut, spelt, without_secrets
 
 MOST_LISTED = 20  # mistakes of a document; the rest is counted
 LONGEST_KEY = 100  # characters of a key that a path shows
@@ -31,8 +32,7 @@ class Mistake:
             text = ": ".join(filter(None, (place, self.path, self.problem)))
         else:
             text = f"{self.path or 'the body'} {self.problem}"
-        return "".join(character if character.isprintable() else ascii(character)[1:-1]
-                       for character in text)
+        return spelt(without_secrets(text))
 
 
 class DocumentError(ValueError):
@@ -119,9 +119,8 @@ class Document:
 
 
 def join(path: str, key: str | int) -> str:
-    """The path of a key or an item below a path, without the password of a URL."""
+    """The path of a key or an item below a path, without the secrets of a URL."""
     if isinstance(key, int):
         return f"{path}[{key}]"
-    key = re.sub(r"\S*:\S*@", "***@", key)
-    key = key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}…"
+    key = cut(without_secrets(key), LONGEST_KEY + 1)
     return f"{path}.{key}" if path else key

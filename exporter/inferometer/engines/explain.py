@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from inferometer import catalogue as c
 from inferometer.engines.collector import join
-from inferometer.engines.fetch import printable
 from inferometer.engines.hints import advice
 from inferometer.engines.page import ForeignFamily, PageError, PageShape, Parser
 from inferometer.engines.reading import (
@@ -29,6 +28,7 @@ from inferometer.engines.table import Engine
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State
 from inferometer.guard import Guard
+from inferometer.outside import on_one_line, without_secrets
 
 MOST_MODELS = 10  # that are named
 UNKNOWN = "unknown to this version of Inferometer"
@@ -61,12 +61,12 @@ def explain(origin: str, state: State, shape: PageShape | None = None) -> list[C
 
 
 def as_text(chapters: Iterable[Chapter]) -> Iterator[str]:
-    """The lines of a report for a person."""
+    """The lines of a report for a person; no cell of it can command a terminal."""
     for number, chapter in enumerate(chapters):
         if number:
             yield ""
             yield chapter.title
-        rows = chapter.rows or (("none",),)
+        rows = [[*map(on_one_line, row)] for row in chapter.rows] or [["none"]]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
@@ -74,8 +74,9 @@ def as_text(chapters: Iterable[Chapter]) -> Iterator[str]:
 
 
 def as_data(chapters: Iterable[Chapter]) -> dict[str, list[dict[str, str]]]:
-    """The same as data for a program: rows by the chapter's title."""
-    return {chapter.title: [dict(zip(chapter.columns, row, strict=True)) for row in chapter.rows]
+    """The same as data for a program: rows by the chapter's title, in full."""
+    return {chapter.title: [dict(zip(chapter.columns, map(without_secrets, row), strict=True))
+                            for row in chapter.rows]
             for chapter in chapters}
 
 
@@ -95,12 +96,11 @@ def state_of(body: bytes, engines: tuple[Engine, ...], names: Names = NAMELESS
 
 def _success(origin: str, state: State, reading: Reading) -> Iterator[Chapter]:
     plan = reading.plan
-    steps = ", ".join(sorted(map(printable, plan.view.steps)))
+    steps = ", ".join(sorted(plan.view.steps))
     yield Chapter("page", ("name", "value"), (
         ("page", origin),
         ("", f"{len(plan.shape.series)} series in {len(plan.shape.families)} families"),
-        ("engine", " ".join([state.engine, *([printable(state.version)] if state.version else [])])
-         ),
+        ("engine", " ".join(filter(None, (state.engine, state.version)))),
         ("models", _models(reading)),
         *((("steps", f"{steps} (their requests are those of the models that hand on to them)"),)
           if steps else ()),
@@ -131,9 +131,9 @@ def _failure(origin: str, state: State, shape: PageShape | None) -> Iterator[Cha
 def _models(reading: Reading) -> str:
     models = sorted(reading.plan.models)
     if not models:
-        return f"{printable(reading.model) or 'none'} (not on the page)"
+        return f"{reading.model or 'none'} (not on the page)"
     more = f" and {len(models) - MOST_MODELS} more" if len(models) > MOST_MODELS else ""
-    return ", ".join(map(printable, models[:MOST_MODELS])) + more
+    return ", ".join(models[:MOST_MODELS]) + more
 
 
 def _signals(reading: Reading) -> Iterable[Cells]:

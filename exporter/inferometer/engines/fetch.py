@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from inferometer.engines.page import PageError
+from inferometer.outside import masked, shown
 
 # No OpenMetrics and no name escaping: engines then print the names their tables hold.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -53,14 +54,8 @@ def fetch(url: str, access: Access, seconds: float) -> bytes:
     try:
         return _get(location, access, seconds, deadline)
     except _Redirect as redirect:
-        raise PageError(f"redirected to {printable(location)} and on to "
-                        f"{printable(str(redirect))}") from None
-
-
-def printable(text: str) -> str:
-    """Text from outside on one line, made safe for a terminal and cut."""
-    text = " ".join(text.split())
-    return (text if text.isprintable() else repr(text))[:LONGEST_REASON]
+        raise PageError(f"redirected to {shown(masked(location), LONGEST_REASON)} and on to "
+                        f"{shown(masked(str(redirect)), LONGEST_REASON)}") from None
 
 
 class _Redirect(Exception):
@@ -161,7 +156,7 @@ def _beside(url: str, location: str) -> str:
             return joined
     except ValueError:
         pass  # no URL at all
-    raise PageError(f"redirected to {printable(location)}")
+    raise PageError(f"redirected to {shown(masked(location), LONGEST_REASON)}")
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
@@ -179,7 +174,7 @@ def _reason_given(stream: _Stream, headers: Mapping[str, str]) -> str:
     except (OSError, EOFError, zlib.error, _AnswerError, PageError):
         return ""
     reason = _message(text)
-    return f": {printable(reason)}" if reason.strip() else ""
+    return f": {shown(reason, LONGEST_REASON)}" if reason.strip() else ""
 
 
 def _message(text: str) -> str:

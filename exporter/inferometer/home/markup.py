@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 
+from inferometer.outside import cut as cut
+from inferometer.outside import spelt
+
 NBSP = "\u00a0"
 VOID = frozenset(["br", "link", "meta"])
 
@@ -42,17 +45,6 @@ def foreign(value: str, most: int) -> Markup:
     return tag("bdi", cut(value, most))
 
 
-def cut(value: str, most: int) -> str:
-    """At most so many characters, the last one a sign that there were more."""
-    return value if len(value) <= most else f"{value[:most - 1]}…"
-
-
 def printable(value: str) -> str:
-    """The text with control, format and unassigned characters spelt out, as in `\\u202e`."""
-    if value.isprintable():
-        return value
-    return "".join(sign if sign.isprintable() or sign == NBSP else _spelt(sign) for sign in value)
-
-
-def _spelt(sign: str) -> str:
-    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
+    """The text with what cannot be seen spelt out, but for the space that breaks no line."""
+    return spelt(value, NBSP)

@@ -39,7 +39,7 @@ class HomePart(Part):
 
     def routes(self) -> Sequence[Route]:
         """The bare address."""
-        return [Route("/", self._respond, lane=Lane(PAGES))]
+        return [Route("/", self._respond, lane=Lane(PAGES), together=_refresh)]
 
     def start(self) -> None:
         """Begin to record."""
@@ -58,8 +58,9 @@ class HomePart(Part):
         self._recorder.take_up(families, began)
 
     def _respond(self, received: Received) -> Response:
-        body = self._render("refresh" in received.query)
-        return Response(HTTPStatus.OK, body, page.CONTENT_TYPE, page.HEADERS)
+        refresh = _refresh(received)
+        return received.once(refresh, lambda: Response(
+            HTTPStatus.OK, self._render(refresh), page.CONTENT_TYPE, page.HEADERS))
 
     def _render(self, refresh: bool) -> bytes:
         began = self._recorder.now()
@@ -71,3 +72,8 @@ class HomePart(Part):
         parts = [(part, part.runs_in(self._role)) for part in self._parts]
         content = gather([*self._about.families(), *families], self._history, exporter, parts)
         return page.render(content, refresh)
+
+
+def _refresh(received: Received) -> bool:
+    """Whether the page is to ask for itself again."""
+    return "refresh" in received.query

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -17,6 +17,7 @@ from inferometer.serve.routes import Received, Response, text_response
 
 DEFAULT_TIMEOUT = 10.0  # of a scrape that does not say, seconds
 LONGEST_TIMEOUT = 120.0
+LEAST_SHARE = 0.5  # of a scrape's time that a reading must have had which it shares
 TIMEOUT_MARGIN = 0.5  # for the way back, as blackbox_exporter keeps it
 
 _content_type = lru_cache(maxsize=64)(content_type)  # who scrapes asks for the same again
@@ -25,7 +26,8 @@ _content_type = lru_cache(maxsize=64)(content_type)  # who scrapes asks for the 
 class MetricsPage:
     """The page of all collectors, of the exporter's own families and of its process.
 
-    A whole reading is also handed to `record`, with the time it was begun.
+    Scrapes that have their turn together get one page. A whole reading is also handed to `record`,
+    with the time it was begun.
     """
 
     def __init__(self, scrape: Scrape, own_families: Callable[[], list[Family]],
@@ -45,8 +47,23 @@ class MetricsPage:
         deadline = Deadline(seconds - (time.monotonic() - received.read_at))
         if not deadline.left():  # it has waited for its turn too long: nobody listens any more
             return text_response(HTTPStatus.SERVICE_UNAVAILABLE, "too many scrapes")
-        content = _content_type(headers.get("accept", ""))
-        return Response(HTTPStatus.OK, self._page(deadline, chosen, content), content)
+        return self._shared(received, deadline, chosen, _content_type(headers.get("accept", "")))
+
+    def together(self, received: Received) -> Hashable:
+        """The collectors asked for: who waits for the same ones may have one reading."""
+        chosen, _ = self._chosen(received)
+        return frozenset(self._scrape.names if chosen is None else chosen)
+
+    def _shared(self, received: Received, deadline: Deadline, chosen: Sequence[str] | None,
+                content: str) -> Response:
+        """One page for all that have their turn together, if it was not made in a hurry."""
+        seconds = deadline.left()
+        had, page = received.shared.get(content, (0.0, None))
+        if page is None or had < LEAST_SHARE * seconds:
+            page = Response(HTTPStatus.OK, self._page(deadline, chosen, content), content)
+            received.shared[content] = seconds, page
+        response: Response = page
+        return response
 
     def _page(self, deadline: Deadline, chosen: Sequence[str] | None, content: str) -> bytes:
         began = time.monotonic()

@@ -7,7 +7,7 @@ import logging
 import os
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Tls:
         self._document, self._settings = document, settings
         self._folder = Path(document.name).absolute().parent
         self._context: ssl.SSLContext | None = None
+        self._terms: Hashable = None
         self._context_stamp: object = None
         self._broken_stamp: object = None
         self._lock = threading.Lock()
@@ -65,18 +66,27 @@ class Tls:
         While changed files are broken the last context stays in use, which is logged once.
         Raises WebConfigError if no context was ever built, or if no TLS is configured.
         """
+        return self.terms()[0]
+
+    def terms(self) -> tuple[ssl.SSLContext, Hashable]:
+        """The same context, and what it asks of a peer: the settings and the authorities' text.
+
+        Renewed certificates of the server itself ask nothing else. Raises WebConfigError.
+        """
         with self._lock:
             stamp = [_stamp(self._path(key)) for key in self._settings if key.endswith("_file")]
             if self._context is None or stamp != self._context_stamp:
                 try:
+                    authorities = self._authorities()  # first: the context has no older ones
                     self._context, self._context_stamp = self.context(), stamp
+                    self._terms = (self._folder, repr(sorted(self._settings.items())), authorities)
                 except WebConfigError as error:
                     if self._context is None:
                         raise
                     if stamp != self._broken_stamp:
                         _log.error("%s; the previous certificates stay in use", error)
                     self._broken_stamp = stamp
-            return self._context
+            return self._context, self._terms
 
     def allows_peer(self, peer_certificate: Mapping[str, Any] | None) -> bool:
         """Whether a getpeercert() dict has one of `client_allowed_sans`; True if none are set."""
@@ -98,6 +108,15 @@ class Tls:
             self._load("client_ca", context.load_verify_locations)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # Go trusts an intermediate CA too.
         context.verify_mode = CLIENT_AUTH[self._settings.get("client_auth_type", NO_CLIENT_CERT)]
+
+    def _authorities(self) -> bytes:
+        """The text of the file with the clients' authorities, if there is one to read."""
+        if "client_ca_file" not in self._settings:
+            return b""
+        try:
+            return self._path("client_ca_file").read_bytes()
+        except (OSError, ValueError):
+            return b""  # the context tells
 
     def _load(self, name: str, use: Callable[[str], None]) -> None:
         with self._pem(name) as pem, self._blaming(key_of(self._settings, name)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -43,6 +43,13 @@ class WebConfig:
             config.fresh_context()
         return config
 
+    def terms(self) -> tuple[ssl.SSLContext | None, Hashable]:
+        """The TLS context for a new connection, None without TLS, and what it is made of.
+
+        A connection that was made under something else should not go on.
+        """
+        return self._tls.terms() if self.tls else (None, None)
+
     def ssl_context(self) -> ssl.SSLContext:
         """Build a server context, reading the certificates anew.
 
@@ -61,9 +68,14 @@ class WebConfig:
         """Whether the header carries a user's password; always True without `basic_auth_users`."""
         return self._users.authorized(authorization_header)
 
-    def remembers(self, authorization_header: str | None) -> bool:
-        """Whether `authorized` is True at once: without users, and of a password seen before."""
-        return self._users.remembers(authorization_header)
+    def decision(self, authorization_header: str | None) -> bool | None:
+        """What `authorized` returns, where that takes no time; else None."""
+        return self._users.decision(authorization_header)
+
+    def inherit(self, before: WebConfig) -> None:
+        """Let in at once whom the configuration before has let in, if user and hash are the same.
+        """
+        self._users.inherit(before._users)
 
     def allows_peer(self, peer_certificate: Mapping[str, Any] | None) -> bool:
         """Whether a getpeercert() dict has one of `client_allowed_sans`; True if none are set.

@@ -6,7 +6,9 @@ import contextlib
 import http.client
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 
@@ -119,3 +121,57 @@ def test_a_route_that_cannot_be_meant_is_refused() -> None:
         Route("a", echo)
     with pytest.raises(ValueError, match="say body_bytes"):
         Route("/a", echo, ("POST",), content_types=(JSON,))
+
+
+def test_routes_whose_lanes_would_take_all_threads_are_refused() -> None:
+    with pytest.raises(ValueError, match="the lanes need 105 threads, and there are 13"):
+        Server("127.0.0.1", 0, [Route("/a", echo, lane=Lane(100))])
+
+
+OWN = "http://127.0.0.1"
+
+
+@pytest.mark.parametrize(("headers", "status"), [
+    ({}, 200), ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
+    ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Sec-Fetch-Site": "odd"}, 403), ({"Sec-Fetch-Site": ""}, 403),
+    ({"Origin": OWN}, 200), ({"Origin": "https://evil.example"}, 403), ({"Origin": "null"}, 403),
+    ({"Origin": ""}, 403), ({"Origin": "http://127.0.0.1:1"}, 403),
+    ({"Origin": OWN, "Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Origin": f"{OWN}, {OWN}"}, 403),
+])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_no_page_of_another_site_may_change_anything(headers: Mapping[str, str], status: int,
+                                                     method: str) -> None:
+    with serving(Route("/a", echo, ("GET", method))) as port:
+        own = {name: value.replace(OWN, f"{OWN}:{port}") if value.startswith(f"{OWN}") and
+               not value.endswith(":1") else value for name, value in headers.items()}
+        assert get(port, "/a", method, own).status == status
+        assert get(port, "/a", "GET", own).status == 200
+
+
+def test_those_that_wait_for_the_same_have_their_turn_together() -> None:
+    door = threading.Event()
+    made: list[int] = []
+
+    def make() -> str:
+        made.append(1)
+        return "made"
+
+    def work(received: Received) -> Response:
+        door.wait(10)
+        return text_response(HTTPStatus.OK, received.once("x", make))
+
+    route = Route("/a", work, lane=Lane(1), together=lambda received: "y" in received.query)
+    with serving(route) as port, ThreadPoolExecutor(9) as pool:
+        answers = [pool.submit(get, port, path) for path in ("/a", *["/a?y"] * 5, *["/a"] * 3)]
+        wait_for(lambda: len(lane_of(route)) == 8)
+        door.set()
+        assert {answer.result().status for answer in answers} == {200}
+    assert len(made) == 3
+
+
+def lane_of(route: Route) -> dict[Any, Any]:
+    """Who waits in the route's lane."""
+    assert route.lane
+    return route.lane._waiting

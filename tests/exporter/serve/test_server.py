@@ -258,6 +258,22 @@ def test_a_bad_request_costs_its_own_connection_only(server: Exporter, request_:
     assert server.process.poll() is None
 
 
+def nosniff(reply: bytes) -> bool:
+    return reply.count(b"\r\nX-Content-Type-Options: nosniff\r\n") == 1
+
+
+@pytest.mark.parametrize("request_", [
+    b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"GET http://[/metrics HTTP/1.0\r\n\r\n",
+    b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nX: " + b"y" * 70000 + b"\r\n\r\n",
+    *(b"%s HTTP/1.0\r\n\r\n" % line for line in (
+        b"GET /metrics", b"GET /", b"GET /-/healthy", b"GET /-/ready", b"GET /nothing",
+        b"POST /metrics", b"HEAD /metrics", b"BREW /", b"GET /metrics?collect[]=nothing")),
+])
+def test_no_answer_lets_a_browser_guess_its_type(server: Exporter, request_: bytes) -> None:
+    assert nosniff(raw(server.port, request_))
+
+
 @pytest.mark.parametrize("path", [
     "/metric", "/metrics/", "/Metrics", "/metrics/x", "/-/", "/-/reload", "/-/quit", "/favicon.ico",
     "/../etc/passwd", "/-/healthy/",
@@ -288,6 +304,9 @@ def test_where_reload_is_on_it_takes_post_and_put_only(tmp_path: Path) -> None:
         assert get(running.port, "/-/reload", "HEAD").status == 405
         for method in ("POST", "PUT"):
             assert get(running.port, "/-/reload", method).text == "reloaded\n"
+            refused = get(running.port, "/-/reload", method, {"Origin": "https://evil.example"})
+            assert refused.status == 403
+        assert running.scrape().value("inferometer_config_reloads_total", result="success") == 2.0
 
 
 def test_the_bare_address_links_to_what_there_is(server: Exporter) -> None:
@@ -534,6 +553,7 @@ def test_nothing_is_served_without_the_password(guarded: Exporter, certificates:
                                                 authorization: str, path: str) -> None:
     response = ask(guarded, certificates, authorization, path=path)
     assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Basic")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.text == "unauthorized\n"
 
 

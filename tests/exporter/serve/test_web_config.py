@@ -514,7 +514,7 @@ def test_an_unknown_name_costs_one_hash_like_a_wrong_password(
     config = load(basic_auth_users=users)
     assert not config.authorized(basic("alice:wrong"))
     assert not config.authorized(basic("mallory:wrong"))
-    assert not config.authorized(basic("mallory:wrong"))
+    assert not config.authorized(basic("mallory:wronger"))
     assert len(checks) == 3
     assert checks[1] == checks[2]
     assert {stored.decode() for stored in checks} <= set(users.values())
