@@ -1,7 +1,7 @@
 """A crowd of clients that plays an attack on a server, in a process of its own.
 
-    with crowd(port, 600, "ask", "/") as clients:
-        ...  # scrape, and time it
+    with crowd(port, 600, CROWDS["ask for the page"]) as clients:
+        hold(port, "", seconds=10)  # no scrape fails, and health is told in time
         clients.counts()  # answers so far by status; "0" is a connection without one
 
 As a program it takes the same words, and prints the counts when its input ends.
@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import http.client
 import json
 import ssl
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 # What a client does, again and again. Those that guess send wrong passwords of alice: all clients
@@ -30,6 +33,34 @@ GUESSES: dict[str, Callable[[int, int], str]] = {
     "other": lambda client, turn: f"alice:wrong-{client}-{turn}",
 }
 PIPELINED = 20  # requests sent together
+HEALTH_SECONDS, SCRAPE_SECONDS = 1.0, 10.0  # in which an answer must come; Prometheus' own timeout
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What each client does: one of ACTS, at a path, with one of GUESSES and more headers."""
+
+    act: str
+    path: str = "/metrics"
+    guess: str = ""
+    headers: str = ""
+    tls: bool = False
+
+
+CROWDS = {
+    "ask for the page": Behaviour("ask", "/"),
+    "scrape": Behaviour("ask"),
+    "scrape in a hurry": Behaviour("ask", headers="X-Prometheus-Scrape-Timeout-Seconds: 0.3\r\n"),
+    "ask for nothing": Behaviour("ask", "/nothing"),
+    "connect again and again": Behaviour("reconnect", "/"),
+    "pipeline": Behaviour("pipeline", "/"),
+    "never read": Behaviour("deaf"),
+    "never end a head": Behaviour("half"),
+    "guess the same": Behaviour("ask", guess="same"),
+    "guess each their own": Behaviour("ask", "/-/healthy", "own"),
+    "guess ever anew": Behaviour("ask", guess="other"),
+    "guess and connect again": Behaviour("reconnect", "/", "other"),
+}
 
 
 class Crowd:
@@ -49,10 +80,10 @@ class Crowd:
 
 
 @contextlib.contextmanager
-def crowd(port: int, size: int, act: str = "ask", path: str = "/metrics", guess: str = "",
-          headers: str = "", tls: bool = False) -> Iterator[Crowd]:
+def crowd(port: int, size: int, behaviour: Behaviour) -> Iterator[Crowd]:
     """So many clients at the port of this machine; they end with the context."""
-    arguments = [str(port), str(size), act, path, guess, headers, "tls" if tls else ""]
+    arguments = [str(port), str(size), behaviour.act, behaviour.path, behaviour.guess,
+                 behaviour.headers, "tls" if behaviour.tls else ""]
     process = subprocess.Popen([sys.executable, "-m", "tests.exporter.crowd", *arguments],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                cwd=Path(__file__).parents[2])
@@ -66,6 +97,40 @@ def crowd(port: int, size: int, act: str = "ask", path: str = "/metrics", guess:
         for pipe in (process.stdin, process.stdout):
             if pipe:
                 pipe.close()
+
+
+def answered(port: int, path: str, headers: dict[str, str], secure: bool) -> tuple[float, bytes]:
+    """Seconds that a request on a new connection took, and its body; it must succeed."""
+    began = time.monotonic()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = (http.client.HTTPSConnection("127.0.0.1", port, timeout=15, context=context)
+                  if secure else http.client.HTTPConnection("127.0.0.1", port, timeout=15))
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, body
+        return time.monotonic() - began, body
+
+
+def hold(port: int, guess: str, seconds: float, secure: bool = False, engines: int = 2) -> int:
+    """Scrape as alice and look for health for so long; how many scrapes there were.
+
+    AssertionError if one fails or is late, or does not tell of so many engines.
+    """
+    token = base64.b64encode(b"alice:right").decode()
+    headers = {"Authorization": f"Basic {token}"} if guess else {}
+    scrapes = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        took, _ = answered(port, "/-/healthy", headers, secure)
+        assert took < HEALTH_SECONDS
+        took, body = answered(port, "/metrics", headers, secure)
+        assert took < SCRAPE_SECONDS
+        assert body.count(b"\nllm_server_up{") == engines
+        scrapes += 1
+    return scrapes
 
 
 class _Clients:

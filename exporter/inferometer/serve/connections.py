@@ -83,8 +83,11 @@ class Service(Protocol):
         """The lane in which the request waits its turn; None if it is answered at once."""
         ...
 
-    def together(self, request: Request) -> Hashable:
-        """What requests in one lane have in common that are answered in one turn, else None."""
+    def place(self, request: Request) -> tuple[Hashable, int]:
+        """What requests in one lane have in common that are answered in one turn, else None.
+
+        And the request's rank: those of a lower one go first.
+        """
         ...
 
     def body_bytes(self, request: Request) -> int:
@@ -509,8 +512,8 @@ class Connections:
         if not lane.enter():
             request = connection.request
             connection.wait(lane)
-            if not lane.wait(connection, self._service.together(request) if request else None,
-                             connection.peer, connection.refusals):
+            together, rank = self._service.place(request) if request else (None, 0)
+            if not lane.wait(connection, together, connection.peer, connection.refusals + rank):
                 surplus = lane.surplus()
                 if surplus is not None:
                     self._turn_away(surplus)

@@ -19,13 +19,13 @@ class _Place:
     number: int  # in the order of arrival, or against it
     together: Hashable
     peer: Hashable
-    refusals: int
+    rank: int
 
 
 class Lane(Generic[T]):
     """Requests that may take long: `most` of them at once, up to `waiting` others in turn.
 
-    Who was refused least goes first, then whose address has the fewest waiting, then who came
+    Who has the least rank goes first, then whose address has the fewest waiting, then who came
     first, or last where the `newest_first`: who has waited for long is gone by then. Where one
     more waits than may, the last of this order is the surplus.
     """
@@ -45,17 +45,17 @@ class Lane(Generic[T]):
             return self._enter()
 
     def wait(self, guest: T, together: Hashable = None, peer: Hashable = None,
-             refusals: int = 0) -> bool:
+             rank: int = 0) -> bool:
         """Wait for a turn; True if there is room by now, which is taken then.
 
         Guests that wait for the same, `together`, have their turn together. `peer` is where the
-        guest comes from, `refusals` how often it was refused before.
+        guest comes from.
         """
         with self._lock:
             if self._enter():
                 return True
             self._number += self._step
-            self._waiting[guest] = _Place(self._number, together, peer, refusals)
+            self._waiting[guest] = _Place(self._number, together, peer, rank)
             return False
 
     def surplus(self) -> T | None:
@@ -100,6 +100,6 @@ class Lane(Generic[T]):
 
         def order(guest: T) -> tuple[int, int, int]:
             place = self._waiting[guest]
-            return place.refusals, crowd[place.peer], place.number
+            return place.rank, crowd[place.peer], place.number
 
         return order

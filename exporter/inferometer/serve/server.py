@@ -114,14 +114,18 @@ class Server:
         route = self._route(request)
         return route.lane if route and not _misuse(route, request) else None
 
-    def together(self, request: Request) -> Hashable:
-        """Who has a password in common is let in, or not, together; then the route knows."""
+    def place(self, request: Request) -> tuple[Hashable, int]:
+        """Who has a password in common is let in, or not, together; then the route knows.
+
+        Of those let in who asks with a query goes after who asks without: the variants of a query
+        have no end, and each has a turn of its own.
+        """
         if self._web is not None and self._web.decision(_credentials(request)) is None:
-            return _credentials(request)
-        route = self._route(request)
+            return _credentials(request), 0
+        route, rank = self._route(request), int("?" in request.target)
         if route is None or route.together is None:
-            return None
-        return route, route.together(Received(request, b"", 0.0))
+            return None, rank
+        return (route, route.together(Received(request, b"", 0.0))), rank
 
     def body_bytes(self, request: Request) -> int:
         """The largest body that is kept until its request is answered."""

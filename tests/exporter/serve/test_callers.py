@@ -24,7 +24,7 @@ from inferometer.serve.lanes import MOST_WAITING, Lane
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.serve.server import RETRY_SECONDS, Server
 from inferometer.serve.web_config import WebConfig
-from tests.exporter.crowd import crowd
+from tests.exporter.crowd import CROWDS, Behaviour, crowd, hold
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
 from tests.exporter.serve.test_connections import (
     HEALTHY,
@@ -192,6 +192,26 @@ def test_callers_are_told_apart_by_what_one_of_them_may_have(address: str, netwo
     assert network_of(address) == network
 
 
+def test_who_asks_without_a_query_goes_before_all_variants_of_one() -> None:
+    gate = threading.Event()
+    asked: list[str] = []
+
+    def work(received: Received) -> Response:
+        asked.append(received.request.target)
+        gate.wait(30)
+        return text_response(http.HTTPStatus.OK, "done")
+
+    route = Route("/a", work, lane=Lane(1), together=lambda received: str(received.query))
+    with in_thread(Server("127.0.0.1", 0, [route])) as port, contextlib.ExitStack() as stack:
+        stack.callback(gate.set)
+        targets = [b"/a?first", *(b"/a?%d" % number for number in range(9)), b"/a"]
+        clients = [in_turn(stack, port, 1, b"GET %s HTTP/1.1\r\n\r\n" % target)[0]
+                   for target in targets]
+        gate.set()
+        assert {client.read() for client in clients} == {(200, b"done\n")}
+    assert asked[:3] == ["/a?first", "/a", "/a?0"]
+
+
 def test_a_password_seen_for_the_first_time_holds_up_no_other_while_its_page_hangs(
         tmp_path: Path) -> None:
     web = WebConfig.load(users(tmp_path))
@@ -212,9 +232,9 @@ def guessing(number: int) -> bytes:
 def test_who_needs_no_look_at_a_hash_is_answered_while_others_guess(tmp_path: Path) -> None:
     web = WebConfig.load(users(tmp_path, DEAR))
     with serving(web=web) as port, contextlib.ExitStack() as stack:
-        known = stack.enter_context(Client(port))
-        assert known.ask(asking(HEALTHY))[0] == 200
-        assert known.ask(asking(HEALTHY, "alice:wrong"))[0] == 401
+        friend = stack.enter_context(Client(port))
+        assert friend.ask(asking(HEALTHY))[0] == 200
+        assert friend.ask(asking(HEALTHY, "alice:wrong"))[0] == 401
         for number, client in enumerate(clients_of(stack, port, 30)):
             client.sock.sendall(guessing(number))
         time.sleep(0.2)
@@ -416,71 +436,21 @@ def beside_a_hung_engine(folder: Path, web: str = "") -> Iterator[Exporter]:
                 released.set()
 
 
-def answered(port: int, path: str, headers: dict[str, str], secure: bool) -> tuple[float, bytes]:
-    """Seconds that a request on a new connection took, and its body; it must succeed."""
-    began = time.monotonic()
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    connection = (http.client.HTTPSConnection("127.0.0.1", port, timeout=15, context=context)
-                  if secure else http.client.HTTPConnection("127.0.0.1", port, timeout=15))
-    with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        assert answer.status == 200, body
-        return time.monotonic() - began, body
-
-
-SCRAPE_SECONDS = 10.0  # Prometheus' own timeout
-# What clients do: the act, the path, how they guess, and a header more.
-CROWDS = {
-    "ask for the page": ("ask", "/", "", ""),
-    "scrape": ("ask", "/metrics", "", ""),
-    "scrape in a hurry": ("ask", "/metrics", "",
-                          "X-Prometheus-Scrape-Timeout-Seconds: 0.3\r\n"),
-    "ask for nothing": ("ask", "/nothing", "", ""),
-    "connect again and again": ("reconnect", "/", "", ""),
-    "pipeline": ("pipeline", "/", "", ""),
-    "never read": ("deaf", "/metrics", "", ""),
-    "never end a head": ("half", "/metrics", "", ""),
-    "guess the same": ("ask", "/metrics", "same", ""),
-    "guess each their own": ("ask", "/-/healthy", "own", ""),
-    "guess ever anew": ("ask", "/metrics", "other", ""),
-    "guess and connect again": ("reconnect", "/", "other", ""),
-}
-
-
-def hold(running: Exporter, guess: str, secure: bool, seconds: float) -> int:
-    """Scrape and look for health for so long; how many scrapes there were."""
-    token = base64.b64encode(b"alice:right").decode()
-    headers = {"Authorization": f"Basic {token}"} if guess else {}
-    scrapes = 0
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        took, _ = answered(running.port, "/-/healthy", headers, secure)
-        assert took < QUICKLY
-        took, body = answered(running.port, "/metrics", headers, secure)
-        assert took < SCRAPE_SECONDS
-        assert body.count(b"\nllm_server_up{") == 2
-        scrapes += 1
-    return scrapes
-
-
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", CROWDS)
 def test_600_clients_fail_no_scrape_and_health_is_told_within_a_second(tmp_path: Path,
                                                                        name: str) -> None:
-    act, path, guess, header = CROWDS[name]
+    guess = CROWDS[name].guess
     if guess:
         users(tmp_path, USUAL_COST)
     web = "web: {config_file: web.yml}\n" if guess else ""
     with beside_a_hung_engine(tmp_path, web) as running:
-        hold(running, guess, secure=False, seconds=1)
-        with crowd(running.port, 600, act, path, guess, header):
-            assert hold(running, guess, secure=False, seconds=6) >= 2
+        hold(running.port, guess, seconds=1)
+        with crowd(running.port, 600, CROWDS[name]):
+            assert hold(running.port, guess, seconds=6) >= 2
             if guess:
                 reload(running)
-                assert hold(running, guess, secure=False, seconds=2) >= 1
+                assert hold(running.port, guess, seconds=2) >= 1
 
 
 @pytest.mark.heavy
@@ -490,22 +460,22 @@ def test_600_clients_over_tls_fail_no_scrape_and_health_is_told_within_a_second(
     file = users(tmp_path, USUAL_COST)
     file.write_text(file.read_text() + tls(certificate))
     with beside_a_hung_engine(tmp_path, "web: {config_file: web.yml}\n") as running:
-        hold(running, "own", secure=True, seconds=1)
-        with crowd(running.port, 600, act, "/", "other", tls=True):
-            assert hold(running, "own", secure=True, seconds=6) >= 2
+        hold(running.port, "own", seconds=1, secure=True)
+        with crowd(running.port, 600, Behaviour(act, "/", "other", tls=True)):
+            assert hold(running.port, "own", seconds=6, secure=True) >= 2
 
 
 @pytest.mark.heavy
 def test_a_first_scrape_is_let_in_though_600_clients_guess(tmp_path: Path) -> None:
     users(tmp_path, USUAL_COST)
     with beside_a_hung_engine(tmp_path, "web: {config_file: web.yml}\n") as running, \
-            crowd(running.port, 600, "ask", "/metrics", "other") as clients:
+            crowd(running.port, 600, Behaviour("ask", "/metrics", "other")) as clients:
         wait_for(lambda: clients.counts().get("503", 0) > 600)
-        assert hold(running, "other", secure=False, seconds=5) >= 1
+        assert hold(running.port, "other", seconds=5) >= 1
 
 
 def test_a_crowd_of_clients_tells_what_it_was_answered() -> None:
     """Else the tests above could not fail."""
-    with serving() as port, crowd(port, 5, "pipeline", "/nothing") as clients:
+    with serving() as port, crowd(port, 5, Behaviour("pipeline", "/nothing")) as clients:
         wait_for(lambda: clients.counts().get("404", 0) > 100)
         assert {*clients.counts()} <= {"404", "0"}

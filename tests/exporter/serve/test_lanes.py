@@ -49,10 +49,10 @@ def test_a_crowd_from_one_address_holds_up_no_other_address(newest_first: bool) 
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_who_was_refused_before_goes_after_who_was_not(newest_first: bool) -> None:
-    lane = filled(Lane(1, 3, newest_first), "a", "b", "c", refusals=1)
-    filled(lane, "x", refusals=0)
-    filled(lane, "y", refusals=2)
+def test_who_has_a_higher_rank_goes_after_who_has_a_lower_one(newest_first: bool) -> None:
+    lane = filled(Lane(1, 3, newest_first), "a", "b", "c", rank=1)
+    filled(lane, "x", rank=0)
+    filled(lane, "y", rank=2)
     assert lane.surplus() == "y"
     assert turns(lane)[0] == ["x"]
 
