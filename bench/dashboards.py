@@ -61,6 +61,7 @@ ABSENT = {
     "ALERTS": "alerts are not evaluated over the past",
     ":mixed_bounds": "all replicas have the same bounds",
     "gpu:gpu_up:lost": "no GPU is lost",
+    "fleet:gpu_unlisted_devices": "no kubelet is asked",
     "prometheus_rule_": "this Prometheus does not scrape itself",
     "spec_decode": "the engine does not speculate",
     'source="withheld"': "no signal is withheld",

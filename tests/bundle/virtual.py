@@ -200,9 +200,10 @@ def _about_pods(scrape: Mapping[str, str], page: Page) -> list[Course]:
     """What an exporter beside a kubelet adds: the engine's pod has all GPUs there are."""
     pod = {c.POD_NAMESPACE.name: scrape["namespace"], c.POD_NAME.name: scrape["pod"],
            c.POD_CONTAINER.name: "engine", c.SHARED.name: "false"}
-    return [Course(c.GPU_POD_INFO.name, {**scrape, **pod, "gpu": gpu.labels["gpu"],
-                                         "uuid": gpu.labels["uuid"]}, 1.0, 0.0)
-            for gpu in page.find(c.GPU_UP.name)]
+    return [Course(c.GPU_UNLISTED.name, scrape, 0.0, 0.0),
+            *(Course(c.GPU_POD_INFO.name, {**scrape, **pod, "gpu": gpu.labels["gpu"],
+                                           "uuid": gpu.labels["uuid"]}, 1.0, 0.0)
+              for gpu in page.find(c.GPU_UP.name))]
 
 
 def _about_prometheus(cluster: str) -> list[Course]:
