@@ -14,6 +14,7 @@ from inferometer.guard import Guard
 from inferometer.sieve import Refusals
 from inferometer.threads import NoThreadError, Start, Threads, start_thread
 
+JOINED_SHARE = 0.5  # of a scrape's time that a run must have left which it joins
 SHARE = 0.9  # of the scrape's time is the collectors'; the rest is for rendering
 
 log = logging.getLogger(__name__)
@@ -148,11 +149,11 @@ class _Runner:
         self._state = ""
 
     def start(self, deadline: Deadline) -> _Run:
-        """Begin a run, or join the one under way if its deadline is no later than this one."""
+        """Begin a run, or join the one under way if its deadline is as good as this one."""
         with self._lock:
             current = self._current
-            if current is not None and not current.done.is_set() and (
-                    current.deadline.left() <= deadline.left()):
+            if current is not None and not current.done.is_set() and _may_join(
+                    current.deadline.left(), deadline.left()):
                 return current
             run = _Run(deadline)
             self._current = run
@@ -179,3 +180,12 @@ class _Runner:
                       exc_info=run.error)
         elif changed:
             log.info("collector works", extra={"collector": self.collector.name})
+
+
+def _may_join(left: float, patience: float) -> bool:
+    """Whether a run with so many seconds left is as good as one with so many.
+
+    One that ends later is not, nor one in a much greater hurry; one that is overdue hangs, and
+    another would as well.
+    """
+    return not left or JOINED_SHARE * patience <= left <= patience

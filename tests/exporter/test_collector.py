@@ -268,6 +268,31 @@ def test_a_scrape_in_a_hurry_is_not_bound_to_one_that_is_patient() -> None:
         assert patient.result()[c.COLLECTOR_SUCCESS] == {("engines",): 1.0}
 
 
+def test_a_patient_scrape_is_not_bound_to_one_in_a_hurry() -> None:
+    def as_soon_as_it_can(deadline: Deadline) -> list[Family]:
+        time.sleep(min(1.0, deadline.left()))
+        return tokens(1.0) if deadline.left() else []
+
+    scrape = scrape_of(Fake("engines", as_soon_as_it_can))
+    with ThreadPoolExecutor(1) as pool:
+        hasty = pool.submit(scraped, scrape, 0.5)
+        time.sleep(0.1)
+        assert c.SERVER_OUTPUT in scraped(scrape, 5.0)
+        assert c.SERVER_OUTPUT not in hasty.result()
+
+
+def test_a_run_that_is_overdue_is_joined_rather_than_made_again(gate: threading.Event) -> None:
+    def hang(_: Deadline) -> list[Family]:
+        gate.wait()
+        return []
+
+    hung = Fake("gpu", hang)
+    scrape = scrape_of(hung)
+    for _ in range(5):
+        scraped(scrape, 0.1)
+    assert hung.calls == 1
+
+
 def test_collectors_run_in_the_same_few_threads_again_and_again() -> None:
     threads: set[threading.Thread] = set()
 
