@@ -50,8 +50,7 @@ def write(body: bytes) -> str:
     closing = []
     if isinstance(by_alertmanager, int) and 0 < by_alertmanager < 10**9:
         closing.append(Line("alerts left out by Alertmanager", {"count": by_alertmanager}))
-    opening = [Line("notification", origin)] if origin else []
-    for line in _within(MOST_BYTES_PER_BYTE * len(body), opening, alerts, closing):
+    for line in _within(MOST_BYTES_PER_BYTE * len(body), origin, alerts, closing):
         log.info(line.message, extra=line.fields)
     return ""
 
@@ -69,15 +68,15 @@ class Line:
         return len(line_of(0.0, "info", self.message, self.fields).encode()) + 1
 
 
-def _within(most: int, opening: list[Line], alerts: list[Line],
+def _within(most: int, origin: Mapping[str, object], alerts: list[Line],
             closing: list[Line]) -> list[Line]:
     """The lines that have room in so many bytes, with the count of the alerts that have none.
 
     There is room for the count wherever there is an alert: it is shorter than twice the least one.
-    Alerts come before what is said beside them.
+    What the notification says of all its alerts stands in the line of the first.
     """
     if len(alerts) <= MOST_ALERTS:
-        lines = [*opening, *alerts, *closing]
+        lines = [*_headed(origin, alerts), *closing]
         if sum(line.size for line in lines) <= most:
             return lines
     left = most - (_left_out(len(alerts)).size if alerts else 0)
@@ -91,7 +90,17 @@ def _within(most: int, opening: list[Line], alerts: list[Line],
 
     logged = [*fitting(alerts[:MOST_ALERTS])]
     rest = len(alerts) - len(logged)
-    return [*fitting(opening), *logged, *fitting(closing), *([_left_out(rest)] if rest else [])]
+    headed = _headed(origin, logged)
+    if logged and headed[0].size - logged[0].size <= left:
+        left -= headed[0].size - logged[0].size
+        logged = headed
+    return [*logged, *fitting(closing), *([_left_out(rest)] if rest else [])]
+
+
+def _headed(origin: Mapping[str, object], alerts: list[Line]) -> list[Line]:
+    """The alerts, the first with what is said of all."""
+    return [Line(line.message, {**line.fields, **origin}) if number == 0 else line
+            for number, line in enumerate(alerts)]
 
 
 def _left_out(count: int) -> Line:

@@ -87,9 +87,8 @@ class Stack:
     def _logged(self) -> Iterator[Notice]:
         receiver = ""
         for line in self.exporter.logged():
-            if line["message"] == "notification":
-                receiver = line["receiver"]
-            elif line["message"] == "alert" and line["labels"]["cluster"] == self.version:
+            receiver = line.get("receiver", receiver)  # the first of a notification has it
+            if line["message"] == "alert" and line["labels"]["cluster"] == self.version:
                 labels = line["labels"]
                 yield Notice(receiver, labels["alertname"], labels["severity"], line["status"])
 
