@@ -17,7 +17,8 @@ LONGEST_LOGGED = 10_000  # of a text in a log line
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCHEME_SIGNS = f"{string.ascii_letters}{string.digits}+.-"
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^\s:/?#@\[\]]*)(:\d*)?")
-_WORD_WITH_SECRET = re.compile(r"\S*[?@#]\S*")  # only such a word of a text may have one
+_WORD = re.compile(r"\S+")
+_SIGNS = frozenset("?@#")  # only a word with one of them may have a secret
 _CLOSING = "'\"),.;:>]}"
 _CREDENTIALS = re.compile(  # "bearer token" in a sentence is none
     r"\b([Bb]earer|[Bb]asic|BEARER|BASIC)\s+(?=[a-z]*[A-Z0-9._~+/=-])[\w.~+/=-]+")
@@ -46,9 +47,9 @@ def without_secrets(text: str, relative: bool = False) -> str:
     `relative`: with those, too, that are a path and a query.
     """
     text = _CREDENTIALS.sub(rf"\1 {HIDDEN}", text)
-    if not any(sign in text for sign in "?@#"):
+    if _SIGNS.isdisjoint(text):
         return text
-    return _WORD_WITH_SECRET.sub(lambda match: _masked_word(match[0], relative), text)
+    return _WORD.sub(lambda match: _masked_word(match[0], relative), text)
 
 
 def spelt(text: str, keep: str = "") -> str:
@@ -96,6 +97,8 @@ def _without_query(url: str) -> str:
 
 def _masked_word(word: str, relative: bool) -> str:
     """A word of a text, the URL in it masked."""
+    if _SIGNS.isdisjoint(word):
+        return word
     bare = word.rstrip(_CLOSING)
     before, scheme, _ = bare.partition("://")
     begin = len(before.rstrip(_SCHEME_SIGNS)) if scheme else 0
