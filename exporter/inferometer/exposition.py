@@ -82,12 +82,14 @@ def beginning(metric: Metric, key: Key) -> str:
 _beginning = lru_cache(maxsize=65536)(beginning)  # for callers that do not
 
 
-@lru_cache(maxsize=8192)
-def number(value: float) -> str:
+def canonical(value: float) -> str:
     """A number in OpenMetrics' canonical form, as in `1.0`, `+Inf` and `1e+06`."""
     if -1e6 < value < 1e6:  # where Python and Go write the same
         return repr(float(value))
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+number = lru_cache(maxsize=8192)(canonical)  # for values that come again
 
 
 def _weight(text: str) -> float:

@@ -51,8 +51,11 @@ class CostCollector:
 
     def _counters(self) -> Iterable[Family]:
         cost, idle = Family(c.COST), Family(c.COST_IDLE)
+        spent: dict[str, float] = {}  # GPUs without a UUID are one here
         for gpu, usd in self._gpu_hours.usd.items():
-            cost.add(usd, category="gpu", uuid=gpu.uuid)
+            spent[gpu.uuid] = spent.get(gpu.uuid, 0.0) + usd
+        for uuid, usd in spent.items():
+            cost.add(usd, category="gpu", uuid=uuid)
         for gpu, usd in self._gpu_hours.idle_usd.items():
             idle.add(usd, gpu=str(gpu.index), uuid=gpu.uuid)
         for category, usd in self._fixed.usd.items():

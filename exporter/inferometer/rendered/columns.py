@@ -8,11 +8,11 @@ for them, as sources are read more often than pages are asked for.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from operator import add
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from inferometer.catalogue import Metric
-from inferometer.exposition import beginning, number
+from inferometer.exposition import beginning, canonical
 from inferometer.families import Family, Series
 from inferometer.rendered.block import Block, Ticket
 from inferometer.values import Key
@@ -58,14 +58,16 @@ class Table:
 class Column:
     """One metric: the positions of its values among all values, and how its lines begin.
 
-    A column with the same keys as the one before takes over its lines and its ticket.
+    A column with the same keys as the one before takes over its lines and its ticket. Lines are
+    written again where the value is another: on a page of measurements that is less than half.
     """
 
     def __init__(self, metric: Metric, cells: Sequence[tuple[int, Key]],
                  before: Column | None) -> None:
         self._positions = [position for position, _ in cells]
         self._keys = [key for _, key in cells]
-        self._values: Sequence[float] = ()
+        self._values: Sequence[float | None] = [None] * len(cells)
+        self._lines = [""] * len(cells)
         self._beginnings: Sequence[str]
         if before is not None and before._keys == self._keys:
             self._beginnings, ticket = before._beginnings, before._block.ticket
@@ -77,7 +79,31 @@ class Column:
         """The column's block, given all values: the one before if its own are still the same."""
         own = [values[position] for position in self._positions]
         if own != self._values:
-            text = "\n".join(map(add, self._beginnings, map(number, own)))
-            points = dict(zip(self._keys, own, strict=True))
-            self._values, self._block = own, Block(points, text, self._block.ticket)
+            lines, beginnings = self._lines, self._beginnings
+            for place, (value, before) in enumerate(zip(own, self._values, strict=True)):
+                if value != before:
+                    lines[place] = beginnings[place] + canonical(value)
+            text = "\n".join(lines)
+            self._values, self._block = own, Block(_Cells(self._keys, own), text,
+                                                   self._block.ticket)
         return self._block
+
+
+class _Cells(Mapping[Key, float]):
+    """A column's values by their keys. Few pages are looked into: only then a dict is made."""
+
+    def __init__(self, keys: Sequence[Key], values: Sequence[float]) -> None:
+        self._keys, self._values = keys, values
+
+    @cached_property
+    def _dict(self) -> Mapping[Key, float]:
+        return dict(zip(self._keys, self._values, strict=True))
+
+    def __getitem__(self, key: Key) -> float:
+        return self._dict[key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._dict)
+
+    def __len__(self) -> int:
+        return len(self._keys)

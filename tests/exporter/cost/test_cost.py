@@ -75,6 +75,15 @@ def test_a_gpu_costs_its_price_per_hour_by_the_second() -> None:
                                     ("gpu", "", "GPU-1"): pytest.approx(0.72)}
 
 
+def test_two_gpus_without_a_uuid_cost_what_two_cost() -> None:
+    fleet = Fleet(PRICES, H100, L4)
+    for gpu in fleet.gpus:
+        gpu.uuid = ""
+    fleet.passes(HOUR)
+    assert fleet.points(c.COST) == {("gpu", "", ""): pytest.approx(3.6 + 0.72)}
+    assert fleet.idle() == [pytest.approx(3.6), pytest.approx(0.72)]
+
+
 def test_it_costs_the_same_however_often_one_looks() -> None:
     seldom, often = Fleet(EVERYTHING, H100), Fleet(EVERYTHING, H100)
     seldom.passes(DAY, busy=0.3)
