@@ -84,12 +84,12 @@ class Column:
                 if value != before:
                     lines[place] = beginnings[place] + canonical(value)
             text = "\n".join(lines)
-            self._values, self._block = own, Block(_Cells(self._keys, own), text,
+            self._values, self._block = own, Block(_ColumnPoints(self._keys, own), text,
                                                    self._block.ticket)
         return self._block
 
 
-class _Cells(Mapping[Key, float]):
+class _ColumnPoints(Mapping[Key, float]):
     """A column's values by their keys. Few pages are looked into: only then a dict is made."""
 
     def __init__(self, keys: Sequence[Key], values: Sequence[float]) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from inferometer.gpu import kubelet as k
 from inferometer.gpu.kubelet import Allowance, Holding, Kubelet, KubeletError, read
 from tests.exporter.gpu.fake_kubelet import FakeKubelet
+from tests.exporter.gpu.lies import holder, inside
 
 SECONDS = 10.0  # for an answer that comes
 NOBODY = 65534
@@ -107,26 +108,6 @@ def test_no_answer_does_worse_than_a_kubelet_error(answer: bytes) -> None:
     assert reason == "the answer is no list of pods"
 
 
-POD = k.POD_RESOURCES << 3 | 2
-
-
-def inside(tag: int, *messages: bytes) -> bytes:
-    return b"".join(bytes([tag, *sized(len(message))]) + message for message in messages)
-
-
-def sized(size: int) -> list[int]:
-    return [size] if size < 128 else [size & 127 | 128, *sized(size >> 7)]
-
-
-def holder(*devices: str, resource: str = "nvidia.com/gpu", pod: str = "chat-0") -> bytes:
-    """A pod whose one container has these."""
-    ids = inside(k.DEVICES_IDS << 3 | 2, *(device.encode() for device in devices))
-    some = inside(k.DEVICES_RESOURCE << 3 | 2, resource.encode()) + ids
-    container = inside(k.CONTAINER_DEVICES << 3 | 2, some)
-    return inside(POD, inside(k.POD_NAME << 3 | 2, pod.encode())
-                  + inside(k.POD_CONTAINERS << 3 | 2, container))
-
-
 @pytest.mark.parametrize(("answer", "pods", "devices", "cut"), [
     (holder("a") * k.MOST_PODS, k.MOST_PODS, k.MOST_DEVICES, False),
     (holder("a") * (k.MOST_PODS + 1), k.MOST_PODS, k.MOST_DEVICES, True),
@@ -148,9 +129,9 @@ TINY = 2**23  # messages of two bytes: 16 MiB
 
 
 @pytest.mark.parametrize("answer", [
-    inside(POD, b"") * TINY, b"\x10\x00" * TINY,
-    inside(POD, inside(k.POD_CONTAINERS << 3 | 2, b"") * (TINY - 4)),
-    inside(POD, b"\x7a\x00" * (TINY - 4)),
+    inside(k.POD_RESOURCES, b"") * TINY, b"\x10\x00" * TINY,
+    inside(k.POD_RESOURCES, inside(k.POD_CONTAINERS, b"") * (TINY - 4)),
+    inside(k.POD_RESOURCES, b"\x7a\x00" * (TINY - 4)),
 ], ids=["pods", "numbers", "containers", "unknown fields"])
 def test_an_answer_of_tiny_messages_takes_no_longer_than_the_largest_real_one(
         answer: bytes) -> None:

@@ -13,16 +13,21 @@ from inferometer.gpu.nvml import EVENTS_AT_ONCE, Events, GpuLostError
 from inferometer.gpu.readings import MOST_INSTANCES
 from tests.exporter.gpu.conftest import Start
 from tests.exporter.gpu.drill import up
+from tests.exporter.gpu.fake_kubelet import FakeKubelet
 from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.gpu.lies import (
+    ANSWERS,
     LIES,
     MISSING,
     NOT_SUPPORTED,
+    OUTAGES,
     TIMEOUT,
     UNKNOWN,
     Lie,
+    mislead,
     play,
     readings,
+    suffer,
 )
 from tests.exporter.gpu.test_drills import uuid
 from tests.exporter.gpu.test_driver import metrics, values
@@ -286,6 +291,17 @@ def test_every_lie_costs_what_it_is_about_and_passes(start: Start) -> None:
     drill.until_up(0, 1, 2)
     for lie in LIES:
         play(drill, lie)
+
+
+@pytest.mark.heavy
+def test_every_outage_and_every_answer_of_a_kubelet_passes(
+        start: Start, kubelet: FakeKubelet) -> None:
+    drill = start("gpus 2", kubelet_socket=str(kubelet.socket), time_to_live=2.0)
+    drill.until_up(0, 1)
+    for reason in OUTAGES:
+        suffer(drill, reason)
+    for name in ANSWERS:
+        mislead(drill, kubelet, name)
 
 
 @pytest.mark.heavy
