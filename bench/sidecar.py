@@ -23,7 +23,7 @@ from bench.sizes import Sizes
 from bench.vllm import Page
 from inferometer import catalogue as c
 from inferometer.engines.collector import join
-from inferometer.engines.page import Parser
+from inferometer.engines.parser import Parser
 from inferometer.engines.reading import Describer, ServerInfo
 from inferometer.engines.table import Engine
 from inferometer.engines.tables import vllm

@@ -69,8 +69,11 @@ ORDER = """
 # one that is not listed here may order its own modules as it likes, but in no circle.
 ORDERS = {
     "engines": """
-        engines  engines.page  engines.spelling  engines.buckets  engines.choices  engines.hints
-        engines.leftover
+        engines  engines.room  engines.spelling  engines.buckets  engines.choices  engines.hints
+        engines.leftover  engines.answer  engines.resolver
+        engines.page
+        engines.sheet
+        engines.parser
         engines.fetch  engines.view  engines.processes
         engines.sources
         engines.labelled

@@ -22,30 +22,37 @@ SLACK_SECONDS = 2.0  # that a source's own clockwork may be late or early
 class Memory(Generic[K, V]):
     """What was read last, by key and with its time.
 
-    Beyond `most` keys, those not read for longest are forgotten; but none of the present reading,
-    which may not be complete yet, and none of the one before.
+    Beyond `most` keys, or values of that weight in all, those not read for longest are forgotten;
+    but none of the present reading, which may not be complete yet, and none of the one before.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
-        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._kept: OrderedDict[K, tuple[float, V, int]] = OrderedDict()
+        self._weight = 0
         self._now = self._before = float("-inf")
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: K) -> tuple[float, V] | None:
-        """Time and value as they were put last."""
+    def get(self, key: K) -> tuple[float, V, int] | None:
+        """Time, value and weight as they were put last."""
         return self._kept.get(key)
 
-    def put(self, key: K, value: V, read_at: float) -> None:
+    def put(self, key: K, value: V, read_at: float, weight: int = 1) -> None:
         """Remember a value read at this time."""
+        earlier = self._kept.get(key)
+        self._weight += weight - (earlier[2] if earlier else 0)
+        self._kept[key] = (read_at, value, weight)
+        self._kept.move_to_end(key)
+        self.forget(read_at)
+
+    def forget(self, read_at: float) -> None:
+        """Forget what need not be remembered any more at a reading of this time."""
         if read_at > self._now:
             self._before, self._now = self._now, read_at
-        self._kept[key] = (read_at, value)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._most and next(iter(self._kept.values()))[0] < self._before:
-            self._kept.popitem(last=False)
+        while self._weight > self._most and next(iter(self._kept.values()))[0] < self._before:
+            self._weight -= self._kept.popitem(last=False)[1][2]
 
 
 class Growth(Generic[K]):
@@ -93,6 +100,10 @@ class SummedCounters(Generic[K]):
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._last: Memory[K, tuple[Mapping[Any, Value], list[Value]]] = Memory(most)
 
+    def forget(self, read_at: float) -> None:
+        """Forget what need not be remembered any more at a reading of this time."""
+        self._last.forget(read_at)
+
     def total_of(self, key: K, children: Mapping[Any, Value], read_at: float) -> Value:
         """The counter `key`, given all its children as they are now: at least one."""
         earlier = self._last.get(key)
@@ -104,7 +115,7 @@ class SummedCounters(Generic[K]):
                     if child not in children or fell(value, children[child])]
             if lost:
                 kept = [reduce(sum_of, [*kept, *lost])] if len(lost) < len(before) else []
-        self._last.put(key, (children, kept), read_at)
+        self._last.put(key, (children, kept), read_at, len(children))
         return reduce(sum_of, [*children.values(), *kept])
 
 
@@ -160,10 +171,10 @@ class Pace(Generic[K]):
         `pace` is its largest growth in a second; it was read within `took` seconds from `read_at`.
         """
         if read_at != self._now:
+            self._forget()
             self._before, self._now = self._now, read_at
         paced = self._paced.get(key)
         if paced is None:
-            self._forget()
             self._paced[key] = _Paced(value, read_at)
             return value
         elapsed = read_at - paced.read_at
@@ -174,8 +185,8 @@ class Pace(Generic[K]):
         return shown
 
     def _forget(self) -> None:
-        """Beyond `most` counters, those that the last two readings did not have."""
-        if len(self._paced) >= self._most:
+        """Forget, beyond `most` counters, those that the last two readings did not have."""
+        if len(self._paced) > self._most:
             self._paced = {key: paced for key, paced in self._paced.items()
                            if paced.seen_at in (self._now, self._before)}
 

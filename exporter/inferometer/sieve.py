@@ -41,7 +41,7 @@ class Sieve:
 
     def __init__(self, refusals: Refusals | None = None) -> None:
         self.refusals = refusals or Refusals()
-        self._pace: Pace[Series] = Pace()
+        self._pace: Pace[Series] = Pace(1000)
 
     def sift(self, points: Mapping[Series, float], read_at: float, took: float = 0.0
              ) -> dict[Series, float]:

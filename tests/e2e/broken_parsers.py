@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inferometer.engines.page import Page, Parser
+from inferometer.engines.page import Page
+from inferometer.engines.parser import Parser
 
 
 class Careless(Parser):

@@ -1,23 +1,25 @@
-"""The reading of pages, fuzzed: what any bytes may do, and that the fuzzer would see it."""
+"""Reading answers and pages, fuzzed: what any bytes may do, and that the fuzzer would see it."""
 
 from __future__ import annotations
 
 import importlib.util
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.exporter.engines.raw import fetched_or_refused, serving_raw, strange_answer
 
 SCRIPT = Path(__file__).with_name("fuzz_pages.py")
 SECONDS = 90
 FOUND = 77  # libFuzzer's exit code
 
-pytestmark = [
-    pytest.mark.heavy, pytest.mark.timeout(300),
-    pytest.mark.skipif(importlib.util.find_spec("atheris") is None,
-                       reason="atheris has no wheel for this Python"),
-]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
+fuzzer = pytest.mark.skipif(importlib.util.find_spec("atheris") is None,
+                            reason="atheris has no wheel for this Python")
 
 
 def fuzzed(folder: Path, seconds: int, *parser: str) -> subprocess.CompletedProcess[str]:
@@ -29,10 +31,12 @@ def fuzzed(folder: Path, seconds: int, *parser: str) -> subprocess.CompletedProc
     return run
 
 
+@fuzzer
 def test_no_page_makes_the_reader_fail_or_say_what_makes_no_sense(tmp_path: Path) -> None:
     assert fuzzed(tmp_path, SECONDS).returncode == 0
 
 
+@fuzzer
 @pytest.mark.parametrize(("parser", "how"), [
     ("Careless", "ValueError: could not convert string to float"),
     ("Forgetful", "AssertionError: prometheus_client reads it otherwise"),
@@ -44,3 +48,14 @@ def test_a_parser_with_a_mistake_is_caught_within_seconds(tmp_path: Path, parser
     assert run.returncode == FOUND
     assert how in run.stdout
     assert "NEW" in run.stdout or "REDUCE" in run.stdout  # no captured page shows the mistake
+
+
+def test_no_answer_makes_the_fetch_fail_or_last_longer_than_it_may() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice, end, answers = random.Random(seed), time.monotonic() + SECONDS, 0
+    with serving_raw(lambda sock: sock.sendall(strange_answer(dice))) as url:
+        while time.monotonic() < end:
+            fetched_or_refused(url, 1.0)
+            answers += 1
+    print(f"{answers} answers")

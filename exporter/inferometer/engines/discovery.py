@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from inferometer.engines.fetch import Access, fetch
-from inferometer.engines.page import PageError, Parser
-from inferometer.engines.recognition import nobodys, recognise
+from inferometer.engines.fetch import Access, fetch_into
+from inferometer.engines.page import PageError
+from inferometer.engines.parser import Parser
+from inferometer.engines.recognition import nobodys, recognise, use_to
 from inferometer.engines.table import Engine
 from inferometer.engines.target import Target, first_that_reads, usual_urls
 from inferometer.threads import Loop, Start, TimedEvent, start_thread
@@ -83,7 +84,9 @@ class Discovery:
 
     def _recognised(self, url: str, seconds: float) -> Engine | None:
         """The engine whose page it is; None for another page: its port has no engine's then."""
-        page = Parser().parse(fetch(url, Access(max_bytes=PROBE_BYTES), seconds))
+        access = Access(max_bytes=PROBE_BYTES)
+        with Parser(use_to(self._engines)).begin(seconds) as arrival:
+            page = arrival.end(fetch_into(url, access, seconds, arrival.take))
         if not page.families:
             raise PageError(nobodys(page.families, self._engines))
         return recognise(page.families, self._engines)

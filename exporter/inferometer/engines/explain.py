@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from inferometer import catalogue as c
 from inferometer.engines.collector import join
 from inferometer.engines.hints import advice
-from inferometer.engines.page import ForeignFamily, PageError, PageShape, Parser
+from inferometer.engines.page import ForeignFamily, PageError, PageShape
+from inferometer.engines.parser import Parser
 from inferometer.engines.reading import (
     BESIDE_THE_PAGE,
     NAMELESS,
@@ -23,7 +24,13 @@ from inferometer.engines.reading import (
     Reading,
     ServerInfo,
 )
-from inferometer.engines.recognition import by_prefix, nearest, nobodys, recognise
+from inferometer.engines.recognition import (
+    by_prefix,
+    nearest,
+    nobodys,
+    recognise,
+    use_to,
+)
 from inferometer.engines.table import Engine
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State
@@ -84,7 +91,7 @@ def state_of(body: bytes, engines: tuple[Engine, ...], names: Names = NAMELESS
              ) -> tuple[State, PageShape | None]:
     """The state of an engine with this page, and its shape; documents beside it are unknown."""
     try:
-        page = Parser().parse(body)
+        page = Parser(use_to(engines)).parse(body)
     except PageError as error:
         return State(up=False, why=str(error)), None
     engine = recognise(page.families, engines)
@@ -99,7 +106,7 @@ def _success(origin: str, state: State, reading: Reading) -> Iterator[Chapter]:
     steps = ", ".join(sorted(plan.view.steps))
     yield Chapter("page", ("name", "value"), (
         ("page", origin),
-        ("", f"{len(plan.shape.series)} series in {len(plan.shape.families)} families"),
+        ("", f"{plan.shape.counted} series in {len(plan.shape.families)} families"),
         ("engine", " ".join(filter(None, (state.engine, state.version)))),
         ("models", _models(reading)),
         *((("steps", f"{steps} (their requests are those of the models that hand on to them)"),)

@@ -16,6 +16,8 @@ _ADVICE = (
     (r"an empty JSON list|JSON instead",
      "trtllm-serve has its metrics on /prometheus/metrics, with return_perf_metrics: true"),
     (r"HTML", "a web page or a proxy's sign-in is here, no engine"),
+    (r"the page needs more memory",
+     "a page of so many models or ranks takes an exporter of its own: what pages share is fixed"),
     (r"redirected to", "give the target the URL that answers itself"),
 )
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from inferometer.catalogue import OTHER, POSITION
 from inferometer.engines.buckets import PageValues
+from inferometer.engines.page import Sample
 from inferometer.engines.sources import CounterHistory, Facet, ReadSignal, Selector, Source
 from inferometer.engines.view import ModelRank, SampleLabels, View
 from inferometer.values import Value
 
+MOST_LISTED = 1000  # names of one list that are read
 MOST_DRAFTED = 128  # tokens of a draft that are told apart, or summed up, by their place
 
 
@@ -102,15 +104,15 @@ class Adapters:
     def bind(self, view: View, facet: Facet) -> ReadSignal:
         """How to read the names or their number, by model and rank."""
         family = view.family(self.name, "gauge")
-        series: dict[ModelRank, list[tuple[int, list[tuple[str, str]]]]] = {}
+        series: dict[ModelRank, list[Sample]] = {}
         for sample in family.samples if family else ():
             if self.lists.keys() <= sample.labels.keys():
-                series.setdefault(view.model_rank(sample.labels), []).append(
-                    (sample.index, self._listed(sample.labels)))
+                series.setdefault(view.model_rank(sample.labels), []).append(sample)
 
         def read(values: PageValues, _: CounterHistory) -> dict[ModelRank, Value]:
-            latest = {model_rank: max(lists, key=lambda entry: values[entry[0]])[1]
-                      for model_rank, lists in series.items()}
+            latest = {model_rank: self._listed(
+                          max(samples, key=lambda sample: values[sample.index]).labels)
+                      for model_rank, samples in series.items()}
             if not self.named:
                 return {model_rank: float(len(names)) for model_rank, names in latest.items()}
             return {(*model_rank, *name): 1.0
@@ -120,4 +122,4 @@ class Adapters:
 
     def _listed(self, labels: SampleLabels) -> list[tuple[str, str]]:
         return [(name.strip(), meaning) for label, meaning in self.lists.items()
-                for name in labels[label].split(",") if name.strip()]
+                for name in labels[label].split(",", MOST_LISTED)[:MOST_LISTED] if name.strip()]

@@ -20,6 +20,7 @@ CLOCKS = 10.0  # seconds by which an engine's clock may differ from ours
 ALONE = 20  # pages of one process in a row, after which it is the only one
 UNSURE = 5  # pages in a row after which another process has taken the place of the last one
 MOST_LIVES = 8  # that are remembered
+MOST_COUNTS = 500  # of one of them, which fall together
 BY_TURNS = "several processes answer here by turns, and count for themselves"
 IN_DOUBT = "other counters than before: the engine started anew, or several processes answer"
 
@@ -28,11 +29,12 @@ IN_DOUBT = "other counters than before: the engine started anew, or several proc
 class Life:
     """One process, or one life of it: when it started if its page has that, and what it counted.
 
-    `counts` is by the text of the series; `read_at` is when its last page was read.
+    `counts` is by the hash of the series' text: it is remembered for long, and they may be many;
+    `read_at` is when its last page was read.
     """
 
     start: float | None
-    counts: dict[str, float]
+    counts: dict[int, float]
     read_at: float
 
     def is_known(self) -> bool:
@@ -62,7 +64,8 @@ class Processes:
             self._in_doubt = max(0, self._in_doubt - 1)
         else:
             series, values = page.shape.series, page.values
-            self._take(Life(start, {series[index]: values[index] for index in counters
+            self._take(Life(start, {hash(series[index]): values[index]
+                                    for index in counters[:MOST_COUNTS]
                                     if 0 <= values[index] <= c.LARGEST_COUNT}, read_at))
         if self._alone < ALONE:
             return BY_TURNS
@@ -72,8 +75,11 @@ class Processes:
         """Take a page that may be of another life than the last one."""
         life = self._life_of(now)
         if life is not None:  # a page may lack some of what the last one had
+            lacking = [(series, count) for series, count in life.counts.items()
+                       if series not in now.counts]
             now = Life(life.start if now.start is None else now.start,
-                       {**life.counts, **now.counts}, now.read_at)
+                       {**dict(lacking[: MOST_COUNTS - len(now.counts)]), **now.counts},
+                       now.read_at)
         self._lives = [*(other for other in self._lives if other is not life), now][-MOST_LIVES:]
 
     def _life_of(self, now: Life) -> Life | None:

@@ -132,7 +132,7 @@ class Describer:
             for signal in c.SIGNALS:
                 reading.withhold(signal, why)
             return reading
-        self._history.turn += 1
+        self._history.begin_page()
         values = PageValues(page.values)
         self._put_signals(reading, plan, values, read_at)
         self._put_requests(reading, plan, values, read_at)

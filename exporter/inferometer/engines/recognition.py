@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from operator import itemgetter
 
 from inferometer.engines.page import ForeignFamily
+from inferometer.engines.processes import START
+from inferometer.engines.sheet import ALL, Use
 from inferometer.engines.table import Engine
 
 NO_ENGINE = "none of the known engines' metrics on the page"
+A_FEW = 20
 Families = Mapping[str, ForeignFamily]
 _PREFIX = re.compile(r"[a-zA-Z0-9]+[:_]|.+")
 _ANYBODYS = re.compile(r"(?:http|process|python|go|promhttp|scrape)_")  # of any server
@@ -19,6 +23,27 @@ _ANYBODYS = re.compile(r"(?:http|process|python|go|promhttp|scrape)_")  # of any
 def recognise(families: Families, engines: Iterable[Engine]) -> Engine | None:
     """The first of the engines whose marks the page has; None if it is nobody's."""
     return next((engine for engine in engines if not why_not(engine, families)), None)
+
+
+@lru_cache(maxsize=8)
+def use_to(engines: tuple[Engine, ...]) -> Use:
+    """How many series of a family are of use to the engines, by the name a page prints.
+
+    All of those that a table reads; of other families of an engine's own a few: they name models.
+    """
+    tables = [(engine.spelling, engine.taken | {*engine.marks.any_of, START}) for engine in engines]
+    bare = {name.removeprefix(spelling.prefix) for spelling, names in tables for name in names}
+    longest = min(8, *map(len, bare))  # of an ending that most other names have not
+    endings = {name[-longest:] for name in bare}
+    own = re.compile("|".join(f"(?:{spelling.pattern})" for spelling, _ in tables))
+
+    def use(name: str) -> int:
+        if name[-longest:] in endings and any(
+                (spelling.respell(name) or name) in names for spelling, names in tables):
+            return ALL
+        return A_FEW if own.match(name) else 0
+
+    return use
 
 
 def nobodys(families: Families, engines: Iterable[Engine]) -> str:

@@ -11,7 +11,7 @@ from inferometer.engines.buckets import PageValues
 from inferometer.engines.choices import RequestsOfAnswers
 from inferometer.engines.sources import Child, Selector
 from inferometer.engines.table import Engine, Http, RequestCounter
-from inferometer.engines.view import ENGINE_WIDE, ModelRank, View
+from inferometer.engines.view import ENGINE_WIDE, ModelRank, View, shortened
 from inferometer.values import Histogram, Value
 
 # Paths that do inference; health, metrics, tokenizers and model lists never count as requests.
@@ -92,6 +92,7 @@ class EndedRequests:
 
         `turn` goes up from page to page.
         """
+        self._summed.forget(turn)
         minuend, subtrahend = ((read(values) for read in plan.difference) if plan.difference
                                else ({}, {}))
         derived = {outcome for native in plan.native if native.counter.selector.derived
@@ -220,7 +221,8 @@ def _responses(http: Http | None, view: View) -> tuple[list[_ResponseCount], lis
         handler = labels.get(http.handler, "")
         into = nameless if handler == UNNAMED else named if INFERENCE.fullmatch(handler) else None
         if into is not None and labels.get("method", "POST") in ("POST", "PUT"):
-            into.append((labels.get(http.code, ""), tuple(labels.values()), sample.index))
+            child = tuple(map(shortened, labels.values()))
+            into.append((labels.get(http.code, ""), child, sample.index))
     return named, nameless
 
 

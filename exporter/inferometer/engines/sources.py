@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from inferometer.catalogue import LARGEST_COUNT, Metric
 from inferometer.counters import SummedCounters, Sums
 from inferometer.engines.buckets import BucketLine, Buckets, PageValues
-from inferometer.engines.view import ModelRank, SampleLabels, View
+from inferometer.engines.view import ModelRank, SampleLabels, View, shortened
 from inferometer.values import Histogram, Value
 
 K = TypeVar("K")
@@ -38,6 +38,11 @@ class CounterHistory:
         self.turn = 0.0  # pages come one after the other, whatever the wall clock does
         self._sums: Sums[tuple[Facet, ModelRank]] = Sums(1000)
         self._summed: SummedCounters[tuple[Facet, ModelRank]] = SummedCounters(1000)
+
+    def begin_page(self) -> None:
+        """Take the next page."""
+        self.turn += 1
+        self._summed.forget(self.turn)
 
     def sum_children(self, facet: Facet, model_rank: ModelRank,
                      children: Mapping[Child, Value]) -> Value:
@@ -330,7 +335,7 @@ def _shared(gauges: Sequence[Mapping[ModelRank, object]]) -> list[ModelRank]:
 
 
 def _child(view: View, labels: SampleLabels) -> Child:
-    return tuple(f"{name}={value}" for name, value in labels.items()
+    return tuple(shortened(f"{name}={value}") for name, value in labels.items()
                  if name != "le" and name not in view.spelling.copies)
 
 

@@ -117,7 +117,7 @@ class InfoDocument:
     fields: Mapping[str, tuple[str | int, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Engine:
     """One engine's table.
 

@@ -6,18 +6,21 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from inferometer.catalogue import OTHER
-from inferometer.engines.fetch import Access, fetch
+from inferometer.engines.fetch import Access, fetch_into
 from inferometer.engines.hints import advice
-from inferometer.engines.page import Page, PageError, PageShape, Parser
+from inferometer.engines.page import LargePageError, Page, PageError, PageShape
+from inferometer.engines.parser import Parser
 from inferometer.engines.reading import NAMELESS, Describer, Names, Reading, ServerInfo
-from inferometer.engines.recognition import nobodys, recognise
+from inferometer.engines.recognition import nobodys, recognise, use_to
+from inferometer.engines.room import ROOM
 from inferometer.engines.table import Engine
+from inferometer.engines.view import shortened
 from inferometer.guard import LONGEST_VALUE
 from inferometer.sieve import Refusals
 from inferometer.threads import NoThreadError, Threads
@@ -27,6 +30,8 @@ INFO_SECONDS = 600.0  # for which the documents beside the page are not asked fo
 INFO_RETRY_SECONDS = 60.0  # the same, where a field was missing
 DOCUMENT_TIMEOUT_SECONDS = 1.0  # for one document
 DOCUMENT_BYTES = 2**20
+SMALL_DOCUMENT_BYTES = 2**16  # of a larger one JSON may make many times its size
+KEPT_WHILE_DOWN = 2**23  # bytes of memory for the page that was there before
 
 _THREADS = Threads("ask")  # shared by all targets: one that is removed leaves no threads
 
@@ -64,7 +69,7 @@ class Target:
         self._names = names
         self._refusals = refusals
         self._threads = threads
-        self._parser = Parser()
+        self._parser = Parser(use_to(engines))
         self._describer = Describer(names, refusals)
         self._shape: PageShape | None = None
         self._shape_engine: Engine | None = None  # whose page has this shape
@@ -122,6 +127,7 @@ class Target:
             return self._read()
         except PageError as error:
             self._forget_info()
+            self._slim()
             return self._down(str(error))
         except Exception as error:  # a page must never cost more than its own target
             pending.error = error
@@ -169,7 +175,8 @@ class Target:
         return State(True, engine.name, model, info.version, read_at, reading)
 
     def _page(self, url: str, seconds: float) -> tuple[Page, Engine]:
-        page = self._parser.parse(fetch(url, self._access, seconds))
+        with self._parser.begin(seconds) as arrival:
+            page = arrival.end(fetch_into(url, self._access, seconds, arrival.take))
         engine = self._recognised(page)
         if not page.families and url == self.url:  # as before an engine's first request
             engine = self._engine
@@ -185,6 +192,14 @@ class Target:
     def _down(self, why: str) -> State:
         last = self._last
         return State(False, last.engine, last.model, last.version, last.read_at, None, why)
+
+    def _slim(self) -> None:
+        """Give back the memory of a page too large to be remembered while it is down."""
+        if self._parser.holds > KEPT_WHILE_DOWN:
+            self._parser.forget()
+            self._parser.give_back()
+            self._describer = Describer(self._names)
+            self._shape = self._shape_engine = None
 
     def _forget_info(self) -> None:
         self._info_until = float("-inf")
@@ -202,13 +217,10 @@ class Target:
         for document in engine.documents:
             try:
                 url = urlsplit(self.url)._replace(path=document.path).geturl()
-                content = json.loads(fetch(url, access, DOCUMENT_TIMEOUT_SECONDS))
+                of_document = _fields(url, access, document.fields)
             except (PageError, ValueError, RecursionError):
                 continue  # not every version has every document
-            for name, path in document.fields.items():
-                value = _dig(content, path)
-                if value is not None:
-                    fields.setdefault(name, value)
+            fields = {**of_document, **fields}
         asked_for = parse_qs(urlsplit(self.url).query).get("model", [""])[0]
         info = ServerInfo(asked_for or _text(fields.get("model")), _text(fields.get("version")),
                           _positive(fields.get("max_model_length")))
@@ -238,7 +250,8 @@ def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
                      seconds: float) -> tuple[str, T]:
     """The first of the URLs that can be read, and what was read; within `seconds` in all.
 
-    Raises the first one's PageError. Where nothing answers at all, the others are not tried.
+    Raises the first one's PageError. Where nothing answers at all, or in time, or with a page too
+    large, the others are not tried.
     """
     deadline = time.monotonic() + seconds
     why = ""
@@ -247,7 +260,7 @@ def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
             return url, read(url, deadline - time.monotonic())
         except PageError as error:
             why = why or str(error)  # the error itself would hold on to the page
-            if error.__cause__ is not None:  # no answer, or none in time
+            if error.__cause__ is not None or isinstance(error, LargePageError):
                 break
     raise PageError(why)
 
@@ -255,6 +268,34 @@ def first_that_reads(urls: Iterable[str], read: Callable[[str, float], T],
 def _news(state: State) -> tuple[bool, str, str]:
     """What is worth a line in the log; a server's own words may be others each time."""
     return state.up, state.why.partition(":")[0], state.engine
+
+
+def _fields(url: str, access: Access, paths: Mapping[str, tuple[str | int, ...]]
+            ) -> dict[str, object]:
+    """What a JSON document beside the page has, by name.
+
+    Raises PageError, ValueError, RecursionError.
+    """
+    deadline = time.monotonic() + DOCUMENT_TIMEOUT_SECONDS
+    share, body = ROOM.share(), bytearray()
+
+    def take(piece: bytes) -> None:
+        body.extend(piece)
+        if not share.resize(len(body)):
+            raise PageError("no room for a document beside the page")
+
+    fetch_into(url, access, DOCUMENT_TIMEOUT_SECONDS, take)
+    try:
+        with ROOM.turn(len(body) > SMALL_DOCUMENT_BYTES, deadline):
+            return _picked(body, paths)
+    except TimeoutError as error:
+        raise PageError("no turn to read a document beside the page") from error
+
+
+def _picked(body: bytearray, paths: Mapping[str, tuple[str | int, ...]]) -> dict[str, object]:
+    content = json.loads(body)  # and nothing of it is left but these
+    return {name: value for name, path in paths.items()
+            if isinstance(value := _dig(content, path), str | int | float)}
 
 
 def _dig(document: object, path: tuple[str | int, ...]) -> object:
@@ -269,8 +310,8 @@ def _dig(document: object, path: tuple[str | int, ...]) -> object:
 
 
 def _text(value: object) -> str:
-    """Text; JSON has characters that UTF-8 has not."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+    """Text; JSON has characters that UTF-8 has not, and any number of them."""
+    return shortened(value).encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _positive(value: object) -> float | None:

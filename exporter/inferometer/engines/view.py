@@ -11,6 +11,12 @@ from inferometer.engines.spelling import Spelling
 ModelRank = tuple[str, ...]  # model, rank, either may be empty; then a metric's own label
 SampleLabels = Mapping[str, str]
 ENGINE_WIDE: ModelRank = ("", "")
+LONGEST_REMEMBERED = 250  # characters: a longer name is too long for a label of ours, too
+
+
+def shortened(text: str) -> str:
+    """The text, or one that is short and as good as unique in its place: it is to be remembered."""
+    return text if len(text) <= LONGEST_REMEMBERED else f"{text[:LONGEST_REMEMBERED]} {hash(text)}"
 
 
 class View:
@@ -69,7 +75,7 @@ class View:
             model = self._entry
         if model == self._generic:
             model = self.only_model
-        return model or self.only_model, rank
+        return shortened(model or self.only_model), shortened(rank)
 
     def counted(self, family: ForeignFamily) -> list[Sample]:
         """The samples that count something once: a step's only where no entry counts it."""

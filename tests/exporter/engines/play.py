@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.engines.page import Parser
+from inferometer.engines.parser import Parser
 from inferometer.engines.reading import Describer, Names, Reading, ServerInfo
 from inferometer.engines.recognition import recognise
 from inferometer.engines.tables import TABLES

@@ -19,7 +19,7 @@ from inferometer.engines.explain import (
     explain,
     state_of,
 )
-from inferometer.engines.page import Parser
+from inferometer.engines.parser import Parser
 from inferometer.engines.tables import TABLES
 from tests.exporter.engines.pages import FOLDER, PAGES
 from tests.exporter.support import Engine, fixture, free_port, send

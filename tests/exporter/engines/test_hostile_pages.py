@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inferometer import catalogue as c
 from inferometer.catalogue import OTHER, Metric
 from inferometer.engines.collector import join
-from inferometer.engines.page import Parser
+from inferometer.engines.parser import Parser
 from inferometer.engines.reading import Describer, Reading, ServerInfo
 from inferometer.engines.sources import Selector, Total
 from inferometer.engines.table import Engine

@@ -6,7 +6,7 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.engines.page import Parser
+from inferometer.engines.parser import Parser
 from inferometer.engines.recognition import recognise
 from inferometer.engines.tables import TABLES, lmcache
 from tests.exporter.engines.play import ended, histogram, only, play, points

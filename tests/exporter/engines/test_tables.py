@@ -10,7 +10,7 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.engines.matrix import claims
-from inferometer.engines.page import Parser
+from inferometer.engines.parser import Parser
 from inferometer.engines.recognition import recognise
 from inferometer.engines.requests import INFERENCE
 from inferometer.engines.tables import TABLES
