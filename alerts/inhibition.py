@@ -41,7 +41,10 @@ def _lower_tiers() -> Iterator[dict[str, Any]]:
 
 
 def _covered() -> Iterator[dict[str, Any]]:
-    """An alert that says all that others say silences them, critical ones included."""
+    """An alert that says all that others say silences them, critical ones included.
+
+    What is about a node needs its name: without, it could be any.
+    """
     for cover, parts in COVERS.items():
         scopes: dict[tuple[str, ...], list[Alert]] = {}
         for part in parts:
@@ -49,7 +52,8 @@ def _covered() -> Iterator[dict[str, Any]]:
         for scope, alerts in scopes.items():
             yield {
                 "source_matchers": [_matcher("alertname", [cover.name]),
-                                    _matcher("severity", [cover.severity])],
+                                    _matcher("severity", [cover.severity]),
+                                    *(f'{label}!=""' for label in scope if label == "node")],
                 "target_matchers": [_matcher("alertname", (part.name for part in alerts))],
                 "equal": [*scope],
             }

@@ -70,7 +70,7 @@ class PodsCollector:
         """Each name that a device plugin may have for a GPU or MIG instance, with its labels."""
         devices: dict[str, Key] = {}
         gpus = self._sampler.gpus()
-        for gpu in gpus:
+        for gpu in sorted(gpus, key=lambda gpu: not gpu.gone):  # a device file may be another's now
             if gpu.uuid:
                 devices |= _names(gpu, self._instances(gpu))
         if len(gpus) == 1 and gpus[0].uuid:  # one without would be every Jetson's
@@ -99,7 +99,7 @@ class PodsCollector:
         """Names of MIG instances whose GPU does not answer now; it had them when it did."""
         names: set[str] = set()
         for gpu in gpus:
-            if self._sampler.fresh(gpu):
+            if gpu.uuid and self._sampler.fresh(gpu):
                 self._instances_seen[gpu.uuid] = {*_names(gpu, self._instances(gpu))}
             elif not gpu.gone:
                 names |= self._instances_seen.get(gpu.uuid, set())
