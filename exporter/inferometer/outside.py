@@ -102,7 +102,8 @@ def _masked_word(word: str, relative: bool) -> str:
     bare = word.rstrip(_CLOSING)
     before, scheme, _ = bare.partition("://")
     begin = len(before.rstrip(_SCHEME_SIGNS)) if scheme else 0
-    if not scheme and not (":" in bare.rpartition("@")[0] or (relative and "=" in bare)):
+    is_path = relative and ("=" in bare or bare.startswith("/"))
+    if not scheme and not is_path and ":" not in bare.rpartition("@")[0]:
         return word
     return f"{bare[:begin]}{masked(bare[begin:])}{word[len(bare):]}"
 

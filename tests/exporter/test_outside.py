@@ -80,6 +80,7 @@ def test_a_path_with_a_query_in_a_text_from_outside_is_shown_without_it() -> Non
     """Our own texts may tell of one."""
     text = f"Cannot GET /metrics?token={SECRET}"
     assert shown(text) == "Cannot GET /metrics?***"
+    assert shown(f"/login?{SECRET}") == "/login?***"
     assert on_one_line("ask for /metrics?model=NAME") == "ask for /metrics?model=NAME"
 
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from inferometer.engines.answer import Answer, AnswerError, Incoming
 from inferometer.engines.page import PageError
 from inferometer.engines.resolver import Address, Resolver, UnresolvedError
-from inferometer.outside import masked, shown
+from inferometer.outside import shown
 
 # No OpenMetrics and no name escaping: engines then print the names their tables hold.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -68,8 +68,13 @@ def fetch_into(url: str, access: Access, seconds: float, take: Take) -> bool:
     try:
         return _get(location, access, seconds, deadline, take)
     except _Redirect as redirect:
-        raise PageError(f"redirected to {shown(masked(location), LONGEST_REASON)} and on to "
-                        f"{shown(masked(str(redirect)), LONGEST_REASON)}") from None
+        raise PageError(f"redirected to {printable(location)} and on to "
+                        f"{printable(str(redirect))}") from None
+
+
+def printable(text: str) -> str:
+    """Text from outside on one line, made safe for a terminal, without secrets, and cut."""
+    return shown(text, LONGEST_REASON)
 
 
 class _Redirect(Exception):
@@ -138,7 +143,7 @@ def _beside(url: str, location: str) -> str:
                 return joined
     except ValueError:
         pass  # no URL at all
-    raise PageError(f"redirected to {shown(masked(location), LONGEST_REASON)}")
+    raise PageError(f"redirected to {printable(location)}")
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
@@ -165,7 +170,7 @@ def _reason_given(receiver: _Receiver, answer: Answer) -> str:
     except (OSError, EOFError, zlib.error, AnswerError):
         return ""
     reason = _message(text)
-    return f": {shown(reason, LONGEST_REASON)}" if reason.strip() else ""
+    return f": {printable(reason)}" if reason.strip() else ""
 
 
 def _message(text: str) -> str:
