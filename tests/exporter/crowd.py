@@ -34,6 +34,7 @@ GUESSES: dict[str, Callable[[int, int], str]] = {
 }
 PIPELINED = 20  # requests sent together
 HEALTH_SECONDS, SCRAPE_SECONDS = 1.0, 10.0  # in which an answer must come; Prometheus' own timeout
+RIGHT = {"Authorization": f"Basic {base64.b64encode(b'alice:right').decode()}"}
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,7 @@ def hold(port: int, guess: str, seconds: float, secure: bool = False, engines: i
 
     AssertionError if one fails or is late, or does not tell of so many engines.
     """
-    token = base64.b64encode(b"alice:right").decode()
-    headers = {"Authorization": f"Basic {token}"} if guess else {}
+    headers = RIGHT if guess else {}
     scrapes = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
