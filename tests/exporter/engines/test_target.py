@@ -10,8 +10,11 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.engines.fetch import Access
+from inferometer.engines.room import ROOM
+from inferometer.engines.sheet import MOST_NAMES
 from inferometer.engines.tables import TABLES
-from inferometer.engines.target import State, Target
+from inferometer.engines.target import KEPT_WHILE_DOWN, State, Target
+from tests.exporter.engines.strangers import SERIES, page_of
 from tests.exporter.support import Engine, fixture, send
 
 LLAMA = fixture("llama_cpp/0.6.0/after.prom")
@@ -164,3 +167,25 @@ def test_a_model_that_the_page_calls_undefined_is_asked_for() -> None:
         assert (state.engine, state.model, state.version) == ("tensorrt_llm", "llama", "1.1.0")
         assert state.reading is not None
         assert set(state.reading.points[c.SERVER_TTFT]) == {("llama", "")}
+
+
+def test_a_page_that_is_too_large_is_looked_for_nowhere_else() -> None:
+    with Engine(page_of(SERIES["declared"], 2**21)) as engine:
+        for path in ("/v1/metrics", "/prometheus/metrics"):
+            engine.paths[path] = engine.paths["/metrics"]
+        target = Target("t", engine.url, TABLES, Access(), 5.0)
+        assert read(target).why == f"the page has more than {MOST_NAMES} names"
+        assert asked(engine) == ["/metrics"]
+
+
+def test_the_memory_of_a_large_page_is_given_back_while_its_engine_is_down() -> None:
+    with Engine(page_of(SERIES["models"], 2**19)) as engine:
+        target = Target("t", f"{engine.url}/metrics", TABLES, Access(), 5.0)
+        before = ROOM.taken
+        assert read(target).up
+        assert ROOM.taken - before > KEPT_WHILE_DOWN
+        engine.serve(lambda handler: send(handler, b"", 503))
+        assert not read(target).up
+        assert ROOM.taken <= before
+        engine.serve(LLAMA)
+        assert read(target).engine == "llama_cpp"
