@@ -50,6 +50,7 @@ ORDER = """
     serve.tls
     serve.web_config
     serve.routes
+    serve.connection
     serve.connections  serve.metrics
     serve.server
     parts

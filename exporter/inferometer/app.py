@@ -24,7 +24,7 @@ from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
 from inferometer.next_start import keep_until_next_start
 from inferometer.parts import Part, Row
-from inferometer.serve.connections import Limits
+from inferometer.serve.connection import Limits
 from inferometer.serve.lanes import Lane
 from inferometer.serve.metrics import MetricsPage
 from inferometer.serve.routes import Received, Response, Route, text_response

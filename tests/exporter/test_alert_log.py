@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from inferometer import alert_log
 from inferometer.logs import JsonFormatter
 from inferometer.serve import routes
-from inferometer.serve.connections import Limits
+from inferometer.serve.connection import Limits
 from inferometer.serve.lanes import Lane
 from inferometer.serve.request import LARGEST_BODY
 from inferometer.serve.routes import Received, Route, text_response

@@ -24,7 +24,8 @@ from inferometer.gpu.crew import Crew
 from inferometer.gpu.sampler import Sampler
 from inferometer.guard import Guard
 from inferometer.home.history import History, Recorder
-from inferometer.serve.connections import Connection, Connections, Limits
+from inferometer.serve.connection import Connection, Limits
+from inferometer.serve.connections import Connections
 from inferometer.serve.lanes import Lane
 from inferometer.serve.request import Request
 from inferometer.serve.routes import Route, text_response

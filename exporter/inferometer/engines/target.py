@@ -198,7 +198,7 @@ class Target:
         if self._parser.holds > KEPT_WHILE_DOWN:
             self._parser.forget()
             self._parser.give_back()
-            self._describer = Describer(self._names)
+            self._describer = Describer(self._names, self._refusals)
             self._shape = self._shape_engine = None
 
     def _forget_info(self) -> None:

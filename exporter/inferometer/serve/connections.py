@@ -15,7 +15,6 @@ is asked for by now ends.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import math
 import os
@@ -27,17 +26,23 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from inferometer.outside import masked
+from inferometer.serve.connection import (
+    OVER,
+    READ,
+    WRITE,
+    Connection,
+    Limits,
+    events_after,
+    network_of,
+)
 from inferometer.serve.lanes import Lane
-from inferometer.serve.request import END, LONGEST_HEAD, RefusalError, Request, read_head, too_long
+from inferometer.serve.request import RefusalError, Request
 from inferometer.threads import Failures, Job, NoThreadError, Start, is_alive, start_thread
 
-RECEIVED_AT_ONCE = 16384  # bytes
 SWEEP_SECONDS = 1.0
 ALL_BUSY_PAUSE_SECONDS = 0.1  # before the next look for room
 FAILED_PAUSE_SECONDS = 0.1  # before a loop that failed goes on
@@ -45,23 +50,8 @@ WARNING_SECONDS = 600.0  # between two warnings
 SHAKES = 2  # handshakes at once
 RESERVE = 2  # threads that no lane may have
 OTHER_DESCRIPTORS = 256  # that the process needs for all but connections
-_READ, _WRITE, _OVER = select.EPOLLIN, select.EPOLLOUT, 0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What connections may cost."""
-
-    connections: int = 768  # and no more than the process has descriptors for
-    threads: int = 13  # as many as there are seats in lanes, and the reserve
-    head_seconds: float = 10.0  # for a handshake, a head and its body, in all
-    turn_seconds: float = 60.0  # to wait for a turn
-    answer_seconds: float = 30.0  # for the client to take an answer
-    idle_seconds: float = 120.0  # between two requests
-    unsent_bytes: int = 32 * 2**20  # of answers, over all connections
-    body_bytes: int = 16 * 2**20  # of requests, over all connections
 
 
 class Service(Protocol):
@@ -104,126 +94,6 @@ class Service(Protocol):
         ...
 
 
-class Connection:
-    """One client's connection: reads requests, sends answers. Never waits for the client."""
-
-    def __init__(self, sock: socket.socket, limits: Limits, peer: str = "") -> None:
-        self.sock: socket.socket | ssl.SSLSocket = sock
-        self.peer = peer  # the network it comes from
-        self.descriptor = sock.fileno()
-        self.certificate: Any = None  # the client's, as getpeercert() has it
-        self.request: Request | None = None  # one read in full, to be answered
-        self.body = bytearray()  # of the request, where it is kept
-        self.read_at = 0.0  # when the request was complete, on the monotonic clock
-        self.unsent = memoryview(b"")  # of the answer
-        self.busy = False  # a thread handles it, or it waits in a lane
-        self.lane: Lane[Connection] | None = None  # in which it waits
-        self.refusals = 0  # of who asks
-        self.terms: Hashable = None  # it was made under
-        self.shaken = False  # the handshake is done, or needless
-        self.idle = False  # between two requests
-        self._limits = limits
-        self._begin(limits.head_seconds)
-        self._received = b""
-        self._head: Request | None = None  # a head whose body is still to come
-        self._passed = 0  # bytes of that body
-        self._last = False
-
-    def begin(self, context: ssl.SSLContext | None, terms: Hashable) -> None:
-        """Begin to speak, under these terms. Raises OSError."""
-        self.terms = terms
-        if context is None:
-            self.shaken = True
-        else:
-            self.sock = context.wrap_socket(self.sock, server_side=True,
-                                            do_handshake_on_connect=False)
-
-    def shake(self) -> None:
-        """Do the handshake as far as it goes.
-
-        Raises SSLWantReadError or SSLWantWriteError while it needs more, OSError if it failed.
-        """
-        if isinstance(self.sock, ssl.SSLSocket):
-            self.sock.do_handshake()
-            self.certificate = self.sock.getpeercert()
-        self.shaken = True
-
-    def wait(self, lane: Lane[Connection]) -> None:
-        """Note that it waits in the lane."""
-        self.lane = lane
-        if self.shaken:
-            self._begin(self._limits.turn_seconds)
-
-    def receive(self, body_bytes: Callable[[Request], int]) -> int:
-        """Read what has come; set `request` once one is complete. Returns the events to await.
-
-        Raises OSError and RefusalError.
-        """
-        if self._complete(body_bytes):
-            return _READ
-        data = self.sock.recv(RECEIVED_AT_ONCE)
-        if self.idle:
-            self.idle = False
-            self._begin(self._limits.head_seconds)
-        self._received += data
-        self._complete(body_bytes)
-        return _READ if data else _OVER
-
-    def answer(self, answer: bytes, last: bool) -> None:
-        """Set the answer to send. The connection ends after it if it is the `last`."""
-        self.request, self.body = None, bytearray()
-        self.unsent, self._last = memoryview(answer), self._last or last
-        self._begin(self._limits.answer_seconds)
-
-    def send(self) -> int:
-        """Send all that is unsent. Returns the events to await then. Raises OSError."""
-        while self.unsent:
-            self.unsent = self.unsent[self.sock.send(self.unsent) :]
-        if self._last:
-            return _OVER
-        self.idle = not self._received
-        self._begin(self._limits.idle_seconds if self.idle else self._limits.head_seconds)
-        # Bytes received already make no event. Being able to write does: after the others' turns.
-        return _READ if self.idle else _WRITE
-
-    def end(self) -> None:
-        """Let the answer that is being sent be the last one."""
-        self._last = True
-
-    def close(self, last_words: bytes = b"") -> None:
-        """Close. Unread bytes are taken first: else the client may lose the answer to a reset."""
-        with contextlib.suppress(OSError):
-            if last_words:
-                self.sock.send(last_words)
-            self.sock.shutdown(socket.SHUT_WR)
-            self.sock.recv(RECEIVED_AT_ONCE)
-        self.sock.close()
-
-    def _begin(self, seconds: float) -> None:
-        """Enter a state that may last so many seconds."""
-        self.since = time.monotonic()
-        self.due = self.since + seconds  # when it is closed
-
-    def _complete(self, body_bytes: Callable[[Request], int]) -> bool:
-        if self._head is None:
-            end = self._received.find(END)
-            if max(end, len(self._received) if end < 0 else 0) > LONGEST_HEAD:
-                raise too_long(self._received)
-            if end < 0:
-                return False
-            self._head = read_head(self._received[:end])
-            self._received, self._passed = self._received[end + len(END) :], 0
-        body = min(self._head.body - self._passed, len(self._received))
-        if body and self._head.body <= body_bytes(self._head):
-            self.body += self._received[:body]
-        self._received = self._received[body:]
-        self._passed += body
-        if self._passed == self._head.body:
-            self.request, self._head = self._head, None
-            self.read_at = time.monotonic()
-        return self.request is not None
-
-
 class Connections:
     """All connections of one listening socket."""
 
@@ -238,7 +108,7 @@ class Connections:
         self._epoll = select.epoll()
         self._bell = os.eventfd(0)  # rings when all is to end
         self._alarm = os.eventfd(0, os.EFD_NONBLOCK)  # for the thread that accepts connections
-        self._epoll.register(self._bell, _READ)
+        self._epoll.register(self._bell, READ)
         self._open: dict[int, Connection] = {}  # by descriptor
         self._shakes: Lane[Connection] = Lane(SHAKES, limits.connections, newest_first=True)
         self._lock = threading.Lock()  # over `_open`, each `busy`, and the events in epoll
@@ -364,7 +234,7 @@ class Connections:
                 sock.close()
                 return
             self._open[sock.fileno()] = Connection(sock, self._limits, network_of(address[0]))
-            self._epoll.register(sock, _READ | select.EPOLLONESHOT)
+            self._epoll.register(sock, READ | select.EPOLLONESHOT)
 
     def _make_room(self) -> None:
         if time.monotonic() - self._warned_at > WARNING_SECONDS:
@@ -426,7 +296,7 @@ class Connections:
                     self._go_on(connection)
                 except Exception as error:  # it must cost neither a thread nor the others
                     self._failures.note(error)
-                    self._await_events(connection, _OVER)
+                    self._await_events(connection, OVER)
 
     def _take(self, descriptor: int) -> Connection | None:
         """Mark the connection as busy. None if it was closed, or another thread has it."""
@@ -455,7 +325,7 @@ class Connections:
             try:
                 connection.begin(*self._service.terms())
             except OSError:
-                self._await_events(connection, _OVER)
+                self._await_events(connection, OVER)
                 return False
             if connection.shaken:
                 return True
@@ -465,16 +335,16 @@ class Connections:
     def _shake(self, connection: Connection, _: dict[Hashable, Any]) -> None:
         try:
             connection.shake()
-            events = _WRITE  # what it says goes on out of the lane
+            events = WRITE  # what it says goes on out of the lane
         except OSError as error:
-            events = _events_after(error, _READ)
+            events = events_after(error, READ)
         self._await_events(connection, events)
 
     def _on_terms(self, connection: Connection) -> bool:
         """Whether it was made under the terms of now; if not, it is closed."""
         if connection.terms == self._service.terms()[1]:
             return True
-        self._await_events(connection, _OVER)
+        self._await_events(connection, OVER)
         return False
 
     def _receive(self, connection: Connection) -> None:
@@ -487,7 +357,7 @@ class Connections:
             self._send(connection)
             return
         except OSError as error:
-            events = _events_after(error, _READ)
+            events = events_after(error, READ)
         if connection.request is None:
             self._await_events(connection, events)
 
@@ -505,7 +375,7 @@ class Connections:
     def _guess(self, connection: Connection, _: dict[Hashable, Any]) -> None:
         if connection.request is not None:
             self._service.guess(connection.request)
-        self._await_events(connection, _WRITE)  # it goes on out of the lane
+        self._await_events(connection, WRITE)  # it goes on out of the lane
 
     def _take_turn(self, lane: Lane[Connection], connection: Connection, work: Work) -> None:
         """Do the work if the lane has room, and that of those that wait there one by one."""
@@ -531,13 +401,13 @@ class Connections:
             work(connection, shared)
         except Exception:  # a turn that did not end would never be another's
             log.exception("connection failed")
-            self._await_events(connection, _OVER)
+            self._await_events(connection, OVER)
 
     def _turn_away(self, connection: Connection) -> None:
         """Refuse what a lane has no place for."""
         connection.lane = None
         if connection.request is None:
-            self._await_events(connection, _OVER)
+            self._await_events(connection, OVER)
             return
         connection.refusals += 1
         last = connection.request.last
@@ -551,7 +421,7 @@ class Connections:
     def _answer(self, connection: Connection, shared: dict[Hashable, Any]) -> None:
         request = connection.request
         if self._stopping or request is None:
-            self._await_events(connection, _OVER)
+            self._await_events(connection, OVER)
             return
         if not self._on_terms(connection):
             return
@@ -567,7 +437,7 @@ class Connections:
         try:
             events = connection.send()
         except OSError as error:
-            events = _events_after(error, _WRITE)
+            events = events_after(error, WRITE)
         self._await_events(connection, events)
         if connection.unsent:
             self._make_room_within(_unsent, self._limits.unsent_bytes)
@@ -575,7 +445,7 @@ class Connections:
     def _await_events(self, connection: Connection, events: int) -> None:
         """Have epoll wait for these events of the connection; close it if there are none."""
         with self._lock:
-            if events != _OVER and not self._stopping:
+            if events != OVER and not self._stopping:
                 connection.busy = False
                 self._epoll.modify(connection.sock, events | select.EPOLLONESHOT)
                 return
@@ -600,18 +470,6 @@ class Connections:
 Work = Callable[[Connection, dict[Hashable, Any]], None]
 
 
-@lru_cache(maxsize=1024)
-def network_of(address: str) -> str:
-    """What one caller has of an address: of IPv6 the first 64 bits."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(getattr(ip, "ipv4_mapped", None) or ip)
-
-
 def _is_at_rest(connection: Connection) -> bool:
     """Whether no thread handles it, nor will; one in a lane leaves it."""
     if not connection.busy:
@@ -626,12 +484,3 @@ def _unsent(connection: Connection) -> int:
 
 def _body(connection: Connection) -> int:
     return len(connection.body)
-
-
-def _events_after(error: OSError, if_blocking: int) -> int:
-    """The events a connection waits for after an operation that raised this error."""
-    if isinstance(error, ssl.SSLWantReadError):
-        return _READ
-    if isinstance(error, ssl.SSLWantWriteError):
-        return _WRITE
-    return if_blocking if isinstance(error, BlockingIOError) else _OVER

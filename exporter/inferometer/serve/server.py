@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from inferometer.serve.connections import RESERVE, SHAKES, Connection, Connections, Limits
+from inferometer.serve.connection import Connection, Limits
+from inferometer.serve.connections import RESERVE, SHAKES, Connections
 from inferometer.serve.lanes import Lane
 from inferometer.serve.request import RefusalError, Request
 from inferometer.serve.routes import Received, Response, Route, text_response

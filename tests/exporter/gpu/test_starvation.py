@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.serve.connections import Limits
+from inferometer.serve.connection import Limits
 from tests.exporter.gpu.drill import Drill
 from tests.exporter.gpu.fake_kubelet import FakeKubelet
 from tests.exporter.gpu.fake_nvml import FakeNvml

@@ -19,7 +19,7 @@ import pytest
 
 from inferometer.app import SCRAPES
 from inferometer.collector import Deadline
-from inferometer.serve.connections import network_of
+from inferometer.serve.connection import network_of
 from inferometer.serve.lanes import MOST_WAITING, Lane
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.serve.server import RETRY_SECONDS, Server

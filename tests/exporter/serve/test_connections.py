@@ -25,7 +25,8 @@ from inferometer.app import SCRAPES
 from inferometer.collector import Deadline, Scrape
 from inferometer.guard import Guard
 from inferometer.home.part import PAGES
-from inferometer.serve.connections import Connections, Limits
+from inferometer.serve.connection import Limits
+from inferometer.serve.connections import Connections
 from inferometer.serve.lanes import Lane
 from inferometer.serve.metrics import MetricsPage
 from inferometer.serve.routes import Response, Route, text_response
