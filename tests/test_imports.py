@@ -36,8 +36,8 @@ ORDER = """
     rendered  rendered.block
     families
     exposition  counters
-    sieve
-    rendered.columns  guard
+    rendered.columns
+    guard  sieve
     collector
     documents  documents.mistakes
     documents.entry

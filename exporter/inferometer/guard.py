@@ -17,7 +17,8 @@ from inferometer.catalogue import FOLDING, LABELS_FOLDED, OTHER, Metric
 from inferometer.counters import Sums
 from inferometer.families import Family
 from inferometer.rendered.block import Ticket
-from inferometer.values import Key, Value, sum_of
+from inferometer.rendered.columns import lasting
+from inferometer.values import Key, Value
 
 LONGEST_VALUE = 200  # characters; a longer label value is folded like one over the cap
 SEAT_KEPT_SECONDS = 3600.0
@@ -29,7 +30,8 @@ class Guard:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seats: dict[Metric, _Seats] = {}
-        self._folded: dict[Key, Value] = {pair: 0.0 for pair in FOLDING}
+        self._folded: dict[Key, float] = {pair: 0.0 for pair in FOLDING}
+        self._shown: Family | None = None  # of these counts
         self._lock = threading.Lock()
 
     def now(self) -> float:
@@ -45,7 +47,8 @@ class Guard:
     def folded(self) -> Family:
         """How often each label of each family was folded or left out."""
         with self._lock:
-            return Family(LABELS_FOLDED, dict(self._folded))
+            self._shown = self._shown or lasting(LABELS_FOLDED, self._folded)
+            return self._shown
 
     def live(self) -> list[Metric]:
         """The families that had labels to look at, so far."""
@@ -75,7 +78,8 @@ class Guard:
             into, labels = seats.fold(key)
             for label in labels:
                 pair = (metric.name, label)
-                self._folded[pair] = sum_of(self._folded.get(pair, 0.0), 1.0)
+                self._folded[pair] = self._folded.get(pair, 0.0) + 1.0
+                self._shown = None
             if into is not None:
                 folded.setdefault(into, {})[key] = value
         for into, sources in folded.items():

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.counters import Pace
 from inferometer.families import Family, Series
+from inferometer.rendered.columns import lasting
 from inferometer.values import Histogram, Key, Value
 
 
@@ -22,18 +23,23 @@ class Refusals:
 
     def __init__(self) -> None:
         self._counts: dict[str, float] = {}
+        self._shown: tuple[Sequence[Metric], Family] | None = None  # of these counts
         self._lock = threading.Lock()
 
     def add(self, metric: Metric, count: int = 1) -> None:
         """Count refused values."""
         with self._lock:
             self._counts[metric.name] = self._counts.get(metric.name, 0.0) + count
+            self._shown = None
 
-    def family(self, live: Iterable[Metric]) -> Family:
+    def family(self, live: Sequence[Metric]) -> Family:
         """The counts; of the families that are live from 0 on."""
         with self._lock:
-            counts = {metric.name: 0.0 for metric in live} | self._counts
-        return Family(c.VALUES_REFUSED, {(name,): count for name, count in counts.items()})
+            if self._shown is None or self._shown[0] != live:
+                counts = {metric.name: 0.0 for metric in live} | self._counts
+                self._shown = live, lasting(c.VALUES_REFUSED, {
+                    (name,): count for name, count in counts.items()})
+            return self._shown[1]
 
 
 class Sieve:

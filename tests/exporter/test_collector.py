@@ -221,7 +221,7 @@ def test_a_shared_run_is_folded_and_counted_once(gate: threading.Event) -> None:
         gate.set()
         first, *others = [page[c.SERVER_OUTPUT] for page in pages]
     assert all(points == first for points in others)
-    (count,) = [family.points[c.SERVER_OUTPUT.name, "model"]
+    (count,) = [dict(family.items())[c.SERVER_OUTPUT.name, "model"]
                 for family in scrape.families(Deadline(1.0), [])
                 if family.metric is c.LABELS_FOLDED]
     assert count == 1000 - (len(first) - 1)

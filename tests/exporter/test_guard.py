@@ -59,7 +59,7 @@ def total(values: Iterable[Value]) -> Value:
 
 
 def folded(guard: Guard, metric: Metric) -> dict[str, Value]:
-    return {label: count for (name, label), count in guard.folded().points.items()
+    return {label: count for (name, label), count in dict(guard.folded().items()).items()
             if name == metric.name}
 
 
@@ -135,10 +135,11 @@ def test_every_tuple_over_the_cap_is_counted_under_each_label_it_costs() -> None
 def test_every_label_that_can_fold_is_counted_from_zero_on() -> None:
     counted = Guard().folded()
     assert counted.metric is c.LABELS_FOLDED
-    assert set(counted.points) == {(metric.name, label.name) for metric in FOLDING
-                                   for label in metric.labels
-                                   if label.folds}
-    assert set(counted.points.values()) == {0.0}
+    counts = dict(counted.items())
+    assert set(counts) == {(metric.name, label.name) for metric in FOLDING
+                           for label in metric.labels
+                           if label.folds}
+    assert set(counts.values()) == {0.0}
 
 
 @pytest.mark.parametrize("metric", [COUNTER, HISTOGRAM, GAUGE], ids=lambda m: m.kind)
@@ -185,7 +186,7 @@ def test_an_unknown_value_of_a_closed_label_becomes_other_where_it_has_one() -> 
     })
     assert admitted == {("t", "vllm", "m", "", "success", "stop"): 3.0,
                         ("t", "vllm", "m", "", "success", OTHER): 9.0}
-    counted = guard.folded().points
+    counted = dict(guard.folded().items())
     assert counted[c.SERVER_REQUESTS.name, "reason"] == 2.0
     assert counted[c.SERVER_REQUESTS.name, "outcome"] == 1.0
 
@@ -199,7 +200,7 @@ def test_a_reason_of_another_outcome_becomes_other() -> None:
     })
     assert admitted == {("t", "vllm", "m", "", "success", "stop"): 3.0,
                         ("t", "vllm", "m", "", "error", OTHER): 9.0}
-    assert guard.folded().points[c.SERVER_REQUESTS.name, "reason"] == 2.0
+    assert dict(guard.folded().items())[c.SERVER_REQUESTS.name, "reason"] == 2.0
 
 
 def test_every_outcome_has_an_other_for_reasons_that_are_not_its_own() -> None:

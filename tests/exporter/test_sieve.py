@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.counters import SLACK_SECONDS, Pace
+from inferometer.exposition import TEXT, render
 from inferometer.families import Series
 from inferometer.sieve import Refusals, Sieve
 from inferometer.values import Histogram, Value
@@ -65,7 +66,7 @@ def test_a_value_far_beyond_its_limit_is_left_out(metric: Metric) -> None:
     for share, shown in ((0.9, True), (1.1, False)):
         points = {series(metric): 1e3 * multiple * share, series(limit): 1e3}
         assert (series(metric) in sieve.sift(points, 0.0)) == shown
-    assert sieve.refusals.family(()).points == {(metric.name,): 1.0}
+    assert dict(sieve.refusals.family([]).items()) == {(metric.name,): 1.0}
 
 
 def test_a_limit_that_cannot_be_limits_nothing() -> None:
@@ -77,8 +78,12 @@ def test_refused_values_are_counted_by_family_from_0_on() -> None:
     sieve = Sieve(Refusals())
     sieve.sift({series(c.GPU_UTILIZATION): math.nan, series(c.GPU_POWER): 300.0}, 0.0)
     sieve.sift_one(c.GPU_UTILIZATION, {("a",): 7.0, ("b",): 0.5}, 1.0)
-    assert sieve.refusals.family([c.GPU_POWER]).points == {
+    assert dict(sieve.refusals.family([c.GPU_POWER]).items()) == {
         (c.GPU_UTILIZATION.name,): 2.0, (c.GPU_POWER.name,): 0.0}
+
+
+def test_where_nothing_is_live_the_page_has_no_empty_line() -> None:
+    assert render([Refusals().family([])], TEXT) == b""
 
 
 def counter(readings: list[float], seconds: float = 1.0) -> list[float | None]:

@@ -214,7 +214,7 @@ def _reason(plan: Plan, family: ForeignFamily) -> tuple[str, str]:
 def _folded(state: State) -> Iterable[Cells]:
     guard = Guard()
     guard.admit(join([("explained", state)]))
-    for (metric, label), count in guard.folded().points.items():
+    for (metric, label), count in guard.folded().items():
         if count:
             yield metric, f"{count:.0f} label sets over the cap of {label}"
 
