@@ -155,8 +155,10 @@ class Remainder:
 class Pace(Generic[K]):
     """Foreign counters, none of which grows by more than time allows.
 
-    A reading that does is refused. If the next one goes on from there, the source has jumped, for
-    whatever reason: it is a new source, whose growth is added from then on, and the jump is not.
+    A reading that does is refused, and so is one that fell to what no counter reaches that began
+    anew since: it would be taken for a reset, and all of it for growth. If the next reading goes on
+    from there, the source has jumped, for whatever reason: it is a new source, whose growth is
+    added from then on, and the jump is not.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
@@ -211,7 +213,7 @@ class _Paced:
         if 0 <= size - self.size <= allowed:
             shown = value if self.shown is self.read else sum_of(
                 self.shown, growth(self.read, value))
-        elif size < self.size and size <= max(_size(self.shown), allowed):
+        elif size < self.size and size <= allowed:
             shown = value  # it counts from nothing again
         elif self.jumped_to is not None and 0 <= size - _size(self.jumped_to) <= allowed:
             shown = self.shown

@@ -42,6 +42,7 @@ def test_no_family_shows_what_is_no_number_or_below_what_can_be(
     (c.GPU_UTILIZATION, 1.02, None), (c.GPU_UTILIZATION, ALL_ONES[0] / 100, None),
     (c.SERVER_KV_USAGE, -0.005, 0.0), (c.SERVER_KV_USAGE, -0.02, None),
     (c.SERVER_KV_USAGE, 87.0, None), (c.SERVER_RUNNING, -1.0, None),
+    (c.SERVER_START, 1.8e9, 1.8e9), (c.SERVER_START, 1.8e12, None),  # milliseconds
     (c.SERVER_RUNNING, ALL_ONES[1], None), (c.SERVER_OUTPUT, ALL_ONES[1], None),
     (c.GPU_TEMPERATURE, -5.0, -5.0), (c.GPU_TEMPERATURE, 255.0, None),
     (c.GPU_MEMORY_TOTAL, 0.0, None), (c.GPU_MEMORY_TOTAL, ALL_ONES[1], None),
@@ -108,6 +109,11 @@ def test_after_a_reset_a_counter_counts_from_nothing() -> None:
 
 def test_a_dip_to_0_is_a_reset_and_its_end_no_growth() -> None:
     assert counter([1000, 0, 1002, 1003]) == [1000, 0, None, 0]
+
+
+def test_a_counter_that_trembles_was_not_reset() -> None:
+    assert counter([1000, 999.5, 1001, 1000.5, 1002]) == [1000, None, 1001, None, 1002]
+    assert counter([1000, 800, 801, 802]) == [1000, None, 1000, 1001]
 
 
 def test_a_counter_may_grow_for_as_long_as_nobody_looked() -> None:

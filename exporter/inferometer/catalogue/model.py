@@ -41,6 +41,7 @@ FLAG = Range(most=1.0)
 # By the unit at the end of a family's name; what ends otherwise is a count.
 RANGES = {
     "_info": Range(least=1.0, most=1.0), "_up": FLAG, "_ratio": Range(most=1.0, hair=0.01),
+    "_timestamp_seconds": Range(most=1e10), "_start_time_seconds": Range(most=1e10),
     "_celsius": Range(-100.0, 200.0), "_watts": Range(most=1e5), "_hertz": Range(most=1e10),
     "_bytes_total": Range(most=LARGEST_MEASURE), "_flops_total": Range(most=LARGEST_MEASURE),
     "_seconds_total": Range(most=LARGEST_MEASURE),
