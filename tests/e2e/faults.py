@@ -63,6 +63,7 @@ class Scene:
     starvation: Starvation
     stranger: Stranger
     dice: random.Random
+    began: float  # before the exporter started, on the monotonic clock
 
 
 WELL = Expected()
@@ -163,12 +164,17 @@ def starvation(scene: Scene) -> Iterator[Expected]:
 def hangups(scene: Scene) -> Iterator[Expected]:
     """The configuration is read again and again, now and then one that is wrong."""
     good = scene.config.read_text()
-    for number in range(HANGUPS):
-        scene.config.write_text(good if number % 2 else "gpu: {")
+
+    def hang_up(text: str) -> None:
+        unfinished = scene.config.with_suffix(".tmp")
+        unfinished.write_text(text)
+        unfinished.replace(scene.config)  # an empty file would be a good one
         scene.running.process.send_signal(signal.SIGHUP)
+
+    for number in range(HANGUPS):
+        hang_up(good if number % 2 else "gpu: {")
     yield WELL
-    scene.config.write_text(good)
-    scene.running.process.send_signal(signal.SIGHUP)
+    hang_up(good)
 
 
 @contextlib.contextmanager
