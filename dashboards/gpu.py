@@ -32,9 +32,9 @@ def _highest(rule: Rule, legend: str) -> Query:
 
 
 def _nodes(title: str, description: str, unit: str, rule: Rule, *more: Query,
-           maximum: float | None = None) -> Panel:
+           **drawn: Any) -> Panel:
     return timeseries(title, description, unit, _highest(rule, BY_NODE), *more, empty=NO_GPU,
-                      maximum=maximum)
+                      **drawn)
 
 
 def _models(title: str, description: str, unit: str, rule: Rule, *more: Query,
@@ -98,7 +98,7 @@ NODES = PanelRow("Node by node", (
                "short", Query(chosen(gpus.FLEET_DRIVERS_DOWN), "drivers {{cluster}}"),
                Query(chosen(gpus.FLEET_UNLISTED), "devices {{cluster}}"), empty=NO_GPU),
     _nodes("Output tokens for each GPU by node", "What a node yields: compare like with like.",
-           TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU),
+           TOKENS_PER_SECOND, tokens.NODE_OUTPUT_PER_GPU, width=24),
 ))
 MODELS = PanelRow("Model by model, on all nodes", (
     table("Models on their GPUs", "GPUs that the model's pods have to themselves; below 100 % of "
