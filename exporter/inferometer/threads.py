@@ -111,7 +111,7 @@ class Failures:
         """Do the job; whether it ended without a failure."""
         try:
             job()
-        except Exception as error:
+        except Exception as error:  # whatever it is, what goes on must outlive it
             self.note(error)
             return False
         self._last = ""

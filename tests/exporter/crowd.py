@@ -170,6 +170,7 @@ class _Clients:
         times = PIPELINED if self._act in ("pipeline", "deaf") else 1
         writer.write(request * times)
         if self._act == "deaf":
+            # A socket's transport reads, too, which its declared type does not say.
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             await asyncio.sleep(3600)
         for _ in range(times):

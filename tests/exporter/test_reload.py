@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -34,18 +33,6 @@ def config(tmp_path: Path) -> Path:
     file = tmp_path / "inferometer.yml"
     file.write_text(ALONE)
     return file
-
-
-@pytest.fixture
-def vllm() -> Iterator[Engine]:
-    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
-        yield engine
-
-
-@pytest.fixture
-def tgi() -> Iterator[Engine]:
-    with Engine(fixture("tgi/datadog/3.3.5.prom")) as engine:
-        yield engine
 
 
 def targets(*engines: Engine, more: str = "") -> str:

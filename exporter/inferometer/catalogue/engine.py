@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from inferometer.catalogue.model import OTHER, TARGETS, Label, Metric
+from inferometer.catalogue.model import OTHER, TARGETS, Label, Metric, Range
 
 ENGINE_NAMES = (
     "vllm", "tgi", "sglang", "llama_cpp", "tensorrt_llm", "triton", "lmdeploy", "nim", "kserve",
@@ -67,10 +67,11 @@ _RANKED = (TARGET, ENGINE, MODEL, RANK)
 
 def _server(name: str, kind: str, text: str, *labels: Label, otel: str = "",
             keys: tuple[Label, ...] = _RANKED, unread: str = "",
-            pairs: tuple[tuple[str, str], ...] = (), seats: int = 400) -> Metric:
+            pairs: tuple[tuple[str, str], ...] = (), seats: int = 400,
+            within: Range | None = None) -> Metric:
     bounds = 40 if kind == "histogram" else 0
     return Metric(name, kind, text, (*keys, *labels), seats, bounds, otel, unread=unread,
-                  pairs=pairs)
+                  pairs=pairs, stated_range=within)
 
 
 def _seldom(name: str, kind: str, text: str, *labels: Label) -> Metric:
@@ -198,7 +199,8 @@ SERVER_MEMORY_MOVED = _seldom("llm_server_estimated_gpu_memory_bytes_total", "co
                               "Bytes that each GPU read from its memory and wrote to it, as the "
                               "engine reckons them.", FLOW)
 SERVER_MAX_LENGTH = _server("llm_server_max_model_length_tokens", "gauge",
-                            "Longest sequence the engine takes, prompt and output.")
+                            "Longest sequence the engine takes, prompt and output.",
+                            within=Range(least=1.0))
 
 # What an engine's table says in signals, in the order they are shown.
 SIGNAL_METRICS = (

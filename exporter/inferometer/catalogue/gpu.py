@@ -83,7 +83,7 @@ def _gpu(name: str, kind: str, text: str, *labels: Label, mig: bool = False,
          under: tuple[Metric, float] | None = None) -> Metric:
     keys = _MIG if mig else _GPU
     return Metric(name, kind, text, (*keys, *labels), GPU_SEATS if mig else GPUS, otel=otel,
-                  unread=unread, said_range=within, said_pace=pace, under=under)
+                  unread=unread, stated_range=within, stated_pace=pace, under=under)
 
 
 GPU_DRIVER_UP = Metric(

@@ -80,20 +80,20 @@ class Metric:
     subjects: int = 0  # what the labels that do not fold tell apart; 0: all their budgets make
     unread: str = ""  # why no rule, alert or board reads it, where none does
     pairs: tuple[tuple[str, str], ...] = ()  # of its last two labels' values, where not all occur
-    said_range: Range | None = None  # where its unit does not say it
-    said_pace: float = 0.0  # the same, of a counter
+    stated_range: Range | None = None  # where its unit does not say it
+    stated_pace: float = 0.0  # the same, of a counter
     under: tuple[Metric, float] | None = None  # never more than so many times its point's there
 
     @cached_property
     def range(self) -> Range:
         """The values that it can have."""
-        return self.said_range or next(
+        return self.stated_range or next(
             (range_ for unit, range_ in RANGES.items() if self.name.endswith(unit)), Range())
 
     @cached_property
     def pace(self) -> float:
         """How much it can grow in a second, if it is a counter."""
-        return self.said_pace or next(
+        return self.stated_pace or next(
             (pace for unit, pace in PACES.items() if self.name.endswith(unit)), OTHER_PACE)
 
     @cached_property

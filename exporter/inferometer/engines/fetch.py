@@ -68,13 +68,8 @@ def fetch_into(url: str, access: Access, seconds: float, take: Take) -> bool:
     try:
         return _get(location, access, seconds, deadline, take)
     except _Redirect as redirect:
-        raise PageError(f"redirected to {printable(location)} and on to "
-                        f"{printable(str(redirect))}") from None
-
-
-def printable(text: str) -> str:
-    """Text from outside on one line, made safe for a terminal, without secrets, and cut."""
-    return shown(text, LONGEST_REASON)
+        raise PageError(f"redirected to {shown(location, LONGEST_REASON)} and on to "
+                        f"{shown(str(redirect), LONGEST_REASON)}") from None
 
 
 class _Redirect(Exception):
@@ -143,7 +138,7 @@ def _beside(url: str, location: str) -> str:
                 return joined
     except ValueError:
         pass  # no URL at all
-    raise PageError(f"redirected to {printable(location)}")
+    raise PageError(f"redirected to {shown(location, LONGEST_REASON)}")
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
@@ -170,7 +165,7 @@ def _reason_given(receiver: _Receiver, answer: Answer) -> str:
     except (OSError, EOFError, zlib.error, AnswerError):
         return ""
     reason = _message(text)
-    return f": {printable(reason)}" if reason.strip() else ""
+    return f": {shown(reason, LONGEST_REASON)}" if reason.strip() else ""
 
 
 def _message(text: str) -> str:

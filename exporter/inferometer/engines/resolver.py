@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from inferometer.threads import Threads
+from inferometer.threads import NoThreadError, Threads
 
 MOST_NAMES = 128  # that are looked for at a time; each may keep a thread for as long as it likes
 
@@ -61,7 +61,7 @@ class Resolver:
                 question = Question()
                 try:
                     self._threads.run(lambda: self._answer(host, question))
-                except RuntimeError as error:
+                except NoThreadError as error:
                     raise UnresolvedError("no thread to resolve a name") from error
                 self._questions[host] = question
             return question

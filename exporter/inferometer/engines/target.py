@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from inferometer.catalogue import OTHER
+from inferometer.catalogue import OTHER, SERVER_MAX_LENGTH
 from inferometer.engines.fetch import Access, fetch_into
 from inferometer.engines.hints import advice
 from inferometer.engines.page import LargePageError, Page, PageError, PageShape
@@ -70,7 +70,7 @@ class Target:
         self._refusals = refusals
         self._threads = threads
         self._parser = Parser(use_to(engines))
-        self._describer = Describer(names, refusals)
+        self._describer = self._new_describer()
         self._shape: PageShape | None = None
         self._shape_engine: Engine | None = None  # whose page has this shape
         self._engine: Engine | None = None
@@ -162,7 +162,7 @@ class Target:
             dict.fromkeys((self.url, *self._urls)), self._page, self._seconds)
         if engine is not self._engine:
             self._engine = engine
-            self._describer = Describer(self._names, self._refusals)
+            self._describer = self._new_describer()
             self._forget_info()
         info = self._server_info(engine, read_at)
         if not info.model and engine.name == self._last.engine:
@@ -193,12 +193,16 @@ class Target:
         last = self._last
         return State(False, last.engine, last.model, last.version, last.read_at, None, why)
 
+    def _new_describer(self) -> Describer:
+        """One that remembers nothing yet."""
+        return Describer(self._names, self._refusals)
+
     def _slim(self) -> None:
         """Give back the memory of a page too large to be remembered while it is down."""
         if self._parser.holds > KEPT_WHILE_DOWN:
             self._parser.forget()
             self._parser.give_back()
-            self._describer = Describer(self._names, self._refusals)
+            self._describer = self._new_describer()
             self._shape = self._shape_engine = None
 
     def _forget_info(self) -> None:
@@ -223,7 +227,7 @@ class Target:
             fields = {**of_document, **fields}
         asked_for = parse_qs(urlsplit(self.url).query).get("model", [""])[0]
         info = ServerInfo(asked_for or _text(fields.get("model")), _text(fields.get("version")),
-                          _positive(fields.get("max_model_length")))
+                          _length(fields.get("max_model_length")))
         return info, all(name in fields for document in engine.documents
                          for name in document.fields)
 
@@ -314,6 +318,9 @@ def _text(value: object) -> str:
     return shortened(value).encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
-def _positive(value: object) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**53
-    return float(value) if good and isinstance(value, int | float) else None
+def _length(value: object) -> float | None:
+    """A number of tokens; JSON has numbers that no float is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    fitted = SERVER_MAX_LENGTH.range.fit(value)
+    return fitted if fitted is None else float(fitted)

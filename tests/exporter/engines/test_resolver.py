@@ -11,6 +11,7 @@ import pytest
 
 from inferometer.engines import resolver
 from inferometer.engines.resolver import Address, Resolver, UnresolvedError
+from inferometer.threads import NoThreadError
 from tests.exporter.engines.slow_names import SlowNames
 from tests.exporter.process import ANYWHERE, messages, ready, started
 from tests.exporter.support import Engine, Exporter, fixture, wait_for
@@ -115,7 +116,7 @@ def test_without_a_thread_there_is_no_answer_and_later_there_is(
     names = Resolver(lambda host: [HOME])
 
     def starved(job: object) -> None:
-        raise RuntimeError("can't start new thread")
+        raise NoThreadError("no thread can be had")
 
     with monkeypatch.context() as patch:
         patch.setattr(names._threads, "run", starved)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.gpu.test_drills import uuid
 from tests.exporter.process import ANYWHERE, messages, ready, started
 from tests.exporter.starvation import Starvation, recover, threads_of
-from tests.exporter.support import Engine, Exporter, fixture, get, wait_for
+from tests.exporter.support import Engine, Exporter, get, wait_for
 from tests.exporter.test_reload import RELOADS, hang_up, up
 
 pytestmark = pytest.mark.timeout(90)
@@ -29,18 +28,6 @@ MOST_THREADS = 1 + Limits().threads + 3 + 1 + 1 + 1
 @pytest.fixture
 def starvation(tmp_path: Path) -> Starvation:
     return Starvation(tmp_path / "starvation")
-
-
-@pytest.fixture
-def vllm() -> Iterator[Engine]:
-    with Engine(fixture("vllm/0.32.0/busy.prom")) as engine:
-        yield engine
-
-
-@pytest.fixture
-def tgi() -> Iterator[Engine]:
-    with Engine(fixture("tgi/datadog/3.3.5.prom")) as engine:
-        yield engine
 
 
 def write(folder: Path, engine: Engine, *ports: int, **gpu: str) -> Path:
