@@ -33,7 +33,7 @@ bundle: $(VENV)/installed-dev helm ## All of deploy/generated/, from the definit
 contract: $(VENV)/installed-dev ## Record in deploy/contract.yml what others may rely on
 	$(BIN)/python -m deploy.build.contract
 
-golden: $(VENV)/installed-dev tools ## Record golden pages, notifications and the README's engines anew; read the difference
+golden: $(VENV)/installed-dev tools ## Record golden pages, notifications and the documents' engines anew; read the difference
 	GOLDEN=record TOOLS=$(TOOLS) $(BIN)/python -m pytest -q tests/exporter/test_golden.py \
 		tests/exporter/engines/test_matrix.py tests/bundle/test_golden_notifications.py
 

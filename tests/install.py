@@ -9,6 +9,8 @@ that file, for the commands after it. A command that nobody knows how to prove r
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import re
@@ -17,14 +19,16 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _jsonnet
 import yaml
 
+from inferometer.cli import make_parser
 from tests.bundle.kubernetes import Manifest, parsed, validated
-from tests.bundle.promtool import TOOLS
+from tests.bundle.promtool import TOOLS, VERSIONS
 
 ROOT = Path(__file__).parents[1]
 HELMS, KUBECTLS = ("3", "4"), ("1.32", "1.37")
@@ -76,6 +80,9 @@ class Trial:
             ("kubectl", "get"): self._get, ("kubectl", "rollout", "status"): self._rolled_out,
             ("docker", "compose"): self._compose, ("docker", "build"): self._image,
             ("docker", "push"): self._pushed, ("jsonnet",): self._jsonnet, ("make",): self._make,
+            ("pip", "install"): self._pip, ("inferometer",): self._inferometer,
+            ("prometheus",): partial(self._configured, "promtool", ("check", "config")),
+            ("alertmanager",): partial(self._configured, "amtool", ("check-config",)),
         }
         for entry in ROOT.iterdir():
             (folder / entry.name).symlink_to(entry)
@@ -196,6 +203,22 @@ class Trial:
     def _jsonnet(self, words: list[str]) -> None:
         (file,) = words
         assert json.loads(_jsonnet.evaluate_file(str(self.folder / file)))
+
+    def _pip(self, words: list[str]) -> None:
+        (source,) = words
+        assert (self.folder / source / "pyproject.toml").exists(), f"nothing to install in {source}"
+
+    def _inferometer(self, words: list[str]) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as output:
+            try:
+                make_parser().parse_args(words)
+            except SystemExit:
+                raise AssertionError(output.getvalue()) from None
+
+    def _configured(self, tool: str, verbs: Sequence[str], words: list[str]) -> None:
+        given = _options(words, "--config.file", "--storage.tsdb.retention.time")
+        for version in VERSIONS:
+            self._run(f"{tool}-{version}/{tool}", *verbs, *given["config.file"])
 
     def _make(self, words: list[str]) -> None:
         target, *given = words

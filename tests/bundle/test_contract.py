@@ -265,7 +265,7 @@ def test_chart_record_and_package_have_one_version() -> None:
 
 
 @pytest.mark.parametrize("place", [
-    "README.md", "deploy/Dockerfile", "deploy/compose", "docs",
+    "deploy/Dockerfile", "deploy/compose", "docs",
     "deploy/generated/kubernetes/inferometer.yaml",
     "deploy/generated/kubernetes/fleet", "deploy/generated/kubernetes/node",
     "deploy/generated/kubernetes/sidecar",
