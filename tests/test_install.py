@@ -23,7 +23,9 @@ monitoring:
 
 
 def test_every_command_of_the_document_is_followed(tmp_path: Path) -> None:
-    assert Trial(tmp_path).follow((ROOT / "docs/install.md").read_text()) > 15
+    document = (ROOT / "docs/install.md").read_text()
+    followed_elsewhere = section(document, "I already have Prometheus and Grafana")
+    assert Trial(tmp_path).follow(document.replace(followed_elsewhere, "")) > 15
 
 
 @pytest.mark.parametrize(("command", "message"), [

@@ -14,14 +14,22 @@ from tests.exporter.support import free_port, get, wait_for
 
 START_SECONDS = 60.0
 EVALUATED_SECONDS = 60.0
+Running = tuple[subprocess.Popen[bytes], int]  # and the port
 
 
 @contextlib.contextmanager
 def prometheus(version: str, config: Path, folder: Path) -> Iterator[int]:
     """A running one, which keeps its data and its log in the folder; its port."""
-    with _running(folder, TOOLS / f"prometheus-{version}" / "prometheus", (
-            f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}")) as port:
+    with prometheus_process(version, config, folder) as (_, port):
         yield port
+
+
+@contextlib.contextmanager
+def prometheus_process(version: str, config: Path, folder: Path) -> Iterator[Running]:
+    """The same with its process, to be signalled."""
+    with _running(folder, TOOLS / f"prometheus-{version}" / "prometheus", (
+            f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}")) as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -29,7 +37,7 @@ def alertmanager(version: str, config: Path, folder: Path) -> Iterator[int]:
     """The same of an Alertmanager."""
     with _running(folder, TOOLS / f"alertmanager-{version}" / "alertmanager", (
             f"--config.file={config}", f"--storage.path={folder / 'told'}",
-            "--cluster.listen-address=")) as port:
+            "--cluster.listen-address=")) as (_, port):
         yield port
 
 
@@ -53,7 +61,7 @@ def evaluated(port: int) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, program: Path, flags: Sequence[str]) -> Iterator[int]:
+def _running(folder: Path, program: Path, flags: Sequence[str]) -> Iterator[Running]:
     port, log = free_port(), folder / f"{program.name}.log"
 
     def ready() -> bool:
@@ -67,7 +75,7 @@ def _running(folder: Path, program: Path, flags: Sequence[str]) -> Iterator[int]
                                    stdout=written, stderr=written)
     try:
         wait_for(ready, START_SECONDS)
-        yield port
+        yield process, port
     finally:
         process.kill()
         process.wait()
