@@ -38,21 +38,21 @@ def answered(busy: Cluster, folder: Path, *left_out: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(busy: Cluster, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    return answered(busy, tmp_path_factory.mktemp("whole"))
+def complete(busy: Cluster, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    return answered(busy, tmp_path_factory.mktemp("complete"))
 
 
 def test_without_cluster_node_container_and_service_all_answer(
-        busy: Cluster, whole: set[str], tmp_path: Path) -> None:
-    assert answered(busy, tmp_path, "cluster", "node", "container", "service") == whole
+        busy: Cluster, complete: set[str], tmp_path: Path) -> None:
+    assert answered(busy, tmp_path, "cluster", "node", "container", "service") == complete
 
 
 @pytest.mark.parametrize("label", ["namespace", "pod"])
 def test_without_it_nothing_of_gpus_and_money_is_a_models_and_all_else_answers(
-        label: str, busy: Cluster, whole: set[str], tmp_path: Path) -> None:
+        label: str, busy: Cluster, complete: set[str], tmp_path: Path) -> None:
     exprs = panels() | recorded()
-    by_model = {where for where in whole if where == POD_GPUS.name
+    by_model = {where for where in complete if where == POD_GPUS.name
                 or "gpu_pod_info" in NEEDS.scraped(exprs[where])}
-    lost = whole - answered(busy, tmp_path, label)
+    lost = complete - answered(busy, tmp_path, label)
     assert POD_GPUS.name in lost
     assert lost <= by_model
