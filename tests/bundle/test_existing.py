@@ -60,6 +60,7 @@ receivers:
   - name: log
   - name: YOUR_CHAT
   - name: YOUR_PAGER
+  - name: YOUR_LOG
 inhibit_rules:
   - {source_matchers: [severity="critical"], target_matchers: [team="web"], equal: [shop]}
 """
@@ -173,7 +174,7 @@ def test_an_alertmanager_takes_our_routes_and_keeps_its_own(version: str, bundle
                       for name in ("alertmanager.yml", "merged.yml"))
     assert merged["global"]["resolve_timeout"] == "2m"
     assert merged["inhibit_rules"][:1] == theirs["inhibit_rules"]
-    assert merged["receivers"][:5] == theirs["receivers"]
+    assert merged["receivers"][:6] == theirs["receivers"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -187,6 +188,7 @@ def test_an_alertmanager_sends_ours_to_receivers_that_it_has(version: str, bundl
     run(version, bundled, "amtool check-config own.yml")
     for labels, receiver in {("subject=gpu", "severity=critical"): "YOUR_PAGER",
                              ("subject=gpu", "severity=warning"): "YOUR_CHAT",
+                             ("subject=watchdog", "severity=info"): "YOUR_LOG",
                              ("severity=critical",): "web"}.items():
         assert routed(version, bundled, "own.yml", *labels) == [f"{receiver}\n"]
 
