@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from alerts import ALERT_GROUPS
+from deploy.build.vocabulary import series_of
+from inferometer.catalogue import METRICS
 from inferometer.cli import VERBS
+from recording_rules import GROUPS
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(
@@ -17,6 +21,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(
 README_WORDS = 900
 # From which a name in backticks is seen, beside the document's own folder.
 FOLDERS = ("", "exporter/inferometer", "deploy", "deploy/chart", "dashboards", "tests", "examples")
+KEYS = {"gpu_hour_usd"}  # of the configuration
 CODE = re.compile(r"^```.*?^```$|^(?: {4}[^\n]*\n)+", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -75,6 +80,19 @@ def test_every_module_that_is_run_is_there(page: str) -> None:
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists() or (
             module == "json.tool"), module
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_metric_series_and_alert_that_is_named_is_one(page: str) -> None:
+    text = text_of(page)
+    named = set(re.findall(r"`((?:gpu|llm_server|llm_cost|inferometer|model|fleet|node)"
+                           r"(?:_[a-z]|:)[\w:]*)(?=[`{])", text))
+    series = {name for metric in METRICS for name in series_of(metric)}
+    recorded = {rule.name for group in GROUPS for rule in group.rules}
+    families = {metric.name for metric in METRICS}
+    assert named - series - recorded - families - KEYS == set()
+    alerts = {str(alert) for group in ALERT_GROUPS for alert in group.alerts}
+    assert set(re.findall(r"\b(?:LLM|Gpu|Cost|Inferometer)[A-Z]\w+", text)) <= alerts
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
