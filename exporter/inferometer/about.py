@@ -9,11 +9,18 @@ from inferometer import __version__
 from inferometer import catalogue as c
 from inferometer.families import Family
 
+DEMO_SUFFIX = "+demo"  # of the version, as a local one of PEP 440
+
 
 class About:
-    """Counts reloads. The start is not counted, but the configuration is good from then on."""
+    """Counts reloads. The start is not counted, but the configuration is good from then on.
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    `demo`: whether what the exporter watches is made up.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, *, demo: bool = False) -> None:
+        self.demo = demo
+        self.version = f"{__version__}{DEMO_SUFFIX}" if demo else __version__
         self._wall = wall
         self._reloads = {"success": 0.0, "failure": 0.0}
         self._in_force = True  # whether the file, as it was read last, is in force
@@ -33,7 +40,7 @@ class About:
         """Build information and how reloads went, as families."""
         build, reloads = Family(c.BUILD_INFO), Family(c.CONFIG_RELOADS)
         in_force, loaded_at = Family(c.CONFIG_RELOAD_OK), Family(c.CONFIG_RELOAD_TIME)
-        build.add(1.0, version=__version__)
+        build.add(1.0, version=self.version)
         for result, count in self._reloads.items():
             reloads.add(count, result=result)
         in_force.add(1.0 if self._in_force else 0.0)

@@ -18,6 +18,7 @@ from inferometer.config import Config, ConfigError
 from inferometer.cost.part import CostPart
 from inferometer.documents.mistakes import Document
 from inferometer.engines.part import EnginesPart
+from inferometer.gpu.kubelet import Kubelet
 from inferometer.gpu.part import GpuPart
 from inferometer.guard import Guard
 from inferometer.home.history import STEP_SECONDS
@@ -41,9 +42,10 @@ OTHER_ROLE = "not read in this role"
 log = logging.getLogger(__name__)
 
 
-def make_parts(config: Config, refusals: Refusals | None = None) -> list[Part]:
+def make_parts(config: Config, refusals: Refusals | None = None,
+               kubelet: Kubelet | None = None) -> list[Part]:
     """All parts, in the order they start and are shown."""
-    gpu = GpuPart(config, refusals)
+    gpu = GpuPart(config, refusals, kubelet)
     return [
         gpu,
         EnginesPart(config, refusals),
@@ -84,21 +86,25 @@ def _check_parts(parts: Iterable[Part], config: Config, document: Document) -> N
 
 
 class App:
-    """The exporter: its parts, one server, and how both change on a reload."""
+    """The exporter: its parts, one server, and how both change on a reload.
 
-    def __init__(self, path: Path | None, flags: Flags,
-                 history_step: float = STEP_SECONDS) -> None:
+    `demo`: whether what it watches is made up, as all that it tells then says. `kubelet`: asked in
+    the place of the one that the configuration names.
+    """
+
+    def __init__(self, path: Path | None, flags: Flags, history_step: float = STEP_SECONDS, *,
+                 demo: bool = False, kubelet: Kubelet | None = None) -> None:
         self._path = path
         self._flags = flags
         self.config, document = settings.load(path, flags)
         self._web = load_web_config(self.config, document)
         refusals = Refusals()
-        self.parts = make_parts(self.config, refusals)
+        self.parts = make_parts(self.config, refusals, kubelet)
         self._running = _running(self.parts, self.config)
         _check_parts(self._running, self.config, document)
         for part in self._running:
             part.configure(self.config)
-        self._about = About()
+        self._about = About(demo=demo)
         self._lock = threading.Lock()  # over reloads
         self._server: Server | None = None
         self._was_ready = False

@@ -114,6 +114,15 @@ def open_library() -> str:
     return text(("nvmlSystemGetDriverVersion",))
 
 
+def replace_library(library: object | None) -> None:
+    """Take an object with the library's functions by their names in its place; None: the real one.
+
+    For the demo. It stays for the life of the process: it is never unloaded.
+    """
+    pynvml.nvmlLib = library
+    pynvml._nvmlGetFunctionPointer_cache.clear()
+
+
 def close_library(unload: bool) -> None:
     """End the session; with `unload`, also let go of the library, so that a new one is loaded.
 
@@ -121,7 +130,7 @@ def close_library(unload: bool) -> None:
     """
     with contextlib.suppress(pynvml.NVMLError):  # the driver may be gone already
         pynvml.nvmlShutdown()
-    if unload and pynvml.nvmlLib is not None:
+    if unload and isinstance(pynvml.nvmlLib, ctypes.CDLL):
         # pynvml never reloads; after an upgrade of the driver the old library is of no use.
         handle, pynvml.nvmlLib = pynvml.nvmlLib._handle, None
         pynvml._nvmlGetFunctionPointer_cache.clear()

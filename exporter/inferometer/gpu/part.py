@@ -26,8 +26,10 @@ class GpuPart(Part):
     sections = ("gpu",)
     title, noun, kind = "GPUs", "GPU", "gpu"
 
-    def __init__(self, config: Config, refusals: Refusals | None = None) -> None:
+    def __init__(self, config: Config, refusals: Refusals | None = None,
+                 kubelet: Kubelet | None = None) -> None:
         self._config = config.gpu
+        self._kubelet = kubelet  # in the place of the one at the socket
         self._required = config.role == NODE
         self.sampler = Sampler(config.gpu, refusals=refusals) if config.gpu.enabled else None
 
@@ -53,7 +55,8 @@ class GpuPart(Part):
             return []
         gpus = GpuCollector(self.sampler, self._required)
         socket = self._config.kubelet_socket
-        return [gpus, PodsCollector(Kubelet(socket), self.sampler)] if socket else [gpus]
+        kubelet = self._kubelet or (Kubelet(socket) if socket else None)
+        return [gpus, PodsCollector(kubelet, self.sampler)] if kubelet else [gpus]
 
     def start(self) -> None:
         """Begin to look for GPUs and to read them."""

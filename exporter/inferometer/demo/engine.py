@@ -1,0 +1,209 @@
+"""A scripted engine: a made-up load, served as a real one would, on a page of its own dialect.
+
+It goes on whenever somebody looks at its page or at its GPU, and keeps no thread for it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from inferometer.demo.clock import StoryClock
+from inferometer.demo.template import Dialect, Template
+
+DAY_MINUTES = 90.0  # of the story, in which a load swells and ebbs once
+LONGEST_STEP = 60.0  # seconds that are made up for at most, after nobody looked
+LONGEST_ANSWER, LONGEST_PROMPT = 1500, 8000  # tokens
+CACHE_SHARE = 0.45  # of input tokens, that are in the prefix cache
+FETCHED_SHARE = 0.08  # of the rest, that another store has
+CUT_SHARE, LEFT_SHARE = 0.06, 0.01  # of requests: at their longest, left by the caller
+FLOPS_A_TOKEN = 1.6e10  # twice the parameters of an 8B model
+BYTES_A_STEP = 1.6e10
+
+
+@dataclass(frozen=True)
+class Service:
+    """What an engine serves, and how it does when all is well."""
+
+    model: str
+    seats: int  # requests that run at a time
+    least: float  # share of the seats that is taken when it is quiet
+    most: float  # the same when it is not
+    phase: float = 0.0  # of the swell, 0 to 1
+    input_tokens: float = 700.0  # of a typical request
+    output_tokens: float = 170.0
+    prefill_seconds: float = 0.07  # of a typical request, on an engine without load
+    token_seconds: float = 0.011
+    max_length: int = 16384
+    cache_tokens: int = 460_000
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How an engine fares.
+
+    `demand`, `slowness`: times the usual. `failing`: share of requests. `crowded`: whether its
+    cache is full, so that it preempts. `hung`: whether it generates nothing, though it answers.
+    """
+
+    demand: float = 1.0
+    slowness: float = 1.0
+    failing: float = 0.0
+    crowded: bool = False
+    hung: bool = False
+
+
+WELL = Condition()
+_COUNTED = ("stopped", "cut", "left", "failed", "invalid", "input", "cached", "fetched", "output",
+            "preempted", "images", "images_cached", "operations", "bytes_read", "bytes_written")
+
+
+class ScriptedEngine:
+    """One engine and the requests that it serves."""
+
+    def __init__(self, dialect: Dialect, service: Service, clock: StoryClock, seed: int = 1,
+                 seconds: Callable[[], float] = time.monotonic) -> None:
+        text = resources.files(__package__).joinpath("pages", dialect.page).read_text(
+            encoding="utf-8")
+        self.service = service
+        self._dialect = dialect
+        self._template = Template(text, dialect, service.model)
+        self._clock = clock
+        self._seconds = seconds
+        self._dice = random.Random(seed)
+        self._lock = threading.Lock()
+        self._condition = WELL
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, and well: counters from 0."""
+        with self._lock:
+            self._condition = WELL
+            self._started = time.time()
+            self._seen = self._seconds()
+            self._counted = dict.fromkeys(_COUNTED, 0.0)
+            self._template.clear()
+            self._running = self._waiting = self._busy = self._rate = 0.0
+
+    def turn(self, condition: Condition) -> None:
+        """Fare like that from now on."""
+        with self._lock:
+            self._go_on()
+            self._condition = condition
+
+    def busy(self) -> float:
+        """How much of its seats is taken, 0 to 1; one that hangs keeps its GPU busy."""
+        with self._lock:
+            self._go_on()
+            return 1.0 if self._condition.hung else self._busy
+
+    def page(self) -> str:
+        """Its page as it is now."""
+        with self._lock:
+            self._go_on()
+            return self._template.render(self._number)
+
+    def documents(self) -> Mapping[str, bytes]:
+        """The documents beside the page, by path."""
+        models = {"data": [{"id": self.service.model, "max_model_len": self.service.max_length}]}
+        info = {"model_id": self.service.model, "version": "3.3.5",
+                "max_total_tokens": self.service.max_length}
+        texts = {"/v1/models": models, "/info": info, **self._dialect.documents}
+        return {path: json.dumps(text).encode() if text else b"" for path, text in texts.items()}
+
+    def _number(self, quantity: str) -> float:
+        counted = self._counted
+        if quantity in counted:
+            return counted[quantity]
+        usage = self._usage()
+        return {
+            "started": self._started, "busy": self._busy,
+            "running": round(self._running), "waiting": round(self._waiting),
+            "cache_usage": usage, "cache_capacity": self.service.cache_tokens,
+            "cache_tokens": round(usage * self.service.cache_tokens),
+            "tokens_per_second": self._rate * self.service.output_tokens,
+            "computed": counted["input"] - counted["cached"],
+            "served": counted["stopped"] + counted["cut"] + counted["left"] + counted["failed"],
+        }[quantity]
+
+    def _usage(self) -> float:
+        """How much of the KV cache is in use, 0 to 1."""
+        return 0.99 if self._condition.crowded else min(0.93, 0.06 + 0.8 * self._busy)
+
+    def _go_on(self) -> None:
+        """Let the load run on from the last look until now."""
+        now = self._seconds()
+        passed, self._seen = min(now - self._seen, LONGEST_STEP), now
+        condition, service = self._condition, self.service
+        if condition.hung or passed <= 0:
+            return
+        wanted = service.seats * self._usual() * condition.demand
+        self._running = min(wanted, service.seats)
+        self._waiting = wanted - self._running
+        self._busy = self._running / service.seats
+        each_token = service.token_seconds * (1 + 0.9 * self._busy**2) * condition.slowness
+        prefill = service.prefill_seconds * (1 + 1.2 * self._busy**3) * condition.slowness
+        self._rate = self._running / (prefill + each_token * service.output_tokens * 1.1)
+        for _ in range(self._whole(self._rate * passed)):
+            self._serve(each_token, prefill)
+        if each_token and self._running >= 1:
+            self._template.observe("step", round(self._running), passed // each_token + 1)
+            self._counted["bytes_read"] += BYTES_A_STEP * passed / each_token
+            self._counted["bytes_written"] += BYTES_A_STEP / 40 * passed / each_token
+        if condition.crowded:
+            self._counted["preempted"] += self._whole(0.3 * self._rate * passed)
+
+    def _usual(self) -> float:
+        """The share of the seats that is wanted at this time of the day."""
+        turns = self._clock.minutes() / DAY_MINUTES + self.service.phase
+        swell = 0.5 - 0.5 * math.cos(2 * math.pi * turns) + 0.08 * math.sin(14 * math.pi * turns)
+        share = self.service.least + (self.service.most - self.service.least) * swell
+        return max(0.0, share * self._dice.uniform(0.95, 1.05))
+
+    def _serve(self, each_token: float, prefill: float) -> None:
+        """One request from its arrival to its end."""
+        dice, counted = self._dice, self._counted
+        if dice.random() < self._condition.failing:
+            counted["failed"] += 1
+            return
+        long = min(LONGEST_PROMPT, int(self.service.input_tokens * dice.lognormvariate(-0.1, 0.5)))
+        short = 1 + min(LONGEST_ANSWER,
+                        int(self.service.output_tokens * dice.lognormvariate(-0.1, 0.5)))
+        wait = self._waiting / max(self._rate, 0.1)
+        queued = wait * dice.lognormvariate(0, 0.2) if wait > 0.01 else dice.uniform(0.001, 0.02)
+        prefilled = prefill * (0.4 + 0.6 * long / self.service.input_tokens) * (
+            dice.lognormvariate(0, 0.15))
+        token = each_token * dice.lognormvariate(0, 0.12)
+        decoded = token * (short - 1)
+        for quantity, value in (
+                ("queue", queued), ("prefill", prefilled), ("first_token", queued + prefilled),
+                ("each_token", token), ("decode", decoded), ("inference", prefilled + decoded),
+                ("duration", queued + prefilled + decoded), ("input_length", long),
+                ("output_length", short), ("answers", 1), ("retractions", 0)):
+            self._template.observe(quantity, value)
+        self._template.observe("between_tokens", token, short - 1)
+        self._count(long, short)
+
+    def _count(self, long: int, short: int) -> None:
+        counted, chance = self._counted, self._dice.random()
+        cached = round(CACHE_SHARE * long)
+        counted["cut" if chance < CUT_SHARE else
+                "left" if chance < CUT_SHARE + LEFT_SHARE else "stopped"] += 1
+        counted["input"] += long
+        counted["cached"] += cached
+        counted["fetched"] += round(FETCHED_SHARE * (long - cached))
+        counted["output"] += short
+        counted["images"] += 2
+        counted["images_cached"] += 1
+        counted["operations"] += FLOPS_A_TOKEN * (long - cached + short)
+
+    def _whole(self, expected: float) -> int:
+        """A whole number that is so much on average."""
+        count = int(expected)
+        return count + (self._dice.random() < expected - count)

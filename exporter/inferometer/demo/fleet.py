@@ -1,0 +1,68 @@
+"""What the demo is made of: engines in pods, GPUs, prices, budgets and limits.
+
+To add an engine, add a line to FLEET; its GPUs are counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from inferometer.demo.board import NAME
+from inferometer.demo.dialects import SGLANG, TGI, VLLM
+from inferometer.demo.engine import Service
+from inferometer.demo.template import Dialect
+
+GPUS = 6
+CLUSTER, NODE = "prod", "gpu-1"
+SERVING, MONITORING = "llm", "monitoring"  # namespaces
+NODE_POD = "inferometer-node-4kq7c"
+LLAMA, CODER, MISTRAL = (
+    "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen2.5-Coder-32B-Instruct",
+    "mistralai/Mistral-7B-Instruct-v0.3")
+GPU_HOUR_USD, STORAGE_USD, OVERHEAD_PERCENT = 2.99, 720.0, 10.0
+DAY_BUDGET_USD = 600.0
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One engine: its name, its pod, what it is, and the GPUs it has."""
+
+    name: str
+    pod: str
+    dialect: Dialect
+    service: Service
+    gpus: tuple[int, ...]
+
+
+FLEET = (
+    Seat("chat-0", "llama-5c9f7d8b5c-x2x9v", VLLM, Service(LLAMA, 24, 0.35, 0.75), (0,)),
+    Seat("chat-1", "llama-5c9f7d8b5c-k7bqz", VLLM, Service(LLAMA, 24, 0.4, 0.7, 0.03), (1,)),
+    Seat("coder", "coder-85d7c6f9b8-zzv4l", SGLANG, Service(
+        CODER, 16, 0.3, 0.8, 0.35, input_tokens=1600, output_tokens=230, prefill_seconds=0.12,
+        token_seconds=0.013), (2, 3)),
+    Seat("summaries", "summaries-6d5b9c4f7d-t6tkj", TGI, Service(
+        MISTRAL, 20, 0.25, 0.65, 0.6, input_tokens=2400, output_tokens=120, prefill_seconds=0.16,
+        token_seconds=0.012), (4,)),
+)
+SPENT_AN_HOUR_USD = (GPUS * GPU_HOUR_USD + STORAGE_USD / 720) * (1 + OVERHEAD_PERCENT / 100)
+
+
+def money(day_budget_usd: float = DAY_BUDGET_USD) -> Mapping[str, Any]:
+    """The sections `cost` and `fleet` of the configuration."""
+    return {
+        "cost": {"gpu_hour_usd": {NAME: GPU_HOUR_USD}},
+        "fleet": {
+            "monthly_usd": {"storage": STORAGE_USD},
+            "overhead_percent": OVERHEAD_PERCENT,
+            "budgets_usd": {"day": round(day_budget_usd, 2), "month": 18000},
+            "limits": {
+                "request_duration_p95_seconds": 10, "time_to_first_token_p95_seconds": 0.5,
+                "time_per_output_token_p95_seconds": 0.05, "request_queue_p95_seconds": 1,
+                "output_tokens_per_second": 30, "error_ratio": 0.01, "goodput_ratio": 0.9,
+                "least_replicas": 1, "request_cost_usd": 0.01, "million_tokens_cost_usd": 5,
+                "gpu_busy_ratio": 0.2, "gpu_idle_cost_ratio": 0.8,
+            },
+        },
+    }

@@ -1,0 +1,58 @@
+"""The demo's world: engines on GPUs, and what befalls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from inferometer.demo.board import Board, Load
+from inferometer.demo.clock import StoryClock
+from inferometer.demo.endpoint import Endpoint
+from inferometer.demo.engine import WELL, Condition, ScriptedEngine
+from inferometer.demo.fleet import FLEET, GPUS, Seat
+from inferometer.demo.library import Library
+from inferometer.demo.pods import DemoKubelet
+
+
+class World:
+    """Engines that serve, and the GPUs they are on. All is well at first."""
+
+    def __init__(self, clock: StoryClock, seats: Sequence[Seat] = FLEET, gpus: int = GPUS) -> None:
+        self.clock = clock
+        self.seats = seats
+        self.engines: Mapping[str, Endpoint] = {
+            seat.name: Endpoint(ScriptedEngine(seat.dialect, seat.service, clock, seed))
+            for seed, seat in enumerate(seats)}
+        owners = {index: seat for seat in seats for index in seat.gpus}
+        self.boards = [
+            Board(index, clock, self._work(owners[index].name) if index in owners else None,
+                  linked=index in owners and len(owners[index].gpus) > 1)
+            for index in range(gpus)]
+        self.library = Library(self.boards)
+        self.kubelet = DemoKubelet(seats, self.boards)
+
+    def start(self) -> None:
+        """Let every engine listen. Raises OSError."""
+        for endpoint in self.engines.values():
+            endpoint.live()
+
+    def stop(self) -> None:
+        """End every engine."""
+        for endpoint in self.engines.values():
+            endpoint.die()
+
+    def turn(self, name: str, condition: Condition) -> None:
+        """Let an engine fare like that from now on."""
+        self.engines[name].engine.turn(condition)
+
+    def heal(self) -> None:
+        """Let all be well again: what was dead starts anew."""
+        for board in self.boards:
+            board.heal()
+        for endpoint in self.engines.values():
+            endpoint.engine.turn(WELL)
+            endpoint.live()
+
+    def _work(self, name: str) -> Load:
+        """How busy an engine keeps its GPUs."""
+        endpoint = self.engines[name]
+        return lambda: min(1.0, 0.15 + 0.87 * endpoint.engine.busy()) if endpoint.alive else 0.0
