@@ -7,13 +7,13 @@ no file: what is secret about one is a token that is sent along.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from alerts import notifications as texts
 from alerts.exporter import ALWAYS
 from alerts.inhibition import inhibitions
 from alerts.model import SEVERITIES, TEAMS
+from inferometer.bundle.options import Addresses
 
 UNROUTED = "unrouted"  # what matches no route is seen all the same
 DEAD_MANS_SWITCH = "dead-mans-switch"
@@ -28,34 +28,7 @@ TIERS: Mapping[str, tuple[str, str, str, str]] = {
 FINANCE = "finance"
 FINANCE_READS = ("critical", "warning")
 FINANCE_REPEAT = "1d"
-ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
 MAX_LOGGED = 200  # alerts in a notification that is logged: so it stays below a megabyte
-
-
-def _flag(default: str, text: str) -> str:
-    value: str = field(default=default, metadata={"help": text})
-    return value
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where notifications go. Each field is a flag of `python -m deploy.build`.
-
-    Secrets are files in the folder `secrets`: `pagerduty_routing_key`, `slack_api_url`,
-    `smtp_password` and `dead_mans_switch_token`.
-    """
-
-    secrets: str = _flag("/etc/alertmanager/secrets", "the folder of Alertmanager's secrets")
-    slack_channel: str = _flag("#llm-alerts", "the channel for pages and for severity warning")
-    email_to: str = _flag("llm-alerts@example.org", "who gets mail of severity warning")
-    finance_channel: str = _flag("#llm-cost", "the channel for what is about money")
-    finance_email_to: str = _flag("llm-cost@example.org", "who gets mail of what is about money")
-    email_from: str = _flag("alertmanager@example.org", "whose mail it is, also at the smarthost")
-    smarthost: str = _flag("smtp.example.org:587", "what takes mail, as host:port")
-    alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}",
-                           "the exporter with web.enable_alert_log, for severity info")
-    dead_mans_switch: str = _flag("https://dead-mans-switch.example.org/inferometer",
-                                  "who misses the Watchdog once it is silent")
 
 
 def configuration(addresses: Addresses | None = None) -> dict[str, Any]:

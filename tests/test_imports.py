@@ -43,6 +43,10 @@ ORDER = """
     documents.entry
     documents.readers  documents.records
     addresses
+    bundle.carried  bundle.durations  bundle.options  bundle.splice
+    bundle.rehearsal
+    bundle.places
+    bundle
     config
     next_start  settings
     about
@@ -287,10 +291,10 @@ def test_no_folder_imports_one_of_a_later_layer(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in BESIDE if room(name) != "deploy"])
-def test_definitions_know_the_catalogue_alone_of_the_package(module: str) -> None:
-    imports = {name.split(".")[1] for name in imported(BESIDE[module])
-             if room(name) == "inferometer"}
-    assert imports <= {"catalogue"}
+def test_definitions_know_only_catalogue_and_options_of_the_package(module: str) -> None:
+    imports = {".".join(name.split(".")[1:3]) for name in imported(BESIDE[module])
+               if room(name) == "inferometer"}
+    assert {name for name in imports if room(name) != "catalogue"} <= {"bundle.options"}
 
 
 def test_only_one_module_imports_grafanalib() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.build import files, proofs
 from deploy.build.bundle import Bundle, assemble
-from deploy.build.options import Options, flags
+from inferometer.bundle.options import Options, flag_name, flags
 
 GENERATED = Path(__file__).parents[1] / "generated"
 
@@ -60,6 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
     parser.add_argument("--folder", type=Path, default=GENERATED, help="where to write")
     for flag in flags():
-        parser.add_argument(f"--{flag.name.replace('_', '-')}", type=type(flag.default),
+        parser.add_argument(f"--{flag_name(flag)}", type=type(flag.default),
                             default=flag.default, help=flag.metadata["help"])
     return parser

@@ -14,8 +14,8 @@ from urllib.parse import quote_plus
 
 from alerts.model import Alert, AlertGroup
 from deploy.build.bundle import assemble
-from deploy.build.options import Options
 from deploy.build.writers import alerts as alert_writer
+from inferometer.bundle.options import Options
 from recording_rules import GROUPS
 from recording_rules.model import Group
 from tests.bundle.promtool import VERSIONS, Document, Series, check, documents

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from deploy.build.command import GENERATED
-from deploy.build.options import Options
+from inferometer.bundle.options import Options
 from tests.bundle.chart import SETS, VALUES, container, manifests, one, with_values, workloads
 from tests.bundle.kubernetes import Manifest, parsed
 from tests.bundle.promtool import TOOLS, VERSIONS

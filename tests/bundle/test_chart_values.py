@@ -13,8 +13,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from deploy.build.options import Options
 from inferometer import __version__, config
+from inferometer.bundle.options import Options
 from inferometer.catalogue import PERIOD
 from tests.bundle.chart import CHART, HELMS, levels, nested, with_values
 

@@ -20,8 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from alerts.routing import Addresses, configuration
-from deploy.build.writers.rehearsal import rehearsed
+from inferometer.bundle import Addresses, Options, render
 from tests.bundle import notifications
 from tests.bundle.notifications import CHAT, MAIL, PAGE, SUBJECT
 from tests.bundle.promtool import VERSIONS
@@ -97,10 +96,10 @@ def leading_here(others: Others, folder: Path) -> Path:
     """The generated configuration, in a hurry, its addresses those of the servers here."""
     (folder / "slack_api_url").write_text(f"http://{others.web}/slack")
     (folder / "pagerduty_routing_key").write_text("key")
-    config = rehearsed(configuration(Addresses(
+    chosen = Options(faster=FASTER, addresses=Addresses(
         secrets=str(folder), smarthost=others.smarthost,
-        alert_log=f"http://{others.web}/log", dead_mans_switch=f"http://{others.web}/switch",
-    )), FASTER)
+        alert_log=f"http://{others.web}/log", dead_mans_switch=f"http://{others.web}/switch"))
+    config = yaml.safe_load(render(chosen)["alertmanager/alertmanager.yml"])
     config["global"] |= {"smtp_require_tls": False, "smtp_hello": "localhost"}
     for receiver in config["receivers"]:
         for page in receiver.get("pagerduty_configs", ()):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from alerts import exporter
-from alerts.routing import ALERT_LOG
 from inferometer import alert_log
 from inferometer import catalogue as c
+from inferometer.bundle.options import ALERT_LOG
 from inferometer.catalogue import Metric
 from recording_rules import promql
 from tests.bundle.alert_cases import Case, Firing, prove

@@ -17,9 +17,9 @@ import yaml
 
 from deploy.build.bundle import assemble
 from deploy.build.files import render
-from deploy.build.options import Options
 from deploy.build.writers import helm, kubernetes
 from inferometer import __version__
+from inferometer.bundle.options import Options
 from tests.bundle.kubernetes import NEWEST, Manifest, findings, parsed, validated
 from tests.bundle.manifests import faults
 from tests.bundle.promtool import TOOLS

@@ -17,8 +17,8 @@ import yaml
 from deploy.build.bundle import assemble
 from deploy.build.command import GENERATED
 from deploy.build.files import render
-from deploy.build.options import Options
 from deploy.build.writers import helm, kubernetes
+from inferometer.bundle.options import Options
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
 from tests.bundle.kubernetes import Manifest, parsed, validated

@@ -13,7 +13,7 @@ import yaml
 
 from deploy.build.bundle import assemble
 from deploy.build.files import render
-from deploy.build.options import Options
+from inferometer.bundle.options import Options
 from tests.bundle import pods_api
 from tests.bundle.chart import manifests, workloads
 from tests.bundle.kubernetes import Manifest, parsed

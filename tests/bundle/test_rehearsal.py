@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from deploy.build.bundle import assemble
-from deploy.build.durations import divided, milliseconds
 from deploy.build.files import render
-from deploy.build.options import Options
-from deploy.build.writers.rehearsal import rehearsed, rehearsed_expression
+from inferometer.bundle.durations import divided, milliseconds
+from inferometer.bundle.options import Options
+from inferometer.bundle.rehearsal import rehearsed, rehearsed_expression
 
 BUNDLE = assemble()
 FASTER = 60
@@ -111,5 +111,5 @@ def test_all_else_in_a_rehearsal_is_the_same_but_for_its_durations() -> None:
 
 
 def test_at_its_usual_pace_nothing_is_changed() -> None:
-    document = {"interval": "1s", "expr": "rate(x[5s])", "list": [{"for": "1s"}]}
-    assert rehearsed(document, 1) == document
+    assert rehearsed("interval", "1s", 1) == "1s"
+    assert rehearsed("expr", "rate(x[5s])", 1) == "rate(x[5s])"

@@ -20,15 +20,14 @@ from alerts import cost, engines, errors, exporter, gpu, latency, saturation, un
 from alerts.degraded import COVERS, SERVICE_DEGRADED
 from alerts.model import SEVERITIES, TEAMS, Alert
 from alerts.routing import (
-    ALERT_LOG,
     DEAD_MANS_SWITCH,
     FINANCE,
     TIERS,
     UNROUTED,
-    Addresses,
     configuration,
 )
-from deploy.build.writers.rehearsal import rehearsed
+from inferometer.bundle import Addresses, Options, render
+from inferometer.bundle.options import ALERT_LOG
 from tests.bundle.alert_cases import alert_documents, labels
 from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.exporter.process import ALONE, ANYWHERE, messages, started
@@ -314,9 +313,9 @@ def test_what_is_of_severity_info_becomes_a_line_of_the_exporters_log(
     settings.write_text(ALONE + "web: {enable_alert_log: true}\n")
     info = firing(gpu.UNDERUSED, "east")
     with started(*ANYWHERE, "--config", settings) as watching:
-        config = configuration(Addresses(
+        chosen = Options(faster=60, addresses=Addresses(
             alert_log=f"http://127.0.0.1:{watching.port}{ALERT_LOG}"))
-        file.write_text(yaml.safe_dump(rehearsed(config, 60)))
+        file.write_text(render(chosen)["alertmanager/alertmanager.yml"])
         with running(version, file, tmp_path / "data") as alertmanager:
             alertmanager.post([info, firing(gpu.XID_APPLICATION, "", cluster="west")])
             wait_for(lambda: len(messages(watching, "alert")) == 2)

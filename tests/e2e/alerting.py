@@ -21,7 +21,7 @@ import yaml
 from alerts import routing
 from deploy.build.bundle import assemble
 from deploy.build.files import render
-from deploy.build.options import Options
+from inferometer.bundle.options import ALERT_LOG, Addresses, Options
 from tests.bundle.promtool import TOOLS
 from tests.e2e.test_prometheus import Prometheus
 from tests.exporter.support import Exporter, free_port, get, send, wait_for
@@ -105,8 +105,8 @@ def stack(version: str, folder: Path, exporter: Exporter, faster: int) -> Iterat
     own, manager, receivers = free_port(), free_port(), Receivers()
     options = Options(
         exporters=f"127.0.0.1:{exporter.port}", alertmanagers=f"127.0.0.1:{manager}",
-        cluster=version, namespace="llm", faster=faster, addresses=routing.Addresses(
-            alert_log=f"http://127.0.0.1:{exporter.port}{routing.ALERT_LOG}"))
+        cluster=version, namespace="llm", faster=faster, addresses=Addresses(
+            alert_log=f"http://127.0.0.1:{exporter.port}{ALERT_LOG}"))
     for path, text in render(assemble(), options).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text.replace(OWN_ADDRESS, f"127.0.0.1:{own}"))

@@ -18,9 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.build.writers import recording_rules as rule_writer
-from deploy.build.writers.rehearsal import rehearsed
-from recording_rules import GROUPS, cost, gpus
+from inferometer.bundle import Options, render
+from recording_rules import cost, gpus
 from recording_rules.attribution import GPUS as MODEL_GPUS
 from tests.bundle.promtool import VERSIONS
 from tests.bundle.running import prometheus
@@ -83,8 +82,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 def watched(version: str, machine: Machine, folder: Path) -> Iterator[Prometheus]:
     """A Prometheus that scrapes all of it as pods of one node."""
     folder.mkdir()
-    rules = rehearsed(rule_writer.document(GROUPS), FASTER)
-    (folder / "rules.yml").write_text(yaml.safe_dump(rules))
+    rules = render(Options(faster=FASTER), ["prometheus/recording.rules.yml"])
+    (folder / "rules.yml").write_text(*rules.values())
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump({
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},

@@ -8,7 +8,7 @@ from typing import Any
 from alerts.model import Alert, AlertGroup
 from dashboards import replicas
 from dashboards.model import PREFIX
-from deploy.build.options import Options
+from inferometer.bundle.options import Options
 from recording_rules.promql import ENDPOINT
 
 _SHOWN = 0  # how Grafana says of a variable that it is not hidden

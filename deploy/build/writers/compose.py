@@ -11,8 +11,8 @@ from typing import Any
 
 from alerts import routing
 from deploy.build.bundle import Bundle
-from deploy.build.options import Options
 from deploy.build.writers import alerts, prometheus
+from inferometer.bundle.options import ALERT_LOG, Options
 
 
 def adapted(options: Options) -> Options:
@@ -26,7 +26,7 @@ def adapted(options: Options) -> Options:
         prometheus="prometheus:9090",
         addresses=replace(
             options.addresses, secrets="/etc/alertmanager/secrets",
-            alert_log=f"http://inferometer:9839{routing.ALERT_LOG}"))
+            alert_log=f"http://inferometer:9839{ALERT_LOG}"))
 
 
 def documents(bundle: Bundle, options: Options) -> Mapping[str, Mapping[str, Any]]:

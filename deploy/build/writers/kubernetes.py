@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from deploy.build.options import Options
 from deploy.build.writers import helm
+from inferometer.bundle.options import Options
 
 NAMESPACE = "inferometer"
 # Of the chart's monitoring.kind, in this order: the first gives a part for every component; what
@@ -52,8 +52,6 @@ def files(contents: Mapping[str, str], prometheus: str, options: Options) -> dic
 
     Raises ValueError where there is no Helm, or where it does not take the chart.
     """
-    if re.search(r"@|:[^/]*$", options.image):
-        raise ValueError(f"--image {options.image}: give it without a tag, which is the version")
     parts = _parts(contents, options)
     (sidecar,) = parts.pop(BY_PATCH)
     parts["namespace"] = [_RESTRICTED_NAMESPACE]

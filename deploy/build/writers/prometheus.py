@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.build.options import Options
 from deploy.build.series import exporter_series, fullest_role
+from inferometer.bundle.options import Options
 from inferometer.catalogue import METRICS
 from inferometer.guard import LONGEST_VALUE
 

@@ -1,12 +1,10 @@
-"""A rehearsal of hours in minutes: rules and configurations with every duration divided."""
+"""A rehearsal of hours in minutes: every duration of rules and configurations divided."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from deploy.build.durations import divided
+from inferometer.bundle.durations import divided
 
 # Strings, so that they are left alone; ranges and steps between brackets; offsets.
 _DURATIONS = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
@@ -15,13 +13,11 @@ _KEYS = {"for", "keep_firing_for", "interval", "scrape_interval", "evaluation_in
          "group_wait", "group_interval", "repeat_interval", "resolve_timeout"}
 
 
-def rehearsed(document: Any, divisor: int) -> Any:
-    """A configuration or rule file with all its durations divided."""
-    if isinstance(document, Mapping):
-        return {key: _value(key, value, divisor) for key, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [rehearsed(item, divisor) for item in document]
-    return document
+def rehearsed(key: str, value: str, divisor: int) -> str:
+    """The value of a key with its durations divided. Raises ValueError: one does not come out."""
+    if key == "expr":
+        return rehearsed_expression(value, divisor)
+    return divided(value, divisor) if key in _KEYS else value
 
 
 def rehearsed_expression(expr: str, divisor: int) -> str:
@@ -30,9 +26,3 @@ def rehearsed_expression(expr: str, divisor: int) -> str:
         return expr
     return _DURATIONS.sub(lambda match: match[0] if match[1] else re.sub(
         r"\w+", lambda duration: divided(duration[0], divisor), match[0]), expr)
-
-
-def _value(key: str, value: Any, divisor: int) -> Any:
-    if key in _KEYS:
-        return divided(value, divisor)
-    return rehearsed_expression(value, divisor) if key == "expr" else rehearsed(value, divisor)

@@ -1,0 +1,132 @@
+"""The options of a deployment: what it may choose. All else is in the definitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from inferometer.addresses import is_address, is_engine_url
+
+ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
+_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[\w./-]*\w", re.ASCII)
+
+
+def _is_text(text: str) -> bool:
+    return bool(text.strip()) and text.isprintable()
+
+
+def _is_label(text: str) -> bool:
+    """Relabelling would take a dollar sign for a reference."""
+    return _is_text(text) and text == text.strip() and "$" not in text
+
+
+def _is_host_and_port(text: str) -> bool:
+    return is_address(text) and not text.startswith(":")
+
+
+def _is_link(text: str) -> bool:
+    """Alerts' annotations are templates, in which braces mean something."""
+    return is_engine_url(text) and "{" not in text
+
+
+_Form = tuple[Callable[[str], bool], str]  # whether it takes a value, and what it takes
+TEXT = (_is_text, "printable text, and not empty")
+LABEL = (_is_label, "a label's value: printable text without $, and not empty")
+ADDRESS = (_is_host_and_port, "HOST:PORT")
+ADDRESSES = (lambda text: all(map(_is_host_and_port, listed(text))),
+             "HOST:PORT, or several with commas in between")
+LINK = (_is_link, "an http:// or https:// URL without user, password or fragment")
+IMAGE = (lambda text: _IMAGE.fullmatch(text) is not None,
+         "the name of an image without a tag, which is the version")
+MAIL = (lambda text: _is_text(text) and "@" in text.strip("@"), "a mail address")
+
+
+def listed(text: str) -> list[str]:
+    """The items of a text with commas in between."""
+    return [item.strip() for item in text.split(",")]
+
+
+def _flag(default: str, form: _Form, text: str) -> str:
+    value: str = field(default=default, metadata={"help": text, "form": form})
+    return value
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where notifications go. Each field is a flag of `inferometer bundle`.
+
+    Secrets are files in the folder `secrets`: `pagerduty_routing_key`, `slack_api_url`,
+    `smtp_password` and `dead_mans_switch_token`.
+    """
+
+    secrets: str = _flag("/etc/alertmanager/secrets", TEXT, "the folder of Alertmanager's secrets")
+    slack_channel: str = _flag("#llm-alerts", TEXT,
+                               "the channel for pages and for severity warning")
+    email_to: str = _flag("llm-alerts@example.org", MAIL, "who gets mail of severity warning")
+    finance_channel: str = _flag("#llm-cost", TEXT, "the channel for what is about money")
+    finance_email_to: str = _flag("llm-cost@example.org", MAIL,
+                                  "who gets mail of what is about money")
+    email_from: str = _flag("alertmanager@example.org", MAIL,
+                            "whose mail it is, also at the smarthost")
+    smarthost: str = _flag("smtp.example.org:587", ADDRESS, "what takes mail, as host:port")
+    alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}", LINK,
+                           "the exporter with web.enable_alert_log, for severity info")
+    dead_mans_switch: str = _flag("https://dead-mans-switch.example.org/inferometer", LINK,
+                                  "who misses the Watchdog once it is silent")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Each field is a flag of `inferometer bundle`, and so is each address."""
+
+    runbook_url: str = _flag(
+        "https://example.org/inferometer/alerts", LINK,
+        "the folder in which people read runbook.md; alerts link to its headings")
+    grafana_url: str = _flag("http://127.0.0.1:3000", LINK,
+                             "where people reach Grafana; alerts link to its boards")
+    exporters: str = _flag("127.0.0.1:9839", ADDRESSES,
+                           "exporters to scrape, as host:port, commas in between")
+    alertmanagers: str = _flag("127.0.0.1:9093", ADDRESSES,
+                               "Alertmanagers, as host:port, commas in between")
+    prometheus: str = _flag("127.0.0.1:9090", ADDRESSES,
+                            "this Prometheus, as host:port, which watches itself")
+    image: str = _flag("inferometer", IMAGE,
+                       "the image of Kubernetes' manifests, without its tag, which is the version")
+    cluster: str = _flag("default", LABEL, "the `cluster` label of all that is scraped")
+    namespace: str = _flag("default", LABEL, "the `namespace` label of the exporters")
+    faster: int = field(default=1, metadata={
+        "help": "divide every duration by this, to rehearse hours in minutes; thresholds stay"})
+    addresses: Addresses = field(default_factory=Addresses)
+
+    @classmethod
+    def from_flags(cls, values: Mapping[str, Any]) -> Options:
+        """The options of flags' values by their names, whatever else is among them."""
+        own, addresses = ({option.name: values[option.name] for option in fields(kind)
+                           if option.name in values} for kind in (cls, Addresses))
+        return cls(**own, addresses=Addresses(**addresses))
+
+    def check(self) -> None:
+        """Raise ValueError, naming the first flag whose value cannot be."""
+        for option in flags():
+            value = self.value(option.name)
+            takes, form = option.metadata.get("form", (lambda number: number > 0, "1 or more"))
+            if not takes(value):
+                raise ValueError(f"--{flag_name(option)} {value!r}: must be {form}")
+
+    def value(self, name: str) -> Any:
+        """The value of a flag. URLs and folders end in no slash: what follows begins with one."""
+        value = getattr(self if hasattr(self, name) else self.addresses, name)
+        return value.rstrip("/") if isinstance(value, str) and "/" in value else value
+
+
+def flags() -> Iterator[Field[Any]]:
+    """What may be chosen, Alertmanager's addresses included."""
+    yield from (option for option in fields(Options) if "help" in option.metadata)
+    yield from fields(Addresses)
+
+
+def flag_name(option: Field[Any]) -> str:
+    """As it is written after two dashes."""
+    return option.name.replace("_", "-")
