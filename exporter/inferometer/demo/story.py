@@ -39,7 +39,8 @@ class Chapter:
     expected: tuple[Expected, ...] = ()
     conditions: Mapping[str, Condition] = field(default_factory=dict)  # by engine
     ailments: Mapping[int, Ailment] = field(default_factory=dict)  # by GPU
-    lost: tuple[int, ...] = ()  # GPUs that fall off the bus
+    lost: tuple[int, ...] = ()  # GPUs
+    xid: int = OFF_THE_BUS  # that they report last
     dead: tuple[str, ...] = ()  # engines
     budget_used: float = 0.0  # how much of the day's budget is used once it is cut; 0: it is not
 

@@ -1,0 +1,77 @@
+"""`inferometer demo`: a fleet to try without any, and a story in which things go wrong."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from inferometer.addresses import ADDRESS, split_address
+from inferometer.cli.verbs import FAILED, OK, Verb
+from inferometer.config import WebSection
+from inferometer.logs import start_logging
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Play the story until told to stop; with `--once`, to its end."""
+    # Loaded here alone: no other verb is to have it in memory, or within reach.
+    from inferometer.demo.prometheus import PrometheusError
+    from inferometer.demo.show import Choices, Show
+
+    start_logging(options.log_level)
+    choices = Choices(options.listen, options.faster, options.prometheus, options.once)
+    with tempfile.TemporaryDirectory(prefix="inferometer-demo-") as folder:
+        show = Show(choices, Path(folder), lambda line: print(line, flush=True))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: show.stop())
+        try:
+            return OK if show.run() or not options.once else FAILED
+        except (OSError, PrometheusError) as error:
+            print(f"inferometer: {error}", file=sys.stderr)
+            return FAILED
+
+
+def _address(text: str) -> str:
+    try:
+        split_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {ADDRESS}") from error
+    return text
+
+
+def _faster(text: str) -> int:
+    from inferometer.demo.show import FASTER
+
+    if text not in map(str, FASTER):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(map(str, FASTER))}")
+    return int(text)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--listen", type=_address, metavar="HOST:PORT",
+                        default=WebSection.listen, help=f"where to serve ({WebSection.listen})")
+    parser.add_argument("--faster", type=_faster, default=60, metavar="N",
+                        help="how many minutes of the story pass in one, 1 to 60; 1: real time "
+                             "(60)")
+    parser.add_argument("--prometheus", default="", metavar="PATH",
+                        help="program that evaluates rules and alerts (prometheus on PATH)")
+    parser.add_argument("--once", action="store_true",
+                        help="end after one round; exit code 1 if an alert did not come in time")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error", "critical"),
+                        default="critical", help="least level of log lines (critical)")
+
+
+VERB = Verb(
+    "demo", "show a made-up fleet in which things go wrong",
+    "Watch six GPUs and four engines that are made up: no GPU, engine or account is needed,\n"
+    "and nothing on this machine is read. A story happens to them: requests queue, a GPU is\n"
+    "saturated, another one is lost, an engine hangs, a budget goes. Each page says that it\n"
+    "is a demo. With a Prometheus the shipped rules and alerts run too, with all durations\n"
+    "divided by --faster; the terminal says which alert should fire by when, and when it\n"
+    "does. Prometheus is started on a free port of 127.0.0.1, and ends with the demo.",
+    "  inferometer demo\n"
+    "  inferometer demo --faster 1 --listen 127.0.0.1:9000\n"
+    "  inferometer demo --prometheus /opt/prometheus/prometheus --once",
+    _add_arguments, demo)
