@@ -18,17 +18,21 @@ def demo(options: argparse.Namespace) -> int:
     """Play the story until told to stop; with `--once`, to its end."""
     # Loaded here alone: no other verb is to have it in memory, or within reach.
     from inferometer.demo.prometheus import PrometheusError
-    from inferometer.demo.show import Choices, Show
+    from inferometer.demo.show import Choices, Elsewhere, Show
 
     start_logging(options.log_level)
-    choices = Choices(options.listen, options.faster, options.prometheus, options.once)
+    elsewhere = None
+    if options.for_prometheus:
+        address, out, name = options.for_prometheus
+        elsewhere = Elsewhere(address, Path(out), name)
+    choices = Choices(options.listen, options.faster, options.prometheus, options.once, elsewhere)
     with tempfile.TemporaryDirectory(prefix="inferometer-demo-") as folder:
         show = Show(choices, Path(folder), lambda line: print(line, flush=True))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: show.stop())
         try:
             return OK if show.run() or not options.once else FAILED
-        except (OSError, PrometheusError) as error:
+        except (OSError, ValueError, PrometheusError) as error:
             print(f"inferometer: {error}", file=sys.stderr)
             return FAILED
 
@@ -57,6 +61,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
                              "(60)")
     parser.add_argument("--prometheus", default="", metavar="PATH",
                         help="program that evaluates rules and alerts (prometheus on PATH)")
+    parser.add_argument("--for-prometheus", nargs=3,
+                        metavar=("HOST:PORT", "DIR", "NAME"),
+                        help="a Prometheus that others start: where it is, the folder for its "
+                             "rules and configuration, and by which name it reaches this host")
     parser.add_argument("--once", action="store_true",
                         help="end after one round; exit code 1 if an alert did not come in time")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error", "critical"),

@@ -5,6 +5,7 @@ Pages and where they come from: pages/README.md. To add an engine, add its page 
 
 from __future__ import annotations
 
+from inferometer.demo.quantities import ACCEPTED_SHARES
 from inferometer.demo.template import Dialect
 
 VLLM = Dialect(
@@ -32,6 +33,13 @@ VLLM = Dialect(
         'vllm:request_success_total{finished_reason="length"': "cut",
         'vllm:request_success_total{finished_reason="abort"': "left",
         'vllm:request_success_total{finished_reason="error"': "failed",
+        "vllm:spec_decode_num_drafts_total": "drafts",
+        "vllm:spec_decode_num_draft_tokens_total": "drafted",
+        "vllm:spec_decode_num_accepted_tokens_total": "accepted",
+        **{f'vllm:spec_decode_num_accepted_tokens_per_pos_total{{position="{position}"':
+           f"accepted_{position}" for position in range(len(ACCEPTED_SHARES))},
+        "vllm:lora_requests_info": "now",
+        'http_requests_total{status="2xx"': "served",
         "vllm:estimated_flops_per_gpu_total": "operations",
         "vllm:estimated_read_bytes_per_gpu_total": "bytes_read",
         "vllm:estimated_write_bytes_per_gpu_total": "bytes_written",
@@ -67,6 +75,10 @@ SGLANG = Dialect(
         'sglang:realtime_tokens_total{mode="prefill_compute"': "computed",
         'sglang:realtime_tokens_total{mode="prefill_cache"': "cached",
         'sglang:realtime_tokens_total{mode="decode"': "output",
+        "sglang:hicache_host_used_tokens": "store_tokens",
+        "sglang:hicache_host_total_tokens": "store_capacity",
+        "sglang:hicache_backup_bytes_total": "stored_bytes",
+        "sglang:load_back_bytes_total": "loaded_bytes",
     },
     histograms={
         "sglang:e2e_request_latency_seconds": "duration",
@@ -74,6 +86,8 @@ SGLANG = Dialect(
         "sglang:time_to_first_token_seconds": "first_token",
         "sglang:inter_token_latency_seconds": "between_tokens",
         "sglang:num_retractions": "retractions",
+        "sglang:hicache_backup_duration_seconds": "storing",
+        "sglang:load_back_duration_seconds": "loading",
     },
     documents={"/get_server_info": {"version": "0.5.7"}})
 TGI = Dialect(

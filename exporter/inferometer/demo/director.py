@@ -9,7 +9,7 @@ from inferometer.demo.clock import MINUTE, StoryClock
 from inferometer.demo.exporters import Exporters
 from inferometer.demo.fleet import DAY_BUDGET_USD, SPENT_AN_HOUR_USD
 from inferometer.demo.prometheus import Fired, Prometheus
-from inferometer.demo.story import STORY, Chapter, Expected
+from inferometer.demo.story import STORY, Episode, Expected
 from inferometer.demo.world import World
 
 STEP_SECONDS = 0.5  # between two turns
@@ -17,21 +17,21 @@ Say = Callable[[str], None]
 
 
 class Director:
-    """Takes one turn after another; `over` once the last chapter is.
+    """Takes one turn after another; `over` once the last episode is.
 
     `prometheus`: asked which alerts fire; None: nobody knows. `again`: whether the story begins
     anew after its end.
     """
 
     def __init__(self, world: World, exporters: Exporters, prometheus: Prometheus | None,
-                 say: Say, chapters: Sequence[Chapter] = STORY, *, again: bool = True) -> None:
+                 say: Say, episodes: Sequence[Episode] = STORY, *, again: bool = True) -> None:
         self._world = world
         self._exporters = exporters
         self._prometheus = prometheus
         self._say = say
         self._clock: StoryClock = world.clock
         self._again = again
-        self._chapters = tuple(chapters)
+        self._episodes = tuple(episodes)
         self._number = -1
         self._began = self._clock.minutes()
         self._resting = True
@@ -46,54 +46,54 @@ class Director:
             return
         self._note_alerts()
         minutes = self._clock.minutes() - self._began
-        chapter = self._chapters[self._number] if self._number >= 0 else None
-        if chapter is None or minutes >= chapter.minutes + chapter.rest:
+        episode = self._episodes[self._number] if self._number >= 0 else None
+        if episode is None or minutes >= episode.minutes + episode.rest:
             self._next()
-        elif minutes >= chapter.minutes and not self._resting:
+        elif minutes >= episode.minutes and not self._resting:
             self._rest()
 
     def _next(self) -> None:
         self._number += 1
-        if self._number == len(self._chapters):
+        if self._number == len(self._episodes):
             if not self._again:
                 self.over = True
                 return
             self._number = 0
             self._say("\nThe story begins anew.")
-        chapter = self._chapters[self._number]
+        episode = self._episodes[self._number]
         self._began, self._resting = self._clock.minutes(), False
-        self._waiting = list(chapter.expected) if self._prometheus else []
-        for line in self._told(chapter):
+        self._waiting = list(episode.expected) if self._prometheus else []
+        for line in self._announcement(episode):
             self._say(line)
-        self._befall(chapter)
+        self._befall(episode)
 
-    def _told(self, chapter: Chapter) -> Iterator[str]:
-        yield f"\n{self._time()}  {chapter.title}\n         {chapter.wrong}"
-        yield f"         Look at: {chapter.look} Board: {chapter.board}."
-        for expected in chapter.expected:
+    def _announcement(self, episode: Episode) -> Iterator[str]:
+        yield f"\n{self._time()}  {episode.title}\n         {episode.wrong}"
+        yield f"         Look at: {episode.look} Board: {episode.board}."
+        for expected in episode.expected:
             yield (f"         Should fire by {self._time(self._began + expected.minutes)}: "
                    f"{expected.alert} ({expected.severity})")
 
-    def _befall(self, chapter: Chapter) -> None:
+    def _befall(self, episode: Episode) -> None:
         world = self._world
-        for name, condition in chapter.conditions.items():
+        for name, condition in episode.conditions.items():
             world.turn(name, condition)
-        for index, ailment in chapter.ailments.items():
-            world.boards[index].ailment = ailment
-        for index in chapter.lost:
-            world.boards[index].lose(chapter.xid)
-        for name in chapter.dead:
+        for index, ailment in episode.ailments.items():
+            world.gpus[index].ailment = ailment
+        for index in episode.lost:
+            world.gpus[index].lose(episode.xid)
+        for name in episode.dead:
             world.engines[name].die()
-        if chapter.budget_used:
-            self._exporters.set_day_budget(self._spent_today() / chapter.budget_used)
+        if episode.budget_used:
+            self._exporters.set_day_budget(self._spent_today() / episode.budget_used)
 
     def _rest(self) -> None:
         self._resting = True
-        chapter = self._chapters[self._number]
+        episode = self._episodes[self._number]
         self._world.heal()
-        if chapter.budget_used:
+        if episode.budget_used:
             self._exporters.set_day_budget(DAY_BUDGET_USD)
-        if chapter.rest:
+        if episode.rest:
             self._say(f"{self._time()}  All is well again.")
 
     def _spent_today(self) -> float:
@@ -104,21 +104,24 @@ class Director:
         return SPENT_AN_HOUR_USD * min(self._clock.minutes(), of_day) / 60
 
     def _note_alerts(self) -> None:
-        firing = self._prometheus.firing() if self._prometheus else None
-        if firing is None:
+        if self._prometheus is None:
             return
-        loud = {alert for alert in firing if alert[1] != "info"}
-        for alert in sorted(loud - self._firing):
-            self._say(f"{self._time()}  fires: {alert[0]} ({alert[1]}){self._after(alert)}")
-        for alert in sorted(self._firing - loud):
-            self._say(f"{self._time()}  ended: {alert[0]} ({alert[1]})")
-        self._firing = loud
-        self._waiting = [one for one in self._waiting if (one.alert, one.severity) not in loud]
-        for late in [one for one in self._waiting if
-                     self._clock.minutes() > self._began + one.minutes]:
+        firing = self._prometheus.firing()
+        if firing is not None:
+            self._tell_changes({alert for alert in firing if alert[1] != "info"})
+        for late in [one for one in self._waiting
+                     if self._clock.minutes() > self._began + one.minutes]:
             self._say(f"{self._time()}  LATE: {late.alert} ({late.severity}) should fire by now")
             self._waiting.remove(late)
             self.missed.append(late)
+
+    def _tell_changes(self, firing: set[Fired]) -> None:
+        for alert in sorted(firing - self._firing):
+            self._say(f"{self._time()}  fires: {alert[0]} ({alert[1]}){self._after(alert)}")
+        for alert in sorted(self._firing - firing):
+            self._say(f"{self._time()}  ended: {alert[0]} ({alert[1]})")
+        self._firing = firing
+        self._waiting = [one for one in self._waiting if (one.alert, one.severity) not in firing]
 
     def _after(self, alert: Fired) -> str:
         """How long it took, where the story expected it."""

@@ -15,20 +15,19 @@ from dataclasses import dataclass
 from importlib import resources
 
 from inferometer.demo.clock import StoryClock
+from inferometer.demo.quantities import COUNTED, DERIVED
 from inferometer.demo.template import Dialect, Template
 
 DAY_MINUTES = 90.0  # of the story, in which a load swells and ebbs once
 LONGEST_STEP = 60.0  # seconds that are made up for at most, after nobody looked
 LONGEST_ANSWER, LONGEST_PROMPT = 1500, 8000  # tokens
 CACHE_SHARE = 0.45  # of input tokens, that are in the prefix cache
-FETCHED_SHARE = 0.08  # of the rest, that another store has
 CUT_SHARE, LEFT_SHARE = 0.06, 0.01  # of requests: at their longest, left by the caller
-FLOPS_A_TOKEN = 1.6e10  # twice the parameters of an 8B model
-BYTES_A_STEP = 1.6e10
+PREEMPTED_SHARE = 0.3  # of requests, while the cache is full
 
 
 @dataclass(frozen=True)
-class Service:
+class Workload:
     """What an engine serves, and how it does when all is well."""
 
     model: str
@@ -60,20 +59,18 @@ class Condition:
 
 
 WELL = Condition()
-_COUNTED = ("stopped", "cut", "left", "failed", "invalid", "input", "cached", "fetched", "output",
-            "preempted", "images", "images_cached", "operations", "bytes_read", "bytes_written")
 
 
 class ScriptedEngine:
     """One engine and the requests that it serves."""
 
-    def __init__(self, dialect: Dialect, service: Service, clock: StoryClock, seed: int = 1,
+    def __init__(self, dialect: Dialect, workload: Workload, clock: StoryClock, seed: int = 1,
                  seconds: Callable[[], float] = time.monotonic) -> None:
         text = resources.files(__package__).joinpath("pages", dialect.page).read_text(
             encoding="utf-8")
-        self.service = service
+        self.workload = workload
         self._dialect = dialect
-        self._template = Template(text, dialect, service.model)
+        self._template = Template(text, dialect, workload.model)
         self._clock = clock
         self._seconds = seconds
         self._dice = random.Random(seed)
@@ -87,7 +84,7 @@ class ScriptedEngine:
             self._condition = WELL
             self._started = time.time()
             self._seen = self._seconds()
-            self._counted = dict.fromkeys(_COUNTED, 0.0)
+            self._counted = dict.fromkeys(COUNTED, 0.0)
             self._template.clear()
             self._running = self._waiting = self._busy = self._rate = 0.0
 
@@ -111,26 +108,26 @@ class ScriptedEngine:
 
     def documents(self) -> Mapping[str, bytes]:
         """The documents beside the page, by path."""
-        models = {"data": [{"id": self.service.model, "max_model_len": self.service.max_length}]}
-        info = {"model_id": self.service.model, "version": "3.3.5",
-                "max_total_tokens": self.service.max_length}
+        models = {"data": [{"id": self.workload.model, "max_model_len": self.workload.max_length}]}
+        info = {"model_id": self.workload.model, "version": "3.3.5",
+                "max_total_tokens": self.workload.max_length}
         texts = {"/v1/models": models, "/info": info, **self._dialect.documents}
         return {path: json.dumps(text).encode() if text else b"" for path, text in texts.items()}
 
     def _number(self, quantity: str) -> float:
-        counted = self._counted
-        if quantity in counted:
-            return counted[quantity]
-        usage = self._usage()
+        if quantity in self._counted:
+            return self._counted[quantity]
+        return DERIVED[quantity](self._counted) if quantity in DERIVED else self._now()[quantity]
+
+    def _now(self) -> Mapping[str, float]:
+        usage, room = self._usage(), self.workload.cache_tokens
         return {
-            "started": self._started, "busy": self._busy,
+            "now": time.time(), "started": self._started, "busy": self._busy,
             "running": round(self._running), "waiting": round(self._waiting),
-            "cache_usage": usage, "cache_capacity": self.service.cache_tokens,
-            "cache_tokens": round(usage * self.service.cache_tokens),
-            "tokens_per_second": self._rate * self.service.output_tokens,
-            "computed": counted["input"] - counted["cached"],
-            "served": counted["stopped"] + counted["cut"] + counted["left"] + counted["failed"],
-        }[quantity]
+            "cache_usage": usage, "cache_capacity": room, "cache_tokens": round(usage * room),
+            "store_tokens": round(0.7 * usage * 2 * room), "store_capacity": 2 * room,
+            "tokens_per_second": self._rate * self.workload.output_tokens,
+        }
 
     def _usage(self) -> float:
         """How much of the KV cache is in use, 0 to 1."""
@@ -140,30 +137,29 @@ class ScriptedEngine:
         """Let the load run on from the last look until now."""
         now = self._seconds()
         passed, self._seen = min(now - self._seen, LONGEST_STEP), now
-        condition, service = self._condition, self.service
+        condition, workload = self._condition, self.workload
         if condition.hung or passed <= 0:
             return
-        wanted = service.seats * self._usual() * condition.demand
-        self._running = min(wanted, service.seats)
-        self._waiting = wanted - self._running
-        self._busy = self._running / service.seats
-        each_token = service.token_seconds * (1 + 0.9 * self._busy**2) * condition.slowness
-        prefill = service.prefill_seconds * (1 + 1.2 * self._busy**3) * condition.slowness
-        self._rate = self._running / (prefill + each_token * service.output_tokens * 1.1)
-        for _ in range(self._whole(self._rate * passed)):
+        demand = workload.seats * self._usual() * condition.demand
+        self._running = min(demand, workload.seats)
+        self._waiting = demand - self._running
+        self._busy = self._running / workload.seats
+        each_token = workload.token_seconds * (1 + 0.9 * self._busy**2) * condition.slowness
+        prefill = workload.prefill_seconds * (1 + 1.2 * self._busy**3) * condition.slowness
+        self._rate = self._running / (prefill + each_token * workload.output_tokens * 1.1)
+        for _ in range(self._rounded(self._rate * passed)):
             self._serve(each_token, prefill)
         if each_token and self._running >= 1:
             self._template.observe("step", round(self._running), passed // each_token + 1)
-            self._counted["bytes_read"] += BYTES_A_STEP * passed / each_token
-            self._counted["bytes_written"] += BYTES_A_STEP / 40 * passed / each_token
+            self._counted["steps"] += passed / each_token
         if condition.crowded:
-            self._counted["preempted"] += self._whole(0.3 * self._rate * passed)
+            self._counted["preempted"] += self._rounded(PREEMPTED_SHARE * self._rate * passed)
 
     def _usual(self) -> float:
-        """The share of the seats that is wanted at this time of the day."""
-        turns = self._clock.minutes() / DAY_MINUTES + self.service.phase
+        """The share of the seats that is demand at this time of the day."""
+        turns = self._clock.minutes() / DAY_MINUTES + self.workload.phase
         swell = 0.5 - 0.5 * math.cos(2 * math.pi * turns) + 0.08 * math.sin(14 * math.pi * turns)
-        share = self.service.least + (self.service.most - self.service.least) * swell
+        share = self.workload.least + (self.workload.most - self.workload.least) * swell
         return max(0.0, share * self._dice.uniform(0.95, 1.05))
 
     def _serve(self, each_token: float, prefill: float) -> None:
@@ -172,12 +168,12 @@ class ScriptedEngine:
         if dice.random() < self._condition.failing:
             counted["failed"] += 1
             return
-        long = min(LONGEST_PROMPT, int(self.service.input_tokens * dice.lognormvariate(-0.1, 0.5)))
+        long = min(LONGEST_PROMPT, int(self.workload.input_tokens * dice.lognormvariate(-0.1, 0.5)))
         short = 1 + min(LONGEST_ANSWER,
-                        int(self.service.output_tokens * dice.lognormvariate(-0.1, 0.5)))
+                        int(self.workload.output_tokens * dice.lognormvariate(-0.1, 0.5)))
         wait = self._waiting / max(self._rate, 0.1)
         queued = wait * dice.lognormvariate(0, 0.2) if wait > 0.01 else dice.uniform(0.001, 0.02)
-        prefilled = prefill * (0.4 + 0.6 * long / self.service.input_tokens) * (
+        prefilled = prefill * (0.4 + 0.6 * long / self.workload.input_tokens) * (
             dice.lognormvariate(0, 0.15))
         token = each_token * dice.lognormvariate(0, 0.12)
         decoded = token * (short - 1)
@@ -185,25 +181,25 @@ class ScriptedEngine:
                 ("queue", queued), ("prefill", prefilled), ("first_token", queued + prefilled),
                 ("each_token", token), ("decode", decoded), ("inference", prefilled + decoded),
                 ("duration", queued + prefilled + decoded), ("input_length", long),
-                ("output_length", short), ("answers", 1), ("retractions", 0)):
+                ("output_length", short), ("answers", 1), ("retractions", self._retractions()),
+                ("storing", 0.02 * prefilled), ("loading", 0.01 * prefilled)):
             self._template.observe(quantity, value)
         self._template.observe("between_tokens", token, short - 1)
         self._count(long, short)
 
+    def _retractions(self) -> int:
+        """How often the request had to give its place in the cache away."""
+        return int(self._condition.crowded and self._dice.random() < PREEMPTED_SHARE)
+
     def _count(self, long: int, short: int) -> None:
         counted, chance = self._counted, self._dice.random()
-        cached = round(CACHE_SHARE * long)
         counted["cut" if chance < CUT_SHARE else
                 "left" if chance < CUT_SHARE + LEFT_SHARE else "stopped"] += 1
         counted["input"] += long
-        counted["cached"] += cached
-        counted["fetched"] += round(FETCHED_SHARE * (long - cached))
+        counted["cached"] += round(CACHE_SHARE * long)
         counted["output"] += short
-        counted["images"] += 2
-        counted["images_cached"] += 1
-        counted["operations"] += FLOPS_A_TOKEN * (long - cached + short)
 
-    def _whole(self, expected: float) -> int:
+    def _rounded(self, expected: float) -> int:
         """A whole number that is so much on average."""
         count = int(expected)
         return count + (self._dice.random() < expected - count)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from inferometer.addresses import split_address
 from inferometer.app import App
-from inferometer.demo.endpoint import LOOPBACK
 from inferometer.demo.fleet import CLUSTER, MONITORING, NODE, NODE_POD, SERVING, Seat, money
 from inferometer.demo.world import World
 from inferometer.gpu.nvml import replace_library
@@ -21,9 +23,19 @@ from inferometer.serve.server import Server
 from inferometer.settings import Flags
 from inferometer.threads import start_thread
 
+STOP_SECONDS = 5.0
 SHORTEST = 0.5  # seconds of anything that is done again and again
 NODE_JOB, ENGINES_JOB = "inferometer-node", "inferometer"
-Target = tuple[str, Mapping[str, str]]  # port and labels of a scrape
+Targets = Mapping[str, list[tuple[int, Mapping[str, str]]]]  # port and labels, by job
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """An exporter beside an engine, and the thread that serves it."""
+
+    app: App
+    server: Server
+    thread: Thread
 
 
 class Exporters:
@@ -39,7 +51,7 @@ class Exporters:
         self.app = App(self._config, Flags(), self._scaled(STEP_SECONDS), demo=True,
                        kubelet=world.kubelet)
         self.server: Server | None = None
-        self._sidecars: dict[str, tuple[App, Server]] = {}  # by pod
+        self._sidecars: dict[str, Sidecar] = {}  # by pod
 
     def start(self) -> Server:
         """Listen, the sidecars in threads of their own. Raises OSError."""
@@ -49,16 +61,16 @@ class Exporters:
             app = App(self._write(seat.name, self._beside(seat, port)), Flags(role="sidecar"),
                       demo=True)
             server = app.start()
-            self._sidecars[seat.pod] = app, server
-            start_thread(lambda server=server, app=app: server.serve_forever(app.revive),
-                         "demo-sidecar")
+            self._sidecars[seat.pod] = Sidecar(
+                app, server, start_thread(partial(_serve, app, server), "demo-sidecar"))
         return self.server
 
     def stop(self) -> None:
         """End what `start` began; the caller serves the first one no more."""
-        for app, server in self._sidecars.values():
-            server.shutdown()
-            app.stop()
+        for sidecar in self._sidecars.values():
+            sidecar.server.shutdown()
+            sidecar.thread.join(STOP_SECONDS)
+            sidecar.app.stop()
         self.app.stop()
         replace_library(None)
 
@@ -67,16 +79,16 @@ class Exporters:
         self._write("inferometer", {**json.loads(self._config.read_text()), **money(usd)})
         self.app.reload()
 
-    def targets(self) -> Mapping[str, list[tuple[int, Mapping[str, str]]]]:
+    def targets(self) -> Targets:
         """Port and labels of every scrape, by job."""
         assert self.server is not None
         node = {"cluster": CLUSTER, "namespace": MONITORING, "node": NODE, "pod": NODE_POD}
         return {
             NODE_JOB: [(self.server.server_port, node)],
             ENGINES_JOB: [
-                (server.server_port,
+                (sidecar.server.server_port,
                  {"cluster": CLUSTER, "namespace": SERVING, "node": NODE, "pod": pod})
-                for pod, (_, server) in self._sidecars.items()],
+                for pod, sidecar in self._sidecars.items()],
         }
 
     def _scaled(self, seconds: float) -> float:
@@ -103,3 +115,8 @@ class Exporters:
         file = self._folder / f"{name}.yml"
         file.write_text(json.dumps(document, indent=1), encoding="utf-8")
         return file
+
+
+def _serve(app: App, server: Server) -> None:
+    with server:
+        server.serve_forever(app.revive)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inferometer.demo.board import NAME
+from inferometer.demo.gpus import NAME
 from inferometer.demo.dialects import SGLANG, TGI, VLLM
-from inferometer.demo.engine import Service
+from inferometer.demo.engine import Workload
 from inferometer.demo.template import Dialect
 
 GPUS = 6
@@ -32,17 +32,17 @@ class Seat:
     name: str
     pod: str
     dialect: Dialect
-    service: Service
+    workload: Workload
     gpus: tuple[int, ...]
 
 
 FLEET = (
-    Seat("chat-0", "llama-5c9f7d8b5c-x2x9v", VLLM, Service(LLAMA, 24, 0.35, 0.75), (0,)),
-    Seat("chat-1", "llama-5c9f7d8b5c-k7bqz", VLLM, Service(LLAMA, 24, 0.4, 0.7, 0.03), (1,)),
-    Seat("coder", "coder-85d7c6f9b8-zzv4l", SGLANG, Service(
+    Seat("chat-0", "llama-5c9f7d8b5c-x2x9v", VLLM, Workload(LLAMA, 24, 0.35, 0.75), (0,)),
+    Seat("chat-1", "llama-5c9f7d8b5c-k7bqz", VLLM, Workload(LLAMA, 24, 0.4, 0.7, 0.03), (1,)),
+    Seat("coder", "coder-85d7c6f9b8-zzv4l", SGLANG, Workload(
         CODER, 16, 0.3, 0.8, 0.35, input_tokens=1600, output_tokens=230, prefill_seconds=0.12,
         token_seconds=0.013), (2, 3)),
-    Seat("summaries", "summaries-6d5b9c4f7d-t6tkj", TGI, Service(
+    Seat("summaries", "summaries-6d5b9c4f7d-t6tkj", TGI, Workload(
         MISTRAL, 20, 0.25, 0.65, 0.6, input_tokens=2400, output_tokens=120, prefill_seconds=0.16,
         token_seconds=0.012), (4,)),
 )
@@ -57,6 +57,8 @@ def money(day_budget_usd: float = DAY_BUDGET_USD) -> Mapping[str, Any]:
             "monthly_usd": {"storage": STORAGE_USD},
             "overhead_percent": OVERHEAD_PERCENT,
             "budgets_usd": {"day": round(day_budget_usd, 2), "month": 18000},
+            "models": {LLAMA: {"budgets_usd": {"day": 250, "month": 7500}},
+                       CODER: {"budgets_usd": {"day": 250, "month": 7500}}},
             "limits": {
                 "request_duration_p95_seconds": 10, "time_to_first_token_p95_seconds": 0.5,
                 "time_per_output_token_p95_seconds": 0.05, "request_queue_p95_seconds": 1,

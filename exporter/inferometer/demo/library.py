@@ -1,4 +1,4 @@
-"""The driver's library of the demo: NVML's functions by their names, over boards in Python.
+"""The driver's library of the demo: NVML's functions by their names, over GPUs in Python.
 
 `nvml.py` calls them as it calls the real ones, through pynvml and with its structures, so all that
 reads GPUs is the exporter as it is. What is not here the driver lacks. Source of functions, return
@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from inferometer.demo.board import (
+from inferometer.demo.gpus import (
     CLOCKS_MEGAHERTZ,
     MEMORY_BYTES,
     NAME,
     POWER_LIMIT_WATTS,
     SLOWDOWN_CELSIUS,
-    Board,
+    DemoGpu,
     Measured,
     by_index,
 )
@@ -71,38 +71,38 @@ def _point(reference: Any, address: int) -> int:
     return SUCCESS
 
 
-def _mig_mode(_: Board, current: Any, pending: Any) -> int:
+def _mig_mode(_: DemoGpu, current: Any, pending: Any) -> int:
     return _put(current, 0) | _put(pending, 0)
 
 
-def _memory(board: Board, reference: Any) -> int:
-    used = board.measure().memory_used
+def _memory(gpu: DemoGpu, reference: Any) -> int:
+    used = gpu.measure().memory_used
     return _fill(reference, total=MEMORY_BYTES, used=used, free=MEMORY_BYTES - used)
 
 
-def _clock(board: Board, clock: Any, reference: Any) -> int:
-    now = board.measure().megahertz
+def _clock(gpu: DemoGpu, clock: Any, reference: Any) -> int:
+    now = gpu.measure().megahertz
     return _put(reference, now if clock.value <= SM_CLOCK else CLOCKS_MEGAHERTZ[clock.value])
 
 
-def _threshold(_: Board, threshold: Any, reference: Any) -> int:
+def _threshold(_: DemoGpu, threshold: Any, reference: Any) -> int:
     return _put(reference, SLOWDOWN_CELSIUS) if threshold.value == SLOWDOWN_THRESHOLD else (
         NOT_SUPPORTED)
 
 
-def _processes(board: Board, count: Any, rows: Any) -> int:
+def _processes(gpu: DemoGpu, count: Any, rows: Any) -> int:
     """One that holds what is in use, where there is work."""
-    if board.work is None:
+    if gpu.work is None:
         return _put(count, 0)
     if rows is None:
         _put(count, 1)
         return INSUFFICIENT_SIZE
-    rows[0].usedGpuMemory = board.measure().memory_used
+    rows[0].usedGpuMemory = gpu.measure().memory_used
     return _put(count, 1)
 
 
-def _fields(board: Board, count: int, answers: Any) -> int:
-    now = board.measure()
+def _fields(gpu: DemoGpu, count: int, answers: Any) -> int:
+    now = gpu.measure()
     for number in range(count):
         answer = answers[number]
         value = _FIELDS.get(answer.fieldId)
@@ -117,17 +117,17 @@ def _ratio(number: float) -> int:
 
 
 _OF_A_GPU: Mapping[str, Answers] = {
-    "nvmlDeviceGetName": lambda board, buffer, _: _write(buffer, NAME),
-    "nvmlDeviceGetUUID": lambda board, buffer, _: _write(buffer, board.uuid),
-    "nvmlDeviceGetMinorNumber": lambda board, number: _put(number, board.index),
-    "nvmlDeviceGetPciInfo_v3": lambda board, info: _fill(info, busId=board.bus_id.encode()),
+    "nvmlDeviceGetName": lambda gpu, buffer, _: _write(buffer, NAME),
+    "nvmlDeviceGetUUID": lambda gpu, buffer, _: _write(buffer, gpu.uuid),
+    "nvmlDeviceGetMinorNumber": lambda gpu, number: _put(number, gpu.index),
+    "nvmlDeviceGetPciInfo_v3": lambda gpu, info: _fill(info, busId=gpu.bus_id.encode()),
     "nvmlDeviceGetMigMode": _mig_mode,
-    "nvmlDeviceGetUtilizationRates": lambda board, rates: _fill(
-        rates, gpu=_ratio(board.measure().utilization),
-        memory=_ratio(0.6 * board.measure().utilization)),
+    "nvmlDeviceGetUtilizationRates": lambda gpu, rates: _fill(
+        rates, gpu=_ratio(gpu.measure().utilization),
+        memory=_ratio(0.6 * gpu.measure().utilization)),
     "nvmlDeviceGetMemoryInfo": _memory,
     "nvmlDeviceGetMemoryInfo_v2": _memory,
-    "nvmlDeviceGetTemperature": lambda board, _, celsius: _put(celsius, board.measure().celsius),
+    "nvmlDeviceGetTemperature": lambda gpu, _, celsius: _put(celsius, gpu.measure().celsius),
     "nvmlDeviceGetClockInfo": _clock,
     "nvmlDeviceGetMaxClockInfo": lambda _, clock, number: _put(
         number, CLOCKS_MEGAHERTZ[clock.value]),
@@ -142,15 +142,15 @@ _OF_A_GPU: Mapping[str, Answers] = {
 class Library:
     """The library's functions, each an attribute of its name."""
 
-    def __init__(self, boards: Sequence[Board]) -> None:
-        self._boards = boards
-        self._sets: dict[int, list[Board]] = {}  # of events, by handle
+    def __init__(self, gpus: Sequence[DemoGpu]) -> None:
+        self._gpus = gpus
+        self._sets: dict[int, list[DemoGpu]] = {}  # of events, by handle
         self._lock = threading.Lock()
         self._functions: dict[str, Answers] = {
             "nvmlInitWithFlags": lambda _: SUCCESS,
             "nvmlShutdown": lambda: SUCCESS,
             "nvmlSystemGetDriverVersion": lambda buffer, _: _write(buffer, DRIVER_VERSION),
-            "nvmlDeviceGetCount_v2": lambda count: _put(count, len(boards)),
+            "nvmlDeviceGetCount_v2": lambda count: _put(count, len(gpus)),
             "nvmlDeviceGetHandleByIndex_v2": self._find,
             "nvmlEventSetCreate": self._create_set,
             "nvmlDeviceRegisterEvents": self._register,
@@ -167,20 +167,20 @@ class Library:
 
     def _of_a_gpu(self, function: Answers) -> Answers:
         def call(handle: Any, *arguments: Any) -> int:
-            board = self._board(handle)
-            if board is None:
+            gpu = self._gpu(handle)
+            if gpu is None:
                 return INVALID_ARGUMENT
-            return LOST if board.ailment.lost else function(board, *arguments)
+            return LOST if gpu.ailment.lost else function(gpu, *arguments)
         return call
 
-    def _board(self, handle: Any) -> Board | None:
-        return by_index(self._boards, _address(handle) - FIRST_HANDLE)
+    def _gpu(self, handle: Any) -> DemoGpu | None:
+        return by_index(self._gpus, _address(handle) - FIRST_HANDLE)
 
     def _find(self, index: Any, reference: Any) -> int:
-        board = by_index(self._boards, index.value)
-        if board is None:
+        gpu = by_index(self._gpus, index.value)
+        if gpu is None:
             return INVALID_ARGUMENT
-        return LOST if board.ailment.lost else _point(reference, FIRST_HANDLE + index.value)
+        return LOST if gpu.ailment.lost else _point(reference, FIRST_HANDLE + index.value)
 
     def _create_set(self, reference: Any) -> int:
         with self._lock:
@@ -189,15 +189,15 @@ class Library:
         return _point(reference, handle)
 
     def _register(self, handle: Any, _: Any, events: Any) -> int:
-        board = self._board(handle)
-        if board is None or board.ailment.lost:
+        gpu = self._gpu(handle)
+        if gpu is None or gpu.ailment.lost:
             return LOST
-        self._sets[_address(events)].append(board)
+        self._sets[_address(events)].append(gpu)
         return SUCCESS
 
     def _take_event(self, events: Any, reference: Any, _: Any) -> int:
-        for board in self._sets[_address(events)]:
-            xid = board.take_event()
+        for gpu in self._sets[_address(events)]:
+            xid = gpu.take_event()
             if xid is not None:
                 return _fill(reference, eventType=XID_EVENT, eventData=xid)
         return TIMEOUT

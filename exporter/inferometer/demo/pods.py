@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inferometer.demo.board import Board
+from inferometer.demo.gpus import DemoGpu
 from inferometer.demo.fleet import SERVING, Seat
 from inferometer.gpu.kubelet import Allowance, Holding, Kubelet
 
@@ -14,10 +14,10 @@ CONTAINER, RESOURCE = "engine", "nvidia.com/gpu"
 class DemoKubelet(Kubelet):
     """Answers of itself: there is no socket, and nothing of gRPC."""
 
-    def __init__(self, seats: Sequence[Seat], boards: Sequence[Board]) -> None:
+    def __init__(self, seats: Sequence[Seat], gpus: Sequence[DemoGpu]) -> None:
         self._holdings = [
             Holding(SERVING, seat.pod, CONTAINER, RESOURCE,
-                    tuple(boards[index].uuid for index in seat.gpus)) for seat in seats]
+                    tuple(gpus[index].uuid for index in seat.gpus)) for seat in seats]
 
     def holdings(self, seconds: float, allowance: Allowance) -> list[Holding]:
         """All of them, whatever is asked."""

@@ -1,4 +1,4 @@
-"""A Prometheus of its own for the demo, with the shipped rules in a hurry: all durations divided."""
+"""A Prometheus for the demo, with the shipped rules in a hurry: all durations divided."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from inferometer.addresses import split_address
 from inferometer.bundle import Options, render, runbook
 from inferometer.demo.endpoint import LOOPBACK
+from inferometer.demo.exporters import NODE_JOB, Targets
 from inferometer.demo.fleet import CLUSTER
 
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 10.0, 3.0
@@ -24,7 +26,6 @@ SHORTEST_LOOKBACK_SECONDS = 5
 PROGRAM = "prometheus"
 # The exporter that shows all has the engines' families as well: each engine is counted once.
 COUNT_ONCE = {"source_labels": ["__name__"], "regex": "llm_server_.*", "action": "drop"}
-Targets = Mapping[str, Sequence[tuple[int, Mapping[str, str]]]]
 Fired = tuple[str, str]  # alert and severity
 
 
@@ -45,34 +46,41 @@ def find(given: str) -> str | None:
     return program
 
 
-def write(folder: Path, targets: Targets, host: str, own: str, faster: int, counted_once: str
-          ) -> None:
-    """The bundle's rules and a configuration for these targets, and the runbook.
+@dataclass(frozen=True)
+class Site:
+    """Whom a Prometheus scrapes: `targets`, all of them on `host`, and itself at `own`.
 
-    `own` is this Prometheus' HOST:PORT, and `host` that of all targets. From the job
-    `counted_once` no series of engines are taken.
+    `own` is HOST:PORT; `people` is the same as people reach it.
     """
-    files = render(Options(cluster=CLUSTER, prometheus=own, faster=faster,
-                           runbook_url=f"http://{own}/user"), ["prometheus/*"])
+
+    targets: Targets
+    host: str
+    own: str
+    people: str
+
+
+def write(folder: Path, site: Site, faster: int) -> None:
+    """The bundle's rules, a configuration for the site, and the runbook, into the folder."""
+    files = render(Options(cluster=CLUSTER, prometheus=site.own, faster=faster,
+                           runbook_url=f"http://{site.people}/user"), ["prometheus/*"])
+    document = yaml.safe_load(files.pop("prometheus/prometheus.yml"))
+    (folder / "user").mkdir(parents=True, exist_ok=True)
+    (folder / "user/runbook.md").write_text(runbook(), encoding="utf-8")
     for path, text in files.items():
         (folder / Path(path).name).write_text(text, encoding="utf-8")
-    file = folder / "prometheus.yml"
-    document = yaml.safe_load(files["prometheus/prometheus.yml"])
-    file.write_text(yaml.safe_dump(_adapted(document, targets, host, counted_once)))
-    (folder / "user").mkdir(exist_ok=True)
-    (folder / "user/runbook.md").write_text(runbook(), encoding="utf-8")
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(_adapted(document, site)),
+                                           encoding="utf-8")
 
 
-def _adapted(document: dict[str, Any], targets: Targets, host: str, counted_once: str
-             ) -> dict[str, Any]:
-    """The bundle's configuration with these targets, and nobody to be told."""
+def _adapted(document: dict[str, Any], site: Site) -> dict[str, Any]:
+    """The bundle's configuration with the site's targets, and nobody to be told."""
     ours, itself, *_ = document["scrape_configs"]
     limits = {key: value for key, value in ours.items() if key.endswith("_limit")}
     jobs = [{"job_name": job, **limits,
-             **({"metric_relabel_configs": [COUNT_ONCE]} if job == counted_once else {}),
-             "static_configs": [{"targets": [f"{host}:{port}"], "labels": dict(labels)}
+             **({"metric_relabel_configs": [COUNT_ONCE]} if job == NODE_JOB else {}),
+             "static_configs": [{"targets": [f"{site.host}:{port}"], "labels": dict(labels)}
                                 for port, labels in scrapes]}
-            for job, scrapes in targets.items()]
+            for job, scrapes in site.targets.items()]
     return {**{key: value for key, value in document.items() if key != "alerting"},
             "scrape_configs": [*jobs, itself]}
 
@@ -80,8 +88,8 @@ def _adapted(document: dict[str, Any], targets: Targets, host: str, counted_once
 class Prometheus:
     """A Prometheus that runs somewhere, asked over HTTP."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, address: str) -> None:
+        self._host, self._port = split_address(address)
 
     @property
     def url(self) -> str:
@@ -117,15 +125,15 @@ class OwnPrometheus(Prometheus):
     """One that is started on a free port of loopback, and ended by its pid."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        super().__init__(LOOPBACK, _free_port())
+        super().__init__(f"{LOOPBACK}:{_free_port()}")
         self._program = program
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, targets: Targets, faster: int, counted_once: str) -> None:
+    def start(self, targets: Targets, faster: int) -> None:
         """Start it with these targets, and wait until it is ready. Raises PrometheusError."""
-        self._folder.mkdir()
-        write(self._folder, targets, LOOPBACK, f"{self._host}:{self._port}", faster, counted_once)
+        own = f"{self._host}:{self._port}"
+        write(self._folder, Site(targets, LOOPBACK, own, own), faster)
         lookback = max(SHORTEST_LOOKBACK_SECONDS, LOOKBACK_SECONDS // faster)
         with (self._folder / "log").open("w") as log:
             self._process = subprocess.Popen(

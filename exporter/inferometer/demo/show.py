@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferometer import __version__
+from inferometer.addresses import split_address
 from inferometer.demo import prometheus as rules
 from inferometer.demo.clock import StoryClock
 from inferometer.demo.director import STEP_SECONDS, Director, Say
-from inferometer.demo.exporters import NODE_JOB, Exporters
+from inferometer.demo.exporters import Exporters
 from inferometer.demo.story import ROUND_MINUTES
 from inferometer.demo.world import World
 from inferometer.threads import Loop
@@ -22,6 +23,19 @@ NO_RULES = ("No rules and no alerts: there is no Prometheus here. `make tools` f
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """A Prometheus that others run, as in Compose: what it needs of the demo.
+
+    `address`: its HOST:PORT. `out`: the folder for its configuration. `name`: the host by which it
+    reaches this one, where the ports after that of `listen` are the sidecars'.
+    """
+
+    address: str
+    out: Path
+    name: str
+
+
+@dataclass(frozen=True)
 class Choices:
     """What the command line chooses."""
 
@@ -29,6 +43,7 @@ class Choices:
     faster: int
     prometheus: str = ""  # its program; empty: the one on PATH
     once: bool = False  # whether it ends after one round
+    elsewhere: Elsewhere | None = None  # in the place of a Prometheus of its own
 
 
 class Show:
@@ -38,10 +53,12 @@ class Show:
         self._choices = choices
         self._folder = folder
         self._say = say
+        self._stopped = False
         self._stop: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
         """Have `run` return. May be called by a signal's handler."""
+        self._stopped = True
         self._stop()
 
     def run(self) -> bool:
@@ -49,35 +66,50 @@ class Show:
 
         Raises OSError and PrometheusError if it cannot begin.
         """
-        program = rules.find(self._choices.prometheus)
+        choices = self._choices
+        program = "" if choices.elsewhere else rules.find(choices.prometheus)
         with ExitStack() as started:
-            world = World(StoryClock(self._choices.faster))
+            world = World(StoryClock(choices.faster))
             started.callback(world.stop)
             world.start()
-            exporters = Exporters(world, self._folder, self._choices.listen)
-            server = exporters.start()
+            after_listen = split_address(choices.listen)[1] + 1 if choices.elsewhere else 0
+            exporters = Exporters(world, self._folder, choices.listen, after_listen)
             started.callback(exporters.stop)
-            started.enter_context(server)
-            own = rules.OwnPrometheus(program, self._folder / "prometheus") if program else None
-            if own is not None:
-                started.callback(own.stop)
-                own.start(exporters.targets(), self._choices.faster, NODE_JOB)
-            self._greet(server.url, own)
-            director = Director(world, exporters, own, self._say, again=not self._choices.once)
+            server = started.enter_context(exporters.start())
+            self._stop = server.shutdown
+            watcher = self._watcher(program, exporters, started)
+            self._greet(server.url, watcher)
+            director = Director(world, exporters, watcher, self._say, again=not choices.once)
             loop = Loop("demo-story", director.turn, lambda: STEP_SECONDS)
             started.callback(loop.stop)
             loop.start()
 
             def tend() -> None:
                 exporters.app.revive()
-                if director.over:
+                if director.over or self._stopped:
                     server.shutdown()
 
-            self._stop = server.shutdown
             server.serve_forever(tend)
             return not director.missed
 
-    def _greet(self, url: str, own: rules.Prometheus | None) -> None:
+    def _watcher(self, program: str | None, exporters: Exporters, started: ExitStack
+                 ) -> rules.Prometheus | None:
+        """Who evaluates the rules, with all it needs for that."""
+        elsewhere, faster = self._choices.elsewhere, self._choices.faster
+        if elsewhere:
+            port = split_address(elsewhere.address)[1]
+            rules.write(elsewhere.out, rules.Site(
+                exporters.targets(), elsewhere.name, elsewhere.address, f"127.0.0.1:{port}"),
+                faster)
+            return rules.Prometheus(elsewhere.address)
+        if not program:
+            return None
+        own = rules.OwnPrometheus(program, self._folder / "prometheus")
+        started.callback(own.stop)
+        own.start(exporters.targets(), faster)
+        return own
+
+    def _greet(self, url: str, watcher: rules.Prometheus | None) -> None:
         faster = self._choices.faster
         pace = "The story is told in real time" if faster == 1 else (
             f"An hour of the story takes {3600 / faster:g} s")
@@ -85,6 +117,6 @@ class Show:
             f"Inferometer {__version__}, demo: GPUs, engines and money are made up\n"
             f"  metrics  {url}/metrics\n"
             f"  page     {url}/  for a person")
-        self._say(f"  rules    {own.url}/alerts" if own else f"  {NO_RULES}")
+        self._say(f"  rules    {watcher.url}/alerts" if watcher else f"  {NO_RULES}")
         self._say(f"{pace}; a round of it takes {ROUND_MINUTES * 60 / faster / 60:.0f} min. "
                   "Ctrl-C ends all of it.")

@@ -1,6 +1,6 @@
 """The story: what goes wrong, which alerts should fire by when, and where to look.
 
-To add to it, add a chapter; a test holds its alerts and boards against those that there are.
+To add to it, add an episode; a test holds its alerts and boards against those that there are.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inferometer.demo.board import Ailment
+from inferometer.demo.gpus import Ailment
 from inferometer.demo.engine import Condition
 
 OFF_THE_BUS = 79  # XID: the GPU has fallen off the bus
@@ -16,7 +16,7 @@ OFF_THE_BUS = 79  # XID: the GPU has fallen off the bus
 
 @dataclass(frozen=True)
 class Expected:
-    """An alert that should fire. `minutes`: by when, since its chapter began."""
+    """An alert that should fire. `minutes`: by when, since its episode began."""
 
     alert: str
     severity: str
@@ -24,7 +24,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Chapter:
+class Episode:
     """What befalls the world for so many minutes; after it all is well for a while.
 
     `board` is where to look first, its uid without the prefix.
@@ -46,49 +46,49 @@ class Chapter:
 
 
 STORY = (
-    Chapter(
+    Episode(
         "A calm day",
         "Four engines serve three models on five GPUs; a sixth one is idle.",
         "The page shows all of it.", "fleet", minutes=20, rest=0),
-    Chapter(
+    Episode(
         "Requests queue",
         "Three times as many people chat. Both replicas are full, and the others wait.",
         "chat-0 and chat-1: Waiting grows, the first token is late, tokens still come as fast.",
-        "latency", minutes=25,
+        "latency", minutes=28,
         conditions={"chat-0": Condition(demand=3.6), "chat-1": Condition(demand=3.6)},
-        expected=(Expected("LLMQueueTimeLong", "warning", 20),
-                  Expected("LLMFirstTokenSlow", "critical", 20))),
-    Chapter(
+        expected=(Expected("LLMQueueTimeLong", "warning", 24),
+                  Expected("LLMFirstTokenSlow", "critical", 24))),
+    Episode(
         "A saturated GPU",
         "Long prompts fill coder's KV cache and memory, and its two GPUs overheat.",
         "GPU 2 and GPU 3: temperature, clocks and memory; coder: KV cache and preemptions.",
-        "gpu", minutes=25,
+        "gpu", minutes=28,
         conditions={"coder": Condition(demand=1.4, slowness=1.5, crowded=True)},
         ailments=dict.fromkeys((2, 3), Ailment(overheated=True, memory_full=True)),
-        expected=(Expected("LLMKvCacheFull", "warning", 18),
-                  Expected("LLMRequestsPreempted", "warning", 20),
-                  Expected("GpuHeldDownByHardware", "warning", 22),
-                  Expected("GpuMemoryNearlyFull", "warning", 20))),
-    Chapter(
+        expected=(Expected("LLMKvCacheFull", "warning", 24),
+                  Expected("LLMRequestsPreempted", "warning", 25),
+                  Expected("GpuHeldDownByHardware", "warning", 26),
+                  Expected("GpuMemoryNearlyFull", "warning", 26))),
+    Episode(
         "A lost GPU",
         f"GPU 4 falls off the bus (XID {OFF_THE_BUS}), and summaries, the one engine of its model, "
         "dies with it.",
         "GPU 4: it is lost, with its XID; summaries: its address refuses every connection.",
-        "gpu", minutes=25, lost=(4,), dead=("summaries",),
-        expected=(Expected("GpuXidNeedsDrain", "critical", 8),
-                  Expected("LLMModelDown", "critical", 16),
-                  Expected("GpuLost", "warning", 20))),
-    Chapter(
+        "gpu", minutes=28, lost=(4,), dead=("summaries",),
+        expected=(Expected("GpuXidNeedsDrain", "critical", 12),
+                  Expected("LLMModelDown", "critical", 20),
+                  Expected("GpuLost", "warning", 26))),
+    Episode(
         "An engine that hangs",
         "chat-1 answers its health check, but generates no token any more.",
         "chat-1: no progress, though it has requests and its GPU is busy.",
-        "throughput", minutes=16, conditions={"chat-1": Condition(hung=True)},
-        expected=(Expected("LLMEngineHung", "critical", 12),)),
-    Chapter(
+        "throughput", minutes=20, conditions={"chat-1": Condition(hung=True)},
+        expected=(Expected("LLMEngineHung", "critical", 18),)),
+    Episode(
         "A budget that goes",
         "The day's budget is cut to less than has been spent already.",
         "Cost: what is spent since midnight UTC against the day's budget.",
-        "cost", minutes=22, budget_used=1.6,
-        expected=(Expected("CostBudgetExceeded", "warning", 20),)),
+        "cost", minutes=26, budget_used=1.6,
+        expected=(Expected("CostBudgetExceeded", "warning", 25),)),
 )
-ROUND_MINUTES = sum(chapter.minutes + chapter.rest for chapter in STORY)
+ROUND_MINUTES = sum(episode.minutes + episode.rest for episode in STORY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from inferometer.demo.board import Board, Load
+from inferometer.demo.gpus import DemoGpu, Load
 from inferometer.demo.clock import StoryClock
 from inferometer.demo.endpoint import Endpoint
 from inferometer.demo.engine import WELL, Condition, ScriptedEngine
@@ -20,15 +20,15 @@ class World:
         self.clock = clock
         self.seats = seats
         self.engines: Mapping[str, Endpoint] = {
-            seat.name: Endpoint(ScriptedEngine(seat.dialect, seat.service, clock, seed))
+            seat.name: Endpoint(ScriptedEngine(seat.dialect, seat.workload, clock, seed))
             for seed, seat in enumerate(seats)}
         owners = {index: seat for seat in seats for index in seat.gpus}
-        self.boards = [
-            Board(index, clock, self._work(owners[index].name) if index in owners else None,
+        self.gpus = [
+            DemoGpu(index, clock, self._work(owners[index].name) if index in owners else None,
                   linked=index in owners and len(owners[index].gpus) > 1)
             for index in range(gpus)]
-        self.library = Library(self.boards)
-        self.kubelet = DemoKubelet(seats, self.boards)
+        self.library = Library(self.gpus)
+        self.kubelet = DemoKubelet(seats, self.gpus)
 
     def start(self) -> None:
         """Let every engine listen. Raises OSError."""
@@ -46,8 +46,8 @@ class World:
 
     def heal(self) -> None:
         """Let all be well again: what was dead starts anew."""
-        for board in self.boards:
-            board.heal()
+        for gpu in self.gpus:
+            gpu.heal()
         for endpoint in self.engines.values():
             endpoint.engine.turn(WELL)
             endpoint.live()

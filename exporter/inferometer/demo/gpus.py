@@ -55,7 +55,7 @@ class Measured:
     corrected: int = 0
 
 
-class Board:
+class DemoGpu:
     """One GPU, with the work on it. It goes on whenever somebody looks."""
 
     def __init__(self, index: int, clock: StoryClock, work: Load | None = None,
@@ -118,6 +118,6 @@ class Board:
         now.held_seconds["hw_thermal"] += seconds * HELD_SHARE * hot
 
 
-def by_index(boards: Sequence[Board], index: int) -> Board | None:
+def by_index(gpus: Sequence[DemoGpu], index: int) -> DemoGpu | None:
     """The GPU at an index; None where there is none."""
-    return boards[index] if 0 <= index < len(boards) else None
+    return gpus[index] if 0 <= index < len(gpus) else None
