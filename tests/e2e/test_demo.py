@@ -77,6 +77,13 @@ def test_all_alerts_of_the_story_fire_by_when_it_says(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+def test_one_that_is_killed_leaves_no_process_either(running: Exporter) -> None:
+    began(running)
+    own = children(running.process.pid)
+    running.process.kill()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in own), 20)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_at_once_and_leaves_no_process(running: Exporter, number: int) -> None:
     rules = began(running)

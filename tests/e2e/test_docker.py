@@ -25,6 +25,7 @@ from tests.exporter.support import FIXTURES, Page, wait_for
 
 SERVICES = ("inferometer", "prometheus", "alertmanager")
 COMPOSE = ("-f", FOLDER / "compose.yml")
+DEMO = (*COMPOSE, "-f", FOLDER / "compose.demo.yml")
 STAND_IN = """
 FROM {base}
 COPY {name} {tool} /bin/
@@ -70,6 +71,21 @@ def test_it_is_built_comes_up_with_one_command_and_can_write_nowhere(folder: Pat
                 *COMPOSE, "logs", "inferometer"), 30)
         finally:
             docker.compose(*COMPOSE, "down", "-v")
+        shows_a_fleet_that_is_made_up(docker)
+
+
+def shows_a_fleet_that_is_made_up(docker: Docker) -> None:
+    try:
+        docker.compose(*DEMO, "up", "-d", "--wait", "--pull", "never", *SERVICES)
+        page = Page(asked(docker, "http://127.0.0.1:9839/metrics"))
+        assert page.find("inferometer_build_info")[0].labels["version"].endswith("+demo")
+        assert page.values("gpu_up") == [1.0] * 6
+        wait_for(lambda: watched(docker) == {"inferometer", "inferometer-node", "prometheus"}, 120)
+        output = docker.compose(*DEMO, "exec", "-T", "inferometer", "python", "-c", WRITE, "/opt")
+        assert output == "65532 Read-only file system\n"
+        assert "A calm day" in docker.compose(*DEMO, "logs", "inferometer")
+    finally:
+        docker.compose(*DEMO, "down", "-v")
 
 
 def build(docker: Docker, folder: Path) -> None:

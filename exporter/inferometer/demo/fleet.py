@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inferometer.demo.gpus import NAME
 from inferometer.demo.dialects import SGLANG, TGI, VLLM
 from inferometer.demo.engine import Workload
+from inferometer.demo.gpus import NAME
 from inferometer.demo.template import Dialect
 
 GPUS = 6

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inferometer.demo.gpus import DemoGpu
 from inferometer.demo.fleet import SERVING, Seat
+from inferometer.demo.gpus import DemoGpu
 from inferometer.gpu.kubelet import Allowance, Holding, Kubelet
 
 CONTAINER, RESOURCE = "engine", "nvidia.com/gpu"

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -26,6 +27,14 @@ SHORTEST_LOOKBACK_SECONDS = 5
 PROGRAM = "prometheus"
 # The exporter that shows all has the engines' families as well: each engine is counted once.
 COUNT_ONCE = {"source_labels": ["__name__"], "regex": "llm_server_.*", "action": "drop"}
+# Becomes a program that is ended with the process that started it, even if that is killed.
+BECOME = """
+import ctypes, os, signal, sys
+prctl, PR_SET_PDEATHSIG = getattr(ctypes.CDLL(None), "prctl", None), 1  # of Linux
+if prctl:
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 Fired = tuple[str, str]  # alert and severity
 
 
@@ -137,7 +146,8 @@ class OwnPrometheus(Prometheus):
         lookback = max(SHORTEST_LOOKBACK_SECONDS, LOOKBACK_SECONDS // faster)
         with (self._folder / "log").open("w") as log:
             self._process = subprocess.Popen(
-                [self._program, "--config.file=prometheus.yml", "--storage.tsdb.path=data",
+                [sys.executable, "-c", BECOME, self._program,
+                 "--config.file=prometheus.yml", "--storage.tsdb.path=data",
                  f"--query.lookback-delta={lookback}s", "--web.user-assets=user",
                  "--web.cors.origin=.*", f"--web.listen-address={self._host}:{self._port}"],
                 cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inferometer.demo.gpus import Ailment
 from inferometer.demo.engine import Condition
+from inferometer.demo.gpus import Ailment
 
 OFF_THE_BUS = 79  # XID: the GPU has fallen off the bus
 

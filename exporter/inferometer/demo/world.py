@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from inferometer.demo.gpus import DemoGpu, Load
 from inferometer.demo.clock import StoryClock
 from inferometer.demo.endpoint import Endpoint
 from inferometer.demo.engine import WELL, Condition, ScriptedEngine
 from inferometer.demo.fleet import FLEET, GPUS, Seat
+from inferometer.demo.gpus import DemoGpu, Load
 from inferometer.demo.library import Library
 from inferometer.demo.pods import DemoKubelet
 

@@ -9,8 +9,8 @@ import pytest
 
 from inferometer import catalogue as c
 from inferometer.config import GpuSection
-from inferometer.demo.gpus import NAME, Ailment, DemoGpu
 from inferometer.demo.clock import StoryClock
+from inferometer.demo.gpus import NAME, Ailment, DemoGpu
 from inferometer.demo.library import Library
 from inferometer.gpu.collector import GpuCollector
 from inferometer.gpu.nvml import replace_library
@@ -23,7 +23,8 @@ BUSY = 0.7
 @pytest.fixture
 def gpus() -> list[DemoGpu]:
     clock = StoryClock(600)
-    return [DemoGpu(0, clock, lambda: BUSY), DemoGpu(1, clock), DemoGpu(2, clock, lambda: BUSY, True)]
+    return [DemoGpu(0, clock, lambda: BUSY), DemoGpu(1, clock),
+            DemoGpu(2, clock, lambda: BUSY, linked=True)]
 
 
 @pytest.fixture
