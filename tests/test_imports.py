@@ -43,7 +43,7 @@ ORDER = """
     documents.entry
     documents.readers  documents.records
     addresses
-    bundle.carried  bundle.durations  bundle.options  bundle.splice
+    bundle.carried  bundle.durations  bundle.folder  bundle.guide  bundle.options  bundle.splice
     bundle.rehearsal
     bundle.places
     bundle

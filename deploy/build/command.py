@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.build import files, proofs
 from deploy.build.bundle import Bundle, assemble
+from inferometer.bundle.folder import write
 from inferometer.bundle.options import Options, flag_name, flags
 
 GENERATED = Path(__file__).parents[1] / "generated"
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None,
         contents = files.render(bundle, Options.from_flags(vars(chosen)))
         if chosen.check:
             return _report(_stale(contents, chosen.folder))
-        files.write(contents, chosen.folder)
+        write(contents, chosen.folder)
     except OSError as error:
         return _report([f"{error.filename}: {error.strerror}"])
     except ValueError as error:
@@ -60,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
     parser.add_argument("--folder", type=Path, default=GENERATED, help="where to write")
     for flag in flags():
-        parser.add_argument(f"--{flag_name(flag)}", type=type(flag.default),
+        parser.add_argument(flag_name(flag), type=type(flag.default),
                             default=flag.default, help=flag.metadata["help"])
     return parser

@@ -17,9 +17,10 @@ from alerts.model import ENGINE, SATURATION, Alert
 from dashboards import replicas
 from deploy.build.bundle import Bundle, assemble
 from deploy.build.command import GENERATED, main
-from deploy.build.files import ORIGIN, differences, render, write
+from deploy.build.files import differences, render
 from deploy.build.writers import alerts
 from inferometer import catalogue as c
+from inferometer.bundle.folder import ORIGIN, write
 from inferometer.bundle.options import Options
 from recording_rules.promql import MODEL, by
 from tests.bundle.promtool import SCRAPE, TOOLS, VERSIONS, check, series
@@ -106,8 +107,8 @@ def test_a_folder_that_it_did_not_make_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("faster", "reason"), [
-    ("7", "--faster 7: 4m cannot be divided by 7"), ("0", "--faster 0: must be 1 or more"),
-    ("-1", "--faster -1: must be 1 or more")])
+    ("7", "--faster 7: 4m cannot be divided by 7"), ("0", "--faster 0 must be 1 or more"),
+    ("-1", "--faster -1 must be 1 or more")])
 def test_durations_that_do_not_come_out_even_are_refused(
         faster: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--folder", str(tmp_path / "made"), "--faster", faster]) == 1
@@ -228,7 +229,7 @@ def test_an_image_with_a_tag_is_refused(image: str, tmp_path: Path) -> None:
     process = build_in_a_process(tmp_path, "0", "--image", image)
     assert process.returncode == 1
     assert process.stderr.splitlines() == [
-        f"--image {image!r}: must be the name of an image without a tag, which is the version"]
+        f"--image {image!r} must be the name of an image without a tag, which is the version"]
 
 
 # Taken by the programs it is for.

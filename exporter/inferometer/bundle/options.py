@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from inferometer.addresses import is_address, is_engine_url
+from inferometer.addresses import URL, is_address, is_engine_url
 
 ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
 _IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[\w./-]*\w", re.ASCII)
@@ -26,21 +26,40 @@ def _is_host_and_port(text: str) -> bool:
     return is_address(text) and not text.startswith(":")
 
 
-def _is_link(text: str) -> bool:
-    """Alerts' annotations are templates, in which braces mean something."""
-    return is_engine_url(text) and "{" not in text
+def _begins_links(text: str) -> bool:
+    """A path comes after it, in annotations of alerts: templates, where braces mean something."""
+    return is_engine_url(text) and not {*"{?"} & {*text}
 
 
-_Form = tuple[Callable[[str], bool], str]  # whether it takes a value, and what it takes
-TEXT = (_is_text, "printable text, and not empty")
-LABEL = (_is_label, "a label's value: printable text without $, and not empty")
-ADDRESS = (_is_host_and_port, "HOST:PORT")
-ADDRESSES = (lambda text: all(map(_is_host_and_port, listed(text))),
-             "HOST:PORT, or several with commas in between")
-LINK = (_is_link, "an http:// or https:// URL without user, password or fragment")
-IMAGE = (lambda text: _IMAGE.fullmatch(text) is not None,
-         "the name of an image without a tag, which is the version")
-MAIL = (lambda text: _is_text(text) and "@" in text.strip("@"), "a mail address")
+@dataclass(frozen=True)
+class Form:
+    """Whether it takes a value, what it takes, and that in one word of a help."""
+
+    takes: Callable[[Any], bool]
+    words: str
+    word: str
+
+
+TEXT = Form(_is_text, "printable text, and not empty", "TEXT")
+LABEL = Form(_is_label, "a label's value: printable text without $, and not empty", "NAME")
+ADDRESS = Form(_is_host_and_port, "HOST:PORT", "HOST:PORT")
+ADDRESSES = Form(lambda text: all(map(_is_host_and_port, listed(text))),
+                 "HOST:PORT, or several with commas in between", "HOST:PORT,...")
+BASE = Form(_begins_links,
+            "an http:// or https:// URL without user, password, query, fragment or braces", "URL")
+HOOK = Form(is_engine_url, URL, "URL")
+IMAGE = Form(lambda text: _IMAGE.fullmatch(text) is not None,
+             "the name of an image without a tag, which is the version", "IMAGE")
+MAIL = Form(lambda text: _is_text(text) and "@" in text.strip("@"), "a mail address", "ADDRESS")
+NUMBER = Form(lambda number: number > 0, "1 or more", "N")
+
+
+class OptionError(ValueError):
+    """A flag's value that cannot be."""
+
+    def __init__(self, flag: str, problem: str) -> None:
+        super().__init__(f"{flag} {problem}")
+        self.flag, self.problem = flag, problem
 
 
 def listed(text: str) -> list[str]:
@@ -48,7 +67,7 @@ def listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",")]
 
 
-def _flag(default: str, form: _Form, text: str) -> str:
+def _flag(default: str, form: Form, text: str) -> str:
     value: str = field(default=default, metadata={"help": text, "form": form})
     return value
 
@@ -71,9 +90,9 @@ class Addresses:
     email_from: str = _flag("alertmanager@example.org", MAIL,
                             "whose mail it is, also at the smarthost")
     smarthost: str = _flag("smtp.example.org:587", ADDRESS, "what takes mail, as host:port")
-    alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}", LINK,
+    alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}", HOOK,
                            "the exporter with web.enable_alert_log, for severity info")
-    dead_mans_switch: str = _flag("https://dead-mans-switch.example.org/inferometer", LINK,
+    dead_mans_switch: str = _flag("https://dead-mans-switch.example.org/inferometer", HOOK,
                                   "who misses the Watchdog once it is silent")
 
 
@@ -82,9 +101,9 @@ class Options:
     """Each field is a flag of `inferometer bundle`, and so is each address."""
 
     runbook_url: str = _flag(
-        "https://example.org/inferometer/alerts", LINK,
+        "https://example.org/inferometer/alerts", BASE,
         "the folder in which people read runbook.md; alerts link to its headings")
-    grafana_url: str = _flag("http://127.0.0.1:3000", LINK,
+    grafana_url: str = _flag("http://127.0.0.1:3000", BASE,
                              "where people reach Grafana; alerts link to its boards")
     exporters: str = _flag("127.0.0.1:9839", ADDRESSES,
                            "exporters to scrape, as host:port, commas in between")
@@ -97,6 +116,7 @@ class Options:
     cluster: str = _flag("default", LABEL, "the `cluster` label of all that is scraped")
     namespace: str = _flag("default", LABEL, "the `namespace` label of the exporters")
     faster: int = field(default=1, metadata={
+        "form": NUMBER,
         "help": "divide every duration by this, to rehearse hours in minutes; thresholds stay"})
     addresses: Addresses = field(default_factory=Addresses)
 
@@ -108,17 +128,23 @@ class Options:
         return cls(**own, addresses=Addresses(**addresses))
 
     def check(self) -> None:
-        """Raise ValueError, naming the first flag whose value cannot be."""
+        """Raise OptionError for the first flag whose value cannot be."""
         for option in flags():
-            value = self.value(option.name)
-            takes, form = option.metadata.get("form", (lambda number: number > 0, "1 or more"))
-            if not takes(value):
-                raise ValueError(f"--{flag_name(option)} {value!r}: must be {form}")
+            value, form = self.value(option.name), option.metadata["form"]
+            if not form.takes(value):
+                raise OptionError(flag_name(option), f"{value!r} must be {form.words}")
 
     def value(self, name: str) -> Any:
-        """The value of a flag. URLs and folders end in no slash: what follows begins with one."""
-        value = getattr(self if hasattr(self, name) else self.addresses, name)
-        return value.rstrip("/") if isinstance(value, str) and "/" in value else value
+        """The value of a flag."""
+        return getattr(self if hasattr(self, name) else self.addresses, name)
+
+    def tidy(self) -> Options:
+        """The same, but no URL or folder ends in a slash: what follows begins with one."""
+        return Options.from_flags({flag.name: _tidy(self.value(flag.name)) for flag in flags()})
+
+
+def _tidy(value: Any) -> Any:
+    return value.rstrip("/") if isinstance(value, str) and "/" in value else value
 
 
 def flags() -> Iterator[Field[Any]]:
@@ -128,5 +154,5 @@ def flags() -> Iterator[Field[Any]]:
 
 
 def flag_name(option: Field[Any]) -> str:
-    """As it is written after two dashes."""
-    return option.name.replace("_", "-")
+    """As it is written on the command line."""
+    return f"--{option.name.replace('_', '-')}"

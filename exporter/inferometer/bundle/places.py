@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from inferometer.bundle.options import ADDRESSES, Options, flags, listed
+from inferometer.bundle.options import ADDRESSES, OptionError, Options, flags, listed
 from inferometer.bundle.rehearsal import rehearsed
 from inferometer.bundle.splice import Keys, spliced
 
 _DEFAULTS = Options()
-_SEVERAL = {option.name for option in flags() if option.metadata.get("form") is ADDRESSES}
+_SEVERAL = {option.name for option in flags() if option.metadata["form"] is ADDRESSES}
 _RULES, _PROMETHEUS = "prometheus/alerts.rules.yml", "prometheus/prometheus.yml"
 _KUBERNETES, _ROUTING = "kubernetes/*", "*/alertmanager.yml"
 _TIMED = ("*.yml", "kubernetes/*")  # files with durations
@@ -57,9 +57,10 @@ PLACES = (
 def written(contents: Mapping[str, str], options: Options) -> dict[str, str]:
     """Files of the default options as they are for others, by their paths.
 
-    Raises ValueError, naming the flag, for options that cannot be.
+    Raises OptionError for options that cannot be.
     """
     options.check()
+    options = options.tidy()
     chosen = {place.option for place in PLACES
               if options.value(place.option) != _DEFAULTS.value(place.option)}
     places = [place for place in PLACES if place.option in chosen]
@@ -86,4 +87,4 @@ def _written(path: str, text: str, places: Sequence[OptionPlace], options: Optio
     try:
         return spliced(text, change)
     except ValueError as error:
-        raise ValueError(f"--faster {divisor}: {error}") from error
+        raise OptionError("--faster", f"{divisor}: {error}") from error

@@ -28,8 +28,10 @@ def spliced(text: str, change: Change) -> str:
     """
     pieces, end = [], 0
     for node, new in _changes(text, change):
-        pieces += [text[end:node.start_mark.index], new]
-        end = node.end_mark.index
+        start = node.start_mark.index
+        pieces += [text[end:start], new]
+        # A block's end is where the next thing begins: the lines in between stay.
+        end = start + len(text[start:node.end_mark.index].rstrip())
     return "".join((*pieces, text[end:]))
 
 
@@ -67,7 +69,7 @@ def _block(text: str, old: str) -> str:
     mark, _, rest = old.partition("\n")
     first = rest.lstrip("\n")
     indent = " " * (len(first) - len(first.lstrip(" ")))
-    return f"{mark}\n{textwrap.indent(text, indent)}"
+    return f"{mark}\n{textwrap.indent(text, indent)}".rstrip()
 
 
 def _items(value: str | Sequence[str], node: yaml.ScalarNode) -> str:

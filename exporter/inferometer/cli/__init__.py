@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from inferometer import __version__
-from inferometer.cli import check_config, demo, explain, run
+from inferometer.cli import bundle, check_config, explain, run
 from inferometer.cli.verbs import MISUSED
 from inferometer.config import ConfigError
 from inferometer.outside import on_one_line
 
-VERBS = (run.VERB, demo.VERB, explain.VERB, check_config.VERB)
+VERBS = (run.VERB, explain.VERB, check_config.VERB, bundle.VERB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
