@@ -43,7 +43,8 @@ ORDER = """
     documents.entry
     documents.readers  documents.records
     addresses
-    bundle.carried  bundle.durations  bundle.folder  bundle.guide  bundle.options  bundle.splice
+    bundle.carried  bundle.durations  bundle.guide  bundle.options  bundle.splice
+    bundle.folder
     bundle.rehearsal
     bundle.places
     bundle

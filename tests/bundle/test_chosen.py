@@ -85,11 +85,23 @@ def test_command_and_build_write_the_same_bytes_and_what_definitions_and_helm_ma
     assert written == built
     if "--faster" in SETS[name]:
         return  # tests/bundle/test_rehearsal.py looks at that
-    chosen = cli.make_parser().parse_args(["bundle", "--list", *SETS[name]])
-    made = defined(definitions(), Options.from_flags(vars(chosen)).tidy())
+    values = dict(zip(SETS[name][::2], SETS[name][1::2], strict=True))
+    chosen = Options.from_flags({flag.name: values.get(flag_name(flag), flag.default)
+                                 for flag in flags()})
+    made = defined(definitions(), chosen.tidy())
     assert made.keys() == written.keys()
     for path, text in made.items():
         assert meaning(path, written[path].decode()) == meaning(path, text), path
+
+
+def test_a_file_within_a_manifest_is_the_same_file_also_in_a_hurry() -> None:
+    made = render(Options(faster=60, cluster="1e3", runbook_url="https://books.example.org"))
+    (recording, alerts, _) = yaml.load_all(made["kubernetes/prometheus/prometheus.yaml"],
+                                           yaml.CSafeLoader)
+    for manifest in (recording, alerts):
+        ((name, text),) = manifest["data"].items()
+        assert text == made[f"prometheus/{name}"]
+        assert text != render(only=["prometheus/*"])[f"prometheus/{name}"]
 
 
 def test_the_nasty_values_are_of_all_flags_but_one() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from inferometer.bundle.options import Addresses, Options
+from inferometer.bundle.options import RUNBOOK, Addresses, Options
 
-__all__ = ["Addresses", "Options", "render", "runbook"]
+__all__ = ["RUNBOOK", "Addresses", "Options", "render", "runbook"]
 
 
 def render(options: Options | None = None, only: Sequence[str] = ("*",)) -> dict[str, str]:

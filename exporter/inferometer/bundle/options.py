@@ -9,6 +9,7 @@ from typing import Any
 
 from inferometer.addresses import URL, is_address, is_engine_url
 
+RUNBOOK = "runbook.md"  # as alerts link to it
 ALERT_LOG = "/v1/alerts"  # of an exporter that has it switched on
 _IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)?[\w./-]*\w", re.ASCII)
 
@@ -100,21 +101,21 @@ class Addresses:
 class Options:
     """Each field is a flag of `inferometer bundle`, and so is each address."""
 
-    runbook_url: str = _flag(
-        "https://example.org/inferometer/alerts", BASE,
-        "the folder in which people read runbook.md; alerts link to its headings")
-    grafana_url: str = _flag("http://127.0.0.1:3000", BASE,
-                             "where people reach Grafana; alerts link to its boards")
+    cluster: str = _flag("default", LABEL, "the `cluster` label of all that is scraped")
+    namespace: str = _flag("default", LABEL, "the `namespace` label of the exporters")
+    image: str = _flag("inferometer", IMAGE,
+                       "the image of Kubernetes' manifests, without its tag, which is the version")
     exporters: str = _flag("127.0.0.1:9839", ADDRESSES,
                            "exporters to scrape, as host:port, commas in between")
     alertmanagers: str = _flag("127.0.0.1:9093", ADDRESSES,
                                "Alertmanagers, as host:port, commas in between")
     prometheus: str = _flag("127.0.0.1:9090", ADDRESSES,
                             "this Prometheus, as host:port, which watches itself")
-    image: str = _flag("inferometer", IMAGE,
-                       "the image of Kubernetes' manifests, without its tag, which is the version")
-    cluster: str = _flag("default", LABEL, "the `cluster` label of all that is scraped")
-    namespace: str = _flag("default", LABEL, "the `namespace` label of the exporters")
+    runbook_url: str = _flag(
+        "https://example.org/inferometer/alerts", BASE,
+        "the folder in which people read runbook.md; alerts link to its headings")
+    grafana_url: str = _flag("http://127.0.0.1:3000", BASE,
+                             "where people reach Grafana; alerts link to its boards")
     faster: int = field(default=1, metadata={
         "form": NUMBER,
         "help": "divide every duration by this, to rehearse hours in minutes; thresholds stay"})

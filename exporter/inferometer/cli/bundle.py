@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from inferometer.bundle import RUNBOOK, render, runbook
 from inferometer.bundle.options import OptionError, Options, flag_name, flags
 from inferometer.cli.verbs import FAILED, OK, Verb
 from inferometer.config import ConfigError
@@ -17,29 +18,39 @@ from inferometer.outside import spelt
 
 def bundle(options: argparse.Namespace) -> int:
     """Write the files, or list them. Raises ConfigError for options that cannot be."""
-    # The exporter starts without any of this.
-    from inferometer.bundle import folder, guide, render, runbook
+    from inferometer.bundle import folder, guide  # not at the top: see inferometer.bundle
 
-    try:
-        contents = {**render(Options.from_flags(vars(options))), folder.RUNBOOK: runbook()}
-        chosen = {path: text for path, text in contents.items()
-                  if _is_meant(path, options.only or ["*"])}
-        if not chosen:
-            raise ConfigError(Mistake("--only", f"meets none of {', '.join(_folders(contents))}"))
-        if options.list:
-            width = max(map(len, chosen))
-            print("\n".join(f"{path:{width}}  {guide.purpose(path)}" for path in chosen))
-            return OK
-        folder.write(chosen, options.out)
-        print(spelt(f"{options.out} has {len(chosen)} files. What to do with them:"))
-        print("\n".join(f"- {spelt(line)}" for line in guide.todo(chosen, options.out)))
+    contents = _chosen(options)
+    if options.list:
+        width = max(map(len, contents))
+        print("\n".join(f"{path:{width}}  {guide.purpose(path)}" for path in contents))
         return OK
+    try:
+        folder.write(contents, options.out)
+    except OSError as error:
+        return _failed(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        return _failed(str(error))
+    print(spelt(f"{options.out} has {len(contents)} files. What to do with them:"))
+    print("\n".join(f"- {spelt(line)}" for line in guide.todo(contents, options.out)))
+    return OK
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, str]:
+    """The text of every file that is meant, by its path. Raises ConfigError."""
+    try:
+        contents = render(Options.from_flags(vars(options))) | {RUNBOOK: runbook()}
     except OptionError as error:
         raise ConfigError(Mistake(error.flag, error.problem)) from error
-    except ValueError as error:
-        problem = str(error)
-    except OSError as error:
-        problem = f"{error.filename}: {error.strerror}"
+    meant = {path: text for path, text in contents.items()
+             if _is_meant(path, options.only or ["*"])}
+    if not meant:
+        top = dict.fromkeys(path.partition("/")[0] for path in contents)
+        raise ConfigError(Mistake("--only", f"meets none of {', '.join(top)}"))
+    return meant
+
+
+def _failed(problem: str) -> int:
     print(f"inferometer: {spelt(problem)}", file=sys.stderr)
     return FAILED
 
@@ -48,11 +59,6 @@ def _is_meant(path: str, patterns: Sequence[str]) -> bool:
     """Whether one of the patterns is of the file, or of a folder that it is in."""
     places = (path, *map(str, PurePosixPath(path).parents))
     return any(fnmatchcase(place, pattern.rstrip("/")) for pattern in patterns for place in places)
-
-
-def _folders(paths: Iterable[str]) -> list[str]:
-    """The folders and files at the top."""
-    return [*dict.fromkeys(path.partition("/")[0] for path in paths)]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +80,7 @@ VERB = Verb(
     "bundle", "write rules, alerts, boards and manifests for a deployment",
     "Write what goes with the exporter: recording rules, alerts and a configuration\n"
     "for Prometheus, routing for Alertmanager, boards for Grafana, manifests for\n"
-    "Kubernetes, the runbook. Needs neither network nor anything that is not installed.\n"
+    "Kubernetes, the runbook. It needs no network and no other program.\n"
     "Limits and budgets are not chosen here: they stand in inferometer.yml.",
     "Exit code 1 if the folder cannot be written, or holds other files.\n\n"
     "  inferometer bundle --list\n"
