@@ -90,13 +90,16 @@ def instructions(file: Path) -> Iterator[Instruction]:
 
 def context(folder: Path) -> list[Path]:
     """The files of the build's context: all that .dockerignore does not keep out."""
-    rules = [(line.startswith("!"), _pattern(line.removeprefix("!")))
-             for line in (folder / ".dockerignore").read_text().splitlines()
+    lines = [line for line in (folder / ".dockerignore").read_text().splitlines()
              if line and not line.startswith("#")]
+    rules = [(line.startswith("!"), _pattern(line.removeprefix("!"))) for line in lines]
+    inside = {str(parent) for line in lines if line.startswith("!")
+              for parent in Path(line.removeprefix("!")).parents}
     paths: list[Path] = []
     for top, folders, files in os.walk(folder):
         here = Path(top).relative_to(folder)
-        folders[:] = [name for name in folders if _kept(here / name, rules)]
+        folders[:] = [name for name in folders
+                      if _kept(here / name, rules) or str(here / name) in inside]
         paths += [here / name for name in files if _kept(here / name, rules)]
     return sorted(paths)
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from deploy.release.hashes import RUNTIME, pinned
+from inferometer.about import PROJECT_URL
 from tests.dockerfile import Image, build, can_demote, context, instructions
 from tests.exporter.support import Page, free_port, get, wait_for
 
@@ -80,7 +82,10 @@ def test_nothing_but_what_it_is_built_from_is_sent_to_the_engine() -> None:
     named = {word for instruction in instructions(DOCKERFILE) if instruction.word == "COPY"
              for word in instruction.words()[:-1]}
     sent = context(ROOT)
-    assert {file.parts[0] for file in sent} == named - {"--from=build", "/opt/inferometer"}
+    sources = {Path(word) for word in named - {"--from=build", "/opt/inferometer"}}
+    assert {source for file in sent for source in (file, *file.parents) if source in sources
+            } == sources
+    assert not [file for file in sent if sources.isdisjoint((file, *file.parents))]
     assert not [file for file in sent if "__pycache__" in file.parts]
 
 
@@ -93,16 +98,16 @@ def test_it_is_a_virtual_environment_on_the_base_image_and_nothing_else(image: I
 
 
 def test_each_package_has_the_version_that_the_tests_run_with(image: Image) -> None:
-    pinned = {name.lower().replace("-", "_"): version for name, version in (
-        line.split(";")[0].split("==") for line in
-        (ROOT / "constraints.txt").read_text().splitlines())}
-    installed = dict(folder.name.lower().removesuffix(".dist-info").split("-", 1)
-                     for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))
+    versions = pinned((ROOT / "constraints.txt").read_text())
+    installed = {name.replace("_", "-"): version for name, version in (
+        folder.name.lower().removesuffix(".dist-info").split("-", 1)
+        for folder in image.path("/opt/inferometer/lib").rglob("*.dist-info"))}
     version = project()["version"]
     assert image.labels["org.opencontainers.image.version"] == version
     assert installed.pop("inferometer") == version
     assert "grpcio" in installed  # asks the kubelet
-    assert installed == {name: pinned[name] for name in installed}
+    assert installed == {name: versions[name] for name in installed}
+    assert installed == pinned((ROOT / RUNTIME).read_text())
 
 
 def project() -> dict[str, str]:
@@ -114,6 +119,8 @@ def test_it_has_its_labels_and_runs_as_a_numeric_user_other_than_root(image: Ima
     label = "org.opencontainers.image"
     assert image.labels[f"{label}.description"] == project()["description"]
     assert image.labels[f"{label}.licenses"] == project()["license"]
+    assert image.labels[f"{label}.url"] == image.labels[f"{label}.source"] == PROJECT_URL
+    assert image.labels[f"{label}.documentation"] == f"{PROJECT_URL}/tree/main/docs"
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", image.base)
     assert image.ports == [9839]

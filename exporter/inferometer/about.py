@@ -1,4 +1,4 @@
-"""The exporter's version, and how reloads of its configuration went."""
+"""Where the project is, the exporter's version, and how reloads of its configuration went."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from inferometer import __version__
 from inferometer import catalogue as c
 from inferometer.families import Family
 
-DEMO_SUFFIX = "+demo"  # of the version, as a local one of PEP 440
-
+PROJECT_URL = "https://github.com/inferometer/inferometer"
 
 class About:
     """Counts reloads. The start is not counted, but the configuration is good from then on.

@@ -1,0 +1,52 @@
+"""What the image installs, by version and by the hash of every file that the index has of it.
+
+`make hashes` writes the files anew from pyproject.toml and the versions in constraints.txt.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+EXTRAS = ("kubelet",)  # the image has every role
+RUNTIME, BACKEND = "deploy/requirements.txt", "deploy/requirements-build.txt"
+COMMAND = "make hashes"
+
+
+def requirements(project: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Each file and, of a parsed pyproject.toml, what it has to satisfy."""
+    extras = project["project"]["optional-dependencies"]
+    yield RUNTIME, [*project["project"]["dependencies"],
+                    *(line for extra in EXTRAS for line in extras[extra])]
+    yield BACKEND, project["build-system"]["requires"]
+
+
+def pinned(text: str) -> dict[str, str]:
+    """The versions in such a file, by the names of their packages as an index writes them."""
+    lines = (line.split(";")[0].split(" \\")[0] for line in text.splitlines() if "==" in line)
+    return {name.strip().lower().replace("_", "-"): version.strip()
+            for name, version in (line.split("==") for line in lines)}
+
+
+def main(root: Path = ROOT) -> int:
+    """Write every file; returns the exit status of what failed."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    for file, lines in requirements(project):
+        done = subprocess.run(
+            [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal",
+             "--generate-hashes", "--no-annotate", "--custom-compile-command", COMMAND,
+             "--python-version", project["project"]["requires-python"].removeprefix(">="),
+             "--constraints", root / "constraints.txt", "--output-file", root / file, "-"],
+            input="\n".join(lines), text=True, check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
