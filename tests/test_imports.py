@@ -25,7 +25,7 @@ PACKAGE = Path(inferometer.__file__).parent
 # name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
 ORDER = """
     inferometer
-    outside
+    outside  reasons
     logs  threads  roles  protobuf
     catalogue.model
     catalogue.engine  catalogue.gpu
@@ -66,17 +66,8 @@ ORDER = """
     home.page
     home.part
     app
-    demo
-    demo.clock  demo.quantities  demo.template
-    demo.gpus  demo.dialects
-    demo.engine  demo.library
-    demo.endpoint  demo.fleet
-    demo.pods  demo.story
-    demo.world
-    demo.exporters
-    demo.prometheus
-    demo.director
-    demo.show
+    cli.arguments  cli.environment  cli.status_report  cli.words
+    cli.shells
     cli.verbs
     cli.*
     cli

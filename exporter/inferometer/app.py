@@ -16,6 +16,7 @@ from inferometer.alert_log import AlertLogPart
 from inferometer.collector import Scrape
 from inferometer.config import Config, ConfigError
 from inferometer.cost.part import CostPart
+from inferometer.documents.entry import Entry
 from inferometer.documents.mistakes import Document
 from inferometer.engines.part import EnginesPart
 from inferometer.gpu.kubelet import Kubelet
@@ -25,6 +26,7 @@ from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
 from inferometer.next_start import keep_until_next_start
 from inferometer.parts import Part, Row
+from inferometer.reasons import reason_of
 from inferometer.serve.connection import Limits
 from inferometer.serve.lanes import Lane
 from inferometer.serve.metrics import MetricsPage
@@ -54,12 +56,20 @@ def make_parts(config: Config, refusals: Refusals | None = None,
     ]
 
 
-def check(path: Path, flags: Flags) -> Config:
-    """The configuration that `run` would have, checked by every part. Raises ConfigError."""
-    config, document = settings.load(path, flags)
+def check(path: Path, flags: Flags, top: Entry | None = None) -> Config:
+    """The configuration that `run` would have, checked by every part. Raises ConfigError.
+
+    `top` is what the file has, where that is not to be read.
+    """
+    config, document = settings.load(path, flags, top)
     load_web_config(config, document)
     _check_parts(_running(make_parts(config), config), config, document)
     return config
+
+
+def named_variables(config: Config) -> set[str]:
+    """The environment variables that the configuration speaks of."""
+    return {target.bearer_token_env for target in config.engines.targets} - {""}
 
 
 def load_web_config(config: Config, document: Document) -> WebConfig | None:
@@ -163,8 +173,9 @@ class App:
                 self._apply(*settings.load(self._path, self._flags))
             except (ConfigError, OSError) as error:
                 self._about.failed_to_reload()
-                log.error("reload failed, the old configuration stays", extra={"why": str(error)})
-                return str(error)
+                why = reason_of(error)
+                log.error("reload failed, the old configuration stays", extra={"why": why})
+                return why
             self._about.reloaded()
             log.info("configuration reloaded")
             return ""

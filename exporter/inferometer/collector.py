@@ -11,6 +11,7 @@ from typing import Protocol
 from inferometer.catalogue import COLLECTOR_DURATION, COLLECTOR_SUCCESS
 from inferometer.families import Family
 from inferometer.guard import Guard
+from inferometer.reasons import reason_of
 from inferometer.sieve import Refusals
 from inferometer.threads import NoThreadError, Start, Threads, start_thread
 
@@ -170,7 +171,7 @@ class _Runner:
         """Log the collector's state if it is another than before."""
         state = "ok"
         if run.error is not None:
-            state = f"{type(run.error).__name__}: {run.error}"
+            state = reason_of(run.error)
         elif run.result is None:
             state = "did not answer within the scrape's deadline"
         with self._lock:

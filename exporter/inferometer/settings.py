@@ -9,8 +9,10 @@ from pathlib import Path
 
 from inferometer import config as configuration
 from inferometer.config import Config, ConfigError, EngineTarget
+from inferometer.documents.entry import Entry
 from inferometer.documents.mistakes import Document, Mistake
 from inferometer.documents.readers import read_yaml_file
+from inferometer.reasons import reason_of
 from inferometer.roles import NO_ROLE, why_not
 
 COMMAND_LINE = "command line"  # what messages call it
@@ -38,8 +40,10 @@ class Flags:
         return config
 
 
-def load(path: Path | None, flags: Flags) -> tuple[Config, Document]:
+def load(path: Path | None, flags: Flags, top: Entry | None = None) -> tuple[Config, Document]:
     """The file, or the defaults without one, with the command line over it.
+
+    `top` is what the file has, where that is not to be read.
 
     Names of files in it are seen from the file's own directory. Mistakes are reported to the
     document, where those who look further add theirs; the last of them finishes it. Only mistakes
@@ -47,7 +51,7 @@ def load(path: Path | None, flags: Flags) -> tuple[Config, Document]:
     """
     config, document = Config(), Document(COMMAND_LINE)
     if path is not None:
-        top = read_yaml_file(path)
+        top = top or read_yaml_file(path)
         config, document = configuration.read(top, flags.role), top.document
     config = _resolve(flags.apply_to(config), path.parent if path else Path())
     for number, target in enumerate(config.engines.targets):
@@ -66,7 +70,7 @@ def check_secrets(target: EngineTarget, prefix: str, document: Document) -> None
             try:
                 Path(file).read_bytes()
             except OSError as error:
-                document.report(f"{prefix}{key}", f"{file}: {error.strerror}")
+                document.report(f"{prefix}{key}", f"{file}: {reason_of(error)}")
     if target.bearer_token_env and not os.environ.get(target.bearer_token_env):
         document.report(f"{prefix}bearer_token_env", f"{target.bearer_token_env} is not set")
 

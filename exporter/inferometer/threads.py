@@ -17,6 +17,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
 
+from inferometer.reasons import reason_of
+
 REFUSED_LOG_SECONDS = 60.0  # between two lines about threads that could not be had
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ class _RefusalLog:
         if time.monotonic() - self._logged_at >= REFUSED_LOG_SECONDS:
             self._logged_at = time.monotonic()
             log.warning("no thread can be had: what needs one fails, or waits and is tried again",
-                        extra={"job": name, "why": f"{type(error).__name__}: {error}"})
+                        extra={"job": name, "why": reason_of(error)})
 
 
 _REFUSALS = _RefusalLog()
@@ -119,7 +121,7 @@ class Failures:
 
     def note(self, error: Exception) -> None:
         """Log the failure if it is another than the last."""
-        why = f"{type(error).__name__}: {error}"
+        why = reason_of(error)
         changed, self._last = why != self._last, why
         if changed:
             log.error("failed, and goes on", extra={"loop": self._name, "why": why},

@@ -44,7 +44,7 @@ def test_help_of_check_config_names_the_file_and_the_exit_code() -> None:
     done = command("check-config", "--help")
     assert done.returncode == 0
     assert "FILE" in done.stdout
-    assert "Exit code 2" in done.stdout
+    assert "Exit codes: 0 it is good, 2 it is not" in done.stdout
 
 
 def test_version_is_the_packages() -> None:

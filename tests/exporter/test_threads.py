@@ -155,7 +155,7 @@ def test_a_turn_that_fails_costs_that_turn_and_is_logged_once_in_a_row(
     assert not loop.dead
     end(loop)
     assert [vars(record)["why"] for record in caplog.records] == [
-        "ValueError: one", "ValueError: one", "ValueError: two"]
+        *(f"unforeseen value error: {text}" for text in ("one", "one", "two"))]
 
 
 def test_a_loop_that_is_to_hurry_takes_its_next_turn_at_once() -> None:
@@ -351,7 +351,7 @@ def test_a_port_on_which_looking_fails_keeps_no_other_from_being_tried(
         wait_for(lambda: len(bad.asked) > 3)
         end(looking.loop)
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert f"port {bad.port}: ValueError: odd" in vars(line)["why"]
+    assert f"port {bad.port}: unforeseen value error: odd" in vars(line)["why"]
 
 
 def test_the_recorder_begins_once_a_thread_can_be_had_and_with_the_present_step(
@@ -438,7 +438,8 @@ def test_whatever_tending_or_a_connection_raises_the_server_goes_on(
         service.failing = False
         assert get(port, "/").status == 200
     whys = {vars(record)["why"] for record in caplog.records}
-    assert {"ValueError: odd", "ZeroDivisionError: integer division or modulo by zero"} <= whys
+    assert {"unforeseen value error: odd",
+            "unforeseen zero division error: integer division or modulo by zero"} <= whys
 
 
 def dead(loops: Sequence[Standing]) -> list[str]:

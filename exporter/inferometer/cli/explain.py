@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from inferometer.addresses import URL, is_engine_url
+from inferometer.cli.arguments import seconds
 from inferometer.cli.verbs import FAILED, OK, Verb
 from inferometer.config import ConfigError, EnginesSection, EngineTarget
 from inferometer.documents.mistakes import Document, Mistake
@@ -53,7 +54,8 @@ def _endpoint(options: argparse.Namespace) -> EngineTarget:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("page", metavar="URL", help="endpoint, file with its page, or -")
+    parser.add_argument("page", metavar="URL|FILE",
+                        help="endpoint, file with its page, or -")
     parser.add_argument("--json", action="store_true", help="as JSON, for a program")
     parser.add_argument("--model", default="", metavar="NAME",
                         help="the model's name, where the page has none")
@@ -63,7 +65,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca-file", default="", metavar="FILE", help="certificates to trust")
     parser.add_argument("--insecure-skip-verify", action="store_true",
                         help="trust any certificate")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=seconds, default=5.0, metavar="SECONDS",
                         help="how long to wait for the page (5)")
 
 
@@ -74,8 +76,10 @@ VERB = Verb(
     "why, and what would be folded or coarsened. Of a page that is no known engine's:\n"
     "what is on it, the engine that comes nearest, and what to try. For a bug report,\n"
     "send all of it.",
-    "Exit code 1 if the page cannot be had, or is of no known engine.\n\n"
+    "Examples:\n"
     "  inferometer explain http://127.0.0.1:8000\n"
     "  curl -s http://engine:8000/metrics | inferometer explain -\n"
-    "  inferometer explain --json http://127.0.0.1:8000 | jq '.page'",
+    "  inferometer explain --json http://127.0.0.1:8000 | jq '.page'\n\n"
+    "Exit codes: 0 it is an engine's page, 1 it cannot be had, or is of no known engine,\n"
+    "2 wrong arguments.",
     _add_arguments, explain)

@@ -6,17 +6,21 @@ import argparse
 import contextlib
 import ctypes
 import gc
+import logging
 import signal
-import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from inferometer import __version__
-from inferometer.addresses import ADDRESS, URL, is_engine_url, split_address
-from inferometer.app import App
-from inferometer.cli.verbs import FAILED, OK, ROLES_HELP, Verb, add_role
-from inferometer.config import EngineTarget
+from inferometer.app import App, named_variables
+from inferometer.cli.arguments import ROLES_HELP, add_log, add_role, address, engine
+from inferometer.cli.verbs import FAILED, OK, Verb, complain, strange_variables
+from inferometer.home.markup import NBSP
+from inferometer.home.units import duration
 from inferometer.logs import start_logging
-from inferometer.outside import masked, on_one_line
+from inferometer.outside import on_one_line
+from inferometer.reasons import reason_of
 from inferometer.serve.server import Server
 from inferometer.settings import Flags
 from inferometer.threads import Errand, NoThreadError, start_thread
@@ -24,22 +28,28 @@ from inferometer.threads import Errand, NoThreadError, start_thread
 GREETING_SECONDS = 3.0  # for which the greeting waits for each part
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
 KEPT_BYTES = 2**20  # of free memory at the end of the heap
+STOPPING: Mapping[int, str] = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C (SIGINT)"}
+
+log = logging.getLogger(__name__)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     slim_heap()
-    start_logging(options.log_level)
+    start_logging(options.log_level, options.log_format)
+    began = time.monotonic()
     reloads = Errand("reload", lambda: app.reload())
     signal.signal(signal.SIGHUP, lambda *_: reloads.wish())  # it would end the process until then
     app = App(options.config, Flags(options.listen, options.engine, options.role))
     try:
         server = app.start()
     except OSError as error:
-        print(f"inferometer: cannot listen on {app.config.web.listen}: {error.strerror}",
-              file=sys.stderr)
+        complain(f"cannot listen on {app.config.web.listen}: {reason_of(error)}")
         return FAILED
-    _handle_signals(reloads, server)
+    reasons: list[str] = []
+    _handle_signals(reloads, server, reasons)
+    if names := strange_variables(options, named_variables(app.config)):
+        log.warning("environment variables that nobody reads", extra={"names": names})
     try:
         start_thread(lambda: _greet(app, server, GREETING_SECONDS), "greeting")
     except NoThreadError:
@@ -55,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
     with server:
         server.serve_forever(tend)
     app.stop()
+    log.info("stopped", extra={"why": "".join(reasons[:1]),
+                               "after": duration(time.monotonic() - began).replace(NBSP, " ")})
     return OK
 
 
@@ -69,18 +81,22 @@ def slim_heap() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def _handle_signals(reloads: Errand, server: Server) -> None:
-    """A handler only makes a note: it may have interrupted whoever starts a thread."""
+def _handle_signals(reloads: Errand, server: Server, reasons: list[str]) -> None:
+    """A handler only makes a note: it may have interrupted whoever starts a thread.
 
-    def stop(*_: object) -> None:
+    Why it is to stop is noted in `reasons`.
+    """
+
+    def stop(number: int, _: object) -> None:
+        reasons.append(STOPPING[number])
         server.shutdown()
 
     def reload(*_: object) -> None:
         reloads.wish()
         server.wake()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in STOPPING:
+        signal.signal(number, stop)
     signal.signal(signal.SIGHUP, reload)
 
 
@@ -96,31 +112,13 @@ def _greet(app: App, server: Server, seconds: float) -> None:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="inferometer.yml")
-    parser.add_argument("--listen", type=_address, metavar="HOST:PORT",
+    parser.add_argument("--listen", type=address, metavar="HOST:PORT",
                         help="where to serve; over the file (127.0.0.1:9839)")
-    parser.add_argument("--engine", type=_engine, metavar="[NAME=]URL", action="append",
+    parser.add_argument("--engine", type=engine, metavar="[NAME=]URL", action="append",
                         default=[],
                         help="an engine to read, may be repeated; over the file's targets")
     add_role(parser)
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"),
-                        default="info", help="least level of log lines (info)")
-
-
-def _address(text: str) -> str:
-    try:
-        split_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{masked(text)!r} is not {ADDRESS}") from error
-    return text
-
-
-def _engine(text: str) -> EngineTarget:
-    name, equals, url = text.partition("=")
-    if not equals or "/" in name:  # an equals sign in the URL is part of its query
-        name, url = "", text
-    if not is_engine_url(url):
-        raise argparse.ArgumentTypeError(f"{masked(text)!r} is not {URL}")
-    return EngineTarget(url, name)
+    add_log(parser)
 
 
 VERB = Verb(
@@ -128,7 +126,10 @@ VERB = Verb(
     "Serve /metrics until stopped. SIGHUP reads the configuration again.",
     "Without --config the defaults hold; without --engine and without targets in the\n"
     "file, engines are looked for on the usual ports of this machine.\n\n"
+    "Examples:\n"
     "  inferometer run\n"
     "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839\n"
-    f"  inferometer run --role node\n\n{ROLES_HELP}",
+    "  inferometer run --role node\n\n"
+    "Exit codes: 0 it was stopped, 1 it cannot listen, 2 wrong arguments or configuration.\n\n"
+    f"{ROLES_HELP}",
     _add_arguments, run)

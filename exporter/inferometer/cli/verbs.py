@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from inferometer.roles import NO_ROLE, ROLES
+from inferometer.cli.environment import strangers
+from inferometer.outside import on_one_line
 
-OK, FAILED, MISUSED = 0, 1, 2  # exit codes
+OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One command: its name, a line of help, the text of its `--help`, and what it runs."""
+    """One command: its name, a line of help, the text of its `--help`, and what it runs.
+
+    The epilog has examples and exit codes; the environment's part of it is added by its flags.
+    """
 
     name: str
     help: str
@@ -23,14 +29,17 @@ class Verb:
     run: Callable[[argparse.Namespace], int]  # the exit code; raises ConfigError
 
 
-ROLES_HELP = "\n".join((
-    "Roles, where several exporters share the work, and the sections of the file each has:",
-    *(f"  {name:9} {', '.join(role.sections):16} {role.does}"
-      for name, role in ROLES.items() if name),
-    "Without a role an exporter does all of it."))
+def complain(text: str) -> None:
+    """Say on standard error what is wrong, on one line and safely."""
+    print(f"inferometer: {on_one_line(text)}", file=sys.stderr)
 
 
-def add_role(parser: argparse.ArgumentParser) -> None:
-    """The flag for the exporter's role."""
-    parser.add_argument("--role", choices=[*filter(None, ROLES)], default=NO_ROLE,
-                        help="which part of the work is its own; over the file (all of it)")
+def strange_variables(options: argparse.Namespace, named: Iterable[str] = ()) -> list[str]:
+    """Variables of the environment that look like ours and are read by nobody."""
+    return strangers(os.environ, options.variables, named)
+
+
+def warn_of_strangers(options: argparse.Namespace, named: Iterable[str] = ()) -> None:
+    """Complain about such variables, once; `named` are those that a file speaks of."""
+    if names := strange_variables(options, named):
+        complain(f"environment variables that nobody reads: {', '.join(names)}")

@@ -15,6 +15,7 @@ import yaml
 
 from inferometer.documents.entry import BROKEN, Entry, shown
 from inferometer.documents.mistakes import Document, join
+from inferometer.reasons import reason_of, yaml_reason
 
 _YAML: Final = "tag:yaml.org,2002:"
 # What a plain scalar of each tag looks like; the constructors of PyYAML are used for these alone.
@@ -44,7 +45,7 @@ def read_yaml_file(path: Path, *, texts: bool = False) -> Entry:
         source = path.read_bytes()
     except OSError as error:
         document = Document(str(path), texts=texts)
-        document.report("", f"cannot be read: {error.strerror}")
+        document.report("", f"cannot be read: {reason_of(error)}")
         return Entry(document, BROKEN)
     return read_yaml(source, str(path), texts=texts)
 
@@ -69,12 +70,13 @@ def read_yaml(source: str | bytes, name: str, *, texts: bool = False) -> Entry:
                         text.count("\n", 0, error.position) + 1)
     except yaml.MarkedYAMLError as error:
         mark, problem = error.problem_mark, str(error.problem)
-        document.report("", _PROBLEMS.get(problem, f"is not YAML: {problem}"),
+        document.report("", _PROBLEMS.get(problem, f"is not YAML: {yaml_reason(problem)}"),
                         mark.line + 1 if mark else None)
     except RecursionError:
         document.report("", "is nested too deeply", loader.line + 1 if loader else None)
-    except Exception as error:  # PyYAML lets out whatever int(), chr() and the like raise
-        document.report("", f"is not YAML: {error}", loader.line + 1 if loader else None)
+    except Exception:  # PyYAML lets out whatever int(), chr() and the like raise
+        document.report("", "is not YAML: it has a number or a character that there is none of",
+                        loader.line + 1 if loader else None)
     return Entry(document, BROKEN)
 
 

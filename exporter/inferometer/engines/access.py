@@ -24,7 +24,8 @@ def make_target(name: str, settings: EngineTarget, engines: EnginesSection,
                 refusals: Refusals | None = None) -> Target:
     """A target as configured, its secrets and certificates at hand. Raises OSError."""
     token = os.environ.get(settings.bearer_token_env, "").strip()
-    access = Access(token, settings.bearer_token_file, tls(settings), engines.max_page_bytes)
+    access = Access(token, settings.bearer_token_file, tls=tls(settings),
+                    max_bytes=engines.max_page_bytes)
     model = settings.model or os.environ.get(MODEL_VARIABLE, "").strip()
     names = Names(model, settings.entry_models)
     return Target(name, settings.url, TABLES, access, engines.timeout_seconds, names=names,

@@ -11,6 +11,7 @@ from inferometer.engines.parser import Parser
 from inferometer.engines.recognition import nobodys, recognise, use_to
 from inferometer.engines.table import Engine
 from inferometer.engines.target import Target, first_that_reads, usual_urls
+from inferometer.reasons import reason_of
 from inferometer.threads import Loop, Start, TimedEvent, start_thread
 
 # vLLM, NIM, trtllm-serve and Dynamo; TGI in a container, llama.cpp and KServe; TGI; SGLang;
@@ -21,6 +22,10 @@ PROBE_BYTES = 2**22
 FIRST_LOOK_SECONDS = 10.0  # beside the time for every port
 
 log = logging.getLogger(__name__)
+
+
+class SearchError(Exception):
+    """Some ports could not be tried, by no fault of theirs; the message says why for each."""
 
 
 class Discovery:
@@ -68,8 +73,9 @@ class Discovery:
                 failed[port] = error
         self.looked.set()
         if failed:
-            raise ExceptionGroup("; ".join(f"port {port}: {type(error).__name__}: {error}"
-                                           for port, error in failed.items()), [*failed.values()])
+            raise SearchError("; ".join(f"port {port}: {reason_of(error)}"
+                                        for port, error in failed.items())
+                              ) from next(iter(failed.values()))
 
     def _try(self, port: int, targets: dict[int, Target]) -> None:
         url = f"http://127.0.0.1:{port}"

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from inferometer.engines.answer import Answer, AnswerError, Incoming
 from inferometer.engines.page import PageError
-from inferometer.engines.resolver import Address, Resolver, UnresolvedError
+from inferometer.engines.resolver import Address, Resolver
 from inferometer.outside import shown
+from inferometer.reasons import is_ours, reason_of
 
 # No OpenMetrics and no name escaping: engines then print the names their tables hold.
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -36,10 +38,14 @@ Take = Callable[[bytes], object]
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach an endpoint: bearer token or its file, TLS, names; and the bound to keep."""
+    """How to reach an endpoint: who asks, TLS, names; and the bound to keep.
+
+    Who asks has a bearer token, or a file with it, or a login.
+    """
 
     token: str = ""
     token_file: str = ""
+    login: str = ""  # user:password of HTTP Basic
     tls: ssl.SSLContext | None = None
     max_bytes: int = 16 * 2**20
     resolver: Resolver = RESOLVER
@@ -191,6 +197,8 @@ def _request(parts: SplitResult, access: Access) -> bytes:
         if not (token.isascii() and token.isprintable()):
             raise PageError("the bearer token is no header's value")
         lines.append(f"Authorization: Bearer {token}")
+    if access.login:
+        lines.append(f"Authorization: Basic {b64encode(access.login.encode()).decode()}")
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
@@ -199,7 +207,7 @@ def _token(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip() if file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise PageError("the bearer token file cannot be read") from error
+        raise PageError(f"the bearer token file cannot be read: {reason_of(error)}") from error
 
 
 def _connect(parts: SplitResult, access: Access, deadline: float) -> socket.socket:
@@ -241,11 +249,10 @@ def _left(deadline: float) -> float:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, UnresolvedError):
-        return str(error)
-    if isinstance(error, TimeoutError):
+    """Why there is no connection, or no answer in full."""
+    if isinstance(error, TimeoutError) and not is_ours(error):
         return "no connection in time"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{type(error).__name__}: {text}"[:200]
+    if isinstance(error, ValueError) and not is_ours(error):
+        return "the name of the host is none" if isinstance(error, UnicodeError) else (
+            "this is no URL that can be asked")
+    return reason_of(error)

@@ -22,6 +22,7 @@ from inferometer.engines.room import ROOM
 from inferometer.engines.table import Engine
 from inferometer.engines.view import shortened
 from inferometer.guard import LONGEST_VALUE
+from inferometer.reasons import reason_of
 from inferometer.sieve import Refusals
 from inferometer.threads import NoThreadError, Threads
 
@@ -131,7 +132,7 @@ class Target:
             return self._down(str(error))
         except Exception as error:  # a page must never cost more than its own target
             pending.error = error
-            return self._down(f"{type(error).__name__}: {error}")
+            return self._down(reason_of(error))
 
     def _log_late(self) -> None:
         """Log that a scrape could not wait, but not each time: others may be more patient."""

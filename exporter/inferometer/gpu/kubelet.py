@@ -29,6 +29,18 @@ MOST_FIELDS = 200_000  # of all its messages: of an answer of tiny ones that tak
 # and Lifeguard in work_stealing_thread_pool.cc of grpc; https://github.com/grpc/grpc/pull/41465.
 GRPC_THREADS = min(max(os.cpu_count() or 1, 4), 16) + 4
 
+LONGEST_DETAILS = 200  # characters of grpc's words that are passed on
+# By gRPC's status codes: https://grpc.io/docs/guides/status-codes/.
+REASONS = {
+    "DEADLINE_EXCEEDED": "the kubelet does not answer in time",
+    "UNAVAILABLE": "the kubelet cannot be reached",
+    "UNIMPLEMENTED": "the kubelet does not know what it is asked",
+    "RESOURCE_EXHAUSTED": "the kubelet answers no more questions for now",
+    "PERMISSION_DENIED": "the kubelet does not let this exporter ask",
+}
+ALONE = ("DEADLINE_EXCEEDED",)  # whose details add nothing
+TOO_LARGE = "Received message larger than max"  # in the details of an answer cut off by grpc
+
 # Numbers of fields, by message. Source: podresources/v1/api.proto of Kubernetes.
 POD_RESOURCES = 1
 POD_NAME, POD_NAMESPACE, POD_CONTAINERS = 1, 2, 3
@@ -161,6 +173,8 @@ def _text(message: dict[int, list[bytes]], number: int) -> str:
 
 def _reason(code: str, details: str) -> str:
     """The reason in one line, always the same for the same failure."""
-    if code == "DEADLINE_EXCEEDED":
-        return "the kubelet does not answer in time"
-    return f"{code}: {' '.join(details.rpartition(' error: ')[2].split())[:200]}"
+    words = " ".join(details.rpartition(" error: ")[2].split())[:LONGEST_DETAILS]
+    if TOO_LARGE in words:
+        return f"the kubelet's answer is larger than {LONGEST_ANSWER} bytes"
+    reason = REASONS.get(code, f"the kubelet refuses to answer ({code.lower().replace('_', ' ')})")
+    return reason if code in ALONE or not words else f"{reason}: {words}"

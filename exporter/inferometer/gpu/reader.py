@@ -11,6 +11,7 @@ from inferometer.gpu.driver import Device, Driver
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.nvml import DriverLostError, Events, GpuLostError
 from inferometer.gpu.registry import Registry, Slot
+from inferometer.reasons import reason_of
 
 EVENTS_SECONDS = 1.0  # between two looks for events; the driver keeps them meanwhile
 SHORTEST_PAUSE_SECONDS = 0.01  # between two rounds, however slow they are
@@ -67,7 +68,7 @@ class Reader:
         except GpuLostError as error:
             return self._lose(str(error))
         except Exception as error:  # whatever one GPU does, it is tried again
-            return self._lose(f"{type(error).__name__}: {error}")
+            return self._lose(reason_of(error))
         self._done = True
         self.settled.set()
         return None

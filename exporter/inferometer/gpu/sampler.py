@@ -17,6 +17,7 @@ from inferometer.gpu.gate import Gate
 from inferometer.gpu.nvml import OTHER, DriverLostError
 from inferometer.gpu.reader import Reader
 from inferometer.gpu.registry import Gpu, Registry, Snapshot
+from inferometer.reasons import reason_of
 from inferometer.sieve import Refusals
 from inferometer.threads import Loop, Standing, Start, TimedEvent, start_thread
 
@@ -108,7 +109,7 @@ class Sampler:
         try:
             self.look()
         except Exception as error:  # the watch must outlive anything the driver does
-            self._report(f"looking for GPUs failed: {type(error).__name__}: {error}",
+            self._report(f"looking for GPUs failed: {reason_of(error)}",
                          logging.ERROR, OTHER, error)
         finally:
             self.looked.set()

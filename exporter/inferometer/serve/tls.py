@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inferometer.documents.mistakes import Document, Mistake
+from inferometer.reasons import reason_of
 from inferometer.serve.web_settings import (
     CLIENT_AUTH,
     NO_CLIENT_CERT,
@@ -144,12 +145,12 @@ class Tls:
         try:
             yield
         except ssl.SSLError as error:
-            problem = f"is nothing OpenSSL can use ({error.reason or 'bad PEM'})"
+            problem = f"is nothing OpenSSL can use: {reason_of(error)}"
             if error.reason in _WRONG_KEY:
                 problem = "is not the private key of the certificate"
             raise self._error(key, problem) from error
         except OSError as error:
-            raise self._error(key, f"cannot be read: {error.strerror}") from error
+            raise self._error(key, f"cannot be read: {reason_of(error)}") from error
         except ValueError as error:
             raise self._error(key, str(error)) from error
 

@@ -46,7 +46,8 @@ def test_yaml_is_read_as_yaml_has_it(text: str, expected: object) -> None:
     ("a:\n- {b: 1, b: 2}", "2: a[0].b: is given twice, first in line 2"),
     ("a: &x\n  b: *x", "2: a.b: is an alias of what it is part of"),
     ("&x\n<<: *x", "2: <<: is an alias of what it is part of"),
-    ("a: *x", "1: is not YAML: found undefined alias 'x'"),
+    ("a: *x", "1: is not YAML: *x stands for nothing in this file; put text that begins with * in "
+     "quotes"),
     ("a:\n  <<: 1", "2: a.<<: must be a mapping or a list of them"),
     ("a: " + "9" * 5000, "1: a: looks like a number and cannot be read as one; put it in quotes if "
                          "it is text"),

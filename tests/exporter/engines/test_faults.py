@@ -234,7 +234,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "hangs half way": (hanging_half_way, LATE),
     "says continue for ever": (continuing_for_ever, "more than 5 interim answers"),
     "closes at once": (saying(b""), "closed without an answer"),
-    "resets half way": (resetting, "ConnectionResetError: Connection reset by peer"),
+    "resets half way": (resetting, "the connection was reset"),
     "is no HTTP server": (saying(b"SSH-2.0-OpenSSH_9.6\r\n"), "no HTTP"),
     "sends something else each time": (noisy, "no HTTP"),
     "sends a line without end": (saying(b"x" * 10**6), "a line without end"),
@@ -259,7 +259,8 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "sends a gzip bomb": (sending(gzip.decompress(BOMB), Content_Encoding="gzip"), TOO_MUCH),
     "sends a bomb in a bomb": (sending(BOMB, Content_Encoding="gzip, gzip"),
                                "content encoding 'gzip, gzip'"),
-    "sends what is no gzip": (sending(BUSY, Content_Encoding="gzip"), "error: Error -3 .*"),
+    "sends what is no gzip": (
+        sending(BUSY, Content_Encoding="gzip"), "what came cannot be unpacked"),
     "sends a gzip cut off": (sending(CUT_GZIP, Content_Encoding="gzip"), "the body ended early"),
     "sends what nobody asked for": (sending(BUSY, Content_Encoding="br"), "content encoding 'br'"),
     "sends less than it promised": (

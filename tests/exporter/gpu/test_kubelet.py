@@ -159,16 +159,17 @@ def test_each_way_to_fail_has_a_reason_in_a_line(kubelet: FakeKubelet) -> None:
     with kubelet.hanging():
         assert failure(asking, 0.3) == "the kubelet does not answer in time"
     with kubelet.refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "rejected by rate limit"):
-        assert failure(asking) == "RESOURCE_EXHAUSTED: rejected by rate limit"
+        assert failure(asking) == (
+            "the kubelet answers no more questions for now: rejected by rate limit")
     with kubelet.answering(lambda _: b"<!doctype html>"):
         assert failure(asking) == "the answer is no list of pods"
     with kubelet.answering(lambda _: bytes(k.LONGEST_ANSWER + 1)):
-        assert failure(asking).startswith("RESOURCE_EXHAUSTED: ")
+        assert failure(asking) == f"the kubelet's answer is larger than {k.LONGEST_ANSWER} bytes"
     assert asking.holdings(SECONDS, Allowance()) == []
     kubelet.die()
-    assert failure(asking) == "UNAVAILABLE: No such file or directory"
+    assert failure(asking) == "the kubelet cannot be reached: No such file or directory"
     kubelet.socket.write_text("a file")
-    assert failure(asking) == "UNAVAILABLE: Connection refused"
+    assert failure(asking) == "the kubelet cannot be reached: Connection refused"
     kubelet.socket.unlink()
     kubelet.start()
     assert asking.holdings(SECONDS, Allowance()) == []
@@ -183,4 +184,4 @@ def test_without_permission_for_the_socket_the_error_says_so(kubelet: FakeKubele
          f"if not os.getuid(): os.setuid({NOBODY})\n"
          f"asking.holdings({SECONDS}, Allowance())", str(kubelet.socket)],
         capture_output=True, text=True, timeout=60, check=False)
-    assert "KubeletError: UNAVAILABLE: Permission denied" in done.stderr
+    assert "the kubelet cannot be reached: Permission denied" in done.stderr

@@ -712,8 +712,8 @@ def test_a_fault_elsewhere_is_an_error_at_its_key(
     [
         (b"- a\n- b\n", "1: must be a mapping of keys, not a list"),
         (b"SECRET\n", "1: must be a mapping of keys, not text"),
-        (b"rate_limit: {\nkey: SECRET", "2: is not YAML: expected "),
-        (b"rate_limit: *nowhere", "1: is not YAML: found undefined alias"),
+        (b"rate_limit: {\nkey: SECRET", "2: is not YAML: a bracket is not closed by }"),
+        (b"rate_limit: *nowhere", "1: is not YAML: *nowhere stands for nothing in this file; "),
         (b"basic_auth_users: &a {b: *a}",
          "1: basic_auth_users.b: is an alias of what it is part of"),
         (b"? [a]\n: b\n", "1: has a key that is not text"),

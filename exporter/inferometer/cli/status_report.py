@@ -1,0 +1,94 @@
+"""What an exporter answers on /status: read strictly, and shown to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from inferometer.documents.entry import Entry
+from inferometer.home.markup import NBSP
+from inferometer.home.units import duration
+from inferometer.outside import shown
+
+FINE, OVER_LIMIT, PROBLEM = STATES = ("ok", "over_limit", "problem")
+WORDS = {  # of one, and of several
+    PROBLEM: ("problem", "problems"),
+    OVER_LIMIT: ("over its limit", "over their limits"),
+}
+
+
+@dataclass(frozen=True)
+class ReportedProblem:
+    """One problem, as the exporter has it: each field a text, the time in RFC 3339."""
+
+    state: str
+    subject: str
+    text: str
+    since: str
+    alert: str
+    runbook: str
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """What an exporter says of what it watches, and how much of each kind that is."""
+
+    version: str
+    demo: bool
+    status: str
+    watching: Mapping[str, int]
+    problems: Sequence[ReportedProblem]
+
+
+def read_report(top: Entry) -> StatusReport:
+    """The report in an answer; mistakes are reported to its document. Other keys may be new."""
+    watching = {kind: count.integer() for kind, count in top.get("watching").mapping().items()}
+    return StatusReport(
+        top.get("version").text(), top.get("demo", False).boolean(),
+        top.get("status").choice(STATES), watching, [
+            ReportedProblem(
+                problem.get("state").choice([*WORDS]), problem.get("subject").text(),
+                problem.get("text").text(), _moment(problem.get("since", "")),
+                problem.get("alert", "").text(), problem.get("runbook", "").text())
+            for problem in top.get("problems").items()])
+
+
+def as_lines(url: str, report: StatusReport, now: float) -> Iterator[str]:
+    """The report for a person; nothing in it can command a terminal. `now` is Unix seconds."""
+    watched = " and ".join(f"{count} {shown(kind)}" for kind, count in report.watching.items())
+    states = [problem.state for problem in report.problems]
+    counts = [f"{count} {words[count > 1]}" for state, words in WORDS.items()
+              if (count := states.count(state))]
+    yield (f"{url}  Inferometer {shown(report.version)}{', a demo' if report.demo else ''}: "
+           f"{', '.join(counts) or 'no problems'}; watching {watched or 'nothing'}")
+    rows = [[WORDS[problem.state][0], *map(shown, (problem.subject, problem.text)),
+             _age(problem.since, now), shown(problem.alert), _link(problem.runbook)]
+            for problem in report.problems]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width]
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _age(since: str, now: float) -> str:
+    age = now - datetime.fromisoformat(since).timestamp() if since else -1.0
+    return f"for {duration(age)}".replace(NBSP, " ") if age >= 0 else ""
+
+
+def _link(url: str) -> str:
+    """A link to follow, with its fragment: that is where the entry stands."""
+    before, sign, heading = url.partition("#")
+    return f"{shown(before)}{sign}{shown(heading)}"
+
+
+def _moment(entry: Entry) -> str:
+    """A time in RFC 3339, or nothing."""
+    text = entry.text()
+    try:
+        if text and datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError(text)
+    except ValueError:
+        entry.refuse("a time with its zone, as 2026-11-29T18:00:00Z")
+        return ""
+    return text
