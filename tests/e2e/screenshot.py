@@ -10,70 +10,76 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import math
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from inferometer.demo.clock import MINUTE, StoryClock
+from inferometer.demo.dialects import SGLANG, TGI, VLLM
+from inferometer.demo.engine import DAY_MINUTES, Workload
+from inferometer.demo.exporters import Exporters
+from inferometer.demo.fleet import Seat
+from inferometer.demo.story import OFF_THE_BUS
+from inferometer.demo.world import World
 from tests.e2e.browser import chromium
-from tests.e2e.scripted import SGLANG, TGI, VLLM, Gpus, Scripted
-from tests.exporter.gpu.fake_nvml import FakeNvml
-from tests.exporter.home.quick import quick
-from tests.exporter.support import Engine, Exporter
+from tests.exporter.support import Page, get, wait_for
 
 SHOTS = {"home": (1280, 1120, "light"), "home-dark": (1280, 1120, "dark"),
          "home-narrow": (320, 1400, "light")}
-CONFIG = {
-    "web": {"listen": "127.0.0.1:0"},
-    "cost": {"gpu_hour_usd": {"NVIDIA H100 80GB HBM3": 2.99}},
-    "fleet": {"monthly_usd": {"storage": 120}, "overhead_percent": 10},
-}
+SEATS = (
+    Seat("chat", "chat-0", VLLM, Workload(
+        "meta-llama/Llama-3.1-8B-Instruct", 24, 0.3, 1.15), (0,)),
+    Seat("code", "code-0", SGLANG, Workload(
+        "Qwen/Qwen2.5-Coder-7B-Instruct", 32, 0.1, 0.7, 0.3), (1,)),
+    Seat("summaries", "summaries-0", TGI, Workload(
+        "mistralai/Mistral-7B-Instruct-v0.3", 32, 0.2, 0.8, 0.6), (2,)),
+)
 
 
-class World:
-    """Three engines, each on a GPU of its own; `seconds` is what one run of the script takes."""
+@dataclass(frozen=True)
+class Shown:
+    """A page that is served."""
+
+    port: int
+
+    def scrape(self) -> Page:
+        return Page(get(self.port).text)
+
+
+class Scene:
+    """Three engines of the demo's, each on a GPU of its own.
+
+    `seconds` is what one run takes; the load swells and ebbs one and a half times in it.
+    """
 
     def __init__(self, folder: Path, seconds: float) -> None:
-        def wave(turns: float, low: float, high: float) -> float:
-            return low + (high - low) * (0.5 - 0.5 * math.cos(turns * 2 * math.pi))
-
-        self.scripts = {
-            "chat": Scripted(VLLM, lambda t: wave(1.6 * t / seconds, 2.0, 9.5), 48,
-                             "meta-llama/Llama-3.1-8B-Instruct", 1),
-            "code": Scripted(SGLANG, lambda t: 0.0 if 0.42 < t / seconds < 0.55 else
-                             wave(2.3 * t / seconds + 0.3, 0.4, 3.5), 32,
-                             "Qwen/Qwen2.5-Coder-7B-Instruct", 2),
-            "summaries": Scripted(TGI, lambda t: wave(1.1 * t / seconds + 0.6, 1.0, 4.0), 32,
-                                  seed=3),
-        }
-        self.engines = {name: Engine(script) for name, script in self.scripts.items()}
-        for name, engine in self.engines.items():
-            engine.paths.update(self.scripts[name].documents())
-        self.fake = FakeNvml(folder / "nvml")
-        self.gpus = Gpus(self.fake, list(self.scripts.values()))
-        self.config = folder / "inferometer.yml"
-        self.config.write_text(json.dumps({**CONFIG, "engines": {"targets": [
-            {"name": name, "url": engine.url} for name, engine in self.engines.items()]}}))
+        self._folder = folder
+        self.world = World(StoryClock(1.5 * DAY_MINUTES * MINUTE / seconds), SEATS, len(SEATS))
 
     @contextlib.contextmanager
-    def watched(self, step: float) -> Iterator[Exporter]:
+    def watched(self, step: float) -> Iterator[Shown]:
         """The exporter upon it, with a history of such steps."""
+        self.world.start()
+        exporters = Exporters(self.world, self._folder, "127.0.0.1:0", history_step=step)
         try:
-            with quick(step, self.config, self.fake.env()) as running:
-                yield running
+            with exporters.start() as server:
+                thread = threading.Thread(target=server.serve_forever)
+                thread.start()
+                wait_for(exporters.app.is_ready)
+                yield Shown(server.server_port)
+                server.shutdown()
+                thread.join(10)
         finally:
-            self.gpus.stop()
-            for engine in self.engines.values():
-                engine.close()
+            exporters.stop()
+            self.world.stop()
 
     def lose(self) -> None:
         """The last GPU falls off the bus, and its engine ends."""
-        self.gpus.say("xid 2 79 1")
-        time.sleep(5)  # for the event to be heard before the GPU is silent
-        self.gpus.say("lost 2")
-        self.engines["summaries"].close()
+        self.world.gpus[2].lose(OFF_THE_BUS)
+        self.world.engines["summaries"].die()
 
 
 def main() -> None:
@@ -84,10 +90,10 @@ def main() -> None:
     options = parser.parse_args()
     seconds = 60 * options.minutes
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), seconds)
-        with world.watched(options.step) as running:
+        scene = Scene(Path(folder), seconds)
+        with scene.watched(options.step) as running:
             time.sleep(0.8 * seconds)
-            world.lose()
+            scene.lose()
             time.sleep(0.2 * seconds)
             take(running.port, options.folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -11,11 +12,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from inferometer.demo.clock import StoryClock
+from inferometer.demo.dialects import VLLM
+from inferometer.demo.endpoint import Endpoint
+from inferometer.demo.engine import ScriptedEngine, Workload
 from tests.e2e.browser import chromium
-from tests.e2e.screenshot import World
-from tests.e2e.scripted import VLLM, Scripted
+from tests.e2e.screenshot import Scene, Shown
 from tests.exporter.home.quick import quick
-from tests.exporter.support import Engine, Exporter, wait_for
+from tests.exporter.support import Engine, wait_for
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(120)]
 
@@ -85,20 +89,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"), 60.0)
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return Scene(tmp_path_factory.mktemp("scene"), 60.0)
 
 
 @pytest.fixture(scope="module")
-def server(world: World) -> Iterator[Exporter]:
+def server(scene: Scene) -> Iterator[Shown]:
     """Three engines on three GPUs, watched for long enough to be drawn."""
-    with world.watched(STEP) as running:
+    with scene.watched(STEP) as running:
         wait_for(lambda: running.scrape().value("gpu_up", gpu="2") == 1.0)
         yield running
 
 
 @pytest.fixture
-def visit(browser: Browser, server: Exporter) -> Iterator[Visiting]:
+def visit(browser: Browser, server: Shown) -> Iterator[Visiting]:
     """Opens the page; at the end nothing may have gone wrong in any window."""
     visits: list[Visit] = []
 
@@ -110,6 +114,17 @@ def visit(browser: Browser, server: Exporter) -> Iterator[Visiting]:
     for visited in visits:
         visited.context.close()
         assert visited.wrong == []
+
+
+@contextlib.contextmanager
+def serving(model: str) -> Iterator[Endpoint]:
+    """An engine of the demo's that serves such a model."""
+    endpoint = Endpoint(ScriptedEngine(VLLM, Workload(model, 24, 0.5, 0.6), StoryClock(60)))
+    endpoint.live()
+    try:
+        yield endpoint
+    finally:
+        endpoint.die()
 
 
 def drawn(page: Page) -> int:
@@ -238,8 +253,7 @@ def test_links_lead_where_they_say(visit: Visiting) -> None:
 
 def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
-    with Engine(Scripted(VLLM, lambda _: 3.0, 8, HOSTILE.replace('"', ""))) as engine, \
-            Engine(b"no metrics") as dumb:
+    with serving(HOSTILE.replace('"', "")) as engine, Engine(b"no metrics") as dumb:
         config.write_text(json.dumps({
             "web": {"listen": "127.0.0.1:0"}, "gpu": {"enabled": False}, "engines": {"targets": [
                 {"url": engine.url, "name": "<script>window.hurt=1</script>"},
@@ -261,14 +275,18 @@ def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -
 
 def test_an_engine_that_ends_is_shown_first_and_why(visit: Visiting, tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
-    engine = Engine(Scripted(VLLM, lambda _: 3.0, 8))
-    config.write_text(json.dumps({
-        "web": {"listen": "127.0.0.1:0"}, "gpu": {"enabled": False},
-        "engines": {"targets": [{"url": engine.url, "name": "chat"}]}}))
+    with serving("tiny") as engine:
+        config.write_text(json.dumps({
+            "web": {"listen": "127.0.0.1:0"}, "gpu": {"enabled": False},
+            "engines": {"targets": [{"url": engine.url, "name": "chat"}]}}))
+        shows_that_it_ended(config, engine, visit)
+
+
+def shows_that_it_ended(config: Path, engine: Endpoint, visit: Visiting) -> None:
     with quick(STEP, config) as running:
         page = visit(running.port).page
         assert page.get_by_role("heading", name="No problems").is_visible()
-        engine.close()
+        engine.die()
         page.reload()
         assert page.title() == "1 problem — Inferometer"
         assert page.get_by_role("article", name="Down chat").is_visible()
@@ -277,9 +295,9 @@ def test_an_engine_that_ends_is_shown_first_and_why(visit: Visiting, tmp_path: P
         assert page.url.endswith("/#engine-1")
 
 
-def test_a_lost_gpu_is_shown_and_its_engine_too(visit: Visiting, world: World) -> None:
-    """The last of this world."""
-    world.lose()
+def test_a_lost_gpu_is_shown_and_its_engine_too(visit: Visiting, scene: Scene) -> None:
+    """The last of this scene."""
+    scene.lose()
     page = visit().page
     wait_for(lambda: page.reload() and page.get_by_role("article", name="Lost GPU 2").count())
     assert "after XID 79" in page.locator("article.bad", has_text="GPU 2").inner_text()

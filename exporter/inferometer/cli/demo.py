@@ -6,12 +6,20 @@ import argparse
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from inferometer.addresses import ADDRESS, split_address
 from inferometer.cli.verbs import FAILED, OK, Verb
 from inferometer.config import WebSection
 from inferometer.logs import start_logging
+from inferometer.reasons import reason_of
+
+PARTS = ("all is calm", "requests queue", "a saturated GPU", "a lost GPU", "an engine that hangs",
+         "a budget that goes")
+
+if TYPE_CHECKING:
+    from inferometer.demo.show import Choices
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -37,12 +45,21 @@ def demo(options: argparse.Namespace) -> int:
             return FAILED
 
 
-def _address(text: str) -> str:
-    try:
-        split_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {ADDRESS}") from error
-    return text
+def _choices(options: argparse.Namespace) -> Choices:
+    from inferometer.demo.show import Choices, Elsewhere
+
+    plain = Choices(options.listen, options.faster, options.prometheus, options.once,
+                    options.first)
+    if not is_engine_url(options.prometheus):
+        if options.out:
+            raise ConfigError(Mistake("--out", "is for a Prometheus that runs elsewhere: give its "
+                                               "URL as --prometheus"))
+        return plain
+    if not options.out:
+        raise ConfigError(Mistake("--out", "is missing: the folder from which the Prometheus at "
+                                           "--prometheus has its configuration"))
+    return replace(plain, prometheus="", elsewhere=Elsewhere(
+        urlsplit(options.prometheus).netloc, options.out, options.name))
 
 
 def _faster(text: str) -> int:
@@ -57,14 +74,19 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", type=_address, metavar="HOST:PORT",
                         default=WebSection.listen, help=f"where to serve ({WebSection.listen})")
     parser.add_argument("--faster", type=_faster, default=60, metavar="N",
-                        help="how many minutes of the story pass in one, 1 to 60; 1: real time "
-                             "(60)")
-    parser.add_argument("--prometheus", default="", metavar="PATH",
-                        help="program that evaluates rules and alerts (prometheus on PATH)")
-    parser.add_argument("--for-prometheus", nargs=3,
-                        metavar=("HOST:PORT", "DIR", "NAME"),
-                        help="a Prometheus that others start: where it is, the folder for its "
-                             "rules and configuration, and by which name it reaches this host")
+                        help="how many minutes of the story pass in one; 1 is real time, and 60 "
+                             "the most (60)")
+    parser.add_argument("--from", type=int, choices=range(1, 1 + len(PARTS)), default=1,
+                        dest="first", metavar="PART",
+                        help="begin with this part of the story: " + ", ".join(
+                            f"{number} {part}" for number, part in enumerate(PARTS, 1)) + " (1)")
+    parser.add_argument("--prometheus", default="", metavar="FILE",
+                        help="the program that evaluates the rules, or its folder (prometheus on "
+                             "PATH); or the URL of one that others start")
+    parser.add_argument("--out", type=Path, metavar="DIR",
+                        help="with such a URL: the folder for its rules and configuration")
+    parser.add_argument("--name", default="127.0.0.1", metavar="HOST",
+                        help="with such a URL: the host by which it reaches this one (127.0.0.1)")
     parser.add_argument("--once", action="store_true",
                         help="end after one round; exit code 1 if an alert did not come in time")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error", "critical"),

@@ -13,18 +13,20 @@ from inferometer.demo.story import STORY, Episode, Expected
 from inferometer.demo.world import World
 
 STEP_SECONDS = 0.5  # between two turns
+LEAST_BUDGET_USD = 0.01  # a budget of nothing is none
 Say = Callable[[str], None]
 
 
 class Director:
     """Takes one turn after another; `over` once the last episode is.
 
-    `prometheus`: asked which alerts fire; None: nobody knows. `again`: whether the story begins
-    anew after its end.
+    `prometheus`: asked which alerts fire; None: nobody knows. `first`: the episode to begin with,
+    from 1. `again`: whether the story begins anew after its end.
     """
 
     def __init__(self, world: World, exporters: Exporters, prometheus: Prometheus | None,
-                 say: Say, episodes: Sequence[Episode] = STORY, *, again: bool = True) -> None:
+                 say: Say, episodes: Sequence[Episode] = STORY, *, first: int = 1,
+                 again: bool = True) -> None:
         self._world = world
         self._exporters = exporters
         self._prometheus = prometheus
@@ -32,9 +34,10 @@ class Director:
         self._clock: StoryClock = world.clock
         self._again = again
         self._episodes = tuple(episodes)
-        self._number = -1
+        self._number = first - 2  # the next one is the first
         self._began = self._clock.minutes()
         self._resting = True
+        self._begun = False
         self._firing: set[Fired] = set()
         self._waiting: list[Expected] = []
         self.missed: list[Expected] = []
@@ -46,13 +49,14 @@ class Director:
             return
         self._note_alerts()
         minutes = self._clock.minutes() - self._began
-        episode = self._episodes[self._number] if self._number >= 0 else None
+        episode = self._episodes[self._number] if self._begun else None
         if episode is None or minutes >= episode.minutes + episode.rest:
             self._next()
         elif minutes >= episode.minutes and not self._resting:
             self._rest()
 
     def _next(self) -> None:
+        self._begun = True
         self._number += 1
         if self._number == len(self._episodes):
             if not self._again:
@@ -85,7 +89,8 @@ class Director:
         for name in episode.dead:
             world.engines[name].die()
         if episode.budget_used:
-            self._exporters.set_day_budget(self._spent_today() / episode.budget_used)
+            budget = self._spent_today() / episode.budget_used
+            self._exporters.set_day_budget(max(LEAST_BUDGET_USD, budget))
 
     def _rest(self) -> None:
         self._resting = True

@@ -23,7 +23,7 @@ LONGEST_STEP = 60.0  # seconds that are made up for at most, after nobody looked
 LONGEST_ANSWER, LONGEST_PROMPT = 1500, 8000  # tokens
 CACHE_SHARE = 0.45  # of input tokens, that are in the prefix cache
 CUT_SHARE, LEFT_SHARE = 0.06, 0.01  # of requests: at their longest, left by the caller
-PREEMPTED_SHARE = 0.3  # of requests, while the cache is full
+PREEMPTED_SHARE = 0.9  # of requests, while the cache is full
 
 
 @dataclass(frozen=True)

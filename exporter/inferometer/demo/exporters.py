@@ -39,17 +39,22 @@ class Sidecar:
 
 
 class Exporters:
-    """All of the demo's exporters. `listen` is where the one that shows all is served."""
+    """All of the demo's exporters. `listen` is where the one that shows all is served.
 
-    def __init__(self, world: World, folder: Path, listen: str, sidecar_port: int = 0) -> None:
+    `sidecar_port`: the first of the others' ports; 0: any. `history_step`: seconds between two
+    readings for the page's plots; None: as the story is hurried.
+    """
+
+    def __init__(self, world: World, folder: Path, listen: str, sidecar_port: int = 0,
+                 history_step: float | None = None) -> None:
         self._world = world
         self._folder = folder
         self._host = split_address(listen)[0]
         self._sidecar_port = sidecar_port
         replace_library(world.library)
         self._config = self._write("inferometer", self._shows_all(listen))
-        self.app = App(self._config, Flags(), self._scaled(STEP_SECONDS), demo=True,
-                       kubelet=world.kubelet)
+        self.app = App(self._config, Flags(), history_step or self._scaled(STEP_SECONDS),
+                       demo=True, kubelet=world.kubelet)
         self.server: Server | None = None
         self._sidecars: dict[str, Sidecar] = {}  # by pod
 

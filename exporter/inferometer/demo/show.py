@@ -43,6 +43,7 @@ class Choices:
     faster: int
     prometheus: str = ""  # its program; empty: the one on PATH
     once: bool = False  # whether it ends after one round
+    first: int = 1  # part of the story
     elsewhere: Elsewhere | None = None  # in the place of a Prometheus of its own
 
 
@@ -79,7 +80,8 @@ class Show:
             self._stop = server.shutdown
             watcher = self._watcher(program, exporters, started)
             self._greet(server.url, watcher)
-            director = Director(world, exporters, watcher, self._say, again=not choices.once)
+            director = Director(world, exporters, watcher, self._say, first=choices.first,
+                                again=not choices.once)
             loop = Loop("demo-story", director.turn, lambda: STEP_SECONDS)
             started.callback(loop.stop)
             loop.start()

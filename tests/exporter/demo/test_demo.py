@@ -27,7 +27,7 @@ OTHERS = """
 import sys
 import inferometer.app, inferometer.cli
 inferometer.cli.make_parser()
-print([name for name in sys.modules if name.startswith(("inferometer.demo", "inferometer.bundle"))])
+print([name for name in sys.modules if name.startswith("inferometer.demo")])
 """
 
 

@@ -8,6 +8,7 @@ from alerts import ALERT_GROUPS
 from dashboards import DASHBOARDS
 from inferometer.bundle import runbook
 from inferometer.bundle.durations import milliseconds
+from inferometer.cli.demo import PARTS
 from inferometer.demo.fleet import FLEET, GPUS
 from inferometer.demo.story import ROUND_MINUTES, STORY, Episode
 
@@ -42,6 +43,12 @@ def test_every_chapter_but_the_first_expects_an_alert() -> None:
 
 def test_a_round_of_it_takes_a_few_minutes_at_the_usual_pace() -> None:
     assert ROUND_MINUTES / 60 < 4
+
+
+def test_the_command_line_has_every_part_of_it() -> None:
+    assert len(PARTS) == len(STORY)
+    for part, episode in zip(PARTS, STORY, strict=True):
+        assert {*part.split()} & {*episode.title.lower().split()} - {"a"}
 
 
 def test_every_engine_has_gpus_of_its_own() -> None:
