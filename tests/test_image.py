@@ -18,6 +18,7 @@ import pytest
 
 from deploy.release.hashes import RUNTIME, pinned
 from inferometer.about import PROJECT_URL
+from inferometer.bundle import RUNBOOK, render
 from tests.dockerfile import Image, build, can_demote, context, instructions
 from tests.exporter.support import Page, free_port, get, wait_for
 
@@ -149,6 +150,12 @@ def test_it_serves_from_a_read_only_root_and_its_check_tells_life_from_death(
         process.terminate()
         assert process.wait(START_SECONDS) == 0
         assert health(image, port) == 1
+
+
+def test_it_has_the_files_of_a_deployment(image: Image) -> None:
+    done = subprocess.run(image.process([*image.entrypoint, "bundle", "--list"]), cwd=image.root,
+                          capture_output=True, text=True, check=True, timeout=30)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [*render(), RUNBOOK]
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not can_demote(),
