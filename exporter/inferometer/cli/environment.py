@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from inferometer.engines.access import MODEL_VARIABLE
 
@@ -72,8 +72,7 @@ class FlagParser(argparse.ArgumentParser):
         """What a flag would make of the text. Ends the process where that cannot be."""
         if action.nargs == 0:
             if text.lower() not in SWITCHES:
-                self.error(f"environment variable {variable(action)}: {text!r} is not true or "
-                           "false")
+                self._refuse(action, f"{text!r} is not true or false")
             return action.const if SWITCHES[text.lower()] else action.default
         if is_repeatable(action):
             return [self._converted(action, word) for word in text.split()]
@@ -81,16 +80,19 @@ class FlagParser(argparse.ArgumentParser):
 
     def _converted(self, action: argparse.Action, text: str) -> object:
         convert = action.type if callable(action.type) else str
+        value: object = None
         try:
-            value: object = convert(text)
-        except (argparse.ArgumentTypeError, ValueError) as error:
-            why = str(error) if isinstance(error, argparse.ArgumentTypeError) else (
-                f"{text!r} is not {action.metavar or 'usable'}")
-            self.error(f"environment variable {variable(action)}: {why}")
+            value = convert(text)
+        except argparse.ArgumentTypeError as error:
+            self._refuse(action, error.args[0])
+        except ValueError:
+            self._refuse(action, f"{text!r} is not {action.metavar or 'usable'}")
         if action.choices is not None and value not in action.choices:
-            self.error(f"environment variable {variable(action)}: {text!r} is none of "
-                       f"{', '.join(map(str, action.choices))}")
+            self._refuse(action, f"{text!r} is none of {', '.join(map(str, action.choices))}")
         return value
+
+    def _refuse(self, action: argparse.Action, why: str) -> NoReturn:
+        self.error(f"environment variable {variable(action)}: {why}")
 
 
 def is_of_a_service(name: str, text: str) -> bool:

@@ -105,8 +105,10 @@ def _get(url: str, access: Access, seconds: float, deadline: float, take: Take) 
         return answer.may_be_cut
     except TimeoutError as error:
         raise PageError(f"no full answer within {seconds:.3g} s") from error
-    except (AnswerError, EOFError) as error:
-        raise PageError(str(error) or "the body ended early") from error
+    except AnswerError as error:
+        raise PageError(str(error)) from error
+    except EOFError as error:
+        raise PageError("the body ended early") from error
     except (OSError, zlib.error) as error:
         raise PageError(_reason(error)) from error
     finally:
@@ -252,7 +254,8 @@ def _reason(error: Exception) -> str:
     """Why there is no connection, or no answer in full."""
     if isinstance(error, TimeoutError) and not is_ours(error):
         return "no connection in time"
-    if isinstance(error, ValueError) and not is_ours(error):
-        return "the name of the host is none" if isinstance(error, UnicodeError) else (
-            "this is no URL that can be asked")
+    if isinstance(error, UnicodeError):
+        return "the name of the host is none"
+    if not isinstance(error, OSError | zlib.error):
+        return "this is no URL that can be asked"
     return reason_of(error)

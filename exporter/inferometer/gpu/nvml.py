@@ -145,7 +145,7 @@ def ask(function: Function, *arguments: Any) -> Any:
     try:
         call, *constants = map(_look_up, function)
     except KeyError as error:  # what this pynvml lacks counts as what this driver lacks
-        raise MissingError(f"pynvml has no {error}") from error
+        raise MissingError(f"pynvml has no {error.args[0]}") from error
     try:
         return call(*arguments, *constants)
     except pynvml.NVMLError as error:

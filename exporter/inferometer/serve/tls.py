@@ -30,6 +30,10 @@ _SAN_KINDS = ("DNS", "IP Address", "email", "URI")
 _WRONG_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
 
+class UnusableTlsError(ValueError):
+    """What a key says cannot be had here; the message says why."""
+
+
 class Tls:
     """The section `tls_server_config`. A mistake in a file is one of the key that names it."""
 
@@ -152,7 +156,7 @@ class Tls:
         except OSError as error:
             raise self._error(key, f"cannot be read: {reason_of(error)}") from error
         except ValueError as error:
-            raise self._error(key, str(error)) from error
+            raise self._error(key, reason_of(error)) from error
 
 
 def _set_curves(context: ssl.SSLContext, curves: list[str]) -> None:
@@ -161,12 +165,12 @@ def _set_curves(context: ssl.SSLContext, curves: list[str]) -> None:
     elif curves:
         set_groups = getattr(context, "set_groups", None)  # Python 3.15 has it.
         if set_groups is None:
-            raise ValueError("names several curves, and this Python can set one curve only")
+            raise UnusableTlsError("names several curves, and this Python can set one curve only")
         set_groups(":".join(curves))
 
 
 def _no_passphrase() -> str:
-    raise ValueError("is encrypted, and there is nobody to ask for its passphrase")
+    raise UnusableTlsError("is encrypted, and there is nobody to ask for its passphrase")
 
 
 def _stamp(path: Path) -> object:
