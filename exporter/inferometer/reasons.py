@@ -40,7 +40,8 @@ _TLS = (
     (r".*CERTIFICATE_REQUIRED|.*BAD_CERTIFICATE|PEER_DID_NOT_RETURN_A_CERTIFICATE"
      r"|.*UNKNOWN_CA", "a client's certificate is asked for"),
     (r"NO_START_LINE|NO_CERTIFICATE_OR_CRL_FOUND", "it has no such block of PEM"),
-    (r".*HANDSHAKE_FAILURE|NO_SHARED_CIPHER", "no agreement on TLS: perhaps a client's certificate is asked for"),
+    (r".*HANDSHAKE_FAILURE|NO_SHARED_CIPHER",
+     "no agreement on TLS: perhaps a client's certificate is asked for"),
 )
 _NAMES: Mapping[int, str] = {
     socket.EAI_AGAIN: "the name cannot be resolved now: no name server answers",

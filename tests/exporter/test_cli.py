@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from inferometer import __version__, cli
+from inferometer.cli.verbs import Verb
 from inferometer.engines.discovery import USUAL_PORTS
 from tests.exporter.process import ALONE, ANYWHERE, command, ready, started
 from tests.exporter.support import Engine, exporter, fixture, free_port, send, wait_for
@@ -200,3 +202,21 @@ def test_an_engine_may_be_named_on_the_command_line() -> None:
             page = running.scrape()
     assert page.value("llm_server_up", target="first") == 1
     assert page.value("llm_server_up", target=engine.name, model="b") == 1
+
+
+@pytest.mark.parametrize("verb", cli.VERBS, ids=lambda verb: verb.name)
+def test_the_help_of_every_command_teaches(
+        verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([verb.name, "--help"])
+    text = capsys.readouterr().out
+    for words in (verb.description, "\nExamples:\n", "\nExit codes: 0 "):
+        assert words in text
+    examples = [line.rpartition("| ")[2] if line.startswith("  curl") or "ssh" in line else line
+                for line in text.partition("\nExamples:\n")[2].partition("\n\n")[0].splitlines()]
+    assert examples
+    for example in examples:
+        words = shlex.split(re.split(r" (\||>|&&|<|\)) |\)", example.replace("source <(", ""))[0])
+        assert words[0] == "inferometer", example
+        options = cli.make_parser().parse_args(words[1:])
+        assert options.verb is verb

@@ -14,7 +14,6 @@ import subprocess
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-
 from pathlib import Path
 
 import pytest
@@ -229,19 +228,32 @@ def test_log_page_explain_and_stderr_say_all_of_it_in_plain_words(
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), [
-    (("explain", "/"), 2, "is no file and not an http:// or https:// URL"),
-    (("run", "--config", "/"), 2, "/: cannot be read: Is a directory"),
-    (("run", "--listen", "192.0.2.1:9839"), 1, "cannot listen on 192.0.2.1:9839: Cannot assign"),
-    (("run", "--listen", "nowhere.invalid:9839"), 1, "name"),
-    (("status", "https://nowhere.invalid"), 2, "name"),
-    (("status", "--ca-file", "/nowhere", "https://a"), 2, "ca_file: /nowhere: No such file"),
-    (("explain", "--timeout", "soon", "http://a"), 2, "'soon' is not a number of seconds"),
+    (("--config", "/"), 2, "/: cannot be read: Is a directory"),
+    (("--listen", "192.0.2.1:9839"), 1, "cannot listen on 192.0.2.1:9839: Cannot assign"),
+    (("--listen", "nowhere.invalid:9839"), 1, "name"),
 ])
-def test_a_command_that_cannot_do_it_says_why_in_plain_words(
+def test_an_exporter_that_cannot_start_says_why_in_plain_words(
         arguments: tuple[str, ...], code: int, words: str) -> None:
-    done = command(*arguments)
+    done = command("run", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in plain(done.stderr)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("explain", "/"), "is no file and not an http:// or https:// URL"),
+    (("explain", "--timeout", "soon", "http://a"), "'soon' is not a number of seconds"),
+    (("status", "https://nowhere.invalid"), "name"),
+    (("status", "--ca-file", "/nowhere", "https://a"), "ca_file: /nowhere: No such file"),
+])
+def test_a_command_that_cannot_do_it_says_why_in_plain_words(
+        arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code: object = main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "")
+    assert words in plain(captured.err)
 
 
 class Broken:
@@ -255,8 +267,8 @@ def test_a_fault_of_ours_in_a_command_is_a_line_that_asks_for_a_report(
     monkeypatch.setattr("sys.stdin", Broken())
     assert main(["check-config", "-"]) == 1
     error = plain(capsys.readouterr().err)
-    assert re.fullmatch(r"inferometer: unforeseen zero division error: .* \(at .*cli/check_config\.py:\d+"
-                        r" < .*\): a fault of ours, please report it\n", error)
+    assert re.fullmatch(r"inferometer: unforeseen zero division error: .* \(at .*cli/check_config"
+                        r"\.py:\d+ < .*\): a fault of ours, please report it\n", error)
 
 
 def test_a_pipe_that_is_closed_early_is_no_noise(tmp_path: Path) -> None:

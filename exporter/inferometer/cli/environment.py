@@ -7,7 +7,6 @@ before the file. Variables that an orchestrator sets of its own accord are nobod
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -119,6 +118,8 @@ def strangers(environ: Mapping[str, str], readable: Collection[str],
 
 
 def _suggestion(name: str, read: Collection[str]) -> str:
+    import difflib  # for a mistake alone: the exporter at work has no use for it
+
     close = difflib.get_close_matches(name, read, n=1, cutoff=0.8)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -17,6 +17,8 @@ WORDS = {  # of one, and of several
     OVER_LIMIT: ("over its limit", "over their limits"),
 }
 
+KINDS = {"gpus": "GPUs"}  # what people call them
+
 
 @dataclass(frozen=True)
 class ReportedProblem:
@@ -56,7 +58,8 @@ def read_report(top: Entry) -> StatusReport:
 
 def as_lines(url: str, report: StatusReport, now: float) -> Iterator[str]:
     """The report for a person; nothing in it can command a terminal. `now` is Unix seconds."""
-    watched = " and ".join(f"{count} {shown(kind)}" for kind, count in report.watching.items())
+    watched = " and ".join(f"{count} {KINDS.get(kind, shown(kind))}"
+                           for kind, count in report.watching.items())
     states = [problem.state for problem in report.problems]
     counts = [f"{count} {words[count > 1]}" for state, words in WORDS.items()
               if (count := states.count(state))]
