@@ -216,7 +216,7 @@ def test_the_help_of_every_command_teaches(
                 for line in text.partition("\nExamples:\n")[2].partition("\n\n")[0].splitlines()]
     assert examples
     for example in examples:
-        words = shlex.split(re.split(r" (\||>|&&|<|\)) |\)", example.replace("source <(", ""))[0])
-        assert words[0] == "inferometer", example
-        options = cli.make_parser().parse_args(words[1:])
-        assert options.verb is verb
+        line = re.split(r" (\||>|&&) |\)", example.replace("source <(", ""))[0]
+        program, *arguments = shlex.split(line)
+        assert program == "inferometer", example
+        assert cli.make_parser().parse_args(arguments).verb is verb

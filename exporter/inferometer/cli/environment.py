@@ -120,8 +120,9 @@ def strangers(environ: Mapping[str, str], readable: Collection[str],
 def _suggestion(name: str, read: Collection[str]) -> str:
     import difflib  # for a mistake alone: the exporter at work has no use for it
 
-    close = difflib.get_close_matches(name, read, n=1, cutoff=0.8)
-    return f" (did you mean {close[0]}?)" if close else ""
+    own = [other.removeprefix(PREFIX) for other in read]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), own, n=1)
+    return f" (did you mean {PREFIX}{close[0]}?)" if close else ""
 
 
 def help_lines(parser: argparse.ArgumentParser) -> Iterator[str]:

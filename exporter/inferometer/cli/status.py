@@ -45,7 +45,7 @@ def status(options: argparse.Namespace) -> int:
         return MISUSED
     print(as_json(top.value, indent=2) if options.json
           else "\n".join(as_lines(masked(url), report, time.time())))
-    return OK if report.status == FINE and not report.problems else FAILED
+    return OK if report.status == FINE else FAILED
 
 
 def _login(options: argparse.Namespace) -> str:
@@ -108,7 +108,8 @@ VERB = Verb(
     "status", "print what is wrong now, as an exporter sees it",
     "Ask a running exporter for its problems, and for what is over its limit: the same\n"
     "that its page for a person lists, worst first, with how long it has been so, the alert\n"
-    "that goes with it and its runbook entry.",
+    "that goes with it and its runbook entry. What is for information alone is listed, too,\n"
+    "and is no problem.",
     "Examples:\n"
     "  inferometer status\n"
     "  inferometer status http://gpu-1:9839 && echo all is well\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urljoin
 
 from inferometer.documents.entry import Entry
 from inferometer.home.markup import NBSP
@@ -17,6 +19,7 @@ WORDS = {  # of one, and of several
     OVER_LIMIT: ("over its limit", "over their limits"),
 }
 
+INFO = "info"  # the severity of what is listed and is no problem yet
 KINDS = {"gpus": "GPUs"}  # what people call them
 
 
@@ -29,7 +32,8 @@ class ReportedProblem:
     text: str
     since: str
     alert: str
-    runbook: str
+    runbook: str  # a link that may be relative to the exporter
+    severity: str  # of the alert
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ def read_report(top: Entry) -> StatusReport:
             ReportedProblem(
                 problem.get("state").choice([*WORDS]), problem.get("subject").text(),
                 problem.get("text").text(), _moment(problem.get("since", "")),
-                problem.get("alert", "").text(), problem.get("runbook", "").text())
+                problem.get("alert", "").text(), problem.get("runbook", "").text(),
+                problem.get("severity", "").text())
             for problem in top.get("problems").items()])
 
 
@@ -60,13 +65,13 @@ def as_lines(url: str, report: StatusReport, now: float) -> Iterator[str]:
     """The report for a person; nothing in it can command a terminal. `now` is Unix seconds."""
     watched = " and ".join(f"{count} {KINDS.get(kind, shown(kind))}"
                            for kind, count in report.watching.items())
-    states = [problem.state for problem in report.problems]
+    states = [problem.state for problem in report.problems if problem.severity != INFO]
     counts = [f"{count} {words[count > 1]}" for state, words in WORDS.items()
               if (count := states.count(state))]
     yield (f"{url}  Inferometer {shown(report.version)}{', a demo' if report.demo else ''}: "
            f"{', '.join(counts) or 'no problems'}; watching {watched or 'nothing'}")
-    rows = [[WORDS[problem.state][0], *map(shown, (problem.subject, problem.text)),
-             _age(problem.since, now), shown(problem.alert), _link(problem.runbook)]
+    rows = [[shown(problem.severity), WORDS[problem.state][0], *map(shown, (problem.subject, problem.text)),
+             _age(problem.since, now), shown(problem.alert), _link(url, problem.runbook)]
             for problem in report.problems]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -79,9 +84,11 @@ def _age(since: str, now: float) -> str:
     return f"for {duration(age)}".replace(NBSP, " ") if age >= 0 else ""
 
 
-def _link(url: str) -> str:
-    """A link to follow, with its fragment: that is where the entry stands."""
-    before, sign, heading = url.partition("#")
+def _link(url: str, link: str) -> str:
+    """A link to follow from the exporter, with its fragment: that is where the entry stands."""
+    with contextlib.suppress(ValueError):
+        link = urljoin(f"{url}/", link) if link else ""
+    before, sign, heading = link.partition("#")
     return f"{shown(before)}{sign}{shown(heading)}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -124,8 +123,9 @@ def test_the_help_of_every_command_names_the_variable_of_each_flag(
     with pytest.raises(SystemExit):
         parsed(f"{verb} --help")
     text = capsys.readouterr().out
-    parser = next(action for action in cli.make_parser()._actions
-                  if isinstance(action.choices, Mapping)).choices[verb]
+    (verbs,) = [action.choices for action in cli.make_parser()._actions
+                if isinstance(action.choices, dict)]
+    parser = verbs[verb]
     for name in filter(None, map(variable, parser._actions)):
         assert f"\n  {name} " in text
 

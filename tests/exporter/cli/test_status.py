@@ -31,9 +31,10 @@ FINE: dict[str, Any] = {"version": "0.1.0", "demo": False, "status": "ok",
                         "watching": {"gpus": 6, "engines": 4}, "problems": []}
 LOST = {"state": "problem", "subject": "GPU 3", "text": "Lost: GPU is lost",
         "since": "2026-11-29T18:00:00Z", "alert": "GpuLost",
-        "runbook": "https://example.org/runbook.md#gpulost"}
+        "runbook": "runbook#gpulost", "severity": "critical"}
 SLOW = {"state": "over_limit", "subject": "chat", "text": "p95 of a request 12 s, limit 10 s",
-        "since": "2026-11-29T20:00:00+00:00", "alert": "RequestsSlow", "runbook": ""}
+        "since": "2026-11-29T20:00:00+00:00", "alert": "RequestsSlow", "runbook": "https://example.org/r.md#slow", "severity": "warning"}
+INFO = {**SLOW, "severity": "info", "alert": "", "runbook": ""}
 TROUBLED = {**FINE, "status": "problem", "problems": [LOST, SLOW]}
 NOW = datetime(2026, 11, 30, 0, 3, tzinfo=UTC).timestamp()
 
@@ -68,9 +69,20 @@ def test_problems_are_listed_with_how_long_they_last_and_where_to_look() -> None
     assert lines_of(TROUBLED) == [
         "http://a:9839  Inferometer 0.1.0: 1 problem, 1 over its limit; watching 6 GPUs and 4 "
         "engines",
-        "  problem         GPU 3  Lost: GPU is lost                  for 6 h 3 min  GpuLost       "
-        "https://example.org/runbook.md#gpulost",
-        "  over its limit  chat   p95 of a request 12 s, limit 10 s  for 4 h 3 min  RequestsSlow"]
+        "  critical  problem         GPU 3  Lost: GPU is lost                  for 6 h 3 min  "
+        "GpuLost       http://a:9839/runbook#gpulost",
+        "  warning   over its limit  chat   p95 of a request 12 s, limit 10 s  for 4 h 3 min  "
+        "RequestsSlow  https://example.org/r.md#slow"]
+
+
+def test_what_is_for_information_is_listed_and_is_no_problem(
+        exporter: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    exporter.paths["/status"] = json.dumps({**FINE, "problems": [INFO]})
+    code, printed, _ = asked(capsys, exporter.url)
+    first, second = printed.splitlines()
+    assert code == 0
+    assert ": no problems; watching" in first
+    assert second.startswith("  info  over its limit  chat  p95 of a request")
 
 
 @pytest.mark.parametrize(("answer", "code"), [
