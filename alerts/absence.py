@@ -22,8 +22,8 @@ from recording_rules.workloads import LABEL, WORKLOAD, of_workload
 
 MINUTES = 30
 WINDOW = f"{MINUTES}m"
-LEAST_SHARE = 0.75  # of the window: a replica that is away for less of it is not flapping
-CHANGES = 3  # it went away, came back and went away again
+LEAST_SHARE = c.AWAY_RATIO  # a replica that is away for less of the window is not flapping
+CHANGES = c.AWAY_CHANGES  # it went away, came back and went away again
 RETURNS = 2
 STILL = "5m"  # who has answered for as long is back
 LATE = "90s"  # who was seen as long ago missed one scrape

@@ -18,9 +18,9 @@ from recording_rules.promql import ENDPOINT, HOUR, MODEL, SCOPE, by, on, over_en
 from recording_rules.requests import RATE_HOUR, SUCCESS
 from recording_rules.workloads import WORKLOAD, of_workload
 
-RESTARTS = 2  # in an hour: once is an update, twice an update that was mended
+RESTARTS = c.MOST_RESTARTS
 SERVED = 20  # requests in the same hour a week ago: fewer is chance
-STUCK = "2m"  # without a token
+STUCK = f"{c.STUCK_SECONDS / 60:g}m"
 DOWN_FOR = "9m"
 _BEFORE_OTHERS = "It takes the place of alerts that hold 10 minutes, so it must come before them."
 

@@ -26,20 +26,11 @@ from recording_rules.requests import (
     RATE,
 )
 
-# Counted in failures, so that a model with little traffic that fails every time is seen, and
-# one failure of few requests is not.
-MIN_FAILURES = 5  # in an hour
-MIN_REQUESTS = 20  # in an hour, to wake somebody: of ten requests half may fail by chance
-# A lax limit times a factor is more than all requests, and would never be exceeded.
-MAX_RATIO = 0.9
-# Two minutes in which all fail are 2/5 of five minutes and 1/5 of ten: neither pages. All failing
-# are more than the first after 3 minutes, 30 % failing more than the second after 9.
-OUTAGE = 0.6  # of 5 minutes
-MANY = 0.25  # of 10 minutes
-OUTAGE_FACTOR = 5  # times the limit, where that is more
-# Most of 10 are no accident: a model with few requests is not dead for longer.
-OUTAGE_RATE = "10 / 300"  # a second, so 10 in 5 minutes
-_ENOUGH = f"and {on(MODEL)} {FAILED_HOUR} >= {MIN_FAILURES}"
+MIN_REQUESTS = c.ENOUGH_REQUESTS  # in an hour, to wake somebody: of ten half may fail by chance
+MAX_RATIO = c.LARGEST_ERROR_RATIO
+OUTAGE, MANY, OUTAGE_FACTOR = c.OUTAGE_RATIO, c.MANY_FAILING_RATIO, c.OUTAGE_FACTOR
+OUTAGE_RATE = f"{c.OUTAGE_REQUESTS} / 300"  # a second
+_ENOUGH = f"and {on(MODEL)} {FAILED_HOUR} >= {c.LEAST_FAILURES}"
 _RATIO = {**ERROR_RATIO, **ERROR_RATIO_LONG}
 _RATIO_10M = (f"(({FAILED_RATE} + {FAILED_RATE} offset 5m) / "
               f"({JUDGED_RATE} + {JUDGED_RATE} offset 5m > 0))")
@@ -121,13 +112,14 @@ _SLOW = "The error budget burns too fast to last."
 _MANY_REQUESTS = f"{_ENOUGH} and {on(MODEL)} {JUDGED_HOUR} >= {MIN_REQUESTS}"
 _BURST = "Two minutes of failures are seen for 7 minutes by a window of 5, and page nobody."
 BUDGET_BURNING_1H = _burning(
-    "critical", 14.4, "1h", "5m", _FAST, _MANY_REQUESTS, hold="8m", because=_BURST)
+    "critical", c.BURN_FACTORS["1h"], "1h", "5m", _FAST, _MANY_REQUESTS, hold="8m", because=_BURST)
 # Half an hour looks back to failures that are over: nobody is woken for those.
 BUDGET_BURNING_6H = _burning(
-    "critical", 6, "6h", "30m", _FAST, f"and {over(ERROR_RATIO['5m'], ERROR)} {_MANY_REQUESTS}",
+    "critical", c.BURN_FACTORS["6h"], "6h", "30m", _FAST,
+    f"and {over(ERROR_RATIO['5m'], ERROR)} {_MANY_REQUESTS}",
     hold="8m", because=_BURST)
-BUDGET_BURNING_1D = _burning("warning", 3, "1d", "2h", _SLOW, _ENOUGH)
-BUDGET_BURNING_3D = _burning("warning", 1, "3d", "6h", _SLOW, _ENOUGH)
+BUDGET_BURNING_1D = _burning("warning", c.BURN_FACTORS["1d"], "1d", "2h", _SLOW, _ENOUGH)
+BUDGET_BURNING_3D = _burning("warning", c.BURN_FACTORS["3d"], "3d", "6h", _SLOW, _ENOUGH)
 REQUESTS_INVALID = Alert(
     "LLMRequestsInvalid", ERRORS, "warning",
     f"{over(INVALID_RATIO, INVALID)} and {on(MODEL)} sum {by(MODEL)} ({RATE}) >= {ENOUGH_RATE}",

@@ -32,8 +32,8 @@ RESTART = {"RESTART_APP": "restart the process on it",
            "WORKFLOW_XID_45": "go by the XID that came with it, else restart the process on it"}
 IGNORE = {"IGNORE": "ignore it", "": "go by the XID that came with it"}
 UNKNOWN = ("other",)
-HELD_DOWN_SHARE = 0.05  # of the time
-LOOK_BACK, LOOK_BACK_SECONDS = "30m", 1800
+HELD_DOWN_SHARE = c.HELD_DOWN_RATIO
+LOOK_BACK, LOOK_BACK_SECONDS = f"{c.EVENT_SECONDS / 60:g}m", round(c.EVENT_SECONDS)
 MISSED_FOR = "6h"  # how long a GPU that vanished is missed
 
 _GPU = GPU_HEALTH.scope

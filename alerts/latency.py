@@ -20,7 +20,7 @@ from recording_rules.limits import OUTPUT_SPEED as SPEED
 from recording_rules.model import Rule
 from recording_rules.promql import ENOUGH, ENOUGH_RATE, MODEL, WINDOW, by, on
 
-VERY = 2  # times the limit: pages, where the limit was chosen
+VERY = c.VERY_SLOW  # times the limit: pages, where the limit was chosen
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inferometer import catalogue as c
 from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import MODEL, on
@@ -46,7 +47,7 @@ def answered(query: str, then: str, otherwise: str = "", labels: Sequence[str] =
             f"{then}{otherwise}{{{{ end }}}}")
 
 
-FLAP_WINDOW, FLAPS, STEADY = "30m", 4, 0.75
+FLAP_WINDOW, FLAPS, STEADY = "30m", c.FLAPS, c.AWAY_RATIO
 
 
 def away(now: str, share: str, changes: str) -> str:

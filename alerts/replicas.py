@@ -7,11 +7,9 @@ from alerts.model import ENGINE, TARGET, Alert, AlertGroup
 from inferometer import catalogue as c
 from recording_rules.promql import MODEL, WINDOW, by, on, rate
 
-SLOWER = 3  # times the median of the model's replicas
-FEWEST = 3  # replicas: of fewer there is none in the middle
-# Fewer than a model needs: a slow replica is given fewer than the others. And it has to be slow for
-# as long as the alert holds, which is other requests every time.
-REQUESTS = 5  # in the window
+SLOWER, FEWEST = c.SLOWER_REPLICA, c.FEWEST_REPLICAS
+# It has to be slow for as long as the alert holds, which is other requests every time.
+REQUESTS = c.REPLICA_REQUESTS
 
 _SUM, _COUNT = (rate(TARGET, f"{c.SERVER_DURATION.name}_{part}") for part in ("sum", "count"))
 _MEAN = f"({_SUM} / ({_COUNT} >= {REQUESTS} / 300))"

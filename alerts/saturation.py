@@ -5,15 +5,17 @@ from __future__ import annotations
 from alerts import words
 from alerts.model import SATURATION, Alert, AlertGroup
 from alerts.promql import limit_value, over
+from inferometer import catalogue as c
 from recording_rules.capacity import KV_USAGE, PREEMPTIONS, WAITING
 from recording_rules.limits import KV_CACHE
 from recording_rules.promql import MODEL, WINDOW, by, on
 from recording_rules.requests import RATE, SUCCESS
 
-GROWTH = 1  # requests more each minute
+GROWTH = c.QUEUE_GROWTH  # requests more each minute
 GROWING_FOR = "15m"
-PREEMPTED = 0.05  # of the requests that succeed: what was computed for them is computed again
-MIN_PREEMPTED = 5  # in the window, also where so much is preempted that nothing succeeds
+# Of the requests that succeed: what was computed for them is computed again.
+PREEMPTED = c.PREEMPTED_RATIO
+MIN_PREEMPTED = c.LEAST_PREEMPTED  # also where so much is preempted that nothing succeeds
 
 _SUCCEEDED = f"(sum {by(MODEL)} ({RATE}{{{SUCCESS}}}) or {on(MODEL)} {PREEMPTIONS} * 0)"
 

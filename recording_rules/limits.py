@@ -1,4 +1,4 @@
-"""Limits: the default of each, once, and what is in force for each model, and who set it.
+"""Limits: what is in force for each model, and who set it. Defaults are the catalogue's.
 
 An exporter's configuration overrides them; it publishes its overrides as `inferometer_limit_*`.
 Nobody is woken for a default: what pages asks for `chosen`.
@@ -22,10 +22,22 @@ class Limit:
 
     name: str
     metric: Metric
-    default: float | None  # None: no limit unless one is configured
-    per_model: bool = True
-    least: bool = False  # what falls below it is amiss, not what goes above
     unserved: bool = False  # holds for models that nothing serves, too
+
+    @property
+    def default(self) -> float | None:
+        """In force where none is configured; None: there is no limit then."""
+        return c.LIMIT_DEFAULTS[self.name]
+
+    @property
+    def per_model(self) -> bool:
+        """Whether models may have one of their own."""
+        return self.name not in c.FLEET_LIMITS
+
+    @property
+    def least(self) -> bool:
+        """Whether what falls below it is amiss, not what goes above."""
+        return self.name in c.LEAST_LIMITS
 
     @property
     def selector(self) -> str:
@@ -89,23 +101,23 @@ CHOSEN = f'{SET_BY}!="{DEFAULT}"'
 _MODELS = f"{c.SERVER_UP.name} or {RATE}"
 _ANYONE = c.BUILD_INFO.name
 
-DURATION = Limit("request_duration_p95", c.LIMIT_SECONDS, 2.0)
-TTFT = Limit("time_to_first_token_p95", c.LIMIT_SECONDS, 0.5)
-TPOT = Limit("time_per_output_token_p95", c.LIMIT_SECONDS, 0.05)
-OUTPUT_SPEED = Limit("output_tokens_per_second", c.LIMIT_TOKENS_PER_SECOND, 50.0, least=True)
-QUEUE = Limit("request_queue_p95", c.LIMIT_SECONDS, 1.0)
-ERROR = Limit("error", c.LIMIT_RATIO, 0.01)
-INVALID = Limit("invalid", c.LIMIT_RATIO, 0.2)
-GOODPUT = Limit("goodput", c.LIMIT_RATIO, None, least=True)
-LEAST_REPLICAS = Limit("least_replicas", c.LIMIT_REPLICAS, None, least=True, unserved=True)
-KV_CACHE = Limit("kv_cache_usage", c.LIMIT_RATIO, 0.95)
-REQUEST_COST = Limit("request_cost", c.LIMIT_USD, None)
-MILLION_TOKENS_COST = Limit("million_tokens_cost", c.LIMIT_USD, None)
-GPU_BUSY = Limit("gpu_busy", c.LIMIT_RATIO, 0.8, per_model=False, least=True)
-GPU_MEMORY = Limit("gpu_memory", c.LIMIT_RATIO, 0.98, per_model=False)
-GPU_IDLE_COST = Limit("gpu_idle_cost", c.LIMIT_RATIO, 0.5, per_model=False)
-BUDGET_USED = Limit("budget_used", c.LIMIT_RATIO, 0.8, per_model=False)
-DAILY_SPEND = Limit("daily_spend", c.LIMIT_USD, 1000.0, per_model=False)
+DURATION = Limit("request_duration_p95", c.LIMIT_SECONDS)
+TTFT = Limit("time_to_first_token_p95", c.LIMIT_SECONDS)
+TPOT = Limit("time_per_output_token_p95", c.LIMIT_SECONDS)
+OUTPUT_SPEED = Limit("output_tokens_per_second", c.LIMIT_TOKENS_PER_SECOND)
+QUEUE = Limit("request_queue_p95", c.LIMIT_SECONDS)
+ERROR = Limit("error", c.LIMIT_RATIO)
+INVALID = Limit("invalid", c.LIMIT_RATIO)
+GOODPUT = Limit("goodput", c.LIMIT_RATIO)
+LEAST_REPLICAS = Limit("least_replicas", c.LIMIT_REPLICAS, unserved=True)
+KV_CACHE = Limit("kv_cache_usage", c.LIMIT_RATIO)
+REQUEST_COST = Limit("request_cost", c.LIMIT_USD)
+MILLION_TOKENS_COST = Limit("million_tokens_cost", c.LIMIT_USD)
+GPU_BUSY = Limit("gpu_busy", c.LIMIT_RATIO)
+GPU_MEMORY = Limit("gpu_memory", c.LIMIT_RATIO)
+GPU_IDLE_COST = Limit("gpu_idle_cost", c.LIMIT_RATIO)
+BUDGET_USED = Limit("budget_used", c.LIMIT_RATIO)
+DAILY_SPEND = Limit("daily_spend", c.LIMIT_USD)
 
 LIMITS = (
     DURATION, TTFT, TPOT, OUTPUT_SPEED, QUEUE, ERROR, INVALID, GOODPUT, LEAST_REPLICAS, KV_CACHE,

@@ -25,8 +25,7 @@ FLEET = ("cluster",)
 
 WINDOW = "5m"
 HOUR = "1h"
-# Of fewer requests the slowest 5 % are not even one, and a ratio is an accident.
-ENOUGH = 20
+ENOUGH = c.ENOUGH_REQUESTS
 ENOUGH_RATE = f"{ENOUGH} / 300"  # a second, so 20 in the five minutes that are looked at
 WORKERS = f'{c.ENGINE.name}!~"{"|".join(c.ROUTERS)}"'
 FRONTS = f'{c.ENGINE.name}=~"{"|".join(c.ROUTERS)}"'

@@ -27,7 +27,7 @@ ORDER = """
     inferometer
     outside  reasons
     logs  threads  roles  protobuf
-    catalogue.model
+    catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu
     catalogue.cost
     catalogue.exporter

@@ -11,6 +11,7 @@ from inferometer.catalogue.cost import *
 from inferometer.catalogue.engine import *
 from inferometer.catalogue.exporter import *
 from inferometer.catalogue.gpu import *
+from inferometer.catalogue.limits import *
 from inferometer.catalogue.model import *
 
 METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *SELF_METRICS)
