@@ -17,20 +17,7 @@ from recording_rules.gpus import MEMORY, NODE_BUSY_HOUR, NODE_GPUS, WITH_DRIVER,
 from recording_rules.limits import GPU_BUSY, GPU_MEMORY
 from recording_rules.promql import HOUR, NODE, UUID, WINDOW, any_of, by, on
 
-# What each action of NVIDIA's catalogue comes to in words, by the alert that asks for it.
-DRAIN = {
-    "WORKFLOW_XID_48": "drain and reset the GPU", "RESET_GPU": "drain and reset the GPU",
-    "RESTART_BM": "drain and restart the node", "RESTART_VM": "restart the virtual machine",
-}
-INVESTIGATE = {
-    "WORKFLOW_NVLINK_ERR": "follow its NVLink workflow",
-    "WORKFLOW_NVLINK5_ERR": "follow its NVLink5 workflow",
-    "CONTACT_SUPPORT": "contact NVIDIA's support", "CHECK_MECHANICALS": "check power and seating",
-    "UPDATE_SWFW": "update driver and firmware", "CHECK_UVM": "reset the GPU if UVM is in use",
-}
-RESTART = {"RESTART_APP": "restart the process on it",
-           "WORKFLOW_XID_45": "go by the XID that came with it, else restart the process on it"}
-IGNORE = {"IGNORE": "ignore it", "": "go by the XID that came with it"}
+DRAIN, INVESTIGATE, RESTART, IGNORE = c.XID_ADVICE.values()
 UNKNOWN = ("other",)
 HELD_DOWN_SHARE = c.HELD_DOWN_RATIO
 LOOK_BACK, LOOK_BACK_SECONDS = f"{c.EVENT_SECONDS / 60:g}m", round(c.EVENT_SECONDS)

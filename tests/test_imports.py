@@ -61,9 +61,19 @@ ORDER = """
     parts
     PARTS
     home  home.history  home.markup
-    home.content  home.plot  home.units
-    home.article  home.cards
-    home.page
+    home.plot  home.style  home.units
+    home.judge  home.judge.tracks  home.judge.limits
+    home.judge.tally
+    home.judge.evidence  home.judge.figures
+    home.judge.model
+    home.judge.latencies  home.judge.gpus
+    home.judge.failures  home.judge.replicas  home.judge.money
+    home.judge.measured
+    home.judge.verdicts
+    home.content
+    home.article  home.cells  home.problems  home.totals
+    home.below  home.cards  home.status  home.table
+    home.gather  home.page  home.runbook
     home.part
     app
     cli.arguments  cli.environment  cli.status_report  cli.words

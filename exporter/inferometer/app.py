@@ -189,7 +189,7 @@ class App:
         self.config = new
         if self._server:
             self._server.web = web
-        for part in self._running:
+        for part in (*self._running, self._home):
             part.configure(new)
 
     def routes(self) -> list[Route]:

@@ -40,10 +40,28 @@ XID_ACTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "": ("154", "171", "172"),
 }
+# What each of these actions comes to in words, by how much it asks for.
+XID_ADVICE: Mapping[str, Mapping[str, str]] = {
+    "drain": {
+        "WORKFLOW_XID_48": "drain and reset the GPU", "RESET_GPU": "drain and reset the GPU",
+        "RESTART_BM": "drain and restart the node", "RESTART_VM": "restart the virtual machine",
+    },
+    "investigate": {
+        "WORKFLOW_NVLINK_ERR": "follow its NVLink workflow",
+        "WORKFLOW_NVLINK5_ERR": "follow its NVLink5 workflow",
+        "CONTACT_SUPPORT": "contact NVIDIA's support",
+        "CHECK_MECHANICALS": "check power and seating",
+        "UPDATE_SWFW": "update driver and firmware", "CHECK_UVM": "reset the GPU if UVM is in use",
+    },
+    "restart": {
+        "RESTART_APP": "restart the process on it",
+        "WORKFLOW_XID_45": "go by the XID that came with it, else restart the process on it",
+    },
+    "ignore": {"IGNORE": "ignore it", "": "go by the XID that came with it"},
+}
 # After these no work on the GPU can be trusted until a reset: always shown, from 0 on. The others
 # are shown from their first event on.
-XIDS_DRAIN = tuple(xid for action in ("WORKFLOW_XID_48", "RESET_GPU", "RESTART_BM", "RESTART_VM")
-                   for xid in XID_ACTIONS[action])
+XIDS_DRAIN = tuple(xid for action in XID_ADVICE["drain"] for xid in XID_ACTIONS[action])
 
 GPU = Label("gpu", "The driver's index of the GPU.", budget=GPUS)
 UUID = Label("uuid", "The GPU's UUID, which survives a reboot.", budget=GPUS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from inferometer.home import units
-from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Content, Plot
+from inferometer.home.content import BAD, GOOD, NOTE, OVER, WAITING, Card, Content, Plot
 from inferometer.home.history import POINTS, PlotPoint
 from inferometer.home.markup import Markup, cut, foreign, joined, tag
 from inferometer.home.plot import plot as drawing
+from inferometer.home.plot import since_first
 
 IN_PLACE = 80  # characters of a name where it stands
 IN_FULL = 1000  # of one that is asked for
@@ -14,7 +15,7 @@ REASON = 300
 
 NO_VALUE = joined(tag("span", "—", aria_hidden="true"), tag("span", "no value", class_="unseen"))
 
-_SIGNS = {BAD: "✕", WARNING: "!", WAITING: "…", GOOD: "✓"}
+_SIGNS = {BAD: "✕", OVER: "▲", NOTE: "i", WAITING: "…", GOOD: "✓"}
 
 
 def article(card: Card, content: Content) -> Markup:
@@ -29,7 +30,7 @@ def article(card: Card, content: Content) -> Markup:
             tag("dl", joined(*(_detail(label, value) for label, value in card.details)),
                 _detail("Read", _age(card.read_at, content.exporter.now))),
             _more(card)),
-        tag("div", joined(*(_figure(card, plot, content.recorded) for plot in card.plots)),
+        tag("div", joined(*(_figure(card, plot, content) for plot in card.plots)),
             class_=f"plots of-{len(card.plots)}"),
         id=card.anchor, class_=card.level, aria_labelledby=heading)
 
@@ -48,7 +49,10 @@ def _age(read_at: float | None, now: float) -> str:
     return "never" if read_at is None else f"{units.duration(now - read_at)} ago"
 
 
-def _figure(card: Card, plot: Plot, recorded: int) -> Markup:
+def _figure(card: Card, plot: Plot, content: Content) -> Markup:
+    """A plot from where its data starts."""
+    recorded = content.recorded
+    points = since_first(plot.points)
     seen = [point for point in (*plot.points, plot.now) if point is not None]
     now = NO_VALUE if plot.now is None else _shown(plot, plot.now)
     caption = tag("figcaption", plot.title, " ", tag("strong", now))
@@ -58,14 +62,16 @@ def _figure(card: Card, plot: Plot, recorded: int) -> Markup:
     low, high = (_shown(plot, end(seen, key=lambda point: (point.value, point.at_least)))
                  for end in (min, max))
     gaps = sum(point is None for point in plot.points[POINTS - recorded:])
+    span = units.duration((len(points) - 1) * content.step)
     missed = f" {gaps} of {recorded} readings brought no value." if gaps else ""
     return tag(
         "figure", caption,
-        drawing([None if point is None else point.value for point in plot.points],
+        drawing([None if point is None else point.value for point in points],
                 plot.top or max(point.value for point in seen),
                 f"{cut(card.name, IN_PLACE)}: {plot.title}",
                 f"Lowest {low}, highest {high}.{missed}"),
-        tag("p", tag("span", f"min {low}"), " ", tag("span", f"max {high}")))
+        tag("p", tag("span", f"min {low}"), " ", tag("span", f"max {high}"), " ",
+            tag("span", f"last {span}", class_="span") if recorded > 1 else None))
 
 
 def _shown(plot: Plot, point: PlotPoint) -> str:

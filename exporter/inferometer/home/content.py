@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.families import Family
 from inferometer.home.history import PlotPoint
+from inferometer.home.judge.model import Owner
+from inferometer.home.judge.verdicts import Assessment
 from inferometer.parts import Note
 from inferometer.values import Histogram, Key, Value
 
-BAD, WARNING, WAITING, GOOD = LEVELS = ("bad", "warning", "waiting", "good")  # worst first
+# Worst first; OVER is what is beyond its limit, NOTE no more than an information.
+BAD, OVER, NOTE, WAITING, GOOD = LEVELS = ("bad", "over", "note", "waiting", "good")
 
 Points = Mapping[Metric, Mapping[Key, Value]]
 
@@ -31,9 +34,26 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One figure of a line: `share` of its scale is drawn as a bar, `mark` upon it its limit.
+
+    `points` are drawn as a line over the last hour.
+    """
+
+    title: str
+    text: str = ""
+    level: str = GOOD  # OVER where it is beyond its limit
+    share: float | None = None
+    mark: float | None = None
+    points: Sequence[float | None] = ()
+    beside: str = ""  # the limit, or what else belongs to it
+
+
+@dataclass(frozen=True)
 class Card:
     """One GPU or engine. Names, reasons and details may be foreign text of any length."""
 
+    owner: Owner
     anchor: str
     name: str
     level: str
@@ -45,6 +65,22 @@ class Card:
     plots: Sequence[Plot]
     missing: Sequence[str] = ()  # signals or families that the source does not tell
     unknown: int = 0  # families of the engine that its table does not know
+    failed: bool = False  # whether it is not read, for the reason that is given
+    cells: Sequence[Cell] = ()  # of its line in the section's table
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is amiss. `since` in Unix seconds, None where that is not known."""
+
+    level: str  # BAD, OVER or NOTE: the last is of what is no more than an information
+    state: str  # PROBLEM or OVER_LIMIT
+    subject: str
+    text: str
+    anchor: str
+    alert: str = ""  # of the shipped rules
+    severity: str = "warning"
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +106,7 @@ class Section:
     when_empty: Sequence[Note] = ()
     footnote: Note = ()
     left_out: int = 0  # how many more there are than may be watched
+    totals: Sequence[tuple[str, str]] = ()  # over all of it: label and text
 
     @property
     def anchor(self) -> str:
@@ -86,6 +123,7 @@ class Exporter:
     ready: bool
     role: str
     sections: Sequence[str]  # of the configuration that its role has
+    demo: bool = False  # whether what it watches is made up
 
 
 @dataclass(frozen=True)
@@ -102,6 +140,8 @@ class Content:
     collectors: Sequence[CollectorState]
     folded: Mapping[tuple[str, str], float]  # times by family and label
     config_good: bool
+    problems: Sequence[Problem] = ()
+    assessment: Assessment = field(default_factory=Assessment)
 
     @property
     def cards(self) -> Sequence[Card]:

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from queue import Empty, SimpleQueue
@@ -110,8 +110,11 @@ class History:
         self._before_at = 0.0
 
     def record(self, families: Iterable[Family], began: float,
-               read_at: float | None = None) -> None:
-        """Add the reading of the step that `began`, and when it was read; time only goes on."""
+               read_at: float | None = None) -> int:
+        """Add the reading of the step that `began`, and when it was read; time only goes on.
+
+        Returns which step it was, counted from the first recording.
+        """
         read_at = began if read_at is None else read_at
         readings = by_owner(family for family in families if family.metric in _TAKEN)
         with self._lock:
@@ -127,6 +130,7 @@ class History:
                     self._hours.setdefault(owner, _Hour()).put(slot, plotted)
             self._forget(slot)
             self._before, self._before_at = readings, read_at
+            return slot
 
     def points(self, owner: PlotOwner, plot: str) -> list[PlotPoint | None]:
         """A plot's points, oldest first and the newest recording's last; None is a gap."""
@@ -174,15 +178,18 @@ class History:
 class Recorder:
     """Records every step, in a thread of its own: the first reading that somebody makes in it.
 
-    Where nobody makes one, it takes one itself at the step's end.
+    Where nobody makes one, it takes one itself at the step's end. `recorded` is then given the
+    reading and its step.
     """
 
     def __init__(self, history: History, take: Callable[[Deadline], Iterable[Family]],
                  clock: Callable[[], float] = time.monotonic,
                  wait: Callable[[float], object] | None = None,
                  readings: SimpleQueue[TimedReading] | None = None,
-                 start: Start = start_thread) -> None:
+                 start: Start = start_thread,
+                 recorded: Callable[[Sequence[Family], int], None] | None = None) -> None:
         self._history = history
+        self._recorded = recorded
         self._take = take
         self._clock = clock
         self._step_at = clock()  # when the present step began
@@ -221,7 +228,10 @@ class Recorder:
         except Empty:
             deadline = Deadline(min(self._history.step, LONGEST_RECORDING), self._clock)
             read_at, families = self._clock(), self._take(deadline)
-        self._history.record(families, began, read_at)
+        families = list(families)
+        step = self._history.record(families, began, read_at)
+        if self._recorded:
+            self._recorded(families, step)
 
 
 class _Hour:

@@ -38,6 +38,11 @@ def ratio(value: float) -> str:
     return f"{100 * value:.0f}{NBSP}%"
 
 
+def share(value: float) -> str:
+    """A share whose small values matter: a digit more below a tenth, and near the whole."""
+    return f"{100 * value:.{1 if value < 0.0995 or 0.98 < value < 1 else 0}f}{NBSP}%"
+
+
 def gibibytes(value: float) -> str:
     """Bytes in GiB."""
     return f"{number(value / GIB)}{NBSP}GiB"

@@ -15,9 +15,10 @@ from inferometer.families import Family
 from inferometer.gpu.part import GpuPart
 from inferometer.gpu.registry import Gpu
 from inferometer.gpu.sampler import Sampler
-from inferometer.home.cards import gather
 from inferometer.home.content import Content, Exporter
+from inferometer.home.gather import gather
 from inferometer.home.history import History
+from inferometer.home.judge.verdicts import Judge
 from inferometer.home.page import render
 from inferometer.parts import Part
 from inferometer.roles import ROLES
@@ -53,6 +54,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.history = History()
+        self.judge = Judge(Config())
         self.points: dict[Metric, dict[Key, Value]] = {}
         self.endpoints: list[Endpoint] = []
         self.gpus: list[Gpu] | None = []
@@ -60,6 +62,7 @@ class Scene:
         self.ports: Sequence[int] = (8000, 8080)
         self.ready = True
         self.role = ""
+        self.recorded = 0  # steps
 
     def say(self, metric: Metric, key: Key, value: Value) -> None:
         self.points.setdefault(metric, {})[key] = value
@@ -114,7 +117,11 @@ class Scene:
     def record(self, times: int = 1) -> None:
         """Record what is said now so many steps."""
         for _ in range(times):
-            self.history.record(self.families(), self.history.recordings * self.history.step)
+            families, step = self.families(), self.history.step
+            began = self.recorded * step
+            number = self.history.record(families, began)
+            self.judge.record(families, number, NOW + began)
+            self.recorded += 1
 
     def families(self) -> list[Family]:
         return [Family(metric, dict(points)) for metric, points in self.points.items()]
@@ -124,7 +131,7 @@ class Scene:
         exporter = Exporter(NOW, NOW - 3700, self.ready, self.role, sections)
         parts = [(part, part.runs_in(self.role))
                  for part in (self._gpu_part(), self._engines_part())]
-        return gather(self.families(), self.history, exporter, parts)
+        return gather(self.families(), self.history, exporter, parts, self.judge)
 
     def page(self, refresh: bool = False) -> bytes:
         return render(self.content(), refresh)

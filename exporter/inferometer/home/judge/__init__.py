@@ -1,0 +1,1 @@
+"""What figures come to against their limits, and which alerts that makes pending."""
