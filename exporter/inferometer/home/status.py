@@ -30,11 +30,11 @@ def of(content: Content) -> bytes:
 
 
 def _problem(problem: Problem) -> Mapping[str, object]:
-    since = None if problem.since is None else (
-        f"{datetime.fromtimestamp(problem.since, UTC):%FT%TZ}")
+    since = {} if problem.since is None else {
+        "since": f"{datetime.fromtimestamp(problem.since, UTC):%FT%TZ}"}
     return {
         "state": problem.state, "subject": _shown(problem.subject, IN_PLACE),
-        "text": _shown(problem.text, REASON), "since": since, "alert": problem.alert,
+        "text": _shown(problem.text, REASON), **since, "alert": problem.alert,
         "severity": problem.severity, "runbook": runbook(problem.alert)}
 
 
