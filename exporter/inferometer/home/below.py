@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from inferometer import __version__
 from inferometer.home import units
 from inferometer.home.article import IN_PLACE, REASON, badge
 from inferometer.home.cells import shown
 from inferometer.home.content import BAD, GOOD, OVER, Content
-from inferometer.home.markup import Markup, cut, foreign, joined, tag
+from inferometer.home.history import POINTS
+from inferometer.home.judge.verdicts import LEFT_TO_THE_RULES
+from inferometer.home.markup import NBSP, Markup, cut, foreign, joined, tag
 
 _LEGEND = (
     ("Absent is absent", "What cannot be known is left out: never 0 for unknown, never an old "
      "value as if it were fresh. Broken lines and dashes are that."),
     ("Down, Lost, Not read", "The engine's page or the GPU could not be read, for the reason "
      "beside it. Its last known name stays, its values go."),
+    ("Over limit", "A figure is beyond the limit that the shipped alerts hold it against; the "
+     "configuration sets it, else the default holds. It is listed as soon as an alert would be "
+     "pending."),
+    ("Names like LLMModelDown", "These are the alerts that the shipped rules have for it. Each "
+     "leads to its entry in the runbook."),
     ("No progress", "Requests are there, and no token counter has moved for two minutes: an "
      "engine that hangs goes on answering, with frozen values."),
     ("TTFT p95", "95 of 100 requests had their first token within this time, between two "
      "readings, by interpolation in the engine's own histogram; ≥ where it ends below."),
+    ("Request, TTFT, TPOT, errors", "Of all replicas of the model over 5 minutes, or over the "
+     "hour where fewer than 20 requests ended in them, as the rules judge them."),
+    ("Goodput", "The share of requests that met all limits of latency at once. Histograms tell "
+     "a band: at least, at most."),
+    ("Throttled", "The share of the last 5 minutes in which heat or the power brake held the "
+     "GPU's clocks down."),
     ("Waiting, Running", "Requests in the engine's queue, and those being worked on."),
     ("Not told", "This engine or driver does not say it, in this version; unknown families are "
      "those of the engine that this exporter does not know."),
@@ -67,8 +79,8 @@ def exporter(content: Content) -> Iterator[Markup]:
     """Its version, role and collectors."""
     running = units.duration(content.exporter.now - content.exporter.started_at)
     role = f" in the role {content.exporter.role}" if content.exporter.role else ""
-    yield tag("p", f"Inferometer {__version__}, running for {running}{role}. The configuration "
-                   + ("in the file is in force." if content.config_good else
+    yield tag("p", f"Inferometer {content.exporter.version}, running for {running}{role}. "
+                   "The configuration " + ("in the file is in force." if content.config_good else
                       "in the file was not taken at the last reload; the old one is in force."))
     if content.collectors:
         yield _table("Collectors", ("Collector", "State", "Took"), [
@@ -94,8 +106,22 @@ def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]],
         tag("tfoot", body[-1]) if total else None)
 
 
-def legend() -> Markup:
+def legend(content: Content) -> Markup:
     """The page's own words."""
+    span = units.duration(content.step * min(POINTS, content.recorded))
+    plots = ("Plots", f"They begin where their data does, at most {units.duration(3600)} ago: a "
+             f"reading every {content.step:g}{NBSP}s, for {span} so far. Where a line is broken "
+             "nothing was read.")
     return tag("dl", joined(*(
-        tag("div", tag("dt", term), tag("dd", meaning)) for term, meaning in _LEGEND)),
+        tag("div", tag("dt", term), tag("dd", meaning)) for term, meaning in (*_LEGEND, plots))),
         class_="legend")
+
+
+def left_out() -> Markup:
+    """The alerts that this page cannot know, each with the reason."""
+    reasons: dict[str, list[str]] = {}
+    for alert, reason in LEFT_TO_THE_RULES.items():
+        reasons.setdefault(reason, []).append(alert)
+    return tag("details", tag("summary", "Alerts that Prometheus alone can judge"), tag(
+        "ul", joined(*(tag("li", f"{', '.join(alerts)}: {reason[0].lower()}{reason[1:]}")
+                       for reason, alerts in reasons.items()))))

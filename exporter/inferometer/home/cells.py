@@ -10,6 +10,7 @@ from inferometer.home import units
 from inferometer.home.content import GOOD, OVER, Cell, Plot, Points, highest, total
 from inferometer.home.judge.measured import Measured
 from inferometer.home.judge.verdicts import Assessment
+from inferometer.home.markup import NBSP
 from inferometer.values import Histogram
 
 
@@ -43,8 +44,8 @@ def shown(figure: Measured) -> str:
     if figure.value is None:
         return ""
     text = figure.shown(figure.value)
-    low = None if figure.from_ is None else figure.shown(figure.from_)
-    return text if low in (None, text) else f"{low} to {text}"
+    low = text if figure.from_ is None else figure.shown(figure.from_)
+    return text if low == text else f"{low.partition(NBSP)[0]}\u2013{text}"
 
 
 def _limit(figure: Measured) -> str:
@@ -65,12 +66,14 @@ def of_gpu(points: Points, utilisation: Plot, assessment: Assessment, key: str) 
         busy,
         _bar("Memory", None if used is None or not memory else used / memory,
              limit.value if limit else None, units.ratio,
-             units.gibibytes(used) if used is not None else "", _of(memory, units.gibibytes)),
+             units.number(used / units.GIB) if used is not None else "",
+             _of(memory, units.gibibytes)),
         _bar("Power", _share(watts, power), None, units.ratio,
-             units.watts(watts) if watts is not None else "", _of(power, units.watts)),
+             (units.number if power else units.watts)(watts) if watts is not None else "",
+             _of(power, units.watts)),
         _bar("Temperature", _share(celsius, slowdown), 1.0 if slowdown else None, units.ratio,
-             units.celsius(celsius) if celsius is not None else "", _of(slowdown, units.celsius)),
-        Cell("Held down", "" if held_down is None else units.ratio(held_down),
+             _degrees(celsius, slowdown), _of(slowdown, _whole_celsius)),
+        Cell("Throttled", "" if held_down is None else units.ratio(held_down),
              OVER if (held_down or 0.0) > c.HELD_DOWN_RATIO else GOOD,
              beside="" if held_down is None else f"≤ {units.ratio(c.HELD_DOWN_RATIO)}"),
         _errors(points),
@@ -107,10 +110,20 @@ def _of(value: float | None, shown_as: units.Shown) -> str:
     return "" if value is None else f"of {shown_as(value)}"
 
 
+def _degrees(celsius: float | None, slowdown: float | None) -> str:
+    if celsius is None:
+        return ""
+    return f"{celsius:.0f}" if slowdown else _whole_celsius(celsius)
+
+
+def _whole_celsius(celsius: float) -> str:
+    return f"{celsius:.0f}{NBSP}°C"
+
+
 def _bar(title: str, share: float | None, limit: float | None, shown_as: units.Shown,
-         text: str = "", beside: str = "") -> Cell:
+         text: str = "", of: str = "") -> Cell:
     if share is None:
         return Cell(title, text)
     over = limit is not None and (share >= 1 if limit == 1 else share > limit)
     return Cell(title, text or shown_as(share), OVER if over else GOOD, min(1.0, share),
-                limit if limit != 1 else None, beside=beside)
+                limit if limit != 1 else None, of=of)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from inferometer import __version__
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.families import Family
@@ -46,6 +47,7 @@ class Cell:
     share: float | None = None
     mark: float | None = None
     points: Sequence[float | None] = ()
+    of: str = ""  # the scale, behind the figure
     beside: str = ""  # the limit, or what else belongs to it
 
 
@@ -124,6 +126,7 @@ class Exporter:
     role: str
     sections: Sequence[str]  # of the configuration that its role has
     demo: bool = False  # whether what it watches is made up
+    version: str = __version__
 
 
 @dataclass(frozen=True)

@@ -119,4 +119,4 @@ def _unpriced(kind: str, watch: Watch, latest: Latest) -> Iterable[str]:
 
 
 def _worst_first(cards: Sequence[Card]) -> list[Card]:
-    return sorted(cards, key=lambda card: LEVELS.index(card.level))
+    return sorted(cards, key=lambda card: (LEVELS.index(card.level), not card.failed))

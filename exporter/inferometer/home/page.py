@@ -10,7 +10,6 @@ from inferometer.home import below, units
 from inferometer.home.article import IN_PLACE, REASON, article, badge
 from inferometer.home.cells import shown
 from inferometer.home.content import BAD, OVER, WAITING, Card, Content, Section
-from inferometer.home.history import POINTS
 from inferometer.home.markup import NBSP, Markup, foreign, joined, tag
 from inferometer.home.problems import ProblemRow, rows, state_of
 from inferometer.home.status import runbook
@@ -24,7 +23,6 @@ REFRESH_SECONDS = 30
 NAMED = 8  # things alike that a line names
 OPEN_CARDS = 2  # a section with no more shows them at once
 DAY = 86400.0
-_HOUR = f"1{NBSP}h"
 
 _ICON = ("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
          "%3Cpath d='M1 12l4-5 4 3 6-7' fill='none' stroke='{}' stroke-width='2.5'/%3E%3C/svg%3E")
@@ -58,7 +56,8 @@ def render(content: Content, refresh: bool = False) -> bytes:
                 tag("div", _section("cost", "Cost", *below.cost(content)),
                     _section("exporter", "This exporter", *below.exporter(content)),
                     class_="beside"),
-                _section("reading", "How to read this page", below.legend())),
+                _section("reading", "How to read this page", below.legend(content),
+                         below.left_out())),
             _footer()),
         lang="en")
     return f"<!doctype html>\n{page}\n".encode()
@@ -164,7 +163,8 @@ def _watched(section: Section, content: Content) -> Iterator[Markup]:
         if lines:
             yield lines
         few = len(section.cards) <= OPEN_CARDS
-        yield tag("div", joined(*(_disclosed(card, content, few) for card in section.cards)),
+        yield tag("div", tag("span", "Plots and details:", class_="quiet"),
+                  joined(*(_disclosed(card, content, few) for card in section.cards)),
                   class_="cards")
         if section.footnote:
             yield tag("p", _note(section.footnote), class_="quiet")
@@ -201,11 +201,6 @@ def _totals(content: Content) -> Markup | None:
 
 
 def _notes(content: Content) -> Iterator[Markup]:
-    if content.cards:
-        span = units.duration(content.step * min(POINTS, content.recorded))
-        yield tag("p", f"Plots begin where their data does, at most {_HOUR} ago: a reading every "
-                       f"{content.step:g}{NBSP}s, for {span} so far; where a line is broken "
-                       "nothing was read.", class_="quiet")
     if not content.assessment.limits.ours:
         yield tag("p", "Limits are the defaults: those that are configured are in the fleet's "
                        f"exporter, this one is in the role {content.exporter.role}.",

@@ -93,7 +93,7 @@ class HomePart(Part):
         self._recorder.take_up(families, began)
         sections = ROLES[self._role].sections
         exporter = Exporter(time.time(), self._about.started_at, self._exporter_is_ready(),
-                            self._role, sections)
+                            self._role, sections, self._about.demo, self._about.version)
         parts = [(part, part.runs_in(self._role)) for part in self._parts]
         return gather([*self._about.families(), *families], self._history, exporter, parts,
                       self._judge)

@@ -11,7 +11,8 @@ from inferometer.home.judge.model import PROBLEM, SEVERITIES, Owner, Verdict
 
 # What says of an engine or a GPU no more than its card does: the card has the reason.
 _AS_CARDS = frozenset((
-    "LLMModelDown", "LLMWorkloadDown", "LLMEngineDown", "GpuLost", "GpuXidNeedsDrain"))
+    "LLMModelDown", "LLMWorkloadDown", "LLMEngineDown", "LLMReplicasBelowLimit", "LLMModelMissing",
+    "GpuLost", "GpuXidNeedsDrain"))
 _PLACES: Mapping[str, tuple[str, str]] = {  # name and anchor of what has no card
     "driver": ("GPU driver", "gpus"), "gpus": ("GPUs", "gpus"), "cost": ("Cost", "cost"),
     "configuration": ("Configuration", "exporter"),
@@ -28,7 +29,7 @@ def of_verdicts(verdicts: Iterable[Verdict], cards: Sequence[Card],
     problems = [_problem(verdict, by_owner, targets) for verdict in verdicts]
     judged = {problem.anchor for problem in problems if problem.level == BAD}
     problems += [Problem(BAD, PROBLEM, card.name, f"{card.state}: {card.why}", card.anchor)
-                 for card in cards if card.level == BAD and card.anchor not in judged]
+                 for card in cards if card.failed and card.anchor not in judged]
     return sorted(problems, key=lambda problem: (
         LEVELS.index(problem.level), SEVERITIES.index(problem.severity)))
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from inferometer import __version__
 from inferometer.home.content import Content, Problem
 from inferometer.home.problems import state_of
 from inferometer.outside import cut, spelt
@@ -22,7 +21,7 @@ def of(content: Content) -> bytes:
     `runbook` is an address on this exporter. What has the severity "info" leaves `status` as it is.
     """
     document = {
-        "version": __version__, "demo": content.exporter.demo,
+        "version": content.exporter.version, "demo": content.exporter.demo,
         "status": state_of(content.problems),
         "watching": {section.anchor: len(section.cards) for section in content.sections},
         "problems": [_problem(problem) for problem in content.problems]}

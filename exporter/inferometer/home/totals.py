@@ -9,6 +9,7 @@ from inferometer.catalogue import Metric
 from inferometer.home import units
 from inferometer.home.content import Card, Points
 from inferometer.home.history import PlotOwner
+from inferometer.home.markup import NBSP
 from inferometer.parts import Row
 from inferometer.values import Histogram
 
@@ -55,7 +56,9 @@ def _sum(points: Sequence[Points], metric: Metric, shown: units.Shown) -> str:
 
 
 def _of(part: str, scale: str) -> str:
-    return f"{part} of {scale}" if part and scale else part
+    """Both in one unit, which stands once."""
+    number, _, unit = part.partition(NBSP)
+    return f"{number} of {scale}" if part and scale.endswith(unit) else part
 
 
 def _filled(rows: Iterable[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ NO_CODE = frozenset(["script", "iframe", "object", "embed", "form", "img", "base
 NO_BLOCKS = frozenset(["p", "h1", "h2", "h3", "dt", "summary", "figcaption", "caption"])
 BLOCKS = frozenset(["p", "h1", "h2", "h3", "div", "dl", "ul", "table", "section", "article",
                     "figure", "details"])
-PLAIN = frozenset("áéí—…✓✕·°≥\u00a0")
+PLAIN = frozenset("áéí—…✓✕▲·°≤≥\u00a0")
 
 
 class Checked(HTMLParser):
@@ -49,7 +49,7 @@ class Checked(HTMLParser):
         href = given.get("href") or ""
         if tag == "a":
             self.links.append(href)
-            assert re.fullmatch(r"#[a-z0-9-]+|\./(\?refresh)?|[a-z/-]+", href), href
+            assert re.fullmatch(r"(runbook)?#[a-z0-9-]+|\./(\?refresh)?|[a-z/-]+", href), href
             self.references += [href[1:]] if href.startswith("#") else []
         elif tag == "link":
             assert href.startswith("data:image/svg+xml,")

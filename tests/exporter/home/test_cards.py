@@ -7,7 +7,7 @@ import pytest
 from inferometer import catalogue as c
 from inferometer.engines.target import State
 from inferometer.gpu.registry import Gpu, Snapshot
-from inferometer.home.content import BAD, GOOD, WAITING, WARNING, Card, Plot
+from inferometer.home.content import BAD, GOOD, WAITING, Card, Plot
 from inferometer.home.history import POINTS, PlotPoint
 from inferometer.values import Histogram
 from tests.exporter.home.scene import BOUNDS, NOW, Endpoint, Scene
@@ -104,7 +104,7 @@ def test_requests_without_a_token_for_long_are_a_warning(running: float, progres
 def test_what_an_engine_that_hangs_says_names_requests_and_time() -> None:
     scene = Scene()
     scene.engine(running=3.0, progress=NOW - 200)
-    assert engine(scene).level == WARNING
+    assert engine(scene).level == BAD
     assert engine(scene).why.replace("\u00a0", " ") == (
         "4 requests are there, but no token for 3 min 20 s")
 
@@ -208,11 +208,12 @@ def test_where_a_collector_did_not_answer_nothing_is_known_of_what_it_reads() ->
     assert judged(gpu(scene))[:2] == judged(engine(scene))[:2] == (BAD, "Not known")
 
 
-def test_an_xid_that_asks_for_a_drain_is_a_warning_and_another_is_a_detail() -> None:
+def test_an_xid_that_asks_for_a_drain_is_a_problem_and_another_is_a_detail() -> None:
     scene = Scene()
     scene.gpu(xids=("79", "31"))
+    scene.record()
     assert judged(gpu(scene)) == (
-        WARNING, "Up", "XID 79 came: NVIDIA asks for a drain or a reset")
+        BAD, "Problem", "XID 79 came; NVIDIA's catalogue says: drain and restart the node")
     assert dict(gpu(scene).details)["XIDs"].replace("\u00a0", " ") == "79 (2 times), 31 (2 times)"
     scene = Scene()
     scene.gpu(xids=("31",))

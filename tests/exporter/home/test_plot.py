@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.home.history import POINTS
-from inferometer.home.plot import HEIGHT, MARGIN, STRIDE, WIDTH, plot
+from inferometer.home.plot import HEIGHT, MARGIN, STRIDE, plot, since_first, spark
 
+WIDTH = STRIDE * (POINTS - 1)
 points = st.lists(st.none() | st.floats(-1, 1e6), min_size=POINTS, max_size=POINTS)
 
 

@@ -18,7 +18,10 @@ _PERIODS = {"day": "%F", "month": "%Y-%m"}
 
 
 class Ledger:
-    """What was spent in the UTC day and month so far, since this exporter counts."""
+    """What was spent in the UTC day and month so far, since this exporter counts.
+
+    In a hurry money goes as fast as time does for the rules.
+    """
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
@@ -35,7 +38,7 @@ class Ledger:
             if self._present.get(period) != f"{now:{name}}":
                 self._present[period] = f"{now:{name}}"
                 self.spent[period], self.since[period] = 0.0, evidence.now
-            self.spent[period] += grown
+            self.spent[period] += grown / evidence.pace
 
 
 def used(evidence: Evidence, ledger: Ledger) -> Iterator[tuple[str, Budget, float]]:
