@@ -1,5 +1,6 @@
 # CI and newcomers call these; each sets up all it needs.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+PYTHONS := 3.13 3.12 3.11
+PYTHON ?= $(shell for p in $(PYTHONS:%=python%) python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTEST := TOOLS=$(TOOLS) $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check bundle contract golden clean
+.PHONY: help run test test-all check bundle contract golden version hashes release clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,7 +27,7 @@ demo: $(VENV)/installed ## A made-up fleet with an incident in it, and its alert
 test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine ssh wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
@@ -43,6 +44,31 @@ contract: $(VENV)/installed-dev ## Record in deploy/contract.yml what others may
 golden: $(VENV)/installed-dev tools ## Record golden pages, notifications and the documents' engines anew; read the difference
 	GOLDEN=record TOOLS=$(TOOLS) $(BIN)/python -m pytest -q tests/exporter/test_golden.py \
 		tests/exporter/engines/test_matrix.py tests/bundle/test_golden_notifications.py
+
+version: $(VENV)/bin/python ## Write the version wherever it stands (VERSION=1.2.3)
+	$(BIN)/python -m deploy.release.places $(VERSION)
+
+hashes: $(VENV)/installed-release ## Pin what the image installs, by hash, from constraints.txt
+	$(BIN)/python -m deploy.release.hashes
+
+release: $(VENV)/installed-release helm ssh ## All of a release into dist/, from its tag (VERSION=1.2.3 BASE_DIGEST=sha256:... KEY=~/.ssh/id_ed25519)
+	TOOLS=$(TOOLS) $(BIN)/python -m deploy.release "$(VERSION)" --base-digest "$(BASE_DIGEST)" \
+		$(if $(KEY),--key "$(KEY)")
+
+.PHONY: ssh
+ssh: ## OpenSSH's client, which signs
+	command -v ssh-keygen >/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -y -q --no-install-recommends openssh-client; }
+
+.PHONY: wheels
+wheels: $(TOOLS)/wheels/complete ## What a release is tried with, for every Python that is supported
+$(TOOLS)/wheels/complete: deploy/requirements.txt deploy/requirements-build.txt | $(VENV)/installed-dev
+	rm -rf $(@D)
+	for version in $(PYTHONS); do for file in requirements requirements-build; do \
+		$(BIN)/python -m pip download -q --disable-pip-version-check --only-binary=:all: \
+			--require-hashes --python-version $$version -d $(@D) -r deploy/$$file.txt \
+			|| exit 1; done; done
+	touch $@
 
 .PHONY: browser
 browser: ## Debian's chromium, where it is missing
@@ -81,9 +107,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-test-all: $(VENV)/installed-bench $(VENV)/installed-fuzz
+test-all: $(VENV)/installed-bench $(VENV)/installed-fuzz $(VENV)/installed-release
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+$(VENV)/installed-release: $(VENV)/installed-dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[release]'
 	touch $@
 
 $(VENV)/installed-fuzz: $(VENV)/installed

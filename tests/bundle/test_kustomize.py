@@ -18,7 +18,7 @@ from deploy.build.bundle import assemble
 from deploy.build.command import GENERATED
 from deploy.build.files import render
 from deploy.build.writers import helm, kubernetes
-from inferometer.bundle.options import Options
+from inferometer import __version__
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
 from tests.bundle.kubernetes import Manifest, parsed, validated
@@ -209,7 +209,7 @@ def test_the_example_sets_image_namespace_cluster_and_labels_by_the_usual_means(
             if kind != "Namespace"} == {"llm-monitoring"}
     assert [container["image"] for workload in named.values() if workload["kind"] in WORKLOADS
             for container in workload["spec"]["template"]["spec"]["containers"]] == [
-                "registry.example.org/inferometer:0.1.0"] * 2
+                f"registry.example.org/inferometer:{__version__}"] * 2
     monitoring = [manifest for manifest in named.values()
                   if manifest["apiVersion"] == "monitoring.coreos.com/v1"]
     assert len(monitoring) == 4
@@ -232,7 +232,7 @@ def test_with_an_engine_that_has_a_sidecar_nothing_is_missing(
         "images": [{"name": "inferometer", "newName": "registry.example.org/inferometer"}],
     }, engine=ENGINE)
     watched = built(version, engines)
-    assert "registry.example.org/inferometer:0.1.0" in [
+    assert f"registry.example.org/inferometer:{__version__}" in [
         container["image"] for container in sorted_containers(watched[0])]
     assert faults([*built(version, EXAMPLE), *watched]) == []
 
