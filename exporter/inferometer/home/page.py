@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from inferometer.home import below, units
 from inferometer.home.article import IN_PLACE, REASON, article, badge
 from inferometer.home.cells import shown
-from inferometer.home.content import BAD, OVER, WAITING, Card, Content, Section
+from inferometer.home.content import BAD, NOTE, OVER, WAITING, Card, Content, Section
 from inferometer.home.markup import NBSP, Markup, foreign, joined, tag
 from inferometer.home.problems import ProblemRow, rows, state_of
 from inferometer.home.status import runbook
@@ -33,6 +34,8 @@ _COLOURS = {"problem": "crimson", "over_limit": "darkorange", "ok": "seagreen"}
 def render(content: Content, refresh: bool = False) -> bytes:
     """The whole page; one that loads itself again every half minute where that is asked for."""
     lines = rows(content.problems)
+    grave = [line for line in lines if line.level != NOTE]
+    notes = [line for line in lines if line.level == NOTE]
     summary = _summary(content, lines)
     title = f"{summary} — Inferometer{' demo' if content.exporter.demo else ''}"
     page = tag(
@@ -48,9 +51,9 @@ def render(content: Content, refresh: bool = False) -> bytes:
         tag("body",
             _header(content, refresh),
             tag("main",
-                _section("state", summary,
-                         _problem_list(lines, content.exporter.now) if lines else None,
-                         _overview(content), _totals(content), *_notes(content)),
+                _section("state", summary, _overview(content),
+                         _problem_list(grave, content.exporter.now) if grave else None,
+                         _totals(content), *_notes(content, notes)),
                 *(_section(section.anchor, section.title, *_watched(section, content))
                   for section in content.sections),
                 tag("div", _section("cost", "Cost", *below.cost(content)),
@@ -101,19 +104,23 @@ def _many(number: int, noun: str) -> str:
 
 
 def _problem_list(lines: Sequence[ProblemRow], now: float) -> Markup:
-    return tag("ul", joined(*(_problem(line, now) for line in lines)), class_="problems")
+    return tag("ul", joined(*(_problem(line, now, before is not None and before.group == line.group)
+                              for before, line in itertools.pairwise([None, *lines]) if line)),
+               class_="problems")
 
 
-def _problem(line: ProblemRow, now: float) -> Markup:
+def _problem(line: ProblemRow, now: float, again: bool) -> Markup:
+    """One line; where it is about the same as the one before, the name stands there."""
     named, more = line.places[:NAMED], len(line.places) - NAMED
-    names = (tag("a", foreign(name, IN_PLACE), href=f"#{anchor}") for name, anchor in named)
+    names = (tag("a", foreign(name, IN_PLACE), href=f"#{anchor}") if not again else
+             tag("span", foreign(name, IN_PLACE), class_="unseen") for name, anchor in named)
     return tag(
         "li", badge(line.level), " ", joined(*(joined(name, " ") for name in names)),
         f"and {more} more " if more > 0 else None, foreign(line.text, REASON),
         _since(line.since, now) if line.since is not None else None,
         joined(*(joined(" ", tag("a", alert, href=runbook(alert), class_="runbook"))
                  for alert in line.alerts)),
-        class_=line.level)
+        class_=f"{line.level} again" if again else line.level)
 
 
 def _since(since: float, now: float) -> Markup:
@@ -200,7 +207,12 @@ def _totals(content: Content) -> Markup | None:
         for title, figures in groups)), class_="totals") if groups else None
 
 
-def _notes(content: Content) -> Iterator[Markup]:
+def _notes(content: Content, notes: Sequence[ProblemRow]) -> Iterator[Markup]:
+    if notes:
+        names = ", ".join(dict.fromkeys(name for note in notes for name, _ in note.places[:NAMED]))
+        yield tag("details", tag("summary", f"{_many(len(notes), 'note')}: ",
+                                 foreign(names, IN_PLACE)),
+                  _problem_list(notes, content.exporter.now), class_="notes")
     if not content.assessment.limits.ours:
         yield tag("p", "Limits are the defaults: those that are configured are in the fleet's "
                        f"exporter, this one is in the role {content.exporter.role}.",

@@ -77,15 +77,27 @@ class ProblemRow:
     alerts: Sequence[str]
     since: float | None
 
+    @property
+    def group(self) -> tuple[bool, str]:
+        """What it stands together with: the same thing, but notes apart."""
+        return self.level == NOTE, self.places[0][1] + str(len(self.places))
+
 
 def rows(problems: Iterable[Problem]) -> list[ProblemRow]:
-    """Those with one text are one line; the worst first."""
+    """Those with one text are one line; lines about the same stand together, the worst first."""
     alike: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         key = next((key for key in ((level, problem.text) for level in (BAD, OVER, NOTE))
                     if key in alike), (problem.level, problem.text))
         alike.setdefault(key, []).append(problem)
-    return sorted(_merged(alike), key=lambda row: (BAD, OVER, NOTE).index(row.level))
+    lines = [*_merged(alike)]
+    worst: dict[tuple[bool, str], int] = {}
+    for line in lines:
+        place = worst.setdefault(line.group, len(LEVELS))
+        worst[line.group] = min(place, LEVELS.index(line.level))
+    order = [*worst]
+    return sorted(lines, key=lambda line: (
+        worst[line.group], order.index(line.group), LEVELS.index(line.level)))
 
 
 def _merged(alike: Mapping[tuple[str, str], Sequence[Problem]]) -> Iterator[ProblemRow]:

@@ -14,6 +14,7 @@ from inferometer.home.style import HEADERS as HEADERS
 from inferometer.home.style import STYLE
 
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)\s]+)\)")
+_NEWLINE = Markup("\n")
 _WORD = re.compile(r"\b[A-Z]\w+\b")
 
 
@@ -47,7 +48,8 @@ def _blocks(text: str, alerts: Collection[str]) -> Iterator[Markup]:
             name = block.removeprefix("## ")
             yield tag("h2", name, id=re.sub(r"[^a-z0-9-]", "", name.lower()))
         elif block.startswith("    "):
-            yield tag("pre", tag("code", re.sub(r"(?m)^    ", "", block)))
+            lines = (line.removeprefix("    ") for line in block.splitlines())
+            yield tag("pre", tag("code", joined(*(joined(line, _NEWLINE) for line in lines))))
         elif re.match(r"[-*] ", block):
             items = re.split(r"\n(?=[-*] )", block)
             yield tag("ul", joined(*(tag("li", _line(item[2:], alerts)) for item in items)),

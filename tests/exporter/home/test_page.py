@@ -64,7 +64,7 @@ def test_every_engine_and_gpu_has_an_article_with_state_age_and_plots() -> None:
     checked = Checked(busy().page())
     text = checked.text.replace("\u00a0", " ")
     assert checked.tags.count("article") == 5
-    figures = re.findall(r"<figure>.*?</figure>", Checked.__name__ and busy().page().decode())
+    figures = re.findall(r"<figure>.*?</figure>", busy().page().decode())
     assert sum("<svg" in figure for figure in figures) == 3 + 3 + 2  # no TTFT: nothing grew here
     for words in ("Up chat", "Read 2 s ago", "Down summaries", "Read 11 min 40 s ago", "Lost GPU 1",
                   "Read 10 min ago", "Utilisation 87 %", "Memory of 24.0 GiB 20.0 GiB",
@@ -122,17 +122,17 @@ def test_before_any_history_there_are_values_and_no_line() -> None:
     shown = text(scene)
     assert "TTFT p95 —no valueno value so far" in shown
     assert "Running 3chat: RunningLowest 3, highest 3.min 3 max 3" in shown
-    assert "Recorded for 0 s so far." in shown
+    assert "a reading every 30 s, for 0 s so far." in shown
 
 
 def test_how_long_it_has_recorded_is_said_until_the_hour_is_full() -> None:
     scene = Scene()
     scene.engine()
     scene.record(10)
-    assert "Plots show the last 1 h, a reading every 30 s;" in text(scene)
-    assert "Recorded for 5 min so far." in text(scene)
-    scene.record(POINTS - 10)
-    assert "so far." not in text(scene)
+    assert "at most 1 h ago: a reading every 30 s, for 5 min so far." in text(scene)
+    assert "last 4 min 30 s" in text(scene)
+    scene.record(POINTS)
+    assert "for 1 h so far." in text(scene)
 
 
 def test_with_nothing_at_all_it_says_where_it_looks_and_how_to_name_an_engine() -> None:
@@ -238,7 +238,7 @@ def test_it_explains_its_own_words() -> None:
     page = busy().page().decode()
     legend = dict(re.findall(r"<div><dt>([^<]*)</dt><dd>([^<]*)</dd></div>", page))
     assert {"Absent is absent", "No progress", "TTFT p95", "Not told", "Cost"} <= legend.keys()
-    assert Checked(page.encode()).tags.count("dl") == 5 * 2 + 1
+    assert Checked(page.encode()).tags.count("dl") == 5 * 2 + 1 + 1  # cards, legend, totals
 
 
 def test_it_loads_itself_again_only_where_that_is_asked_for() -> None:
@@ -329,7 +329,7 @@ def test_a_page_of_64_gpus_and_100_engines_is_bounded_in_size_and_time() -> None
     packed = len(gzip.compress(page, 1))
     print(f"{len(page) >> 10} KiB, {packed >> 10} KiB packed, {1000 * took:.0f} ms")
     checked = Checked(page)
-    assert checked.tags.count("svg") == 4 * c.TARGETS + 2 * c.GPUS
+    assert checked.tags.count("figure") == 4 * c.TARGETS + 2 * c.GPUS
     assert len(page) < LARGEST_PAGE
     assert took < 2.0
 
@@ -361,9 +361,9 @@ def test_colours_have_the_contrast_that_wcag_asks_for(scheme: int) -> None:
     palette = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", palette))
     for ground in ("page", "panel"):
-        for ink in ("text", "quiet", "link", "bad", "warning", "waiting", "good"):
+        for ink in ("text", "quiet", "link", "bad", "over", "note", "waiting", "good"):
             assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
         assert contrast(colours["line"], colours[ground]) >= 3.0
-    for level in ("bad", "warning"):
-        for ink in (level, "text"):
+    for level in ("bad", "over", "note"):
+        for ink in (level, "text", "quiet"):
             assert contrast(colours[ink], colours[f"{level}-tint"]) >= 4.5

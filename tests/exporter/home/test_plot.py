@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.home.history import POINTS
-from inferometer.home.plot import HEIGHT, MARGIN, STRIDE, plot, since_first, spark
+from inferometer.home.plot import HEIGHT, MARGIN, STRIDE, bar, plot, since_first, spark
 
 WIDTH = STRIDE * (POINTS - 1)
 points = st.lists(st.none() | st.floats(-1, 1e6), min_size=POINTS, max_size=POINTS)
@@ -70,3 +70,24 @@ def test_every_plot_is_xml_within_its_box_and_says_what_it_is(values: list[float
     assert len(drawn(values, top)) == sum(
         value is not None and (place == 0 or values[place - 1] is None)
         for place, value in enumerate(values))
+
+
+def test_an_axis_begins_where_its_data_does() -> None:
+    assert since_first([None, None, 1.0, None, 2.0]) == [1.0, None, 2.0]
+    assert since_first([None, None, 1.0]) == [None, 1.0]  # one point alone makes no axis
+    assert since_first([None, None, None]) == [None, None]
+
+
+def test_a_small_line_has_the_highest_of_each_few_points_and_needs_two() -> None:
+    assert spark([None, 1.0]) is None
+    drawing = ElementTree.fromstring(spark([0.0, 4.0, 0.0, 2.0, None, None]) or "")
+    assert drawing.attrib["viewBox"] == f"0 0 {STRIDE} {HEIGHT}"
+    line = drawing.find("path[@class='line']")
+    assert line is not None
+    assert line.attrib["d"] == f"M0 {MARGIN}l{STRIDE} {(HEIGHT - 2 * MARGIN) // 2}"
+
+
+def test_a_bar_is_as_long_as_its_share_and_never_longer_than_the_whole() -> None:
+    assert 'd="M0 0h42v6h-42z"' in bar(0.42, None)
+    assert 'class="fill" d="M0 0h100v6h-100z"' in bar(1.7, 0.95)
+    assert '<path class="mark" d="M95 0v6">' in bar(0.5, 0.95)

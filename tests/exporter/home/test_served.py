@@ -61,9 +61,9 @@ def text(running: Exporter, path: str = "/") -> str:
 
 def test_a_real_engines_page_is_shown_with_its_model_and_values(server: Exporter) -> None:
     shown = text(server)
-    assert "No problems" in shown
+    assert "1 over limit" in shown
     assert "Model tiny" in shown
-    assert "KV cache 96 %" in shown
+    assert "KV cache is 96 % full, limit 95 % (default)" in shown
     assert "Waiting 9" in shown
 
 
@@ -150,7 +150,7 @@ def test_an_engine_that_ends_is_down_on_the_next_page_with_the_reason(
         configured: Configured) -> None:
     engine = Engine(BUSY)
     with quick(30, configured([{"url": engine.url, "name": "chat"}])) as running:
-        assert "Up chat" in text(running)
+        assert "Over limit chat" in text(running)
         engine.close()
         shown = text(running)
     assert "1 problem" in shown
@@ -167,7 +167,7 @@ def test_an_engine_that_hangs_costs_the_page_its_own_timeout_only(configured: Co
         shown = text(running)
         assert time.monotonic() - began < 3
         assert "hung Down: no full answer within 1 s" in shown
-        assert "Up good" in shown
+        assert "Over limit good" in shown
 
 
 def test_a_page_that_cannot_wait_any_longer_takes_nothing_from_a_patient_scrape(
@@ -239,4 +239,4 @@ def test_a_hostile_engines_names_are_text(configured: Configured) -> None:
           quick(0.1, configured([{"url": engine.url, "name": "<b>&'"}])) as running):
         shown = text(running)
         assert "</svg><script>alert(1)</script>\\u202e" in shown
-        assert "Up <b>&'" in shown
+        assert "Over limit <b>&'" in shown

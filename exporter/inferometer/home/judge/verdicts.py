@@ -132,7 +132,7 @@ class Judge:
             for judgement in self.judgements:
                 if judgement.severity != severity:
                     continue
-                for finding in judgement.judge(evidence):
+                for finding in _joined(judgement.judge(evidence)):
                     key = judgement.alert, finding.owner
                     if key not in verdicts:
                         since = self._since.get(key, evidence.now)
@@ -141,3 +141,14 @@ class Judge:
                             finding.text, min(since, finding.since or since))
         self._since = {key: verdict.since for key, verdict in verdicts.items()}
         return list(verdicts.values())
+
+
+def _joined(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """One for each owner, with the texts of all of its own."""
+    by_owner: dict[Owner, list[Finding]] = {}
+    for finding in findings:
+        by_owner.setdefault(finding.owner, []).append(finding)
+    for owner, mine in by_owner.items():
+        times = [finding.since for finding in mine if finding.since is not None]
+        yield Finding(owner, "; ".join(dict.fromkeys(finding.text for finding in mine)),
+                      min(times, default=None))
