@@ -1,12 +1,13 @@
 """What it costs: now, today, this month, for each request and token, and against the budgets."""
 
-from dashboards.lines import BY_MODEL, line
+from dashboards.lines import line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import NO_MONEY, limit_line, stat, table, timeseries
-from dashboards.styles import OF_LIMIT, PLAIN, Colours, Field
+from dashboards.styles import OF_LIMIT, PLAIN, WELL, Colours, Field
 from dashboards.variables import chosen
 from inferometer import catalogue as c
 from recording_rules import cost, limits
+from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import any_of
 
@@ -16,26 +17,31 @@ NO_REQUESTS = "No data: no prices are configured, or no request ended in this ti
 NO_SHARE = ("No data: no money is attributed to the chosen models. That takes prices, and to know "
             "which model has which GPU: see docs/attribution.md.")
 IN_MONTH = any_of(c.PERIOD, "month")
-IDLE: Colours = ((None, "green"), (0.3, "orange"), (0.6, "red"))
-COVERED: Colours = ((None, "orange"), (0.99, "green"))
+IDLE: Colours = ((None, WELL), (0.3, "orange"), (0.6, "red"))
 KEYS = {"model": "Model", "cluster": "Cluster"}
+MANY = 1000  # requests: one costs so little that its digits are hard to read
 
 
 def _tile(title: str, description: str, expr: str, unit: str = USD, *, empty: str = "no prices",
           colours: Colours = PLAIN) -> Panel:
-    return stat(title, description, unit, expr, empty=empty, width=3, colours=colours)
+    return stat(title, description, unit, expr, empty=empty, width=6, colours=colours)
 
 
-def _drift(title: str, description: str, now: Rule, week: Rule, *more: Query,
-           empty: str = NO_REQUESTS) -> Panel:
-    lines = (_drifting(now, "last hour"), _drifting(week, "7 days"))
-    return timeseries(title, description, USD, *lines, *more, empty=empty, width=12)
+def _drift(title: str, description: str, now: Rule, week: Rule, factor: int = 1) -> Panel:
+    return timeseries(title, description, USD, *(
+        Query(_times(chosen(rule), factor), f"{window} {{{{cluster}}}}")
+        for window, rule in {"last hour": now, "7 days": week}.items()),
+        empty=NO_REQUESTS, width=12)
 
 
-def _drifting(rule: Rule, window: str) -> Query:
-    if c.MODEL.name in rule.labels:
-        return line(rule, f"{window} {BY_MODEL}")
-    return Query(chosen(rule), f"{window} {{{{cluster}}}}")
+def _of_models(title: str, description: str, rule: Rule, limit: Limit, factor: int = 1) -> Panel:
+    return timeseries(
+        title, description, USD, line(_times(chosen(rule), factor), labels=rule.labels),
+        Query(_times(limit_line(limit).expr, factor), "limit"), empty=NO_SHARE, width=12)
+
+
+def _times(expr: str, factor: int) -> str:
+    return expr if factor == 1 else f"{expr} * {factor}"
 
 
 def _hourly(rule: Rule) -> Query:
@@ -52,7 +58,7 @@ NOW = PanelRow("Now", (
           f"sum({chosen(cost.PROJECTED)})"),
     _tile("Month known", "Share of the month so far for which there is data: below 100 % the sums "
           "are incomplete. Prometheus has to keep 31 days.",
-          f"min({chosen(cost.MONTH_COVERED)})", "percentunit", colours=COVERED),
+          f"min({chosen(cost.MONTH_COVERED)})", "percentunit"),
     _tile("Budget used", "Of the month's budget; red is all of it.",
           f"max({chosen(cost.BUDGET_USED, IN_MONTH)})", "percentunit", empty="no budget",
           colours=OF_LIMIT),
@@ -99,27 +105,27 @@ SPENDING = PanelRow("Spending", (
                limit_line(limits.BUDGET_USED), empty=NO_BUDGET),
 ))
 UNITS = PanelRow("For each request and token", (
-    _drift("Per request", "All money over all requests that succeeded: compare the hour with its "
-           "own week.", cost.PER_REQUEST, cost.PER_REQUEST_WEEK),
+    _drift("Per 1000 requests", "All money over all requests that succeeded: compare the hour "
+           "with its own week.", cost.PER_REQUEST, cost.PER_REQUEST_WEEK, MANY),
     _drift("Per million tokens", "All money over all tokens, in and out: rises when GPUs idle.",
            cost.PER_1M_TOKENS, cost.PER_1M_TOKENS_WEEK),
-    _drift("Per request, by model", "Money attributed to the model over its requests that "
-           "succeeded.", cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_WEEK,
-           limit_line(limits.REQUEST_COST), empty=NO_SHARE),
-    _drift("Per million tokens, by model", "Money attributed to the model over its tokens, in and "
-           "out.", cost.MODEL_PER_1M_TOKENS, cost.MODEL_PER_1M_TOKENS_WEEK,
-           limit_line(limits.MILLION_TOKENS_COST), empty=NO_SHARE),
+    _of_models("Per 1000 requests, by model", "Money attributed to the model over its requests "
+               "that succeeded, in the last hour.", cost.MODEL_PER_REQUEST, limits.REQUEST_COST,
+               MANY),
+    _of_models("Per million tokens, by model", "Money attributed to the model over its tokens, in "
+               "and out, in the last hour.", cost.MODEL_PER_1M_TOKENS, limits.MILLION_TOKENS_COST),
     table("Models by money", "The dearest first; a model's name leads to what it serves. It costs "
           "more than this where the GPU board knows the GPUs of some replicas only.", KEYS, [
         Field("Today", chosen(cost.MODEL_TODAY), USD),
-        Field("This month, by model", chosen(cost.MODEL_MONTH), USD),
+        Field("This month", chosen(cost.MODEL_MONTH), USD),
         Field("Budget used", chosen(cost.MODEL_BUDGET_USED, IN_MONTH), "percentunit", OF_LIMIT),
         Field("Idle per hour", f"{chosen(cost.MODEL_IDLE_RATE)} * 3600", USD),
-        Field("Per request", chosen(cost.MODEL_PER_REQUEST), USD, width=90),
-        Field("Per request, 7 days", chosen(cost.MODEL_PER_REQUEST_WEEK), USD, width=90),
-        Field("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD),
-        Field("Per 1M tokens, 7 days", chosen(cost.MODEL_PER_1M_TOKENS_WEEK), USD)],
-        empty=NO_SHARE, sort="This month, by model",
+        Field("Per 1000 requests", _times(chosen(cost.MODEL_PER_REQUEST), MANY), USD, width=95),
+        Field("Per 1000 requests, 7 days", _times(chosen(cost.MODEL_PER_REQUEST_WEEK), MANY),
+              USD, width=95),
+        Field("Per 1M tokens", chosen(cost.MODEL_PER_1M_TOKENS), USD, width=80),
+        Field("Per 1M tokens, 7 days", chosen(cost.MODEL_PER_1M_TOKENS_WEEK), USD, width=95)],
+        empty=NO_SHARE, sort="This month",
         links={"model": "throughput"}),
 ))
 

@@ -3,7 +3,7 @@
 from dashboards.lines import BY_MODEL, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import NO_ENGINE, stat, table, timeseries
-from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, Colours, Field
+from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, PLAIN, WELL, Colours, Field
 from dashboards.variables import OF_MODELS, chosen, of_replicas
 from inferometer import catalogue as c
 from recording_rules import capacity, exporters
@@ -22,13 +22,13 @@ def _tile(title: str, description: str, expr: str, unit: str = "short", *,
 NOW = PanelRow("Now", (
     _tile("Exporters", "Those scraped, of whatever version.",
           f"sum({chosen(exporters.VERSIONS)})"),
-    _tile("Collectors that answer", "Share that answered in full and in time, of the collector "
+    _tile("Collectors up", "Share that answered in full and in time, of the collector "
           "that is worst off.", f"min({chosen(exporters.SUCCESS)})", "percentunit",
           colours=ALL_ARE_WELL),
-    _tile("Configuration in force", "Share of exporters that run on the file as it is now: below "
+    _tile("Config in force", "Share of exporters that run on the file as it is now: below "
           "100 % a reload failed.", f"min({chosen(exporters.CONFIGURED)})", "percentunit",
           colours=ALL_ARE_WELL),
-    _tile("Engines not answering", "Endpoints whose page could not be read.",
+    _tile("Engines down", "Endpoints whose page could not be read.",
           f"sum({chosen(capacity.EXPECTED)} - {on(MODEL)} {chosen(capacity.REPLICAS)})",
           colours=NONE_IS_WELL, empty="no engine"),
     _tile("Label values folded", "In the last hour, over the cap of their family: their figures "
@@ -36,7 +36,7 @@ NOW = PanelRow("Now", (
           colours=NONE_IS_WELL),
     _tile("Unknown families", "On the page of the engine with the most: it has been renamed or "
           "updated, and its table should be too.", f"max({chosen(exporters.UNKNOWN)})",
-          colours=((None, "green"), (1, "orange")), empty="no engine"),
+          colours=((None, WELL), (1, "orange")), empty="no engine"),
 ))
 HEALTH = PanelRow("Exporters and engines", (
     timeseries("Collectors", "Share of exporters whose collector answered: a step down is one that "
@@ -50,10 +50,11 @@ HEALTH = PanelRow("Exporters and engines", (
                line(capacity.REPLICAS), empty=NO_ENGINE),
     table("Versions of exporters", "More than one is a rollout, or a forgotten host.",
           {"version": "Version", "cluster": "Cluster"},
-          [Field("Exporters", chosen(exporters.VERSIONS), "short")], empty=NO_EXPORTER, width=8),
+          [Field("Exporters", chosen(exporters.VERSIONS), "short", width=95)],
+          empty=NO_EXPORTER, width=8),
     table("Versions of engines", "More than one of a model is a rollout, or a forgotten replica.",
           {"model": "Model", "engine": "Engine", "version": "Version", "namespace": "Namespace",
-           "cluster": "Cluster"}, [Field("Replicas", chosen(capacity.VERSIONS), "short")],
+           "cluster": "Cluster"}, [Field("Replicas", chosen(capacity.VERSIONS), "short", width=85)],
           empty=NO_ENGINE, width=16, links={"model": "throughput"}),
 ))
 _SIGNAL = ("engine", "signal", "cluster")
@@ -69,15 +70,15 @@ SIGNALS = PanelRow("What engines tell, signal by signal", (
     table("Signals", "Endpoints whose engine tells a signal itself, from which it is derived, of "
           "which it is withheld for now, and that lack it: why a panel may be empty.",
           dict(zip(_SIGNAL, ("Engine", "Signal", "Cluster"), strict=True)),
-          [Field(source.capitalize(), _signals(source), "short", width=85)
+          [Field(source.capitalize(), _signals(source), "short", width=110)
            for source in c.SOURCE.values],
-          empty=NO_ENGINE, width=12, height=10),
+          empty=NO_ENGINE, height=10),
     timeseries("Mixed histogram bounds", "Models whose replicas have different bounds: p95 is that "
                "of the slowest set of equal ones, p50 and p99 are absent. Mostly a rollout.",
                "short",
                *(line(rule, f"{metric.signal} {BY_MODEL}")
                  for metric, rule in MIXED.items()),
-               empty="No replicas of a model differ in their bounds.", width=12, height=10),
+               empty="No replicas of a model differ in their bounds.", width=24),
 ), collapsed=True)
 RULES = PanelRow("Rules", (
     timeseries("Slowest group of rules", "Share of its interval that evaluating it takes: at 100 % "
@@ -96,7 +97,8 @@ CARDINALITY = PanelRow("Cardinality", (
                empty=NO_EXPORTER),
     timeseries("Folded by family", "Label values over their cap in the hour before each point: "
                "totals stay exact, gauges are left out.", "short",
-               Query(f"topk(20, {chosen(exporters.FOLDED)})", "{{metric}} {{cluster}}"),
+               Query(f"sum {by(('cluster',))} ({chosen(exporters.FOLDED)})", "all {{cluster}}"),
+               Query(f"topk(10, {chosen(exporters.FOLDED)} > 0)", "{{metric}} {{cluster}}"),
                empty=NO_EXPORTER),
 ))
 

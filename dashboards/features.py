@@ -45,6 +45,12 @@ def _replicas(metric: Metric, *labels: Label) -> str:
     return f"sum {by(_keys(*labels))} (max {by(keys)} ({of_replicas(metric.name)}))"
 
 
+def _split(metric: Metric, label: Label) -> Query:
+    """A line for each value of the label, of all that is chosen together."""
+    return Query(f"sum {by((label.name,))} (rate({of_replicas(metric.name)}[{WINDOW}]))",
+                 f"{{{{{label.name}}}}}")
+
+
 def _lines(expr: str, *labels: Label, word: str = "") -> Query:
     """A line for each model, and for each value of these labels; `word` comes first."""
     legend = " ".join((*filter(None, (word,)), *(f"{{{{{label.name}}}}}" for label in labels),
@@ -58,14 +64,14 @@ def _panel(title: str, description: str, unit: str, *queries: Query, empty: str 
                       maximum=maximum, stacked=stacked)
 
 
-def _size(metric: Metric, title: str, description: str, width: int = 12) -> Panel:
+def _size(metric: Metric, title: str, description: str) -> Panel:
     """Bounds may differ between replicas, so that each has a p95 of its own: the largest."""
     buckets = f"rate({of_replicas(f'{metric.name}_bucket')}[{WINDOW}])"
     summed = f"sum {by((*_REPLICA, 'le'))} ({buckets})"
     largest = f"max {by(MODEL)} (histogram_quantile(0.95, {summed}) >= 0)"
     mean = f"{_rate(f'{metric.name}_sum')} / ({_rate(f'{metric.name}_count')} > 0)"
     return _panel(title, description, "short", _lines(mean, word="mean"),
-                  _lines(largest, word="p95"), width=width)
+                  _lines(largest, word="p95"), width=24)
 
 
 LENGTHS = PanelRow("Lengths of prompts, answers and steps", (
@@ -74,7 +80,7 @@ LENGTHS = PanelRow("Lengths of prompts, answers and steps", (
     _size(c.SERVER_OUTPUT_LENGTH, "Answer length", "Tokens of an answer, on average and of the "
           "replica with the longest: longer answers make requests slow, not engines."),
     _size(c.SERVER_STEP_TOKENS, "Tokens of a step", "What the engine works on at once, prompts "
-          "and answers: small steps leave the GPU idle, large ones hold up each answer.", width=24),
+          "and answers: small steps leave the GPU idle, large ones hold up each answer."),
 ), collapsed=True)
 _NO_DRAFTS = _unused("drafts tokens")
 SPECULATION = PanelRow("Speculation in depth", (
@@ -97,25 +103,25 @@ _NOTHING_MOVES = _unused("moves its KV cache")
 CACHES = PanelRow("Caches beyond the GPU, and KV cache on the move", (
     _panel("Cached prompt tokens by tier", "Per second, by where they were: the further away, the "
            "longer they take to load.", TOKENS_PER_SECOND,
-           _lines(_rate(c.SERVER_TIER_HITS, c.TIER), c.TIER), stacked=True, width=12),
+           _split(c.SERVER_TIER_HITS, c.TIER), stacked=True),
     _panel("External cache hits", "Share of the tokens looked up outside the engine that were "
            "there: low, the lookups only cost time.", "percentunit",
            _lines(_share(c.SERVER_EXTERNAL_HITS, c.SERVER_EXTERNAL_QUERIES)), maximum=1,
-           empty=_unused("has a cache outside itself"), width=6),
+           empty=_unused("has a cache outside itself")),
     _panel("Multimodal cache hits", "Share of images and other items that were processed before: "
            "a miss is encoded anew.", "percentunit",
            _lines(_share(c.SERVER_MM_HITS, c.SERVER_MM_QUERIES)), maximum=1,
-           empty=_unused("is given images"), width=6),
+           empty=_unused("is given images")),
     _panel("KV cache moved", "To and from slower tiers (store, load), between them (demote, "
            "promote), to and from other engines (send, receive).", BYTES_PER_SECOND,
-           _lines(_rate(c.SERVER_KV_MOVED_BYTES, c.MOVEMENT), c.MOVEMENT),
+           _split(c.SERVER_KV_MOVED_BYTES, c.MOVEMENT),
            empty=_NOTHING_MOVES, width=12),
     _panel("Time spent moving", "Seconds of movement in each second, all replicas together: 1 is "
            "one movement at any time.", "short",
-           _lines(_rate(c.SERVER_KV_MOVED_SECONDS, c.MOVEMENT), c.MOVEMENT),
+           _split(c.SERVER_KV_MOVED_SECONDS, c.MOVEMENT),
            empty=_NOTHING_MOVES, width=12),
     _panel("Failed movements", "Per second: what failed to come is computed anew, or its request "
-           "fails.", "ops", _lines(_rate(c.SERVER_KV_MOVE_FAILURES, c.MOVEMENT), c.MOVEMENT),
+           "fails.", "ops", _split(c.SERVER_KV_MOVE_FAILURES, c.MOVEMENT),
            empty=_NOTHING_MOVES, width=12),
     _panel("Offload memory, fullest replica", "Of what the KV cache is offloaded to: once full, it "
            "forgets what is oldest.", "percentunit",
@@ -136,11 +142,13 @@ REQUESTS = PanelRow("Adapters, reasons to wait, and sleep", (
                   c.ADAPTER_STATE), empty=_NO_ADAPTERS, width=12),
     _panel("Waiting, by what for", "Capacity wants replicas; the rest waits for something else "
            "than a GPU with room.", "short",
-           _lines(_now(c.SERVER_WAITING_WHY, c.WAITING_FOR), c.WAITING_FOR), stacked=True,
+           Query(f"sum {by((c.WAITING_FOR.name,))} ({of_replicas(c.SERVER_WAITING_WHY.name)})",
+                 f"{{{{{c.WAITING_FOR.name}}}}}"), stacked=True,
            width=12),
     _panel("Awake and asleep", "Replicas by state: one that sleeps answers nothing, and one that "
            "gave up its weights takes long to wake.", "short",
-           _lines(_replicas(c.SERVER_SLEEP, c.SLEEP), c.SLEEP), stacked=True,
+           Query(f"sum {by((c.SLEEP.name,))} ({_replicas(c.SERVER_SLEEP, c.SLEEP)})",
+                 f"{{{{{c.SLEEP.name}}}}}"), stacked=True,
            empty=_unused("can sleep"), width=12),
     _panel("Corrupted requests", "Per second, with logits that were not numbers: the GPU's memory, "
            "the weights or a kernel is broken.", "reqps", _lines(_rate(c.SERVER_CORRUPTED)),
@@ -160,6 +168,12 @@ def _of_peak(metric: Metric, peak: Metric) -> str:
     return f"avg {by(MODEL)} ({done} / {on(NODE)} group_left () {most})"
 
 
+def _moved() -> str:
+    """Both ways, mean of ranks and replicas."""
+    done = f"sum {by(_RANK)} (rate({of_replicas(c.SERVER_MEMORY_MOVED.name)}[{WINDOW}]))"
+    return f"avg {by(MODEL)} ({done})"
+
+
 WORK = PanelRow("Work of each GPU, as engines reckon it", (
     _panel("Operations of each GPU", "Floating-point operations per second, mean of the replicas: "
            "what prompts and batches make of it.", "flops",
@@ -170,8 +184,7 @@ WORK = PanelRow("Work of each GPU, as engines reckon it", (
            width=12, maximum=1),
     _panel("Memory traffic of each GPU", "Read and written per second, mean of the replicas: what "
            "answers are bound by.", BYTES_PER_SECOND,
-           _lines(_rate(c.SERVER_MEMORY_MOVED, c.FLOW, pick="avg"), c.FLOW), empty=_NO_ESTIMATE,
-           width=12),
+           _lines(_moved()), empty=_NO_ESTIMATE, width=12),
     _panel("Share of peak memory traffic (MBU)", "Read and written, of the bandwidth of the node's "
            "GPU by its data sheet: near the peak, only larger batches yield more.", "percentunit",
            _lines(_of_peak(c.SERVER_MEMORY_MOVED, c.GPU_PEAK_BANDWIDTH)), empty=_NO_PEAK,

@@ -17,7 +17,7 @@ from dashboards.panels import (
     table,
     timeseries,
 )
-from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, OF_LIMIT, Field
+from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, NOTED, OF_LIMIT, WELL, Field
 from dashboards.variables import NOTIFIED, OF_MODELS, chosen
 from dashboards.variables import firing as alerts_of
 from inferometer import catalogue as c
@@ -43,7 +43,7 @@ def _worst(title: str, figure: str, rule: Rule, limit: Limit, board: str = "late
 def _alerts(title: str, severity: str, colour: str, description: str) -> Panel:
     return stat(
         title, description, "short", f"{firing.count(severity)} or count({EVALUATED}) * 0",
-        empty="alerts are not evaluated", colours=((None, "green"), (1, colour)))
+        empty="alerts are not evaluated", colours=((None, WELL), (1, colour)))
 
 
 HEALTH = PanelRow("Is it healthy?", (
@@ -55,17 +55,17 @@ HEALTH = PanelRow("Is it healthy?", (
     _worst("KV cache ÷ limit", "KV cache of the fullest replica", capacity.KV_USAGE,
            limits.KV_CACHE, "throughput"),
     _alerts("Warnings", "warning", "orange", "To be read the same day: see the list."),
-    stat("Engines not answering", "Engines whose page could not be read: callers may not notice "
+    stat("Engines down", "Engines whose page could not be read: callers may not notice "
          "while others answer.", "short",
          f"sum({chosen(capacity.EXPECTED)} - {on(MODEL)} {chosen(capacity.REPLICAS)})",
          empty="no engine is read", colours=NONE_IS_WELL, link="throughput"),
-    stat("GPUs not answering", "GPUs that the driver knows of and that do not answer it.", "short",
+    stat("GPUs lost", "GPUs that the driver knows of and that do not answer it.", "short",
          f"sum({chosen(gpus.FLEET_GPUS)} - {on(FLEET)} {chosen(gpus.FLEET_UP)})",
          empty="no GPU is read", colours=NONE_IS_WELL, link="gpu"),
     stat("GPUs busy ÷ limit", "Mean of the cluster with the least: blue is below what is aimed "
          "at, so paid for and idle.", "percentunit",
          f"min({of_limit(gpus.FLEET_BUSY, limits.GPU_BUSY)})", empty="no GPU is read",
-         colours=((None, "blue"), (1, "green")), link="gpu"),
+         colours=((None, NOTED), (1, WELL)), link="gpu"),
     stat("Spent today ÷ limit", "Since midnight UTC, as a share of the limit on daily spend.",
          "percentunit", f"max({of_limit(cost.TODAY, limits.DAILY_SPEND)})",
          empty="no prices configured", colours=OF_LIMIT, link="cost"),
@@ -77,19 +77,19 @@ WRONG = PanelRow("What is wrong?", (
     table("Firing alerts", "Critical ones first. What an alert is about leads to the board that "
           "says more of it.", firing.KEYS,
           [Field("True since", firing.since(NOTIFIED), "dateTimeFromNow", width=130)],
-          empty="No alert fires, or alerts are not evaluated: see the first tile.", width=16,
+          empty="No alert fires, or alerts are not evaluated: see the first tile.", height=9,
           sort=firing.KEYS["severity"], ascending=True, unseen=firing.LINKED,
           looks=firing.looks()),
     timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "
                "start has its cause there.", "short",
                Query(f"count by (severity) ({alerts_of(OF_MODELS, NOTIFIED)})", "{{severity}}"),
-               empty="No alert fired in this time.", width=8, stacked=True),
+               empty="No alert fired in this time.", width=24, height=5, stacked=True),
 ))
 MODELS = PanelRow("Where do I go?", (
     table("Models", "Red cells are over the model's own limit; its name leads to where its time "
           "goes.", MODEL_KEYS, [
-              Field("Answering", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
-                    f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL, width=86),
+              Field("Replicas up", f"{chosen(capacity.REPLICAS)} / {on(MODEL)} "
+                    f"({chosen(capacity.EXPECTED)} > 0)", "percentunit", ALL_ARE_WELL),
               Field("TTFT ÷ limit", of_limit(TTFT, limits.TTFT), "percentunit", OF_LIMIT),
               Field("Per token ÷ limit", of_limit(TPOT, limits.TPOT), "percentunit", OF_LIMIT),
               Field("Request ÷ limit", of_limit(DURATION, limits.DURATION), "percentunit",
@@ -100,10 +100,8 @@ MODELS = PanelRow("Where do I go?", (
               Field("TTFT p95", chosen(TTFT), "s"),
               Field("Request p95", chosen(DURATION), "s"),
               Field("Waiting", chosen(capacity.WAITING), "short"),
-              Field("Requests/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "reqps",
-                    width=88),
-              Field("Tokens out/s", chosen(tokens.OUTPUT), "short"),
-              Field("GPUs", chosen(attribution.GPUS), "short")],
+              Field("Req/s", f"sum {by(MODEL)} ({chosen(requests.RATE)})", "short"),
+              Field("Tokens out/s", chosen(tokens.OUTPUT), "short")],
           empty=NO_ENGINE, height=9, sort="TTFT ÷ limit",
           links={"model": "latency"}),
 ))

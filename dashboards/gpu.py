@@ -15,7 +15,7 @@ from dashboards.panels import (
     table,
     timeseries,
 )
-from dashboards.styles import NONE_IS_WELL, Colours, Field
+from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, WELL, Colours, Field
 from dashboards.variables import OF_MODELS, chosen
 from recording_rules import attribution, gpus, limits, tokens
 from recording_rules.model import Rule
@@ -23,8 +23,8 @@ from recording_rules.promql import WINDOW
 
 KEYS = {"node": "Node", "gpu": "GPU", "uuid": "UUID", "cluster": "Cluster"}
 MAX_LINES = 40  # of GPUs or nodes in one picture
-FULL: Colours = ((None, "green"), (0.98, "orange"))
-HELD_DOWN: Colours = ((None, "green"), (0.1, "orange"), (0.5, "red"))
+FULL: Colours = ((None, WELL), (0.98, "orange"))
+HELD_DOWN: Colours = ((None, WELL), (0.1, "orange"), (0.5, "red"))
 
 
 def _highest(rule: Rule, legend: str) -> Query:
@@ -44,14 +44,14 @@ def _models(title: str, description: str, unit: str, rule: Rule, *more: Query,
 
 def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
     return timeseries(title, f"{description} The {MAX_LINES} highest.", "percentunit",
-                      _highest(rule, name), empty=NO_GPU, maximum=1, width=6, height=10,
+                      _highest(rule, name), empty=NO_GPU, maximum=1, width=12, height=10,
                       step=WINDOW)
 
 
 NOW = PanelRow("Now, on the chosen nodes", (
     stat("GPUs", "As many as the driver knows of, each counted once.", "short",
          f"sum({chosen(gpus.NODE_GPUS)})", empty="no GPU is read"),
-    stat("Not answering", "GPUs that the driver knows of and that do not answer it.", "short",
+    stat("Lost", "GPUs that the driver knows of and that do not answer it.", "short",
          f"sum({chosen(gpus.NODE_GPUS)}) - sum({chosen(gpus.NODE_UP)})",
          empty="no GPU is read", colours=NONE_IS_WELL),
     stat("Busy", "Share of the time in which a kernel ran, mean of the GPUs: not how hard it "
@@ -105,7 +105,7 @@ MODELS = PanelRow("Model by model, on all nodes", (
           "its replicas the others' are not in the figures.", MODEL_KEYS, [
               Field("GPUs", chosen(attribution.GPUS), "short"),
               Field("Replicas known", chosen(attribution.REPLICAS_KNOWN), "percentunit",
-                     ((None, "orange"), (1, "green"))),
+                     ((None, "orange"), (1, WELL))),
               Field("Busy", chosen(attribution.MODEL_BUSY), "percentunit"),
               Field("Power", chosen(attribution.ENERGY), "watt"),
               Field("Joules per token", chosen(attribution.JOULES), "joule")],
@@ -119,12 +119,12 @@ MODELS = PanelRow("Model by model, on all nodes", (
 ))
 # Hundreds of lines: asked when somebody wants them, one point for each of the rules' windows.
 ONE_BY_ONE = PanelRow("GPU by GPU, of the chosen nodes", (
-    table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its "
-          "own.", KEYS, [
-              Field("Answers", chosen(gpus.LOST), "bool_yes_no", ((None, "red"),)),
+    table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its own.", KEYS, [
+              Field("Answers", f"{chosen(gpus.LOST)} or {chosen(gpus.BUSY)} * 0 + 1",
+                    "bool_yes_no", ALL_ARE_WELL),
               Field("Busy", chosen(gpus.BUSY), "percentunit"),
               Field("Memory", chosen(gpus.MEMORY), "percentunit", FULL)],
-          empty=NO_GPU, width=12, height=10),
+          empty=NO_GPU, height=10),
     _gpus("Busy by GPU", "Share of the time in which a kernel ran.", gpus.BUSY, "{{node}} {{gpu}}"),
     _gpus("Memory by GPU", "Share of device memory in use, of each MIG instance where there are "
           "some.", gpus.MEMORY, "{{node}} {{gpu}} {{mig}}"),

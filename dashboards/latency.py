@@ -1,7 +1,7 @@
 """Where the time of a request goes: what callers feel, its parts, and what stands behind it."""
 
 from dashboards import features, replicas
-from dashboards.lines import BY_MODEL, line
+from dashboards.lines import line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
@@ -25,16 +25,15 @@ PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: 
 
 
 def _quantiles(metric: Metric, title: str, description: str, *lines: Query,
-               width: int = 8) -> Panel:
+               height: int = 9) -> Panel:
     return timeseries(f"{title}, p95", description, "s", line(QUANTILES[metric, 0.95]), *lines,
-                      width=width)
+                      height=height)
 
 
-def _spread(metric: Metric, title: str) -> Panel:
-    ranks = (line(QUANTILES[metric, rank], f"p{rank * 100:g} {BY_MODEL}")
-             for rank in RANKS if rank != 0.95)
-    return timeseries(title, "Dotted is the median. Far above it, the p99 is a few requests: long "
-                      "ones, or stalls.", "s", *ranks, width=12)
+def _spread(metric: Metric, title: str, rank: float) -> Panel:
+    return timeseries(f"{title}, p{rank * 100:g}", "Where the p99 is far above the median, a few "
+                      "requests are slow: long ones, or stalls.", "s",
+                      line(QUANTILES[metric, rank]), width=12)
 
 
 def _hourly(metric: Metric, title: str) -> Panel:
@@ -52,13 +51,14 @@ def _mean(metric: Metric) -> str:
 FELT = PanelRow("What callers feel", (
     _quantiles(c.SERVER_DURATION, "Whole request",
                "From arrival to the last token: long answers take long, so read it with the two "
-               "beside it.", limit_line(limits.DURATION)),
+               "beside it.", limit_line(limits.DURATION), height=10),
     _quantiles(c.SERVER_TTFT, "Time to first token",
                "How long a caller waits for the first word: if it grows, look at queue and "
-               "prefill below.", limit_line(limits.TTFT), target_line(limits.TARGET_TTFT_SECONDS)),
+               "prefill below.", limit_line(limits.TTFT), target_line(limits.TARGET_TTFT_SECONDS),
+               height=10),
     _quantiles(c.SERVER_TPOT, "Time per output token",
                "The pace at which words come after the first: if it grows, the GPU has too much "
-               "to do at once.", limit_line(limits.TPOT)),
+               "to do at once.", limit_line(limits.TPOT), height=10),
     timeseries(
         "Goodput",
         "Share of requests that succeed within the three limits above at once, of the model worst "
@@ -66,58 +66,58 @@ FELT = PanelRow("What callers feel", (
         "not where. All of the band below the limit is too little.", "percentunit",
         Query(f"min({chosen(goodput.UPPER)})", "at most"),
         Query(f"min({chosen(goodput.LOWER)})", "at least"), limit_line(limits.GOODPUT),
-        looks=band("at least", "at most"), width=24, height=7, maximum=1),
+        looks=band("at least", "at most"), width=16, maximum=1),
+    _quantiles(c.SERVER_ITL, "Between tokens", "One value for each token or step, not for each "
+               "request: its p99 shows stalls that a caller sees as stutter."),
 ))
 PARTS_OF_IT = PanelRow("Where the time goes", (
     timeseries(
         "Mean request, by part",
         "Over all requests of what is chosen: means add up where quantiles do not, so the part "
         "that swells is the cause.", "s",
-        *(Query(_mean(metric), name) for metric, name in PARTS.items()), width=10, stacked=True),
+        *(Query(_mean(metric), name) for metric, name in PARTS.items()), stacked=True),
     table(
         "Mean request now, by model",
         "The part that is largest is the one to work on: queue means too few replicas, prefill "
         "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
         [Field(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
         + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
-        empty=NO_TRAFFIC, width=14, sort="Whole"),
+        empty=NO_TRAFFIC, width=16, height=9, sort="Whole"),
     _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
-               "few replicas, or too few places in them.", limit_line(limits.QUEUE), width=6),
+               "few replicas, or too few places in them.", limit_line(limits.QUEUE)),
     _quantiles(c.SERVER_PREFILL, "Prefill", "Reading the prompt: grows with its length and falls "
-               "with the share that comes from a cache.", width=6),
+               "with the share that comes from a cache."),
     _quantiles(c.SERVER_DECODE, "Decode", "Writing the answer: grows with its length and with "
-               "the number of requests worked on at once.", width=6),
-    _quantiles(c.SERVER_ITL, "Between tokens", "One value for each token or step, not for each "
-               "request: its p99 shows stalls that a caller sees as stutter.", width=6),
+               "the number of requests worked on at once."),
 ))
 BEHIND = PanelRow("What stands behind it", (
     timeseries(
         "Waiting",
         "Requests in the queue: what keeps growing is load that does not fit, whatever the GPU "
-        "says.", "short", line(capacity.WAITING), width=6),
+        "says.", "short", line(capacity.WAITING)),
     timeseries(
         "Running",
         "Requests worked on at once: flat while some wait is the engine's maximum.", "short",
-        line(capacity.RUNNING), width=6),
+        line(capacity.RUNNING)),
     timeseries(
         "KV cache of the fullest replica",
         "At its limit new requests wait and running ones are put back into the queue.",
-        "percentunit", line(capacity.KV_USAGE), limit_line(limits.KV_CACHE), width=6, maximum=1),
+        "percentunit", line(capacity.KV_USAGE), limit_line(limits.KV_CACHE), maximum=1),
     timeseries(
         "GPUs busy",
         "Mean of all GPUs of the cluster: near 100 % while tokens slow down means saturated.",
-        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, width=6,
-        maximum=1),
+        "percentunit", Query(chosen(gpus.FLEET_BUSY), "busy {{cluster}}"), empty=NO_GPU, width=24,
+        height=6, maximum=1),
 ))
-SPREAD = PanelRow("Median and p99", tuple(_spread(metric, title) for metric, title in {
-    c.SERVER_DURATION: "Whole request, p50 and p99",
-    c.SERVER_TTFT: "Time to first token, p50 and p99",
-    c.SERVER_TPOT: "Time per output token, p50 and p99",
-    c.SERVER_QUEUE: "Queue, p50 and p99",
-    c.SERVER_PREFILL: "Prefill, p50 and p99",
-    c.SERVER_DECODE: "Decode, p50 and p99",
-    c.SERVER_ITL: "Between tokens, p50 and p99",
-}.items()), collapsed=True)
+SPREAD = PanelRow("Median and p99", tuple(_spread(metric, title, rank) for metric, title in {
+    c.SERVER_DURATION: "Whole request",
+    c.SERVER_TTFT: "Time to first token",
+    c.SERVER_TPOT: "Time per output token",
+    c.SERVER_QUEUE: "Queue",
+    c.SERVER_PREFILL: "Prefill",
+    c.SERVER_DECODE: "Decode",
+    c.SERVER_ITL: "Between tokens",
+}.items() for rank in RANKS if rank != 0.95), collapsed=True)
 DAYS = PanelRow("Over days, by the hour", (
     _hourly(c.SERVER_DURATION, "Whole request, hourly p95"),
     _hourly(c.SERVER_TTFT, "Time to first token, hourly p95"),

@@ -57,6 +57,11 @@ class Board:
     rows: tuple[PanelRow, ...]
 
     @property
+    def heading(self) -> str:
+        """What it is called among the boards of others."""
+        return f"{PREFIX.capitalize()} / {self.title}"
+
+    @property
     def uid(self) -> str:
         """What links, alerts and files call it."""
         return f"{PREFIX}-{self.name}"

@@ -36,7 +36,7 @@ from recording_rules.promql import by, on
 REFRESH = ("1m", "5m", "15m", "30m", "1h")
 WIDTH = 24
 
-TOKENS_PER_SECOND = "si: tokens/s"
+TOKENS_PER_SECOND = "si: tok/s"
 _NAMED = {"titleSize": 13, "valueSize": 28}  # so that a long name can be read
 # How a table tells models apart.
 MODEL_KEYS = {
@@ -69,14 +69,14 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
 
 
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
-               width: int = 8, height: int = 8, stacked: bool = False,
+               width: int = 8, height: int = 9, stacked: bool = False,
                maximum: float | None = None, step: str = STEP,
                looks: Iterable[grafana_schema.Json] = ()) -> Panel:
     """Lines over time, from 0 on, styled by the first word of their legend, and by `looks`.
 
     A coarser `step` is for many lines of averages that are as long as it is.
     """
-    beside = width >= WIDTH // 2  # below a narrow panel there is no room for a table of figures
+    beside = width == WIDTH  # elsewhere a table of figures takes the room of the lines
     drawing = grafana.TimeSeries(
         **_common(title, description, queries, step=step), unit=unit,
         lineWidth=1 if stacked else 2, showPoints="never", fillOpacity=30 if stacked else 6,
@@ -140,7 +140,7 @@ def target_line(value: float) -> Query:
 def render(board: Board, boards: Iterable[Board]) -> grafana_schema.Json:
     """The board as Grafana's JSON, with links to its siblings."""
     drawn = grafana.Dashboard(
-        title=board.title, description=board.description, uid=board.uid, tags=[PREFIX],
+        title=board.heading, description=board.description, uid=board.uid, tags=[PREFIX],
         editable=False, timezone="browser", refresh=REFRESH[0], graphTooltip=1,
         time=grafana.Time("now-24h", "now"),
         timePicker=grafana.TimePicker(refreshIntervals=list(REFRESH), timeOptions=[]),

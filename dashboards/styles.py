@@ -13,12 +13,14 @@ from dashboards.variables import NAMES
 from inferometer import catalogue as c
 
 GREEN, AMBER, RED, BLUE, GREY = "green", "orange", "red", "blue", "#808080"
+# Hints of green and blue, so that of many tiles and cells only those stand out that are wrong.
+WELL, NOTED = "rgba(86, 166, 75, 0.22)", "rgba(50, 116, 217, 0.25)"
 # From which value on a figure has which colour; the first one holds from the least value on.
 Colours = Sequence[tuple[float | None, str]]
 PLAIN: Colours = ((None, BLUE),)
-OF_LIMIT: Colours = ((None, GREEN), (0.8, AMBER), (1, RED))
-NONE_IS_WELL: Colours = ((None, GREEN), (1, RED))
-ALL_ARE_WELL: Colours = ((None, RED), (1, GREEN))
+OF_LIMIT: Colours = ((None, WELL), (0.8, AMBER), (1, RED))
+NONE_IS_WELL: Colours = ((None, WELL), (1, RED))
+ALL_ARE_WELL: Colours = ((None, RED), (1, WELL))
 
 
 def _tint(colour: str) -> Json:
@@ -30,20 +32,22 @@ def _dashed(colour: str) -> Json:
             "custom__fillOpacity": 0, "custom__stacking": {"mode": "none"}}
 
 
-_DOTTED = {"custom__lineStyle": {"fill": "dot", "dash": [0, 6]}, "custom__fillOpacity": 0}
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.
 LINE_STYLES: Mapping[str, Json] = {
     "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
-    "median": _dashed(GREY), "p50": _DOTTED,
+    "median": _dashed(GREY),
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),
 }
 # Of columns, in pixels; the longest names take what the others leave.
-_WIDTHS = {"Engine": 70, "Cluster": 85, "Severity": 75, "Alert": 250, "GPU": 50, "Where": 130}
+_WIDTHS = {"Engine": 75, "Cluster": 75, "Namespace": 90, "Severity": 80, "Alert": 250, "GPU": 50,
+           "Where": 130, "Node": 150}
 _LONGEST = ("Model", "About", "Signal", "UUID")
+_LONG = 235  # for "meta-llama/Llama-3.1-8B-Instruct"
 # How high an axis is at least, so that nothing at all does not look like much.
-LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "short": 1, "reqps": 0.1}
+LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "currencyUSD": 0.01, "reqps": 0.1, "ops": 0.1,
+             **dict.fromkeys(("short", "joule", "watt", "celsius", "flops", "Bps", "si: tok/s"), 1)}
 # What a first word may become.
 LEGEND_VALUES = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES}
 
@@ -56,7 +60,7 @@ class Field:
     expr: str
     unit: str
     colours: Colours = ()
-    width: int = 78
+    width: int = 68
 
 
 def steps(colours: Colours) -> list[Json]:
@@ -88,7 +92,8 @@ def line_styles(queries: Iterable[Query]) -> list[Json]:
 def key_styles(titles: Sequence[str]) -> list[Json]:
     """The overrides of the columns that say what a row is."""
     longest = next((title for title in _LONGEST if title in titles), titles[0])
-    return [override("byName", title, custom__minWidth=180) if title == longest
+    least = _LONG if longest in _LONGEST else 130
+    return [override("byName", title, custom__minWidth=least) if title == longest
             else override("byName", title, custom__width=_WIDTHS.get(title, 100))
             for title in titles]
 

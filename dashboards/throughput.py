@@ -1,7 +1,7 @@
 """How much is served, how well, and how much more would fit."""
 
 from dashboards import features, replicas
-from dashboards.lines import BY_MODEL, line
+from dashboards.lines import line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import (
     MODEL_KEYS,
@@ -10,10 +10,11 @@ from dashboards.panels import (
     NO_TRAFFIC,
     TOKENS_PER_SECOND,
     limit_line,
+    of_limit,
     table,
     timeseries,
 )
-from dashboards.styles import Field
+from dashboards.styles import OF_LIMIT, Field
 from dashboards.variables import OF_REPLICAS, chosen
 from inferometer import catalogue as c
 from recording_rules import capacity, limits, requests, tokens
@@ -37,13 +38,17 @@ REQUESTS = PanelRow("Requests", (
            "client.", "percentunit", requests.INVALID_RATIO, limit_line(limits.INVALID)),
     timeseries("Unsuccessful requests", "By how they ended: rejected wants replicas, error wants a "
                "log, invalid and abort are the caller's.", "reqps",
-               line(chosen(requests.RATE, any_of(c.OUTCOME, *c.OUTCOMES[1:])),
-                    f"{{{{outcome}}}} {BY_MODEL}", requests.RATE.labels), width=12),
-    timeseries("Error ratio, longer windows", "Over six hours, a day and three days: above the "
-               "line the error budget will not last.", "percentunit",
-               *(line(rule, f"{window} {BY_MODEL}") for window, rule in (
-                   ("6h", requests.ERROR_RATIO["6h"]), *requests.ERROR_RATIO_LONG.items())),
-               limit_line(limits.ERROR), width=12),
+               Query(f"sum {by((c.OUTCOME.name,))} "
+                     f"({chosen(requests.RATE, any_of(c.OUTCOME, *c.OUTCOMES[1:]))})",
+                     "{{outcome}}"), stacked=True),
+    table("Errors ÷ limit", "Error ratio of each window as a share of the limit: where all of them "
+          "are red, the error budget will not last.", MODEL_KEYS, [
+              Field(title, of_limit(rule, limits.ERROR), "percentunit", OF_LIMIT)
+              for title, rule in {"5 min": requests.ERROR_RATIO["5m"],
+                                  "6 hours": requests.ERROR_RATIO["6h"],
+                                  "1 day": requests.ERROR_RATIO_LONG["1d"],
+                                  "3 days": requests.ERROR_RATIO_LONG["3d"]}.items()],
+          empty=NO_TRAFFIC, width=16, height=9),
 ))
 TOKENS = PanelRow("Tokens", (
     _lines("Output tokens", "Generated per second by all replicas: flat under growing load means "
@@ -54,18 +59,18 @@ TOKENS = PanelRow("Tokens", (
                "token, on average; below the line it reads slowly.", TOKENS_PER_SECOND,
                line(f"1 / ({chosen(MEAN[c.SERVER_TPOT])} > 0)"), limit_line(limits.OUTPUT_SPEED)),
     _lines("Prompt tokens from a cache", "Share that needed no prefill: a fall makes first tokens "
-           "late.", "percentunit", tokens.CACHED_RATIO, maximum=1, width=6),
+           "late.", "percentunit", tokens.CACHED_RATIO, maximum=1, width=12),
     _lines("Speculation accepted", "Share of drafted tokens that were kept: low, it costs more "
-           "than it saves.", "percentunit", capacity.ACCEPTED, maximum=1, width=6,
+           "than it saves.", "percentunit", capacity.ACCEPTED, maximum=1, width=12,
            empty="No data: no engine here drafts tokens, or none reports it."),
     timeseries("Tokens for each GPU", "Of the whole cluster: what hardware yields, and what a "
                "change of engine or batch size is worth.", TOKENS_PER_SECOND,
                Query(chosen(tokens.FLEET_OUTPUT_PER_GPU), "output {{cluster}}"),
                Query(chosen(tokens.FLEET_INPUT_PER_GPU), "input {{cluster}}"), empty=NO_GPU,
-               width=6),
+               width=12),
     timeseries("Energy for each output token", "Of the whole cluster: falls as batches fill, "
                "rises with idle GPUs.", "joule",
-               Query(chosen(tokens.FLEET_JOULES), "{{cluster}}"), empty=NO_GPU, width=6),
+               Query(chosen(tokens.FLEET_JOULES), "{{cluster}}"), empty=NO_GPU, width=12),
 ))
 CAPACITY = PanelRow("Capacity", (
     _lines("Waiting", "Requests in the queue: growing steadily means too few replicas.", "short",
@@ -80,18 +85,16 @@ CAPACITY = PanelRow("Capacity", (
            "percentunit", capacity.KV_USAGE_MEAN, maximum=1),
     _lines("Prefix cache hits", "Share of looked-up tokens that were there: load balancing by "
            "prefix raises it.", "percentunit", capacity.PREFIX_HITS, maximum=1),
-    timeseries("Replicas", "All there are, and those that answer: a gap is an engine that does "
-               "not. The line is the least that there must be, where one is configured.", "short",
-               line(capacity.EXPECTED, f"all {BY_MODEL}"),
-               line(capacity.REPLICAS, f"answering {BY_MODEL}"),
-               limit_line(limits.LEAST_REPLICAS), width=12),
+    _lines("Replicas that answer", "A step down is an engine that does not. The dashed line is the "
+           "least that there must be, where one is configured.", "short", capacity.REPLICAS,
+           limit_line(limits.LEAST_REPLICAS)),
     table("What fits", "Tokens in the KV caches of all replicas, prompts and answers of all "
           "running requests; and the longest prompt and answer together that every replica takes.",
           MODEL_KEYS, [
-              Field("Replicas", chosen(capacity.EXPECTED), "short"),
+              Field("Replicas", chosen(capacity.EXPECTED), "short", width=80),
               Field("KV cache, tokens", chosen(capacity.KV_CAPACITY), "short"),
-              Field("Longest sequence", chosen(capacity.MAX_LENGTH), "short")],
-          empty=NO_ENGINE, width=12),
+              Field("Longest sequence", chosen(capacity.MAX_LENGTH), "short", width=90)],
+          empty=NO_ENGINE, width=16, height=9),
 ))
 HOURS = PanelRow("Over days, by the hour", (
     timeseries("Requests, hourly", "Ended per second, each point over the hour before it.",

@@ -225,7 +225,7 @@ def test_grafana_has_every_board_in_a_folder_and_begins_with_the_fleet(
     assert seen[provider["options"]["path"]] == GENERATED / "dashboards"
     home = Path(service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     board = json.loads((seen[str(home.parent)] / home.name).read_text())
-    assert board["title"] == "Fleet overview"
+    assert board["title"] == "Inferometer / Fleet overview"
     assert {target.split("/")[-2] for target in seen if "/provisioning/" in target} == {
         "datasources", "dashboards"}
 

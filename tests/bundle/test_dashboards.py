@@ -238,7 +238,7 @@ def test_panels_fill_the_board_without_overlap(board: Board) -> None:
 
 
 @every_board
-def test_a_table_fits_its_panel_on_a_screen_of_1500_pixels(board: Board) -> None:
+def test_a_table_fits_its_panel_on_a_screen_of_1280_pixels(board: Board) -> None:
     for panel in asking(RENDERED[board.uid]):
         if panel["type"] == "table":
             properties = [{item["id"]: item["value"] for item in override["properties"]}
@@ -249,7 +249,7 @@ def test_a_table_fits_its_panel_on_a_screen_of_1500_pixels(board: Board) -> None
                          for column in shown)
             widest = [column for column in shown if "custom.minWidth" in column]
             assert len(widest) == 1, panel["title"]  # which takes what the others leave
-            assert needed <= 1500 * panel["gridPos"]["w"] / 24 - 50, panel["title"]
+            assert needed <= 1280 * panel["gridPos"]["w"] / 24 - 50, panel["title"]
 
 
 def test_a_limit_is_drawn_dashed_from_what_is_in_force() -> None:
