@@ -20,7 +20,8 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(
     str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob("*.md")))
 README_WORDS = 900
 # From which a name in backticks is seen, beside the document's own folder.
-FOLDERS = ("", "exporter/inferometer", "deploy", "deploy/chart", "dashboards", "tests", "examples")
+FOLDERS = ("", "exporter/inferometer", "deploy", "deploy/chart", "deploy/generated", "dashboards",
+           "tests", "examples")
 KEYS = {"gpu_hour_usd"}  # of the configuration
 CODE = re.compile(r"^```.*?^```$|^(?: {4}[^\n]*\n)+", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
+from inferometer.cli import main
 from tests.bundle.promtool import TOOLS, VERSIONS
 from tests.bundle.running import asked, evaluated, prometheus_process
 from tests.e2e.test_prometheus import Prometheus
@@ -87,10 +88,8 @@ def run(version: str, folder: Path, command: str) -> str:
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the document's command writes, in a hurry, as `files`."""
     folder = tmp_path_factory.mktemp("existing")
-    (words,) = [shlex.split(line) for line in block("make bundle").splitlines()]
-    flags = shlex.split(words[-1].removeprefix("ARGS=").replace(FILES, str(folder / "files")))
-    subprocess.run([sys.executable, "-m", "deploy.build", *flags, "--faster", str(FASTER)],
-                   cwd=ROOT, check=True, timeout=100)
+    command = block("inferometer bundle").strip().replace(FILES, str(folder / "files"))
+    assert main([*shlex.split(command)[1:], "--faster", str(FASTER)]) == 0
     return folder
 
 
