@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,6 @@ def test_the_excerpt_in_the_readme_is_on_the_golden_page() -> None:
 
 def test_every_dependency_is_in_contributing_with_its_reason() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    dependencies = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    dependencies = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = [re.split(r"[><=~[]", line)[0] for line in dependencies]
     assert [name for name in names if name not in text_of("CONTRIBUTING.md")] == []
