@@ -11,7 +11,7 @@ from inferometer.demo.engine import Condition, ScriptedEngine, Workload
 
 SECONDS = 0.5  # that a request takes when all is well
 # Some twenty requests a second whatever befalls it: there is always room for more.
-SERVED = Workload("tiny", seats=400, least=0.025, most=0.025, input_tokens=100, output_tokens=30,
+SERVED = Workload("tiny", seats=4000, least=0.0025, most=0.0025, input_tokens=100, output_tokens=30,
                   prefill_seconds=0.07, token_seconds=0.0125)
 
 

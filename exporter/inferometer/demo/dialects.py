@@ -75,6 +75,8 @@ SGLANG = Dialect(
         'sglang:realtime_tokens_total{mode="prefill_compute"': "computed",
         'sglang:realtime_tokens_total{mode="prefill_cache"': "cached",
         'sglang:realtime_tokens_total{mode="decode"': "output",
+        'sglang:http_responses_total{status_code="200"': "served",
+        'sglang:http_responses_total{status_code="500"': "failed",
         "sglang:hicache_host_used_tokens": "store_tokens",
         "sglang:hicache_host_total_tokens": "store_capacity",
         "sglang:hicache_backup_bytes_total": "stored_bytes",

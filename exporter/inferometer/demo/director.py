@@ -13,6 +13,7 @@ from inferometer.demo.story import STORY, Episode, Expected
 from inferometer.demo.world import World
 
 STEP_SECONDS = 0.5  # between two turns
+SETTLE_MINUTES = 12.0  # before a story that begins in its midst
 LEAST_BUDGET_USD = 0.01  # a budget of nothing is none
 Say = Callable[[str], None]
 
@@ -38,10 +39,13 @@ class Director:
         self._began = self._clock.minutes()
         self._resting = True
         self._begun = False
+        self._settling = 0.0 if first == 1 else SETTLE_MINUTES
         self._firing: set[Fired] = set()
         self._waiting: list[Expected] = []
         self.missed: list[Expected] = []
         self.over = False
+        if self._settling:
+            say(f"\nAll is well for the first {SETTLE_MINUTES:g} minutes, as rules need a past.")
 
     def turn(self) -> None:
         """Look at the clock and at the alerts, and go on with the story."""
@@ -50,9 +54,9 @@ class Director:
         self._note_alerts()
         minutes = self._clock.minutes() - self._began
         episode = self._episodes[self._number] if self._begun else None
-        if episode is None or minutes >= episode.minutes + episode.rest:
+        if minutes >= (episode.minutes + episode.rest if episode else self._settling):
             self._next()
-        elif minutes >= episode.minutes and not self._resting:
+        elif episode and minutes >= episode.minutes and not self._resting:
             self._rest()
 
     def _next(self) -> None:

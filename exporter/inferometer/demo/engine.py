@@ -21,6 +21,8 @@ from inferometer.demo.template import Dialect, Template
 DAY_MINUTES = 90.0  # of the story, in which a load swells and ebbs once
 LONGEST_STEP = 60.0  # seconds that are made up for at most, after nobody looked
 LONGEST_ANSWER, LONGEST_PROMPT = 1500, 8000  # tokens
+LOG_MEAN, LOG_DEVIATION = -0.1, 0.5  # of lengths, as shares of the typical one
+MEAN_LENGTH = math.exp(LOG_MEAN + LOG_DEVIATION**2 / 2)
 CACHE_SHARE = 0.45  # of input tokens, that are in the prefix cache
 CUT_SHARE, LEFT_SHARE = 0.06, 0.01  # of requests: at their longest, left by the caller
 PREEMPTED_SHARE = 0.9  # of requests, while the cache is full
@@ -85,6 +87,7 @@ class ScriptedEngine:
             self._started = time.time()
             self._seen = self._seconds()
             self._counted = dict.fromkeys(COUNTED, 0.0)
+            self._due_failures = 0.0
             self._template.clear()
             self._running = self._waiting = self._busy = self._rate = 0.0
 
@@ -116,7 +119,7 @@ class ScriptedEngine:
 
     def _number(self, quantity: str) -> float:
         if quantity in self._counted:
-            return self._counted[quantity]
+            return int(self._counted[quantity])
         return DERIVED[quantity](self._counted) if quantity in DERIVED else self._now()[quantity]
 
     def _now(self) -> Mapping[str, float]:
@@ -149,6 +152,9 @@ class ScriptedEngine:
         self._rate = self._running / (prefill + each_token * workload.output_tokens * 1.1)
         for _ in range(self._rounded(self._rate * passed)):
             self._serve(each_token, prefill)
+        # Tokens come one by one, not at the end of a request.
+        self._counted["output"] += self._rate * passed * MEAN_LENGTH * workload.output_tokens * (
+            1 - condition.failing)
         if each_token and self._running >= 1:
             self._template.observe("step", round(self._running), passed // each_token + 1)
             self._counted["steps"] += passed / each_token
@@ -165,12 +171,13 @@ class ScriptedEngine:
     def _serve(self, each_token: float, prefill: float) -> None:
         """One request from its arrival to its end."""
         dice, counted = self._dice, self._counted
-        if dice.random() < self._condition.failing:
+        self._due_failures += self._condition.failing  # by turns, not by chance
+        if self._due_failures >= 1:
+            self._due_failures -= 1
             counted["failed"] += 1
             return
-        long = min(LONGEST_PROMPT, int(self.workload.input_tokens * dice.lognormvariate(-0.1, 0.5)))
-        short = 1 + min(LONGEST_ANSWER,
-                        int(self.workload.output_tokens * dice.lognormvariate(-0.1, 0.5)))
+        long = self._length(self.workload.input_tokens, LONGEST_PROMPT)
+        short = self._length(self.workload.output_tokens, LONGEST_ANSWER)
         wait = self._waiting / max(self._rate, 0.1)
         queued = wait * dice.lognormvariate(0, 0.2) if wait > 0.01 else dice.uniform(0.001, 0.02)
         prefilled = prefill * (0.4 + 0.6 * long / self.workload.input_tokens) * (
@@ -185,19 +192,22 @@ class ScriptedEngine:
                 ("storing", 0.02 * prefilled), ("loading", 0.01 * prefilled)):
             self._template.observe(quantity, value)
         self._template.observe("between_tokens", token, short - 1)
-        self._count(long, short)
+        self._count(long)
+
+    def _length(self, typical: float, most: int) -> int:
+        """Tokens of a prompt or an answer."""
+        return 1 + min(most, int(typical * self._dice.lognormvariate(LOG_MEAN, LOG_DEVIATION)))
 
     def _retractions(self) -> int:
         """How often the request had to give its place in the cache away."""
         return int(self._condition.crowded and self._dice.random() < PREEMPTED_SHARE)
 
-    def _count(self, long: int, short: int) -> None:
+    def _count(self, long: int) -> None:
         counted, chance = self._counted, self._dice.random()
         counted["cut" if chance < CUT_SHARE else
                 "left" if chance < CUT_SHARE + LEFT_SHARE else "stopped"] += 1
         counted["input"] += long
         counted["cached"] += round(CACHE_SHARE * long)
-        counted["output"] += short
 
     def _rounded(self, expected: float) -> int:
         """A whole number that is so much on average."""

@@ -17,6 +17,7 @@ import yaml
 
 from inferometer.addresses import split_address
 from inferometer.bundle import Options, render, runbook
+from inferometer.bundle.durations import milliseconds
 from inferometer.demo.endpoint import LOOPBACK
 from inferometer.demo.exporters import NODE_JOB, Targets
 from inferometer.demo.fleet import CLUSTER
@@ -24,6 +25,7 @@ from inferometer.demo.fleet import CLUSTER
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 10.0, 3.0
 LOOKBACK_SECONDS = 300  # Prometheus' own, which is a duration too
 SHORTEST_LOOKBACK_SECONDS = 5
+SHORTEST_SCRAPE_MILLISECONDS = 1000  # in which a busy machine answers, too
 PROGRAM = "prometheus"
 # The exporter that shows all has the engines' families as well: each engine is counted once.
 COUNT_ONCE = {"source_labels": ["__name__"], "regex": "llm_server_.*", "action": "drop"}
@@ -90,7 +92,10 @@ def _adapted(document: dict[str, Any], site: Site) -> dict[str, Any]:
              "static_configs": [{"targets": [f"{site.host}:{port}"], "labels": dict(labels)}
                                 for port, labels in scrapes]}
             for job, scrapes in site.targets.items()]
-    return {**{key: value for key, value in document.items() if key != "alerting"},
+    pace = {**document["global"]}
+    if milliseconds(pace["scrape_interval"]) < SHORTEST_SCRAPE_MILLISECONDS:
+        pace["scrape_interval"] = f"{SHORTEST_SCRAPE_MILLISECONDS}ms"
+    return {"global": pace, "rule_files": document["rule_files"],
             "scrape_configs": [*jobs, itself]}
 
 
