@@ -98,9 +98,11 @@ def test_gos_yaml_takes_each_for_the_same_string(tmp_path: Path) -> None:
         assert json.loads(yaml.safe_load(process.stdout)["all"]) == {"all": NASTY}
 
 
-@pytest.mark.parametrize("path", [path for path in carried() if path.endswith(("yml", "yaml"))])
+@pytest.mark.parametrize("path", [
+    path for path in carried() if path.endswith(("yml", "yaml"))
+    and not path.startswith(("compose/", "kubernetes/prometheus/", "kubernetes/dashboards/"))])
 def test_every_string_of_a_carried_file_can_be_another(path: str) -> None:
-    """And a text that is YAML again is one to the last."""
+    """And a text that is YAML again is one to the last. All in one file are those left out."""
     text = carried()[path]
     assert spliced(text, lambda keys, value: value) == text
     changed = spliced(text, lambda keys, value: f"{value}: #")
