@@ -70,8 +70,9 @@ def as_lines(url: str, report: StatusReport, now: float) -> Iterator[str]:
               if (count := states.count(state))]
     yield (f"{url}  Inferometer {shown(report.version)}{', a demo' if report.demo else ''}: "
            f"{', '.join(counts) or 'no problems'}; watching {watched or 'nothing'}")
-    rows = [[shown(problem.severity), WORDS[problem.state][0], *map(shown, (problem.subject, problem.text)),
-             _age(problem.since, now), shown(problem.alert), _link(url, problem.runbook)]
+    rows = [[shown(problem.severity), WORDS[problem.state][0], shown(problem.subject),
+             shown(problem.text), _age(problem.since, now), shown(problem.alert),
+             _link(url, problem.runbook)]
             for problem in report.problems]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -110,10 +110,10 @@ def test_what_kubernetes_sets_for_services_does_no_harm_and_is_not_told() -> Non
 
 
 def test_variables_that_nobody_reads_are_named_with_what_may_be_meant() -> None:
-    known = parsed("run").variables
+    readable = parsed("run").variables
     environ = {"INFEROMETER_LISTN": ":1", "INFEROMETER_XYZ": "", "INFEROMETER_MODEL": "m",
                "INFEROMETER_FOLDER": ".", "INFEROMETER_TOKEN_A": "t", "HOME": "/"}
-    assert strangers(environ, known, ["INFEROMETER_TOKEN_A"]) == [
+    assert strangers(environ, readable, ["INFEROMETER_TOKEN_A"]) == [
         "INFEROMETER_LISTN (did you mean INFEROMETER_LISTEN?)", "INFEROMETER_XYZ"]
 
 

@@ -33,7 +33,8 @@ LOST = {"state": "problem", "subject": "GPU 3", "text": "Lost: GPU is lost",
         "since": "2026-11-29T18:00:00Z", "alert": "GpuLost",
         "runbook": "runbook#gpulost", "severity": "critical"}
 SLOW = {"state": "over_limit", "subject": "chat", "text": "p95 of a request 12 s, limit 10 s",
-        "since": "2026-11-29T20:00:00+00:00", "alert": "RequestsSlow", "runbook": "https://example.org/r.md#slow", "severity": "warning"}
+        "since": "2026-11-29T20:00:00+00:00", "alert": "RequestsSlow", "severity": "warning",
+        "runbook": "https://example.org/r.md#slow"}
 INFO = {**SLOW, "severity": "info", "alert": "", "runbook": ""}
 TROUBLED = {**FINE, "status": "problem", "problems": [LOST, SLOW]}
 NOW = datetime(2026, 11, 30, 0, 3, tzinfo=UTC).timestamp()
@@ -215,17 +216,17 @@ def guarded(tmp_path: Path) -> Iterator[str]:
 
 def test_an_exporter_with_tls_users_and_client_certificates_is_asked(
         guarded: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    who = ("--user", "ops", "--password-file", str(tmp_path / "password"))
+    login = ("--user", "ops", "--password-file", str(tmp_path / "password"))
     tls = ("--ca-file", str(tmp_path / "cert.pem"), "--cert-file", str(tmp_path / "cert.pem"),
            "--key-file", str(tmp_path / "key.pem"))
-    assert asked(capsys, *who, *tls, guarded)[0] == 0
+    assert asked(capsys, *login, *tls, guarded)[0] == 0
     code, _, complaint = asked(capsys, *tls, guarded)
     assert (code, complaint) == (2, f"inferometer: {guarded} cannot be asked: HTTP status 401: "
                                     "unauthorized: give --user and --password-file\n")
-    assert "the certificate is signed by itself" in asked(capsys, *who, guarded)[2]
-    assert asked(capsys, *who, "--insecure-skip-verify", *tls[2:], guarded)[0] == 0
+    assert "the certificate is signed by itself" in asked(capsys, *login, guarded)[2]
+    assert asked(capsys, *login, "--insecure-skip-verify", *tls[2:], guarded)[0] == 0
     (tmp_path / "password").write_text("wrong")
-    code, _, complaint = asked(capsys, *who, *tls, guarded)
+    code, _, complaint = asked(capsys, *login, *tls, guarded)
     assert (code, "HTTP status 401" in complaint) == (2, True)
 
 
