@@ -209,7 +209,7 @@ def test_the_help_of_every_command_teaches(
         verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main([verb.name, "--help"])
-    text = capsys.readouterr().out
+    text = re.sub(r"\\\n\s*", "", capsys.readouterr().out)  # lines that go on
     for words in (verb.description, "\nExamples:\n", "\nExit codes: 0 "):
         assert words in text
     examples = [line.rpartition("| ")[2] if line.startswith("  curl") or "ssh" in line else line

@@ -289,7 +289,7 @@ def shown_errors(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
     for handler in ast.walk(tree):
         if not isinstance(handler, ast.ExceptHandler) or not handler.name or not handler.type:
             continue
-        kinds = {ast.unparse(kind) for kind in (
+        kinds = {ast.unparse(kind).rpartition(".")[2] for kind in (
             handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type])}
         for node in ast.walk(handler):
             if not isinstance(node, ast.Call | ast.FormattedValue):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from inferometer.bundle.durations import DurationError
 from inferometer.bundle.options import ADDRESSES, OptionError, Options, flags, listed
 from inferometer.bundle.rehearsal import rehearsed
 from inferometer.bundle.splice import Keys, spliced
@@ -86,5 +87,5 @@ def _written(path: str, text: str, places: Sequence[OptionPlace], options: Optio
 
     try:
         return spliced(text, change)
-    except ValueError as error:
+    except DurationError as error:
         raise OptionError("--faster", f"{divisor}: {error}") from error

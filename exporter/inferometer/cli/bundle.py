@@ -27,10 +27,9 @@ def bundle(options: argparse.Namespace) -> int:
         return OK
     try:
         folder.write(contents, options.out)
-    except OSError as error:
-        return _failed(f"{error.filename}: {error.strerror}")
-    except ValueError as error:
-        return _failed(str(error))
+    except folder.FolderError as error:
+        complain(str(error))
+        return FAILED
     print(spelt(f"{options.out} has {len(contents)} files. What to do with them:"))
     print("\n".join(f"- {spelt(line)}" for line in guide.todo(contents, options.out)))
     return OK

@@ -20,7 +20,7 @@ WORDS = {  # of one, and of several
 }
 
 INFO = "info"  # the severity of what is listed and is no problem yet
-KINDS = {"gpus": "GPUs"}  # what people call them
+KINDS = {"gpus": ("GPU", "GPUs"), "engines": ("engine", "engines")}  # one, and several
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,23 @@ def read_report(top: Entry) -> StatusReport:
 
 def as_lines(url: str, report: StatusReport, now: float) -> Iterator[str]:
     """The report for a person; nothing in it can command a terminal. `now` is Unix seconds."""
-    watched = " and ".join(f"{count} {KINDS.get(kind, shown(kind))}"
-                           for kind, count in report.watching.items())
+    watched = " and ".join(
+        f"{count} {KINDS.get(kind, (shown(kind), shown(kind)))[count > 1]}"
+        for kind, count in report.watching.items() if count)
     states = [problem.state for problem in report.problems if problem.severity != INFO]
     counts = [f"{count} {words[count > 1]}" for state, words in WORDS.items()
               if (count := states.count(state))]
     yield (f"{url}  Inferometer {shown(report.version)}{', a demo' if report.demo else ''}: "
            f"{', '.join(counts) or 'no problems'}; watching {watched or 'nothing'}")
-    rows = [[shown(problem.severity), WORDS[problem.state][0], shown(problem.subject),
-             shown(problem.text), _age(problem.since, now), shown(problem.alert),
-             _link(url, problem.runbook)]
+    rows = [[shown(problem.severity), WORDS[problem.state][0], shown(problem.subject)]
             for problem in report.problems]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    for problem, row in zip(report.problems, rows, strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width]
-        yield f"  {'  '.join(cells)}".rstrip()
+        more = (_age(problem.since, now), shown(problem.alert), _link(url, problem.runbook))
+        yield f"  {'  '.join(cells)}  {shown(problem.text)}"
+        if any(more):
+            yield f"    {'  '.join(filter(None, more))}"
 
 
 def _age(since: str, now: float) -> str:

@@ -17,13 +17,15 @@ from typing import Any
 import bcrypt
 import pytest
 
+from inferometer import __version__
 from inferometer.cli import main
 from inferometer.cli.status_report import as_lines, read_report
 from inferometer.documents.readers import read_json
 from inferometer.serve.routes import JSON, Response, Route
 from inferometer.serve.server import Server
 from inferometer.serve.web_config import WebConfig
-from tests.exporter.support import Engine, free_port, in_thread, send
+from tests.exporter.process import ANYWHERE, ready, started
+from tests.exporter.support import Engine, fixture, free_port, get, in_thread, send
 
 pytestmark = pytest.mark.timeout(60)
 SECRET = "s3cr3t"
@@ -70,17 +72,17 @@ def test_problems_are_listed_with_how_long_they_last_and_where_to_look() -> None
     assert lines_of(TROUBLED) == [
         "http://a:9839  Inferometer 0.1.0: 1 problem, 1 over its limit; watching 6 GPUs and 4 "
         "engines",
-        "  critical  problem         GPU 3  Lost: GPU is lost                  for 6 h 3 min  "
-        "GpuLost       http://a:9839/runbook#gpulost",
-        "  warning   over its limit  chat   p95 of a request 12 s, limit 10 s  for 4 h 3 min  "
-        "RequestsSlow  https://example.org/r.md#slow"]
+        "  critical  problem         GPU 3  Lost: GPU is lost",
+        "    for 6 h 3 min  GpuLost  http://a:9839/runbook#gpulost",
+        "  warning   over its limit  chat   p95 of a request 12 s, limit 10 s",
+        "    for 4 h 3 min  RequestsSlow  https://example.org/r.md#slow"]
 
 
 def test_what_is_for_information_is_listed_and_is_no_problem(
         exporter: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     exporter.paths["/status"] = json.dumps({**FINE, "problems": [INFO]})
     code, printed, _ = asked(capsys, exporter.url)
-    first, second = printed.splitlines()
+    first, second, *_ = printed.splitlines()
     assert code == 0
     assert ": no problems; watching" in first
     assert second.startswith("  info  over its limit  chat  p95 of a request")
@@ -237,3 +239,24 @@ def test_the_password_goes_as_http_basic_has_it(
     sent = exporter.asked[-1][1]["Authorization"]
     assert re.fullmatch(r"Basic [\w+/=]+", sent)
     assert base64.b64decode(sent.removeprefix("Basic ")).decode() == "ops:p:w ö"
+
+
+def test_a_real_exporter_tells_its_problems(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "inferometer.yml"
+    with Engine(fixture("vllm/0.32.0/idle.prom")) as engine:
+        config.write_text("gpu: {enabled: false}\nengines: {targets: [{name: chat, "
+                          f"url: '{engine.url}'}}]}}\n")
+        with started(*ANYWHERE, "--config", config) as running:
+            url = f"http://127.0.0.1:{ready(running).port}"
+            assert asked(capsys, url) == (
+                0, f"{url}  Inferometer {__version__}: no problems; watching 1 "
+                   "engine\n", "")
+            engine.serve(lambda handler: send(handler, "busy", 503))
+            code, printed, _ = asked(capsys, url)
+            assert code == 1
+            assert re.search(r"^  \w+ +problem +chat +Down: HTTP status 503: busy$", printed,
+                             re.MULTILINE)
+            link = re.search(rf"{url}(/runbook)#(\w+)$", printed, re.MULTILINE)
+            assert link
+            assert f'id="{link[2]}"' in get(running.port, link[1]).text
