@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TextIO
@@ -13,6 +14,7 @@ from typing import TextIO
 from inferometer.outside import as_json, cut, for_log, spelt
 from inferometer.reasons import is_ours, places_of, reason_of
 
+log = logging.getLogger(__name__)
 LEVELS = ("debug", "info", "warning", "error")
 AUTO, JSON, TEXT = FORMATS = ("auto", "json", "text")  # auto: text on a terminal, else JSON
 LONGEST_LINE = 4000  # characters of a line for a person
@@ -66,6 +68,13 @@ def start_logging(level: str = "info", form: str = AUTO) -> None:
     handler.setFormatter(formatter_for(sys.stderr, form, os.environ))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    threading.excepthook = _log_ended_thread
+
+
+def _log_ended_thread(ended: threading.ExceptHookArgs) -> None:
+    """Log what a thread has ended by, which Python would print by itself."""
+    log.error("a thread ended", exc_info=ended.exc_value,
+              extra={"job": ended.thread.name if ended.thread else ""})
 
 
 def formatter_for(stream: TextIO, form: str, environ: Mapping[str, str]) -> logging.Formatter:

@@ -13,6 +13,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,11 +25,12 @@ from inferometer.cli import main
 from inferometer.documents.readers import read_yaml
 from inferometer.engines.fetch import Access, fetch
 from inferometer.engines.page import PageError
-from inferometer.logs import JsonFormatter, TextFormatter
+from inferometer.logs import JsonFormatter, TextFormatter, start_logging
 from inferometer.outside import masked
 from inferometer.reasons import LONGEST_REASON, reason_of
+from inferometer.threads import start_thread
 from tests.exporter.engines.raw import serving_raw
-from tests.exporter.process import ANYWHERE, COMMAND, command, ready, started
+from tests.exporter.process import ALONE, ANYWHERE, COMMAND, command, ready, started
 from tests.exporter.support import Engine, fixture, free_port, get, wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -278,6 +280,37 @@ def test_a_pipe_that_is_closed_early_is_no_noise(tmp_path: Path) -> None:
     done = subprocess.run(f"{' '.join(COMMAND)} explain {page} | head -1 >/dev/null", shell=True,
                           capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr == ""
+
+
+def test_an_exporter_whose_greeting_nobody_reads_makes_no_noise(tmp_path: Path) -> None:
+    config = tmp_path / "inferometer.yml"
+    config.write_text(ALONE)
+    process = subprocess.Popen(
+        [*COMMAND, "run", *ANYWHERE, "--config", str(config)], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    process.stdout.close()
+    try:
+        time.sleep(2)
+        process.terminate()
+        _, complaint = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert [json.loads(line)["message"] for line in plain(complaint).splitlines()] == ["stopped"]
+
+
+def test_what_ends_a_thread_is_a_line_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    before = threading.excepthook, logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        start_logging(form="json")
+        start_thread(lambda: 1 / 0, "odd").join()
+    finally:
+        threading.excepthook, logging.getLogger().handlers[:] = before[:2]
+        logging.getLogger().setLevel(before[2])
+        logging.captureWarnings(False)
+    line = json.loads(plain(capfd.readouterr().err))
+    assert (line["message"], line["job"], line["why"]) == (
+        "a thread ended", "odd", "unforeseen zero division error: division by zero")
 
 
 CLASSES = {node.name for tree in MODULES.values() for node in ast.walk(tree)

@@ -22,7 +22,7 @@ def milliseconds(duration: str) -> int:
 
 
 def divided(duration: str, divisor: int) -> str:
-    """A part of the duration. Raises DurationError where that is no whole number of milliseconds."""
+    """A part of the duration. Raises DurationError if that is no whole number of milliseconds."""
     if divisor == 1:
         return duration
     length = milliseconds(duration)

@@ -53,8 +53,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         start_thread(lambda: _greet(app, server, GREETING_SECONDS), "greeting")
     except NoThreadError:
-        with contextlib.suppress(OSError):  # nobody may read it
-            _greet(app, server, 0.0)
+        _greet(app, server, 0.0)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not search it
 
@@ -103,11 +102,12 @@ def _handle_signals(reloads: Errand, server: Server, reasons: list[str]) -> None
 def _greet(app: App, server: Server, seconds: float) -> None:
     """Print the addresses, and what each part has found after at most so many seconds."""
     role = f", {app.config.role}" if app.config.role else ""
-    print(f"Inferometer {__version__}{role}\n"
-          f"  metrics  {server.url}/metrics\n"
-          f"  page     {server.url}/  for a person", flush=True)
-    for label, text in app.greeting(seconds):
-        print(f"  {label:8} {on_one_line(text)}", flush=True)
+    with contextlib.suppress(OSError):  # nobody may read it
+        print(f"Inferometer {__version__}{role}\n"
+              f"  metrics  {server.url}/metrics\n"
+              f"  page     {server.url}/  for a person", flush=True)
+        for label, text in app.greeting(seconds):
+            print(f"  {label:8} {on_one_line(text)}", flush=True)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
