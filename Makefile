@@ -64,10 +64,11 @@ ssh: ## OpenSSH's client, which signs
 wheels: $(TOOLS)/wheels/complete ## What a release is tried with, for every Python that is supported
 $(TOOLS)/wheels/complete: deploy/requirements.txt deploy/requirements-build.txt | $(VENV)/installed-dev
 	rm -rf $(@D)
-	for version in $(PYTHONS); do for file in requirements requirements-build; do \
+	for version in $(PYTHONS); do for wheels in "-r deploy/requirements.txt --require-hashes" \
+			"-r deploy/requirements-build.txt --require-hashes" \
+			"-c constraints.txt pytest pytest-timeout hypothesis grpcio-tools"; do \
 		$(BIN)/python -m pip download -q --disable-pip-version-check --only-binary=:all: \
-			--require-hashes --python-version $$version -d $(@D) -r deploy/$$file.txt \
-			|| exit 1; done; done
+			--python-version $$version -d $(@D) $$wheels || exit 1; done; done
 	touch $@
 
 .PHONY: browser

@@ -1,4 +1,4 @@
-"""The Pythons that are supported, and those of them that are on this machine."""
+"""The Pythons that are supported, those of them that are on this machine, and ours on them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def interpreter(version: str) -> Path | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return Path(done.stdout.strip())
+
+
+def modules(site: Path, version: str, checkout: Path = ROOT) -> str:
+    """The path of modules of a checkout that is, by what is put into `site`, of that version."""
+    metadata = site / f"inferometer-{version}.dist-info/METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: inferometer\nVersion: {version}\n")
+    return f"{site}:{checkout}/exporter:{checkout}"

@@ -19,6 +19,7 @@ PLACES: Sequence[tuple[str, str]] = (
     ("deploy/chart/Chart.yaml", r'^appVersion: "'),
     ("deploy/Dockerfile", r'org\.opencontainers\.image\.version="'),
     ("deploy/Dockerfile", r"\binferometer:"),
+    ("deploy/contract.yml", r"^version: "),
     ("deploy/compose/*.yml", r"\bimage: inferometer:"),
     ("examples/kustomize/kustomization.yaml", r"^ +newTag: "),
     ("README.md", r"\binferometer:"),

@@ -18,8 +18,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from deploy.release import hashes
 from deploy.release.changelog import section
@@ -27,7 +25,7 @@ from deploy.release.hashes import RUNTIME
 from inferometer.about import PROJECT_URL
 from tests.bundle.promtool import TOOLS
 from tests.dockerfile import build
-from tests.pythons import interpreter, supported
+from tests.pythons import interpreter, modules, supported
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 
@@ -81,7 +79,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     folder = tmp_path_factory.mktemp("release")
     checkout, key = folder / "checkout", folder / "key"
     copied(checkout)
-    tagged(checkout, modules(folder / "site", checkout))
+    tagged(checkout, modules(folder / "site", VERSION, checkout))
     for path in IGNORED:
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
         (checkout / path).write_text(SECRET)
@@ -100,14 +98,6 @@ def copied(checkout: Path) -> None:
     for path in filter(lambda path: os.path.lexists(ROOT / path), paths):
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, checkout / path, follow_symlinks=False)
-
-
-def modules(site: Path, checkout: Path) -> str:
-    """The path of modules of a checkout that is installed in that version."""
-    metadata = site / f"{NAME}.dist-info/METADATA"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text(f"Metadata-Version: 2.1\nName: inferometer\nVersion: {VERSION}\n")
-    return f"{site}:{checkout}/exporter:{checkout}"
 
 
 def tagged(checkout: Path, path: str) -> None:
@@ -234,6 +224,9 @@ def test_the_chart_has_the_version_and_runs_the_image_of_it(
 
 
 def test_the_bill_of_materials_has_all_that_is_installed(rehearsal: Rehearsal) -> None:
+    from cyclonedx.schema import SchemaVersion  # of the extra, which `make test` is without
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = (rehearsal.made / f"{NAME}.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     document = json.loads(text)
