@@ -88,7 +88,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     again = shutil.copytree(checkout, folder / "elsewhere/checkout", symlinks=True)
     (again / "README.md").touch()
     (again / "README.md").chmod(0o600)
-    released(again, key, folder / "again", umask="0077", TZ="Asia/Kathmandu")
+    released(again, key, folder / "again", umask="0077", zone="Asia/Kathmandu")
     return Rehearsal(checkout, key, folder / "made", folder / "again", output)
 
 
@@ -115,11 +115,12 @@ def tagged(checkout: Path, path: str) -> None:
     git(checkout, "tag", f"v{VERSION}")
 
 
-def released(checkout: Path, key: Path, made: Path, umask: str = "0022", **settings: str) -> str:
+def released(checkout: Path, key: Path, made: Path, umask: str = "0022",
+             zone: str = "UTC") -> str:
     command = ("umask $0 && exec $1 -m deploy.release $2 --base-digest $3 --key $4 --folder $5")
     return called("sh", "-c", command, umask, sys.executable, VERSION, DIGEST, key, made,
                   folder=checkout, PYTHONPATH=f"{checkout}/exporter:{checkout}", TOOLS=str(TOOLS),
-                  **settings)
+                  TZ=zone)
 
 
 def test_all_is_made_and_how_to_publish_it_is_printed_last(rehearsal: Rehearsal) -> None:
@@ -195,8 +196,8 @@ def test_nothing_that_git_ignores_is_in_any_file(rehearsal: Rehearsal) -> None:
         file = rehearsal.made / name
         if tarfile.is_tarfile(file):
             with tarfile.open(file) as archive:
-                contents = [found.read() for member in archive
-                            if (found := archive.extractfile(member))]
+                contents = [data.read() for member in archive
+                            if (data := archive.extractfile(member))]
         elif zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as wheel:
                 contents = [wheel.read(inside) for inside in wheel.namelist()]
