@@ -80,6 +80,9 @@ class Trial:
             ("kubectl", "get"): self._get, ("kubectl", "rollout", "status"): self._rolled_out,
             ("docker", "compose"): self._compose, ("docker", "build"): self._image,
             ("docker", "push"): self._pushed, ("jsonnet",): self._jsonnet, ("make",): self._make,
+            ("python3", "-m", "venv"): lambda _: None, ("systemd-sysusers",): lambda _: None,
+            ("systemctl",): self._systemctl, ("install",): self._copied,
+            ("/opt/inferometer/bin/pip", "install"): self._pip,
             ("pip", "install"): self._pip, ("inferometer",): self._inferometer,
             ("prometheus",): partial(self._configured, "promtool", ("check", "config")),
             ("alertmanager",): partial(self._configured, "amtool", ("check-config",)),
@@ -208,6 +211,15 @@ class Trial:
     def _pip(self, words: list[str]) -> None:
         (source,) = words
         assert (self.folder / source / "pyproject.toml").exists(), f"nothing to install in {source}"
+
+    def _copied(self, words: list[str]) -> None:
+        *sources, _ = _options([word for word in words if word != "-D"], "-m")["words"]
+        assert all((self.folder / source).is_file() for source in sources), sources
+
+    def _systemctl(self, words: list[str]) -> None:
+        verb, *units = [word for word in words if word != "--now"]
+        assert verb in ("daemon-reload", "enable", "reload"), verb
+        assert all((ROOT / f"deploy/systemd/{unit}.service").exists() for unit in units), units
 
     def _inferometer(self, words: list[str]) -> None:
         if words[0] == "bundle":

@@ -23,9 +23,9 @@ README_WORDS = 900
 # From which a name in backticks is seen, beside the document's own folder.
 FOLDERS = ("", "exporter/inferometer", "deploy", "deploy/chart", "deploy/generated", "dashboards",
            "tests", "examples")
-KEYS = {"gpu_hour_usd"}  # of the configuration
+KEYS = {"gpu_hour_usd", "gpu_prices"}  # of the configuration, and of answers
 CODE = re.compile(r"^```.*?^```$|^(?: {4}[^\n]*\n)+", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)[)\"]")
 
 
 def text_of(page: str) -> str:
