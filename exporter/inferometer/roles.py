@@ -25,8 +25,8 @@ ROLES: Mapping[str, Role] = {
     NO_ROLE: Role(("web", "gpu", "engines", "cost", "fleet"), "all of it"),
     "sidecar": Role(("web", "engines"), "reads the engine in its pod; no GPUs, no cost"),
     NODE: Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
-    "fleet": Role(("web", "fleet"), "says fixed costs, budgets and limits, once for all"),
-    "gateway": Role(("web",), "takes what applications tell; nothing yet"),
+    "fleet": Role(("web", "fleet"), "fixed costs, budgets and limits of the whole cluster"),
+    "gateway": Role(("web",), "nothing yet: telemetry of applications"),
 }
 
 

@@ -29,7 +29,7 @@ def test_help_of_run_teaches_by_defaults_and_examples() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     help_text = " ".join(done.stdout.split())
     for words in ("--config FILE", "--listen HOST:PORT", "127.0.0.1:9839", "--engine [NAME=]URL",
-                  "may be repeated", "over the file", "SIGHUP reads the configuration again",
+                  "may be repeated", "wins over", "SIGHUP reads the configuration again",
                   "engines are looked for on the usual ports",
                   "inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839"):
         assert words in help_text

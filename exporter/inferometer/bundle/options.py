@@ -83,18 +83,20 @@ class Addresses:
 
     secrets: str = _flag("/etc/alertmanager/secrets", TEXT, "the folder of Alertmanager's secrets")
     slack_channel: str = _flag("#llm-alerts", TEXT,
-                               "the channel for pages and for severity warning")
-    email_to: str = _flag("llm-alerts@example.org", MAIL, "who gets mail of severity warning")
-    finance_channel: str = _flag("#llm-cost", TEXT, "the channel for what is about money")
+                               "the channel for alerts of severity critical and warning")
+    email_to: str = _flag("llm-alerts@example.org", MAIL,
+                          "the address for alerts of severity warning")
+    finance_channel: str = _flag("#llm-cost", TEXT, "the channel for alerts about money")
     finance_email_to: str = _flag("llm-cost@example.org", MAIL,
-                                  "who gets mail of what is about money")
+                                  "the address for alerts about money")
     email_from: str = _flag("alertmanager@example.org", MAIL,
-                            "whose mail it is, also at the smarthost")
-    smarthost: str = _flag("smtp.example.org:587", ADDRESS, "what takes mail, as host:port")
+                            "the sender of mail, and the user at the mail server")
+    smarthost: str = _flag("smtp.example.org:587", ADDRESS, "the mail server, as host:port")
     alert_log: str = _flag(f"http://127.0.0.1:9839{ALERT_LOG}", HOOK,
-                           "the exporter with web.enable_alert_log, for severity info")
+                           "the exporter that logs alerts of severity info; it needs "
+                           "web.enable_alert_log")
     dead_mans_switch: str = _flag("https://dead-mans-switch.example.org/inferometer", HOOK,
-                                  "who misses the Watchdog once it is silent")
+                                  "who raises the alarm when the Watchdog falls silent")
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Options:
     alertmanagers: str = _flag("127.0.0.1:9093", ADDRESSES,
                                "Alertmanagers, as host:port, commas in between")
     prometheus: str = _flag("127.0.0.1:9090", ADDRESSES,
-                            "this Prometheus, as host:port, which watches itself")
+                            "the address at which this Prometheus scrapes itself, as host:port")
     runbook_url: str = _flag(
         "https://example.org/inferometer/alerts", BASE,
         "the folder in which people read runbook.md; alerts link to its headings")
@@ -118,7 +120,7 @@ class Options:
                              "where people reach Grafana; alerts link to its boards")
     faster: int = field(default=1, metadata={
         "form": NUMBER,
-        "help": "divide every duration by this, to rehearse hours in minutes; thresholds stay"})
+        "help": "divide every duration by this, to rehearse hours in minutes; limits stay"})
     addresses: Addresses = field(default_factory=Addresses)
 
     @classmethod

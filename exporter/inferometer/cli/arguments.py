@@ -12,7 +12,7 @@ from inferometer.outside import masked
 from inferometer.roles import NO_ROLE, ROLES
 
 ROLES_HELP = "\n".join((
-    "Roles, where several exporters share the work, and the sections of the file each has:",
+    "Roles divide the work among exporters. Each has these sections of the file:",
     *(f"  {name:9} {', '.join(role.sections):16} {role.does}"
       for name, role in ROLES.items() if name),
     "Without a role an exporter does all of it."))
@@ -21,16 +21,16 @@ ROLES_HELP = "\n".join((
 def add_role(parser: argparse.ArgumentParser) -> None:
     """The flag for the exporter's role."""
     parser.add_argument("--role", choices=[*filter(None, ROLES)], default=NO_ROLE,
-                        help="which part of the work is its own; over the file (all of it)")
+                        help="the part of the work that is this exporter's (all of it)")
 
 
-def add_log(parser: argparse.ArgumentParser) -> None:
-    """The flags for the log, as `start_logging` takes them."""
-    parser.add_argument("--log-level", choices=LEVELS, default="info",
-                        help="least level of log lines (info)")
+def add_log(parser: argparse.ArgumentParser, level: str = "info") -> None:
+    """The flags for the log, as `start_logging` takes them, and the level without them."""
+    parser.add_argument("--log-level", choices=LEVELS, default=level,
+                        help=f"log lines of this level and above ({level})")
     parser.add_argument("--log-format", choices=FORMATS, default=AUTO,
-                        help="text for a person, json for a program; auto is text on a terminal "
-                             "and json elsewhere (auto)")
+                        help="text for a person, json for a program; auto is text on a "
+                             "terminal and json elsewhere (auto)")
 
 
 def address(text: str) -> str:

@@ -61,14 +61,13 @@ def _is_meant(path: str, patterns: Sequence[str]) -> bool:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--out", type=Path, metavar="DIR",
-                        help="the folder to write; what was written there before is replaced")
-    action.add_argument("--list", action="store_true",
-                        help="write nothing, say what each file is for")
-    parser.add_argument("--only", action="append", metavar="FILES",
-                        help="a folder of the list, or a pattern as 'kubernetes/*.yaml';\n"
-                             "may be repeated (all)")
+    parser.add_argument("--out", type=Path, metavar="DIR",
+                        help="the folder to write; replaces what an earlier run wrote there")
+    parser.add_argument("--list", action="store_true",
+                        help="write nothing; print what each file is for")
+    parser.add_argument("--only", action="append", default=[], metavar="FILES",
+                        help="a folder of the list, or a pattern such as 'kubernetes/*.yaml';\n"
+                             "may be repeated (all files)")
     for flag in flags():
         parser.add_argument(flag_name(flag), type=type(flag.default), default=flag.default,
                             metavar=flag.metadata["form"].word,
@@ -80,13 +79,15 @@ VERB = Verb(
     "Write what goes with the exporter: recording rules, alerts and a configuration\n"
     "for Prometheus, routing for Alertmanager, boards for Grafana, manifests for\n"
     "Kubernetes, the runbook. It needs no network and no other program.\n"
-    "Limits and budgets are not chosen here: they stand in inferometer.yml.",
-    "Exit code 1 if the folder cannot be written, or holds other files.\n\n"
+    "Limits and budgets are no flags: they stand in inferometer.yml.",
+    "Examples:\n"
     "  inferometer bundle --list\n"
     "  inferometer bundle --out monitoring --only prometheus --only dashboards\n"
     "  inferometer bundle --out monitoring --cluster prod --exporters gpu-1:9839,gpu-2:9839 "
     "\\\n    --runbook-url https://wiki.example.org/inferometer "
     "--grafana-url https://grafana.example.org\n"
     "  inferometer bundle --out manifests --only kubernetes --cluster prod "
-    "\\\n    --image registry.example.org/inferometer",
+    "\\\n    --image registry.example.org/inferometer\n\n"
+    "Exit codes: 0 it is written, 1 the folder cannot be written, or holds other files,\n"
+    "2 wrong arguments.",
     _add_arguments, bundle)

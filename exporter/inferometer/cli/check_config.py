@@ -54,15 +54,16 @@ def _mistakes(error: ConfigError) -> Iterable[dict[str, object]]:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="FILE", help="the file, or - for standard input")
     parser.add_argument("--json", action="store_true",
-                        help="print good, and mistakes with file, line, key and message, as JSON")
+                        help="print JSON: whether it is good, and each mistake with file, "
+                             "line, key and message")
     add_role(parser)
 
 
 VERB = Verb(
     "check-config", "say whether a configuration file is good",
-    "Load a configuration file as `run` would, with the files that it names: they are\n"
-    "looked for beside it, those of standard input in the present directory.\n"
-    "There is one line for each mistake, naming file, line and key.",
+    "Load a configuration file as `run` would, and print a line for each mistake, with\n"
+    "file, line and key. Files that it names are looked for in its own folder, or in the\n"
+    "present one if it comes from standard input.",
     "Examples:\n"
     "  inferometer check-config inferometer.yml\n"
     "  inferometer check-config --role node node.yml\n"

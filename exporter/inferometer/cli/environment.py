@@ -130,7 +130,7 @@ def help_lines(parser: argparse.ArgumentParser) -> Iterator[str]:
     flags = [(variable(action), action) for action in parser._actions if variable(action)]
     if not flags:
         return
-    yield "Environment, where the flag is not given:"
+    yield "Environment variables, used where the flag is not given:"
     width = max(len(name) for name, _ in flags)
     for name, action in flags:
         more = "; several with spaces between" if is_repeatable(action) else (

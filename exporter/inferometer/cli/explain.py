@@ -55,14 +55,17 @@ def _endpoint(options: argparse.Namespace) -> EngineTarget:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("page", metavar="URL|FILE",
-                        help="endpoint, file with its page, or -")
-    parser.add_argument("--json", action="store_true", help="as JSON, for a program")
+                        help="the engine, a file with its page, or - for standard input")
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program")
     parser.add_argument("--model", default="", metavar="NAME",
-                        help="the model's name, where the page has none")
+                        help="the model's name, if the page has none")
     parser.add_argument("--entry-model", action="append", default=[], metavar="NAME",
-                        help="a model that hands requests on to others of the page; repeatable")
-    parser.add_argument("--bearer-token-file", default="", metavar="FILE", help="token to send")
-    parser.add_argument("--ca-file", default="", metavar="FILE", help="certificates to trust")
+                        help="a model that hands requests on to other models of the page; "
+                             "may be repeated")
+    parser.add_argument("--bearer-token-file", default="", metavar="FILE",
+                        help="a file with the token to send")
+    parser.add_argument("--ca-file", default="", metavar="FILE",
+                        help="the certificate authorities to trust")
     parser.add_argument("--insecure-skip-verify", action="store_true",
                         help="trust any certificate")
     parser.add_argument("--timeout", type=seconds, default=5.0, metavar="SECONDS",
@@ -70,16 +73,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 VERB = Verb(
-    "explain", "say what an engine's page is, and where each signal comes from",
-    "Say what an engine's metrics page is to the exporter: the engine, each\n"
-    "signal and the family it is read from, every family that is not used and\n"
-    "why, and what would be folded or coarsened. Of a page that is no known engine's:\n"
-    "what is on it, the engine that comes nearest, and what to try. For a bug report,\n"
-    "send all of it.",
+    "explain", "show how an engine's page is read, signal by signal",
+    "Show how the exporter reads an engine's metrics page: which engine it is, from which\n"
+    "family each signal comes, which families are not used and why, and which label values\n"
+    "or buckets are merged because there are too many. Of an unknown page: what is on it,\n"
+    "which engine comes nearest, and what to try. Put all of it into a bug report.",
     "Examples:\n"
     "  inferometer explain http://127.0.0.1:8000\n"
     "  curl -s http://engine:8000/metrics | inferometer explain -\n"
     "  inferometer explain --json http://127.0.0.1:8000 | jq '.page'\n\n"
-    "Exit codes: 0 it is an engine's page, 1 it cannot be had, or is of no known engine,\n"
+    "Exit codes: 0 it is an engine's page, 1 it is not, or cannot be read,\n"
     "2 wrong arguments.",
     _add_arguments, explain)

@@ -111,12 +111,13 @@ def _greet(app: App, server: Server, seconds: float) -> None:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE", help="inferometer.yml")
+    parser.add_argument("--config", type=Path, metavar="FILE",
+                        help="the configuration file; without one all defaults hold")
     parser.add_argument("--listen", type=address, metavar="HOST:PORT",
-                        help="where to serve; over the file (127.0.0.1:9839)")
+                        help="the address to serve on (127.0.0.1:9839)")
     parser.add_argument("--engine", type=engine, metavar="[NAME=]URL", action="append",
                         default=[],
-                        help="an engine to read, may be repeated; over the file's targets")
+                        help="an engine to read, instead of the file's; may be repeated")
     add_role(parser)
     add_log(parser)
 
@@ -124,8 +125,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 VERB = Verb(
     "run", "serve /metrics",
     "Serve /metrics until stopped. SIGHUP reads the configuration again.",
-    "Without --config the defaults hold; without --engine and without targets in the\n"
-    "file, engines are looked for on the usual ports of this machine.\n\n"
+    "A flag wins over the same key of the file. If neither names an engine, engines are\n"
+    "looked for on the usual ports of this machine.\n\n"
     "Examples:\n"
     "  inferometer run\n"
     "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839\n"

@@ -89,32 +89,33 @@ def _wrong(flag: str, problem: str) -> ConfigError:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", nargs="?", type=plain_url, default=USUAL_URL, metavar="URL",
                         help=f"the exporter ({USUAL_URL})")
-    parser.add_argument("--json", action="store_true", help="as JSON, for a program")
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program")
     parser.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS",
                         help="how long to wait for the answer (10)")
     parser.add_argument("--user", default="", metavar="NAME",
-                        help="who asks, where the exporter's web configuration has users")
-    parser.add_argument("--password-file", default="", metavar="FILE", help="with the password")
-    parser.add_argument("--ca-file", default="", metavar="FILE", help="certificates to trust")
+                        help="the user, if the exporter's web configuration has users")
+    parser.add_argument("--password-file", default="", metavar="FILE",
+                        help="a file with the password")
+    parser.add_argument("--ca-file", default="", metavar="FILE",
+                        help="the certificate authorities to trust")
     parser.add_argument("--cert-file", default="", metavar="FILE",
-                        help="certificate of who asks, where one is asked for")
+                        help="a client certificate, if the exporter asks for one")
     parser.add_argument("--key-file", default="", metavar="FILE",
-                        help="its key, where that is not in the same file")
+                        help="the certificate's key, if it is in another file")
     parser.add_argument("--insecure-skip-verify", action="store_true",
                         help="trust any certificate")
 
 
 VERB = Verb(
     "status", "print what is wrong now, as an exporter sees it",
-    "Ask a running exporter for its problems, and for what is over its limit: the same\n"
-    "that its page for a person lists, worst first, with how long it has been so, the alert\n"
-    "that goes with it and its runbook entry. What is for information alone is listed, too,\n"
-    "and is no problem.",
+    "Print what a running exporter finds wrong: problems, and figures over their limits.\n"
+    "Its page for a person lists the same, worst first: how long it has been so, the alert\n"
+    "and the runbook entry. Lines of severity info are listed and do not count as problems.",
     "Examples:\n"
     "  inferometer status\n"
     "  inferometer status http://gpu-1:9839 && echo all is well\n"
     "  inferometer status --user ops --password-file pw --ca-file ca.pem https://gpu-1:9839\n"
     "  inferometer status --json | jq -r '.problems[].text'\n\n"
-    "Exit codes: 0 no problems, 1 there is one, or something is over its limit,\n"
+    "Exit codes: 0 no problems, 1 a problem, or something is over its limit,\n"
     "2 the exporter cannot be asked, or wrong arguments.",
     _add_arguments, status)
