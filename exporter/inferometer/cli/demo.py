@@ -15,11 +15,11 @@ from inferometer.config import WebSection
 from inferometer.logs import start_logging
 from inferometer.reasons import reason_of
 
-PARTS = ("all is calm", "requests queue", "a saturated GPU", "a lost GPU", "an engine that hangs",
-         "a budget that goes")
-
 if TYPE_CHECKING:
     from inferometer.demo.show import Choices
+
+PARTS = ("all is calm", "requests queue", "a saturated GPU", "a lost GPU", "an engine that hangs",
+         "a budget that goes")
 
 
 def demo(options: argparse.Namespace) -> int:

@@ -162,7 +162,7 @@ class ScriptedEngine:
             self._counted["preempted"] += self._rounded(PREEMPTED_SHARE * self._rate * passed)
 
     def _usual(self) -> float:
-        """The share of the seats that is demand at this time of the day."""
+        """The share of the seats that is wanted at this time of the day."""
         turns = self._clock.minutes() / DAY_MINUTES + self.workload.phase
         swell = 0.5 - 0.5 * math.cos(2 * math.pi * turns) + 0.08 * math.sin(14 * math.pi * turns)
         share = self.workload.least + (self.workload.most - self.workload.least) * swell

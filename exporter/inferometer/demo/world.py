@@ -25,7 +25,7 @@ class World:
         owners = {index: seat for seat in seats for index in seat.gpus}
         self.gpus = [
             DemoGpu(index, clock, self._work(owners[index].name) if index in owners else None,
-                  linked=index in owners and len(owners[index].gpus) > 1)
+                    linked=index in owners and len(owners[index].gpus) > 1)
             for index in range(gpus)]
         self.library = Library(self.gpus)
         self.kubelet = DemoKubelet(seats, self.gpus)
