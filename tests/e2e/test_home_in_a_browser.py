@@ -17,7 +17,9 @@ from inferometer.demo.dialects import VLLM
 from inferometer.demo.endpoint import Endpoint
 from inferometer.demo.engine import ScriptedEngine, Workload
 from tests.e2e.browser import chromium
-from tests.e2e.screenshot import Scene, Shown
+from tests.e2e.screenshot import World
+from tests.e2e.scripted import VLLM, Scripted
+from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.home.quick import quick
 from tests.exporter.support import Engine, wait_for
 
@@ -116,21 +118,18 @@ def visit(browser: Browser, server: Shown) -> Iterator[Visiting]:
         assert visited.wrong == []
 
 
-@contextlib.contextmanager
-def serving(model: str) -> Iterator[Endpoint]:
-    """An engine of the demo's that serves such a model."""
-    endpoint = Endpoint(ScriptedEngine(VLLM, Workload(model, 24, 0.5, 0.6), StoryClock(60)))
-    endpoint.live()
-    try:
-        yield endpoint
-    finally:
-        endpoint.die()
+def opened(page: Page) -> None:
+    """Everything that is on demand is shown: first the outer ones, then those in them."""
+    for level in ("main > section > details, .card", ".card details"):
+        for disclosure in page.locator(level).all():
+            if not disclosure.evaluate("e => e.open"):
+                disclosure.locator("summary").first.click()
 
 
 def drawn(page: Page) -> int:
     """How many plots have a line on the page as it is now."""
     page.reload()
-    return page.locator("svg .line").count()
+    return page.locator("figure svg .line").count()
 
 
 def test_it_is_one_request_to_one_host(visit: Visiting) -> None:
@@ -140,22 +139,22 @@ def test_it_is_one_request_to_one_host(visit: Visiting) -> None:
 
 
 def test_the_style_is_let_in_by_its_policy(visit: Visiting) -> None:
-    article = visit().page.locator("article").first
-    assert article.evaluate("e => getComputedStyle(e).display") == "grid"
+    header = visit().page.locator("header")
+    assert header.evaluate("e => getComputedStyle(e).display") == "flex"
 
 
 def test_it_needs_no_javascript(visit: Visiting) -> None:
     page = visit(javascript=False).page
-    assert page.locator("article h3").all_inner_texts()[0].endswith("chat")
-    page.locator("summary").first.click()
-    assert page.locator("details[open]").count() == 1
+    assert page.locator("table.things a").first.inner_text() == "chat"
+    page.locator(".card summary").first.click()
+    assert page.locator(".card[open]").count() == 1
+    assert page.locator("article").first.is_visible()
 
 
 @pytest.mark.parametrize("width", [320, 480, 700, 1000])
 def test_nothing_is_wider_than_the_window(visit: Visiting, width: int) -> None:
     page = visit(width=width).page
-    for summary in page.locator("summary").all():
-        summary.click()
+    opened(page)
     assert page.evaluate(TOO_WIDE) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
@@ -163,8 +162,7 @@ def test_nothing_is_wider_than_the_window(visit: Visiting, width: int) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_text_stands_out_from_its_ground(visit: Visiting, dark: bool) -> None:
     page = visit(dark=dark).page
-    for summary in page.locator("summary").all():
-        summary.click()
+    opened(page)
     assert page.evaluate(WEAK_TEXTS) == []
 
 
@@ -173,7 +171,7 @@ def test_dark_mode_is_dark(visit: Visiting) -> None:
         page = visit(dark=dark).page
         return [str(page.locator(of).first.evaluate(f"e => getComputedStyle(e).{css_property}"))
                 for of, css_property in (("body", "backgroundColor"), ("body", "color"),
-                                         ("article", "backgroundColor"), ("svg .line", "stroke"))]
+                                         ("table", "backgroundColor"), ("svg .fill", "fill"))]
 
     light, dark = colours(False), colours(True)
     assert all(one != other for one, other in zip(light, dark, strict=True))
@@ -183,7 +181,8 @@ def test_every_link_and_disclosure_is_reached_by_tab_in_its_order_and_seen(
         visit: Visiting) -> None:
     page = visit().page
     expected = page.locator("a, summary").evaluate_all(
-        "all => all.map(e => [e.tagName, e.getAttribute('href') || ''])")
+        "all => all.filter(e => e.checkVisibility({contentVisibilityAuto: true}))"
+        ".map(e => [e.tagName, e.getAttribute('href') || ''])")
     reached = []
     for _ in expected:
         page.keyboard.press("Tab")
@@ -195,20 +194,25 @@ def test_every_link_and_disclosure_is_reached_by_tab_in_its_order_and_seen(
 
 def test_a_disclosure_opens_by_key(visit: Visiting) -> None:
     page = visit().page
-    page.locator("summary").first.focus()
+    page.locator(".card summary").first.focus()
     page.keyboard.press("Enter")
-    assert page.locator("details[open]").count() == 1
+    assert page.locator(".card[open]").count() == 1
+    page.locator(".card[open] article summary").focus()
+    page.keyboard.press("Enter")
     assert page.get_by_text("http://127.0.0.1:").first.is_visible()
 
 
 def test_it_is_heard_as_regions_articles_and_named_plots(visit: Visiting) -> None:
     page = visit().page
-    wait_for(lambda: page.reload() and page.get_by_role("img", name="chat: TTFT p95").count())
+    wait_for(lambda: drawn(page) >= 9)
+    opened(page)
     heard = page.locator("body").aria_snapshot()
     for expected in (
         "- banner:", 'heading "Inferometer" [level=1]', 'navigation "On this page"', "- main:",
         'region "Engines"', 'region "GPUs"', 'region "Cost"', 'region "This exporter"',
-        'region "How to read this page"', 'article "Up chat"', 'article "Up GPU 0"',
+        'region "How to read this page"', 'article "', 'article "Up GPU 0"',
+        'table "Engines, the worst first"', 'columnheader "TTFT p95"', 'link "Runbook"',
+        'table "GPUs, the worst first"', 'columnheader "Temperature"', 'link "Status"',
         "img \"chat: TTFT p95\"", "img \"chat: Running\"", "img \"GPU 0: Utilisation\"",
         'table "Collectors"', 'columnheader "State"', 'rowheader "engines"', "- contentinfo:",
         'link "Metrics"', 'link "Health"', 'link "Readiness"',
@@ -231,7 +235,8 @@ def test_every_plot_is_described(visit: Visiting) -> None:
 def test_plots_appear_with_the_history_and_fill_their_place(visit: Visiting) -> None:
     page = visit().page
     wait_for(lambda: drawn(page) >= 9)
-    box = page.locator("svg").first.bounding_box()
+    opened(page)
+    box = page.locator("figure svg").first.bounding_box()
     assert box is not None
     assert (box["width"] > 100, box["height"] > 30) == (True, True)
 
@@ -266,7 +271,7 @@ def test_hostile_names_are_read_and_never_run(visit: Visiting, tmp_path: Path) -
                 assert page.evaluate("window.hurt") is None
                 assert page.locator("script, img, svg[onload]").count() == 0
                 assert page.get_by_text("<script>window.hurt=1</script>").first.is_visible()
-                details = page.locator("article.good dl").first.inner_text()
+                details = page.locator("article:not(.bad) dl").first.inner_text()
                 assert "</svg><script>" in details
                 assert "\\u202e" in details
                 assert set(visited.requests) == {f"{visited.home}/"}
@@ -285,21 +290,57 @@ def test_an_engine_that_ends_is_shown_first_and_why(visit: Visiting, tmp_path: P
 def shows_that_it_ended(config: Path, engine: Endpoint, visit: Visiting) -> None:
     with quick(STEP, config) as running:
         page = visit(running.port).page
-        assert page.get_by_role("heading", name="No problems").is_visible()
-        engine.die()
+        engine.close()
         page.reload()
-        assert page.title() == "1 problem — Inferometer"
+        assert page.title().startswith("1 problem")
         assert page.get_by_role("article", name="Down chat").is_visible()
         assert "connection refused" in page.locator("#engine-1 .why").inner_text()
-        page.get_by_role("link", name="chat").click()
+        page.locator(".problems").get_by_role("link", name="chat").first.click()
         assert page.url.endswith("/#engine-1")
 
 
-def test_a_lost_gpu_is_shown_and_its_engine_too(visit: Visiting, scene: Scene) -> None:
-    """The last of this scene."""
-    scene.lose()
+def test_eight_gpus_and_three_engines_fit_a_laptops_screen(
+        visit: Visiting, tmp_path: Path) -> None:
+    fake = FakeNvml(tmp_path / "nvml")
+    fake.write("gpus 8", "set * name NVIDIA H100 80GB HBM3", "set * utilization 90")
+    config = tmp_path / "inferometer.yml"
+    scripts = [Scripted(VLLM, lambda _: 0.5, 48, f"model-{number}") for number in range(3)]
+    with contextlib.ExitStack() as engines:
+        urls = [engines.enter_context(Engine(script)).url for script in scripts]
+        config.write_text(json.dumps({
+            "web": {"listen": "127.0.0.1:0"}, "gpu": {"interval_seconds": 0.5},
+            "engines": {"targets": [{"url": url} for url in urls]}}))
+        with quick(STEP, config, fake.env()) as running:
+            wait_for(lambda: running.scrape().value("gpu_up", gpu="7") == 1.0)
+            page = visit(running.port).page
+            last = page.locator("table.things").last.locator("tr").last.bounding_box()
+            assert last is not None
+            assert last["y"] + last["height"] <= 800
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_runbook_is_readable_on_a_narrow_screen_and_loads_nothing(
+        visit: Visiting, dark: bool) -> None:
+    visited = visit(path="/runbook", width=320, dark=dark)
+    page = visited.page
+    assert page.evaluate(TOO_WIDE) == []
+    assert page.evaluate(WEAK_TEXTS) == []
+    assert visited.requests == [f"{visited.home}/runbook"]
+    page.get_by_role("link", name="Back to what is watched").click()
+    assert page.title().endswith("Inferometer")
+
+
+def test_a_lost_gpu_is_shown_and_its_engine_too(visit: Visiting, world: World) -> None:
+    """The last of this world."""
+    world.lose()
     page = visit().page
-    wait_for(lambda: page.reload() and page.get_by_role("article", name="Lost GPU 2").count())
-    assert "after XID 79" in page.locator("article.bad", has_text="GPU 2").inner_text()
-    assert page.get_by_role("article", name="Down summaries").is_visible()
-    assert page.title() == "2 problems — Inferometer"
+    wait_for(lambda: page.reload() and page.get_by_text("Lost: GPU_IS_LOST").count())
+    line = page.locator(".problems li", has_text="GPU 2")
+    assert "after XID 79" in line.inner_text()
+    line.get_by_role("link", name="GPU 2").click()
+    card = page.get_by_role("article", name="Lost GPU 2")
+    assert card.is_visible()  # the link has opened it
+    assert "summaries" in page.locator(".problems").first.inner_text()
+    line.get_by_role("link", name="GpuLost").click()
+    assert page.url.endswith("/runbook#gpulost")
+    assert page.locator("#gpulost").is_visible()

@@ -33,10 +33,8 @@ def of_gpus(_: Sequence[Card], latest: Mapping[PlotOwner, Points]) -> list[Row]:
     hottest = max(_numbers(points, c.GPU_TEMPERATURE), default=None)
     return _filled([
         ("Utilisation", units.ratio(sum(busy) / len(busy)) if busy else ""),
-        ("Memory", _of(_sum(points, c.GPU_MEMORY_USED, units.gibibytes),
-                       _sum(points, c.GPU_MEMORY_TOTAL, units.gibibytes))),
-        ("Power", _of(_sum(points, c.GPU_POWER, units.watts),
-                      _sum(points, c.GPU_POWER_LIMIT, units.watts))),
+        ("Memory", _part(points, c.GPU_MEMORY_USED, c.GPU_MEMORY_TOTAL, units.gibibytes)),
+        ("Power", _part(points, c.GPU_POWER, c.GPU_POWER_LIMIT, units.watts)),
         ("Hottest", "" if hottest is None else units.celsius(hottest)),
     ])
 
@@ -55,8 +53,11 @@ def _sum(points: Sequence[Points], metric: Metric, shown: units.Shown) -> str:
     return shown(sum(values)) if values else ""
 
 
-def _of(part: str, scale: str) -> str:
-    """Both in one unit, which stands once."""
+def _part(points: Sequence[Points], part_metric: Metric, scale_metric: Metric,
+          shown: units.Shown) -> str:
+    """The sum of a part and that of its scale, over those that tell the part."""
+    part = _sum(points, part_metric, shown)
+    scale = _sum([mine for mine in points if part_metric in mine], scale_metric, shown)
     number, _, unit = part.partition(NBSP)
     return f"{number} of {scale}" if part and scale.endswith(unit) else part
 
