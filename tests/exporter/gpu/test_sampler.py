@@ -186,7 +186,7 @@ def test_whatever_reading_one_gpu_raises_the_others_and_later_rounds_go_on(
     driver.on_read = odd
     sampler = begin()
     wait_for(lambda: are_up(sampler) == [0])
-    wait_for(lambda: any(gpu.lost.startswith("UnicodeDecodeError") for gpu in sampler.gpus()))
+    wait_for(lambda: any(gpu.lost == "it is not UTF-8" for gpu in sampler.gpus()))
     driver.on_read = lambda index: None
     wait_for(lambda: are_up(sampler) == [0, 1])
     assert [r.message for r in caplog.records if "GPU lost" in r.message] == ["GPU lost"]
