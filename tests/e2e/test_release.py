@@ -264,6 +264,10 @@ def test_the_wheel_installs_and_starts_on_every_python_of_this_machine(
     called(own / "python", "-m", "pip", "install", "-q", f"{rehearsal.made / WHEEL}[kubelet]")
     assert called(own / "inferometer", "--version") == f"inferometer {VERSION}\n"
     called(own / "inferometer", "check-config", ROOT / "examples/inferometer.yml")
+    called(own / "inferometer", "bundle", "--out", tmp_path / "bundle")
+    generated = rehearsal.checkout / "deploy/generated"
+    assert [file for file in sorted(generated.rglob("*")) if file.is_file() and file.read_bytes()
+            != (tmp_path / "bundle" / file.relative_to(generated)).read_bytes()] == []
 
 
 def test_what_is_generated_by_another_version_of_a_definition_is_not_released(
