@@ -18,16 +18,10 @@ help: ## What there is to make
 run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 	$(BIN)/inferometer run $(ARGS)
 
-# Prometheus comes with the tools of the tests; without it there is a page, and no alert.
-demo: $(VENV)/installed ## A made-up fleet with an incident in it, and its alerts (ARGS="--faster 1")
-	@command -v prometheus >/dev/null || test -x $(PROMETHEUS) || \
-		bash tests/tools/debian.sh $(TOOLS) >/dev/null || true
-	@$(BIN)/inferometer demo $$(test ! -x $(PROMETHEUS) || echo --prometheus $(PROMETHEUS)) $(ARGS)
-
-test: $(VENV)/installed-dev tools check ## Everything hermetic: lint, types, tests
+test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine ssh wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh

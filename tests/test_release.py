@@ -116,6 +116,18 @@ def test_what_is_not_ready_is_refused_in_one_line(
     assert not made.exists()
 
 
+def test_a_folder_of_something_else_is_left_alone(
+        checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = checkout.parent / "home"
+    made.mkdir()
+    (made / "letter").write_text("dear")
+    assert main([VERSION, "--base-digest", DIGEST, "--key", str(checkout.parent / "key"),
+                 "--folder", str(made)], checkout) == 1
+    assert capsys.readouterr().err == (
+        f"release: {made} has files that are no release's: remove them\n")
+    assert (made / "letter").exists()
+
+
 @pytest.mark.parametrize("version", ["", "1.2", "v1.2.3", "1.2.3rc1", "../1.2.3"])
 def test_what_is_no_version_is_refused_before_anything_else(
         version: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from deploy.release.checks import findings
-from deploy.release.steps import STEPS
+from deploy.release.steps import STEPS, SUMS
 from deploy.release.workshop import FailedStepError, Release, unpacked
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     key = chosen.key and chosen.key.expanduser().absolute()
     release = Release(chosen.version, root, chosen.base_digest, key)
     try:
-        if lines := findings(release):
+        if lines := [*findings(release), *_occupied(chosen.folder)]:
             return _refuse(lines)
         with tempfile.TemporaryDirectory(prefix="release-") as folder:
             workshop = unpacked(release, Path(folder))
@@ -48,6 +48,12 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     print(PUBLISHING.format(folder=chosen.folder, tag=release.tag, name=release.name,
                             version=release.version))
     return 0
+
+
+def _occupied(folder: Path) -> Iterator[str]:
+    """A folder is emptied only of an earlier release."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / SUMS).exists():
+        yield f"{folder} has files that are no release's: remove them"
 
 
 def _refuse(lines: Iterable[str]) -> int:
@@ -65,5 +71,5 @@ def _parser() -> argparse.ArgumentParser:
                         help="of the base image, where deploy/Dockerfile has none")
     parser.add_argument("--key", type=Path, help="the SSH key to sign with")
     parser.add_argument("--folder", type=Path, default=Path("dist"),
-                        help="where to put it all; what was there is removed")
+                        help="where to put it all; an earlier release there is removed")
     return parser
