@@ -76,7 +76,7 @@ HEALTH = PanelRow("Is it healthy?", (
 WRONG = PanelRow("What is wrong?", (
     table("Firing alerts", "Critical ones first. What an alert is about leads to the board that "
           "says more of it.", firing.KEYS,
-          [Field("True since", firing.since(NOTIFIED), "dateTimeFromNow", width=130)],
+          [Field("True since", firing.since(NOTIFIED), "dateTimeFromNow", width=150)],
           empty="No alert fires, or alerts are not evaluated: see the first tile.", height=9,
           sort=firing.KEYS["severity"], ascending=True, unseen=firing.LINKED,
           looks=firing.looks()),

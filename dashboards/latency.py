@@ -24,10 +24,8 @@ from recording_rules.promql import MODEL, on
 PARTS = {c.SERVER_QUEUE: "queue", c.SERVER_PREFILL: "prefill", c.SERVER_DECODE: "decode"}
 
 
-def _quantiles(metric: Metric, title: str, description: str, *lines: Query,
-               height: int = 9) -> Panel:
-    return timeseries(f"{title}, p95", description, "s", line(QUANTILES[metric, 0.95]), *lines,
-                      height=height)
+def _quantiles(metric: Metric, title: str, description: str, *lines: Query) -> Panel:
+    return timeseries(f"{title}, p95", description, "s", line(QUANTILES[metric, 0.95]), *lines)
 
 
 def _spread(metric: Metric, title: str, rank: float) -> Panel:
@@ -51,14 +49,13 @@ def _mean(metric: Metric) -> str:
 FELT = PanelRow("What callers feel", (
     _quantiles(c.SERVER_DURATION, "Whole request",
                "From arrival to the last token: long answers take long, so read it with the two "
-               "beside it.", limit_line(limits.DURATION), height=10),
+               "beside it.", limit_line(limits.DURATION)),
     _quantiles(c.SERVER_TTFT, "Time to first token",
                "How long a caller waits for the first word: if it grows, look at queue and "
-               "prefill below.", limit_line(limits.TTFT), target_line(limits.TARGET_TTFT_SECONDS),
-               height=10),
+               "prefill below.", limit_line(limits.TTFT), target_line(limits.TARGET_TTFT_SECONDS)),
     _quantiles(c.SERVER_TPOT, "Time per output token",
                "The pace at which words come after the first: if it grows, the GPU has too much "
-               "to do at once.", limit_line(limits.TPOT), height=10),
+               "to do at once.", limit_line(limits.TPOT)),
     timeseries(
         "Goodput",
         "Share of requests that succeed within the three limits above at once, of the model worst "
@@ -82,7 +79,7 @@ PARTS_OF_IT = PanelRow("Where the time goes", (
         "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
         [Field(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
         + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
-        empty=NO_TRAFFIC, width=16, height=9, sort="Whole"),
+        empty=NO_TRAFFIC, width=16, height=10, sort="Whole"),
     _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
                "few replicas, or too few places in them.", limit_line(limits.QUEUE)),
     _quantiles(c.SERVER_PREFILL, "Prefill", "Reading the prompt: grows with its length and falls "

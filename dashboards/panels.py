@@ -21,6 +21,7 @@ from dashboards.styles import (
     Field,
     board_link,
     column_style,
+    decimals,
     hidden,
     key_styles,
     line_styles,
@@ -63,13 +64,14 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
         colorMode="value" if colours is PLAIN else "background", reduceCalc="lastNotNull",
         textMode="value_and_name" if name else "value", thresholds=steps(colours),
         color={"mode": "thresholds"}, overrides=leading if link else [],
-        extraJson={"fieldConfig": {"defaults": {"mappings": no_value(empty, GREY)}},
+        extraJson={"fieldConfig": {"defaults": {
+            "mappings": no_value(empty, GREY), **decimals(unit)}},
                    "options": {"text": _NAMED if name else {}}})
     return Panel(title, (query,), width, 4, drawing)
 
 
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
-               width: int = 8, height: int = 9, stacked: bool = False,
+               width: int = 8, height: int = 10, stacked: bool = False,
                maximum: float | None = None, step: str = STEP,
                looks: Iterable[grafana_schema.Json] = ()) -> Panel:
     """Lines over time, from 0 on, styled by the first word of their legend, and by `looks`.

@@ -35,7 +35,7 @@ def _lines(title: str, description: str, unit: str, expr: Callable[[Choice], str
     median = f"quantile(0.5, {expr(lambda name: of_replicas(name, OF_MODELS))})"
     return timeseries(title, f"{description} The dashed line is the median of all replicas.", unit,
                       Query(_named(expr(of_replicas)), "{{replica}}"), Query(median, "median"),
-                      width=width, height=10, maximum=maximum, empty=EMPTY)
+                      width=width, maximum=maximum, empty=EMPTY)
 
 
 def _mean(metric: Metric, title: str, description: str) -> Panel:

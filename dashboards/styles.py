@@ -41,10 +41,10 @@ LINE_STYLES: Mapping[str, Json] = {
     "critical": _tint(RED), "warning": _tint(AMBER),
 }
 # Of columns, in pixels; the longest names take what the others leave.
-_WIDTHS = {"Engine": 75, "Cluster": 75, "Namespace": 90, "Severity": 80, "Alert": 250, "GPU": 50,
+_WIDTHS = {"Engine": 72, "Cluster": 72, "Namespace": 90, "Severity": 80, "Alert": 250, "GPU": 50,
            "Where": 130, "Node": 150}
 _LONGEST = ("Model", "About", "Signal", "UUID")
-_LONG = 235  # for "meta-llama/Llama-3.1-8B-Instruct"
+_LONG = 245  # for "meta-llama/Llama-3.1-8B-Instruct"
 # How high an axis is at least, so that nothing at all does not look like much.
 LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "currencyUSD": 0.01, "reqps": 0.1, "ops": 0.1,
              **dict.fromkeys(("short", "joule", "watt", "celsius", "flops", "Bps", "si: tok/s"), 1)}
@@ -61,6 +61,11 @@ class Field:
     unit: str
     colours: Colours = ()
     width: int = 68
+
+
+def decimals(unit: str) -> Json:
+    """Of a figure by itself: nobody acts on a part of a percent."""
+    return {"decimals": 0} if unit == "percentunit" else {}
 
 
 def steps(colours: Colours) -> list[Json]:
@@ -106,8 +111,8 @@ def hidden(label: str) -> Json:
 
 def column_style(column: Field) -> Json:
     """The override of a table's column."""
-    properties: Json = {"unit": column.unit, "noValue": "-", "custom__width": column.width,
-                        "custom__wrapHeaderText": True}
+    properties: Json = {"unit": column.unit, **decimals(column.unit), "noValue": "-",
+                        "custom__width": column.width, "custom__wrapHeaderText": True}
     if column.colours:
         properties |= {
             "mappings": no_value("-", "transparent"),

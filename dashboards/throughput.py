@@ -48,7 +48,7 @@ REQUESTS = PanelRow("Requests", (
                                   "6 hours": requests.ERROR_RATIO["6h"],
                                   "1 day": requests.ERROR_RATIO_LONG["1d"],
                                   "3 days": requests.ERROR_RATIO_LONG["3d"]}.items()],
-          empty=NO_TRAFFIC, width=16, height=9),
+          empty=NO_TRAFFIC, width=16, height=10),
 ))
 TOKENS = PanelRow("Tokens", (
     _lines("Output tokens", "Generated per second by all replicas: flat under growing load means "
@@ -94,7 +94,7 @@ CAPACITY = PanelRow("Capacity", (
               Field("Replicas", chosen(capacity.EXPECTED), "short", width=80),
               Field("KV cache, tokens", chosen(capacity.KV_CAPACITY), "short"),
               Field("Longest sequence", chosen(capacity.MAX_LENGTH), "short", width=90)],
-          empty=NO_ENGINE, width=16, height=9),
+          empty=NO_ENGINE, width=16, height=10),
 ))
 HOURS = PanelRow("Over days, by the hour", (
     timeseries("Requests, hourly", "Ended per second, each point over the hour before it.",

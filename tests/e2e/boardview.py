@@ -15,7 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page
@@ -156,7 +156,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.path.startswith("/api/"):
             self._answer(*_passed_on(f"http://{self._prometheus}{self.path}"))
         elif self.path.startswith("/boards/"):
-            board = self._boards[self.path.removeprefix("/boards/")]
+            board = self._boards[unquote(self.path.removeprefix("/boards/"))]
             self._answer(200, json.dumps(board).encode())
         else:
             super().do_GET()

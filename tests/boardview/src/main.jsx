@@ -15,7 +15,7 @@ const view = {
   range: timeRange(address.span || '1h', Number(address.to) || Date.now() / 1000),
   theme: createTheme({ colors: { mode: address.theme || 'dark' } }),
 };
-const board = await (await fetch(`/boards/${address.board}`)).json();
+const board = await (await fetch(`/boards/${encodeURIComponent(address.board)}`)).json();
 
 window.facts = () => facts();
 createRoot(document.getElementById('root')).render(
