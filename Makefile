@@ -115,3 +115,30 @@ $(VENV)/installed-fuzz: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary=atheris \
 		-c constraints.txt -e '.[fuzz]' || echo "No atheris for this Python: nothing is fuzzed"
 	touch $@
+
+$(VENV)/installed-boards: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[boards]'
+	touch $@
+
+# What draws boards; npm's packages stay in the cache, and run none of their scripts.
+BOARDVIEW := .cache/boardview
+WITH_NODE := cd $(BOARDVIEW) && PATH="$(abspath $(BIN)):$$PATH"
+.PHONY: boardview pictures
+boardview: $(BOARDVIEW)/dist/index.html
+test-all: boardview
+
+pictures: $(VENV)/installed-dev browser tools boardview ## The pictures of README and docs, from the demo
+	TOOLS=$(TOOLS) $(BIN)/python -m tests.e2e.pictures docs/pictures
+
+$(BOARDVIEW)/installed: tests/boardview/package.json tests/boardview/package-lock.json \
+		| $(VENV)/installed-boards
+	mkdir -p $(BOARDVIEW)
+	cp $^ $(BOARDVIEW)
+	$(WITH_NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(BOARDVIEW)/dist/index.html: $(BOARDVIEW)/installed tests/boardview/build.mjs \
+		$(wildcard tests/boardview/src/*)
+	rm -rf $(BOARDVIEW)/src
+	cp -r tests/boardview/build.mjs tests/boardview/src $(BOARDVIEW)
+	$(WITH_NODE) node build.mjs

@@ -78,7 +78,7 @@ PARTS_OF_IT = PanelRow("Where the time goes", (
         "The part that is largest is the one to work on: queue means too few replicas, prefill "
         "long prompts, decode long answers or a busy GPU.", MODEL_KEYS,
         [Field(name.capitalize(), chosen(MEAN[metric]), "s") for metric, name in PARTS.items()]
-        + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s")],
+        + [Field("Whole", chosen(MEAN[c.SERVER_DURATION]), "s", width=85)],
         empty=NO_TRAFFIC, width=16, height=10, sort="Whole"),
     _quantiles(c.SERVER_QUEUE, "Queue", "Waiting to be scheduled: above its limit there are too "
                "few replicas, or too few places in them.", limit_line(limits.QUEUE)),

@@ -29,13 +29,13 @@ def _named(expr: str) -> str:
     return f'label_replace({expr}, "replica", "$1", "replica", "{_BESIDE}")'
 
 
-def _lines(title: str, description: str, unit: str, expr: Callable[[Choice], str], *,
-           width: int, maximum: float | None = None) -> Panel:
+def _lines(title: str, description: str, unit: str, expr: Callable[[Choice], str],
+           maximum: float | None = None) -> Panel:
     """The chosen replicas, and the median of all that the model has."""
     median = f"quantile(0.5, {expr(lambda name: of_replicas(name, OF_MODELS))})"
     return timeseries(title, f"{description} The dashed line is the median of all replicas.", unit,
                       Query(_named(expr(of_replicas)), "{{replica}}"), Query(median, "median"),
-                      width=width, maximum=maximum, empty=EMPTY)
+                      width=12, maximum=maximum, empty=EMPTY)
 
 
 def _mean(metric: Metric, title: str, description: str) -> Panel:
@@ -44,12 +44,12 @@ def _mean(metric: Metric, title: str, description: str) -> Panel:
                         for part in ("sum", "count"))
         return f"{total} / ({count} > 0)"
 
-    return _lines(title, description, "s", expr, width=12)
+    return _lines(title, description, "s", expr)
 
 
 def _rate(metric: Metric, title: str, description: str, unit: str) -> Panel:
     return _lines(title, description, unit, lambda of: (
-        f"sum {by(_REPLICA)} (rate({of(metric.name)}[{WINDOW}]))"), width=8)
+        f"sum {by(_REPLICA)} (rate({of(metric.name)}[{WINDOW}]))"))
 
 
 def _now(metric: Metric, title: str, description: str, unit: str = "short",
@@ -57,7 +57,7 @@ def _now(metric: Metric, title: str, description: str, unit: str = "short",
     """Ranks of an engine add up, but for shares: of these the fullest one counts."""
     pick = "sum" if maximum is None else "max"
     return _lines(title, description, unit, lambda of: f"{pick} {by(_REPLICA)} ({of(metric.name)})",
-                  width=8, maximum=maximum)
+                  maximum)
 
 
 # Alerts about a replica open the first panel of each.
@@ -79,7 +79,7 @@ THROUGHPUT = PanelRow(TITLE, (
     _lines("Answers by replica", "Share of the last 5 minutes in which its page was read.",
            "percentunit", lambda of: (
                f"avg {by(_REPLICA)} (avg_over_time({of(c.SERVER_UP.name)}[{WINDOW}]))"),
-           width=8, maximum=1),
+           maximum=1),
     _now(c.SERVER_RUNNING, "Running by replica", "Requests worked on at once."),
     _now(c.SERVER_WAITING, "Waiting by replica", "Requests in its queue: where one waits and "
          "others do not, load is spread unevenly."),

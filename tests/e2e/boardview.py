@@ -40,12 +40,14 @@ class View:
     shown: str = "24 hours"  # what the head calls the span
     faster: int = 1
     expand: bool = False  # rows that are closed at first
+    to: float | None = None  # seconds since 1970; None: now
     variables: Mapping[str, str] | None = None
 
     def query(self, uid: str) -> str:
         """The address's part after the question mark."""
         values = {"board": uid, "theme": self.theme, "span": self.span, "shown": self.shown,
                   "faster": str(self.faster), **({"expand": "1"} if self.expand else {}),
+                  **({"to": str(self.to)} if self.to else {}),
                   **{f"var-{name}": value for name, value in (self.variables or {}).items()}}
         return urlencode(values)
 

@@ -35,8 +35,8 @@ function chosen(board, view) {
 function Row({ panel, top, expand }) {
   const theme = useTheme2();
   const closed = panel.collapsed && !expand;
-  return <div style={{ position: 'absolute', left: 0, top, height: CELL, display: 'flex', gap: 8,
-    alignItems: 'center', fontSize: theme.typography.h5.fontSize, fontWeight: 500 }}>
+  return <div data-row={panel.title} style={{ position: 'absolute', left: 0, top, height: CELL,
+    display: 'flex', gap: 8, alignItems: 'center', fontSize: theme.typography.h5.fontSize, fontWeight: 500 }}>
     <Icon name={closed ? 'angle-right' : 'angle-down'} />{panel.title}
     {closed && <span style={{ color: theme.colors.text.secondary, fontWeight: 400, fontSize: 12 }}>
       ({panel.panels.length} panels)</span>}

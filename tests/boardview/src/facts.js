@@ -51,7 +51,8 @@ function cut(panel) {
       const range = document.createRange();
       range.selectNodeContents(walk.currentNode);
       const text = range.getBoundingClientRect();
-      if (text.width && (text.left < box.left - 1 || text.right > box.right + 1)) {
+      if (text.width && (text.left < box.left - 1 || text.right > box.right + 1
+          || text.top < box.top - 1 || text.bottom > box.bottom + 1)) {
         beyond.push(walk.currentNode.data.trim());
       }
     }
