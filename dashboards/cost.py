@@ -93,16 +93,16 @@ SPENDING = PanelRow("Spending", (
                stacked=True),
     timeseries("The day so far", "Spent since midnight UTC, and the limit on daily spend.", USD,
                Query(chosen(cost.TODAY), "{{cluster}}"), limit_line(limits.DAILY_SPEND),
-               empty=NO_MONEY),
+               empty=NO_MONEY, width=12),
     timeseries("The month so far", "By category, since the month began (UTC), under the budget "
                "where there is one.", USD,
                Query(chosen(cost.MONTH_BY_CATEGORY), "{{category}} {{cluster}}"),
                Query(f"sum({chosen(cost.BUDGET, IN_MONTH)})", "budget"), empty=NO_MONEY,
-               stacked=True),
+               width=12, stacked=True),
     timeseries("Budgets used", "Share of each budget that is spent: 100 % is all of it.",
                "percentunit", Query(chosen(cost.BUDGET_USED), "{{period}} {{cluster}}"),
                line(cost.MODEL_BUDGET_USED, "{{period}} {{model}}"),
-               limit_line(limits.BUDGET_USED), empty=NO_BUDGET),
+               limit_line(limits.BUDGET_USED), empty=NO_BUDGET, width=24, height=8),
 ))
 UNITS = PanelRow("For each request and token", (
     _drift("Per 1000 requests", "All money over all requests that succeeded: compare the hour "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlencode
 from urllib.request import urlopen
@@ -146,11 +146,10 @@ def boards_in(browser: Browser, boards: Mapping[str, Any], prometheus: str) -> I
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    extensions_map: ClassVar = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}
-
     def __init__(self, boards: Mapping[str, Any], prometheus: str, *args: Any,
                  **options: Any) -> None:
         self._boards, self._prometheus = boards, prometheus
+        self.extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}
         super().__init__(*args, **options)
 
     def do_GET(self) -> None:

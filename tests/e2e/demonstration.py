@@ -1,11 +1,10 @@
-"""`inferometer demo` as a test or a picture uses it, with engines beside its own if need be."""
+"""`inferometer demo` as a test or a picture uses it."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +13,6 @@ from tests.exporter.support import Exporter, launched, wait_for
 
 START_SECONDS = 90.0
 _RULES = re.compile(r"rules +http://([^/\s]+)")
-# Adds targets to the configuration that the demo wrote for it, and becomes Prometheus.
-_WITH_TARGETS = """#!{python}
-import os, sys
-import yaml
-with open("prometheus.yml") as file:
-    document = yaml.safe_load(file)
-document["scrape_configs"].append({job!r})
-with open("prometheus.yml", "w") as file:
-    yaml.safe_dump(document, file)
-os.execv({program!r}, [{program!r}, *sys.argv[1:]])
-"""
-Targets = Mapping[str, Mapping[str, str]]  # labels by host:port
 
 
 @dataclass(frozen=True)
@@ -42,16 +29,10 @@ class Demonstration:
 
 
 @contextlib.contextmanager
-def demonstration(folder: Path, prometheus: Path, faster: int,
-                  beside: Targets | None = None) -> Iterator[Demonstration]:
-    """The demo over this program of Prometheus, which scrapes what is `beside` it too."""
-    program = folder / "prometheus"
-    job = {"job_name": "beside", "static_configs": [
-        {"targets": [target], "labels": dict(labels)} for target, labels in (beside or {}).items()]}
-    program.write_text(_WITH_TARGETS.format(
-        python=sys.executable, job=job, program=str(prometheus)))
-    program.chmod(0o755)
-    with launched("--listen", "127.0.0.1:0", "--faster", str(faster), "--prometheus", str(program),
+def demonstration(prometheus: Path, faster: int) -> Iterator[Demonstration]:
+    """The demo over this program of Prometheus."""
+    flags = {"listen": "127.0.0.1:0", "faster": faster, "prometheus": prometheus}
+    with launched(*(f"--{name}={value}" for name, value in flags.items()),
                   command=("inferometer", "demo")) as running:
         try:
             wait_for(lambda: _rules(running) or running.process.poll() is not None, START_SECONDS)

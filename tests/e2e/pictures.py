@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,8 +42,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     program = Path(os.environ["TOOLS"]) / "prometheus-3/prometheus"
-    with tempfile.TemporaryDirectory() as world, \
-            demonstration(Path(world), program, FASTER) as demo, chromium() as browser:
+    with demonstration(program, FASTER) as demo, chromium() as browser:
         print(f"The demo plays until {LAST_ALERT} fires, which takes some minutes", flush=True)
         demo.wait_for_alert(LAST_ALERT, LAST_ALERT_SECONDS)
         time.sleep(MORE_SECONDS)

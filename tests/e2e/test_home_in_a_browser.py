@@ -17,9 +17,7 @@ from inferometer.demo.dialects import VLLM
 from inferometer.demo.endpoint import Endpoint
 from inferometer.demo.engine import ScriptedEngine, Workload
 from tests.e2e.browser import chromium
-from tests.e2e.screenshot import World
-from tests.e2e.scripted import VLLM, Scripted
-from tests.exporter.gpu.fake_nvml import FakeNvml
+from tests.e2e.scene import Scene, Shown
 from tests.exporter.home.quick import quick
 from tests.exporter.support import Engine, wait_for
 

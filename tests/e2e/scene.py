@@ -1,18 +1,9 @@
-"""Takes the README's picture of the page, after an hour of three scripted engines on three GPUs.
-
-    python -m tests.e2e.screenshot [--minutes 61] [--step 30] FOLDER
-
-For the last fifth of the time one GPU is lost (XID 79) and the engine upon it is gone. Writes
-home.png, home-dark.png and home-narrow.png.
-"""
+"""Three engines of the demo, and the page for a person over them."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +15,8 @@ from inferometer.demo.exporters import Exporters
 from inferometer.demo.fleet import Seat
 from inferometer.demo.story import OFF_THE_BUS
 from inferometer.demo.world import World
-from tests.e2e.browser import chromium
 from tests.exporter.support import Page, get, wait_for
 
-SHOTS = {"home": (1280, 1120, "light"), "home-dark": (1280, 1120, "dark"),
-         "home-narrow": (320, 1400, "light")}
 SEATS = (
     Seat("chat", "chat-0", VLLM, Workload(
         "meta-llama/Llama-3.1-8B-Instruct", 24, 0.3, 1.15), (0,)),
@@ -80,35 +68,3 @@ class Scene:
         """The last GPU falls off the bus, and its engine ends."""
         self.world.gpus[2].lose(OFF_THE_BUS)
         self.world.engines["summaries"].die()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.e2e.screenshot")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--minutes", type=float, default=61.0)
-    parser.add_argument("--step", type=float, default=30.0)
-    options = parser.parse_args()
-    seconds = 60 * options.minutes
-    with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(Path(folder), seconds)
-        with scene.watched(options.step) as running:
-            time.sleep(0.8 * seconds)
-            scene.lose()
-            time.sleep(0.2 * seconds)
-            take(running.port, options.folder)
-
-
-def take(port: int, folder: Path) -> None:
-    """The page in its two schemes, and on a narrow screen."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with chromium() as browser:
-        for name, (width, height, scheme) in SHOTS.items():
-            page = browser.new_page(viewport={"width": width, "height": height},
-                                    color_scheme="dark" if scheme == "dark" else "light")
-            page.goto(f"http://127.0.0.1:{port}/")
-            page.screenshot(path=folder / f"{name}.png")
-            print(folder / f"{name}.png", (folder / f"{name}.png").stat().st_size, "bytes")
-
-
-if __name__ == "__main__":
-    main()
