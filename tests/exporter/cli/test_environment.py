@@ -156,3 +156,14 @@ def test_check_config_tells_strange_variables_but_none_that_the_file_names(
     done = command("check-config", file, env={"INFEROMETER_T": "t", "INFEROMETER_ODD_ONE": "u"})
     assert (done.returncode, done.stderr) == (
         0, "inferometer: environment variables that nobody reads: INFEROMETER_ODD_ONE\n")
+
+
+def test_a_command_without_a_file_tells_strange_variables_once(
+        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFEROMETER_PASSWORD_FLIE", "pw")
+    for name, text in SERVICE.items():
+        monkeypatch.setenv(name, text)
+    assert cli.main(["completion", "bash"]) == 0
+    assert capsys.readouterr().err == (
+        "inferometer: environment variables that nobody reads: INFEROMETER_PASSWORD_FLIE (did you "
+        "mean INFEROMETER_PASSWORD_FILE?)\n")
