@@ -28,7 +28,10 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(420)]
 FASTER = 60
 # The rules learn of it later, and of its end too: by scrapes, and by an evaluation each of groups
 # that build on one another, the slowest every four minutes of the story.
-LAG_SECONDS = 12.0
+LAG_SECONDS = 20.0
+# Five minutes of the story: a scrape that a busy machine misses looks like the loss of all that is
+# in it, for as long.
+SHORTEST_SECONDS = 5.0
 TEAMS = ("serving", "hardware", "finance")
 ABOUT = {alert.name for group in ALERT_GROUPS for alert in group.alerts
          if alert.subject.team in TEAMS}
@@ -69,6 +72,7 @@ def holding(prometheus: str) -> set[str]:
 def test_every_alert_that_the_rules_have_pending_is_on_the_page() -> None:
     missing: dict[str, list[float]] = {}
     seen: dict[str, float] = {}  # when the page listed an alert last
+    since: dict[str, float] = {}  # when the rules first had it, without a break
     ever: set[str] = set()
     with demo() as (process, page, prometheus):
         wait_for(lambda: fetched(f"{page}/status")["watching"]["gpus"] > 0, 60)
@@ -80,8 +84,9 @@ def test_every_alert_that_the_rules_have_pending_is_on_the_page() -> None:
                 problems = fetched(f"{page}/status")["problems"]
                 seen.update(dict.fromkeys((problem["alert"] for problem in problems), now))
                 ever |= alerts
-                for name in alerts:
-                    if now - seen.get(name, 0.0) > LAG_SECONDS:
+                since = {name: since.get(name, now) for name in alerts}
+                for name, first in since.items():
+                    if now - seen.get(name, 0.0) > LAG_SECONDS and now - first > SHORTEST_SECONDS:
                         missing.setdefault(name, []).append(round(now - began))
             time.sleep(1)
     assert len(ever) > 10

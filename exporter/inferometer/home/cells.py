@@ -90,8 +90,8 @@ def _errors(points: Points) -> Cell:
     failed, pending = (total(points.get(metric)) for metric in (
         c.GPU_REMAP_FAILED, c.GPU_REMAP_PENDING))
     remapped = "remapping failed" if failed else "reset to remap" if pending else (
-        f"{units.count(rows)} rows remapped" if rows else "")
-    return Cell("Memory errors", units.count(errors) if errors is not None else "",
+        f"{units.many(rows, 'row')} remapped" if rows else "")
+    return FigureCell("Memory errors", units.count(errors) if errors is not None else "",
                 OVER if failed or pending else GOOD, beside=remapped)
 
 

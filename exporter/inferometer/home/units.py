@@ -28,6 +28,11 @@ def count(value: float) -> str:
     return number(value) if value % 1 or abs(value) >= 1e9 else f"{value:,.0f}"
 
 
+def many(value: float, noun: str) -> str:
+    """How many of a thing there are."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def times(value: float) -> str:
     """How often."""
     return "once" if value == 1 else f"{count(value)}{NBSP}times"

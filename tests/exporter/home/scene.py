@@ -114,13 +114,14 @@ class Scene:
         assert self.gpus is not None
         self.gpus.append(gpu)
 
-    def record(self, times: int = 1) -> None:
+    def record(self, times: int = 1, judged: bool = True) -> None:
         """Record what is said now so many steps."""
         for _ in range(times):
             families, step = self.families(), self.history.step
             began = self.recorded * step
             number = self.history.record(families, began)
-            self.judge.record(families, number, NOW + began)
+            if judged:
+                self.judge.record(families, number, NOW + began)
             self.recorded += 1
 
     def families(self) -> list[Family]:

@@ -106,7 +106,7 @@ def test_what_an_engine_that_hangs_says_names_requests_and_time() -> None:
     scene.engine(running=3.0, progress=NOW - 200)
     assert engine(scene).level == BAD
     assert engine(scene).why.replace("\u00a0", " ") == (
-        "4 requests are there, but no token for 3 min 20 s")
+        "4 requests at work, but no token for 3 min 20 s")
 
 
 def test_signals_that_the_engine_does_not_tell_are_named_and_their_plots_say_so() -> None:

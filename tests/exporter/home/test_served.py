@@ -194,7 +194,7 @@ def test_a_page_that_cannot_wait_any_longer_takes_nothing_from_a_patient_scrape(
 def test_what_is_recorded_is_drawn_and_where_nothing_was_read_the_line_is_broken(
         configured: Configured) -> None:
     engine = Engine(BUSY)
-    with quick(0.1, configured([{"url": engine.url, "name": "chat"}])) as running:
+    with quick(0.2, configured([{"url": engine.url, "name": "chat"}])) as running:
 
         def stretches() -> int:
             drawing = re.search(r"<title>chat: Running</title>.*?</svg>",
@@ -202,13 +202,13 @@ def test_what_is_recorded_is_drawn_and_where_nothing_was_read_the_line_is_broken
             line = re.search(r'class="line" d="([^"]*)"', drawing[0]) if drawing else None
             return line[1].count("M") if line else 0
 
-        wait_for(lambda: stretches() == 1)
+        wait_for(lambda: stretches() == 1, 20)
         engine.close()
         wait_for(lambda: "Down chat" in text(running))
         time.sleep(0.5)
         engine = Engine(BUSY, engine.port)
         try:
-            wait_for(lambda: stretches() == 2)
+            wait_for(lambda: stretches() == 2, 20)
         finally:
             engine.close()
 

@@ -50,14 +50,15 @@ def _fewer(evidence: Evidence) -> Iterable[Finding]:
     before = evidence.tally.tracks.get(("gpus",))
     most = max(before.last(evidence.step, 6 * HOUR), default=0.0) if before else 0.0
     if now < most and any(key[0] == "gpu" for key, _ in evidence.numbers(c.COLLECTOR_SUCCESS)):
-        yield Finding(ALL, f"{now} GPUs are listed, and there were {units.count(most)}")
+        yield Finding(ALL, f"the driver lists {units.many(now, 'GPU')}; there were "
+                      f"{units.count(most)}")
 
 
 def _unlisted(evidence: Evidence) -> Iterable[Finding]:
     for _, many in evidence.numbers(c.GPU_UNLISTED):
         if many > 0:
-            yield Finding(ALL, f"containers have {units.count(many)} devices that the driver "
-                          "does not list")
+            yield Finding(ALL, f"containers have {units.many(many, 'device')} that the driver does "
+                          "not list")
 
 
 def _xids(kind: str) -> Finder:
@@ -116,7 +117,7 @@ def _held_down(evidence: Evidence) -> Iterable[Finding]:
     for key, share in over.items():
         yield Finding(owner_of(key), f"{_HELD_BY[key[2]]} held its clocks down for "
                       f"{units.ratio(share)} of the last {units.duration(300)}, limit "
-                      f"{c.HELD_DOWN_RATIO:.0%}")
+                      f"{units.ratio(c.HELD_DOWN_RATIO)}")
     yield from _hot(evidence)
 
 

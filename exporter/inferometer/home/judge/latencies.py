@@ -79,8 +79,8 @@ def _queue_growing(evidence: Evidence) -> Iterable[Finding]:
         if len(waiting) < 2 or waiting[-1] <= sum(waiting) / len(waiting):
             continue
         if _slope(waiting) * 60 / evidence.step_seconds > c.QUEUE_GROWTH:
-            yield Finding(("model", *key), f"the queue grows: {units.count(waiting[-1])} requests "
-                          "wait")
+            yield Finding(("model", *key), "the queue grows: "
+                          f"{units.many(waiting[-1], 'request')} waiting")
 
 
 def _slope(values: list[float]) -> float:
@@ -107,9 +107,9 @@ def _preempted(evidence: Evidence) -> Iterable[Finding]:
         many = figures.requests(model, "preempted", evidence.step)
         succeeded = figures.requests(model, "success", evidence.step)
         if many >= c.LEAST_PREEMPTED * evidence.pace and many > c.PREEMPTED_RATIO * succeeded:
-            yield Finding(("model", *key), f"{units.count(round(many))} requests were preempted "
-                          f"in {units.duration(300)}, limit {c.PREEMPTED_RATIO:.0%} of those that "
-                          "succeed")
+            yield Finding(("model", *key), f"{units.many(round(many), 'request')} went back into "
+                          f"the queue in {units.duration(300)} for want of KV cache, limit "
+                          f"{units.ratio(c.PREEMPTED_RATIO)} of those that succeed")
 
 
 def _replica_slow(evidence: Evidence) -> Iterable[Finding]:

@@ -71,8 +71,8 @@ def _hung(evidence: Evidence) -> Iterable[Finding]:
     for key, progress in evidence.numbers(c.SERVER_LAST_PROGRESS):
         still = evidence.now - progress
         if at_work.get(key[0], 0.0) > 0 and still > c.STUCK_SECONDS * evidence.pace:
-            yield Finding(("engine", key[0]), f"{units.count(at_work[key[0]])} requests are "
-                          f"there, but no token for {units.duration(still)}", progress)
+            yield Finding(("engine", key[0]), f"{units.many(at_work[key[0]], 'request')} at work, "
+                          f"but no token for {units.duration(still)}", progress)
 
 
 def _named_replicas(evidence: Evidence) -> dict[str, float]:
@@ -90,8 +90,8 @@ def _too_few(evidence: Evidence) -> Iterable[Finding]:
     for model in {*answering, *evidence.limits.of_models("least_replicas")} - {""}:
         limit = evidence.limit("least_replicas", model)
         if limit and answering.get(model, 0.0) < limit.value:
-            yield Finding(_model_owner(evidence, model), f"{units.count(answering.get(model, 0.0))}"
-                          f" replicas answer, {limit.words(units.count)}")
+            yield Finding(_model_owner(evidence, model), f"replicas that answer: "
+                          f"{units.count(answering.get(model, 0.0))}, {limit.words(units.count)}")
 
 
 def _missing(evidence: Evidence) -> Iterable[Finding]:
