@@ -13,7 +13,6 @@ import ssl
 import struct
 import subprocess
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -282,16 +281,23 @@ def test_a_pipe_that_is_closed_early_is_no_noise(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return get(port, "/-/ready").status == 200
+    return False
+
+
 def test_an_exporter_whose_greeting_nobody_reads_makes_no_noise(tmp_path: Path) -> None:
     config = tmp_path / "inferometer.yml"
     config.write_text(ALONE)
+    port = free_port()
     process = subprocess.Popen(
-        [*COMMAND, "run", *ANYWHERE, "--config", str(config)], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True)
+        [*COMMAND, "run", "--listen", f"127.0.0.1:{port}", "--config", str(config)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     process.stdout.close()
     try:
-        time.sleep(2)
+        wait_for(lambda: answers(port), 20)
         process.terminate()
         _, complaint = process.communicate(timeout=20)
     finally:
