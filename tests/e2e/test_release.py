@@ -67,8 +67,9 @@ def git(folder: Path, *words: str) -> str:
 
 def called(*words: str | Path, folder: Path = ROOT, status: int = 0, stdin: str = "",
            **settings: str) -> str:
-    """All that a command prints."""
-    done = subprocess.run(words, cwd=folder, env={**os.environ, **OFFLINE, **settings},
+    """All that a command prints, which sees no module of this checkout by itself."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(words, cwd=folder, env={**own, **OFFLINE, **settings},
                           input=stdin, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
