@@ -63,6 +63,7 @@ class Scene:
         self.ready = True
         self.role = ""
         self.recorded = 0  # steps
+        self.demo = False
 
     def say(self, metric: Metric, key: Key, value: Value) -> None:
         self.points.setdefault(metric, {})[key] = value
@@ -129,7 +130,7 @@ class Scene:
 
     def content(self) -> Content:
         sections = ROLES[self.role].sections
-        exporter = Exporter(NOW, NOW - 3700, self.ready, self.role, sections)
+        exporter = Exporter(NOW, NOW - 3700, self.ready, self.role, sections, self.demo)
         parts = [(part, part.runs_in(self.role))
                  for part in (self._gpu_part(), self._engines_part())]
         return gather(self.families(), self.history, exporter, parts, self.judge)

@@ -140,6 +140,7 @@ def test_with_nothing_at_all_it_says_where_it_looks_and_how_to_name_an_engine() 
     scene.gpu_state = "no driver: libnvidia-ml.so.1 not found"
     shown = text(scene)
     assert "Nothing to watch yet" in shown
+    assert "try inferometer demo on your own machine" in shown
     assert "looked for on 127.0.0.1, ports 8000, 8080, every 10 s" in shown
     assert "inferometer run --engine http://HOST:PORT" in shown
     assert ("None found: no driver: libnvidia-ml.so.1 not found. "
@@ -188,6 +189,38 @@ def test_a_gpus_card_says_which_pods_have_it() -> None:
         for container in ("engine", "sidecar"):
             scene.say(c.GPU_POD_INFO, ("0", "GPU-0", "", "llm", pod, container, "true"), 1.0)
     assert "Pod llm/chat-0, llm/chat-1, llm/embed-0 and 2 more" in text(scene)
+
+
+def test_what_is_made_up_is_called_a_demo_at_the_top_and_in_the_title() -> None:
+    scene = busy()
+    scene.demo = True
+    assert "Demo: what this page shows is made up." in text(scene)
+    assert b"Inferometer demo</title>" in scene.page()
+    assert "made up" not in text(busy())
+
+
+def test_engines_and_gpus_have_a_line_each_with_figures_beside_their_limits() -> None:
+    scene = busy()
+    scene.say(c.GPU_POWER, ("0", "GPU-0"), 60.0)
+    scene.say(c.GPU_POWER_LIMIT, ("0", "GPU-0"), 72.0)
+    page = scene.page().decode()
+    tables = re.findall(r'<table class="things">.*?</table>', page)
+    assert [table.count("<tr") for table in tables] == [1 + 3, 1 + 2]
+    line = next(line for line in re.findall(r"<tr.*?</tr>", tables[1]) if "#gpu-1" in line)
+    assert '<td data-label="Power"><span class="figure"><strong>60.0</strong> of 72.0' in line
+    assert '<a href="#gpu-1"><bdi>GPU 0</bdi></a>' in line
+    assert 'class="fill" d="M0 0h83.3v6h-83.3z"' in line
+
+
+def test_totals_are_those_of_what_tells_them() -> None:
+    scene = Scene()
+    for index in range(2):
+        scene.gpu(index)
+    del scene.points[c.GPU_MEMORY_USED]["1", "GPU-1", ""]
+    scene.engine()
+    shown = text(scene)
+    assert "87 % utilisation 20.0 of 24.0 GiB memory" in shown
+    assert "3 running 1 waiting" in shown
 
 
 def test_while_starting_the_page_says_so() -> None:

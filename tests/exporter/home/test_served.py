@@ -17,6 +17,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from inferometer import __version__
 from tests.exporter.gpu.fake_nvml import FakeNvml
 from tests.exporter.home.html_check import Checked
 from tests.exporter.home.quick import quick
@@ -240,3 +241,41 @@ def test_a_hostile_engines_names_are_text(configured: Configured) -> None:
         shown = text(running)
         assert "</svg><script>alert(1)</script>\\u202e" in shown
         assert "Over limit <b>&'" in shown
+
+
+def test_its_problems_are_there_for_programs(server: Exporter) -> None:
+    answer = get(server.port, "/status")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    report = json.loads(answer.body)
+    (problem,) = report.pop("problems")
+    assert report == {"version": __version__, "demo": False, "status": "over_limit",
+                      "watching": {"engines": 1, "gpus": 0}}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", problem.pop("since"))
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", problem.pop("subject"))
+    assert problem == {
+        "state": "over_limit", "alert": "LLMKvCacheFull",
+        "text": "KV cache is 96 % full, limit 95 % (default)", "severity": "warning",
+        "runbook": "runbook#llmkvcachefull"}
+
+
+def test_the_runbook_is_served_as_safely_as_the_page(server: Exporter) -> None:
+    page, runbook = get(server.port, "/"), get(server.port, "/runbook")
+    assert runbook.status == 200
+    assert b'<h2 id="llmkvcachefull">LLMKvCacheFull</h2>' in runbook.body
+    for header in ("Content-Security-Policy", "Cache-Control", "X-Content-Type-Options",
+                   "Referrer-Policy", "Content-Type"):
+        assert runbook.headers[header] == page.headers[header]
+    assert get(server.port, "/runbook", headers={"Accept-Encoding": "gzip"}).headers[
+        "Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("path", ["/status", "/runbook"])
+def test_what_belongs_to_the_page_asks_for_the_password_too(tmp_path: Path, path: str) -> None:
+    (tmp_path / "web.yml").write_text(json.dumps(
+        {"basic_auth_users": {"ann": bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()}}))
+    config = tmp_path / "inferometer.yml"
+    config.write_text(ALONE + "web: {config_file: web.yml}\n")
+    with started(*ANYWHERE, "--config", config) as running:
+        assert get(running.port, path).status == 401

@@ -15,6 +15,8 @@ from inferometer.home import units
     (units.number, 1e300, "1e+300"), (units.number, -2.0, "-2.00"),
     (units.count, 3.0, "3"), (units.count, 2.5, "2.50"), (units.count, 1234.0, "1,234"),
     (units.times, 1.0, "once"), (units.times, 12.0, "12 times"),
+    (units.share, 0.0, "0.0 %"), (units.share, 0.0123, "1.2 %"), (units.share, 0.3, "30 %"),
+    (units.share, 0.992, "99.2 %"), (units.share, 1.0, "100 %"),
     (units.ratio, 0.874, "87 %"), (units.ratio, 1.0, "100 %"),
     (units.gibibytes, 61.25 * 2**30, "61.2 GiB"),
     (units.seconds, 0.0, "0 s"), (units.seconds, 0.0421, "42.1 ms"),
@@ -39,3 +41,8 @@ def test_a_number_reads_well(shown: Callable[[float], str], value: float, text: 
     units.celsius]))
 def test_every_number_is_shown_shortly(value: float, shown: units.Shown) -> None:
     assert len(shown(value)) < 25
+
+
+def test_a_noun_is_plural_unless_there_is_one() -> None:
+    assert [units.many(number, "row") for number in (0.0, 1.0, 2.0)] == [
+        "0 rows", "1 row", "2 rows"]
