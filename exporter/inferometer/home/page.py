@@ -22,6 +22,7 @@ from inferometer.parts import Code, Note, Quoted
 
 REFRESH_SECONDS = 30
 NAMED = 8  # things alike that a line names
+MOST_LINES = 50  # about problems
 OPEN_CARDS = 2  # a section with no more shows them at once
 DAY = 86400.0
 
@@ -104,8 +105,11 @@ def _many(number: int, noun: str) -> str:
 
 
 def _problem_list(lines: Sequence[ProblemRow], now: float) -> Markup:
+    listed, more = lines[:MOST_LINES], len(lines) - MOST_LINES
     return tag("ul", joined(*(_problem(line, now, before is not None and before.group == line.group)
-                              for before, line in itertools.pairwise([None, *lines]) if line)),
+                              for before, line in itertools.pairwise([None, *listed]) if line)),
+               tag("li", f"and {more} more; ", tag("a", "Status", href="status"), " has all",
+                   class_="note") if more > 0 else None,
                class_="problems")
 
 

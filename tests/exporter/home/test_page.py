@@ -212,6 +212,16 @@ def test_engines_and_gpus_have_a_line_each_with_figures_beside_their_limits() ->
     assert 'class="fill" d="M0 0h83.3v6h-83.3z"' in line
 
 
+def test_of_hundreds_of_problems_the_worst_are_listed_and_the_others_counted() -> None:
+    scene = Scene()
+    for number in range(c.TARGETS):
+        scene.down(f"engine-{number}", why=f"reason {number}")
+    shown = text(scene)
+    assert "100 problems" in shown
+    assert shown.count("Down: reason") == 50
+    assert "and 50 more; Status has all" in shown
+
+
 def test_totals_are_those_of_what_tells_them() -> None:
     scene = Scene()
     for index in range(2):
