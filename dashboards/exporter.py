@@ -97,8 +97,9 @@ CARDINALITY = PanelRow("Cardinality", (
                empty=NO_EXPORTER),
     timeseries("Folded by family", "Label values over their cap in the hour before each point: "
                "totals stay exact, gauges are left out.", "short",
-               Query(f"sum {by(('cluster',))} ({chosen(exporters.FOLDED)})", "all {{cluster}}"),
-               Query(f"topk(10, {chosen(exporters.FOLDED)} > 0)", "{{metric}} {{cluster}}"),
+               Query(f'label_replace(sum {by(("cluster",))} ({chosen(exporters.FOLDED)}), '
+                     f'"metric", "all", "", "") or topk(10, {chosen(exporters.FOLDED)} > 0)',
+                     "{{metric}} {{cluster}}"),
                empty=NO_EXPORTER),
 ))
 

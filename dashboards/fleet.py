@@ -46,6 +46,11 @@ def _alerts(title: str, severity: str, colour: str, description: str) -> Panel:
         empty="alerts are not evaluated", colours=((None, WELL), (1, colour)))
 
 
+def _none(severity: str) -> str:
+    """A line at 0 of that severity, as long as alerts are evaluated."""
+    return f'label_replace(count({EVALUATED}) * 0, "severity", "{severity}", "", "")'
+
+
 HEALTH = PanelRow("Is it healthy?", (
     _alerts("Critical alerts", "critical", "red", "Somebody is paged for these: see the list."),
     _worst("TTFT ÷ limit", "The p95 time to first token", TTFT, limits.TTFT),
@@ -82,8 +87,10 @@ WRONG = PanelRow("What is wrong?", (
           looks=firing.looks()),
     timeseries("Alerts over time", "How many fired at once: a block that lines up with an engine's "
                "start has its cause there.", "short",
-               Query(f"count by (severity) ({alerts_of(OF_MODELS, NOTIFIED)})", "{{severity}}"),
-               empty="No alert fired in this time.", width=24, height=5, stacked=True),
+               Query(" or ".join((f"count by (severity) ({alerts_of(OF_MODELS, NOTIFIED)})",
+                                  *map(_none, ("critical", "warning")))), "{{severity}}"),
+               empty="No data: alerts were not evaluated in this time.", width=24,
+               height=5, stacked=True),
 ))
 MODELS = PanelRow("Where do I go?", (
     table("Models", "Red cells are over the model's own limit; its name leads to where its time "

@@ -1,7 +1,7 @@
 """What happened, marked on every board: alerts, starts of engines, new versions.
 
-An alert is marked where it began: what lasts would lie over all lines. Warnings are many, and a
-reader can switch them on.
+An alert that fires is marked by a line where what it asks began to be true: what lasts would lie
+over all lines. Warnings are many, and a reader can switch them on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from dashboards.grafana_schema import Json
 from dashboards.model import SOURCE, STEP
 from dashboards.styles import AMBER, BLUE, RED
-from dashboards.variables import chosen, firing
+from dashboards.variables import chosen, pending_since
 from recording_rules.capacity import STARTED, VERSIONS
 
 # Whom an alert is about: labels that it lacks make no tag, where a text would show their names.
@@ -35,9 +35,9 @@ def marks(variables: Iterable[str]) -> list[Json]:
 
 def _alerts(name: str, severity: str, colour: str, labels: Iterable[str], *,
             enable: bool) -> Json:
-    alerts = firing(labels, f'severity="{severity}"')
-    return _mark(name, colour, _begun(alerts), "{{alertname}}",
-                 "{{severity}}", tagKeys=",".join(SUBJECT), enable=enable)
+    return _mark(name, colour, pending_since(labels, f'severity="{severity}"'), "{{alertname}}",
+                 "{{severity}}: true since then", tagKeys=",".join(SUBJECT), enable=enable,
+                 useValueForTime=True)
 
 
 def _begun(series: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.exporter.process import announced_port
 from tests.exporter.support import Exporter, launched, wait_for
 
-START_SECONDS = 90.0
+START_SECONDS, STOP_SECONDS = 90.0, 60.0
 _RULES = re.compile(r"rules +http://([^/\s]+)")
 
 
@@ -40,7 +40,8 @@ def demonstration(prometheus: Path, faster: int) -> Iterator[Demonstration]:
             running.port = announced_port(running)
             yield Demonstration(running, _rules(running), faster)
         finally:
-            running.stop()  # which ends its Prometheus
+            running.process.terminate()
+            running.process.wait(STOP_SECONDS)  # in which it ends its Prometheus
 
 
 def _rules(running: Exporter) -> str:

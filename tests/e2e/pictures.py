@@ -83,7 +83,7 @@ def take_boards(browser: Browser, prometheus: str, theme: str, now: float, folde
 def reduce(file: Path) -> None:
     """Fewer colours, so that a clone stays small. AssertionError for a picture that does not."""
     with Image.open(file) as picture:
-        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        small = picture.convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
     small.save(file, optimize=True)
     size = file.stat().st_size
     print(file, size, "bytes", flush=True)
