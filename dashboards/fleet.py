@@ -67,7 +67,7 @@ HEALTH = PanelRow("Is it healthy?", (
     stat("GPUs lost", "GPUs that the driver knows of and that do not answer it.", "short",
          f"sum({chosen(gpus.FLEET_GPUS)} - {on(FLEET)} {chosen(gpus.FLEET_UP)})",
          empty="no GPU is read", colours=NONE_IS_WELL, link="gpu"),
-    stat("GPUs busy ÷ limit", "Mean of the cluster with the least: blue is below what is aimed "
+    stat("GPUs busy ÷ aim", "Mean of the cluster with the least: blue is below what is aimed "
          "at, so paid for and idle.", "percentunit",
          f"min({of_limit(gpus.FLEET_BUSY, limits.GPU_BUSY)})", empty="no GPU is read",
          colours=((None, NOTED), (1, WELL)), link="gpu"),
