@@ -10,13 +10,19 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTEST := TOOLS=$(TOOLS) $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bundle contract golden version hashes release clean
+.PHONY: help run demo test test-all check bundle contract golden version hashes release clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 	$(BIN)/inferometer run $(ARGS)
+
+# Prometheus comes with the tools of the tests; without it there is a page, and no alert.
+demo: $(VENV)/installed ## A made-up fleet with an incident in it, and its alerts (ARGS="--faster 1")
+	@command -v prometheus >/dev/null || test -x $(PROMETHEUS) || \
+		bash tests/tools/debian.sh $(TOOLS) >/dev/null || true
+	@$(BIN)/inferometer demo $$(test ! -x $(PROMETHEUS) || echo --prometheus $(PROMETHEUS)) $(ARGS)
 
 test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"

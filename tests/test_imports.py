@@ -76,6 +76,17 @@ ORDER = """
     home.gather  home.page  home.runbook
     home.part
     app
+    demo
+    demo.clock  demo.quantities  demo.template
+    demo.gpus  demo.dialects
+    demo.engine  demo.library
+    demo.endpoint  demo.fleet
+    demo.pods  demo.story
+    demo.world
+    demo.exporters
+    demo.prometheus
+    demo.director
+    demo.show
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs

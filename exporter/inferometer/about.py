@@ -9,7 +9,9 @@ from inferometer import __version__
 from inferometer import catalogue as c
 from inferometer.families import Family
 
+DEMO_SUFFIX = "+demo"  # of the version, as a local one of PEP 440
 PROJECT_URL = "https://github.com/inferometer/inferometer"
+
 
 class About:
     """Counts reloads. The start is not counted, but the configuration is good from then on.

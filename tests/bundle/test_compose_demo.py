@@ -84,7 +84,7 @@ def test_its_prometheus_scrapes_every_exporter_by_what_the_demo_has_written(
         demo: Any, tmp_path: Path) -> None:
     services, own, port = demo["services"], free_port(), free_ports(1 + SIDECARS)
     folder = tmp_path / "demo"
-    seen = {":9839": f"127.0.0.1:{port}", "prometheus:9090": f"127.0.0.1:{own}",
+    seen = {":9839": f"127.0.0.1:{port}", "http://prometheus:9090": f"http://127.0.0.1:{own}",
             "/demo": str(folder), "inferometer": "127.0.0.1"}
     words = [seen.get(word, word) for word in services["inferometer"]["command"]]
     (data := tmp_path / "data").mkdir()

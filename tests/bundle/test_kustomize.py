@@ -19,6 +19,7 @@ from deploy.build.command import GENERATED
 from deploy.build.files import render
 from deploy.build.writers import helm, kubernetes
 from inferometer import __version__
+from inferometer.bundle.options import Options
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
 from tests.bundle.kubernetes import Manifest, parsed, validated

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -78,7 +79,7 @@ def test_every_alert_that_the_rules_have_pending_is_on_the_page() -> None:
         wait_for(lambda: fetched(f"{page}/status")["watching"]["gpus"] > 0, 60)
         began = time.monotonic()
         while process.poll() is None:
-            with contextlib.suppress(ConnectionError, urllib.request.URLError):
+            with contextlib.suppress(ConnectionError, urllib.error.URLError):
                 alerts = holding(prometheus)
                 now = time.monotonic()
                 problems = fetched(f"{page}/status")["problems"]

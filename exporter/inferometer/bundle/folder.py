@@ -18,13 +18,13 @@ class FolderError(ValueError):
 
 def write(contents: Mapping[str, str], folder: Path) -> None:
     """Make the folder hold these files and nothing else. Raises FolderError for a foreign one."""
-    present = [*_files(folder)]
-    for file in present:
-        if not _is_ours(file, folder):
-            raise FolderError(f"{folder} holds {file.relative_to(folder)}, "
-                             "which this did not make: all is left as it is")
-    for file in present:
-        file.unlink()
+    present = {}
+    for file in _files(folder) if folder.exists() else ():
+        path = file.relative_to(folder).as_posix()
+        if not _is_ours(file, path):
+            raise FolderError(f"{folder} holds {path}, which this did not make: "
+                              "all is left as it is")
+        present[path] = file
     for path, text in contents.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")

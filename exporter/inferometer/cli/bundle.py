@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from inferometer.bundle import RUNBOOK, render, runbook
 from inferometer.bundle.options import OptionError, Options, flag_name, flags
-from inferometer.cli.verbs import FAILED, OK, Verb
+from inferometer.cli.verbs import FAILED, OK, Verb, complain
 from inferometer.config import ConfigError
 from inferometer.documents.mistakes import Mistake
 from inferometer.outside import spelt
@@ -25,6 +24,8 @@ def bundle(options: argparse.Namespace) -> int:
         width = max(map(len, contents))
         print("\n".join(f"{path:{width}}  {guide.purpose(path)}" for path in contents))
         return OK
+    if options.out is None:
+        raise ConfigError(Mistake("--out", "is missing: the folder to write; or --list"))
     try:
         folder.write(contents, options.out)
     except folder.FolderError as error:
@@ -42,16 +43,11 @@ def _chosen(options: argparse.Namespace) -> dict[str, str]:
     except OptionError as error:
         raise ConfigError(Mistake(error.flag, error.problem)) from error
     meant = {path: text for path, text in contents.items()
-             if _is_meant(path, options.only or ["*"])}
+             if not options.only or _is_meant(path, options.only)}
     if not meant:
         top = dict.fromkeys(path.partition("/")[0] for path in contents)
         raise ConfigError(Mistake("--only", f"meets none of {', '.join(top)}"))
     return meant
-
-
-def _failed(problem: str) -> int:
-    print(f"inferometer: {spelt(problem)}", file=sys.stderr)
-    return FAILED
 
 
 def _is_meant(path: str, patterns: Sequence[str]) -> bool:

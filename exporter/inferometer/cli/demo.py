@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from inferometer.addresses import ADDRESS, split_address
-from inferometer.cli.verbs import FAILED, OK, Verb
-from inferometer.config import WebSection
+from inferometer.addresses import is_engine_url
+from inferometer.cli.arguments import add_log, address
+from inferometer.cli.verbs import FAILED, OK, Verb, complain
+from inferometer.config import ConfigError, WebSection
+from inferometer.documents.mistakes import Mistake
 from inferometer.logs import start_logging
 from inferometer.reasons import reason_of
 
@@ -23,26 +26,24 @@ PARTS = ("all is calm", "requests queue", "a saturated GPU", "a lost GPU", "an e
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Play the story until told to stop; with `--once`, to its end."""
+    """Play the story until told to stop; with `--once`, to its end. Raises ConfigError."""
     # Loaded here alone: no other verb is to have it in memory, or within reach.
     from inferometer.demo.prometheus import PrometheusError
-    from inferometer.demo.show import Choices, Elsewhere, Show
+    from inferometer.demo.show import Show
 
-    start_logging(options.log_level)
-    elsewhere = None
-    if options.for_prometheus:
-        address, out, name = options.for_prometheus
-        elsewhere = Elsewhere(address, Path(out), name)
-    choices = Choices(options.listen, options.faster, options.prometheus, options.once, elsewhere)
+    start_logging(options.log_level, options.log_format)
+    choices = _choices(options)
     with tempfile.TemporaryDirectory(prefix="inferometer-demo-") as folder:
         show = Show(choices, Path(folder), lambda line: print(line, flush=True))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: show.stop())
         try:
             return OK if show.run() or not options.once else FAILED
-        except (OSError, ValueError, PrometheusError) as error:
-            print(f"inferometer: {error}", file=sys.stderr)
-            return FAILED
+        except PrometheusError as error:
+            complain(str(error))
+        except OSError as error:
+            complain(f"cannot listen on {choices.listen}: {reason_of(error)}")
+    return FAILED
 
 
 def _choices(options: argparse.Namespace) -> Choices:
@@ -71,8 +72,8 @@ def _faster(text: str) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--listen", type=_address, metavar="HOST:PORT",
-                        default=WebSection.listen, help=f"where to serve ({WebSection.listen})")
+    parser.add_argument("--listen", type=address, metavar="HOST:PORT", default=WebSection.listen,
+                        help=f"where to serve ({WebSection.listen})")
     parser.add_argument("--faster", type=_faster, default=60, metavar="N",
                         help="how many minutes of the story pass in one; 1 is real time, and 60 "
                              "the most (60)")
@@ -88,9 +89,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="127.0.0.1", metavar="HOST",
                         help="with such a URL: the host by which it reaches this one (127.0.0.1)")
     parser.add_argument("--once", action="store_true",
-                        help="end after one round; exit code 1 if an alert did not come in time")
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error", "critical"),
-                        default="critical", help="least level of log lines (critical)")
+                        help="end after one round; exit code 1 if an alert did not fire in time")
+    add_log(parser, "error")
 
 
 VERB = Verb(
@@ -101,7 +101,10 @@ VERB = Verb(
     "is a demo. With a Prometheus the shipped rules and alerts run too, with all durations\n"
     "divided by --faster; the terminal says which alert should fire by when, and when it\n"
     "does. Prometheus is started on a free port of 127.0.0.1, and ends with the demo.",
+    "Examples:\n"
     "  inferometer demo\n"
     "  inferometer demo --faster 1 --listen 127.0.0.1:9000\n"
-    "  inferometer demo --prometheus /opt/prometheus/prometheus --once",
+    "  inferometer demo --prometheus /opt/prometheus/prometheus --once\n\n"
+    "Exit codes: 0 it was stopped or the story ended well, 1 it cannot start or an alert was\n"
+    "late, 2 wrong arguments.",
     _add_arguments, demo)

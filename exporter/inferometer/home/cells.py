@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.home import units
-from inferometer.home.content import GOOD, OVER, Cell, Plot, Points, highest, total
-from inferometer.home.judge.measured import Measured
+from inferometer.home.content import GOOD, OVER, FigureCell, Plot, Points, highest, total
+from inferometer.home.judge.measured import LimitedFigure
 from inferometer.home.judge.verdicts import Assessment
 from inferometer.home.markup import NBSP
 from inferometer.values import Histogram
 
 
 def of_engine(plots: Sequence[Plot], cache: float | None, assessment: Assessment,
-              models: Sequence[tuple[str, ...]], failed: bool) -> list[Cell]:
+              models: Sequence[tuple[str, ...]], failed: bool) -> list[FigureCell]:
     """Requests, tokens, cache, and what its models take, each at its worst."""
     _, tokens, waiting, running = plots
     limit = assessment.limits.get("kv_cache_usage", models[0][1] if models else "")
@@ -26,20 +26,21 @@ def of_engine(plots: Sequence[Plot], cache: float | None, assessment: Assessment
     ]
 
 
-def _plotted(title: str, plot: Plot) -> Cell:
-    return Cell(title, plot.shown(plot.now.value) if plot.now else "",
+def _plotted(title: str, plot: Plot) -> FigureCell:
+    return FigureCell(title, plot.shown(plot.now.value) if plot.now else "",
                 points=[None if point is None else point.value for point in plot.points])
 
 
-def _measured(assessment: Assessment, models: Sequence[tuple[str, ...]]) -> Iterator[Cell]:
+def _measured(assessment: Assessment, models: Sequence[tuple[str, ...]]) -> Iterator[FigureCell]:
     rows = [assessment.models[model[0], model[1]] for model in models
             if (model[0], model[1]) in assessment.models]
     for column in zip(*rows, strict=True):
         worst = max(column, key=lambda figure: figure.share)
-        yield Cell(worst.label, shown(worst), OVER if worst.over else GOOD, beside=_limit(worst))
+        level = OVER if worst.over else GOOD
+        yield FigureCell(worst.label, shown(worst), level, beside=_limit(worst))
 
 
-def shown(figure: Measured) -> str:
+def shown(figure: LimitedFigure) -> str:
     """The figure, or the band in which it lies."""
     if figure.value is None:
         return ""
@@ -48,12 +49,12 @@ def shown(figure: Measured) -> str:
     return text if low == text else f"{low.partition(NBSP)[0]}\u2013{text}"
 
 
-def _limit(figure: Measured) -> str:
+def _limit(figure: LimitedFigure) -> str:
     return "" if figure.limit is None else (
         f"{'≥' if figure.least else '≤'} {figure.shown(figure.limit)}")
 
 
-def of_gpu(points: Points, utilisation: Plot, assessment: Assessment, key: str) -> list[Cell]:
+def of_gpu(points: Points, utilisation: Plot, assessment: Assessment, key: str) -> list[FigureCell]:
     """How busy, full, hot and hungry it is, and what its hardware suffers."""
     memory, power, slowdown = (highest(_board(points, metric)) for metric in (
         c.GPU_MEMORY_TOTAL, c.GPU_POWER_LIMIT, c.GPU_SLOWDOWN))
@@ -73,20 +74,20 @@ def of_gpu(points: Points, utilisation: Plot, assessment: Assessment, key: str) 
              _of(power, units.watts)),
         _bar("Temperature", _share(celsius, slowdown), 1.0 if slowdown else None, units.ratio,
              _degrees(celsius, slowdown), _of(slowdown, _whole_celsius)),
-        Cell("Throttled", "" if held_down is None else units.ratio(held_down),
+        FigureCell("Throttled", "" if held_down is None else units.ratio(held_down),
              OVER if (held_down or 0.0) > c.HELD_DOWN_RATIO else GOOD,
              beside="" if held_down is None else f"≤ {units.ratio(c.HELD_DOWN_RATIO)}"),
         _errors(points),
     ]
 
 
-def _errors(points: Points) -> Cell:
+def _errors(points: Points) -> FigureCell:
     """Memory errors that could not be corrected, and remapped rows."""
     errors = total({key: value for key, value in points.get(c.GPU_ECC, {}).items()
                     if key[2] == "uncorrected"})
     rows = total(points.get(c.GPU_REMAPPED))
     if errors is None and rows is None:
-        return Cell("Memory errors")
+        return FigureCell("Memory errors")
     failed, pending = (total(points.get(metric)) for metric in (
         c.GPU_REMAP_FAILED, c.GPU_REMAP_PENDING))
     remapped = "remapping failed" if failed else "reset to remap" if pending else (
@@ -121,9 +122,9 @@ def _whole_celsius(celsius: float) -> str:
 
 
 def _bar(title: str, share: float | None, limit: float | None, shown_as: units.Shown,
-         text: str = "", of: str = "") -> Cell:
+         text: str = "", of: str = "") -> FigureCell:
     if share is None:
-        return Cell(title, text)
+        return FigureCell(title, text)
     over = limit is not None and (share >= 1 if limit == 1 else share > limit)
-    return Cell(title, text or shown_as(share), OVER if over else GOOD, min(1.0, share),
+    return FigureCell(title, text or shown_as(share), OVER if over else GOOD, min(1.0, share),
                 limit if limit != 1 else None, of=of)

@@ -35,7 +35,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Cell:
+class FigureCell:
     """One figure of a line: `share` of its scale is drawn as a bar, `mark` upon it its limit.
 
     `points` are drawn as a line over the last hour.
@@ -68,7 +68,7 @@ class Card:
     missing: Sequence[str] = ()  # signals or families that the source does not tell
     unknown: int = 0  # families of the engine that its table does not know
     failed: bool = False  # whether it is not read, for the reason that is given
-    cells: Sequence[Cell] = ()  # of its line in the section's table
+    cells: Sequence[FigureCell] = ()  # of its line in the section's table
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inferometer.home.article import IN_PLACE, NO_VALUE, badge
-from inferometer.home.content import GOOD, OVER, Card, Cell, Section
+from inferometer.home.content import GOOD, OVER, Card, FigureCell, Section
 from inferometer.home.markup import Markup, cut, foreign, joined, tag
 from inferometer.home.plot import bar, since_first, spark
 from inferometer.home.units import ratio
@@ -45,10 +45,10 @@ def _line(card: Card, titles: Sequence[str], all_of: str) -> Markup:
             tag("a", foreign(card.name, IN_PLACE), href=f"#{card.anchor}"), " ",
             tag("span", state, foreign(" · ".join(below), IN_PLACE) if below else None,
                 class_="of"), scope="row"),
-        *(_cell(cells.get(title, Cell(title))) for title in titles), class_=card.level)
+        *(_cell(cells.get(title, FigureCell(title))) for title in titles), class_=card.level)
 
 
-def _cell(cell: Cell) -> Markup:
+def _cell(cell: FigureCell) -> Markup:
     if not cell.text:
         return tag("td", NO_VALUE, data_label=cell.title)
     over = cell.level == OVER

@@ -142,6 +142,7 @@ def test_a_link_to_files_of_others_is_theirs(tmp_path: Path) -> None:
     (["--list", "--cluster", ""], 2, "--cluster '' must be a label's value: printable text"),
     (["--list", "--image", "a:1"], 2, "--image 'a:1' must be the name of an image without a tag"),
     (["--list", "--faster", "7"], 2, "--faster 7: 5m cannot be divided by 7"),
+    ([], 2, "--out is missing: the folder to write; or --list"),
     (["--list", "--only", "grafana"], 2, "--only meets none of alertmanager, compose, dashboards"),
     (["--out", "/proc/none"], 1, "/proc/none: "),
     (["--out", "/dev/null"], 1, "/dev/null: Not a directory"),

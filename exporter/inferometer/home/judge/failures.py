@@ -17,7 +17,7 @@ from inferometer.home.judge.tracks import HOUR, WINDOW
 HALF_HOUR, TWO_HOURS, SIX_HOURS = HOUR // 2, 2 * HOUR, 6 * HOUR
 LOOKS = 7 / 12  # of a long window for which a model has to be known
 
-Condition = Callable[[ModelTally, int, float], bool]  # of a model, in a step, under its limit
+FailureTest = Callable[[ModelTally, int, float], bool]  # of a model, in a step, under its limit
 
 
 def _ratio(model: ModelTally, step: int, many: int) -> float:
@@ -81,7 +81,7 @@ def _judged_enough(model: ModelTally, step: int) -> bool:
             and requests(model, JUDGED, step, HOUR) >= c.ENOUGH_REQUESTS)
 
 
-def _share(condition: Condition, many: int) -> Finder:
+def _share(condition: FailureTest, many: int) -> Finder:
     """Models of which it is so, with the share that failed in so many steps."""
     def judge(evidence: Evidence) -> Iterable[Finding]:
         for key, model in evidence.models():

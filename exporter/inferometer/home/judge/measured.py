@@ -18,7 +18,7 @@ _P95 = {REQUEST: "request_duration_p95", FIRST_TOKEN: "time_to_first_token_p95",
 
 
 @dataclass(frozen=True)
-class Measured:
+class LimitedFigure:
     """A figure and the limit that it is held against; None is what is not known, or not there.
 
     `from_` is the lower end of one that is known as a band.
@@ -46,23 +46,23 @@ class Measured:
         return self.limit / max(self.value, 1e-9) if self.least else self.value / self.limit
 
 
-def of_models(evidence: Evidence) -> Mapping[ModelKey, Sequence[Measured]]:
+def of_models(evidence: Evidence) -> Mapping[ModelKey, Sequence[LimitedFigure]]:
     """Latency, errors and goodput of each model."""
     return {key: [*_of_model(evidence, key, model)] for key, model in evidence.models()}
 
 
-def _of_model(evidence: Evidence, key: ModelKey, model: ModelTally) -> Iterator[Measured]:
+def _of_model(evidence: Evidence, key: ModelKey, model: ModelTally) -> Iterator[LimitedFigure]:
     for label, name in _P95.items():
         limit = evidence.limit(name, key[1])
         metric, make = figures.FIGURES[name]
         value = figures.judged(model, name, evidence.step)
         if value is None:
             value = make(model.window(metric, evidence.step), figures.enough(model))
-        yield Measured(label, value, _value(limit), units.seconds)
-    yield Measured(ERRORS, figures.error_ratio(model, evidence.step),
+        yield LimitedFigure(label, value, _value(limit), units.seconds)
+    yield LimitedFigure(ERRORS, figures.error_ratio(model, evidence.step),
                    _value(evidence.limit("error", key[1])), units.share)
     band = figures.goodput(model, evidence.step, evidence.limits, key[1])
-    yield Measured(GOODPUT, band and band[1], _value(evidence.limit("goodput", key[1])),
+    yield LimitedFigure(GOODPUT, band and band[1], _value(evidence.limit("goodput", key[1])),
                    units.ratio, band and band[0], least=True)
 
 
@@ -70,9 +70,9 @@ def _value(limit: InForce | None) -> float | None:
     return limit.value if limit else None
 
 
-def of_money(evidence: Evidence, ledger: money.Ledger) -> Sequence[Measured]:
+def of_money(evidence: Evidence, ledger: money.Ledger) -> Sequence[LimitedFigure]:
     """Budgets of the fleet, and how much of each is spent."""
     limit = _value(evidence.limit("budget_used"))
-    return [Measured(f"Budget of the {period}, {units.usd(budget.usd)}", share,
+    return [LimitedFigure(f"Budget of the {period}, {units.usd(budget.usd)}", share,
                      limit, units.ratio)
             for period, budget, share in money.used(evidence, ledger)]

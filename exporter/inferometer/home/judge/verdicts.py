@@ -20,7 +20,7 @@ from inferometer.home.judge import (
 )
 from inferometer.home.judge.evidence import Evidence
 from inferometer.home.judge.limits import EffectiveLimits
-from inferometer.home.judge.measured import Measured
+from inferometer.home.judge.measured import LimitedFigure
 from inferometer.home.judge.model import (
     PROBLEM,
     SEVERITIES,
@@ -76,8 +76,8 @@ class Assessment:
     """What is amiss, the worst first, and what figures come to."""
 
     verdicts: Sequence[Verdict] = ()
-    models: Mapping[ModelKey, Sequence[Measured]] = field(default_factory=dict)
-    money: Sequence[Measured] = ()
+    models: Mapping[ModelKey, Sequence[LimitedFigure]] = field(default_factory=dict)
+    money: Sequence[LimitedFigure] = ()
     held_down: Mapping[str, float] = field(default_factory=dict)  # share of 5 minutes, by GPU
     limits: EffectiveLimits = field(default_factory=lambda: EffectiveLimits(Config()))
 
