@@ -44,7 +44,7 @@ OTHER_ROLE = "not read in this role"
 log = logging.getLogger(__name__)
 
 
-def make_parts(config: Config, refusals: Refusals | None = None,
+def make_parts(config: Config, refusals: Refusals,
                kubelet: Kubelet | None = None) -> list[Part]:
     """All parts, in the order they start and are shown."""
     gpu = GpuPart(config, refusals, kubelet)
@@ -63,7 +63,7 @@ def check(path: Path, flags: Flags, top: Entry | None = None) -> Config:
     """
     config, document = settings.load(path, flags, top)
     load_web_config(config, document)
-    _check_parts(_running(make_parts(config), config), config, document)
+    _check_parts(_running(make_parts(config, Refusals()), config), config, document)
     return config
 
 

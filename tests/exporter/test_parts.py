@@ -24,6 +24,7 @@ from inferometer.parts import Part, Row, Watch, Watched
 from inferometer.roles import NO_ROLE, ROLES
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.settings import Flags
+from inferometer.sieve import Refusals
 from tests.exporter.support import Page, get, in_thread, wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -164,7 +165,7 @@ def test_in_another_role_a_part_does_nothing_and_says_so(diary: list[str]) -> No
 
 
 def test_every_section_of_the_configuration_is_some_parts() -> None:
-    sections = {section for part in make_parts(Config()) for section in part.sections}
+    sections = {section for part in make_parts(Config(), Refusals()) for section in part.sections}
     assert sections == {*ROLES[NO_ROLE].sections}
 
 
@@ -178,7 +179,7 @@ def part_classes() -> list[type[Part]]:
 
 
 def test_every_part_is_in_the_list_of_parts_and_runs_in_some_role() -> None:
-    made = {type(part) for part in make_parts(Config())}
+    made = {type(part) for part in make_parts(Config(), Refusals())}
     advice = [f"add {kind.__name__} of {kind.__module__} to make_parts in app.py"
               for kind in part_classes() if kind not in made]
     advice += [f"{kind.__name__}: give it sections, or it never runs"
@@ -188,7 +189,8 @@ def test_every_part_is_in_the_list_of_parts_and_runs_in_some_role() -> None:
 
 def test_every_collector_has_a_name_of_the_catalogue_and_of_its_own() -> None:
     """A collector whose name the label `collector` lacks would be left out of the page."""
-    names = [collector.name for part in make_parts(Config()) for collector in part.collectors()]
+    parts = make_parts(Config(), Refusals())
+    names = [collector.name for part in parts for collector in part.collectors()]
     assert len({*names}) == len(names)
     assert [f"add {name!r} to COLLECTOR in catalogue/exporter.py" for name in names
             if name not in c.COLLECTOR.values] == []

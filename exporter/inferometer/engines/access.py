@@ -21,7 +21,7 @@ DOCUMENT_SECONDS = 5.0  # for the documents beside a page
 
 
 def make_target(name: str, settings: EngineTarget, engines: EnginesSection,
-                refusals: Refusals | None = None) -> Target:
+                refusals: Refusals) -> Target:
     """A target as configured, its secrets and certificates at hand. Raises OSError."""
     token = os.environ.get(settings.bearer_token_env, "").strip()
     access = Access(token, settings.bearer_token_file, tls=tls(settings),
@@ -37,7 +37,7 @@ def ask(settings: EngineTarget, engines: EnginesSection) -> tuple[str, State, Pa
 
     It is asked LOOKS times: several processes may answer by turns.
     """
-    target = make_target("explained", settings, engines)
+    target = make_target("explained", settings, engines, Refusals())
     for _ in range(LOOKS):
         state = target.state(target.ask(), engines.timeout_seconds + DOCUMENT_SECONDS)
         if not state.up:

@@ -28,7 +28,7 @@ class EnginesPart(Part):
     sections = ("engines",)
     title, noun, kind = "engines", "engine", "engine"
 
-    def __init__(self, config: Config, refusals: Refusals | None = None) -> None:
+    def __init__(self, config: Config, refusals: Refusals) -> None:
         self._config = config
         self._refusals = refusals
         self._configured: dict[str, tuple[object, Target]] = {}  # with what each is made of

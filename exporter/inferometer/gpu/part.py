@@ -26,7 +26,7 @@ class GpuPart(Part):
     sections = ("gpu",)
     title, noun, kind = "GPUs", "GPU", "gpu"
 
-    def __init__(self, config: Config, refusals: Refusals | None = None,
+    def __init__(self, config: Config, refusals: Refusals,
                  kubelet: Kubelet | None = None) -> None:
         self._config = config.gpu
         self._kubelet = kubelet  # in the place of the one at the socket

@@ -130,9 +130,9 @@ class Registry:
     """
 
     def __init__(self, gate: Gate, config: GpuSection, clock: Callable[[], float],
-                 wall: Callable[[], float], refusals: Refusals | None = None) -> None:
+                 wall: Callable[[], float], refusals: Refusals) -> None:
         self.config = config  # in force now; the sampler replaces it
-        self._refusals = refusals or Refusals()
+        self._refusals = refusals
         self._gate = gate
         self._clock = clock
         self._wall = wall

@@ -44,7 +44,7 @@ class Sampler:
         self._crew = crew or Crew(start)
         self._loop = Loop("gpu-watch", self._watch, lambda: self._config.retry_seconds, start)
         self._gate = Gate()
-        self.registry = Registry(self._gate, config, clock, wall, refusals)
+        self.registry = Registry(self._gate, config, clock, wall, refusals or Refusals())
         self._readers: dict[int, Reader] = {}  # by index
         self._version = ""
         self._state = ""

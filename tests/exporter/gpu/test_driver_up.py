@@ -18,6 +18,7 @@ from inferometer.gpu.nvml import DriverLostError
 from inferometer.gpu.part import GpuPart
 from inferometer.gpu.sampler import Sampler
 from inferometer.roles import NODE
+from inferometer.sieve import Refusals
 from tests.exporter.gpu.conftest import Start
 from tests.exporter.gpu.drill import Drill, drivers, measured, up
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -193,7 +194,7 @@ def test_the_page_for_a_person_says_it_with_and_without_gpus(
         raise DriverLostError("DRIVER_NOT_LOADED", "no_driver")
 
     driver.on_open = none
-    part = GpuPart(Config())
+    part = GpuPart(Config(), Refusals())
     sampler = part.sampler = begin()
     assert sampler.looked.wait(5)
     assert "DRIVER_NOT_LOADED" in str(part.watch().when_empty)

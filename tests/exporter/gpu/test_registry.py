@@ -15,6 +15,7 @@ from inferometer.gpu.driver import Device, Driver, Round
 from inferometer.gpu.gate import Gate, SessionEndedError
 from inferometer.gpu.registry import Gpu, Registry, Slot, Snapshot
 from inferometer.gpu.sampler import Sampler
+from inferometer.sieve import Refusals
 
 UP: Series = (c.GPU_UP, ())
 POWER: Series = (c.GPU_POWER, ())
@@ -38,7 +39,7 @@ class World:
         self.gate = Gate()
         self.registry = Registry(
             self.gate, GpuSection(interval_seconds=interval, time_to_live_seconds=time_to_live),
-            lambda: self.now, lambda: 1e9 + self.now)
+            lambda: self.now, lambda: 1e9 + self.now, Refusals())
 
     def begin(self, count: int = 1) -> list[Slot]:
         """A new session with so many slots."""

@@ -22,6 +22,7 @@ from inferometer.home.judge.verdicts import Judge
 from inferometer.home.page import render
 from inferometer.parts import Part
 from inferometer.roles import ROLES
+from inferometer.sieve import Refusals
 from inferometer.values import Histogram, Key, Value
 
 NOW = 1.79e9
@@ -139,7 +140,7 @@ class Scene:
         return render(self.content(), refresh)
 
     def _gpu_part(self) -> Part:
-        part = GpuPart(Config(gpu=GpuSection(enabled=False)))
+        part = GpuPart(Config(gpu=GpuSection(enabled=False)), Refusals())
         if self.gpus is not None:
             part.sampler = cast(Sampler, Gpus(self.gpus, self.gpu_state))
         return part
@@ -152,6 +153,6 @@ class Scene:
                 return cast(list[Target], scene.endpoints)
 
         config = Config(engines=EnginesSection(discover_ports=tuple(self.ports)))
-        part = Part(config)
+        part = Part(config, Refusals())
         part.configure(config)
         return part
