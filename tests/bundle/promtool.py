@@ -110,7 +110,7 @@ def _run(version: str, folder: Path, groups: Iterable[Document], tests: Iterable
     (folder / "tests.json").write_text(json.dumps(document))
     tool = TOOLS / f"promtool-{version}" / "promtool"
     return subprocess.run([tool, "test", "rules", "tests.json"], cwd=folder, capture_output=True,
-                          text=True, check=False, timeout=100)
+                          text=True, check=False, timeout=300)
 
 
 def _samples(answer: str) -> Samples:

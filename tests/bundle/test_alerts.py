@@ -124,6 +124,7 @@ def test_an_outage_pages_once_whatever_else_it_causes(
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_no_captured_engine_raises_an_alert_of_illness_or_lost_signals(
         version: str, tmp_path: Path) -> None:
