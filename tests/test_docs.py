@@ -14,6 +14,7 @@ from alerts import ALERT_GROUPS
 from deploy.build.vocabulary import series_of
 from inferometer.catalogue import METRICS
 from inferometer.cli import VERBS
+from inferometer.engines.discovery import USUAL_PORTS
 from recording_rules import GROUPS
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +101,11 @@ def test_every_metric_series_and_alert_that_is_named_is_one(page: str) -> None:
 def test_every_page_can_be_reached_from_the_readme() -> None:
     linked = {link.partition("#")[0] for link in LINK.findall(text_of("README.md"))}
     assert {page for page in PAGES if page != "README.md"} <= linked
+
+
+@pytest.mark.parametrize("page", ["docs/install.md", "examples/inferometer.yml"])
+def test_every_port_that_is_searched_is_named(page: str) -> None:
+    assert [port for port in USUAL_PORTS if not re.search(rf"\b{port}\b", text_of(page))] == []
 
 
 def test_the_readme_is_one_page() -> None:

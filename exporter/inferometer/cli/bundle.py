@@ -75,7 +75,7 @@ VERB = Verb(
     "Write what goes with the exporter: recording rules, alerts and a configuration\n"
     "for Prometheus, routing for Alertmanager, boards for Grafana, manifests for\n"
     "Kubernetes, the runbook. It needs no network and no other program.\n"
-    "Limits and budgets are no flags: they stand in inferometer.yml.",
+    "Limits and budgets have no flags: they are set in inferometer.yml.",
     "Examples:\n"
     "  inferometer bundle --list\n"
     "  inferometer bundle --out monitoring --only prometheus --only dashboards\n"

@@ -75,15 +75,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", type=address, metavar="HOST:PORT", default=WebSection.listen,
                         help=f"where to serve ({WebSection.listen})")
     parser.add_argument("--faster", type=_faster, default=60, metavar="N",
-                        help="how many minutes of the story pass in one; 1 is real time, and 60 "
-                             "the most (60)")
+                        help="how many minutes of the story pass in one real minute: a divisor of "
+                             "60; 1 is real time (60)")
     parser.add_argument("--from", type=int, choices=range(1, 1 + len(PARTS)), default=1,
                         dest="first", metavar="PART",
                         help="begin with this part of the story: " + ", ".join(
                             f"{number} {part}" for number, part in enumerate(PARTS, 1)) + " (1)")
     parser.add_argument("--prometheus", default="", metavar="FILE",
                         help="the program that evaluates the rules, or its folder (prometheus on "
-                             "PATH); or the URL of one that others start")
+                             "PATH); or the URL of one that you run yourself")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="with such a URL: the folder for its rules and configuration")
     parser.add_argument("--name", default="127.0.0.1", metavar="HOST",

@@ -126,7 +126,7 @@ VERB = Verb(
     "run", "serve /metrics",
     "Serve /metrics until stopped. SIGHUP reads the configuration again.",
     "A flag wins over the same key of the file. If neither names an engine, engines are\n"
-    "looked for on the usual ports of this machine.\n\n"
+    "looked for on the usual ports of this machine: see engines.discover_ports.\n\n"
     "Examples:\n"
     "  inferometer run\n"
     "  inferometer run --engine http://127.0.0.1:8000 --listen 0.0.0.0:9839\n"

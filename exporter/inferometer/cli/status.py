@@ -109,8 +109,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 VERB = Verb(
     "status", "print what is wrong now, as an exporter sees it",
     "Print what a running exporter finds wrong: problems, and figures over their limits.\n"
-    "Its page for a person lists the same, worst first: how long it has been so, the alert\n"
-    "and the runbook entry. Lines of severity info are listed and do not count as problems.",
+    "Its page for a person lists the same, worst first, with how long each has lasted, its\n"
+    "alert and its runbook entry. Lines of severity info are listed and do not count as\n"
+    "problems.",
     "Examples:\n"
     "  inferometer status\n"
     "  inferometer status http://gpu-1:9839 && echo all is well\n"
