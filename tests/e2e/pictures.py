@@ -45,7 +45,7 @@ def main() -> None:
     with demonstration(program, FASTER) as demo, chromium() as browser:
         print(f"The demo plays until {LAST_ALERT} fires, which takes some minutes", flush=True)
         demo.wait_for_alert(LAST_ALERT, LAST_ALERT_SECONDS)
-        time.sleep(MORE_SECONDS)
+        time.sleep(MORE_SECONDS)  # as that constant says
         now = time.time()
         for theme in THEMES:  # first of all, as it always shows the present
             take_page(browser, f"http://127.0.0.1:{demo.running.port}/", theme,

@@ -57,7 +57,7 @@ def test_all_alerts_of_the_story_fire_by_when_it_says(tmp_path: Path) -> None:
         firing: set[tuple[str, str]] = set()
         end = time.monotonic() + 60 * ROUND_MINUTES / 60 + SLACK_SECONDS
         while running.process.poll() is None and time.monotonic() < end:
-            time.sleep(0.5)
+            time.sleep(0.5)  # between two looks
             if "A budget that goes" not in "".join(running.printed):  # it ends soon after
                 firing |= {(labels["alertname"], labels["severity"]) for labels, _ in
                            rules.query('ALERTS{alertstate="firing"}')}

@@ -89,6 +89,6 @@ def test_every_alert_that_the_rules_have_pending_is_on_the_page() -> None:
                 for name, first in since.items():
                     if now - seen.get(name, 0.0) > LAG_SECONDS and now - first > SHORTEST_SECONDS:
                         missing.setdefault(name, []).append(round(now - began))
-            time.sleep(1)
+            time.sleep(1)  # between two looks
     assert len(ever) > 10
     assert missing == {}

@@ -40,6 +40,7 @@ def test_what_is_empty_is_left_out_and_lists_are_json() -> None:
 @pytest.mark.parametrize("foreign", [
     f"{ESCAPE}[2J", f"{ESCAPE}]0;title\x07", "a\nb", "a\rb", "\u202e", "\x7f", "x" * 10**6])
 def test_no_line_commands_a_terminal_however_long_it_is(foreign: str) -> None:
+    # Any names may be extras; the checker takes them for the other arguments.
     line = text_of(f"it says {foreign}", **{"why": foreign, f"key{foreign}": [foreign]})  # type: ignore[arg-type]
     assert line.isprintable()
     assert len(line) <= LONGEST_LINE

@@ -129,7 +129,7 @@ def test_two_who_do_not_agree_on_tls_are_told_so(certificate: Path) -> None:
 def failing(job: Callable[[], object]) -> Exception:
     try:
         job()
-    except Exception as error:
+    except Exception as error:  # whatever it is, its words are what is tested
         return error
     raise AssertionError("it did not fail")
 
@@ -179,6 +179,7 @@ def logged(form: logging.Formatter, error: Exception) -> str:
 
 @pytest.mark.parametrize("form", [JsonFormatter(), TextFormatter()])
 def test_a_line_about_what_is_unforeseen_says_where_it_came_up(form: logging.Formatter) -> None:
+    # A number is no text: the mistake is on purpose.
     line = plain(logged(form, failing(lambda: masked(5))))  # type: ignore[arg-type]
     assert "unforeseen" in line
     assert re.search(r"outside\.py:\d+ < .*test_reasons\.py:\d+", line)
@@ -188,6 +189,7 @@ def test_the_traceback_is_for_debug_alone(monkeypatch: pytest.MonkeyPatch) -> No
     error = failing(lambda: 1 // 0)
     assert "exception" not in json.loads(logged(JsonFormatter(), error))
     monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    # What a level enables is remembered; logging has no other way to forget it.
     logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]
     assert "Traceback" in json.loads(logged(JsonFormatter(), error))["exception"]
 

@@ -161,6 +161,7 @@ class Library:
 
     def __getattr__(self, name: str) -> Answers:
         try:
+            # `__dict__`, as __getattr__ asks for itself before __init__; it has no types.
             return self.__dict__["_functions"][name]  # type: ignore[no-any-return]
         except KeyError:
             raise AttributeError(name) from None

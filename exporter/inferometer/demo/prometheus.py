@@ -167,7 +167,7 @@ class OwnPrometheus(Prometheus):
                 self.stop()
                 last = (self._folder / "log").read_text(errors="replace").splitlines()[-1:]
                 raise PrometheusError(f"{self._program} does not start: {''.join(last)}")
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks whether it is ready
 
     def stop(self) -> None:
         """End it, if it runs."""

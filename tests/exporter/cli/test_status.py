@@ -149,6 +149,7 @@ def test_who_cannot_be_asked_is_2(exporter: Engine, capsys: pytest.CaptureFixtur
     assert asked(capsys, exporter.url)[2] == (
         f"inferometer: {exporter.url} cannot be asked: HTTP status 404: no such path: no exporter, "
         "or an older one\n")
+    # What `wait` returns is nobody's business.
     exporter.paths["/status"] = lambda handler: threading.Event().wait(3)  # type: ignore[assignment]
     assert asked(capsys, "--timeout", "0.2", exporter.url)[2].endswith(
         "no full answer within 0.2 s\n")

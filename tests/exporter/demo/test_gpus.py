@@ -95,4 +95,4 @@ def test_one_that_is_too_hot_is_held_down(sampler: Sampler, gpus: list[DemoGpu])
 
 def test_what_the_library_lacks_is_a_missing_name() -> None:
     with pytest.raises(AttributeError, match="nvmlDeviceGetFanSpeed"):
-        Library([]).nvmlDeviceGetFanSpeed  # noqa: B018
+        Library([]).nvmlDeviceGetFanSpeed  # noqa: B018 (that it is asked for is the test)
