@@ -16,7 +16,7 @@ from inferometer.home.problems import ProblemRow, rows, state_of
 from inferometer.home.status import runbook
 from inferometer.home.style import CONTENT_TYPE as CONTENT_TYPE
 from inferometer.home.style import HEADERS as HEADERS
-from inferometer.home.style import STYLE as STYLE
+from inferometer.home.style import head
 from inferometer.home.table import table
 from inferometer.parts import Code, Note, Quoted
 
@@ -41,14 +41,9 @@ def render(content: Content, refresh: bool = False) -> bytes:
     title = f"{summary} — Inferometer{' demo' if content.exporter.demo else ''}"
     page = tag(
         "html",
-        tag("head",
-            tag("meta", charset="utf-8"),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name="color-scheme", content="light dark"),
-            tag("meta", http_equiv="refresh", content=str(REFRESH_SECONDS)) if refresh else None,
-            tag("title", title),
-            tag("link", rel="icon", href=_ICON.format(_COLOURS[state_of(content.problems)])),
-            tag("style", STYLE)),
+        head(title,
+             tag("meta", http_equiv="refresh", content=str(REFRESH_SECONDS)) if refresh else None,
+             tag("link", rel="icon", href=_ICON.format(_COLOURS[state_of(content.problems)]))),
         tag("body",
             _header(content, refresh),
             tag("main",

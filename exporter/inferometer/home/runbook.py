@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from inferometer.home.markup import Markup, joined, tag
 from inferometer.home.style import HEADERS as HEADERS
-from inferometer.home.style import STYLE
+from inferometer.home.style import head
 
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)\s]+)\)")
 _NEWLINE = Markup("\n")
@@ -23,11 +23,7 @@ def render(text: str) -> bytes:
     alerts = re.findall(r"(?m)^## (\w+)$", text)
     page = tag(
         "html",
-        tag("head",
-            tag("meta", charset="utf-8"),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name="color-scheme", content="light dark"),
-            tag("title", "Runbook — Inferometer"), tag("style", STYLE)),
+        head("Runbook — Inferometer"),
         tag("body",
             tag("header", tag("h1", "Runbook"),
                 tag("p", tag("a", "Back to what is watched", href="./"))),

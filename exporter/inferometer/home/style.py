@@ -1,4 +1,4 @@
-"""The style of the pages for a person, and the headers that let in that and nothing else."""
+"""The head and style of the pages for a person, and the headers that let in nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import hashlib
 from importlib import resources
 
-from inferometer.home.markup import Markup
+from inferometer.home.markup import Markup, tag
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 STYLE = Markup(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
@@ -19,3 +19,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def head(title: str, *more: Markup | None) -> Markup:
+    """The head of a page, with what only it has."""
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title), *more, tag("style", STYLE))

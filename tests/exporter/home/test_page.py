@@ -14,7 +14,7 @@ from inferometer.engines.target import State
 from inferometer.home.article import IN_FULL
 from inferometer.home.history import POINTS
 from inferometer.home.markup import printable
-from inferometer.home.page import STYLE
+from inferometer.home.style import STYLE
 from inferometer.values import Histogram
 from tests.exporter.home.html_check import Checked
 from tests.exporter.home.scene import BOUNDS, NOW, Endpoint, Scene
