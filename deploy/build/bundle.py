@@ -11,6 +11,7 @@ import alerts
 import dashboards
 from alerts import routing
 from alerts.model import Alert, AlertGroup
+from deploy.build.scaling import AT_A_FRONT, POOLS, SIGNALS, Signal
 from inferometer.catalogue import METRICS, Metric
 from recording_rules import GROUPS
 from recording_rules.model import Group, Rule
@@ -30,6 +31,7 @@ class Bundle:
     boards: Mapping[str, Any]
     runbook: str
     mixin: str
+    signals: tuple[Signal, ...] = ()  # to scale on
 
     @property
     def rules(self) -> Iterator[Rule]:
@@ -47,4 +49,5 @@ def assemble() -> Bundle:
     return Bundle(
         METRICS, GROUPS, alerts.ALERT_GROUPS,
         routing.configuration(), dashboards.render_all(),
-        RUNBOOK.read_text(encoding="utf-8"), MIXIN.read_text(encoding="utf-8"))
+        RUNBOOK.read_text(encoding="utf-8"), MIXIN.read_text(encoding="utf-8"),
+        (*SIGNALS, AT_A_FRONT, *(signal for pool in POOLS.values() for signal in pool)))

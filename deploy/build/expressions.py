@@ -15,6 +15,7 @@ from deploy.build.vocabulary import vocabulary
 _LABEL = re.compile(r"\$labels\.(\w+)")
 _QUERY = re.compile(r"(?:printf )?`([^`]*)`[^}]*\| query")
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_ANY = 'namespace!="", model!=""'
 _LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")
 
 
@@ -56,6 +57,8 @@ def _expressions(bundle: Bundle) -> Iterator[Expression]:
         yield Expression(place, alert.expr, frozenset(_LABEL.findall(alert.description)))
         for query in _QUERY.findall(alert.description):
             yield Expression(f"{place}, description", query.replace("%q", '""'))
+    for signal in bundle.signals:
+        yield Expression(f"scaling on {signal.name}", signal.expr(_ANY))
     for uid, board in bundle.boards.items():
         yield from _of_board(f"board {uid}", board)
 

@@ -21,6 +21,7 @@ from deploy.build.writers import (
     metrics_page,
     prometheus,
     recording_rules,
+    scaling,
 )
 from inferometer.bundle.folder import ORIGIN
 from inferometer.bundle.options import Options
@@ -46,6 +47,8 @@ def defined(bundle: Bundle, options: Options) -> dict[str, str]:
         **{f"compose/{name}": _yaml(document)
            for name, document in compose.documents(bundle, options).items()},
         **{f"dashboards/{uid}.json": _json(board) for uid, board in bundle.boards.items()},
+        **{f"scaling/{name}": _stream(example.documents, example.remarks)
+           for name, example in scaling.examples().items()},
         "metrics.md": f"<!-- {ORIGIN} -->\n{metrics_page.page(bundle)}",
     }
     in_kubernetes = _yaml(prometheus.configuration_in_kubernetes(kubernetes.adapted(options)),
@@ -67,8 +70,14 @@ def differences(contents: Mapping[str, str], folder: Path) -> list[str]:
 
 
 def _yaml(document: Mapping[str, Any], remarks: Iterable[str] = ()) -> str:
+    return _stream([document], remarks)
+
+
+def _stream(documents: Iterable[Mapping[str, Any]], remarks: Iterable[str] = ()) -> str:
     head = "".join(f"# {line}\n" for line in (ORIGIN, *remarks))
-    return head + yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+    return head + "---\n".join(
+        yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+        for document in documents)
 
 
 def _json(document: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Every panel answers for every engine that tells what the panel is about.
+"""Every panel and number to scale on answers for every engine that tells what it is about.
 
 Captured pages go through the real exporter into virtual time, which is long enough for the hour,
 the day and the month to fill. Which panels may be empty is nobody's list: it follows from the
@@ -16,13 +16,15 @@ import pytest
 from alerts import signals
 from dashboards import DASHBOARDS, queries
 from dashboards.variables import NAMES
+from deploy.build.scaling import AT_A_FRONT, SIGNALS, fronts, workers
 from inferometer import catalogue as c
 from inferometer.engines.tables import TABLES
 from recording_rules import GROUPS, exporters, tokens
 from recording_rules.model import Group
 from tests.bundle import promtool
 from tests.bundle.alert_cases import alert_documents, resting_on
-from tests.bundle.needs import SIGNALS, Needs
+from tests.bundle.needs import SIGNALS as SIGNAL_OF
+from tests.bundle.needs import Needs
 from tests.bundle.virtual import PAGES, Cluster, clusters
 
 HOURS = 26
@@ -58,11 +60,19 @@ def recorded(cluster: str = ".*") -> dict[str, str]:
             for group in GROUPS for rule in group.rules if "cluster" in rule.labels}
 
 
+def scaled(cluster: str) -> dict[str, str]:
+    """Every number that is scaled on, of a cluster."""
+    own = f'cluster="{cluster}"'
+    return {f"scaling on {signal.name}": signal.expr(chosen) for signals, chosen in (
+        (SIGNALS, workers(own)), ([AT_A_FRONT], fronts(own))) for signal in signals}
+
+
 def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
           groups: Iterable[Group] = GROUPS) -> list[str]:
     """What answers otherwise than it should after rules were evaluated every so many minutes."""
     asked = {cluster.name: recorded(cluster.name)
-             | panels(cluster.name, cluster.labels["engine"]) for cluster in fleet}
+             | panels(cluster.name, cluster.labels["engine"]) | scaled(cluster.name)
+             for cluster in fleet}
     exprs = list(dict.fromkeys(expr for these in asked.values() for expr in these.values()))
     used = {name for expr in exprs for name in NEEDS.scraped(expr)}
     inputs = [series.input(HOURS * 60, SCRAPED) for cluster in fleet
@@ -110,7 +120,7 @@ def test_no_rule_or_panel_is_empty_everywhere(fleet: list[Cluster]) -> None:
     asked = {name: expr for name, expr in (recorded() | panels()).items() if name not in ELSEWHERE}
     shown = {metric.signal for engine in TABLES for metric in engine.signals
              if metric.signal not in engine.unseen}
-    unseen = {name for name, signal in SIGNALS.items() if signal not in shown}
+    unseen = {name for name, signal in SIGNAL_OF.items() if signal not in shown}
     empty = [expr for expr in asked.values()
              if {NEEDS.answered(expr, cluster) for cluster in fleet} == {False}
              and 'source="withheld"' not in expr]

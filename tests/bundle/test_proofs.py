@@ -18,6 +18,7 @@ from deploy.build import proofs
 from deploy.build.bundle import Bundle, assemble
 from deploy.build.proofs import runbook as runbook_proof
 from deploy.build.proofs.definitions import LISTINGS, Listing, unlisted
+from deploy.build.scaling import QUEUED
 from inferometer import catalogue as c
 from recording_rules.limits import QUEUE
 from recording_rules.model import Group, Rule
@@ -114,6 +115,9 @@ BROKEN: dict[str, tuple[Callable[[], Bundle], str]] = {
     "a rule reads a metric there is not": (
         lambda: rule(f"sum {by(MODEL)} (llm_server_waiting)"),
         "model:other:sum: llm_server_waiting is neither in the catalogue nor recorded"),
+    "what is scaled on is a series there is not": (
+        lambda: replace(bundle(), signals=(replace(QUEUED, expr=lambda _: "model:waiting:sum"),)),
+        "scaling on waiting: model:waiting:sum is neither in the catalogue nor recorded"),
     "a rule reads a histogram as if it were a gauge": (
         lambda: rule(f"sum {by(MODEL)} ({c.SERVER_TTFT.name})"), "neither in the catalogue"),
     "a matcher names a label the metric has not": (

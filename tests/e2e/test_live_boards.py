@@ -1,4 +1,4 @@
-"""Every board asked in a real Prometheus that scrapes a real exporter, as Grafana would ask it."""
+"""Every board and number to scale on asked in a real Prometheus that scrapes a real exporter."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from dashboards import DASHBOARDS, BoardQuery, queries
 from recording_rules import GROUPS
 from tests.bundle.needs import Needs
+from tests.bundle.test_never_blank import scaled
 from tests.bundle.virtual import Cluster, Course, about_a_scrape, signals_of
 from tests.e2e.ailing import Patient
 from tests.e2e.alerting import Stack, stack
@@ -52,6 +53,8 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
                      for asked in queries(board, {
                          "cluster": VERSION, "namespace": ".*", "engine": "vllm",
                          "model": "tiny", "node": ".*", "pod": ".*"})}
+            asked |= {BoardQuery("", name, expr, "", instant=True): needs.answered(expr, cluster)
+                      for name, expr in scaled(VERSION).items()}
             blank = [question for question, answer in asked.items() if answer]
             assert len(blank) > len(asked) / 2
             end = time.monotonic() + PATIENCE_SECONDS

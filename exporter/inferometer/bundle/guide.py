@@ -56,6 +56,14 @@ GUIDE = (
            "kubectl -n inferometer apply -k {}"),
     Advice("kubernetes/dashboards/*", "the boards, for Grafana's sidecar to find",
            "kubectl -n inferometer apply -k {}"),
+    Advice("scaling/hpa.yaml", "an example of how Kubernetes itself scales a model's replicas",
+           "its metrics are prometheus-adapter's; put in your own names and targets: "
+           "kubectl apply -f {}"),
+    Advice("scaling/prometheus-adapter.yaml", "the metrics of that example",
+           "put the rules into your prometheus-adapter's configuration: {}"),
+    Advice("scaling/*", "an example of how KEDA scales a model's replicas",
+           "choose one, put in your own names, targets and the address of Prometheus, and apply "
+           "it with kubectl: {}"),
     Advice("compose/*", "rules and configurations by the names of Compose's services",
            "they are for the repository's deploy/compose, whose .env names them: {}"),
     Advice("metrics.md", "every metric, recorded series and alert", "read {}"),

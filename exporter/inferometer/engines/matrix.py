@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inferometer import catalogue as c
 from inferometer.engines.reading import DERIVED, NATIVE, UNAVAILABLE
@@ -53,8 +53,8 @@ def support_matrix(engines: Sequence[Engine], signals: Sequence[str] = c.SIGNALS
     claimed = [(engine, sources) for engine in first if any(
         (sources := claims(engine))[signal] != UNAVAILABLE for signal in signals)]
     shown = [engine for engine, _ in claimed]
-    cells = [[f"`{signal}`", *(_cell(engine, signal, sources[signal])
-                               for engine, sources in claimed)] for signal in signals]
+    cells = [[f"`{signal}`", *(cell(engine, sources, signal) for engine, sources in claimed)]
+             for signal in signals]
     rows = [
         ["", *(engine.title for engine in shown)],
         ["---", *(":-:" for _ in shown)],
@@ -65,7 +65,10 @@ def support_matrix(engines: Sequence[Engine], signals: Sequence[str] = c.SIGNALS
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _cell(engine: Engine, signal: str, source: str) -> str:
-    unseen = source != UNAVAILABLE and (
-        engine.evidence == "documented" or signal in engine.unseen)
-    return WORDS[source] + (UNSEEN if unseen else "")
+def cell(engine: Engine, claimed: Mapping[str, str], *signals: str) -> str:
+    """Whether, and how, an engine tells all of these signals."""
+    sources = {claimed[signal] for signal in signals}
+    worst = next(source for source in (UNAVAILABLE, DERIVED, NATIVE) if source in sources)
+    unseen = worst != UNAVAILABLE and (
+        engine.evidence == "documented" or not engine.unseen.isdisjoint(signals))
+    return WORDS[worst] + (UNSEEN if unseen else "")

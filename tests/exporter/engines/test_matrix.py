@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.build.writers import scaling_table
 from inferometer import catalogue as c
 from inferometer.engines.matrix import claims, number_of_engines, support_matrix
 from inferometer.engines.tables import TABLES, sglang, tgi, vllm
@@ -27,6 +28,10 @@ MADE = {  # by file, and by the comment before them; another one ends them
         "signals of engines": "\n" + support_matrix(ENGINES, USUAL),
         "signals of features": "\n" + support_matrix(ENGINES, SELDOM),
         "signals of fronts": "\n" + support_matrix(FRONTS),
+    },
+    "docs/scaling.md": {
+        "triggers": "\n" + scaling_table.triggers(),
+        "triggers by engine": "\n" + scaling_table.by_engine(ENGINES),
     },
 }
 
