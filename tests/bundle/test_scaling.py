@@ -6,6 +6,7 @@ import re
 from copy import deepcopy
 from typing import Any
 
+import promql_parser as ast
 import pytest
 from jsonschema import Draft7Validator
 
@@ -92,6 +93,8 @@ def test_triggers_have_the_keys_that_their_scaler_reads() -> None:
 def test_the_adapter_takes_its_rules() -> None:
     [config] = EXAMPLES[ADAPTER].documents
     assert [*Draft7Validator(ADAPTER_SCHEMA).iter_errors(config)] == []
+    for rule in config["externalRules"]:
+        assert isinstance(ast.parse(rule["seriesQuery"]), ast.VectorSelector)
 
 
 # Of one make.

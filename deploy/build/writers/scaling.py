@@ -76,7 +76,8 @@ def _trigger(signal: Signal, chosen: str, *, missing_is_none: bool = False) -> d
 
 def _scaled(deployment: str, triggers: Sequence[Mapping[str, Any]],
             least: int = LEAST) -> dict[str, Any]:
-    to_zero = {"cooldownPeriod": CALM_SECONDS} if not least else {}
+    to_zero = {} if least else {"cooldownPeriod": CALM_SECONDS,
+                                "initialCooldownPeriod": CALM_SECONDS}
     return {
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
         "metadata": {"name": deployment, "namespace": NAMESPACE},
