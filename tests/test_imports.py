@@ -125,7 +125,8 @@ ORDERS = {
         gpu.registry
         gpu.reader
         gpu.sampler
-        gpu.collector  gpu.pods
+        gpu.collector  gpu.devices
+        gpu.pods
         gpu.part
     """,
     "cost": """

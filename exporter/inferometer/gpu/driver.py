@@ -8,7 +8,7 @@ round; until then its last answer is used again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,9 @@ from inferometer.gpu.nvml import (
     CallError,
     FieldBatch,
     GpuLostError,
+    Instance,
     MissingError,
+    Placement,
     RefusedError,
     UnsupportedError,
 )
@@ -49,12 +51,14 @@ class Round:
     reason holds now.
     `slowest`: seconds that the slowest step took.
     `answered`: whether the GPU answered any call, if only that it does not support it.
+    `placements`: of MIG instances, by the label `mig`, as far as they are known.
     """
 
     points: dict[Series, float] = field(default_factory=dict)
     throttling: dict[Series, bool] = field(default_factory=dict)
     slowest: float = 0.0
     answered: bool = True
+    placements: dict[str, Placement] = field(default_factory=dict)
 
 
 class Driver:
@@ -100,6 +104,7 @@ class Device:
         self.pci_bus_id = ""
         self.minor = ""  # number of its device file, as in /dev/nvidia0
         self._mig = False
+        self._placements: dict[str, Placement | None] = {}  # by an instance's UUID; None: not given
         self._rounds = 0
         self._answered = self._failed = False  # a call of this round
         self._began_at = 0.0  # of the present round
@@ -269,6 +274,7 @@ class Device:
         """Add the MIG instances. They change at run time, so each round looks for them."""
         most = self._ask((("nvmlDeviceGetMaxMigDeviceCount",),), self.handle)
         seen: set[str] = set()
+        before, self._placements = self._placements, {}
         for index in range(min(most or 0, MOST_INSTANCES)):
             try:
                 instance = nvml.instance(self.handle, index)
@@ -279,5 +285,15 @@ class Device:
             seen.add(instance.mig)
             info = instance_info(instance.mig, instance.uuid, instance.profile)
             result.points[info] = 1.0
+            self._put_placement(result, instance, before)
             for call in OF_INSTANCES:
                 self._put(result, call, instance.handle, instance.mig)
+
+    def _put_placement(self, result: Round, instance: Instance,
+                   before: Mapping[str, Placement | None]) -> None:
+        """Add where the instance lies, which stays so: the driver is asked once in its life."""
+        if instance.uuid:
+            own = instance.uuid
+            placement = before[own] if own in before else nvml.placement(self.handle, instance)
+            self._placements[own] = placement
+            result.placements |= {instance.mig: placement} if placement else {}

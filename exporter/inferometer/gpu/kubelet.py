@@ -5,9 +5,11 @@ be kept in step with a runtime of Protocol Buffers.
 
 Facts. Only the socket's owner may connect: root, as kubelets make it. The kubelet answers all
 clients of a node together 100 times a second at most, and refuses the rest. Its answer has 16 MiB
-at most. Kubelets before 1.34 also list pods that have ended, until they are deleted. Devices that
-a pod has by dynamic resource allocation are listed by the names of claims and not of GPUs: they
-are unknown here.
+at most. Kubelets before 1.34 also list pods that have ended, until they are deleted. What a pod
+has by dynamic resource allocation (DRA) is listed from 1.34 on; before, if the feature gate
+KubeletPodResourcesDynamicResources was set. Of a claim's device only what its driver calls it is
+read: the list of its names for the container runtime (CDI) may have those of other devices, too
+(GetDynamicResources in the kubelet's container_manager_linux.go).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from inferometer.protobuf import BYTES, ProtobufError, WireField, by_number, fields, text
 from inferometer.threads import require_threads
@@ -44,8 +47,10 @@ TOO_LARGE = "Received message larger than max"  # in the details of an answer cu
 # Numbers of fields, by message. Source: podresources/v1/api.proto of Kubernetes.
 POD_RESOURCES = 1
 POD_NAME, POD_NAMESPACE, POD_CONTAINERS = 1, 2, 3
-CONTAINER_NAME, CONTAINER_DEVICES = 1, 2
+CONTAINER_NAME, CONTAINER_DEVICES, CONTAINER_CLAIMS = 1, 2, 5
 DEVICES_RESOURCE, DEVICES_IDS = 1, 2
+CLAIM_DEVICES = 4
+CLAIM_DRIVER, CLAIM_DEVICE, CLAIM_SHARE = 2, 4, 5
 
 
 class KubeletError(Exception):
@@ -54,13 +59,19 @@ class KubeletError(Exception):
 
 @dataclass(frozen=True)
 class Holding:
-    """The devices of one resource that a container has, by the device plugin's own names."""
+    """The devices of one resource that a container has, by the device plugin's own names.
+
+    `claimed`: it has them by a claim, and `resource` is the DRA driver, whose names they are.
+    `share`: the claim has a share of each.
+    """
 
     namespace: str
     pod: str
     container: str
     resource: str
     devices: tuple[str, ...]
+    claimed: bool = False
+    share: bool = False
 
 
 class _EnoughError(Exception):
@@ -68,11 +79,17 @@ class _EnoughError(Exception):
 
 
 class Allowance:
-    """How much is read of one answer, and of which resources. `cut`: whether there was more."""
+    """How much is read of one answer, and of which resources and DRA drivers.
 
-    def __init__(self, resources: Callable[[str], bool] = lambda _: True) -> None:
+    `cut`: whether there was more. `passed_over`: other drivers that pods have claims by.
+    """
+
+    def __init__(self, resources: Callable[[str], bool] = lambda _: True,
+                 drivers: Callable[[str], bool] = lambda _: True) -> None:
         self.reads = resources
         self.cut = False
+        self.passed_over: set[str] = set()
+        self._drivers = drivers
         self._fields, self._pods, self._devices = MOST_FIELDS, MOST_PODS, MOST_DEVICES
 
     def fields(self, message: bytes) -> Iterator[WireField]:
@@ -88,6 +105,13 @@ class Allowance:
         self._pods -= 1
         if self._pods < 0:
             raise _EnoughError
+
+    def reads_claim(self, driver: str) -> bool:
+        """Whether a claim by this driver is read; if not, that is noted."""
+        reads = self._drivers(driver)
+        if not reads:
+            self.passed_over.add(driver)
+        return reads
 
     def take(self, devices: list[bytes]) -> list[bytes]:
         """As many of these devices as may be read. Raises _EnoughError where that is none."""
@@ -157,13 +181,22 @@ def _read_pod(message: bytes, allowance: Allowance) -> Iterator[Holding]:
     pod = by_number(message, allowance.fields)
     for one in pod.get(POD_CONTAINERS, ()):
         container = by_number(one, allowance.fields)
+        named = partial(Holding, _text(pod, POD_NAMESPACE), _text(pod, POD_NAME),
+                        _text(container, CONTAINER_NAME))
         for some in container.get(CONTAINER_DEVICES, ()):
             devices = by_number(some, allowance.fields)
             resource = _text(devices, DEVICES_RESOURCE)
             if allowance.reads(resource):
                 ids = allowance.take(devices.get(DEVICES_IDS, []))
-                yield Holding(_text(pod, POD_NAMESPACE), _text(pod, POD_NAME),
-                              _text(container, CONTAINER_NAME), resource, tuple(map(text, ids)))
+                yield named(resource, tuple(map(text, ids)))
+        for claim in container.get(CONTAINER_CLAIMS, ()):
+            for some in by_number(claim, allowance.fields).get(CLAIM_DEVICES, ()):
+                device = by_number(some, allowance.fields)
+                driver = _text(device, CLAIM_DRIVER)
+                own = [name for name in device.get(CLAIM_DEVICE, ())[-1:] if name]
+                if own and allowance.reads_claim(driver):
+                    yield named(driver, tuple(map(text, allowance.take(own))), claimed=True,
+                                share=CLAIM_SHARE in device)
 
 
 def _text(message: dict[int, list[bytes]], number: int) -> str:

@@ -217,6 +217,23 @@ def instance(handle: Any, index: int) -> Instance:
     return Instance(own, "{}/{}".format(*numbers), uuid(own), profile)
 
 
+Placement = tuple[int, int]  # number of a MIG instance's profile, and the slice that it starts at
+
+
+def placement(handle: Any, of: Instance) -> Placement | None:
+    """Where a MIG instance lies on its GPU; None if that is not given, as to few it is.
+
+    Raises GpuLostError, DriverLostError.
+    """
+    number = int(of.mig.partition("/")[0])
+    try:
+        part = _handle(ask(("nvmlDeviceGetGpuInstanceById",), handle, number))
+        info = ask(("nvmlGpuInstanceGetInfo",), part)
+    except CallError:
+        return None
+    return int(info.profileId), int(info.placement.start)
+
+
 def _handle(answer: Any) -> Any:
     if not answer:  # an address of nothing: no call may be made with it
         raise CallError("the driver gives no handle")

@@ -12,6 +12,7 @@ from inferometer.config import GpuSection
 from inferometer.families import Series
 from inferometer.gpu.driver import Device, Round
 from inferometer.gpu.gate import Gate, SessionEndedError
+from inferometer.gpu.nvml import Placement
 from inferometer.sieve import Refusals, Sieve
 
 _UP: Series = (c.GPU_UP, ())
@@ -31,11 +32,13 @@ class Snapshot:
 
     `began_at`: when the round began, on the monotonic clock.
     `took`: seconds it took; 0 if a call hung: what came before the call is old then, not slow.
+    `placements`: of MIG instances, by the label `mig`, as far as the driver gives them.
     """
 
     began_at: float
     took: float
     points: Mapping[Series, float]
+    placements: Mapping[str, Placement] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -97,7 +100,8 @@ class Gpu:
         elapsed = began_at - self.snapshot.began_at if self.snapshot else 0.0
         self._integrate(result, elapsed if elapsed <= longest_gap else 0.0)
         wall = round(wall, 3)
-        self.snapshot = Snapshot(began_at, took, {**result.points, _UP: 1.0, _LAST_SAMPLE: wall})
+        self.snapshot = Snapshot(began_at, took, {**result.points, _UP: 1.0, _LAST_SAMPLE: wall},
+                                 result.placements)
         self.last_read = wall
 
     def _integrate(self, result: Round, elapsed: float) -> None:

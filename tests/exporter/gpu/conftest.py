@@ -89,3 +89,12 @@ def start(tmp_path: Path, fake: FakeNvml) -> Iterator[Start]:
         for drill in drills:
             assert drill.exporter.process.poll() is None, "".join(drill.exporter.lines)
             drill.exporter.logged()  # every line is JSON: no traceback went past the log
+
+
+@pytest.fixture
+def node(start: Start, kubelet: FakeKubelet) -> Callable[..., Drill]:
+    """`node(*control_lines)`: the exporter, which asks the kubelet."""
+    def begin(*lines: str) -> Drill:
+        return start(*lines, kubelet_socket=str(kubelet.socket), time_to_live=2.0)
+
+    return begin

@@ -18,7 +18,8 @@ import grpc
 from tests.exporter.support import FIXTURES
 
 PROTO = FIXTURES / "kubelet/podresources.proto"
-GPU = "nvidia.com/gpu"
+GPU, DRA = "nvidia.com/gpu", "gpu.nvidia.com"
+UID = "dab5ab50-d59a-42a6-af16-cfd4628c0f7a"  # of a claim
 
 
 def compiled(folder: Path) -> ModuleType:
@@ -49,16 +50,31 @@ class FakeKubelet:
     def give(self, pod: str, devices: Sequence[str], *, resource: str = GPU,
              namespace: str = "llm", container: str = "engine") -> None:
         """Give a container devices; the pod comes if it is not there."""
-        message = self._pods.setdefault((namespace, pod), self.messages.PodResources(
-            name=pod, namespace=namespace))
-        its = next((one for one in message.containers if one.name == container), None)
-        if its is None:
-            its = message.containers.add(name=container, cpu_ids=[1, 2**40])
-            its.memory.add(memory_type="memory", size=2**35).topology.nodes.add(ID=0)
-            its.dynamic_resources.add(claim_name="claim").claim_resources.add(
-                driver_name="gpu.nvidia.com", device_name="gpu-0")
+        its = self._container(namespace, pod, container)
         for device in devices:  # one each, as the kubelet does where it knows their NUMA nodes
             its.devices.add(resource_name=resource, device_ids=[device]).topology.nodes.add(ID=1)
+
+    def claim(self, pod: str, devices: Sequence[str], *, driver: str = DRA,
+              share: str | None = None, namespace: str = "llm", container: str = "engine",
+              name: str = "gpus") -> None:
+        """Give a container a claim with these devices; the pod comes if it is not there."""
+        claim = self._container(namespace, pod, container).dynamic_resources.add(
+            claim_name=name, claim_namespace=namespace)
+        ids: list[Any] = []  # which the kubelet adds up, over the devices of a driver
+        for device in devices:
+            ids.append(self.messages.CDIDevice(name=f"k8s.{driver}/claim={UID}-{device}"))
+            claim.claim_resources.add(cdi_devices=ids, driver_name=driver, pool_name="node-1",
+                                      device_name=device, share_id=share)
+
+    def _container(self, namespace: str, pod: str, name: str) -> Any:
+        message = self._pods.setdefault((namespace, pod), self.messages.PodResources(
+            name=pod, namespace=namespace))
+        for one in message.containers:
+            if one.name == name:
+                return one
+        its = message.containers.add(name=name, cpu_ids=[1, 2**40])
+        its.memory.add(memory_type="memory", size=2**35).topology.nodes.add(ID=0)
+        return its
 
     def delete(self, pod: str, namespace: str = "llm") -> None:
         """Let a pod go."""

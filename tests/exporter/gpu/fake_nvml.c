@@ -21,7 +21,9 @@
  *   field_type GPU FIELD TYPE         valueType of that field value, whatever it is
  *   set GPU KEY VALUE                 a value of NUMBERS below, or `name` or `uuid`
  *   process GPU compute|graphics|mps PID BYTES [GI CI]   BYTES -1: the driver does not know
- *   mig GPU GI CI PROFILE TOTAL USED  MIG is on, with this instance; `mig GPU` alone: with none
+ *   mig GPU GI CI PROFILE TOTAL USED [NUMBER START]   MIG is on, with this instance, whose profile
+ *                                     has this number and which starts at this slice; without
+ *                                     them the caller may not know; `mig GPU` alone: with none
  *   count NUMBER                      nvmlDeviceGetCount says so, however many there are
  *   raw GPU name|uuid|bus|driver HEX  these bytes, whatever they are; a `*` at the end: up to the
  *                                     end of the caller's buffer, without a zero
@@ -75,6 +77,7 @@ enum { EVENT_ECC_SINGLE = 0x1, EVENT_ECC_DOUBLE = 0x2, EVENT_XID = 0x8 };
     X(UNINITIALIZED, 1, "Uninitialized")                                                          \
     X(INVALID_ARGUMENT, 2, "Invalid Argument")                                                    \
     X(NOT_SUPPORTED, 3, "Not Supported")                                                          \
+    X(NO_PERMISSION, 4, "Insufficient Permissions")                                               \
     X(NOT_FOUND, 6, "Not Found")                                                                  \
     X(INSUFFICIENT_SIZE, 7, "Insufficient Size")                                                  \
     X(DRIVER_NOT_LOADED, 9, "Driver Not Loaded")                                                  \
@@ -153,7 +156,14 @@ typedef struct {
 } Rule;
 typedef enum { COMPUTE, GRAPHICS, MPS } ProcessKind;
 typedef struct { int gpu; ProcessKind kind; ProcessInfo info; } Process;
-typedef struct { unsigned gi, ci; char profile[32]; uint64_t total, used; } Mig;
+typedef struct {
+    unsigned gi, ci;
+    char profile[32];
+    uint64_t total, used;
+    bool placed;
+    unsigned number, start;
+} Mig;
+typedef struct { Device *device; unsigned id, profile, start, size; } InstanceInfo;
 typedef struct { bool told, fills; unsigned size; char bytes[RAW_SIZE]; } Raw;
 typedef struct {
     bool lost, mig_on, drifts, null, counts_migs, counts_processes;
@@ -272,8 +282,11 @@ static void add_mig(Gpu *gpu, const char *text)
     Mig mig;
     unsigned long long total, used;
     gpu->mig_on = true;
-    if (sscanf(text, "%u %u %31s %llu %llu", &mig.gi, &mig.ci, mig.profile, &total, &used) != 5)
+    const int count = sscanf(text, "%u %u %31s %llu %llu %u %u", &mig.gi, &mig.ci, mig.profile,
+                             &total, &used, &mig.number, &mig.start);
+    if (count < 5)
         return;
+    mig.placed = count == 7;
     mig.total = total;
     mig.used = used;
     if (gpu->mig_count < MAX_MIG)
@@ -948,6 +961,17 @@ CALL(nvmlDeviceGetGpuInstanceId, ANY, (Device *device, unsigned *id),
 CALL(nvmlDeviceGetComputeInstanceId, ANY, (Device *device, unsigned *id),
      REQUIRE(mig, INVALID_ARGUMENT);
      *id = mig->ci)
+/* A GPU instance's handle is that of its first compute instance. */
+CALL(nvmlDeviceGetGpuInstanceById, GPU, (Device *device, unsigned id, Device **instance),
+     int m = 0;
+     while (m < gpu->mig_count && gpu->migs[m].gi != id)
+         m++;
+     REQUIRE(m < gpu->mig_count, NOT_FOUND);
+     REQUIRE(gpu->migs[m].placed, NO_PERMISSION);
+     *instance = handle_of(at.gpu, m))
+CALL(nvmlGpuInstanceGetInfo, ANY, (Device *device, InstanceInfo *info),
+     REQUIRE(mig, INVALID_ARGUMENT);
+     *info = (InstanceInfo){handle_of(at.gpu, NONE), mig->gi, mig->number, mig->start, 1})
 CALL(nvmlDeviceGetDeviceHandleFromMigDeviceHandle, ANY, (Device *device, Device **parent),
      REQUIRE(mig, INVALID_ARGUMENT);
      *parent = handle_of(at.gpu, NONE))

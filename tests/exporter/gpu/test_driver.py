@@ -246,3 +246,17 @@ def test_old_drivers_have_the_clock_reasons_under_an_old_name(
     fake.write("set 0 clock_reasons 0x80", "missing nvmlDeviceGetFieldValues",
                "missing nvmlDeviceGetCurrentClocksEventReasons")
     assert throttling(device.read())["hw_power_brake"]
+
+
+@pytest.mark.parametrize(("line", "placements"), [
+    ("mig 0 7 0 1g.10gb 10 1 19 4", {"7/0": (19, 4)}), ("mig 0 7 0 1g.10gb 10 1", {})])
+def test_where_an_instance_lies_is_asked_once_in_its_life(
+        fake: FakeNvml, device: Device, line: str, placements: dict[str, tuple[int, int]]) -> None:
+    fake.write(line)
+    assert [device.read().placements for _ in range(3)] == [placements] * 3
+    assert fake.calls().count("nvmlDeviceGetGpuInstanceById 0") == 1
+    fake.write("mig 0 8 0 1g.10gb 10 1 19 5")
+    assert device.read().placements == {"8/0": (19, 5)}
+    fake.write("mig 0 8 0 1g.10gb 10 1 19 5", "lost 0")
+    with pytest.raises(GpuLostError):
+        device.read()

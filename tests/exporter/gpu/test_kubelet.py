@@ -27,7 +27,12 @@ numbers = st.integers(-2**63, 2**63 - 1)
 topologies = st.lists(numbers, max_size=2).map(lambda ids: {"nodes": [{"ID": id_} for id_ in ids]})
 devices = st.fixed_dictionaries({
     "resource_name": names, "device_ids": st.lists(names, max_size=4), "topology": topologies})
-claims = st.fixed_dictionaries({"claim_name": names, "claim_namespace": names})
+claims = st.fixed_dictionaries({
+    "claim_name": names, "claim_namespace": names,
+    "claim_resources": st.lists(st.fixed_dictionaries(
+        {"driver_name": names, "pool_name": names, "device_name": names,
+         "cdi_devices": st.lists(st.fixed_dictionaries({"name": names}), max_size=2)},
+        optional={"share_id": names}), max_size=3)})
 containers = st.fixed_dictionaries({
     "name": names, "devices": st.lists(devices, max_size=3),
     "cpu_ids": st.lists(numbers, max_size=5), "dynamic_resources": st.lists(claims, max_size=2),
@@ -50,10 +55,14 @@ def read_all(answer: bytes) -> Iterator[Holding]:
 
 def expected(response: Any) -> list[Holding]:
     """The same by the runtime."""
-    return [Holding(pod.namespace, pod.name, container.name, devices.resource_name,
-                    tuple(devices.device_ids))
-            for pod in response.pod_resources for container in pod.containers
-            for devices in container.devices]
+    return [holding for pod in response.pod_resources for container in pod.containers
+            for holding in (*(
+                Holding(pod.namespace, pod.name, container.name, devices.resource_name,
+                        tuple(devices.device_ids)) for devices in container.devices), *(
+                Holding(pod.namespace, pod.name, container.name, claimed.driver_name,
+                        (claimed.device_name,), True, claimed.HasField("share_id"))
+                for claim in container.dynamic_resources for claimed in claim.claim_resources
+                if claimed.device_name))]
 
 
 @settings(deadline=None, max_examples=150)

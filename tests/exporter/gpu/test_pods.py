@@ -50,15 +50,6 @@ def works(page: Page) -> bool:
     return page.value(WORKS, collector="pods") == 1.0
 
 
-@pytest.fixture
-def node(start: Start, kubelet: FakeKubelet) -> Callable[..., Drill]:
-    """`node(*control_lines)`: the exporter, which asks the kubelet."""
-    def begin(*lines: str) -> Drill:
-        return start(*lines, kubelet_socket=str(kubelet.socket), time_to_live=2.0)
-
-    return begin
-
-
 def test_pods_come_move_and_go(node: Callable[..., Drill], kubelet: FakeKubelet) -> None:
     drill = node("gpus 2")
     until(drill)
