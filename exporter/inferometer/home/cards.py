@@ -150,8 +150,10 @@ def _gpu(owner: PlotOwner, anchor: str, watched: Watched, sight: Sight) -> Card:
 
 
 def _pods(points: Points) -> str:
-    """Which pods have the GPU or a part of it."""
-    return _listed({f"{key[3]}/{key[4]}" for key in points.get(c.GPU_POD_INFO, {})}, PODS_NAMED)
+    """Which pods have the GPU or a part of it, and whether none has it to itself."""
+    keys = points.get(c.GPU_POD_INFO, {})
+    shared = " (shared)" if any(key[6] == "true" for key in keys) else ""
+    return _listed({f"{key[3]}/{key[4]}" for key in keys}, PODS_NAMED) + shared
 
 
 def _gpu_failed(watched: Watched, points: Points) -> CardState | None:

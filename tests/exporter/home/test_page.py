@@ -188,7 +188,15 @@ def test_a_gpus_card_says_which_pods_have_it() -> None:
     for pod in ("chat-0", "chat-1", "embed-0", "embed-1", "embed-2"):
         for container in ("engine", "sidecar"):
             scene.say(c.GPU_POD_INFO, ("0", "GPU-0", "", "llm", pod, container, "true"), 1.0)
-    assert "Pod llm/chat-0, llm/chat-1, llm/embed-0 and 2 more" in text(scene)
+    assert "Pod llm/chat-0, llm/chat-1, llm/embed-0 and 2 more (shared)" in text(scene)
+
+
+@pytest.mark.parametrize(("shared", "shown"), [("false", False), ("true", True)])
+def test_a_gpus_card_says_whether_a_pod_has_it_to_itself(shared: str, shown: bool) -> None:
+    scene = Scene()
+    scene.gpu()
+    scene.say(c.GPU_POD_INFO, ("0", "GPU-0", "", "llm", "chat-0", "engine", shared), 1.0)
+    assert ("Pod llm/chat-0 (shared)" in text(scene)) is shown
 
 
 def test_what_is_made_up_is_called_a_demo_at_the_top_and_in_the_title() -> None:
