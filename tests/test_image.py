@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import pickle
 import re
 import signal
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from deploy.release.hashes import RUNTIME, pinned
+from deploy.release.hashes import BACKEND, RUNTIME, pinned
 from inferometer.about import PROJECT_URL
 from inferometer.bundle import RUNBOOK, render
 from tests.dockerfile import Image, build, can_demote, context, instructions
@@ -130,6 +132,37 @@ def test_it_has_its_labels_and_runs_as_a_numeric_user_other_than_root(image: Ima
 def test_it_asks_for_no_gpu_by_itself(image: Image) -> None:
     assert "NVIDIA_VISIBLE_DEVICES" not in image.env
     assert image.env["NVIDIA_DRIVER_CAPABILITIES"] == "utility"
+
+
+ARCHITECTURE = re.compile(r"\b(amd64|x86[_-]64|arm64|aarch64|--platform)\b|kubernetes\.io/arch")
+
+
+def test_neither_the_image_nor_what_runs_it_is_for_one_architecture() -> None:
+    files = [file for folder in ("deploy", "examples") for file in (ROOT / folder).rglob("*")
+             if file.is_file() and "__pycache__" not in file.parts]
+    assert DOCKERFILE in files
+    assert len(files) > 100
+    assert [(str(file.relative_to(ROOT)), match[0]) for file in files
+            for match in ARCHITECTURE.finditer(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("file", [RUNTIME, BACKEND])
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+def test_each_package_has_a_wheel_of_a_pinned_hash_for(
+        architecture: str, file: str, tmp_path: Path) -> None:
+    base = re.search(r"PYTHON_IMAGE=python:(\d+\.\d+)", DOCKERFILE.read_text(encoding="utf-8"))
+    assert base
+    report = tmp_path / "report.json"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed",
+         "--target", tmp_path / "none", "--no-deps", "--only-binary=:all:", "--require-hashes",
+         "--python-version", base[1], "--platform", f"manylinux_2_28_{architecture}",
+         "--platform", f"manylinux_2_17_{architecture}", "-r", ROOT / file, "--report", report],
+        check=True, timeout=300)
+    wheels = {item["metadata"]["name"] for item in json.loads(report.read_text())["install"]}
+    assert {name.lower().replace("_", "-") for name in wheels} == {
+        *pinned((ROOT / file).read_text())}
 
 
 def test_nothing_is_run_in_the_final_stage_so_that_it_needs_no_shell(image: Image) -> None:
