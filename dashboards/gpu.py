@@ -16,10 +16,11 @@ from dashboards.panels import (
     timeseries,
 )
 from dashboards.styles import ALL_ARE_WELL, NONE_IS_WELL, WELL, Colours, Field
-from dashboards.variables import OF_MODELS, chosen
+from dashboards.variables import OF_MODELS, chosen, of_replicas
+from inferometer import catalogue as c
 from recording_rules import attribution, gpus, limits, tokens
 from recording_rules.model import Rule
-from recording_rules.promql import WINDOW
+from recording_rules.promql import UUID, WINDOW, any_of, on
 
 KEYS = {"node": "Node", "gpu": "GPU", "uuid": "UUID", "cluster": "Cluster"}
 MAX_LINES = 40  # of GPUs or nodes in one picture
@@ -47,6 +48,11 @@ def _gpus(title: str, description: str, rule: Rule, name: str) -> Panel:
                       _highest(rule, name), empty=NO_GPU, maximum=1, width=12, height=10,
                       step=WINDOW)
 
+
+# What the kubelets tell: of GPUs that are shared, of parts of GPUs, and of all that pods have.
+_SHARED, _PARTS, _GIVEN = (of_replicas(f"{c.GPU_POD_INFO.name}{matcher}", ("cluster", "node"))
+                           for matcher in (f"{{{any_of(c.SHARED, 'true')}}}",
+                                           f'{{{c.MIG.name}!=""}}', ""))
 
 NOW = PanelRow("Now, on the chosen nodes", (
     stat("GPUs", "As many as the driver knows of, each counted once.", "short",
@@ -119,11 +125,14 @@ MODELS = PanelRow("Model by model, on all nodes", (
 ))
 # Hundreds of lines: asked when somebody wants them, one point for each of the rules' windows.
 ONE_BY_ONE = PanelRow("GPU by GPU, of the chosen nodes", (
-    table("GPUs, one by one", "A red No is a lost GPU; choose a node to see its own.", KEYS, [
+    table("GPUs, one by one", "A red No is a lost GPU. Shared: pods have parts of it, as far as a "
+          "kubelet tells. Choose a node to see its own.", KEYS, [
               Field("Answers", f"{chosen(gpus.LOST)} or {chosen(gpus.BUSY)} * 0 + 1",
                     "bool_yes_no", ALL_ARE_WELL),
               Field("Busy", chosen(gpus.BUSY), "percentunit"),
-              Field("Memory", chosen(gpus.MEMORY), "percentunit", FULL)],
+              Field("Memory", chosen(gpus.MEMORY), "percentunit", FULL),
+              Field("Shared", f"{_SHARED} or {_PARTS} or {on(UUID)} {_GIVEN} * 0",
+                    "bool_yes_no")],
           empty=NO_GPU, height=10),
     _gpus("Busy by GPU", "Share of the time in which a kernel ran.", gpus.BUSY, "{{node}} {{gpu}}"),
     _gpus("Memory by GPU", "Share of device memory in use, of each MIG instance where there are "

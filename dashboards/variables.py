@@ -60,7 +60,7 @@ def chosen(series: Rule | Limit, *matchers: str, labels: Iterable[str] = NAMES) 
 
 
 def of_replicas(name: str, labels: Iterable[str] = OF_REPLICAS) -> str:
-    """The engines' own series, unrecorded, of what the reader chose."""
+    """The exporters' own series, unrecorded, of what the reader chose."""
     return _matched(name, labels)
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dashboards import gpu as gpu_board
+from dashboards.model import queries
+from dashboards.variables import NAMES
 from inferometer import catalogue as c
 from recording_rules import attribution as by_model
 from recording_rules import cost
@@ -378,3 +381,15 @@ def test_what_the_documentation_asks_is_answered_as_it_says(version: str, tmp_pa
     assert claimed == {("llama-0", "false"): 2, ("qwen-0", "false"): 1, ("batch-0", "true"): 1}
     assert owned == {("llama-0", "llama"): 2, ("qwen-0", "qwen"): 1}
     assert [labels["uuid"] for labels, _ in answers[nobodys]] == ["GPU-3"]
+
+
+@BOTH_VERSIONS
+def test_the_board_tells_of_each_gpu_that_a_pod_has_whether_it_is_shared(version: str,
+                                                                        tmp_path: Path) -> None:
+    inputs = (claim("GPU-0"), claim("GPU-1", shared="true"), claim("GPU-2", mig="7/0"),
+              claim("GPU-3"), claim("GPU-3", "batch-0", mig="9/0"), *gpu("GPU-4"))
+    (query,) = (asked.expr for asked in queries(gpu_board.BOARD, dict.fromkeys(NAMES, ".*"))
+                if asked.legend == "Shared")
+    answer = ask(version, tmp_path, (), inputs, [query], "30m")[query]
+    assert {labels["uuid"]: value for labels, value in answer} == {
+        "GPU-0": 0, "GPU-1": 1, "GPU-2": 1, "GPU-3": 1}
