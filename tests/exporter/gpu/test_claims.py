@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from inferometer import catalogue as c
 from tests.exporter.gpu.drill import Drill
 from tests.exporter.gpu.fake_kubelet import FakeKubelet
@@ -30,7 +28,7 @@ def test_a_claims_gpu_is_the_one_of_that_device_file(node: Node, kubelet: FakeKu
     assert not drill.logged(PASSED_OVER)
 
 
-def test_pods_with_one_claim_share_its_gpus_and_containers_of_one_pod_do_not(
+def test_shares_and_pods_with_one_claim_share_a_gpu_and_containers_of_one_pod_do_not(
         node: Node, kubelet: FakeKubelet) -> None:
     for container in ("engine", "warm-up"):
         kubelet.claim("chat-0", ["gpu-0"], container=container)
@@ -38,20 +36,15 @@ def test_pods_with_one_claim_share_its_gpus_and_containers_of_one_pod_do_not(
         kubelet.claim(pod, ["gpu-1"])
     kubelet.claim("mixed-0", ["gpu-2"])
     kubelet.give("mixed-1", [uuid(2)])
-    drill = node("gpus 3")
+    kubelet.claim("share", ["gpu-3"], share="a671734a-e8e5-11e4-8fde-42010af09327")
+    kubelet.claim("hami", ["hami-gpu-4"], driver=HAMI)
+    kubelet.claim("older-hami", ["gpu-5"], driver=HAMI)
+    drill = node("gpus 6")
     until(drill, ("0", "", "chat-0", "engine", "false"), ("0", "", "chat-0", "warm-up", "false"),
           ("1", "", "embed-0", "engine", "true"), ("1", "", "embed-1", "engine", "true"),
-          ("2", "", "mixed-0", "engine", "true"), ("2", "", "mixed-1", "engine", "true"))
-
-
-def test_a_share_of_a_gpu_is_shared_though_one_pod_alone_has_it(node: Node,
-                                                              kubelet: FakeKubelet) -> None:
-    kubelet.claim("nvidia", ["gpu-0"], share="a671734a-e8e5-11e4-8fde-42010af09327")
-    kubelet.claim("hami", ["hami-gpu-1"], driver=HAMI)
-    kubelet.claim("older-hami", ["gpu-2"], driver=HAMI)
-    drill = node("gpus 3")
-    until(drill, ("0", "", "nvidia", "engine", "true"), ("1", "", "hami", "engine", "true"),
-          ("2", "", "older-hami", "engine", "true"))
+          ("2", "", "mixed-0", "engine", "true"), ("2", "", "mixed-1", "engine", "true"),
+          ("3", "", "share", "engine", "true"), ("4", "", "hami", "engine", "true"),
+          ("5", "", "older-hami", "engine", "true"))
 
 
 PLACED = ("mig 1 1 0 3g.40gb 40 1 9 0", "mig 1 7 0 1g.10gb 10 1 19 4",
@@ -119,13 +112,15 @@ def test_claims_by_other_drivers_are_no_gpus_and_one_line_names_the_drivers(
     assert not drill.logged(STRANGE)
 
 
-@pytest.mark.parametrize(("namespace", "pod", "container"), [
-    ("kai-resource-reservation", "gpu-reservation-node-1-x2x4z", "resource-reservation"),
-    ("fractions", "gpu-reservation-node-1-x2x4z", "resource-reservation"),
-    ("runai-reservation", "runai-reservation-gpu-x2x4z", "reservation")])
-def test_a_gpu_that_is_kept_for_fractions_is_shared(
-        node: Node, kubelet: FakeKubelet, namespace: str, pod: str, container: str) -> None:
-    kubelet.give(pod, [uuid(0)], namespace=namespace, container=container)
-    drill = node("gpus 1")
-    page = drill.until(lambda page: page.find(c.GPU_POD_INFO.name))
-    assert [series.labels["shared"] for series in page.find(c.GPU_POD_INFO.name)] == ["true"]
+def test_a_gpu_that_is_kept_for_fractions_is_shared(node: Node, kubelet: FakeKubelet) -> None:
+    for gpu, (namespace, pod, container) in enumerate((
+            ("kai-resource-reservation", "any", "any"), ("runai-reservation", "any", "any"),
+            ("renamed", "gpu-reservation-node-1-x2x4z", "resource-reservation"),
+            ("llm", "gpu-reservation-bot", "engine"))):
+        kubelet.give(pod, [uuid(gpu)], namespace=namespace, container=container)
+    drill = node("gpus 4")
+    page = drill.until(lambda page: len(page.find(c.GPU_POD_INFO.name)) == 4)
+    assert {series.labels["k8s_namespace_name"]: series.labels["shared"]
+            for series in page.find(c.GPU_POD_INFO.name)} == {
+        "kai-resource-reservation": "true", "runai-reservation": "true", "renamed": "true",
+        "llm": "false"}
