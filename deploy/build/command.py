@@ -1,5 +1,6 @@
 """The command: writes deploy/generated/ from the definitions, once they are proven.
 
+The chart's own copy of some of them, deploy/chart/files/, goes with it.
 `--check` writes nothing and says which files are missing, extra or different.
 """
 
@@ -7,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deploy.build import files, proofs
 from deploy.build.bundle import Bundle, assemble
+from deploy.build.writers import helm
 from inferometer.bundle.folder import write
 from inferometer.bundle.options import Options, flag_name, flags
 
-GENERATED = Path(__file__).parents[1] / "generated"
+ROOT = Path(__file__).parents[2]
+GENERATED = ROOT / "deploy" / "generated"
 
 
 def main(arguments: Sequence[str] | None = None,
@@ -28,8 +31,10 @@ def main(arguments: Sequence[str] | None = None,
     try:
         contents = files.render(bundle, Options.from_flags(vars(chosen)))
         if chosen.check:
-            return _report(_stale(contents, chosen.folder))
-        write(contents, chosen.folder)
+            return _report(line for folder, texts in _folders(contents, chosen.folder)
+                           for line in _stale(texts, folder))
+        for folder, texts in _folders(contents, chosen.folder):
+            write(texts, folder)
     except OSError as error:
         return _report([f"{error.filename}: {error.strerror}"])
     except ValueError as error:
@@ -37,11 +42,20 @@ def main(arguments: Sequence[str] | None = None,
     return 0
 
 
+def _folders(contents: Mapping[str, str],
+             folder: Path) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """What is written where: with what is committed, also what the chart carries of it."""
+    if folder == GENERATED:
+        yield helm.FILES, helm.carried(contents)
+    yield folder, contents
+
+
 def _stale(contents: Mapping[str, str], folder: Path) -> list[str]:
     """The differences of the folder, and then what to do about them."""
     differences = files.differences(contents, folder)
-    advice = (f"{folder} is stale: run the same command without --check" if folder != GENERATED
-              else "deploy/generated is stale: run `make bundle` and commit what it writes")
+    advice = (f"{folder.relative_to(ROOT)} is stale: run `make bundle` and commit what it writes"
+              if folder in (GENERATED, helm.FILES)
+              else f"{folder} is stale: run the same command without --check")
     return [*differences, advice] if differences else []
 
 

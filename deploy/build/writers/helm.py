@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 CHART = Path(__file__).parents[2] / "chart"
+FILES = CHART / "files"  # a copy: what fetches a chart from Git may drop symbolic links
+CARRIED = ("prometheus/*", "alertmanager/*", "dashboards/*")
 TOOLS = Path(os.environ.get("TOOLS", Path(__file__).parents[3] / ".cache" / "tools"))
 HELM = TOOLS / "helm-3" / "helm"
 RELEASE = "inferometer"
@@ -21,6 +24,12 @@ TIMEOUT_SECONDS = 60
 
 _SEPARATOR = re.compile(r"^---\n", re.MULTILINE)
 _SOURCE = re.compile(r"^# Source: .*\n", re.MULTILINE)
+
+
+def carried(contents: Mapping[str, str]) -> dict[str, str]:
+    """The generated files that the chart's templates read, by their paths."""
+    return {path: text for path, text in contents.items()
+            if any(fnmatchcase(path, pattern) for pattern in CARRIED)}
 
 
 def manifests(contents: Mapping[str, str], values: Mapping[str, Any],
@@ -45,9 +54,9 @@ def manifests(contents: Mapping[str, str], values: Mapping[str, Any],
 
 
 def _stage(contents: Mapping[str, str], folder: Path) -> None:
-    """The chart with fresh files in place of the link to those that were generated before."""
+    """The chart with fresh files in place of those that were generated before."""
     shutil.copytree(CHART, folder, ignore=shutil.ignore_patterns("files"), dirs_exist_ok=True)
-    for path, text in contents.items():
+    for path, text in carried(contents).items():
         file = folder / "files" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

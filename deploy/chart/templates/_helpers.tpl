@@ -50,3 +50,15 @@ app.kubernetes.io/version: {{ (first .).Chart.AppVersion | quote }}
 {{- end -}}
 {{ toYaml $config }}
 {{- end -}}
+
+{{- /* A generated file that the chart carries; (list scope path). Without it the chart would come
+to rules, routing and limits that are empty, and nobody would be told. */ -}}
+{{- define "inferometer.file" -}}
+{{- $text := (first .).Files.Get (printf "files/%s" (last .)) -}}
+{{- if not $text }}{{ include "inferometer.fileMissing" (last .) }}{{ end -}}
+{{- $text -}}
+{{- end -}}
+
+{{- define "inferometer.fileMissing" -}}
+{{- fail (printf "files/%s of the chart is missing or empty: fetch the chart with all of its files" .) -}}
+{{- end -}}

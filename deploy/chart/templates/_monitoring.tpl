@@ -27,7 +27,7 @@ relabelings:
 
 {{- /* As the generated configuration has them, which derives them from the vocabulary's caps. */ -}}
 {{- define "inferometer.scrapeLimits" -}}
-{{- $job := .Files.Get "files/prometheus/prometheus.yml" | fromYaml | dig "scrape_configs" list | first -}}
+{{- $job := include "inferometer.file" (list . "prometheus/prometheus.yml") | fromYaml | dig "scrape_configs" list | first -}}
 sampleLimit: {{ int $job.sample_limit }}
 labelLimit: {{ int $job.label_limit }}
 labelNameLengthLimit: {{ int $job.label_name_length_limit }}
@@ -37,7 +37,7 @@ labelValueLengthLimit: {{ int $job.label_value_length_limit }}
 {{- /* A generated rule file as it is, but for where its links lead; (list scope file). */ -}}
 {{- define "inferometer.rules" -}}
 {{- $values := (first .).Values.rules -}}
-{{- (first .).Files.Get (printf "files/prometheus/%s.rules.yml" (last .))
+{{- include "inferometer.file" (list (first .) (printf "prometheus/%s.rules.yml" (last .)))
     | replace "https://example.org/inferometer/alerts" $values.runbookUrl
     | replace "http://127.0.0.1:3000" $values.grafanaUrl -}}
 {{- end -}}
