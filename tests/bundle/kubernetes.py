@@ -57,9 +57,40 @@ def findings(document: Manifest, version: str) -> Iterator[str]:
         yield f"{named}: nobody knows a {kind} of {api!r} in {version}"
 
 
+def added(document: Manifest) -> Iterator[tuple[str, bool]]:
+    """What a server adds to an operator's resource by the defaults of its definition.
+
+    Each with its path, and whether it stands inside a list.
+    """
+    schema = _definition(document["apiVersion"], document["kind"])
+    yield from _defaults(schema or {}, document, "", in_list=False)
+
+
+def _defaults(schema: Manifest, value: Any, path: str, in_list: bool) -> Iterator[tuple[str, bool]]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _defaults(schema.get("items", {}), item, f"{path}[{number}]", in_list=True)
+    if not isinstance(value, dict):
+        return
+    known, others = schema.get("properties", {}), schema.get("additionalProperties")
+    for key, inner in known.items():
+        if key not in value and "default" in inner:
+            yield f"{path}.{key}", in_list
+    for key, item in value.items():
+        inner = known.get(key, others if isinstance(others, dict) else {})
+        yield from _defaults(inner, item, f"{path}.{key}", in_list)
+
+
 @cache
 def _custom(api: str, kind: str) -> Draft7Validator | None:
     """The closed schema of an operator's resource, None for what is no operator's."""
+    schema = _definition(api, kind)
+    return None if schema is None else Draft7Validator(_closed(schema))
+
+
+@cache
+def _definition(api: str, kind: str) -> Manifest | None:
+    """The schema of an operator's resource as its definition has it."""
     group, _, version = api.partition("/")
     file = CRDS / f"{group}_{kind.lower()}s.yaml"
     if not file.exists():
@@ -67,7 +98,8 @@ def _custom(api: str, kind: str) -> Draft7Validator | None:
     definition = yaml.load(file.read_text(encoding="utf-8"), Loader=_Strict)["spec"]
     for served in definition["versions"]:
         if served["name"] == version and definition["names"]["kind"] == kind:
-            return Draft7Validator(_closed(served["schema"]["openAPIV3Schema"]))
+            schema: Manifest = served["schema"]["openAPIV3Schema"]
+            return schema
     return None
 
 

@@ -133,8 +133,9 @@ def test_monitors_find_all_roles_once_and_set_what_rules_ask_for(values: str) ->
         assert ("basicAuth" in endpoint) is (values == "secured")
         assert endpoint.get("scrapeTimeout") == ("12s" if values == "everything" else None)
         assert endpoint["relabelings"] == [
-            {"targetLabel": "cluster", "replacement": cluster},
-            {"targetLabel": "node", "sourceLabels": ["__meta_kubernetes_pod_node_name"]}]
+            {"action": "replace", "targetLabel": "cluster", "replacement": cluster},
+            {"action": "replace", "targetLabel": "node",
+             "sourceLabels": ["__meta_kubernetes_pod_node_name"]}]
 
 
 def test_sidecars_are_looked_for_everywhere_or_in_the_namespaces_given() -> None:

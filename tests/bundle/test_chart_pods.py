@@ -21,8 +21,8 @@ CONFINED = {
 }
 USERS = {"everything": 1000680000, "restricted": None}  # by the set of values, of those not usual
 # All that a pod of ours may say. Each key more is one to think about.
-POD = {"automountServiceAccountToken", "containers", "volumes", "nodeSelector", "tolerations",
-       "priorityClassName", "imagePullSecrets"}
+POD = {"automountServiceAccountToken", "serviceAccountName", "containers", "volumes",
+       "nodeSelector", "tolerations", "priorityClassName", "imagePullSecrets"}
 CONTAINER = {"name", "image", "imagePullPolicy", "ports", "resources", "args", "securityContext",
              "volumeMounts", "livenessProbe", "readinessProbe", "env", "restartPolicy"}
 VOLUMES = {"configMap", "secret"}  # of the kinds the restricted standard lets in, those needed

@@ -49,7 +49,7 @@ def test_one_file_holds_all_that_needs_no_operator_and_a_cluster_takes_it() -> N
     documents = validated(parsed(ALL_IN_ONE))
     assert faults(documents) == []
     assert {document["kind"] for document in documents} == {
-        "Namespace", "ConfigMap", "Service", "Deployment", "DaemonSet"}
+        "Namespace", "ServiceAccount", "ConfigMap", "Service", "Deployment", "DaemonSet"}
     assert {document["metadata"].get("namespace") for document in documents
             if document["kind"] != "Namespace"} == {"inferometer"}
     assert documents[0]["kind"] == "Namespace"  # first: the others are in it
@@ -186,7 +186,8 @@ def test_settings_come_through_to_the_manifests() -> None:
     for monitor in monitors:
         [endpoint] = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
         assert endpoint["interval"] == "500ms"
-        assert {"targetLabel": "cluster", "replacement": "east"} in endpoint["relabelings"]
+        assert {"action": "replace", "targetLabel": "cluster",
+                "replacement": "east"} in endpoint["relabelings"]
     rules = {manifest["metadata"]["name"]: manifest["spec"] for manifest in operator
              if manifest["kind"] == "PrometheusRule"}
     assert rules["inferometer-alerts"] == yaml.safe_load(made["prometheus/alerts.rules.yml"])

@@ -151,7 +151,7 @@ def test_every_generated_part_is_had_by_some_component() -> None:
     parts = {file.parent.name for file in (GENERATED / "kubernetes").glob("*/kustomization.yaml")}
     text = "".join(file.read_text() for file in KUSTOMIZE.rglob("kustomization.yaml"))
     assert parts == {part for part in parts if f"generated/kubernetes/{part}\n" in text}
-    assert len(parts) == 7
+    assert len(parts) == 8
 
 
 # Beside an engine.
@@ -221,7 +221,8 @@ def test_the_example_sets_image_namespace_cluster_and_labels_by_the_usual_means(
                                      or monitor["spec"].get("podMetricsEndpoints", ()))
                     for relabeling in endpoint["relabelings"]
                     if relabeling["targetLabel"] == "cluster"]
-    assert relabellings == [{"targetLabel": "cluster", "replacement": "east"}] * 2
+    assert relabellings == [
+        {"action": "replace", "targetLabel": "cluster", "replacement": "east"}] * 2
 
 
 @pytest.mark.parametrize("version", KUBECTLS)

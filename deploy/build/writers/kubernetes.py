@@ -5,7 +5,6 @@ They are the chart's own text for its default values, so that nothing is describ
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -23,9 +22,9 @@ PART_OF_MONITORING: Mapping[str, str | None] = {
     "none": None, "annotations": "prometheus", "operator": "operator"}
 BY_PATCH = "sidecar"  # its pods are others'
 KUSTOMIZATION, CONFIGURATION = "kustomization.yaml", "inferometer.yml"
-IN_ONE_FILE = ("fleet", "node", "dashboards", "prometheus")  # what needs no operator
+IN_ONE_FILE = ("account", "fleet", "node", "dashboards", "prometheus")  # what needs no operator
 
-_METADATA = re.compile(r"^metadata:\n", re.MULTILINE)
+_IN_NAMESPACE = ("metadata:\n", f"metadata:\n  namespace: {NAMESPACE}\n", 1)
 _RESTRICTED_NAMESPACE = """\
 apiVersion: v1
 kind: Namespace
@@ -55,13 +54,13 @@ def files(contents: Mapping[str, str], prometheus: str, options: Options) -> dic
     parts = _parts(contents, options)
     (sidecar,) = parts.pop(BY_PATCH)
     parts["namespace"] = [_RESTRICTED_NAMESPACE]
-    parts["prometheus"].append(_configuration(prometheus))
+    parts["prometheus"].append(configuration := _configuration(prometheus))
     paths = {f"{part}/{file}": text for part, texts in parts.items()
              for file, text in _part(part, texts).items()}
     paths |= {f"{BY_PATCH}/{file}": text
               for file, text in _patch(_loaded(sidecar)["data"]["patch.yaml"]).items()}
     paths[f"{NAMESPACE}.yaml"] = _stream([_PRIVILEGED_NAMESPACE, *(
-        _METADATA.sub(f"metadata:\n  namespace: {NAMESPACE}\n", text, count=1)
+        text.replace(*_IN_NAMESPACE) if text == configuration else text
         for part in IN_ONE_FILE for text in parts[part])])
     return paths
 
@@ -101,7 +100,7 @@ def _part(part: str, texts: Iterable[str]) -> dict[str, str]:
         f"{part}.yaml": _stream(manifests),
         KUSTOMIZATION: _dumped({
             "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-            "resources": [f"{part}.yaml"],
+            "namespace": NAMESPACE, "resources": [f"{part}.yaml"],
             **({"configMapGenerator": generators} if generators else {})})}
 
 
@@ -115,7 +114,11 @@ def _patch(text: str) -> dict[str, str]:
 
 
 def _configuration(prometheus: str) -> str:
-    """A ConfigMap to be mounted together with that of the rules: one folder for both."""
+    """A ConfigMap to be mounted together with that of the rules: one folder for both.
+
+    Its part's kustomization alone says the namespace: a generator of somebody's own that merges
+    into it, and names none, does not find it otherwise.
+    """
     return (f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {NAMESPACE}-prometheus\n"
             f"data:\n  prometheus.yml: |\n{textwrap.indent(prometheus, '    ')}")
 

@@ -20,6 +20,29 @@ app.kubernetes.io/component: {{ last . }}
 app.kubernetes.io/version: {{ (first .).Chart.AppVersion | quote }}
 {{- end -}}
 
+{{- /* Of an object: (dict "scope" "component"), and "name" or its "suffix", "namespace", "labels" and
+"annotations" where it has its own. The namespace is written out, as `helm template` is piped into
+kubectl, which would take that of its context. */ -}}
+{{- define "inferometer.metadata" -}}
+name: {{ .name | default (include "inferometer.fullname" .scope) }}{{ with .suffix }}-{{ . }}{{ end }}
+namespace: {{ .namespace | default .scope.Release.Namespace }}
+labels:
+  {{- include "inferometer.labels" (list .scope .component) | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "inferometer.serviceAccountName" -}}
+{{- with .Values.serviceAccount -}}
+{{- .name | default (ternary (include "inferometer.fullname" $) "default" .create) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "inferometer.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}

@@ -1,10 +1,3 @@
-{{- define "inferometer.monitoringLabels" -}}
-{{ include "inferometer.labels" . }}
-{{- with (first .).Values.monitoring.labels }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
 {{- /* How the operator's Prometheus reads a page. */ -}}
 {{- define "inferometer.endpoint" -}}
 port: inferometer
@@ -19,9 +12,12 @@ honorLabels: false
 {{- end }}
 # What rules and boards ask for and the operator does not set.
 relabelings:
-  - targetLabel: cluster
+  # The default is written out: Argo CD compares lists as a whole, with what the server adds.
+  - action: replace
+    targetLabel: cluster
     replacement: {{ .Values.cluster | quote }}
-  - sourceLabels: [__meta_kubernetes_pod_node_name]
+  - action: replace
+    sourceLabels: [__meta_kubernetes_pod_node_name]
     targetLabel: node
 {{- end -}}
 

@@ -104,6 +104,7 @@ prometheus.io/scheme: {{ include "inferometer.scheme" . }}
 {{- $chosen := pick (last .) "nodeSelector" "affinity" "tolerations" "priorityClassName"
     "runtimeClassName" -}}
 {{- $_ := set $chosen "imagePullSecrets" (first .).Values.imagePullSecrets -}}
+serviceAccountName: {{ include "inferometer.serviceAccountName" (first .) }}
 automountServiceAccountToken: false
 {{- range $key, $value := $chosen }}
 {{- if $value }}
