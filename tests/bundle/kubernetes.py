@@ -72,12 +72,12 @@ def _defaults(schema: Manifest, value: Any, path: str, in_list: bool) -> Iterato
             yield from _defaults(schema.get("items", {}), item, f"{path}[{number}]", in_list=True)
     if not isinstance(value, dict):
         return
-    known, others = schema.get("properties", {}), schema.get("additionalProperties")
-    for key, inner in known.items():
+    named, others = schema.get("properties", {}), schema.get("additionalProperties")
+    for key, inner in named.items():
         if key not in value and "default" in inner:
             yield f"{path}.{key}", in_list
     for key, item in value.items():
-        inner = known.get(key, others if isinstance(others, dict) else {})
+        inner = named.get(key, others if isinstance(others, dict) else {})
         yield from _defaults(inner, item, f"{path}.{key}", in_list)
 
 

@@ -15,6 +15,7 @@ from deploy.build.bundle import assemble
 from deploy.build.command import GENERATED
 from deploy.build.files import differences, render
 from deploy.build.writers.helm import FILES, carried
+from inferometer import __version__
 from inferometer.bundle.options import Options
 from tests.bundle.chart import (
     CHART,
@@ -33,6 +34,8 @@ from tests.bundle.manifests import WORKLOADS, faults
 from tests.bundle.test_kustomize import EXAMPLE, KUSTOMIZE, OVERLAYS, built
 
 MADE = render(assemble(), Options())
+FOLDER = Path(__file__).parent / "trials"
+TRIALS = sorted(file.name.split(".")[0] for file in FOLDER.glob("*.values.yaml"))
 CLUSTER_WIDE = {"Namespace"}
 RESTRICTED_V2 = Path(__file__).parents[1] / "fixtures/openshift/restricted-v2.yaml"
 INSTANCE = "app.kubernetes.io/instance"
@@ -47,17 +50,24 @@ def everything() -> dict[str, list[Manifest]]:
     parts = [file.parent for file in (GENERATED / "kubernetes").glob("*/kustomization.yaml")
              if file.parent.name != "sidecar"]
     return {**{f"chart {values}": manifests(values) for values in SETS},
-            "chart for OpenShift": openshift({"runAsUser": None, "serviceAccount": ACCOUNT}),
+            **{f"chart {name}": rendered_with(given(name)) for name in TRIALS},
+            "chart for OpenShift": rendered_with({"runAsUser": None, "serviceAccount": ACCOUNT}),
             "kubectl": parsed(MADE["kubernetes/inferometer.yaml"]),
             **{f"part {part.name}": built("1.37", part) for part in parts},
             **{f"kustomize {folder.name}": built("1.37", folder) for folder in folders}}
 
 
-def openshift(values: Manifest) -> list[Manifest]:
+def rendered_with(values: Manifest) -> list[Manifest]:
     """The chart in the namespace of the other sets."""
     process = with_values(values, "3", "--namespace", NAMESPACE)
     assert process.returncode == 0, process.stderr
     return parsed(process.stdout)
+
+
+def given(trial: str) -> Manifest:
+    """The values of a trial."""
+    values: Manifest = yaml.safe_load((FOLDER / f"{trial}.values.yaml").read_text())
+    return values
 
 
 def all_rendered() -> Iterator[tuple[str, Manifest]]:
@@ -163,7 +173,7 @@ def test_every_pod_has_an_account_that_is_there_and_no_token_of_it() -> None:
     ({}, "inferometer"), ({"name": "watch"}, "watch"), ({"create": False}, "default"),
     ({"create": False, "name": "watch"}, "watch")])
 def test_the_account_is_the_one_that_was_named(values: Manifest, name: str) -> None:
-    documents = openshift({"serviceAccount": values})
+    documents = rendered_with({"serviceAccount": values})
     assert {manifest["spec"]["template"]["spec"]["serviceAccountName"]
             for manifest in documents if manifest["kind"] in WORKLOADS} == {name}
     assert [manifest["metadata"]["name"] for manifest in documents
@@ -188,7 +198,7 @@ def test_the_account_and_no_other_may_use_the_constraints_that_were_named() -> N
 
 def test_without_user_and_socket_every_pod_fits_the_constraints_that_all_may_use() -> None:
     constraints = yaml.safe_load(RESTRICTED_V2.read_text())
-    documents = openshift({"runAsUser": None, "node": {"kubeletSocket": ""}})
+    documents = rendered_with({"runAsUser": None, "node": {"kubeletSocket": ""}})
     pods = workloads(documents)
     assert pods.keys() == {"node", "fleet", "sidecar"}
     for role, pod in pods.items():
@@ -203,3 +213,43 @@ def test_without_user_and_socket_every_pod_fits_the_constraints_that_all_may_use
         assert context["capabilities"]["drop"] == constraints["requiredDropCapabilities"]
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not [port for port in container(pod)["ports"] if "hostPort" in port]
+
+
+# What users of other charts look for.
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+@pytest.mark.parametrize("version", HELMS)
+def test_values_that_peers_have_come_to_valid_manifests(trial: str, version: str) -> None:
+    process = with_values(given(trial), version, "--namespace", NAMESPACE)
+    assert process.returncode == 0, process.stderr
+    # Others bring the Secrets, and the PodMonitor's pods are the engines'.
+    assert [fault for fault in faults(validated(parsed(process.stdout)))
+            if "no Secret" not in fault and "PodMonitor" not in fault] == []
+
+
+def test_a_token_of_a_proxy_is_asked_for_by_every_monitor_and_hook() -> None:
+    documents, expected = everything()["chart peers"], given("peers")["monitoring"]["endpoint"]
+    endpoints = [endpoint for manifest in documents if manifest["kind"].endswith("Monitor")
+                 for endpoint in (manifest["spec"].get("endpoints")
+                                  or manifest["spec"]["podMetricsEndpoints"])]
+    assert [endpoint["authorization"] for endpoint in endpoints] == [expected["authorization"]] * 2
+    receivers = one(documents, "AlertmanagerConfig", "watch")["spec"]["receivers"]
+    [hook] = [hook for receiver in receivers
+              for hook in receiver.get("webhookConfigs", ())]
+    assert hook["httpConfig"] == expected
+    for endpoint in endpoints:
+        assert [step["targetLabel"] for step in endpoint["relabelings"]] == [
+            "cluster", "node", "region"]
+        assert [step["action"] for step in endpoint["metricRelabelings"]] == ["drop"]
+
+
+def test_names_and_images_are_as_they_were_chosen() -> None:
+    values, documents = given("peers"), everything()["chart peers"]
+    account = values["serviceAccount"]["name"]
+    assert {manifest["metadata"]["name"].split("-")[0] for manifest in documents} == {
+        "watch", account}
+    assert {manifest["metadata"]["labels"]["app.kubernetes.io/name"]
+            for manifest in documents} == {"llm"}
+    assert {container(pod)["image"] for pod in workloads(documents).values()} == {
+        f"registry.example.org/inferometer:{__version__}@{values['image']['digest']}"}

@@ -1,15 +1,17 @@
-{{- define "inferometer.fullname" -}}
-{{- if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
+{{- define "inferometer.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
+
+{{- define "inferometer.fullname" -}}
+{{- $name := include "inferometer.name" . -}}
+{{- $both := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- .Values.fullnameOverride | default $both | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- /* Labels that select; (list scope component). */ -}}
 {{- define "inferometer.selector" -}}
 {{- $scope := first . -}}
-app.kubernetes.io/name: {{ $scope.Chart.Name }}
+app.kubernetes.io/name: {{ include "inferometer.name" $scope }}
 app.kubernetes.io/instance: {{ $scope.Release.Name }}
 app.kubernetes.io/component: {{ last . }}
 {{- end -}}
@@ -44,7 +46,9 @@ annotations:
 {{- end -}}
 
 {{- define "inferometer.image" -}}
+{{- with (.Values.global | default dict).imageRegistry | default .Values.image.registry }}{{ . }}/{{ end -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{- define "inferometer.listen" -}}

@@ -19,6 +19,19 @@ relabelings:
   - action: replace
     sourceLabels: [__meta_kubernetes_pod_node_name]
     targetLabel: node
+{{- with .Values.monitoring.relabelings }}
+  {{- include "inferometer.ownRelabelings" . | trim | nindent 2 }}
+{{- end }}
+{{- with .Values.monitoring.metricRelabelings }}
+metricRelabelings:
+  {{- include "inferometer.ownRelabelings" . | trim | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "inferometer.ownRelabelings" -}}
+{{- range . }}
+- {{ merge (dict "action" (.action | default "replace")) . | toYaml | nindent 2 | trim }}
+{{- end }}
 {{- end -}}
 
 {{- /* As the generated configuration has them, which derives them from the vocabulary's caps. */ -}}
