@@ -253,3 +253,15 @@ def test_names_and_images_are_as_they_were_chosen() -> None:
             for manifest in documents} == {"llm"}
     assert {container(pod)["image"] for pod in workloads(documents).values()} == {
         f"registry.example.org/inferometer:{__version__}@{values['image']['digest']}"}
+
+
+@pytest.mark.parametrize(("flags", "image", "policy"), [
+    ("node.enabled=true", True, True), ("image.repository=registry.example.org/i", False, True),
+    ("image.registry=registry.example.org,networkPolicy.enabled=true", False, False)])
+def test_the_notes_say_which_image_is_nobodys_and_who_may_reach_the_pods(
+        flags: str, image: bool, policy: bool) -> None:
+    # Only Helm 4 prints them without a cluster.
+    process = helm("4", "install", "inferometer", CHART, "--dry-run=client", "--set", flags)
+    notes = process.stdout.partition("NOTES:\n")[2]
+    assert ("nothing is published under that name" in notes) is image
+    assert ("networkPolicy.enabled is false" in notes) is policy
