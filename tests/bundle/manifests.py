@@ -17,6 +17,7 @@ from tests.bundle.kubernetes import Manifest
 MAX_BYTES = 200_000  # kubectl keeps a copy in an annotation, and those have 262144 bytes
 WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_HOST = re.compile(r"(?=.{1,63}$)[a-z]([-a-z0-9]*[a-z0-9])?")  # a label of DNS, as RFC 1035 has it
 _PREFIX = re.compile(r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?(.*)")
 _LABEL = re.compile(r"(?=.{1,63}$)[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -53,7 +54,8 @@ def _malformed(document: Manifest) -> Iterator[str]:
     size = len(json.dumps(document).encode())
     if size > MAX_BYTES:
         yield f"{size} bytes"
-    if not _NAME.fullmatch(document["metadata"]["name"]):
+    name = _HOST if document["kind"] in (*WORKLOADS, "Service") else _NAME
+    if not name.fullmatch(document["metadata"]["name"]):
         yield "its name is none"
     for metadata in (document["metadata"], _pod(document).get("metadata", {})):
         for key in (*metadata.get("labels", {}), *metadata.get("annotations", {})):
@@ -86,8 +88,11 @@ def _dangling(document: Manifest, given: Sequence[Manifest]) -> Iterator[str]:
             yield from _unserved(spec["selector"], everywhere, [
                 endpoint["port"] for endpoint in spec["podMetricsEndpoints"]])
         case "ServiceMonitor":
-            ports = [{port["name"] for port in other["spec"]["ports"]} for other in near
+            watched = spec.get("namespaceSelector", {}).get(
+                "matchNames", [document["metadata"].get("namespace")])
+            ports = [{port["name"] for port in other["spec"]["ports"]} for other in given
                      if other["kind"] == "Service"
+                     and other["metadata"].get("namespace") in watched
                      and selects(spec["selector"], other["metadata"]["labels"])]
             if not ports:
                 yield "it selects no Service"

@@ -15,7 +15,6 @@ from deploy.build.bundle import assemble
 from deploy.build.command import GENERATED
 from deploy.build.files import differences, render
 from deploy.build.writers.helm import FILES, carried
-from inferometer import __version__
 from inferometer.bundle.options import Options
 from tests.bundle.chart import (
     CHART,
@@ -213,55 +212,3 @@ def test_without_user_and_socket_every_pod_fits_the_constraints_that_all_may_use
         assert context["capabilities"]["drop"] == constraints["requiredDropCapabilities"]
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not [port for port in container(pod)["ports"] if "hostPort" in port]
-
-
-# What users of other charts look for.
-
-
-@pytest.mark.parametrize("trial", TRIALS)
-@pytest.mark.parametrize("version", HELMS)
-def test_values_that_peers_have_come_to_valid_manifests(trial: str, version: str) -> None:
-    process = with_values(given(trial), version, "--namespace", NAMESPACE)
-    assert process.returncode == 0, process.stderr
-    # Others bring the Secrets, and the PodMonitor's pods are the engines'.
-    assert [fault for fault in faults(validated(parsed(process.stdout)))
-            if "no Secret" not in fault and "PodMonitor" not in fault] == []
-
-
-def test_a_token_of_a_proxy_is_asked_for_by_every_monitor_and_hook() -> None:
-    documents, expected = everything()["chart peers"], given("peers")["monitoring"]["endpoint"]
-    endpoints = [endpoint for manifest in documents if manifest["kind"].endswith("Monitor")
-                 for endpoint in (manifest["spec"].get("endpoints")
-                                  or manifest["spec"]["podMetricsEndpoints"])]
-    assert [endpoint["authorization"] for endpoint in endpoints] == [expected["authorization"]] * 2
-    receivers = one(documents, "AlertmanagerConfig", "watch")["spec"]["receivers"]
-    [hook] = [hook for receiver in receivers
-              for hook in receiver.get("webhookConfigs", ())]
-    assert hook["httpConfig"] == expected
-    for endpoint in endpoints:
-        assert [step["targetLabel"] for step in endpoint["relabelings"]] == [
-            "cluster", "node", "region"]
-        assert [step["action"] for step in endpoint["metricRelabelings"]] == ["drop"]
-
-
-def test_names_and_images_are_as_they_were_chosen() -> None:
-    values, documents = given("peers"), everything()["chart peers"]
-    account = values["serviceAccount"]["name"]
-    assert {manifest["metadata"]["name"].split("-")[0] for manifest in documents} == {
-        "watch", account}
-    assert {manifest["metadata"]["labels"]["app.kubernetes.io/name"]
-            for manifest in documents} == {"llm"}
-    assert {container(pod)["image"] for pod in workloads(documents).values()} == {
-        f"registry.example.org/inferometer:{__version__}@{values['image']['digest']}"}
-
-
-@pytest.mark.parametrize(("flags", "image", "policy"), [
-    ("node.enabled=true", True, True), ("image.repository=registry.example.org/i", False, True),
-    ("image.registry=registry.example.org,networkPolicy.enabled=true", False, False)])
-def test_the_notes_say_which_image_is_nobodys_and_who_may_reach_the_pods(
-        flags: str, image: bool, policy: bool) -> None:
-    # Only Helm 4 prints them without a cluster.
-    process = helm("4", "install", "inferometer", CHART, "--dry-run=client", "--set", flags)
-    notes = process.stdout.partition("NOTES:\n")[2]
-    assert ("nothing is published under that name" in notes) is image
-    assert ("networkPolicy.enabled is false" in notes) is policy

@@ -273,6 +273,22 @@ def test_a_plain_prometheus_takes_a_configuration_of_ones_own(version: str, tmp_
     assert own == east != config
 
 
+@pytest.mark.parametrize("version", KUBECTLS)
+@pytest.mark.parametrize(("target", "named"), [({}, {"namespace": "inferometer"}),
+                                               ({"target": {"kind": "DaemonSet"}}, {})])
+def test_a_patch_of_ones_own_finds_its_object_also_in_another_namespace(
+        target: Mapping[str, Any], named: Mapping[str, str], version: str, tmp_path: Path) -> None:
+    patch = {"apiVersion": "apps/v1", "kind": "DaemonSet",
+             "metadata": {"name": "inferometer-node", **named},
+             "spec": {"template": {"spec": {"priorityClassName": "high"}}}}
+    node = by_name(built(version, customised(tmp_path, {
+        "namespace": "watch", "resources": ["{ours}/overlays/node"],
+        "patches": [{"path": "patch.yaml", **target}],
+    }, patch=yaml.safe_dump(patch))))["DaemonSet", "inferometer-node"]
+    assert node["metadata"]["namespace"] == "watch"
+    assert node["spec"]["template"]["spec"]["priorityClassName"] == "high"
+
+
 @pytest.mark.parametrize("role", ["node", "fleet"])
 def test_the_examples_configuration_is_one(role: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", str(EXAMPLE / f"{role}.yml")]) == OK

@@ -29,7 +29,7 @@ routes:
 {{- end -}}
 
 {{- define "inferometer.alertLog" -}}
-{{ include "inferometer.scheme" . }}://{{ include "inferometer.fullname" . }}-fleet.{{ .Release.Namespace }}.svc:{{ .Values.web.port }}/v1/alerts
+{{ include "inferometer.scheme" . }}://{{ include "inferometer.fullname" . }}-fleet.{{ include "inferometer.namespace" . }}.svc:{{ .Values.web.port }}/v1/alerts
 {{- end -}}
 
 {{- /* From name="value" and name=~"value". */ -}}

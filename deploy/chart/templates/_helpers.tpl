@@ -5,15 +5,20 @@
 {{- define "inferometer.fullname" -}}
 {{- $name := include "inferometer.name" . -}}
 {{- $both := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- .Values.fullnameOverride | default $both | trunc 50 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $both | replace "." "-" | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- /* Labels that select; (list scope component). */ -}}
 {{- define "inferometer.selector" -}}
 {{- $scope := first . -}}
-app.kubernetes.io/name: {{ include "inferometer.name" $scope }}
-app.kubernetes.io/instance: {{ $scope.Release.Name }}
+app.kubernetes.io/name: {{ include "inferometer.name" $scope | quote }}
+app.kubernetes.io/instance: {{ $scope.Release.Name | quote }}
 app.kubernetes.io/component: {{ last . }}
+{{- end -}}
+
+{{- /* By which monitors part the Services of two releases in one namespace. */ -}}
+{{- define "inferometer.release" -}}
+inferometer/release: {{ include "inferometer.fullname" . | quote }}
 {{- end -}}
 
 {{- /* Labels of a part; (list scope component). */ -}}
@@ -22,20 +27,35 @@ app.kubernetes.io/component: {{ last . }}
 app.kubernetes.io/version: {{ (first .).Chart.AppVersion | quote }}
 {{- end -}}
 
-{{- /* Of an object: (dict "scope" "component"), and "name" or its "suffix", "namespace", "labels" and
-"annotations" where it has its own. The namespace is written out, as `helm template` is piped into
-kubectl, which would take that of its context. */ -}}
+{{- define "inferometer.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{- /* One map of several, in a list: of two that have a key the first counts. */ -}}
+{{- define "inferometer.merged" -}}
+{{- $all := dict -}}
+{{- range . }}
+{{- range $key, $value := . }}
+{{- if not (hasKey $all $key) }}{{ $_ := set $all $key $value }}{{ end }}
+{{- end }}
+{{- end }}
+{{- with $all }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{- /* Of an object: (dict "scope" "component"), and "name" or its "suffix", "namespace", and lists of
+"labels" and "annotations" where it has its own. The namespace is written out, as `helm template` is
+piped into kubectl, which would take that of its context. */ -}}
 {{- define "inferometer.metadata" -}}
+{{- $ours := include "inferometer.labels" (list .scope .component) | fromYaml -}}
+{{- $labels := append (prepend (.labels | default list) $ours) .scope.Values.commonLabels -}}
+{{- $annotations := append (.annotations | default list) .scope.Values.commonAnnotations -}}
 name: {{ .name | default (include "inferometer.fullname" .scope) }}{{ with .suffix }}-{{ . }}{{ end }}
-namespace: {{ .namespace | default .scope.Release.Namespace }}
+namespace: {{ .namespace | default (include "inferometer.namespace" .scope) }}
 labels:
-  {{- include "inferometer.labels" (list .scope .component) | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- with .annotations }}
+  {{- include "inferometer.merged" $labels | nindent 2 }}
+{{- with include "inferometer.merged" $annotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 {{- end -}}
 

@@ -46,7 +46,27 @@ labelValueLengthLimit: {{ int $job.label_value_length_limit }}
 {{- /* A generated rule file as it is, but for where its links lead; (list scope file). */ -}}
 {{- define "inferometer.rules" -}}
 {{- $values := (first .).Values.rules -}}
-{{- include "inferometer.file" (list (first .) (printf "prometheus/%s.rules.yml" (last .)))
+{{- $text := include "inferometer.file" (list (first .) (printf "prometheus/%s.rules.yml" (last .)))
     | replace "https://example.org/inferometer/alerts" $values.runbookUrl
     | replace "http://127.0.0.1:3000" $values.grafanaUrl -}}
+{{- if and (eq (last .) "alerts") (or $values.additionalRuleLabels $values.additionalRuleAnnotations) -}}
+{{- $file := $text | fromYaml -}}
+{{- range $file.groups }}{{ range .rules -}}
+{{- $labels := include "inferometer.merged" (list .labels $values.additionalRuleLabels) -}}
+{{- $annotations := include "inferometer.merged" (list .annotations $values.additionalRuleAnnotations) -}}
+{{- $_ := set . "labels" ($labels | fromYaml) -}}
+{{- $_ := set . "annotations" ($annotations | fromYaml) -}}
+{{- end }}{{ end -}}
+{{- $text = toYaml $file -}}
+{{- end -}}
+{{- $text -}}
+{{- end -}}
+
+{{- /* Whether only some may reach the node and fleet pods. */ -}}
+{{- define "inferometer.restrictsNetwork" -}}
+{{- with .Values.networkPolicy.enabled | toString -}}
+{{- if or (eq . "true") (and (eq . "auto") $.Values.monitoring.namespace) -}}
+yes
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -11,10 +11,13 @@ resources:
   {{- index $scope.Values (last .) "resources" | toYaml | nindent 2 }}
 {{- end -}}
 
+{{- /* (list scope values-of-the-role) */ -}}
 {{- define "inferometer.probes" -}}
+{{- $scope := first . -}}
+{{- $values := last . -}}
 {{- range $probe, $path := dict "livenessProbe" "/-/healthy" "readinessProbe" "/-/ready" }}
 {{ $probe }}:
-  {{- if $.Values.web.configSecret }}
+  {{- if $scope.Values.web.configSecret }}
   # Every path may ask for a password now, and the kubelet has none.
   tcpSocket:
     port: inferometer
@@ -23,7 +26,24 @@ resources:
     path: {{ $path }}
     port: inferometer
   {{- end }}
-  timeoutSeconds: 5
+  {{- with include "inferometer.merged" (list (index $values $probe) (index $scope.Values $probe)) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Our variables, as text, and those given, which count where a name is in both: a server that
+merges lists by name takes none of two; (list ours given). */ -}}
+{{- define "inferometer.environment" -}}
+{{- $names := list -}}
+{{- range last . }}{{ $names = append $names .name }}{{ end -}}
+{{- range first . | fromYamlArray }}
+{{- if not (has .name $names) }}
+- {{ toYaml . | nindent 2 | trim }}
+{{- end }}
+{{- end }}
+{{- with last . }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 
@@ -81,13 +101,16 @@ seccompProfile:
 {{- /* Labels and annotations of a pod of ours; (list scope role). */ -}}
 {{- define "inferometer.podMetadata" -}}
 {{- $scope := first . -}}
+{{- $values := index $scope.Values (last .) -}}
+{{- $ours := include "inferometer.labels" . | fromYaml -}}
 labels:
-  {{- merge (include "inferometer.labels" . | fromYaml) $scope.Values.podLabels | toYaml | nindent 2 }}
+  {{- include "inferometer.merged" (list $ours $values.podLabels $scope.Values.podLabels
+      $scope.Values.commonLabels) | nindent 2 }}
 annotations:
   # The file is read at the start: a change of it makes new pods.
   {{- $read := dict "inferometer/config" (include "inferometer.config" . | sha256sum) }}
-  {{- merge $read $scope.Values.podAnnotations (include "inferometer.scrapeAnnotations" $scope | fromYaml)
-      | toYaml | nindent 2 }}
+  {{- include "inferometer.merged" (list $read $values.podAnnotations $scope.Values.podAnnotations
+      (include "inferometer.scrapeAnnotations" $scope | fromYaml)) | nindent 2 }}
 {{- end -}}
 
 {{- define "inferometer.scrapeAnnotations" -}}
@@ -103,7 +126,11 @@ prometheus.io/scheme: {{ include "inferometer.scheme" . }}
 {{- define "inferometer.scheduling" -}}
 {{- $chosen := pick (last .) "nodeSelector" "affinity" "tolerations" "priorityClassName"
     "runtimeClassName" -}}
-{{- $_ := set $chosen "imagePullSecrets" (first .).Values.imagePullSecrets -}}
+{{- $secrets := (first .).Values.imagePullSecrets | default list -}}
+{{- range ((first .).Values.global | default dict).imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- $_ := set $chosen "imagePullSecrets" (uniq $secrets) -}}
 serviceAccountName: {{ include "inferometer.serviceAccountName" (first .) }}
 automountServiceAccountToken: false
 {{- range $key, $value := $chosen }}

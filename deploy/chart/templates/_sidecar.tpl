@@ -27,23 +27,25 @@ volumeMounts:
 {{- else }}
 args: [run, --role, sidecar, --listen, {{ include "inferometer.listen" . | quote }}]
 {{- end }}
+{{- $given := concat (.Values.sidecar.env | default list) (.Values.sidecar.extraEnv | default list) }}
 env:
-  - name: INFEROMETER_MODEL
-    {{- if .Values.sidecar.model }}
-    value: {{ .Values.sidecar.model | quote }}
-    {{- else }}
-    valueFrom:
-      fieldRef:
-        fieldPath: metadata.annotations['inferometer/model']
-    {{- end }}
-  {{- with .Values.sidecar.env }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "inferometer.environment" (list (include "inferometer.model" .) $given) | trim | nindent 2 }}
 {{- if .Values.sidecar.native }}
 restartPolicy: Always
 {{- end }}
 securityContext:
   {{- include "inferometer.restricted" . | nindent 2 }}
+{{- end -}}
+
+{{- define "inferometer.model" -}}
+- name: INFEROMETER_MODEL
+  {{- if .Values.sidecar.model }}
+  value: {{ .Values.sidecar.model | quote }}
+  {{- else }}
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.annotations['inferometer/model']
+  {{- end }}
 {{- end -}}
 
 {{- define "inferometer.sidecarVolumes" -}}
