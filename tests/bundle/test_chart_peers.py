@@ -177,21 +177,9 @@ def test_a_services_type_is_the_roles_or_that_of_all() -> None:
 
 
 def test_pull_secrets_of_all_charts_are_taken_as_names_or_objects_and_once() -> None:
-    for role in ("node", "fleet"):
+    for role in ("node", "fleet", "sidecar"):  # whose engine's pod has to pull our image too
         assert workloads(platform())[role]["spec"]["imagePullSecrets"] == [
-            {"name": "registry"}, {"name": "everywhere"}]
-
-
-def test_monitors_and_rules_are_beside_prometheus_and_look_where_the_pods_are() -> None:
-    spaces = {kind: {manifest["metadata"]["namespace"] for manifest in platform()
-                     if manifest["kind"] == kind}
-              for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule", "DaemonSet",
-                           "AlertmanagerConfig", "Service")}
-    assert spaces == {"ServiceMonitor": {"monitoring"}, "PodMonitor": {"monitoring"},
-                      "PrometheusRule": {"monitoring"}, "DaemonSet": {NAMESPACE},
-                      "AlertmanagerConfig": {NAMESPACE}, "Service": {NAMESPACE}}
-    monitor = one(platform(), "ServiceMonitor", "inferometer")["spec"]
-    assert monitor["namespaceSelector"] == {"matchNames": [NAMESPACE]}
+            {"name": "registry"}, {"name": "everywhere"}], role
 
 
 def test_every_alert_has_the_labels_of_ones_own_and_keeps_its_own() -> None:
@@ -216,70 +204,3 @@ def test_extra_manifests_are_templates_be_they_objects_or_texts() -> None:
     pods = workloads(documents)
     assert [role for role in OURS.values()
             if selects(budget["spec"]["selector"], pods[role]["metadata"]["labels"])] == ["fleet"]
-
-
-# Who may reach the pods.
-
-
-@pytest.mark.parametrize(("values", "namespace"), [
-    ({}, None),
-    ({"monitoring": {"namespace": "prometheus"}}, "prometheus"),
-    ({"monitoring": {"kind": "operator", "namespace": "prometheus"}}, "prometheus"),
-    ({"monitoring": {"namespace": "prometheus"}, "networkPolicy": {"enabled": False}}, None),
-    ({"networkPolicy": {"enabled": False}}, None),
-    ({"networkPolicy": {"enabled": True}}, "monitoring"),
-], ids=str)
-def test_a_policy_is_on_where_the_namespace_of_the_scrape_is_given(
-        values: Manifest, namespace: str | None) -> None:
-    policies = [manifest for manifest in rendered_with(values)
-                if manifest["kind"] == "NetworkPolicy"]
-    assert [policy["spec"]["ingress"][0]["from"] for policy in policies] == [
-        [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]
-        for name in [namespace] if name]
-
-
-def test_the_peers_of_a_policy_are_those_given_alone() -> None:
-    peers = [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
-    [policy] = (manifest for manifest in rendered_with(
-        {"monitoring": {"namespace": "prometheus"}, "networkPolicy": {"from": peers}})
-        if manifest["kind"] == "NetworkPolicy")
-    assert policy["spec"]["ingress"][0]["from"] == peers
-
-
-# Names and places.
-
-
-def test_two_releases_in_one_namespace_share_no_name_and_scrape_their_own() -> None:
-    both = [parsed(helm("3", "template", release, CHART, "--namespace", NAMESPACE, "--set",
-                        "monitoring.kind=operator").stdout) for release in ("east", "west")]
-    # Both look for every sidecar: values.yaml says what a second release does about it.
-    assert [fault for fault in faults([*both[0], *both[1]]) if "PodMonitor" not in fault] == []
-    for documents, others in (both, both[::-1]):
-        [monitor] = (manifest for manifest in documents if manifest["kind"] == "ServiceMonitor")
-        assert [sum(selects(monitor["spec"]["selector"], manifest["metadata"]["labels"])
-                    for manifest in manifests if manifest["kind"] == "Service")
-                for manifests in (documents, others)] == [2, 0]
-
-
-@pytest.mark.parametrize("release", [
-    f"{'r' * 49}-{'x' * 3}", "inferometer-" + "x" * 41, "a.b", "true"])
-def test_any_name_that_helm_takes_of_a_release_gives_names_that_a_cluster_takes(
-        release: str) -> None:
-    process = helm("3", "template", release, CHART, "--namespace", NAMESPACE, "--set",
-                   "monitoring.kind=operator,alertmanagerConfig.enabled=true")
-    assert process.returncode == 0, process.stderr
-    documents = validated(parsed(process.stdout))
-    assert [fault for fault in faults(documents) if "PodMonitor" not in fault] == []
-
-
-def test_all_is_in_the_namespace_that_overrides_the_releases() -> None:
-    documents = rendered_with({
-        "namespaceOverride": "llm", "monitoring": {"kind": "operator"},
-        "serviceAccount": {"securityContextConstraints": "privileged"},
-        "fleet": {"enableAlertLog": True}, "alertmanagerConfig": {"enabled": True}})
-    assert {manifest["metadata"]["namespace"] for manifest in documents} == {"llm"}
-    [subject] = one(documents, "RoleBinding", "inferometer-scc")["subjects"]
-    assert subject["namespace"] == "llm"
-    [hook] = [hook for receiver in one(documents, "AlertmanagerConfig", "inferometer")["spec"][
-        "receivers"] for hook in receiver.get("webhookConfigs", ())]
-    assert hook["url"] == "http://inferometer-fleet.llm.svc:9839/v1/alerts"

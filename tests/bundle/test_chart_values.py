@@ -90,6 +90,18 @@ def test_a_repository_may_have_a_port_and_gets_its_tag_once(repository: str, ver
 
 
 @pytest.mark.parametrize("version", HELMS)
+def test_a_default_that_is_taken_away_leaves_no_empty_key(version: str) -> None:
+    gone = {"nodeSelector": None, "tolerations": None, "affinity": None, "resources": None,
+            "extraEnv": None, "podLabels": None, "livenessProbe": None, "service": None}
+    process = with_values({
+        "node": {**gone, "updateStrategy": None}, "fleet": gone,
+        **dict.fromkeys(("podAnnotations", "podLabels", "commonLabels", "livenessProbe",
+                         "extraManifests"))}, version)
+    assert process.returncode == 0, process.stderr
+    assert not [line for line in process.stdout.splitlines() if re.search(r": null$|<nil>", line)]
+
+
+@pytest.mark.parametrize("version", HELMS)
 def test_a_native_sidecar_is_refused_where_kubernetes_knows_none(version: str) -> None:
     for asked, refused in (("1.28.15", True), ("1.28.15-eks-1", True), ("1.29.0-gke.1", False)):
         process = with_values({"sidecar": {"native": True}}, version, "--kube-version", asked)

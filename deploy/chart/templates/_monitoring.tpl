@@ -65,7 +65,7 @@ labelValueLengthLimit: {{ int $job.label_value_length_limit }}
 {{- /* Whether only some may reach the node and fleet pods. */ -}}
 {{- define "inferometer.restrictsNetwork" -}}
 {{- with .Values.networkPolicy.enabled | toString -}}
-{{- if or (eq . "true") (and (eq . "auto") $.Values.monitoring.namespace) -}}
+{{- if or (eq . "true") (and (eq . "auto") (or $.Values.monitoring.namespace $.Values.networkPolicy.from)) -}}
 yes
 {{- end -}}
 {{- end -}}

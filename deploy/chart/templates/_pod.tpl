@@ -7,8 +7,10 @@ imagePullPolicy: {{ $scope.Values.image.pullPolicy }}
 ports:
   - name: inferometer
     containerPort: {{ $scope.Values.web.port }}
+{{- with index $scope.Values (last .) "resources" }}
 resources:
-  {{- index $scope.Values (last .) "resources" | toYaml | nindent 2 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- /* (list scope values-of-the-role) */ -}}
@@ -122,15 +124,20 @@ prometheus.io/scheme: {{ include "inferometer.scheme" . }}
 {{- end -}}
 {{- end -}}
 
+{{- /* Ours and those of all charts, which may be names alone. */ -}}
+{{- define "inferometer.pullSecrets" -}}
+{{- $secrets := .Values.imagePullSecrets | default list -}}
+{{- range (.Values.global | default dict).imagePullSecrets -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- uniq $secrets | toYaml -}}
+{{- end -}}
+
 {{- /* Where a pod runs and whence its image comes; (list scope values-of-the-role). */ -}}
 {{- define "inferometer.scheduling" -}}
 {{- $chosen := pick (last .) "nodeSelector" "affinity" "tolerations" "priorityClassName"
     "runtimeClassName" -}}
-{{- $secrets := (first .).Values.imagePullSecrets | default list -}}
-{{- range ((first .).Values.global | default dict).imagePullSecrets -}}
-{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
-{{- end -}}
-{{- $_ := set $chosen "imagePullSecrets" (uniq $secrets) -}}
+{{- $_ := set $chosen "imagePullSecrets" (include "inferometer.pullSecrets" (first .) | fromYamlArray) -}}
 serviceAccountName: {{ include "inferometer.serviceAccountName" (first .) }}
 automountServiceAccountToken: false
 {{- range $key, $value := $chosen }}

@@ -77,6 +77,10 @@ spec:
         {{- . | nindent 8 }}
       {{- end }}
     spec:
+      {{- with include "inferometer.pullSecrets" . | fromYamlArray }}
+      imagePullSecrets:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{ ternary "initContainers" "containers" .Values.sidecar.native }}:
         - {{ include "inferometer.sidecar" . | nindent 10 | trim }}
       {{- with include "inferometer.sidecarVolumes" . }}
