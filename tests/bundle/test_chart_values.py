@@ -96,7 +96,7 @@ def test_a_default_that_is_taken_away_leaves_no_empty_key(version: str) -> None:
     process = with_values({
         "node": {**gone, "updateStrategy": None}, "fleet": gone,
         **dict.fromkeys(("podAnnotations", "podLabels", "commonLabels", "livenessProbe",
-                         "extraManifests"))}, version)
+                         "extraManifests"))}, version, "--set", "dashboards.enabled=false")
     assert process.returncode == 0, process.stderr
     assert not [line for line in process.stdout.splitlines() if re.search(r": null$|<nil>", line)]
 
