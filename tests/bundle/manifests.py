@@ -113,13 +113,22 @@ def _of_pod(pod: Mapping[str, Any], near: Sequence[Manifest]) -> Iterator[str]:
             yield from _missing(near, "Secret", source["secretName"])
     if account := pod.get("serviceAccountName"):
         yield from _missing(near, "ServiceAccount", account)
+    yield from _twice("volume", pod.get("volumes", ()), "name")
     for container in pod["containers"]:
+        # Lists that a server merges by these keys.
+        yield from _twice("variable", container.get("env", ()), "name")
+        yield from _twice("mount", container.get("volumeMounts", ()), "mountPath")
         yield from (f"no volume {mount['name']}" for mount in container.get("volumeMounts", ())
                     if mount["name"] not in volumes)
         for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
             for action in container.get(probe, {}).values():
                 if isinstance(action, dict) and action["port"] not in _ports(container):
                     yield f"{probe}: no port {action['port']}"
+
+
+def _twice(thing: str, items: Iterable[Mapping[str, Any]], key: str) -> Iterator[str]:
+    times = Counter(item[key] for item in items)
+    yield from (f"{thing} {name}: there twice" for name, n in times.items() if n > 1)
 
 
 def _missing(near: Sequence[Manifest], kind: str, name: str,
