@@ -15,6 +15,7 @@ from deploy.build.bundle import assemble
 from deploy.build.command import GENERATED
 from deploy.build.files import differences, render
 from deploy.build.writers.helm import FILES, carried
+from inferometer import __version__
 from inferometer.bundle.options import Options
 from tests.bundle.chart import (
     CHART,
@@ -110,6 +111,22 @@ def test_a_board_that_is_empty_is_refused(tmp_path: Path) -> None:
     (chart / "files/dashboards/inferometer-gpu.json").write_text("")
     process = helm("3", "template", "inferometer", chart)
     assert "files/dashboards/inferometer-gpu.json of the chart is missing" in process.stderr
+
+
+@pytest.mark.parametrize("version", HELMS)
+def test_a_chart_of_charts_has_it_by_a_condition(version: str, tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "charts/inferometer")
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump({
+        "apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [
+            {"name": "inferometer", "version": __version__, "condition": "inferometer.enabled"}]}))
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({
+        "global": {"imageRegistry": "registry.example.org", "storageClass": "fast"},
+        "inferometer": {"enabled": True, "cluster": "east"}}))
+    process = helm(version, "template", "platform", tmp_path, "--namespace", NAMESPACE)
+    assert process.returncode == 0, process.stderr
+    assert faults(parsed(process.stdout)) == []
+    off = helm(version, "template", "platform", tmp_path, "--set", "inferometer.enabled=false")
+    assert (off.returncode, off.stdout.strip()) == (0, "")
 
 
 # Rendered and piped: kubectl takes the namespace of its context for what names none.
