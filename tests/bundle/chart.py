@@ -19,6 +19,7 @@ PARENT = Path(__file__).with_name("chart_parent")
 HELMS = ("3", "4")
 SETS = tuple(sorted(file.stem for file in VALUES.glob("*.yaml")))
 NAMESPACE = "llm-monitoring"
+LIGHT = {"rules": {"enabled": False}, "dashboards": {"enabled": False}}  # most of the text
 WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
 
 

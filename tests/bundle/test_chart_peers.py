@@ -8,17 +8,28 @@ from typing import Any
 import pytest
 
 from inferometer import __version__
-from tests.bundle.chart import CHART, HELMS, NAMESPACE, container, helm, one, with_values, workloads
+from tests.bundle.chart import (
+    CHART,
+    HELMS,
+    LIGHT,
+    NAMESPACE,
+    container,
+    helm,
+    manifests,
+    one,
+    with_values,
+    workloads,
+)
 from tests.bundle.kubernetes import Manifest, parsed, validated
 from tests.bundle.manifests import faults, selects
-from tests.bundle.test_gitops import TRIALS, everything, given, rendered_with
+from tests.bundle.test_gitops import TRIALS, given, of_trial, rendered_with
 
 OURS = {"DaemonSet": "node", "Deployment": "fleet"}
 
 
 def platform() -> list[Manifest]:
     """The manifests with what a platform sets, without those of its own."""
-    return [manifest for manifest in everything()["chart platform"]
+    return [manifest for manifest in of_trial("platform")
             if manifest["kind"] != "PodDisruptionBudget"
             and manifest["metadata"]["name"] != "inferometer-more"]
 
@@ -42,7 +53,7 @@ def test_values_that_peers_have_come_to_valid_manifests(trial: str, version: str
 
 
 def test_a_token_of_a_proxy_is_asked_for_by_every_monitor_and_hook() -> None:
-    documents, expected = everything()["chart peers"], given("peers")["monitoring"]["endpoint"]
+    documents, expected = of_trial("peers"), given("peers")["monitoring"]["endpoint"]
     endpoints = [endpoint for manifest in documents if manifest["kind"].endswith("Monitor")
                  for endpoint in (manifest["spec"].get("endpoints")
                                   or manifest["spec"]["podMetricsEndpoints"])]
@@ -58,7 +69,7 @@ def test_a_token_of_a_proxy_is_asked_for_by_every_monitor_and_hook() -> None:
 
 
 def test_names_and_images_are_as_they_were_chosen() -> None:
-    values, documents = given("peers"), everything()["chart peers"]
+    values, documents = given("peers"), of_trial("peers")
     account = values["serviceAccount"]["name"]
     assert {manifest["metadata"]["name"].split("-")[0] for manifest in documents} == {
         "watch", account}
@@ -140,7 +151,7 @@ def test_a_label_of_ones_own_never_replaces_one_that_selects() -> None:
     theirs = {"app.kubernetes.io/name": "theirs", "app.kubernetes.io/component": "theirs",
               "inferometer/release": "theirs"}
     documents = validated(rendered_with({
-        "commonLabels": theirs, "podLabels": theirs, "service": {"labels": theirs},
+        **LIGHT, "commonLabels": theirs, "podLabels": theirs, "service": {"labels": theirs},
         "node": {"podLabels": theirs}, "monitoring": {"kind": "operator", "labels": theirs}}))
     assert [fault for fault in faults(documents) if "PodMonitor" not in fault] == []
 
@@ -170,7 +181,7 @@ def test_a_services_type_is_the_roles_or_that_of_all() -> None:
     assert services["fleet"]["type"] == "NodePort"
     assert services["fleet"]["ports"][0]["nodePort"] == 30839
     for kind in ("NodePort", "LoadBalancer"):
-        documents = validated(rendered_with({"service": {"type": kind}}))
+        documents = validated(rendered_with({**LIGHT, "service": {"type": kind}}))
         assert {manifest["spec"]["type"] for manifest in documents
                 if manifest["kind"] == "Service"} == {kind}
         assert "clusterIP" not in one(documents, "Service", "inferometer-node")["spec"]
@@ -185,7 +196,7 @@ def test_pull_secrets_of_all_charts_are_taken_as_names_or_objects_and_once() -> 
 def test_every_alert_has_the_labels_of_ones_own_and_keeps_its_own() -> None:
     alerts, recording = (one(documents, "PrometheusRule", f"inferometer-{name}")["spec"]["groups"]
                          for documents in [platform()] for name in ("alerts", "recording"))
-    usual = one(everything()["chart operator"], "PrometheusRule", "inferometer-alerts")["spec"]
+    usual = one(manifests("operator"), "PrometheusRule", "inferometer-alerts")["spec"]
     for group, as_usual in zip(alerts, usual["groups"], strict=True):
         for rule, expected in zip(group["rules"], as_usual["rules"], strict=True):
             assert rule["labels"] == {"environment": "prod", **expected["labels"]}
@@ -196,7 +207,7 @@ def test_every_alert_has_the_labels_of_ones_own_and_keeps_its_own() -> None:
 
 
 def test_extra_manifests_are_templates_be_they_objects_or_texts() -> None:
-    documents = everything()["chart platform"]
+    documents = of_trial("platform")
     assert one(documents, "ConfigMap", "inferometer-more") == {
         "apiVersion": "v1", "kind": "ConfigMap", "data": {"port": "9839"},
         "metadata": {"name": "inferometer-more", "namespace": NAMESPACE}}

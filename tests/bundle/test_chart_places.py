@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bundle.chart import CHART, NAMESPACE, helm, one
+from tests.bundle.chart import CHART, LIGHT, NAMESPACE, helm, one
 from tests.bundle.kubernetes import Manifest, parsed, validated
 from tests.bundle.manifests import faults, selects
-from tests.bundle.test_gitops import everything, rendered_with
+from tests.bundle.test_gitops import of_trial, rendered_with
 
 # Who may reach the pods.
 
@@ -22,7 +22,7 @@ from tests.bundle.test_gitops import everything, rendered_with
 ], ids=str)
 def test_a_policy_is_on_where_the_namespace_of_the_scrape_is_given(
         values: Manifest, namespace: str | None) -> None:
-    policies = [manifest for manifest in rendered_with(values)
+    policies = [manifest for manifest in rendered_with({**LIGHT, **values})
                 if manifest["kind"] == "NetworkPolicy"]
     assert [policy["spec"]["ingress"][0]["from"] for policy in policies] == [
         [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]
@@ -33,7 +33,7 @@ def test_the_peers_of_a_policy_are_those_given_alone() -> None:
     peers = [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
     for namespace in ("", "prometheus"):
         [policy] = (manifest for manifest in rendered_with(
-            {"monitoring": {"namespace": namespace}, "networkPolicy": {"from": peers}})
+            {**LIGHT, "monitoring": {"namespace": namespace}, "networkPolicy": {"from": peers}})
             if manifest["kind"] == "NetworkPolicy")
         assert policy["spec"]["ingress"][0]["from"] == peers
 
@@ -58,7 +58,7 @@ def test_two_releases_in_one_namespace_share_no_name_and_scrape_their_own() -> N
 def test_any_name_that_helm_takes_of_a_release_gives_names_that_a_cluster_takes(
         release: str) -> None:
     process = helm("3", "template", release, CHART, "--namespace", NAMESPACE, "--set",
-                   "monitoring.kind=operator,alertmanagerConfig.enabled=true")
+                   "monitoring.kind=operator,alertmanagerConfig.enabled=true,rules.enabled=false")
     assert process.returncode == 0, process.stderr
     documents = validated(parsed(process.stdout))
     assert [fault for fault in faults(documents) if "PodMonitor" not in fault] == []
@@ -78,7 +78,7 @@ def test_all_is_in_the_namespace_that_overrides_the_releases() -> None:
 
 
 def test_monitors_and_rules_are_beside_prometheus_and_look_where_the_pods_are() -> None:
-    documents = everything()["chart platform"]
+    documents = of_trial("platform")
     spaces = {kind: {manifest["metadata"]["namespace"] for manifest in documents
                      if manifest["kind"] == kind}
               for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule", "DaemonSet",

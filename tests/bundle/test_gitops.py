@@ -50,11 +50,17 @@ def everything() -> dict[str, list[Manifest]]:
     parts = [file.parent for file in (GENERATED / "kubernetes").glob("*/kustomization.yaml")
              if file.parent.name != "sidecar"]
     return {**{f"chart {values}": manifests(values) for values in SETS},
-            **{f"chart {name}": rendered_with(given(name)) for name in TRIALS},
+            **{f"chart {name}": of_trial(name) for name in TRIALS},
             "chart for OpenShift": rendered_with({"runAsUser": None, "serviceAccount": ACCOUNT}),
             "kubectl": parsed(MADE["kubernetes/inferometer.yaml"]),
             **{f"part {part.name}": built("1.37", part) for part in parts},
             **{f"kustomize {folder.name}": built("1.37", folder) for folder in folders}}
+
+
+@cache
+def of_trial(name: str) -> list[Manifest]:
+    """The manifests of a trial's values."""
+    return rendered_with(given(name))
 
 
 def rendered_with(values: Manifest) -> list[Manifest]:

@@ -34,8 +34,8 @@ resources:
 {{- end }}
 {{- end -}}
 
-{{- /* Our variables, as text, and those given, which count where a name is in both: a server that
-merges lists by name takes none of two; (list ours given). */ -}}
+{{- /* Our variables, as text, and those given, which count where a name is in both: server-side
+apply takes no list with a name twice; (list ours given). */ -}}
 {{- define "inferometer.environment" -}}
 {{- $names := list -}}
 {{- range last . }}{{ $names = append $names .name }}{{ end -}}
