@@ -162,7 +162,8 @@ def test_variables_are_given_to_every_role_and_none_twice() -> None:
     assert env["node"]["NVIDIA_DRIVER_CAPABILITIES"]["value"] == "compute,utility"
     assert env["node"]["NVIDIA_VISIBLE_DEVICES"]["value"] == "all"
     assert env["fleet"].keys() == {"HTTPS_PROXY", "NODE_NAME"}
-    assert env["sidecar"].keys() == {"INFEROMETER_MODEL", "SSL_CERT_FILE"}
+    assert env["sidecar"].keys() == {"INFEROMETER_MODEL", "TOKEN", "SSL_CERT_FILE"}
+    assert env["sidecar"]["SSL_CERT_FILE"]["value"] == "/etc/ssl/ours.pem"
     for role, pod in workloads(platform()).items():
         assert len(container(pod)["env"]) == len(env[role])
 

@@ -27,9 +27,9 @@ volumeMounts:
 {{- else }}
 args: [run, --role, sidecar, --listen, {{ include "inferometer.listen" . | quote }}]
 {{- end }}
-{{- $given := concat (.Values.sidecar.env | default list) (.Values.sidecar.extraEnv | default list) }}
+{{- $env := include "inferometer.environment" (list (include "inferometer.model" .) .Values.sidecar.env) }}
 env:
-  {{- include "inferometer.environment" (list (include "inferometer.model" .) $given) | trim | nindent 2 }}
+  {{- include "inferometer.environment" (list $env .Values.sidecar.extraEnv) | trim | nindent 2 }}
 {{- if .Values.sidecar.native }}
 restartPolicy: Always
 {{- end }}
