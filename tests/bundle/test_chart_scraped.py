@@ -58,7 +58,7 @@ def scrape_config(monitor: Manifest, role: str, port: int, web: Path) -> dict[st
     spec = monitor["spec"]
     (endpoint,) = spec.get("endpoints", spec.get("podMetricsEndpoints"))
     names = {"targetLabel": "target_label", "sourceLabels": "source_labels",
-             "replacement": "replacement"}
+             "replacement": "replacement", "action": "action"}
     made = {
         "job_name": role, "scrape_interval": "5s", "scrape_timeout": "5s",
         "scheme": endpoint["scheme"], "honor_labels": endpoint["honorLabels"],
