@@ -41,7 +41,7 @@ ORDER = """
     collector
     documents  documents.mistakes
     documents.entry
-    documents.readers  documents.records
+    documents.bounds  documents.readers  documents.records
     addresses
     bundle.carried  bundle.durations  bundle.guide  bundle.options  bundle.splice
     bundle.folder

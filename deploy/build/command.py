@@ -1,6 +1,6 @@
 """The command: writes deploy/generated/ from the definitions, once they are proven.
 
-The chart's own copy of some of them, deploy/chart/files/, goes with it.
+The chart's own copy of some of them, deploy/chart/files/, and the schema of its values go with it.
 `--check` writes nothing and says which files are missing, extra or different.
 """
 
@@ -31,10 +31,13 @@ def main(arguments: Sequence[str] | None = None,
     try:
         contents = files.render(bundle, Options.from_flags(vars(chosen)))
         if chosen.check:
-            return _report(line for folder, texts in _folders(contents, chosen.folder)
-                           for line in _stale(texts, folder))
+            return _report([*(line for folder, texts in _folders(contents, chosen.folder)
+                              for line in _stale(texts, folder)),
+                            *(_stale_schema() if chosen.folder == GENERATED else ())])
         for folder, texts in _folders(contents, chosen.folder):
             write(texts, folder)
+        if chosen.folder == GENERATED:
+            helm.SCHEMA.write_text(helm.schema(), encoding="utf-8")
     except OSError as error:
         return _report([f"{error.filename}: {error.strerror}"])
     except ValueError as error:
@@ -50,13 +53,21 @@ def _folders(contents: Mapping[str, str],
     yield folder, contents
 
 
+def _stale_schema() -> Iterator[str]:
+    if not helm.SCHEMA.exists() or helm.SCHEMA.read_text(encoding="utf-8") != helm.schema():
+        yield _freshen(helm.SCHEMA)
+
+
 def _stale(contents: Mapping[str, str], folder: Path) -> list[str]:
     """The differences of the folder, and then what to do about them."""
     differences = files.differences(contents, folder)
-    advice = (f"{folder.relative_to(ROOT)} is stale: run `make bundle` and commit what it writes"
-              if folder in (GENERATED, helm.FILES)
+    advice = (_freshen(folder) if folder in (GENERATED, helm.FILES)
               else f"{folder} is stale: run the same command without --check")
     return [*differences, advice] if differences else []
+
+
+def _freshen(path: Path) -> str:
+    return f"{path.relative_to(ROOT)} is stale: run `make bundle` and commit what it writes"
 
 
 def _report(findings: Iterable[str]) -> int:

@@ -7,7 +7,6 @@ it takes. What no single key can tell is checked further down. All mistakes are 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_engine_url
 from inferometer.catalogue import BUDGET, PERIOD, TARGETS
 from inferometer.catalogue import LIMITS as LIMITS_BY_UNIT
+from inferometer.documents.bounds import bounded
 from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml, read_yaml_file
@@ -28,6 +28,7 @@ LIMITS = {
     limit if limit.endswith(unit) else f"{limit}_{unit}": (limit, unit)
     for unit, limits in LIMITS_BY_UNIT.items() for limit in limits
 }
+MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
 
 
 class ConfigError(DocumentError):
@@ -35,80 +36,84 @@ class ConfigError(DocumentError):
 
 
 _ADDRESS = Constraint(is_address, ADDRESS)
-_URL = Constraint(is_engine_url, URL)
+_URL = Constraint(is_engine_url, URL, {"pattern": "^https?://[^/?#@ ]+([/?][^# ]*)?$"})
 _ROLE = Constraint(lambda role: role in ROLES, f"one of {', '.join(filter(None, ROLES))}")
-_SECONDS = Constraint(lambda seconds: 0 < seconds <= 86400,
-                      "a number of seconds above 0 and at most 86400")
-_USD = Constraint(lambda usd: 0 <= usd < math.inf, "an amount of USD, 0 or more")
-_PERCENT = Constraint(lambda percent: 0 <= percent <= 1000, "a percentage from 0 to 1000")
-_PORT = Constraint(lambda port: 0 < port < 65536, "a port from 1 to 65535")
-_PAGE = Constraint(lambda size: 2**10 <= size <= 2**30,
-                   "a whole number of bytes from 1024 to 1073741824")
-_NAME = Constraint(lambda name: len(name) <= 100, "text of at most 100 characters")
+_SECONDS = bounded("a number of seconds above 0 and at most 86400",
+                   exclusiveMinimum=0, maximum=86400)
+_USD = bounded("an amount of USD, 0 or more", minimum=0)
+_PERCENT = bounded("a percentage from 0 to 1000", minimum=0, maximum=1000)
+_PORT = bounded("a port from 1 to 65535", minimum=1, maximum=65535)
+_PAGE = bounded("a whole number of bytes from 1024 to 1073741824", minimum=2**10, maximum=2**30)
+_NAME = bounded("text of at most 100 characters", maxLength=100)
 _SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
-    "an absolute path of at most 107 bytes")
+    "an absolute path of at most 107 bytes", {"pattern": "^(/.*)?$", "maxLength": 107})
 _LIMIT = {
-    "seconds": Constraint(lambda seconds: 0 <= seconds < math.inf,
-                          "a number of seconds, 0 or more"),
-    "ratio": Constraint(lambda ratio: 0 <= ratio <= 1, "a ratio from 0 to 1"),
+    "seconds": bounded("a number of seconds, 0 or more", minimum=0),
+    "ratio": bounded("a ratio from 0 to 1", minimum=0, maximum=1),
     "usd": _USD,
-    "replicas": Constraint(lambda replicas: 0 <= replicas < math.inf and replicas % 1 == 0,
-                           "a whole number of replicas, 0 or more"),
-    "tokens_per_second": Constraint(lambda tokens: 0 <= tokens < math.inf,
-                                    "a number of tokens per second, 0 or more"),
+    "replicas": bounded("a whole number of replicas, 0 or more", minimum=0, multipleOf=1),
+    "tokens_per_second": bounded("a number of tokens per second, 0 or more", minimum=0),
 }
 
 
-def _key(default: Any = dataclasses.MISSING, constraint: Constraint | None = None, *,
-         next_start: bool = False, alone: bool = False) -> Any:
-    """A key: its default, what its values must be, whether a change waits for the next start.
+def _key(about: str, default: Any = dataclasses.MISSING, constraint: Constraint | None = None, *,
+         next_start: bool = False, alone: bool = False, **bounds: Any) -> Any:
+    """A key: what it is, its default, what its values must be.
 
-    `alone`: it may be given in the place of its record.
+    `next_start`: a change waits for the next start. `alone`: it may be given in the place of its
+    record. `bounds` are those of a list itself, as JSON Schema says them.
     """
     return field(default=default, metadata={
-        "constraint": constraint, "next_start": next_start, "alone": alone})
+        "about": about, "constraint": constraint, "next_start": next_start, "alone": alone,
+        "bounds": bounds})
 
 
-def _table(constraints: Constraint | Mapping[str, Constraint | None]) -> Any:
+def _table(about: str, constraints: Constraint | Mapping[str, Constraint | None] | None = None,
+           **bounds: Any) -> Any:
     """A key with a mapping below it: of any keys under one constraint, or of these by their own."""
-    name = "constraint" if isinstance(constraints, Constraint) else "constraints"
-    return field(default_factory=dict, metadata={name: constraints})
+    name = "constraints" if isinstance(constraints, Mapping) else "constraint"
+    return field(default_factory=dict, metadata={
+        "about": about, name: constraints, "bounds": bounds})
 
 
 @dataclass(frozen=True)
 class WebSection:
     """Where the page is served and who may read it."""
 
-    listen: str = _key("127.0.0.1:9839", _ADDRESS, next_start=True)
-    config_file: str = ""
-    enable_reload: bool = _key(False, next_start=True)
-    enable_alert_log: bool = _key(False, next_start=True)
+    listen: str = _key("HOST:PORT of the page.", "127.0.0.1:9839", _ADDRESS, next_start=True)
+    config_file: str = _key("TLS, users, response headers, a rate limit.", "")
+    enable_reload: bool = _key(
+        "Whether POST /-/reload reads the configuration again.", False, next_start=True)
+    enable_alert_log: bool = _key(
+        "Whether Alertmanager may POST to /v1/alerts.", False, next_start=True)
 
 
 @dataclass(frozen=True)
 class GpuSection:
     """Reading GPUs through NVML."""
 
-    enabled: bool = _key(True, next_start=True)
-    interval_seconds: float = _key(1.0, _SECONDS)
-    time_to_live_seconds: float = _key(5.0, _SECONDS)
-    retry_seconds: float = _key(10.0, _SECONDS)
-    kubelet_socket: str = _key("", _SOCKET, next_start=True)
+    enabled: bool = _key("Whether GPUs are read.", True, next_start=True)
+    interval_seconds: float = _key("Between two readings.", 1.0, _SECONDS)
+    time_to_live_seconds: float = _key("After which a reading is not shown.", 5.0, _SECONDS)
+    retry_seconds: float = _key("Between two looks for a driver.", 10.0, _SECONDS)
+    kubelet_socket: str = _key("The kubelet's PodResources socket, asked which pod has which GPU.",
+                               "", _SOCKET, next_start=True)
 
 
 @dataclass(frozen=True)
 class EngineTarget:
     """One engine endpoint."""
 
-    url: str = _key(constraint=_URL)
-    name: str = _key("", _NAME)
-    model: str = _key("", _NAME)
-    entry_models: tuple[str, ...] = _key((), _NAME)
-    bearer_token_file: str = ""
-    bearer_token_env: str = ""
-    ca_file: str = ""
-    insecure_skip_verify: bool = False
+    url: str = _key("http:// or https://, as http://127.0.0.1:8000.", constraint=_URL)
+    name: str = _key("What the label `target` says; host:port of the URL if empty.", "", _NAME)
+    model: str = _key("The model's name, for an engine that does not report one.", "", _NAME)
+    entry_models: tuple[str, ...] = _key(
+        "Models that hand each request on to others of the same page.", (), _NAME)
+    bearer_token_file: str = _key("A file with a token to send.", "")
+    bearer_token_env: str = _key("The environment variable with a token to send.", "")
+    ca_file: str = _key("Certificate authorities to trust.", "")
+    insecure_skip_verify: bool = _key("Take any certificate; for trials.", False)
 
     @property
     def label(self) -> str:
@@ -120,44 +125,47 @@ class EngineTarget:
 class EnginesSection:
     """Which engines are read, and how patiently."""
 
-    targets: tuple[EngineTarget, ...] = ()
-    discover_ports: tuple[int, ...] | None = _key(None, _PORT)
-    discover_seconds: float = _key(10.0, _SECONDS)
-    timeout_seconds: float = _key(5.0, _SECONDS)
-    max_page_bytes: int = _key(16 * 2**20, _PAGE)
+    targets: tuple[EngineTarget, ...] = _key("Engines to read.", (), maxItems=TARGETS)
+    discover_ports: tuple[int, ...] | None = _key("Ports of 127.0.0.1 to look at.", None, _PORT)
+    discover_seconds: float = _key("Between two looks.", 10.0, _SECONDS)
+    timeout_seconds: float = _key("An engine has for its page.", 5.0, _SECONDS)
+    max_page_bytes: int = _key("Of the largest page.", 16 * 2**20, _PAGE)
 
 
 @dataclass(frozen=True)
 class CostSection:
     """What GPUs cost."""
 
-    gpu_hour_usd: Mapping[str, float] = _table(_USD)
+    gpu_hour_usd: Mapping[str, float] = _table("USD for an hour of a GPU, by product name.", _USD)
 
 
 @dataclass(frozen=True)
 class MonthlyUsd:
-    """Fixed costs a month, accrued per second."""
+    """Fixed costs in USD a month, accrued per second."""
 
-    storage: float | None = _key(None, _USD)
-    vector_db: float | None = _key(None, _USD)
-    network: float | None = _key(None, _USD)
-    other: float | None = _key(None, _USD)
+    storage: float | None = _key("Storage.", None, _USD)
+    vector_db: float | None = _key("Vector database.", None, _USD)
+    network: float | None = _key("Network.", None, _USD)
+    other: float | None = _key("All else.", None, _USD)
 
 
 @dataclass(frozen=True)
 class Budget:
     """What may be spent in a period, and whether more of it pages somebody."""
 
-    usd: float = _key(constraint=_USD, alone=True)
-    page: bool = False
+    usd: float = _key("In USD; spending more warns.", constraint=_USD, alone=True)
+    page: bool = _key("Whether spending more pages somebody.", False)
 
 
 @dataclass(frozen=True)
 class ModelFleet:
     """Budgets and limits of one model."""
 
-    budgets_usd: Mapping[str, Budget] = _table(dict.fromkeys(PERIOD.values))
-    limits: Mapping[str, float] = _table({key: _LIMIT[unit] for key, (_, unit) in LIMITS.items()})
+    budgets_usd: Mapping[str, Budget] = _table(
+        "Budgets in USD, by the calendar (UTC).", dict.fromkeys(PERIOD.values))
+    limits: Mapping[str, float] = _table(
+        "Limits that alerts use instead of their own.",
+        {key: _LIMIT[unit] for key, (_, unit) in LIMITS.items()})
 
 
 @dataclass(frozen=True)
@@ -165,15 +173,16 @@ class FleetSection(ModelFleet):
     """What the one exporter that speaks for all adds."""
 
     monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
-    overhead_percent: float | None = _key(None, _PERCENT)
-    models: Mapping[str, ModelFleet] = field(default_factory=dict)
+    overhead_percent: float | None = _key("On all that is accrued.", None, _PERCENT)
+    models: Mapping[str, ModelFleet] = _table(
+        "Budgets and limits by model.", maxProperties=MODELS, propertyNames={"minLength": 1})
 
 
 @dataclass(frozen=True)
 class Config:
     """The whole file."""
 
-    role: str = _key(NO_ROLE, _ROLE, next_start=True)
+    role: str = _key("This exporter's part of the work.", NO_ROLE, _ROLE, next_start=True)
     web: WebSection = field(default_factory=WebSection)
     gpu: GpuSection = field(default_factory=GpuSection)
     engines: EnginesSection = field(default_factory=EnginesSection)
@@ -235,9 +244,8 @@ def _check_across(config: Config, document: Document) -> None:
     models = config.fleet.models
     if "" in models:
         document.report("fleet.models", "has a model without a name")
-    if len(models) >= BUDGET.seats:  # the fleet's own figures count as one
-        document.report("fleet.models",
-                        f"must have at most {BUDGET.seats - 1} models, not {len(models)}")
+    if len(models) > MODELS:
+        document.report("fleet.models", f"must have at most {MODELS} models, not {len(models)}")
 
 
 def _check_gpu(gpu: GpuSection, document: Document) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,12 @@ def nested(path: Sequence[str], value: Any) -> Any:
     for step in reversed(path):
         value = [value] if step == "[]" else {step: value}
     return value
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Values over others, as Helm lays them; but of two lists item by item."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | {key: merged(below.get(key), value) for key, value in above.items()}
+    if isinstance(below, list) and isinstance(above, list):
+        return [merged(*pair) for pair in zip_longest(below, above, fillvalue={})]
+    return above

@@ -188,10 +188,10 @@ def test_the_schema_uses_only_keywords_that_are_read() -> None:
     schema = json.loads((ROOT / SCHEMA).read_text())
     looked_at = {"$ref", "allOf", "anyOf", "oneOf", "enum", "type", "properties", "items",
                  "additionalProperties", "definitions"}
-    texts = {"$schema", "title", "description", "required"}
+    texts = {"$schema", "$comment", "description", "required"}
     bounds = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
-              "maxLength", "pattern", "minProperties", "minItems", "maxItems", "uniqueItems",
-              "propertyNames", "if", "then", "not"}
+              "maxLength", "pattern", "minProperties", "maxProperties", "minItems", "maxItems",
+              "uniqueItems", "propertyNames", "if", "then", "not"}
     assert keywords(schema) - looked_at - texts - bounds == set()
 
 

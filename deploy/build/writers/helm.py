@@ -13,8 +13,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from deploy.build.values import chart
+
 CHART = Path(__file__).parents[2] / "chart"
 FILES = CHART / "files"  # a copy: what fetches a chart from Git may drop symbolic links
+SCHEMA = CHART / "values.schema.json"
 CARRIED = ("prometheus/*", "alertmanager/*", "dashboards/*")
 TOOLS = Path(os.environ.get("TOOLS", Path(__file__).parents[3] / ".cache" / "tools"))
 HELM = TOOLS / "helm-3" / "helm"
@@ -30,6 +33,11 @@ def carried(contents: Mapping[str, str]) -> dict[str, str]:
     """The generated files that the chart's templates read, by their paths."""
     return {path: text for path, text in contents.items()
             if any(fnmatchcase(path, pattern) for pattern in CARRIED)}
+
+
+def schema() -> str:
+    """The text of the schema of the chart's values."""
+    return json.dumps(chart.document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def manifests(contents: Mapping[str, str], values: Mapping[str, Any],
@@ -54,8 +62,9 @@ def manifests(contents: Mapping[str, str], values: Mapping[str, Any],
 
 
 def _stage(contents: Mapping[str, str], folder: Path) -> None:
-    """The chart with fresh files in place of those that were generated before."""
+    """The chart with a fresh schema and files in place of those that were generated before."""
     shutil.copytree(CHART, folder, ignore=shutil.ignore_patterns("files"), dirs_exist_ok=True)
+    (folder / SCHEMA.name).write_text(schema(), encoding="utf-8")
     for path, text in carried(contents).items():
         file = folder / "files" / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from inferometer.documents.mistakes import Document, join
@@ -31,13 +31,18 @@ BROKEN: Final = _Marker()  # what is given was reported; nothing more is to be s
 
 @dataclass(frozen=True)
 class Constraint:
-    """What a value must be beyond its type: a test, and the words that follow "must be"."""
+    """What a value must be beyond its type: a test, and the words that follow "must be".
+
+    `bounds` says the same by keywords of JSON Schema, as far as these go: who passes the test is
+    within them.
+    """
 
     test: Callable[[Any], bool]
     words: str
+    bounds: Mapping[str, Any] = field(default_factory=dict)
 
 
-ONE_LINE = Constraint(str.isprintable, "text on one line")
+ONE_LINE = Constraint(str.isprintable, "text on one line", {"pattern": r"^[^\x00-\x1f\x7f]*$"})
 
 
 class Entry:

@@ -1,0 +1,1 @@
+"""The closed schema of the chart's values: its own keys, and the exporter's configuration."""

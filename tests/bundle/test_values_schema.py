@@ -1,0 +1,213 @@
+"""The schema of the chart's values: as strict as the exporter, and takes all that is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from deploy.build.writers import helm
+from inferometer import config
+from inferometer.catalogue import TARGETS
+from inferometer.documents.entry import Entry
+from inferometer.documents.mistakes import Document
+from tests.bundle.chart import CHART, HELMS, levels, merged, nested, with_values
+from tests.bundle.comments import Comment, comments
+
+TEXT = (CHART / "values.yaml").read_text(encoding="utf-8")
+DEFAULTS = yaml.safe_load(TEXT)
+SCHEMA = yaml.safe_load(helm.schema())
+VALIDATOR = Draft7Validator(SCHEMA)
+SPELT_AS_KEYS = re.compile(r"[a-z]+([A-Z]|_[a-z])\w*")
+CONFIGS = {role: Draft7Validator(SCHEMA["properties"][role]["properties"]["config"])
+           for role in ("node", "fleet", "sidecar")}
+COMMENTS = [*comments(TEXT)]
+EXPOSED = [tuple(path) for path, _ in levels(SCHEMA, SCHEMA)
+           if path[1:2] == ("config",) and len(path) > 3]
+# Given to each key: the bounds there are, what is just beyond them, and every type.
+CANDIDATES = (
+    None, True, 0, -1, 1, 2.5, -1e-9, 1e-9, 1000, 1000.5, 1023, 1024, 65535, 65536, 86400, 86400.5,
+    2**30, 2**30 + 1, 10**30, "", "1", "x" * 100, "x" * 101, "a\nb", "a\tb",
+    [], [1], ["x"], [""], [65536], [None], [{}], {}, {"x": 1}, {"x": -1}, {"x": None}, {"x": {}},
+    {"": {}}, {"": 1}, {"x": "1"}, {"usd": 1}, {"usd": -1}, {"usd": 1, "page": True},
+    {"usd": 1, "page": 1}, {"page": True}, {"usd": 1, "misspelt": 1},
+    {"url": "http://a"}, "http://a", "https://a:1/b?c", "http://u:p@a", "http://a#b", "ftp://a", "http://",
+    "http://a b",
+    *([{"url": f"http://a:{i + 1}"} for i in range(number)] for number in (TARGETS, TARGETS + 1)),
+    *({f"m{i}": {} for i in range(number)} for number in (config.MODELS, config.MODELS + 1)),
+)
+# What no single key can tell is no matter of these tests.
+BESIDE = {"interval_seconds": {"time_to_live_seconds": 86400},
+          "time_to_live_seconds": {"interval_seconds": 1e-9}}
+# URLs that are odd in a way that a pattern does not say: the schema takes them, or does not.
+ODD_URLS = {"http://a:65536": True, "http://a:b": True, "http://[::1": True, "HTTP://a": False}
+# Words with the look of a key that stand in comments and are none: whose they are.
+FOREIGN: Mapping[str, str] = {
+    "alertmanagerConfigMatcherStrategy": "the operator's Alertmanager",
+    "appVersion": "Chart.yaml",
+    "gpu_pod_info": "our metrics",
+    "hostNetwork": "a pod", "restartPolicy": "a container",
+    "spc_t": "SELinux's policy",
+    "pagerduty_routing_key": "a Secret", "slack_api_url": "a Secret",
+    "tls_server_config": "the web configuration", "web.yml": "the web configuration",
+}
+
+
+def section(path: Sequence[str], value: Any) -> Mapping[str, Any]:
+    """The configuration with this value there, and what must be beside it."""
+    *parents, key = path[2:]
+    innermost = [value] if key == "[]" else {**BESIDE.get(key, {}), key: value}
+    configuration: Mapping[str, Any] = nested(parents, innermost)
+    if "[]" in parents:
+        configuration["engines"]["targets"][0].setdefault("url", "http://a")
+    return configuration
+
+
+def is_taken_by_exporter(role: str, configuration: Mapping[str, Any]) -> bool:
+    document = Document("inferometer.yml")
+    config.read(Entry(document, configuration), role)
+    try:
+        document.finish(config.ConfigError)
+    except config.ConfigError:
+        return False
+    return True
+
+
+def is_taken_by_schema(role: str, configuration: Mapping[str, Any]) -> bool:
+    return CONFIGS[role].is_valid(merged(DEFAULTS[role]["config"], configuration))
+
+
+# What the chart hands on.
+
+
+@pytest.mark.parametrize("path", EXPOSED, ids=".".join)
+def test_a_key_of_the_configuration_is_taken_with_the_exporters_own_bounds(
+        path: tuple[str, ...]) -> None:
+    configurations = [section(path, value) for value in CANDIDATES]
+    taken = [is_taken_by_exporter(path[0], configuration) for configuration in configurations]
+    differing = [CANDIDATES[i] for i, configuration in enumerate(configurations)
+                 if is_taken_by_schema(path[0], configuration) is not taken[i]]
+    assert differing == []
+    assert {*taken} == {True, False}
+
+
+def test_of_urls_the_schema_takes_a_few_odd_ones_that_the_exporter_does_not() -> None:
+    path = ("sidecar", "config", "engines", "targets", "[]", "url")
+    for url, taken in ODD_URLS.items():
+        configuration = section(path, url)
+        assert is_taken_by_schema("sidecar", configuration) is taken
+        assert is_taken_by_exporter("sidecar", configuration) is not taken
+
+
+@pytest.mark.parametrize("version", HELMS)
+@pytest.mark.parametrize(("path", "value", "words"), [
+    ("fleet.config.fleet.limits.error_ratio", 1.5, "1"),
+    ("fleet.config.fleet.models.m.limits.least_replicas", 0.5, "integer"),
+    ("fleet.config.fleet.budgets_usd.day", -1, "0"),
+    ("node.config.gpu.interval_seconds", 0, "0"),
+    ("node.kubeletSocket", "/" * 108, "107"),
+    ("sidecar.config.engines.max_page_bytes", 1, "1024"),
+    ("sidecar.model", "x" * 101, "100"),
+])
+def test_helm_says_which_key_is_bad_and_why_as_it_installs(
+        path: str, value: Any, words: str, version: str) -> None:
+    process = with_values(nested(path.split("."), value), version)
+    assert process.returncode != 0
+    assert len(process.stderr.splitlines()) < 8
+    assert any(path.rpartition(".")[2] in line and words in line.replace(",", "")
+               for line in process.stderr.splitlines())
+
+
+# What values.yaml says.
+
+
+def step(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The schema of a key below, through references and lists; None if it has none."""
+    if "$ref" in schema:
+        return step(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]], key)
+    if "allOf" in schema:
+        return step(schema["allOf"][0], key)
+    if "items" in schema:
+        return step(schema["items"], key)
+    inner: Mapping[str, Any] | None = schema.get("properties", {}).get(key)
+    return inner
+
+
+def is_key(path: Sequence[str]) -> bool:
+    schema: Mapping[str, Any] | None = SCHEMA
+    for key in path:
+        schema = step(schema, key) if schema else None
+    return schema is not None
+
+
+def named(comment: Comment, word: str) -> list[tuple[str, ...]]:
+    """The keys that a word of a comment may mean: from its own key, those around it, or the top."""
+    keys = tuple(word.split("."))
+    ways = [comment.path[:length] + keys for length in range(len(comment.path), -1, -1)]
+    return [way for way in ways if is_key(way)]
+
+
+@pytest.mark.parametrize("comment", COMMENTS, ids=lambda comment: ".".join(comment.path))
+def test_every_key_that_a_comment_names_is_taken(comment: Comment) -> None:
+    assert [word for word in comment.keys if not named(comment, word)] == []
+    bare = [word for word in comment.words if word not in FOREIGN
+            and (SPELT_AS_KEYS.fullmatch(word)
+                 or ("." in word and word.partition(".")[0] in DEFAULTS))]
+    assert bare == [], "put a key in backticks, and what is none into FOREIGN"
+    # Below a value that is empty, keys have no other place.
+    assert [word for word in comment.words if value_of(comment.path) in ({}, [])
+            and is_key((*comment.path, word))] == []
+
+
+@pytest.mark.parametrize("comment", [comment for comment in COMMENTS if comment.values is not None],
+                         ids=lambda comment: ".".join(comment.path))
+def test_every_value_that_a_comment_shows_is_taken(comment: Comment) -> None:
+    beside = [comment.path, comment.path[:-1]]  # the value itself, or keys beside it
+    assert any(VALIDATOR.is_valid(merged(DEFAULTS, nested(path, comment.values)))
+               for path in beside)
+
+
+def test_every_choice_that_a_comment_explains_is_one_of_all() -> None:
+    tables = {comment.path: comment.choices for comment in COMMENTS if comment.choices}
+    assert len(tables) >= 2
+    for path, choices in tables.items():
+        [schema] = [schema for way, schema in levels(SCHEMA, SCHEMA) if tuple(way) == path]
+        assert schema["enum"] == [*choices]
+
+
+def value_of(path: Sequence[str]) -> Any:
+    value = DEFAULTS
+    for key in path:
+        value = value[key]
+    return value
+
+
+def own_keys(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The chart's own keys: neither the configuration's nor those of a shape that is shared."""
+    for key, inner in schema.get("properties", {}).items():
+        yield (*path, key)
+        if key != "config":
+            yield from own_keys(inner, (*path, key))
+
+
+def test_every_key_of_the_schema_is_a_value_or_named_in_a_comment() -> None:
+    written = {path for path in own_keys(SCHEMA) if has(DEFAULTS, path)}
+    written |= {way[:length] for comment in COMMENTS for word in comment.keys
+                for way in named(comment, word) for length in range(1, len(way) + 1)}
+    assert [path for path in own_keys(SCHEMA) if path not in written] == []
+
+
+def has(values: Any, path: Sequence[str]) -> bool:
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
+
+
+def test_no_foreign_word_is_excused_that_no_comment_has() -> None:
+    assert FOREIGN.keys() - {word for comment in COMMENTS for word in comment.words} == set()
