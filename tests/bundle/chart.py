@@ -123,5 +123,6 @@ def merged(below: Any, above: Any) -> Any:
     if isinstance(below, dict) and isinstance(above, dict):
         return below | {key: merged(below.get(key), value) for key, value in above.items()}
     if isinstance(below, list) and isinstance(above, list):
-        return [merged(*pair) for pair in zip_longest(below, above, fillvalue={})]
+        pairs: Iterator[tuple[Any, Any]] = zip_longest(below, above, fillvalue={})
+        return [merged(*pair) for pair in pairs]
     return above

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +22,9 @@ from inferometer.documents.entry import Entry
 from inferometer.documents.mistakes import Document
 from tests.bundle.chart import CHART, HELMS, levels, merged, nested, with_values
 from tests.bundle.comments import Comment, comments
+from tests.bundle.promtool import TOOLS
 
+ROOT = CHART.parents[1]
 TEXT = (CHART / "values.yaml").read_text(encoding="utf-8")
 DEFAULTS = yaml.safe_load(TEXT)
 SCHEMA = yaml.safe_load(helm.schema())
@@ -29,7 +36,7 @@ COMMENTS = [*comments(TEXT)]
 EXPOSED = [tuple(path) for path, _ in levels(SCHEMA, SCHEMA)
            if path[1:2] == ("config",) and len(path) > 3]
 # Given to each key: the bounds there are, what is just beyond them, and every type.
-CANDIDATES = (
+CANDIDATES: Sequence[Any] = (
     None, True, 0, -1, 1, 2.5, -1e-9, 1e-9, 1000, 1000.5, 1023, 1024, 65535, 65536, 86400, 86400.5,
     2**30, 2**30 + 1, 10**30, "", "1", "x" * 100, "x" * 101, "a\nb", "a\tb",
     [], [1], ["x"], [""], [65536], [None], [{}], {}, {"x": 1}, {"x": -1}, {"x": None}, {"x": {}},
@@ -41,8 +48,10 @@ CANDIDATES = (
     *({f"m{i}": {} for i in range(number)} for number in (config.MODELS, config.MODELS + 1)),
 )
 # What no single key can tell is no matter of these tests.
-BESIDE = {"interval_seconds": {"time_to_live_seconds": 86400},
-          "time_to_live_seconds": {"interval_seconds": 1e-9}}
+BESIDE: Mapping[str, Mapping[str, Any]] = {
+    "interval_seconds": {"time_to_live_seconds": 86400},
+    "time_to_live_seconds": {"interval_seconds": 1e-9},
+}
 # URLs that are odd in a way that a pattern does not say: the schema takes them, or does not.
 ODD_URLS = {"http://a:65536": True, "http://a:b": True, "http://[::1": True, "HTTP://a": False}
 # Words with the look of a key that stand in comments and are none: whose they are.
@@ -81,6 +90,35 @@ def is_taken_by_schema(role: str, configuration: Mapping[str, Any]) -> bool:
     return CONFIGS[role].is_valid(merged(DEFAULTS[role]["config"], configuration))
 
 
+# The generated file.
+
+
+def test_what_is_committed_is_what_configuration_and_list_give() -> None:
+    assert helm.SCHEMA.read_text(encoding="utf-8") == helm.schema(), "run `make bundle`"
+
+
+@pytest.mark.heavy  # two builds
+def test_a_check_says_that_the_schema_is_stale_and_a_build_freshens_it(tmp_path: Path) -> None:
+    for folder in ("alerts", "dashboards", "deploy", "recording_rules"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    schema, values = (tmp_path / "deploy/chart" / name for name in (
+        "values.schema.json", "values.yaml"))
+    schema.unlink()
+    # A key of values.yaml that only the list knows, and not yet the schema.
+    values.write_text(TEXT + "enabled: true\n", encoding="utf-8")
+    assert built(tmp_path, "--check").stderr == (
+        "deploy/chart/values.schema.json is stale: run `make bundle` and commit what it writes\n")
+    assert built(tmp_path).returncode == 0
+    assert schema.read_text(encoding="utf-8") == helm.schema()
+
+
+def built(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.build", *flags], cwd=folder, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "exporter"), "TOOLS": str(TOOLS)},
+        capture_output=True, timeout=60)
+
+
 # What the chart hands on.
 
 
@@ -93,6 +131,20 @@ def test_a_key_of_the_configuration_is_taken_with_the_exporters_own_bounds(
                  if is_taken_by_schema(path[0], configuration) is not taken[i]]
     assert differing == []
     assert {*taken} == {True, False}
+
+
+@pytest.mark.parametrize(("path", "own"), [
+    ("node.kubeletSocket", "node.config.gpu.kubelet_socket"),
+    ("sidecar.model", "sidecar.config.engines.targets.[].model"),
+    ("web.enableReload", "node.config.web.enable_reload"),
+    ("fleet.enableAlertLog", "fleet.config.web.enable_alert_log"),
+])
+def test_a_value_that_becomes_a_key_of_the_configuration_has_the_bounds_of_that(
+        path: str, own: str) -> None:
+    way = own.split(".")
+    values = (*CANDIDATES, "/a", "a", "/" * 107, "/" * 108)
+    assert [value for value in values if is_taken_by_exporter(way[0], section(way, value))
+            is not VALIDATOR.is_valid(merged(DEFAULTS, nested(path.split("."), value)))] == []
 
 
 def test_of_urls_the_schema_takes_a_few_odd_ones_that_the_exporter_does_not() -> None:

@@ -2,7 +2,8 @@
 
 In the metadata of a field, `constraint` is for its value, or for each item of a list and each value
 of a mapping; `constraints` lists the keys a mapping may have, each with its own or None. A field
-that is `alone` may be given in the place of its record.
+that is `alone` may be given in the place of its record. Not read here, but written into schemas:
+`about`, words for the key, and `bounds`, those of a list or mapping itself.
 """
 
 from __future__ import annotations
