@@ -1,22 +1,25 @@
 """Measures and prints one table; all of it is written to .cache/bench.json too.
 
-    python -m bench [gpus] [sidecar] [endurance] [boards]
+    python -m bench [gpus] [sidecar] [endurance] [boards] [--size large] [--replicas NUMBER]
 
 The whole takes some ten minutes, and the boards, which come last, up to half an hour; with
 BENCH_QUICK=1 it is a quick look, less repeatable, that is written to .cache/bench-quick.json.
+The large size is for the boards alone: 1,000 replicas, for which it takes 24 GiB of memory.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 import time
+from dataclasses import replace
 
 from bench import dashboards, endurance, gpus, sidecar
 from bench.process import ROOT
 from bench.report import Figure, table
-from bench.sizes import FULL, QUICK
+from bench.sizes import SIZES
 
 PARTS = {
     "gpus": gpus.measure, "sidecar": sidecar.measure, "endurance": endurance.measure,
@@ -24,10 +27,12 @@ PARTS = {
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Measure the named parts, by default all; the exit code."""
-    quick = bool(os.environ.get("BENCH_QUICK"))
-    sizes = QUICK if quick else FULL
+    options = _options(arguments)
+    names, sizes = options.parts, SIZES[options.size]
+    if options.replicas:
+        sizes = replace(sizes, replicas=options.replicas)
     began = time.monotonic()
     figures: list[Figure] = []
     for name, measure in PARTS.items():
@@ -40,10 +45,20 @@ def main(names: list[str]) -> int:
           f"{time.monotonic() - began:.0f} s on {os.cpu_count()} cores, "
           f"Python {sys.version.split()[0]}")
     if not names:
-        file = ROOT / ".cache" / ("bench-quick.json" if quick else "bench.json")
+        suffix = "" if options.size == "full" else f"-{options.size}"
+        file = ROOT / ".cache" / f"bench{suffix}.json"
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
     return 0
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
+    parser.add_argument("--size", choices=SIZES,
+                        default="quick" if os.environ.get("BENCH_QUICK") else "full")
+    parser.add_argument("--replicas", type=int, help="instead of the size's own number")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -9,30 +9,25 @@ from __future__ import annotations
 import math
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import boards
-from bench.backfill import Day, fill, in_order
+from bench import boards, rules
+from bench.backfill import Day, fill
 from bench.boards import Query
 from bench.fleet import BEGIN, Fleet
-from bench.process import ROOT
-from bench.report import Figure
+from bench.process import cache
+from bench.report import Figure, say
 from bench.server import Answer, Server, prometheus
 from bench.sizes import Sizes
 from inferometer import catalogue as c
 from inferometer.engines.tables.vllm import ENGINE as VLLM
-from recording_rules import GROUPS
-from recording_rules.latency import QUANTILES, QUANTILES_HOUR
 
-RULES = in_order(GROUPS)
-SMALLER = 10  # times smaller is the fleet beside which growth is seen
 LONG_SECONDS = 0.25  # a query that takes longer is asked twice only
-COMPARED_SECONDS = 720  # between two moments at which all rules are evaluated
+OFF = {"5m": 0.001, "1h": 5.0}  # percent that recorded quantiles may be off, by window
 SEED = 4
 
 
@@ -150,29 +145,33 @@ HEAD = ("| board | queries | load, cold, s | load, warm, s | slowest, warm, ms |
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
     """All figures of the boards, after the table of each board by itself."""
-    asked = [*boards.theirs(sizes.fleet_hours), *boards.ours(sizes.fleet_hours)]
+    asked = [*(boards.theirs(sizes.fleet_hours) if sizes.peers else ()),
+             *boards.ours(sizes.fleet_hours)]
     asked += boards.one_model(asked, "inferometer-latency", ONE_MODEL)
-    small = _rules_of(sizes.replicas // SMALLER, min(2, sizes.fleet_hours))
-    with tempfile.TemporaryDirectory(dir=_cache()) as name:
+    small = rules.of_smaller(sizes)
+    with tempfile.TemporaryDirectory(dir=cache()) as name:
         folder, began = Path(name), time.monotonic()
         with prometheus(folder) as server:
-            day = fill(server, Fleet.of(sizes.replicas), sizes.fleet_hours, RULES)
+            fleet = Fleet.of(sizes.replicas, sizes.fleet_seconds)
+            day = fill(server, fleet, sizes.fleet_hours, rules.RULES)
             server.settle()
-        _say(f"{sizes.replicas} replicas, {sizes.fleet_hours} h: {sum(day.raw.values())} series of "
-             f"{dict(day.raw)}, {sum(day.recorded.values())} recorded, {day.samples} samples in "
-             f"{time.monotonic() - began:.0f} s")
+            say(f"written: {server.memory()}")
+        say(f"{sizes.replicas} replicas, {sizes.fleet_hours} h: {sum(day.raw.values())} series of "
+            f"{dict(day.raw)}, {sum(day.recorded.values())} recorded, {day.samples} samples in "
+            f"{time.monotonic() - began:.0f} s")
         with prometheus(folder) as server:
             server.settle()
+            say(f"read anew: {server.memory()}")
+            large = rules.round_of(server, day)
             by_board = rounds(server, asked, day, sizes.board_rounds)
-            large = Rules(day, round_of_rules(server, day))
-            off = quantiles_off(server, day)
+            off = rules.quantiles_off(server, day) if sizes.peers else {}
     print("\n".join([HEAD, *(board.as_row() for board in by_board.values())]))
-    yield from _beside(by_board)
-    yield from _absolute(by_board)
-    for window, bound in (("5m", 0.001), ("1h", 5.0)):
+    yield from _beside(by_board) if sizes.peers else ()
+    yield from _absolute(by_board, sizes)
+    for window, percent in off.items():
         yield Figure(f"recorded quantiles over {window}, off those of the engine's own buckets",
-                     "%", off[window], bound)
-    yield from _rules(small, large)
+                     "%", percent, OFF[window])
+    yield from rules.figures(small, large, sizes)
 
 
 def rounds(server: Server, asked: Iterable[Query], day: Day, count: int) -> Mapping[str, Board]:
@@ -205,105 +204,21 @@ def _beside(by_board: Mapping[str, Board]) -> Iterator[Figure]:
             yield Figure(title + quantity, unit, our, 1 / factor if factor else 1.0, their, short)
 
 
-def _absolute(by_board: Mapping[str, Board]) -> Iterator[Figure]:
+def _absolute(by_board: Mapping[str, Board], sizes: Sizes) -> Iterator[Figure]:
     mine = [board for name, board in by_board.items() if name.startswith("inferometer-")]
     slowest = max((one for board in mine for one in board.seen), key=lambda one: one.warm)
     yield Figure(f"slowest of our queries, warm: {slowest.query.board}, {slowest.query.panel}",
-                 "ms", 1e3 * slowest.warm, 100)
-    yield Figure("the whole fleet board, warm", "s",
-                 by_board["inferometer-fleet"].total("warm"), 1)
+                 "ms", 1e3 * slowest.warm, sizes.query_ms)
+    for name in ("fleet", "latency"):
+        yield Figure(f"the whole {name} board, warm", "s",
+                     by_board[f"inferometer-{name}"].total("warm"), 1)
     yield Figure("our queries that fail", "", sum(len(board.failing) for board in mine), 0)
     unexplained = [one.query for board in mine for one in board.empty if not why(one.query)]
     for query in unexplained:
-        _say(f"empty: {query.board}, {query.panel}: {query.expr}")
+        say(f"empty: {query.board}, {query.panel}: {query.expr}")
     yield Figure("our queries that are empty and not explained", "", len(unexplained), 0)
 
 
 def why(query: Query) -> str:
     """Why a query of ours gives nothing on this fleet; nothing if nobody knows."""
     return next((reason for part, reason in ABSENT.items() if part in query.expr), "")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rules of a fleet: what they record, and the seconds that each of `RULES` takes."""
-
-    day: Day
-    seconds: Sequence[float]
-
-    @property
-    def share(self) -> float:
-        """What of each interval a round takes, in percent."""
-        return 100 * math.fsum(took / step.seconds
-                               for step, took in zip(RULES, self.seconds, strict=True))
-
-    @property
-    def series(self) -> int:
-        """Series that they record."""
-        return sum(self.day.recorded.values())
-
-
-def _rules_of(replicas: int, hours: int) -> Rules:
-    with tempfile.TemporaryDirectory(dir=_cache()) as name, prometheus(Path(name)) as server:
-        day = fill(server, Fleet.of(replicas), hours, RULES)
-        return Rules(day, round_of_rules(server, day))
-
-
-def round_of_rules(server: Server, day: Day, times: int = 5) -> Sequence[float]:
-    """The CPU seconds that each rule takes, evaluated as Prometheus does: at one moment."""
-    return [statistics.median(server.instant(step.rule.expr, day.end).cpu_seconds
-                              for _ in range(times)) for step in RULES]
-
-
-def _rules(small: Rules, large: Rules) -> Iterator[Figure]:
-    dearest = sorted(zip(large.seconds, RULES, strict=True), key=lambda one: -one[0])[:5]
-    _say("dearest rules: " + ", ".join(
-        f"{step.rule.name} {1e3 * took:.1f} ms" for took, step in dearest))
-    raw, mine = sum(large.day.raw.values()), large.day.raw["inferometer"]
-    yield Figure("recorded series, of all raw ones", "%", 100 * large.series / raw, 5.0)
-    yield Figure("recorded series, of the exporters' own", "%", 100 * large.series / mine, 10.0)
-    yield Figure("a round of all recording rules, of its interval", "%", large.share, 1.0)
-    yield Figure(f"recorded series, {SMALLER} times the fleet", "", large.series, SMALLER,
-                 small.series, "the small one")
-    yield Figure(f"time of all recording rules, {SMALLER} times the fleet", "ms",
-                 1e3 * math.fsum(large.seconds), 1.2 * SMALLER,
-                 1e3 * math.fsum(small.seconds), "the small one")
-
-
-NATIVE = {
-    "time_to_first_token": "vllm:time_to_first_token_seconds",
-    "time_per_output_token": "vllm:request_time_per_output_token_seconds",
-    "inter_token_latency": "vllm:inter_token_latency_seconds",
-    "request_duration": "vllm:e2e_request_latency_seconds",
-}
-
-
-def quantiles_off(server: Server, day: Day) -> Mapping[str, float]:
-    """The furthest that recorded quantiles are off the engine's own, in percent, by window."""
-    return {window: 100 * max(
-        _off(server, day, str(rule), rank, NATIVE[metric.signal], window)
-        for (metric, rank), rule in recorded.items() if metric.signal in NATIVE)
-        for window, recorded in (("5m", QUANTILES), ("1h", QUANTILES_HOUR))}
-
-
-def _off(server: Server, day: Day, rule: str, rank: float, native: str, window: str) -> float:
-    begin, every = BEGIN + 2 * 3600 - 2 * COMPARED_SECONDS, COMPARED_SECONDS
-    ours = server.over(rule, begin, day.end, every)
-    raw = server.over(f"histogram_quantile({rank:g}, sum by (le, model_name) "
-                      f"(rate({native}_bucket[{window}])))", begin, day.end, every)
-    theirs = {one["metric"]["model_name"]: dict(one["values"]) for one in raw.result}
-    compared = [(float(value), float(theirs[one["metric"]["model"]][moment]))
-                for one in ours.result for moment, value in one["values"]]
-    if len(compared) < sum(len(values) for values in theirs.values()):
-        return math.inf
-    return max(abs(value - other) / other for value, other in compared)
-
-
-def _cache() -> Path:
-    folder = ROOT / ".cache"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

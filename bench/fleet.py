@@ -83,6 +83,7 @@ class Hour:
     load: Sequence[float]
     done: Sequence[float]  # scrapes' worth of the page, in requests as quick as captured
     slow: Sequence[float]  # the same, in slower ones
+    every: int  # seconds between two scrapes
 
     def samples(self, move: tuple[str, float, float]) -> bytes:
         """The samples of all series that move so: how, and by which two figures."""
@@ -100,7 +101,7 @@ _MOVES: Mapping[str, Callable[[Hour, float, float], Iterable[float]]] = {
     "sum": lambda hour, a, b: [
         a * quick + b * slow for quick, slow in zip(hour.done, hour.slow, strict=True)],
     "growth": lambda hour, a, b: [
-        a * SCRAPES_OF_THE_PAGE * SCRAPE_SECONDS * done + b * (second - BEGIN)
+        a * SCRAPES_OF_THE_PAGE * hour.every * done + b * (second - BEGIN)
         for done, second in zip(hour.done, hour.instants.seconds, strict=True)],
 }
 
@@ -121,12 +122,13 @@ class Fleet:
     nodes: int
     engine: Sequence[Point]
     ours: Sequence[Point]
+    every: int = SCRAPE_SECONDS
 
     @classmethod
-    def of(cls, nodes: int) -> Fleet:
-        """A fleet of so many replicas, and eight times as many GPUs."""
+    def of(cls, nodes: int, every: int = SCRAPE_SECONDS) -> Fleet:
+        """A fleet of so many replicas, and eight times as many GPUs, scraped so often."""
         ours = list(_points(exporter_page()))
-        return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)])
+        return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)], every)
 
     def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
         """Every series of a node: the exporter that shows it, its labels, and how it moves."""
@@ -145,16 +147,17 @@ class Fleet:
                 yield party, labels(point.name, own), point.move
 
     def hour(self, node: int, begin: int, end: int) -> Hour:
-        """The load of a node at each scrape; nodes are scraped one after another within 30 s."""
+        """The load of a node at each scrape; nodes are scraped one after another."""
         # Computed from BEGIN on at every call: the past is short, and nothing need be kept.
-        offset = 1 + node * (SCRAPE_SECONDS - 1) // self.nodes
-        moments = range(BEGIN + offset, end + 1, SCRAPE_SECONDS)
+        offset = 1 + node * (self.every - 1) // self.nodes
+        moments = range(BEGIN + offset, end + 1, self.every)
         load = [_load(moment, node) for moment in moments]
         done = [total / SCRAPES_OF_THE_PAGE for total in accumulate(load)]
         slow = [total / SCRAPES_OF_THE_PAGE
                 for total in accumulate(max(0.0, share - 0.7) for share in load)]
         first = next(i for i, moment in enumerate(moments) if moment > begin)
-        return Hour(Instants(list(moments[first:])), load[first:], done[first:], slow[first:])
+        return Hour(Instants(list(moments[first:])), load[first:], done[first:], slow[first:],
+                    self.every)
 
 
 def _scrape(series: int) -> Mapping[str, float]:

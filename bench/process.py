@@ -41,6 +41,13 @@ def own_bytes(pid: int) -> int:
     return _rollup(pid, "Pss_Anon")
 
 
+def cache() -> Path:
+    """The folder of what is made here and may be lost."""
+    folder = ROOT / ".cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def free_port() -> int:
     """A port of loopback that nobody has."""
     with socket.socket() as probe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -56,6 +57,11 @@ def table(figures: Iterable[Figure]) -> str:
     """The figures as one Markdown table."""
     head = ("| what | ours | beside | ratio | target | |", "| --- | --- | --- | --- | --- | --- |")
     return "\n".join([*head, *(figure.as_row() for figure in figures)])
+
+
+def say(line: str) -> None:
+    """A line beside the table, at once."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _number(value: float, unit: str) -> str:

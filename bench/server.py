@@ -21,6 +21,19 @@ LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What a Prometheus holds: series in its head, and bytes."""
+
+    series: int
+    live: int  # of its heap, by the latest collection
+    resident: int  # of the process, files aside
+
+    def __str__(self) -> str:
+        return (f"{self.series} series, {self.live / self.series:.0f} bytes each live, "
+                f"{self.resident / self.series:.0f} resident ({self.resident / 1e9:.2f} GB)")
+
+
+@dataclass(frozen=True)
 class Answer:
     """What one query gave, and took."""
 
@@ -51,6 +64,19 @@ class Server:
     def number(self, expr: str, moment: float) -> float:
         """A query that gives one number; 0 where it gives none."""
         return sum(float(one["value"][1]) for one in self.instant(expr, moment).result)
+
+    def own(self, name: str) -> float:
+        """A figure without labels on its own page."""
+        self._connection.request("GET", "/metrics")
+        page = self._connection.getresponse().read().decode()
+        return float(next(line.split()[1] for line in page.splitlines()
+                          if line.startswith(f"{name} ")))
+
+    def memory(self) -> Memory:
+        """What it holds now; its heap as it was after the latest garbage collection."""
+        live = self.own("go_memstats_next_gc_bytes") / (1 + self.own("go_gc_gogc_percent") / 100)
+        return Memory(int(self.own("prometheus_tsdb_head_series")), int(live),
+                      self.process.own_bytes())
 
     def settle(self) -> None:
         """Wait until it has nothing to do: blocks are compacted after they were written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,18 @@ class Sizes:
     day_scrapes: int = 5760  # one every 15 s
     replicas: int = 100
     fleet_hours: int = 24
+    fleet_seconds: int = 30  # between two scrapes of the fleet
     board_rounds: int = 4
+    peers: bool = True  # whether the boards of others are asked too
+    rules_percent: float = 1.0  # what all rules may take of their intervals
+    query_ms: float = 100.0  # what the slowest query may take
 
 
 FULL = Sizes()
 QUICK = Sizes(rounds=2, sampling_seconds=5.0, rest_seconds=2.0, scrapes=15, paced_scrapes=3,
               volleys=1, large_scrapes=8, long_scrapes=400, day_scrapes=1200, replicas=10,
               fleet_hours=2, board_rounds=2)
+# Others' boards would touch more samples than the machine can read in a day.
+LARGE = replace(FULL, replicas=1000, fleet_hours=1, fleet_seconds=60, board_rounds=3, peers=False,
+                rules_percent=5.0, query_ms=1000.0)
+SIZES = {"full": FULL, "quick": QUICK, "large": LARGE}

@@ -20,13 +20,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench import boards
 from bench.backfill import Day, Step, fill, in_order
-from bench.dashboards import RULES, quantiles_off, rounds, why
+from bench.dashboards import rounds, why
 from bench.fleet import BEGIN, GPUS_A_NODE, Fleet
 from bench.gpus import HERD, percentile, series_per_gpu
 from bench.process import ROOT, free_port, serving
 from bench.prometheus import WANTED, Native
 from bench.remote_write import Instants, Writer, labels
 from bench.report import Figure, table
+from bench.rules import RULES, quantiles_off
 from bench.scraper import ACCEPT, Scraper, volley
 from bench.server import Server, prometheus
 from bench.vllm import PAGE, Page
