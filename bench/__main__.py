@@ -1,6 +1,8 @@
 """Measures and prints one table; all of it is written to .cache/bench.json too.
 
-    python -m bench [gpus] [sidecar] [endurance] [boards] [--size large] [--replicas NUMBER]
+    python -m bench [PART ...] [--size large] [--replicas NUMBER]
+
+The parts: gpus, sidecar, endurance, boards, scraped; all of them by default.
 
 The whole takes some ten minutes, and the boards, which come last, up to half an hour; with
 BENCH_QUICK=1 it is a quick look, less repeatable, that is written to .cache/bench-quick.json.
@@ -16,14 +18,14 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import dashboards, endurance, gpus, sidecar
+from bench import dashboards, endurance, gpus, scraped, sidecar
 from bench.process import ROOT
 from bench.report import Figure, table
 from bench.sizes import SIZES
 
 PARTS = {
     "gpus": gpus.measure, "sidecar": sidecar.measure, "endurance": endurance.measure,
-    "boards": dashboards.measure,
+    "boards": dashboards.measure, "scraped": scraped.measure,
 }
 
 

@@ -13,18 +13,21 @@ from collections.abc import Sequence
 from bench.vllm import DOCUMENTS, Page
 
 
-class Engine:
-    """One thread over all connections; the next page is made after one was sent."""
+class Loop:
+    """One thread over all connections of some ports; what stands below each path is its own."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._selector = selectors.DefaultSelector()
-        self._pages_a_step = len(ports)  # ports that are scraped together show the same
-        self._page = Page()
-        self._served = 0
-        self._body = self._page.body_of_step(0)
         for port in ports:
             listener = socket.create_server(("127.0.0.1", port), backlog=128)
             self._selector.register(listener, selectors.EVENT_READ, None)
+
+    def page(self, path: str) -> bytes:
+        """What is answered; nothing where there is no such page."""
+        raise NotImplementedError
+
+    def sent(self, path: str) -> None:
+        """What is done after an answer."""
 
     def serve(self) -> None:
         """Until killed."""
@@ -44,13 +47,11 @@ class Engine:
             self._selector.modify(client, selectors.EVENT_READ, request)
         else:
             path = request.split(b" ", 2)[1].decode()
-            body = self._body if path == "/metrics" else DOCUMENTS.get(path, b"")
             stays = b"connection: close" not in request.lower()
-            self._send(client, body, stays)
+            self._send(client, self.page(path), stays)
             if not stays:
                 self._hang_up(client)
-            if path == "/metrics":
-                self._step()
+            self.sent(path)
 
     def _send(self, client: socket.socket, body: bytes, stays: bool) -> None:
         head = (f"HTTP/1.1 {200 if body else 404} -\r\nContent-Type: text/plain; version=0.0.4\r\n"
@@ -62,9 +63,25 @@ class Engine:
         self._selector.unregister(client)
         client.close()
 
-    def _step(self) -> None:
-        self._served += 1
-        if self._served % self._pages_a_step == 0:
+
+class Engine(Loop):
+    """The next page is made after one was sent."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        super().__init__(ports)
+        self._pages_a_step = len(ports)  # ports that are scraped together show the same
+        self._page = Page()
+        self._served = 0
+        self._body = self._page.body_of_step(0)
+
+    def page(self, path: str) -> bytes:
+        """The metrics, or a document of the engine."""
+        return self._body if path == "/metrics" else DOCUMENTS.get(path, b"")
+
+    def sent(self, path: str) -> None:
+        """Go on where all ports have shown a page."""
+        self._served += path == "/metrics"
+        if path == "/metrics" and self._served % self._pages_a_step == 0:
             self._body = self._page.body_of_step(self._served // self._pages_a_step)
 
 

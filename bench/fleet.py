@@ -30,6 +30,7 @@ from tests.exporter.support import Engine
 
 GPUS_A_NODE = 8
 MODELS = tuple(f"model-{name}" for name in "abcdefgh")
+PARTIES = {"vllm": 8000, "inferometer": 9839, "dcgm": 9400}  # who shows series, and its port
 PRODUCT = "NVIDIA H100 80GB HBM3"
 SCRAPE_SECONDS = 30
 DAY = 86400
@@ -86,9 +87,13 @@ class Hour:
     every: int  # seconds between two scrapes
 
     def samples(self, move: tuple[str, float, float]) -> bytes:
-        """The samples of all series that move so: how, and by which two figures."""
+        """The samples of all series that move so."""
+        return self.instants.samples(self.values(move))
+
+    def values(self, move: tuple[str, float, float]) -> array[float]:
+        """The values of all series that move so: how, and by which two figures."""
         kind, a, b = move
-        return self.instants.samples(array("d", _MOVES[kind](self, a, b)))
+        return array("d", _MOVES[kind](self, a, b))
 
 
 _MOVES: Mapping[str, Callable[[Hour, float, float], Iterable[float]]] = {
@@ -125,26 +130,38 @@ class Fleet:
     every: int = SCRAPE_SECONDS
 
     @classmethod
-    def of(cls, nodes: int, every: int = SCRAPE_SECONDS) -> Fleet:
-        """A fleet of so many replicas, and eight times as many GPUs, scraped so often."""
-        ours = list(_points(exporter_page()))
+    def of(cls, nodes: int, every: int = SCRAPE_SECONDS, page: str = "") -> Fleet:
+        """A fleet of so many replicas, and eight times as many GPUs, scraped so often.
+
+        `page` is what our exporter says of a node; by default one is asked.
+        """
+        ours = list(_points(page or exporter_page()))
         return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)], every)
 
     def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
         """Every series of a node: the exporter that shows it, its labels, and how it moves."""
-        model = MODELS[node % len(MODELS)]
-        scope = {"cluster": "main", "namespace": "models", "node": f"node-{node:03d}",
-                 "pod": f"{model}-{node}"}
-        address = f"10.0.{node // 250}.{node % 250 + 1}"
-        for party, port, points in (("vllm", 8000, self.engine), ("inferometer", 9839, self.ours),
-                                    ("dcgm", 9400, _dcgm(node))):
-            target = {**scope, "job": party, "instance": f"{address}:{port}"}
-            shown = [point for point in points if node == 0 or not _said_once(point)]
+        number, model = f"{node:03d}", MODELS[node % len(MODELS)]
+        for party in PARTIES:
+            target = self.target(node, party)
+            shown = list(self.shown(party, number, model, node == 0))
             for name, value in _scrape(len(shown)).items():
                 yield party, labels(name, target), ("constant", value, 0.0)
             for point in shown:
-                own = {**target, **_renamed(point.labels, node, model)}
-                yield party, labels(point.name, own), point.move
+                yield party, labels(point.name, {**target, **point.labels}), point.move
+
+    def target(self, node: int, party: str) -> Mapping[str, str]:
+        """The labels that the scrape gives to all of an exporter's series."""
+        number, model = f"{node:03d}", MODELS[node % len(MODELS)]
+        return {"cluster": "main", "namespace": "models", "node": f"node-{number}",
+                "pod": f"{model}-{number}", "job": party,
+                "instance": f"10.0.{node // 250}.{node % 250 + 1}:{PARTIES[party]}"}
+
+    def shown(self, party: str, number: str, model: str, first: bool) -> Iterator[Point]:
+        """What an exporter of a node shows, under the node's own names."""
+        points = {"vllm": self.engine, "inferometer": self.ours}.get(party) or _dcgm(number)
+        for point in points:
+            if first or not _said_once(point):
+                yield Point(point.name, _renamed(point.labels, number, model), point.move)
 
     def hour(self, node: int, begin: int, end: int) -> Hour:
         """The load of a node at each scrape; nodes are scraped one after another."""
@@ -176,9 +193,9 @@ def _said_once(point: Point) -> bool:
         point.name == "llm_cost_usd_total" and not point.labels.get("uuid"))
 
 
-def _renamed(point_labels: Mapping[str, str], node: int, model: str) -> Mapping[str, str]:
-    own = {"uuid": f"{point_labels.get('uuid')}-{node:03d}", "model": model, "model_name": model,
-           "k8s_pod_name": f"{model}-{node}"}
+def _renamed(point_labels: Mapping[str, str], number: str, model: str) -> Mapping[str, str]:
+    own = {"uuid": f"{point_labels.get('uuid')}-{number}", "model": model, "model_name": model,
+           "k8s_pod_name": f"{model}-{number}"}
     return {name: own[name] if name in own and value else value
             for name, value in point_labels.items()}
 
@@ -192,10 +209,10 @@ def _pods(points: Iterable[Point]) -> Iterator[Point]:
             yield Point("gpu_pod_info", {**point.labels, **pod}, ("constant", 1.0, 0.0))
 
 
-def _dcgm(node: int) -> Iterator[Point]:
+def _dcgm(number: str) -> Iterator[Point]:
     for gpu in range(GPUS_A_NODE):
-        point_labels = {"gpu": str(gpu), "UUID": f"GPU-{gpu}-{node:03d}", "device": f"nvidia{gpu}",
-                        "pci_bus_id": f"00000000:{gpu:02x}:00.0", "Hostname": f"node-{node:03d}",
+        point_labels = {"gpu": str(gpu), "UUID": f"GPU-{gpu}-{number}", "device": f"nvidia{gpu}",
+                        "pci_bus_id": f"00000000:{gpu:02x}:00.0", "Hostname": f"node-{number}",
                         "modelName": PRODUCT, "DCGM_FI_DRIVER_VERSION": "570.00.01"}
         for name, value in DCGM.items():
             yield Point(name, point_labels, ("wave", value, 0.0))

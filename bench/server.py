@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from bench.process import ROOT, Process, free_port, serving
 
@@ -66,11 +70,18 @@ class Server:
         return sum(float(one["value"][1]) for one in self.instant(expr, moment).result)
 
     def own(self, name: str) -> float:
-        """A figure without labels on its own page."""
+        """A figure of its own page, as the sum of its series."""
+        return math.fsum(sample.value for sample in self._samples(name))
+
+    def labelled(self, name: str, label: str) -> Mapping[str, float]:
+        """A figure of its own page by the values of a label."""
+        return {sample.labels[label]: sample.value for sample in self._samples(name)}
+
+    def _samples(self, name: str) -> Iterator[Sample]:
         self._connection.request("GET", "/metrics")
         page = self._connection.getresponse().read().decode()
-        return float(next(line.split()[1] for line in page.splitlines()
-                          if line.startswith(f"{name} ")))
+        families = text_string_to_metric_families(page)
+        return (sample for one in families for sample in one.samples if sample.name == name)
 
     def memory(self) -> Memory:
         """What it holds now; its heap as it was after the latest garbage collection."""
@@ -105,11 +116,14 @@ class Server:
                       data["result"])
 
 
+IDLE: Mapping[str, Any] = {"global": {"evaluation_interval": "1m"}}  # scrapes nobody
+
+
 @contextlib.contextmanager
-def prometheus(folder: Path) -> Iterator[Server]:
-    """A Prometheus that keeps its data in the folder and scrapes nobody, until it is left."""
+def prometheus(folder: Path, configuration: Mapping[str, Any] = IDLE) -> Iterator[Server]:
+    """A Prometheus that keeps its data in the folder, until it is left."""
     config, port = folder / "prometheus.yml", free_port()
-    config.write_text(json.dumps({"global": {"evaluation_interval": "1m"}}))
+    config.write_text(json.dumps(configuration))
     command = (
         TOOLS / RELEASE / "prometheus", f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'data'}", "--storage.tsdb.retention.time=400d",

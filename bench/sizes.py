@@ -22,6 +22,8 @@ class Sizes:
     fleet_hours: int = 24
     fleet_seconds: int = 30  # between two scrapes of the fleet
     board_rounds: int = 4
+    scrape_seconds: int = 30  # between two scrapes by a Prometheus that runs
+    live_seconds: int = 600  # for which it does
     peers: bool = True  # whether the boards of others are asked too
     rules_percent: float = 1.0  # what all rules may take of their intervals
     query_ms: float = 100.0  # what the slowest query may take
@@ -30,7 +32,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(rounds=2, sampling_seconds=5.0, rest_seconds=2.0, scrapes=15, paced_scrapes=3,
               volleys=1, large_scrapes=8, long_scrapes=400, day_scrapes=1200, replicas=10,
-              fleet_hours=2, board_rounds=2)
+              fleet_hours=2, board_rounds=2, scrape_seconds=5, live_seconds=30)
 # Others' boards would touch more samples than the machine can read in a day.
 LARGE = replace(FULL, replicas=1000, fleet_hours=1, fleet_seconds=60, board_rounds=3, peers=False,
                 rules_percent=5.0, query_ms=1000.0)
