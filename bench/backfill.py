@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
-from bench.fleet import BEGIN, Fleet
+from bench.fleet import BEGIN, Fleet, Series
 from bench.remote_write import Instants, Writer, labels
 from bench.server import Server
 from recording_rules.model import Group, Rule
@@ -52,25 +52,31 @@ def in_order(groups: Iterable[Group]) -> Sequence[Step]:
     return [steps[number] for number in TopologicalSorter(needs).static_order()]
 
 
-def fill(server: Server, fleet: Fleet, hours: int, steps: Iterable[Step]) -> Day:
-    """Write so many hours from `BEGIN` on."""
+def fill(server: Server, fleet: Fleet, hours: int, steps: Iterable[Step],
+         nodes: Sequence[int] = (), once: Sequence[int] = ()) -> Day:
+    """Write so many hours from `BEGIN` on, of all nodes or of these.
+
+    Of the nodes `once` it is only written what they tell of their cluster.
+    """
     day, seen = Day(BEGIN), set[bytes]()
     with Writer(server.process.port) as writer:
         for _ in range(hours):
             begin, day.end = day.end, day.end + HOUR
-            writer.write(_raw(fleet, begin, day.end, day))
+            writer.write(_raw(fleet, nodes or range(fleet.nodes), begin, day))
+            writer.write(_raw(fleet, once, begin, day, fleet.once))
             for step in steps:
                 writer.write(_recorded(server, step, begin, day, seen))
         day.samples = writer.samples
     return day
 
 
-def _raw(fleet: Fleet, begin: int, end: int, day: Day) -> Iterator[tuple[bytes, bytes]]:
+def _raw(fleet: Fleet, nodes: Iterable[int], begin: int, day: Day,
+         series: Callable[[int], Iterable[Series]] | None = None) -> Iterator[tuple[bytes, bytes]]:
     first = begin == BEGIN
-    for node in range(fleet.nodes):
-        hour = fleet.hour(node, begin, end)
+    for node in nodes:
+        hour = fleet.hour(node, begin, day.end)
         made: dict[tuple[str, float, float], bytes] = {}
-        for party, label_bytes, move in fleet.series(node):
+        for party, label_bytes, move in (series or fleet.series)(node):
             if move not in made:
                 made[move] = hour.samples(move)
             day.raw[party] += first

@@ -44,7 +44,7 @@ fleet:
   limits: {error_ratio: 0.02}
   models: {tiny: {budgets_usd: {day: 8000}, limits: {time_to_first_token_p95_seconds: 0.4}}}
 """
-SAID_ONCE = ("inferometer_budget_", "inferometer_limit_")  # by the first node alone
+SAID_ONCE = ("inferometer_budget_", "inferometer_limit_")  # by the first node of a cluster
 
 # Counters of GPUs and of money, by what they grow a second: at full load, and at none.
 GROWTH = {
@@ -75,6 +75,9 @@ DCGM = {
     "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": 0.4,
 }
 
+Move = tuple[str, float, float]  # how a series moves, and by which two figures
+Series = tuple[str, bytes, Move]  # who shows it, its labels, and how it moves
+
 
 @dataclass(frozen=True)
 class Hour:
@@ -86,11 +89,11 @@ class Hour:
     slow: Sequence[float]  # the same, in slower ones
     every: int  # seconds between two scrapes
 
-    def samples(self, move: tuple[str, float, float]) -> bytes:
+    def samples(self, move: Move) -> bytes:
         """The samples of all series that move so."""
         return self.instants.samples(self.values(move))
 
-    def values(self, move: tuple[str, float, float]) -> array[float]:
+    def values(self, move: Move) -> array[float]:
         """The values of all series that move so: how, and by which two figures."""
         kind, a, b = move
         return array("d", _MOVES[kind](self, a, b))
@@ -117,7 +120,7 @@ class Point:
 
     name: str
     labels: Mapping[str, str]
-    move: tuple[str, float, float]
+    move: Move
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Fleet:
     engine: Sequence[Point]
     ours: Sequence[Point]
     every: int = SCRAPE_SECONDS
+    scopes: Sequence[tuple[str, str]] = (("main", "models"),)
 
     @classmethod
     def of(cls, nodes: int, every: int = SCRAPE_SECONDS, page: str = "") -> Fleet:
@@ -138,21 +142,40 @@ class Fleet:
         ours = list(_points(page or exporter_page()))
         return cls(nodes, list(_points(PAGE.read_text())), [*ours, *_pods(ours)], every)
 
-    def series(self, node: int) -> Iterator[tuple[str, bytes, tuple[str, float, float]]]:
+    def series(self, node: int) -> Iterator[Series]:
         """Every series of a node: the exporter that shows it, its labels, and how it moves."""
         number, model = f"{node:03d}", MODELS[node % len(MODELS)]
         for party in PARTIES:
             target = self.target(node, party)
-            shown = list(self.shown(party, number, model, node == 0))
+            shown = list(self.shown(party, number, model, self.is_first(node)))
             for name, value in _scrape(len(shown)).items():
                 yield party, labels(name, target), ("constant", value, 0.0)
             for point in shown:
                 yield party, labels(point.name, {**target, **point.labels}), point.move
 
+    def once(self, node: int) -> Iterator[Series]:
+        """Of the first node of a cluster, what is told of the whole cluster."""
+        number, model, party = f"{node:03d}", MODELS[node % len(MODELS)], "inferometer"
+        target = self.target(node, party)
+        for point in self.shown(party, number, model, first=True):
+            if _said_once(point):
+                yield party, labels(point.name, {**target, **point.labels}), point.move
+
+    def scope(self, node: int) -> tuple[str, str]:
+        """The node's cluster and namespace; all models are in each."""
+        return self.scopes[node // len(MODELS) % len(self.scopes)]
+
+    def is_first(self, node: int) -> bool:
+        """Whether the node is the first one of its cluster, which tells of the whole cluster."""
+        cluster = self.scope(node)[0]
+        first = next(i for i, scope in enumerate(self.scopes) if scope[0] == cluster)
+        return node == first * len(MODELS)
+
     def target(self, node: int, party: str) -> Mapping[str, str]:
         """The labels that the scrape gives to all of an exporter's series."""
         number, model = f"{node:03d}", MODELS[node % len(MODELS)]
-        return {"cluster": "main", "namespace": "models", "node": f"node-{number}",
+        cluster, namespace = self.scope(node)
+        return {"cluster": cluster, "namespace": namespace, "node": f"node-{number}",
                 "pod": f"{model}-{number}", "job": party,
                 "instance": f"10.0.{node // 250}.{node % 250 + 1}:{PARTIES[party]}"}
 
@@ -233,7 +256,7 @@ def _points(page: str) -> Iterator[Point]:
                         _move(family, sample.name, sample.value, slower))
 
 
-def _move(family: Metric, name: str, value: float, slower: float) -> tuple[str, float, float]:
+def _move(family: Metric, name: str, value: float, slower: float) -> Move:
     if name in GROWTH:
         full, none = GROWTH[name]
         return "growth", full - none, none
