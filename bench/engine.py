@@ -29,6 +29,13 @@ class Loop:
     def sent(self, path: str) -> None:
         """What is done after an answer."""
 
+    def close(self) -> None:
+        """Hang up, and listen no longer."""
+        for key in [*self._selector.get_map().values()]:
+            assert isinstance(key.fileobj, socket.socket)
+            self._hang_up(key.fileobj)
+        self._selector.close()
+
     def serve(self) -> None:
         """Until killed."""
         while True:

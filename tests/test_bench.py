@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -21,8 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench import boards
 from bench.backfill import Day, Step, fill, in_order
 from bench.dashboards import rounds, why
-from bench.fleet import BEGIN, GPUS_A_NODE, Fleet
+from bench.fleet import BEGIN, GPUS_A_NODE, MODELS, PARTIES, Fleet
 from bench.gpus import HERD, percentile, series_per_gpu
+from bench.pages import Pages
 from bench.process import ROOT, free_port, serving
 from bench.prometheus import WANTED, Native
 from bench.remote_write import Instants, Writer, labels
@@ -30,6 +32,7 @@ from bench.report import Figure, table
 from bench.rules import RULES, quantiles_off
 from bench.scraper import ACCEPT, Scraper, volley
 from bench.server import Server, prometheus
+from bench.sizes import QUICK
 from bench.vllm import PAGE, Page
 from dashboards import render_all
 from recording_rules.model import Group, Rule
@@ -217,6 +220,20 @@ def test_the_fleet_is_whole_in_both_vocabularies(small: tuple[Server, Fleet, Day
     assert ours == theirs > 0
 
 
+def test_the_pages_that_are_scraped_show_the_series_of_the_fleet(
+        small: tuple[Server, Fleet, Day]) -> None:
+    _, fleet, _ = small
+    with contextlib.closing(Pages(free_port(), fleet)) as pages:
+        for node, party in itertools.product(range(fleet.nodes), PARTIES):
+            page = pages.page(f"/{node}/{party}").decode()
+            shown = [(sample.name, sample.labels)
+                     for family in text_string_to_metric_families(page)
+                     for sample in family.samples]
+            assert shown == [(point.name, point.labels) for point in fleet.shown(
+                party, f"{node:03d}", MODELS[node], first=node == 0)]
+        assert pages.page("/0/nobody") == b""
+
+
 def test_backfilled_values_are_those_that_the_rules_give(small: tuple[Server, Fleet, Day]) -> None:
     server, _, day = small
     assert quantiles_off(server, day) == {"5m": 0.0, "1h": 0.0}
@@ -286,3 +303,5 @@ def test_the_quick_measurement_measures_everything() -> None:
     assert by_name["64 GPUs and 50 vLLM engines: scrapes that lack something"]["met"]
     for name in ("our queries that fail", "our queries that are empty and not explained"):
         assert by_name[name]["met"]
+    for name in ("rounds of rules that were missed", "rules that failed"):
+        assert by_name[f"{QUICK.replicas} replicas, scraped: {name}"]["met"]

@@ -107,6 +107,7 @@ def test_what_is_of_a_cluster_is_the_sum_of_its_namespaces_or_has_to_be_made_oth
             seen.add(combine)
             for series, value in both.items():
                 parts = [part[series] for part in (chat, batch) if series in part]
+                assert parts or not combine, (rule.name, series)
                 if ("category", "gpu") not in series and any(k == "category" for k, _ in series):
                     assert parts == [pytest.approx(value)] * len(parts), (rule.name, series)
                 elif combine and len(parts) == 2:
