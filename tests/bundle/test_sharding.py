@@ -79,7 +79,7 @@ def test_two_clusters_record_apart_what_one_prometheus_records_of_both(
     for rule in (rule for rule in RECORDED if "cluster" in rule.labels):
         both, east, west = (recorded(servers, name, rule) for name in ("all", "east", "west"))
         assert not east.keys() & west.keys()
-        assert both == pytest.approx({**east, **west}), rule.name
+        assert both == pytest.approx({**east, **west}, rel=1e-9), rule.name
         compared += len(both)
     assert compared > 500
 
@@ -90,7 +90,7 @@ def test_two_namespaces_record_apart_what_is_of_a_namespace_a_node_or_a_gpu(
     for rule in (rule for rule in RECORDED if {"namespace", "node", "uuid"} & {*rule.labels}):
         both, chat, batch = (recorded(servers, name, rule) for name in ("east", "chat", "batch"))
         assert not chat.keys() & batch.keys()
-        assert both == pytest.approx({**chat, **batch}), rule.name
+        assert both == pytest.approx({**chat, **batch}, rel=1e-9), rule.name
         compared += len(both)
     assert compared > 500
 
