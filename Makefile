@@ -27,7 +27,7 @@ demo: $(VENV)/installed ## A made-up fleet with an incident in it, and its alert
 test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine victoria wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
@@ -78,6 +78,10 @@ browser: ## Debian's chromium, where it is missing
 .PHONY: engine
 engine: ## Docker's engine, unpacked, where one may run
 	! unshare --mount --net true 2>/dev/null || bash tests/tools/debian.sh $(TOOLS) dockerd
+
+.PHONY: victoria
+victoria: ## VictoriaMetrics and vmalert, unpacked
+	bash tests/tools/debian.sh $(TOOLS) victoria-metrics
 
 .PHONY: tools
 tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl

@@ -70,6 +70,17 @@ def fill(server: Server, fleet: Fleet, hours: int, steps: Iterable[Step],
     return day
 
 
+def answers(server: Server, step: Step, begin: int, end: int
+            ) -> Iterator[tuple[Mapping[str, str], tuple[int, ...], list[float]]]:
+    """What a rule records from one moment to another: labels, seconds, and a value for each."""
+    answer = server.over(step.rule.expr, begin, end, step.seconds)
+    if answer.error:
+        raise RuntimeError(f"{step.rule.name}: {answer.error}")
+    for series in answer.result:
+        seconds, values = zip(*series["values"], strict=True)
+        yield _labels(series["metric"], step.rule.fixed), seconds, [float(one) for one in values]
+
+
 def _raw(fleet: Fleet, nodes: Iterable[int], begin: int, day: Day,
          series: Callable[[int], Iterable[Series]] | None = None) -> Iterator[tuple[bytes, bytes]]:
     first = begin == BEGIN
@@ -85,19 +96,15 @@ def _raw(fleet: Fleet, nodes: Iterable[int], begin: int, day: Day,
 
 def _recorded(server: Server, step: Step, begin: int, day: Day,
               seen: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    answer = server.over(step.rule.expr, begin + step.seconds, day.end, step.seconds)
-    if answer.error:
-        raise RuntimeError(f"{step.rule.name}: {answer.error}")
     moments: dict[tuple[int, ...], Instants] = {}
-    for series in answer.result:
-        label_bytes = labels(step.rule.name, _labels(series["metric"], step.rule.fixed))
-        seconds, values = zip(*series["values"], strict=True)
+    for others, seconds, values in answers(server, step, begin + step.seconds, day.end):
+        label_bytes = labels(step.rule.name, others)
         if seconds not in moments:
             moments[seconds] = Instants(seconds)
         if label_bytes not in seen:
             seen.add(label_bytes)
             day.recorded[step.rule.name] += 1
-        yield label_bytes, moments[seconds].samples([float(value) for value in values])
+        yield label_bytes, moments[seconds].samples(values)
 
 
 def _labels(metric: Mapping[str, Any], fixed: Mapping[str, str]) -> Mapping[str, str]:

@@ -19,6 +19,10 @@
 #   TOOLS_DIR/docker/root       Docker's engine of bookworm
 #   TOOLS_DIR/docker/base.tar   a root of trixie with Python, in the stead of an image of Python's
 #
+# Where `victoria-metrics` is among the commands,
+#
+#   TOOLS_DIR/PROGRAM/PROGRAM   (forky: victoria-metrics and vmalert, 1.145 or newer)
+#
 # And, installed on the system where missing, gcc, openssl and every other COMMAND, by the package
 # of its name. The packages above are only unpacked; the mirror is the one of the machine's own apt
 # sources, and apt works in folders of its own. With everything in place a call changes nothing and
@@ -37,6 +41,7 @@ COMPOSE=docker-compose/docker-compose
 COMPOSE_PLUGIN=usr/libexec/docker/cli-plugins/docker-compose # where its package has it
 ENGINE=(docker.io containerd runc debootstrap iptables libip4tc2 libip6tc2 libmnl0
   libnetfilter-conntrack3 libnfnetlink0 libnftnl11 libxtables12)
+VICTORIA=(victoria-metrics vmalert)
 TEMPLATES=/usr/share/prometheus/alertmanager
 
 die() {
@@ -156,6 +161,18 @@ fetch_engine() {
   mv "$WORK/base.tar" "$TOOLS/docker/base.tar"
 }
 
+# As Debian builds them they do not tell their version: their package does.
+fetch_victoria() {
+  local found program
+  unpack forky victoria-metrics
+  found=$(dpkg-deb -f "$WORK"/forky/debs/victoria-metrics_*.deb Version)
+  dpkg --compare-versions "$found" ge 1.145 || die "forky has victoria-metrics $found, not 1.145"
+  for program in "${VICTORIA[@]}"; do
+    mkdir -p "$TOOLS/$program"
+    mv "$WORK/forky/root/usr/bin/$program" "$TOOLS/$program"
+  done
+}
+
 # complete SUFFIX: all programs of that suffix are in place.
 complete() {
   local program
@@ -166,11 +183,15 @@ complete() {
 }
 
 all_complete() {
-  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ] && ! engine_missing
+  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ] && ! engine_missing && ! victoria_missing
 }
 
 engine_missing() {
   [[ " ${COMMANDS[*]} " == *" dockerd "* && ! -e $TOOLS/docker/base.tar ]]
+}
+
+victoria_missing() {
+  [[ " ${COMMANDS[*]} " == *" victoria-metrics "* && ! -x $TOOLS/vmalert/vmalert ]]
 }
 
 [ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [COMMAND...]"
@@ -185,6 +206,7 @@ MISSING=()
 command -v gcc > /dev/null || MISSING+=(gcc)
 [ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
 for program in openssl "${COMMANDS[@]/#dockerd/tar}"; do
+  [ "$program" != victoria-metrics ] || continue
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
 if engine_missing; then # what debootstrap calls
@@ -215,6 +237,7 @@ if ! all_complete; then
     place forky "" "$COMPOSE_PLUGIN" docker-compose
   fi
   ! engine_missing || fetch_engine
+  ! victoria_missing || fetch_victoria
 fi
 
 if [ ! -e "$TEMPLATES/default.tmpl" ]; then
