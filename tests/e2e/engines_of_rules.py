@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import re
+import struct
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ MINUTE = 60
 SCRAPED_AFTER = 15  # seconds into the minute; rules are evaluated on it
 WARM_HOURS = 2  # without rules: windows of an hour begin before the counters do
 LONGEST_SECONDS = 300
+LAST_MINUTES = 100  # are long enough for what is no straight line
+STALE = struct.unpack("<d", struct.pack("<Q", 0x7ff0000000000002))[0]  # Prometheus' own NaN
 STEPS = in_order(GROUPS)
 Identity = tuple[str, frozenset[tuple[str, str]]]  # a recorded series: its name and labels
 Recorded = dict[Identity, dict[int, float]]  # second → value
@@ -36,25 +39,31 @@ Recorded = dict[Identity, dict[int, float]]  # second → value
 
 @dataclass(frozen=True)
 class Minutes:
-    """Input series, a value a minute for so many hours."""
+    """Input series, a value a minute for so many hours; None where nothing is scraped."""
 
-    series: Mapping[bytes, Sequence[float]]
+    series: Mapping[bytes, Sequence[float | None]]
     hours: int
 
     @classmethod
     def of(cls, inputs: Iterable[Series], hours: int) -> Minutes:
-        """Of promtool's notation; a series goes on as it does there."""
-        count = hours * 60
-        return cls({_labels(one["series"]): _straight(one["values"], count) for one in inputs},
+        """Of promtool's notation: a straight line lasts throughout, what else there is comes last.
+        """
+        return cls({_labels(one["series"]): _values(one["values"], hours * 60) for one in inputs},
                    hours)
 
     def write(self, writer: Writer, hour: int) -> None:
         """One hour of all."""
-        first, last = hour * 60, hour * 60 + 60
-        moments = Instants([BEGIN + MINUTE * number + SCRAPED_AFTER
-                            for number in range(first, last)])
-        writer.write((label_bytes, moments.samples(values[first:last]))
-                     for label_bytes, values in self.series.items())
+        moments: dict[tuple[int, ...], Instants] = {}
+        hours: list[tuple[bytes, bytes]] = []
+        for label_bytes, values in self.series.items():
+            scraped = {BEGIN + MINUTE * number + SCRAPED_AFTER: value
+                       for number in range(hour * 60, hour * 60 + 60)
+                       if (value := values[number]) is not None}
+            seconds = (*scraped,)
+            if seconds not in moments:
+                moments[seconds] = Instants(seconds)
+            hours.append((label_bytes, moments[seconds].samples([*scraped.values()])))
+        writer.write(hours)
 
 
 def by_prometheus(minutes: Minutes, folder: Path) -> Recorded:
@@ -84,7 +93,8 @@ def by_victoriametrics(minutes: Minutes, folder: Path) -> Recorded:
             for rules in layers if hour >= WARM_HOURS else ():
                 begin = BEGIN + hour * HOUR
                 server.vmalert(
-                    f"-rule={rules}", f"-replay.timeFrom={_written(begin)}",
+                    f"-rule={rules}", f"-httpListenAddr=127.0.0.1:{free_port()}",
+                    f"-replay.timeFrom={_written(begin)}",
                     f"-replay.timeTo={_written(begin + HOUR - 1)}", "-replay.rulesDelay=0",
                     "-replay.disableProgressBar", "-replay.ruleRetryAttempts=1")
                 server.flush()
@@ -133,8 +143,8 @@ class Victoria:
         address = f"http://127.0.0.1:{self.port}"
         return (TOOLS / "vmalert" / "vmalert", f"-datasource.url={address}",
                 f"-remoteWrite.url={address}", "-remoteWrite.flushInterval=100ms",
-                f"-remoteRead.url={address}", f"-httpListenAddr=127.0.0.1:{free_port()}",
-                "-disableAlertgroupLabel", "-loggerLevel=WARN", *flags)
+                f"-remoteRead.url={address}", "-disableAlertgroupLabel", "-loggerLevel=WARN",
+                *flags)
 
 
 @contextlib.contextmanager
@@ -185,11 +195,24 @@ def _labels(selector: str) -> bytes:
         r'(\w+)=("(?:\\.|[^"\\])*")', inner)})
 
 
-def _straight(values: str, count: int) -> Sequence[float]:
-    parts = re.fullmatch(r"([\d.e]+)(?:\+([\d.e]+))?x\d+", values)
-    assert parts, f"no straight line: {values}"
-    start, slope = float(parts[1]), float(parts[2] or 0)
-    return [start + slope * number for number in range(count)]
+def _values(text: str, count: int) -> Sequence[float | None]:
+    parts = text.split()
+    if len(parts) == 1:
+        return _part(text, count)
+    last = [value for part in parts for value in _part(part)][:LAST_MINUTES]
+    return ([None] * (count - LAST_MINUTES) + last + [None] * LAST_MINUTES)[:count]
+
+
+def _part(text: str, count: int = 0) -> list[float | None]:
+    """So many values of a line, or as many as are written."""
+    if text == "stale":
+        return [STALE]
+    parts = re.fullmatch(r"(_|[\d.e]+)(?:\+([\d.e]+))?x(\d+)", text)
+    assert parts, f"no straight line: {text}"
+    if parts[1] == "_":
+        return [None] * int(parts[3])
+    return [float(parts[1]) + float(parts[2] or 0) * number
+            for number in range(count or int(parts[3]) + 1)]
 
 
 def _written(second: int) -> str:
