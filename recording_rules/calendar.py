@@ -4,10 +4,10 @@ and what was gained in gaps.
 Both are read on grids of the clock, so that ranges closed and open on the left give the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from recording_rules.model import Rule
-from recording_rules.promql import HOUR, WINDOW, by
+from recording_rules.promql import HOUR, by
 
 ELAPSED = {
     "hour": "time() % 3600",
@@ -16,7 +16,8 @@ ELAPSED = {
 }
 MONTH_LENGTH = "scalar(days_in_month()) * 86400"
 DAY_SECONDS = 86400
-WINDOW_SECONDS = 300
+GAIN_SECONDS = 150  # between evaluations of what was gained in gaps
+Gained = Callable[[str], str]  # a window → what was recorded in it, added up
 _LONGEST = {"hour": "1h", "day": "1d", "month": "31d"}
 # Recorded, because `@ end()` of a series is the one way for the steps of a subquery to know when
 # it is asked. VictoriaMetrics takes it for the end of the subquery's last step, up to an hour
@@ -41,36 +42,37 @@ def over_hour(rate: Rule) -> str:
     return f"avg_over_time({rate}[{HOUR}]) * {known_seconds(rate)}"
 
 
-def sum_since(period: str, level: Iterable[str], hourly: Rule, minute: str, *gains: str) -> str:
+def sum_since(period: str, level: Iterable[str], hourly: Rule, minute: str, gained: Gained,
+              before: Gained | None = None) -> str:
     """Sum over the day or month so far; `minute` gives a rate per second.
 
     A step of whole hours stands for the hour before it, and one of minutes for that after it.
-    `gains` are what was gained in gaps, as `gaps` has it, and what of that is of the day on which
-    the gap ended: all that counts on the first day of the period.
+    `gained` is what was gained in gaps, and `before` what of that is of before the day on which
+    the gap ended: it does not count on the first day of the period.
     """
     hours = f"({hourly} and on () ({began(period)} < time()))"
     minutes = f"({minute} and on () ({began('hour')} <= time()))"
     parts = {
         "hours": f"sum_over_time({hours}[{_LONGEST[period]}:1h])",
         "running": f"sum_over_time({minutes}[{_LONGEST['hour']}:1m]) * 60",
-        **_gaps(period, gains),
+        **_gains(period, "gained", gained),
     }
+    if before:
+        first_day = f"and on () ({began(period)} >= time() - {DAY_SECONDS})"
+        parts |= _gains(period, "before", lambda window: f"-({before(window)}) {first_day}")
     marked = (f'label_replace({part}, "part", "{name}", "", "")' for name, part in parts.items())
     return f"sum {by(level)} ({' or '.join(marked)})"
 
 
-def _gaps(period: str, gains: tuple[str, ...]) -> dict[str, str]:
-    """A gain is shown for five minutes, of which one is a step, which stands for those before."""
-    of_hour = _of_period(period, (f"sum_over_time({gain}[59m:{WINDOW}])" for gain in gains))
-    hours = f"({of_hour} and on () ({began(period)} < time()))"
-    running = f"({_of_period(period, gains)} and on () ({began('hour')} < time()))"
-    return {
-        "gaps": f"sum_over_time({hours}[{_LONGEST[period]}:1h]) * {WINDOW_SECONDS}",
-        "gap": f"sum_over_time({running}[{_LONGEST['hour']}:{WINDOW}]) * {WINDOW_SECONDS}",
-    }
+def _gains(period: str, name: str, gained: Gained) -> dict[str, str]:
+    """Of whole hours and of that which runs, from each evaluation once.
 
-
-def _of_period(period: str, gains: Iterable[str]) -> str:
-    gained, *of_day = gains
-    first_day = f"and on () ({began(period)} >= time() - {DAY_SECONDS})"
-    return f"({' or '.join([*(f'{gain} {first_day}' for gain in of_day), gained])})"
+    No sample is looked back for: it would be seen again where nothing marks the end of its
+    series, as after a crash. Windows are a millisecond short of touching: they may be closed on
+    the left.
+    """
+    hour, running = (gained(f"{1000 * seconds - 1}ms") for seconds in (3600, GAIN_SECONDS))
+    hours = f"({hour} and on () ({began(period)} < time()))[{_LONGEST[period]}:1h]"
+    steps = f"({running} and on () ({began('hour')} < time()))[{_LONGEST['hour']}:{GAIN_SECONDS}s]"
+    return {f"{name}, hours": f"sum_over_time({hours}) * {GAIN_SECONDS}",
+            name: f"sum_over_time({steps}) * {GAIN_SECONDS}"}

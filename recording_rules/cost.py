@@ -6,13 +6,14 @@ from recording_rules import requests, tokens
 from recording_rules.attribution import of_models, once
 from recording_rules.calendar import (
     ELAPSED,
+    GAIN_SECONDS,
     MONTH_LENGTH,
     STARTS,
     known_seconds,
     over_hour,
     sum_since,
 )
-from recording_rules.gaps import gains
+from recording_rules.gaps import gains, recorded
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, HOUR, WINDOW, by, configured, on, over_engines, ratio
 
@@ -79,7 +80,7 @@ IDLE_SHARE = Rule(
     f"clamp_max({IDLE_RATE} / {on(FLEET)} ({RATE}{{{_OF_GPUS}}} > 0), 1)", FLEET,
     "Share of the GPUs' cost during which no kernel ran on them.")
 
-GAINED, GAINED_OF_DAY, GAINED_SECONDS = gains(_ACCOUNT, TOTAL_RATE)
+GAINED, GAINED_BEFORE_DAY, GAINED_SECONDS = gains(_ACCOUNT, TOTAL_RATE)
 
 INCREASE_HOUR = Rule(f"fleet:{_USD}:increase1h", over_hour(RATE), CATEGORY,
                      "Money spent over the hour up to now, by what it went to.")
@@ -90,10 +91,10 @@ KNOWN_HOUR = Rule(f"fleet:{_ALL}:known_seconds1h", known_seconds(TOTAL_RATE), FL
 
 
 def _since(period: str, level: tuple[str, ...], hourly: Rule, rate: Rule,
-           gained: str = "") -> str:
+           matcher: str = "") -> str:
     """Money over the day or month so far."""
-    return sum_since(period, level, hourly, str(rate), f"{GAINED}{gained}",
-                     f"{GAINED_OF_DAY}{gained}")
+    return sum_since(period, level, hourly, str(rate), recorded(GAINED, matcher),
+                     recorded(GAINED_BEFORE_DAY, matcher))
 
 
 def _of_models_since(period: str) -> str:
@@ -108,7 +109,9 @@ MONTH_BY_CATEGORY = Rule(
 MONTH = Rule(f"fleet:{_ALL}:month", f"sum {by(FLEET)} ({MONTH_BY_CATEGORY})", FLEET,
              "Money spent since the month began (UTC).")
 _KNOWN = sum_since(
-    "month", FLEET, KNOWN_HOUR, f"({TOTAL_RATE} * 0 + 1)", str(GAINED_SECONDS))
+    "month", FLEET, KNOWN_HOUR, f"({TOTAL_RATE} * 0 + 1)",
+    lambda window: f"{recorded(GAINED_SECONDS)(window)} and {on(FLEET)} "
+                   f"last_over_time({GAINED}[2h])")
 MONTH_COVERED = Rule(
     f"fleet:{_ALL}:month_covered_ratio",
     f"clamp_max({_KNOWN} / ({ELAPSED['month']} - time() % 60 + 60), 1)", FLEET,
@@ -210,7 +213,8 @@ GROUPS = (
         IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED, TOKENS,
     )),
     # It reads a day of counters; a gain is shown for two of these.
-    Group("inferometer-cost-gaps", (GAINED, GAINED_OF_DAY, GAINED_SECONDS), interval="150s"),
+    Group("inferometer-cost-gaps", (GAINED, GAINED_BEFORE_DAY, GAINED_SECONDS),
+          interval=f"{GAIN_SECONDS}s"),
     Group("inferometer-cost-calendar", (
         MODEL_IDLE_RATE, *STARTS.values(), INCREASE_HOUR, MODEL_INCREASE_HOUR, KNOWN_HOUR, TODAY,
         MONTH_BY_CATEGORY, MONTH, MONTH_COVERED, PROJECTED, MODEL_TODAY, MODEL_MONTH,

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from recording_rules.attribution import GPUS_OF_MODELS_BEFORE
-from recording_rules.calendar import DAY_SECONDS, ELAPSED, WINDOW_SECONDS
+from recording_rules.calendar import DAY_SECONDS, ELAPSED, GAIN_SECONDS, Gained
 from recording_rules.model import Rule
 from recording_rules.promql import EXPORTER, FLEET, HOUR, KEPT, WINDOW, by, on
 
 # Shorter gaps are none: a rate spans them, and scrapes may be two minutes apart.
 _SHORTEST = "3m"
+WINDOW_SECONDS = 300  # for which a gain is shown: two evaluations
 _MODEL, _UUID, _OWNER = c.MODEL.name, "uuid", "owner"
 _KEY = (*FLEET, _MODEL, _UUID)
 # Which model an account is of, by labels of the account: its GPU's, or the one that it names.
@@ -31,7 +32,7 @@ _SCRAPED = f"last_over_time({c.BUILD_INFO.name}[{KEPT}] offset {WINDOW})"
 
 
 def gains(account: Iterable[str], total_rate: Rule) -> tuple[Rule, Rule, Rule]:
-    """What was gained in gaps, what of it since midnight, and how long the gaps were."""
+    """What was gained in gaps, what of it before midnight, and how long the gaps were."""
     level = (*FLEET, c.CATEGORY.name, _MODEL)
     owned = (f"({_gained((*account,), total_rate)}) * {on(_KEY)} group_left ({_OWNER}) "
              f"({_OWNERS})")
@@ -39,12 +40,21 @@ def gains(account: Iterable[str], total_rate: Rule) -> tuple[Rule, Rule, Rule]:
         "model:llm_cost_usd_gained:rate5m",
         f'sum {by(level)} (label_replace({owned}, "{_MODEL}", "$1", "{_OWNER}", "(.+)"))', level,
         "Money spent while nobody scraped, in USD per second for the 5 minutes after.")
-    of_day = Rule(
-        "model:llm_cost_usd_gained_of_day:rate5m",
-        f"{gained} * {on(FLEET)} group_left () clamp_max((time() % {DAY_SECONDS}) / "
-        f"(time() - {_last_known(total_rate)}), 1)", level,
-        "What of it was spent since midnight UTC, in USD per second for the same 5 minutes.")
-    return gained, of_day, _seconds(total_rate, gained)
+    # Of the evaluation before: an engine may show a result some time after it was recorded.
+    evaluated = f"(time() - {GAIN_SECONDS})"
+    last = _last_known(total_rate, f"{WINDOW_SECONDS + GAIN_SECONDS}s")
+    before = Rule(
+        "model:llm_cost_usd_gained_before_day:rate5m",
+        f"sum_over_time({gained}[{GAIN_SECONDS - 1}s] offset 1m) * {on(FLEET)} group_left () "
+        f"(1 - {evaluated} % {DAY_SECONDS} / ({evaluated} - {last}) > 0)", level,
+        "What of it was spent before midnight UTC, in USD per second for 5 minutes, one "
+        "evaluation later. Absent where nothing was.")
+    return gained, before, _seconds(total_rate)
+
+
+def recorded(rule: Rule, matcher: str = "") -> Gained:
+    """What a rule recorded in a window."""
+    return lambda window: f"sum_over_time({rule}{matcher}[{window}])"
 
 
 def _gained(account: tuple[str, ...], total_rate: Rule) -> str:
@@ -63,18 +73,17 @@ def _gained(account: tuple[str, ...], total_rate: Rule) -> str:
             f"count_over_time({c.COST.name}[{_SHORTEST}] offset {WINDOW})")
 
 
-def _last_known(rate: Rule) -> str:
+def _last_known(rate: Rule, offset: str = WINDOW) -> str:
     """When the rate was known for the last time before the window, by its labels."""
-    return f"max_over_time(timestamp({rate})[{KEPT}:1m] offset {WINDOW})"
+    return f"max_over_time(timestamp({rate})[{KEPT}:1m] offset {offset})"
 
 
-def _seconds(rate: Rule, gained: Rule) -> Rule:
-    back = f"min_over_time(timestamp({rate})[{WINDOW}:1m])"
-    since = f"clamp_min({_last_known(rate)}, time() - {ELAPSED['month']})"
+def _seconds(rate: Rule) -> Rule:
+    """A minute late: an engine may show a rate some time after it was recorded."""
+    back = f"min_over_time(timestamp({rate})[{WINDOW}:1m] offset 1m)"
+    since = f"clamp_min({_last_known(rate, '6m')}, time() - {ELAPSED['month']})"
     return Rule(
         "fleet:llm_cost_usd_all_gained_seconds:rate5m",
         f"({back} - {since} - 60) / {WINDOW_SECONDS} "
-        f"and {on(FLEET)} last_over_time({gained}[{HOUR}]) "
-        f"unless {on(FLEET)} count_over_time({rate}[{_SHORTEST}] offset {WINDOW})", FLEET,
-        "Seconds of the month in which nobody scraped and of which it is known now what was spent, "
-        "per second for the 5 minutes after.")
+        f"unless {on(FLEET)} count_over_time({rate}[{_SHORTEST}] offset 6m)", FLEET,
+        "Seconds of the month in which nobody scraped, per second for 5 minutes after.")

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import pytest
 
 from recording_rules import cost
-from recording_rules.calendar import STARTS
+from recording_rules.calendar import GAIN_SECONDS, STARTS
 from recording_rules.model import Rule
 from tests.bundle.promtool import TOOLS, VERSIONS, selector
 from tests.exporter.support import free_port, get, wait_for
@@ -87,10 +87,13 @@ def recorded() -> Iterator[str]:
     for first in sorted({month_of(moment) for moment in MOMENTS}):
         of_day = BACK.total_seconds() * usd(first)
         gained = of_day + AWAY.total_seconds() * usd(first - MINUTE)
-        # Once: what is written here is shown for five minutes, as there is nothing to end it.
-        for rule, amount in ((cost.GAINED, gained), (cost.GAINED_OF_DAY, of_day)):
-            yield sample(rule, first + BACK, amount / 300, cluster=OVER, category="gpu")
-        yield sample(cost.GAINED_SECONDS, first + BACK, BACK.total_seconds() / 300, cluster=OVER)
+        # In one evaluation, which stands for its interval; one later for what is of before.
+        for rule, amount, evaluated in (
+                (cost.GAINED, gained, first + BACK),
+                (cost.GAINED_BEFORE_DAY, gained - of_day, first + BACK + MINUTE)):
+            yield sample(rule, evaluated, amount / GAIN_SECONDS, cluster=OVER, category="gpu")
+        yield sample(cost.GAINED_SECONDS, first + BACK, BACK.total_seconds() / GAIN_SECONDS,
+                     cluster=OVER)
     for moment in MOMENTS:
         starts = {"hour": moment.replace(minute=0, second=0),
                   "day": moment.replace(hour=0, minute=0, second=0), "month": month_of(moment)}

@@ -51,7 +51,7 @@ MINUTES = 90
 # They need more history than there is here: tests/bundle/test_request_rules.py has them.
 SEEN_FOR_HOURS = (requests.ERROR_RATIO["6h"], *requests.ERROR_RATIO_LONG.values())
 IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST, exporters.RENAMED,
-              exporters.FLEET_SEEN, cost.GAINED, cost.GAINED_OF_DAY, cost.GAINED_SECONDS)
+              exporters.FLEET_SEEN, cost.GAINED, cost.GAINED_BEFORE_DAY, cost.GAINED_SECONDS)
 OF_TRAFFIC = (
     *latency.MEAN.values(), *latency.QUANTILES.values(), *latency.QUANTILES_HOUR.values(),
     *latency.JUDGED.values(), latency.OUTPUT_SPEED,
