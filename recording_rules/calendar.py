@@ -16,6 +16,7 @@ ELAPSED = {
 }
 MONTH_LENGTH = "scalar(days_in_month()) * 86400"
 DAY_SECONDS = 86400
+SPANNED = "3m"  # shorter gaps are none: a rate spans them, and scrapes may be two minutes apart
 GAIN_SECONDS = 150  # between evaluations of what was gained in gaps
 Gained = Callable[[str], str]  # a window → what was recorded in it, added up
 _LONGEST = {"hour": "1h", "day": "1d", "month": "31d"}
@@ -32,9 +33,22 @@ def began(period: str) -> str:
     return f"last_over_time({STARTS[period]}[2h] @ end())"
 
 
+def window_of(seconds: int) -> str:
+    """It meets the next one and has no sample in common with it, closed on the left or not."""
+    return f"{1000 * seconds - 1}ms"
+
+
+def known(rate: Rule) -> str:
+    """The rate, while it is recorded.
+
+    It outlives a restart of three minutes, and not a gap, as it would where nothing marks its end.
+    """
+    return f"({rate} and last_over_time({rate}[{window_of(180)}]))"
+
+
 def known_seconds(rate: Rule) -> str:
     """Seconds of the hour up to now in which the rate was known."""
-    return f"clamp_max(count_over_time({rate}[{HOUR}:1m]), 60) * 60"
+    return f"clamp_max(count_over_time({known(rate)}[{HOUR}:1m]), 60) * 60"
 
 
 def over_hour(rate: Rule) -> str:
@@ -68,11 +82,10 @@ def _gains(period: str, name: str, gained: Gained) -> dict[str, str]:
     """Of whole hours and of that which runs, from each evaluation once.
 
     No sample is looked back for: it would be seen again where nothing marks the end of its
-    series, as after a crash. Windows are a millisecond short of touching: they may be closed on
-    the left.
+    series, as after a crash.
     """
-    hour, running = (gained(f"{1000 * seconds - 1}ms") for seconds in (3600, GAIN_SECONDS))
-    hours = f"({hour} and on () ({began(period)} < time()))[{_LONGEST[period]}:1h]"
+    whole, running = (gained(window_of(seconds)) for seconds in (3600, GAIN_SECONDS))
+    hours = f"({whole} and on () ({began(period)} < time()))[{_LONGEST[period]}:1h]"
     steps = f"({running} and on () ({began('hour')} < time()))[{_LONGEST['hour']}:{GAIN_SECONDS}s]"
     return {f"{name}, hours": f"sum_over_time({hours}) * {GAIN_SECONDS}",
             name: f"sum_over_time({steps}) * {GAIN_SECONDS}"}

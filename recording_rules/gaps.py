@@ -10,12 +10,17 @@ from collections.abc import Iterable
 
 from inferometer import catalogue as c
 from recording_rules.attribution import GPUS_OF_MODELS_BEFORE
-from recording_rules.calendar import DAY_SECONDS, ELAPSED, GAIN_SECONDS, Gained
+from recording_rules.calendar import (
+    DAY_SECONDS,
+    ELAPSED,
+    GAIN_SECONDS,
+    SPANNED,
+    Gained,
+    window_of,
+)
 from recording_rules.model import Rule
-from recording_rules.promql import EXPORTER, FLEET, HOUR, KEPT, WINDOW, by, on
+from recording_rules.promql import EXPORTER, FLEET, KEPT, WINDOW, by, on
 
-# Shorter gaps are none: a rate spans them, and scrapes may be two minutes apart.
-_SHORTEST = "3m"
 WINDOW_SECONDS = 300  # for which a gain is shown: two evaluations
 _MODEL, _UUID, _OWNER = c.MODEL.name, "uuid", "owner"
 _KEY = (*FLEET, _MODEL, _UUID)
@@ -45,7 +50,7 @@ def gains(account: Iterable[str], total_rate: Rule) -> tuple[Rule, Rule, Rule]:
     last = _last_known(total_rate, f"{WINDOW_SECONDS + GAIN_SECONDS}s")
     before = Rule(
         "model:llm_cost_usd_gained_before_day:rate5m",
-        f"sum_over_time({gained}[{GAIN_SECONDS - 1}s] offset 1m) * {on(FLEET)} group_left () "
+        f"sum_over_time({gained}[{window_of(GAIN_SECONDS)}] offset 1m) * {on(FLEET)} group_left () "
         f"(1 - {evaluated} % {DAY_SECONDS} / ({evaluated} - {last}) > 0)", level,
         "What of it was spent before midnight UTC, in USD per second for 5 minutes, one "
         "evaluation later. Absent where nothing was.")
@@ -70,7 +75,7 @@ def _gained(account: tuple[str, ...], total_rate: Rule) -> str:
     return (f"max {by(account)} ({_FIRST} - {_LAST} >= 0 or "
             f"{_FIRST} and {on(EXPORTER)} ({_SCRAPED} or {young})) / {WINDOW_SECONDS} "
             f"unless {on(account)} "
-            f"count_over_time({c.COST.name}[{_SHORTEST}] offset {WINDOW})")
+            f"count_over_time({c.COST.name}[{SPANNED}] offset {WINDOW})")
 
 
 def _last_known(rate: Rule, offset: str = WINDOW) -> str:
@@ -85,5 +90,5 @@ def _seconds(rate: Rule) -> Rule:
     return Rule(
         "fleet:llm_cost_usd_all_gained_seconds:rate5m",
         f"({back} - {since} - 60) / {WINDOW_SECONDS} "
-        f"unless {on(FLEET)} count_over_time({rate}[{_SHORTEST}] offset 6m)", FLEET,
+        f"unless {on(FLEET)} count_over_time({rate}[{SPANNED}] offset 6m)", FLEET,
         "Seconds of the month in which nobody scraped, per second for 5 minutes after.")

@@ -13,7 +13,7 @@ import pytest
 from inferometer import catalogue as c
 from recording_rules import attribution, cost
 from recording_rules.calendar import STARTS
-from recording_rules.model import Group
+from recording_rules.model import Group, Rule
 from tests.bundle.money import A_MINUTE, figures, per_cluster, spent
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, growing, series
 
@@ -156,7 +156,8 @@ def test_a_gap_over_midnight_is_shared_out_to_its_days(version: str, late: bool,
     rules = (*STARTS.values(), cost.RATE, cost.TOTAL_RATE, cost.GAINED, cost.GAINED_BEFORE_DAY,
              cost.INCREASE_HOUR, cost.TODAY)
     month = cost.MONTH.expr.replace(cost.MONTH_BY_CATEGORY.name, cost.MONTH_BY_CATEGORY.expr)
-    expected = {f"{cost.TODAY} @ {(day + 40) * 60}": 40, str(cost.TODAY): 90, month: day + 90 - first}
+    expected = {f"{cost.TODAY} @ {(day + 40) * 60}": 40, str(cost.TODAY): 90,
+                month: day + 90 - first}
     answers = ask(version, tmp_path, documents([Group("cost", rules[::-1 if late else 1])]), inputs,
                   expected, "25h30m", _GAPS.interval)
     for query, counted in expected.items():
@@ -191,3 +192,23 @@ def test_what_a_gpu_gained_is_of_the_model_that_it_serves(version: str, tmp_path
     assert by_category == pytest.approx(
         {("east", "gpu"): 12 * AN_HOUR, ("east", "api"): 4 * AN_HOUR}, abs=some)
     assert rest == pytest.approx({("east",): 8 * AN_HOUR}, abs=some)
+
+
+def test_what_prometheus_was_away_for_is_counted_once(version: str, tmp_path: Path) -> None:
+    """Nothing marks the end of what it recorded; it is there for an hour, and away for one or two.
+    """
+    rate = A_MINUTE / 60
+    inputs = [recorded for cluster, away in (("restarted", 2), ("an hour", 60), ("two", 120))
+              for recorded in (
+                  _recorded(cost.RATE, cluster, f"{rate}x59 {gone(away)} {rate}x{179 - away}"),
+                  _recorded(cost.GAINED, cluster, counter(gone(60 + away), *(
+                      f"{gained} _x2" for gained in [away * A_MINUTE / 300] * 2 if away > 2))))]
+    rules = (*STARTS.values(), cost.INCREASE_HOUR, cost.TODAY)
+    today = cost.TODAY.name
+    usd = ask(version, tmp_path, documents([Group("cost", rules)]), inputs, [today], "3h58m")[today]
+    assert {labels["cluster"]: value for labels, value in usd} == pytest.approx(
+        dict.fromkeys(("restarted", "an hour", "two"), 239 * A_MINUTE), abs=3 * A_MINUTE)
+
+
+def _recorded(rule: Rule, cluster: str, values: str) -> Series:
+    return {"series": f'{rule}{{cluster="{cluster}", category="api"}}', "values": values}

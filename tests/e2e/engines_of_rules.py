@@ -12,16 +12,18 @@ import json
 import re
 import struct
 import subprocess
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from bench.backfill import HOUR, Step, answers, in_order
 from bench.fleet import BEGIN
 from bench.remote_write import Instants, Writer, labels
-from bench.server import prometheus
+from bench.server import Server, prometheus
 from recording_rules import GROUPS
 from tests.bundle.promtool import TOOLS, Series
 from tests.exporter.support import free_port, get, wait_for
@@ -38,40 +40,42 @@ Recorded = dict[Identity, dict[int, float]]  # second → value
 
 
 @dataclass(frozen=True)
-class Minutes:
-    """Input series, a value a minute for so many hours; None where nothing is scraped."""
+class History:
+    """Input series, each with its moments, in seconds from the begin, and values; all in order."""
 
-    series: Mapping[bytes, Sequence[float | None]]
+    series: Mapping[bytes, Sequence[tuple[int, float]]]
     hours: int
 
     @classmethod
-    def of(cls, inputs: Iterable[Series], hours: int) -> Minutes:
-        """Of promtool's notation: a straight line lasts throughout, what else there is comes last.
+    def of(cls, inputs: Iterable[Series], hours: int) -> History:
+        """Of promtool's notation, a value a minute: a straight line lasts throughout, what else
+        there is comes last.
         """
-        return cls({_labels(one["series"]): _values(one["values"], hours * 60) for one in inputs},
-                   hours)
+        return cls({labels_of(one["series"]): [
+            (MINUTE * number + SCRAPED_AFTER, value) for number, value in enumerate(
+                _values(one["values"], hours * 60)) if value is not None] for one in inputs}, hours)
 
     def write(self, writer: Writer, hour: int) -> None:
         """One hour of all."""
         moments: dict[tuple[int, ...], Instants] = {}
         hours: list[tuple[bytes, bytes]] = []
-        for label_bytes, values in self.series.items():
-            scraped = {BEGIN + MINUTE * number + SCRAPED_AFTER: value
-                       for number in range(hour * 60, hour * 60 + 60)
-                       if (value := values[number]) is not None}
-            seconds = (*scraped,)
+        for label_bytes, samples in self.series.items():
+            begin, end = (bisect_left(samples, (number * HOUR,)) for number in (hour, hour + 1))
+            seconds = tuple(BEGIN + second for second, _ in samples[begin:end])
             if seconds not in moments:
                 moments[seconds] = Instants(seconds)
-            hours.append((label_bytes, moments[seconds].samples([*scraped.values()])))
+            hours.append((label_bytes, moments[seconds].samples(
+                [value for _, value in samples[begin:end]])))
         writer.write(hours)
 
 
-def by_prometheus(minutes: Minutes, folder: Path) -> Recorded:
-    """What Prometheus records."""
+@contextlib.contextmanager
+def in_prometheus(history: History, folder: Path) -> Iterator[tuple[Server, Recorded]]:
+    """A Prometheus, and what it has recorded."""
     recorded: Recorded = {}
     with prometheus(folder) as server, Writer(server.process.port) as writer:
-        for hour in range(minutes.hours):
-            minutes.write(writer, hour)
+        for hour in range(history.hours):
+            history.write(writer, hour)
             for step in STEPS if hour >= WARM_HOURS else ():
                 begin = -(-(BEGIN + hour * HOUR) // step.seconds) * step.seconds
                 for others, seconds, values in answers(
@@ -80,15 +84,16 @@ def by_prometheus(minutes: Minutes, folder: Path) -> Recorded:
                     recorded.setdefault(identity, {}).update(zip(seconds, values, strict=True))
                     writer.write([(labels(step.rule.name, others),
                                    Instants(seconds).samples(values))])
-    return recorded
+        yield server, recorded
 
 
-def by_victoriametrics(minutes: Minutes, folder: Path) -> Recorded:
-    """What vmalert records, which replays, in VictoriaMetrics."""
+@contextlib.contextmanager
+def in_victoriametrics(history: History, folder: Path) -> Iterator[tuple[Victoria, Recorded]]:
+    """A VictoriaMetrics, and what vmalert has recorded in it, which replays."""
     layers = [*_layers(folder)]
     with victoriametrics(folder) as server, Writer(server.port) as writer:
-        for hour in range(minutes.hours):
-            minutes.write(writer, hour)
+        for hour in range(history.hours):
+            history.write(writer, hour)
             server.flush()
             for rules in layers if hour >= WARM_HOURS else ():
                 begin = BEGIN + hour * HOUR
@@ -98,7 +103,7 @@ def by_victoriametrics(minutes: Minutes, folder: Path) -> Recorded:
                     f"-replay.timeTo={_written(begin + HOUR - 1)}", "-replay.rulesDelay=0",
                     "-replay.disableProgressBar", "-replay.ruleRetryAttempts=1")
                 server.flush()
-        return server.recorded()
+        yield server, server.recorded()
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,16 @@ class Victoria:
             body = answer.read()
         assert answer.status // 100 == 2, f"{path}: {answer.status} {body[:500]!r}"
         return body
+
+    def query(self, expr: str, end: float, begin: float | None = None,
+              step: float = MINUTE) -> list[dict[str, Any]]:
+        """Series at a moment, or at every step up to it."""
+        where = {"time": f"{end}"} if begin is None else {
+            "start": f"{begin}", "end": f"{end}", "step": f"{step}"}
+        path = "/api/v1/query" if begin is None else "/api/v1/query_range"
+        result: list[dict[str, Any]] = json.loads(
+            self.ask(path, query=expr, nocache="1", **where))["data"]["result"]
+        return result
 
     def flush(self) -> None:
         """Show what was written."""
@@ -189,7 +204,8 @@ def _layers(folder: Path) -> Iterator[Path]:
         yield path
 
 
-def _labels(selector: str) -> bytes:
+def labels_of(selector: str) -> bytes:
+    """A series as it is written."""
     name, _, inner = selector.partition("{")
     return labels(name, {key: json.loads(value) for key, value in re.findall(
         r'(\w+)=("(?:\\.|[^"\\])*")', inner)})

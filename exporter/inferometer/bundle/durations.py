@@ -22,11 +22,14 @@ def milliseconds(duration: str) -> int:
 
 
 def divided(duration: str, divisor: int) -> str:
-    """A part of the duration. Raises DurationError if that is no whole number of milliseconds."""
+    """A part of the duration. Raises DurationError if that is no whole number of milliseconds.
+
+    One that is not of whole seconds is just short of another, and its part is rounded down.
+    """
     if divisor == 1:
         return duration
     length = milliseconds(duration)
-    if divisor < 1 or length % divisor:
+    if divisor < 1 or length % divisor and not length % 1000:
         raise DurationError(f"{duration} cannot be divided by {divisor}")
     part = length // divisor
     return f"{part}ms" if part % 1000 else f"{part // 1000}s"
