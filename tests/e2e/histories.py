@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from dataclasses import replace
 from itertools import accumulate
 
+from bench.backfill import HOUR
 from tests.bundle.money import spent
 from tests.bundle.promtool import SCRAPE
 from tests.bundle.replay import Replay
 from tests.bundle.served import Traffic
 from tests.bundle.test_recorded_rules import everything, troubles
-from tests.e2e.engines_of_rules import HOUR, MINUTE, SCRAPED_AFTER, History, labels_of
+from tests.e2e.engines_of_rules import MINUTE, SCRAPED_AFTER, History, labels_of
 
 AWAY = "away"  # the cluster that nobody scrapes around the first midnight
 AWAY_MINUTES = range(23 * 60 + 30, 24 * 60 + 30)
@@ -43,8 +43,8 @@ def loaded(hours: int) -> History:
     done = [total * SCRAPE_SECONDS / MINUTE for total in accumulate(load)]
     series = {}
     for one in everything():
-        start, slope = re.fullmatch(r"([^+]+?)(?:\+(.+))?x\d+", one["values"]).groups("0")
-        values = [float(start) + float(slope) * total for total in done]
+        start, _, slope = one["values"].partition("x")[0].partition("+")
+        values = [float(start) + float(slope or 0) * total for total in done]
         series[labels_of(one["series"])] = [*zip(moments, values, strict=True)]
     for one in Replay(Traffic(per_second=5), SCRAPE_SECONDS * (count - 1), 3).series(
             SCRAPE_SECONDS):

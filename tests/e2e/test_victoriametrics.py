@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from bench import boards
+from bench.backfill import HOUR
 from bench.fleet import BEGIN
 from bench.server import Server
 from deploy.build.command import GENERATED
 from recording_rules import cost
 from tests.bundle.test_recorded_rules import IN_TROUBLE, RULES
 from tests.e2e.engines_of_rules import (
-    HOUR,
     MINUTE,
     STEPS,
     WARM_HOURS,
@@ -66,6 +66,30 @@ BOUNDS_OF_LOAD = {
     "fleet:llm_server_requests:rate5m": (MEDIAN, 0.085),
     "model:llm_server_requests:increase5m": (MEDIAN, 0.06),  # 0.0086 and 0.053
     "model:llm_server_requests:rate1h": (MEDIAN, 0.055),  # 0.0033 and 0.051
+}
+# Where series begin or end, nowhere marked: how many values of a series differ, and how far. One
+# USD a second is spent for an hour and, after a gap, for ten minutes. At a begin the rate of
+# Prometheus is too small for four minutes and that of VictoriaMetrics is whole at once; at an end
+# the one fades, the other is whole for as long as its window has samples. It all adds up in sums.
+SUM = (49, 406.0)
+AT_ENDS = {
+    "fleet:llm_cost_usd:rate5m": (16, 1.0),
+    "fleet:llm_cost_usd_all:rate5m": (21, 1.0),  # Prometheus looks back for five minutes more
+    "fleet:llm_cost_usd_unattributed:rate5m": (29, 1.0),  # and again
+    "fleet:llm_cost_usd_all:known_seconds1h": (16, 300.0),
+    "fleet:llm_cost_usd:increase1h": SUM,
+    "fleet:llm_cost_usd:month": SUM,
+    "fleet:llm_cost_usd_all:month": SUM,
+    "fleet:llm_cost_usd_all:today": SUM,
+    "fleet:llm_cost_usd_unattributed:month": SUM,
+    "fleet:llm_cost_usd_all:month_covered_ratio": (16, 0.0002),
+    # A month at the rate of the first minutes: 0.35 USD a second, or 1.
+    "fleet:llm_cost_usd_all:month_projected": (49, 945_000.0),
+    "fleet:llm_cost_usd_all_gained_seconds:rate5m": (2, 0.2),
+    # A marked end is seen an evaluation earlier by Prometheus.
+    "fleet:inferometer_build_info:first_seen": (1, math.inf),
+    "fleet:inferometer_build_info:last_seen": (1, 180.0),
+    "fleet:inferometer_build_info:renamed": (1, 180.0),
 }
 Engines = tuple[Server, Recorded, Victoria, Recorded]
 
@@ -179,6 +203,20 @@ def test_of_troubles_both_engines_record_the_same_rules(trouble: Engines) -> Non
     assert one.keys() == other.keys()
     assert {*map(str, IN_TROUBLE)} <= {name for name, _ in one}
     assert _beyond(*map(_of_lasting, (one, other))) == {}
+
+
+def test_where_series_begin_or_end_values_differ_for_minutes(trouble: Engines) -> None:
+    _, one, _, other = trouble
+    beyond = {}
+    for identity in (identity for identity in one if _cluster(identity) in BEGIN_OR_END):
+        values, others = one[identity], other[identity]
+        gaps = [abs(values.get(second, math.inf) - others.get(second, math.inf))
+                for second in values.keys() | others.keys()
+                if _apart(values.get(second, math.inf), others.get(second, math.inf)) > EXACT]
+        count, most = AT_ENDS.get(identity[0], (0, 0.0))
+        if len(gaps) > count or max((gap for gap in gaps if gap < math.inf), default=0) > most:
+            beyond[identity] = gaps
+    assert beyond == {}
 
 
 def test_queries_of_boards_show_the_same_series_in_both_engines(load: Engines) -> None:

@@ -29,7 +29,7 @@ def divided(duration: str, divisor: int) -> str:
     if divisor == 1:
         return duration
     length = milliseconds(duration)
-    if divisor < 1 or length % divisor and not length % 1000:
+    if divisor < 1 or (length % divisor and not length % 1000):
         raise DurationError(f"{duration} cannot be divided by {divisor}")
     part = length // divisor
     return f"{part}ms" if part % 1000 else f"{part // 1000}s"
