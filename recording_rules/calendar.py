@@ -72,20 +72,21 @@ def sum_since(period: str, level: Iterable[str], hourly: Rule, minute: str, gain
         **_gains(period, "gained", gained),
     }
     if before:
-        first_day = f"and on () ({began(period)} >= time() - {DAY_SECONDS})"
-        parts |= _gains(period, "before", lambda window: f"-({before(window)}) {first_day}")
+        parts |= _gains(period, "before", before, f" >= time() - {DAY_SECONDS}", "-")
     marked = (f'label_replace({part}, "part", "{name}", "", "")' for name, part in parts.items())
     return f"sum {by(level)} ({' or '.join(marked)})"
 
 
-def _gains(period: str, name: str, gained: Gained) -> dict[str, str]:
-    """Of whole hours and of that which runs, from each evaluation once.
+def _gains(period: str, name: str, gained: Gained, first: str = "",
+           sign: str = "") -> dict[str, str]:
+    """Of whole hours and of that which runs, from each evaluation once; `first` is till when.
 
     No sample is looked back for: it would be seen again where nothing marks the end of its
     series, as after a crash.
     """
     whole, running = (gained(window_of(seconds)) for seconds in (3600, GAIN_SECONDS))
-    hours = f"({whole} and on () ({began(period)} < time()))[{_LONGEST[period]}:1h]"
-    steps = f"({running} and on () ({began('hour')} < time()))[{_LONGEST['hour']}:{GAIN_SECONDS}s]"
-    return {f"{name}, hours": f"sum_over_time({hours}) * {GAIN_SECONDS}",
-            name: f"sum_over_time({steps}) * {GAIN_SECONDS}"}
+    hours = f"({whole} and on () ({began(period)} < time(){first}))[{_LONGEST[period]}:1h]"
+    still = f" and on () ({began(period)}{first})" if first else ""
+    steps = f"({running} and on () ({began('hour')} < time()){still})[1h:{GAIN_SECONDS}s]"
+    return {f"{name}, hours": f"{sign}{GAIN_SECONDS} * sum_over_time({hours})",
+            name: f"{sign}{GAIN_SECONDS} * sum_over_time({steps})"}
