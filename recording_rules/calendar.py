@@ -38,7 +38,7 @@ def window_of(seconds: int) -> str:
     return f"{1000 * seconds - 1}ms"
 
 
-def known(rate: Rule) -> str:
+def recent(rate: Rule) -> str:
     """The rate, while it is recorded.
 
     It outlives a restart of three minutes, and not a gap, as it would where nothing marks its end.
@@ -48,7 +48,7 @@ def known(rate: Rule) -> str:
 
 def known_seconds(rate: Rule) -> str:
     """Seconds of the hour up to now in which the rate was known."""
-    return f"clamp_max(count_over_time({known(rate)}[{HOUR}:1m]), 60) * 60"
+    return f"clamp_max(count_over_time({recent(rate)}[{HOUR}:1m]), 60) * 60"
 
 
 def over_hour(rate: Rule) -> str:
@@ -84,8 +84,8 @@ def _gains(period: str, name: str, gained: Gained, first: str = "",
     No sample is looked back for: it would be seen again where nothing marks the end of its
     series, as after a crash.
     """
-    whole, running = (gained(window_of(seconds)) for seconds in (3600, GAIN_SECONDS))
-    hours = f"({whole} and on () ({began(period)} < time(){first}))[{_LONGEST[period]}:1h]"
+    hour, running = (gained(window_of(seconds)) for seconds in (3600, GAIN_SECONDS))
+    hours = f"({hour} and on () ({began(period)} < time(){first}))[{_LONGEST[period]}:1h]"
     still = f" and on () ({began(period)}{first})" if first else ""
     steps = f"({running} and on () ({began('hour')} < time()){still})[1h:{GAIN_SECONDS}s]"
     return {f"{name}, hours": f"{sign}{GAIN_SECONDS} * sum_over_time({hours})",

@@ -9,9 +9,9 @@ from recording_rules.calendar import (
     GAIN_SECONDS,
     MONTH_LENGTH,
     STARTS,
-    known,
     known_seconds,
     over_hour,
+    recent,
     sum_since,
 )
 from recording_rules.gaps import gains, recorded
@@ -94,7 +94,7 @@ KNOWN_HOUR = Rule(f"fleet:{_ALL}:known_seconds1h", known_seconds(TOTAL_RATE), FL
 def _since(period: str, level: tuple[str, ...], hourly: Rule, rate: Rule,
            matcher: str = "") -> str:
     """Money over the day or month so far."""
-    return sum_since(period, level, hourly, known(rate), recorded(GAINED, matcher),
+    return sum_since(period, level, hourly, recent(rate), recorded(GAINED, matcher),
                      recorded(GAINED_BEFORE_DAY, matcher))
 
 
@@ -110,7 +110,7 @@ MONTH_BY_CATEGORY = Rule(
 MONTH = Rule(f"fleet:{_ALL}:month", f"sum {by(FLEET)} ({MONTH_BY_CATEGORY})", FLEET,
              "Money spent since the month began (UTC).")
 _KNOWN = sum_since(
-    "month", FLEET, KNOWN_HOUR, f"({known(TOTAL_RATE)} * 0 + 1)",
+    "month", FLEET, KNOWN_HOUR, f"({recent(TOTAL_RATE)} * 0 + 1)",
     lambda window: f"{recorded(GAINED_SECONDS)(window)} and {on(FLEET)} "
                    f"last_over_time({GAINED}[2h])")
 MONTH_COVERED = Rule(

@@ -1,6 +1,6 @@
 """How late a chain of rules is in a live vmalert: each hands on what the one before it recorded.
 
-    python -m pytest -m heavy -s tests/e2e/test_lag_of_vmalert.py    # five minutes; prints it
+    pytest -m heavy -s tests/e2e/test_lag_of_vmalert.py    # five minutes; prints it
 """
 
 from __future__ import annotations
