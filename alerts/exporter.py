@@ -68,7 +68,7 @@ COLLECTOR = Alert(
 FOLDED = Alert(
     "InferometerLabelsFolded", SELF, "warning",
     f"sum {by((*SELF.scope, 'metric', 'label'))} "
-    f"(increase({c.LABELS_FOLDED.name}[{LOOK_BACK}])) > 0",
+    f"(increase({c.LABELS_FOLDED.name}[{LOOK_BACK}]) > 0)",  # few of many: what is 0 is not summed
     summary="An exporter folds label values into _other.",
     description=f'{words.EXPORTER} folded {{{{ $value | printf "%.0f" }}}} values of label '
                 "{{ $labels.label }} of {{ $labels.metric }} into _other in the last "
