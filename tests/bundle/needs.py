@@ -66,6 +66,8 @@ class Needs:
                 own = [(m.name, m.op, m.value) for m in node.matchers.matchers]
                 return None if node.offset else self._selected(
                     str(node.name), (*matchers, *own), cluster)
+            case ast.SubqueryExpr() if node.offset:
+                return None  # how often what it reads is evaluated is not known here
             case ast.BinaryExpr():
                 return self._binary(node, matchers, cluster)
             case ast.Call() if node.func.name.startswith("absent"):
