@@ -1,0 +1,1 @@
+"""Spans of applications to facts: decoded, read by tables, and each call found once."""

@@ -1,0 +1,80 @@
+"""What a body comes to, and how much of it is taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from inferometer.spans.span import LogRecord, Span
+
+Item = TypeVar("Item", Span, LogRecord)
+
+PROTOBUF, JSON = "protobuf", "json"  # the encodings of a body
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one body may hold. What is beyond them is refused, or costs its own span."""
+
+    spans: int = 10_000  # or log records
+    resources: int = 1_000
+    scopes: int = 1_000
+    fields: int = 20_000  # of a body in protobuf, around its spans and beside these three
+    span_bytes: int = 4 * 1024 * 1024
+    attributes: int = 1_024
+    events: int = 128
+    links: int = 64
+    values: int = 65_536  # in one span, those within lists and maps counted
+    text: int = 16 * 1024  # characters that are kept of a value
+    long_text: int = 256 * 1024  # the same of values that hold a document of their own
+    depth: int = 8  # lists and maps within each other
+
+
+class Refused(Exception):
+    """A body that is taken in no part."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # of HTTP: 400 or 413
+        self.message = message
+
+
+_ADVICE = {"spans": "; the sender's OTEL_BSP_MAX_EXPORT_BATCH_SIZE bounds them",
+           "fields": " beside its resources, scopes and spans"}
+
+
+class BodyCount:
+    """How many one body has of what Bounds bounds, by the same names."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._counts: Counter[str] = Counter()
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count so many more. Raises Refused once there are too many."""
+        self._counts[name] += number
+        most = getattr(self._bounds, name)
+        if self._counts[name] > most:
+            raise Refused(413, f"more than {most} {name} in one body{_ADVICE.get(name, '')}")
+
+
+class BadSpan(ValueError):
+    """One span, or log record, that cannot be taken; its text is one of REASONS."""
+
+
+# Why a span is left out: a closed label.
+REASONS = ("bad_id", "malformed", "too_large", "too_many_attributes", "too_many_events",
+           "too_many_links")
+
+
+@dataclass(slots=True)
+class Decoded(Generic[Item]):
+    """The spans of one body, made one by one as they are read.
+
+    `rejected` counts by reason and is complete once the spans are read to their end.
+    """
+
+    spans: Iterator[Item]
+    rejected: Counter[str] = field(default_factory=Counter)

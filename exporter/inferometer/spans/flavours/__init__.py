@@ -1,0 +1,88 @@
+"""One flavour, one table: which names an instrumentation gives to what.
+
+A flavour is chosen by the instrumentation's scope, else by an attribute that only it sets; never by
+the service that sent it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from inferometer.spans.flavours.agents import (
+    ANTHROPIC_SDK,
+    DDTRACE,
+    GOOGLE_ADK,
+    MCP,
+    PYDANTIC_AI,
+    SEMANTIC_KERNEL,
+    STRANDS,
+)
+from inferometer.spans.flavours.claude_code import CLAUDE_CODE
+from inferometer.spans.flavours.engines import VLLM
+from inferometer.spans.flavours.genai import GENAI
+from inferometer.spans.flavours.haystack import HAYSTACK
+from inferometer.spans.flavours.langfuse import LANGFUSE
+from inferometer.spans.flavours.langsmith import LANGSMITH
+from inferometer.spans.flavours.litellm import LITELLM
+from inferometer.spans.flavours.llama_index import LLAMA_INDEX
+from inferometer.spans.flavours.logfire import LOGFIRE
+from inferometer.spans.flavours.mlflow import MLFLOW
+from inferometer.spans.flavours.openinference import OPENINFERENCE
+from inferometer.spans.flavours.openlit import OPENLIT
+from inferometer.spans.flavours.openllmetry import OPENLLMETRY
+from inferometer.spans.flavours.table import Flavour, Origin, as_origin
+from inferometer.spans.flavours.vercel import VERCEL, VERCEL_OTEL
+from inferometer.spans.span import Span
+from inferometer.spans.vocabulary import Vocabulary
+
+# Whose mark is asked for first stands first: what adds its names to another's span before those.
+FLAVOURS: tuple[Flavour, ...] = (
+    VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY, LITELLM,
+    OPENLIT, LOGFIRE, HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK, PYDANTIC_AI,
+    SEMANTIC_KERNEL, CLAUDE_CODE, DDTRACE, MCP, GENAI,
+)
+_MARKS = tuple((mark, flavour) for flavour in FLAVOURS for mark in flavour.marks)
+# The longest first: `opentelemetry.instrumentation.openai_v2` before `….openai*`.
+_SCOPES = sorted(((scope, flavour) for flavour in FLAVOURS for scope in flavour.scopes),
+                 key=lambda pair: -len(pair[0]))
+_EVENTS = ("exception", "gen_ai.choice")
+
+
+@lru_cache(maxsize=1024)
+def _of_scope(name: str) -> Flavour | None:
+    for scope, flavour in _SCOPES:
+        if name == scope or (scope.endswith("*") and name.startswith(scope[:-1])):
+            return flavour
+    return None
+
+
+def flavour_of(span: Span) -> Flavour | None:
+    """Whose names this span has; None: it has none that a table knows."""
+    flavour = _of_scope(span.scope.name)
+    if flavour is None and span.attributes:
+        for mark, marked in _MARKS:
+            if mark in span.attributes:
+                return marked
+    return flavour
+
+
+@lru_cache(maxsize=16)
+def vocabulary(content: bool, also: tuple[str, ...] = ()) -> Vocabulary:
+    """What is read of a span; `content`: also what was said; `also`: what no table names."""
+    names: set[str] = set(also)
+    long: set[str] = set()
+    for flavour in FLAVOURS:
+        names |= {*flavour.marks, *(step.attribute for step in flavour.steps)}
+        sources = _sources(flavour)
+        names |= {source.attribute for source in sources}
+        long |= {*flavour.long, *(source.attribute for source in sources if source.long)}
+        if content:
+            long |= set(flavour.content)
+    return Vocabulary(names, long,
+                      {prefix for flavour in FLAVOURS for prefix in flavour.prefixes},
+                      {*_EVENTS, *(event for flavour in FLAVOURS
+                                   for event in (*flavour.first_token_events, *flavour.events))})
+
+
+def _sources(flavour: Flavour) -> list[Origin]:
+    return [as_origin(source) for sources in flavour.fields.values() for source in sources]

@@ -1,0 +1,73 @@
+"""OpenLLMetry, Traceloop's instrumentations: GenAI names, and their own for what is above a call.
+
+Source: traceloop/openllmetry, packages/opentelemetry-semantic-conventions-ai.
+"""
+
+from __future__ import annotations
+
+from inferometer.spans.flavours.genai import GENAI, OPERATIONS, REQUEST_TYPES
+from inferometer.spans.flavours.reading import Documents, document, listing, step_into
+from inferometer.spans.flavours.table import (
+    AGENT,
+    CHAIN,
+    NOTHING,
+    TOOL,
+    WORKFLOW,
+    Steps,
+)
+from inferometer.spans.span import Span
+
+_OWN_STEPS = Steps("traceloop.span.kind", {
+    "workflow": WORKFLOW,
+    "task": CHAIN,
+    "agent": AGENT,
+    "tool": TOOL,
+}, otherwise=NOTHING)
+
+
+def _documents(span: Span) -> Documents:
+    output = document(span.attributes.get("traceloop.entity.output"))
+    parsed = listing(step_into(output, ("documents",)))
+    return parsed if parsed[0] is not None else listing(output)
+
+
+OPENLLMETRY = GENAI.but(
+    "OpenLLMetry",
+    scopes=("opentelemetry.instrumentation.openai.v*", "opentelemetry.instrumentation.langchain*",
+            "opentelemetry.instrumentation.anthropic*", "opentelemetry.instrumentation.cohere*",
+            "opentelemetry.instrumentation.mistralai*", "opentelemetry.instrumentation.ollama*",
+            "opentelemetry.instrumentation.bedrock*", "opentelemetry.instrumentation.groq*",
+            "opentelemetry.instrumentation.google_generativeai*",
+            "opentelemetry.instrumentation.vertexai*", "opentelemetry.instrumentation.together*",
+            "opentelemetry.instrumentation.replicate*", "opentelemetry.instrumentation.writer*",
+            "opentelemetry.instrumentation.watsonx*", "opentelemetry.instrumentation.alephalpha*",
+            "opentelemetry.instrumentation.sagemaker*",
+            "opentelemetry.instrumentation.transformers*",
+            "opentelemetry.instrumentation.llamaindex*", "opentelemetry.instrumentation.haystack*",
+            "opentelemetry.instrumentation.crewai*", "opentelemetry.instrumentation.agno*",
+            "opentelemetry.instrumentation.openai_agents*", "opentelemetry.instrumentation.mcp*",
+            "opentelemetry.instrumentation.voyageai*", "traceloop.*"),
+    marks=("traceloop.span.kind", "traceloop.entity.name"),
+    steps=(OPERATIONS, _OWN_STEPS, REQUEST_TYPES),
+    first_token_events=("gen_ai.content.completion.chunk", "llm.content.completion.chunk"),
+    documents=_documents,
+    tells_finish=("opentelemetry.instrumentation.openai.v1|openai.chat",),
+    long=("traceloop.entity.output",),
+    content=(*GENAI.content, "traceloop.entity.input", "traceloop.entity.output"),
+    fields={
+        "input": ("llm.usage.prompt_tokens",),
+        "output": ("llm.usage.completion_tokens",),
+        "cached": ("llm.usage.cache_read_input_tokens",),
+        "cache_write": ("llm.usage.cache_creation_input_tokens",),
+        "reasoning": ("llm.usage.reasoning_tokens",),
+        "streamed": ("llm.is_streaming",),
+        "conversation": ("traceloop.association.properties.session_id",
+                         "traceloop.association.properties.thread_id"),
+        "user": ("traceloop.association.properties.user_id", "llm.user"),
+        "prompt_name": ("traceloop.prompt.key",),
+        "prompt_version": ("traceloop.prompt.version",),
+        "agent": ("gen_ai.agent.name", "traceloop.entity.name", "traceloop.workflow.name"),
+        "tool": ("gen_ai.tool.name", "traceloop.entity.name"),
+        "finish_reason": ("llm.response.finish_reason", "llm.response.stop_reason"),
+    },
+)

@@ -1,0 +1,152 @@
+"""How values are read: numbers, texts, JSON within texts, and lists of documents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from inferometer.spans.span import Attributes, AttributeValue, Span
+
+_LARGEST_TOKENS = 2**40  # of one call
+_SHORT = 512  # characters of a text that is remembered
+_MAX_PYTHON = 4096  # characters of Python's own notation
+# Replaced rather than evaluated: a text with a quote within is then no document.
+_PYTHON = (("'", '"'), ("None", "null"), ("True", "true"), ("False", "false"))
+_ZONE_STEP = 15 * 60 * 10**9  # nanoseconds: local times differ from UTC by multiples of it
+_MOST_OFF = 15 * 3600 * 10**9
+_INDEX = re.compile(r"\d+")
+
+Documents = tuple[int | None, tuple[str, ...]]
+
+
+def text(value: object) -> str:
+    """A value as text; a list is its first element."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return text(value[0]) if value else ""
+    if value is None or isinstance(value, Mapping):
+        return ""
+    return str(value)
+
+
+def count(value: object) -> int | None:
+    """A number of tokens, also one that stands as text; what cannot be one is None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if 0 <= value < _LARGEST_TOKENS else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and 0 <= value < _LARGEST_TOKENS else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 13:
+        return int(value)
+    return None
+
+
+def number(value: object) -> float | None:
+    """A number that is not negative, also one that stands as text."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        read = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return read if 0 <= read < float("inf") else None
+
+
+def truth(value: object) -> bool | None:
+    """A yes or no, also one that stands as text."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(text(value).lower())
+
+
+def document(value: AttributeValue) -> object:
+    """What a JSON text holds, or a map of numbers in Python's notation; no text is itself.
+
+    It is shared with whoever reads the same text: not to be changed.
+    """
+    if not isinstance(value, str):
+        return value
+    return _repeated(value) if len(value) <= _SHORT else _parsed(value)
+
+
+def _parsed(value: str) -> object:
+    if value.startswith("{'") and len(value) <= _MAX_PYTHON:
+        for theirs, ours in _PYTHON:
+            value = value.replace(theirs, ours)
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+_repeated = lru_cache(maxsize=2048)(_parsed)  # parameters of calls are the same again and again
+
+
+def step_into(value: object, path: Sequence[str]) -> object:
+    """What stands under these keys; a number in digits is a place in a list."""
+    for key in path:
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list | tuple) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def moment(value: object, start: int, end: int) -> int | None:
+    """A time within a span, in ISO 8601 and maybe in quotes, as Unix nanoseconds.
+
+    One without a zone is the sender's local time, quarters of an hour off the span's start; a span
+    that is no shorter leaves open how many, and the time is then None.
+    """
+    try:
+        parsed = datetime.fromisoformat(text(value).strip('"'))
+    except ValueError:
+        return None
+    if parsed.tzinfo is not None:
+        return int(parsed.timestamp() * 1e6) * 1000
+    off = int(parsed.replace(tzinfo=UTC).timestamp() * 1e6) * 1000 - start
+    if end - start >= _ZONE_STEP or abs(off) > _MOST_OFF:
+        return None
+    return start + off % _ZONE_STEP
+
+
+def numbered(attributes: Attributes, prefix: str, id_suffix: str) -> Documents:
+    """Documents of which each has attributes with its number; an empty list is none of them."""
+    places: dict[int, str] = {}
+    for key, value in attributes.items():
+        if key.startswith(prefix):
+            index, _, rest = key[len(prefix):].partition(".")
+            if _INDEX.fullmatch(index):
+                known_id = text(value)[:256] if rest == id_suffix else ""
+                places[int(index)] = known_id or places.get(int(index), "")
+    if places:
+        return len(places), tuple(places[index] for index in sorted(places))
+    listed = attributes.get(prefix.rstrip("."))
+    if listed is None:
+        return None, ()
+    return listing(listed)
+
+
+def listing(value: object, id_key: str = "id") -> Documents:
+    """Documents in a list, or in a JSON text of one, or in one under `documents`."""
+    if isinstance(value, str):
+        value = document(value)
+    if isinstance(value, Mapping):
+        value = value.get("documents")
+    if not isinstance(value, list | tuple):
+        return None, ()
+    ids = tuple(text(item.get(id_key))[:256] if isinstance(item, Mapping) else ""
+                for item in value[:1024])
+    return len(value), ids if all(ids) else ()
+
+
+def genai_documents(span: Span) -> Documents:
+    """Those of gen_ai.retrieval.documents; a sender may leave them out with all other content."""
+    return listing(span.attributes.get("gen_ai.retrieval.documents"))

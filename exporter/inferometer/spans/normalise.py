@@ -1,0 +1,237 @@
+"""Spans and log records to facts, by the table of whoever made them: at most one fact each."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from inferometer.facts import (
+    AgentRun,
+    EngineCall,
+    ErrorType,
+    Evaluation,
+    Fact,
+    ModelCall,
+    Outcome,
+    Rerank,
+    Retrieval,
+    ToolCall,
+    Usage,
+)
+from inferometer.spans.errors import error_of, outcome_of
+from inferometer.spans.flavours import flavour_of
+from inferometer.spans.flavours.reading import Documents, count, moment, number, text, truth
+from inferometer.spans.flavours.table import CALL, Flavour, Means, StepKind
+from inferometer.spans.reader import SpanReader, Wishes
+from inferometer.spans.span import Attributes, LogRecord, Span
+
+_NO_WISHES = Wishes()
+_NO_USAGE = Usage()
+_TOLERANCE = 0.005  # seconds that a time to first token may lie beyond its span
+_REFUSALS = frozenset(("content_filter", "refusal", "safety", "content-filter", "blocklist",
+                       "prohibited_content", "spii", "guardrail_intervened",
+                       "content_filtered"))
+_EVALUATION = "gen_ai.evaluation.result"
+
+
+def facts_of(span: Span, wishes: Wishes = _NO_WISHES) -> Fact | None:
+    """What the span says happened; None where it is no step of an LLM application."""
+    flavour = flavour_of(span)
+    if flavour is None:
+        return None
+    means = _means(span, flavour)
+    if means is None or means.kind is StepKind.NOTHING:
+        return None
+    return _MAKERS[means.kind](SpanReader(span, flavour, means, wishes))
+
+
+def _means(span: Span, flavour: Flavour) -> Means | None:
+    if span.name in flavour.names:
+        return flavour.names[span.name]
+    if flavour.odd is not None and (odd := flavour.odd(span)) is not None:
+        return odd
+    attributes = span.attributes
+    for step in flavour.steps:
+        value = attributes.get(step.attribute)
+        if value is None:
+            continue
+        means = step.means.get(value if isinstance(value, str) else text(value), step.otherwise)
+        if means is not None:
+            return means
+    return CALL if _answered(attributes) else None
+
+
+def _answered(attributes: Attributes) -> bool:
+    """Whether a span whose operation no table knows has a model's answer."""
+    return ("gen_ai.request.model" in attributes or "gen_ai.response.model" in attributes) and (
+        "gen_ai.response.id" in attributes or "gen_ai.response.finish_reasons" in attributes
+        or "gen_ai.usage.input_tokens" in attributes
+        or "gen_ai.usage.prompt_tokens" in attributes)
+
+
+def _call(reader: SpanReader) -> ModelCall:
+    flavour, span = reader.flavour, reader.span
+    common = reader.common()
+    usage = _usage(reader)
+    finish_reason = reader.text("finish_reason").strip('[]"')
+    response_id = reader.text("response_id") \
+        or (flavour.response_id(span) if flavour.response_id is not None else "")
+    first_token, streamed = _first_token(reader)
+    if flavour.first_event and (response_id.startswith("resp_") or (
+            flavour.responses is not None and flavour.responses(span))):
+        first_token = None
+    if common["error_type"] is ErrorType.NONE and streamed and usage.output is None and (
+            finish_reason == "error" or (not finish_reason and _tells_finish(flavour, span))):
+        common["error_type"] = ErrorType.TRUNCATED
+        common["outcome"] = Outcome.ERROR
+    refused = finish_reason.lower() in _REFUSALS \
+        or (flavour.refused is not None and flavour.refused(span))
+    return ModelCall(
+        **common, operation=reader.means.operation, provider=reader.text("provider"),
+        request_model=reader.text("request_model"), response_model=reader.text("response_model"),
+        usage=usage, streamed=streamed, time_to_first_token=first_token,
+        finish_reason=finish_reason, refused=refused, response_id=response_id,
+        request_id=reader.chosen(reader.wishes.request_id_attributes, "request_id"),
+        prompt_name=reader.text("prompt_name"), prompt_version=reader.text("prompt_version"),
+        server_address=reader.text("server_address"))
+
+
+def _tells_finish(flavour: Flavour, span: Span) -> bool:
+    scope = span.scope.name
+    return scope in flavour.tells_finish or f"{scope}|{span.name}" in flavour.tells_finish
+
+
+def _usage(reader: SpanReader) -> Usage:
+    """Tokens as OpenTelemetry counts them: cached ones are input, reasoning ones are output."""
+    read = reader.count
+    if reader.flavour.usage is not None and (parsed := reader.flavour.usage(reader.span)):
+        def read(field: str) -> int | None:
+            return count(parsed.get(field)) if field in parsed else reader.count(field)
+    tokens, output = read("input"), read("output")
+    if not tokens and not output:
+        return _NO_USAGE  # no call has neither: a sender that writes 0 for what it does not know
+    cached, written, reasoning = read("cached"), read("cache_write"), read("reasoning")
+    if tokens is not None:
+        if cached is not None and cached > tokens:
+            tokens += cached + (written or 0)  # the sender left them out
+        elif written is not None and written > tokens:
+            tokens += written
+    if output is not None and reasoning is not None and reasoning > output:
+        output += reasoning
+    estimated = reader.flavour.estimated is not None and reader.flavour.estimated(reader.span)
+    return Usage(tokens, cached, written, output, reasoning, estimated)
+
+
+def _first_token(reader: SpanReader) -> tuple[float | None, bool | None]:
+    """Seconds from the start to the first token, and whether the call streamed."""
+    flavour, span = reader.flavour, reader.span
+    streamed = truth(reader.value("streamed"))
+    if flavour.always_streams:
+        streamed = True
+    if streamed is False:
+        return None, False
+    seconds = number(reader.value("time_to_first_token"))
+    if seconds is None and span.start:
+        began = moment(reader.value("first_token"), span.start, span.end)
+        for event in span.events:
+            if event.name in flavour.first_token_events:
+                began = event.time
+        seconds = None if began is None else (began - span.start) / 1e9
+    if seconds is None or (streamed is None and flavour.says_streamed):
+        return None, streamed
+    if not flavour.least_first_token <= seconds <= (span.end - span.start) / 1e9 + _TOLERANCE:
+        return None, True
+    return seconds, True
+
+
+def _engine(reader: SpanReader) -> EngineCall:
+    def seconds(field: str) -> float | None:
+        return number(reader.value(field))
+    return EngineCall(**reader.common(), response_id=reader.text("response_id"),
+                      usage=_usage(reader), time_to_first_token=seconds("time_to_first_token"),
+                      queue=seconds("queue"), prefill=seconds("prefill"),
+                      decode=seconds("decode"))
+
+
+def _run(reader: SpanReader) -> AgentRun:
+    return AgentRun(**reader.common(), agent=reader.text("agent"), kind=reader.means.kind,
+                    usage=_usage(reader), provider=reader.text("provider"),
+                    model=reader.text("response_model") or reader.text("request_model"))
+
+
+def _tool(reader: SpanReader) -> ToolCall:
+    protocol = "mcp" if "mcp.method.name" in reader.attributes else ""
+    tool = reader.text("tool") or _tool_name(reader.span.name)
+    if reader.flavour.tool_name is not None:
+        tool = reader.flavour.tool_name(tool)
+    return ToolCall(**reader.common(), tool=tool,
+                    call_id=reader.text("call_id"), protocol=protocol)
+
+
+def _tool_name(span_name: str) -> str:
+    """The tool in a span's name: `tools/call NAME`, `execute_tool NAME`, `NAME.tool`."""
+    for mark in ("tools/call ", "execute_tool "):
+        _, beyond, name = span_name.partition(mark)
+        if beyond:
+            return name
+    return span_name.removesuffix(".tool")
+
+
+def _retrieval(reader: SpanReader) -> Retrieval:
+    documents, ids = reader.flavour.documents(reader.span) if reader.flavour.documents \
+        else (None, ())
+    return Retrieval(**reader.common(), documents=documents, document_ids=ids,
+                     system=reader.text("system"))
+
+
+def _rerank(reader: SpanReader) -> Rerank:
+    before, after = reader.flavour.reranked(reader.span) if reader.flavour.reranked \
+        else ((None, ()), (None, ()))
+    return Rerank(**reader.common(), model=reader.text("model"), before=_order(before),
+                  after=_order(after))
+
+
+def _order(documents: Documents) -> tuple[str, ...] | None:
+    number, ids = documents
+    return None if number is None else ids or ("",) * number
+
+
+_MAKERS = {
+    StepKind.CALL: _call, StepKind.ENGINE: _engine, StepKind.AGENT: _run,
+    StepKind.WORKFLOW: _run, StepKind.CHAIN: _run, StepKind.TOOL: _tool,
+    StepKind.RETRIEVAL: _retrieval, StepKind.RERANK: _rerank,
+}
+
+
+def facts_of_log(record: LogRecord, wishes: Wishes = _NO_WISHES) -> Fact | None:
+    """What an event says; None where it is none that is known.
+
+    An evaluation has an identity of its own, made of all that it says, for it stands beside others
+    of one span; that span is its parent. One without a span joins by the response's id.
+    """
+    if record.name != _EVALUATION:
+        return None
+    attributes = record.attributes
+    name = text(attributes.get("gen_ai.evaluation.name"))[:256]
+    label = text(attributes.get("gen_ai.evaluation.score.label"))[:256]
+    response_id = text(attributes.get("gen_ai.response.id"))[:256]
+    if not name or not (record.trace_id or response_id):
+        return None
+    score = _score(attributes.get("gen_ai.evaluation.score.value"))
+    failure = text(attributes.get("error.type"))
+    error = error_of((failure,), "") if failure else ErrorType.NONE
+    trace_id = record.trace_id or blake2b(response_id.encode(), digest_size=16).digest()
+    explanation = text(attributes.get("gen_ai.evaluation.explanation"))[:1024]
+    identity = repr((record.span_id, name, label, score, response_id, record.time)).encode()
+    return Evaluation(
+        trace_id=trace_id, span_id=blake2b(identity, digest_size=8).digest(),
+        parent_id=record.span_id, service_name=record.resource.service_name,
+        scope=record.scope.name, name=record.name, start=record.time, end=record.time,
+        error_type=error, outcome=outcome_of(error), evaluation=name, label=label, score=score,
+        explanation=explanation if wishes.content else "", response_id=response_id)
+
+
+def _score(value: object) -> float | None:
+    """A score, which may be negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < float("inf") else None

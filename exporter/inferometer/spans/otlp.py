@@ -1,0 +1,43 @@
+"""OTLP bodies to spans and log records, one by one: a broken one costs itself.
+
+Source of the messages: opentelemetry/proto/collector/trace/v1/trace_service.proto and what it
+imports; of their JSON: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding".
+"""
+
+from __future__ import annotations
+
+from inferometer.spans.decoded import JSON, Bounds, Decoded, Refused
+from inferometer.spans.flavours import vocabulary
+from inferometer.spans.span import LogRecord, Span
+
+_DEFAULT = Bounds()
+
+
+def decode_traces(body: bytes, encoding: str, bounds: Bounds = _DEFAULT,
+                  content: bool = False, also: tuple[str, ...] = ()) -> Decoded[Span]:
+    """The spans of an ExportTraceServiceRequest.
+
+    `content`: also the attributes with what was said; `also`: attributes that no table names, as
+    Wishes.attributes has them. Raises Refused: the body is none (400), or is beyond the bounds
+    (413).
+    """
+    words = vocabulary(content, also)
+    if encoding == JSON:
+        from inferometer.spans import json_body
+        return json_body.traces(body, bounds, words)
+    from inferometer.spans import protobuf_body
+    return protobuf_body.traces(body, bounds, words)
+
+
+def decode_logs(body: bytes, encoding: str, bounds: Bounds = _DEFAULT,
+                content: bool = False, also: tuple[str, ...] = ()) -> Decoded[LogRecord]:
+    """The records of an ExportLogsServiceRequest, as decode_traces."""
+    words = vocabulary(content, also)
+    if encoding == JSON:
+        from inferometer.spans import json_body
+        return json_body.logs(body, bounds, words)
+    from inferometer.spans import protobuf_body
+    return protobuf_body.logs(body, bounds, words)
+
+
+__all__ = ["Bounds", "Decoded", "Refused", "decode_logs", "decode_traces"]

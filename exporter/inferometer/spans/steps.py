@@ -1,0 +1,149 @@
+"""Tools, searches and rerankings once each, whoever saw them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from inferometer.facts import (
+    AgentRun,
+    Evaluation,
+    Fact,
+    Feedback,
+    ModelCall,
+    Outcome,
+    Rerank,
+    Retrieval,
+    ToolCall,
+)
+from inferometer.spans.settlement import Step
+from inferometer.spans.tree import Tree, order
+from inferometer.spans.twins import match
+
+F = TypeVar("F", bound=Fact)
+Unmatched = TypeVar("Unmatched", Evaluation, Feedback)
+
+
+@dataclass(slots=True, eq=False)
+class _SameStep(Generic[F]):
+    """Spans that are one step, the outermost first."""
+
+    facts: list[F]
+
+    @property
+    def start(self) -> int:
+        """Of the outermost."""
+        return self.facts[0].start
+
+    @property
+    def end(self) -> int:
+        """Of the outermost."""
+        return self.facts[0].end
+
+    @property
+    def key(self) -> bytes:
+        """Of the outermost."""
+        return self.facts[0].span_id
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Of all of them."""
+        return frozenset(fact.scope for fact in self.facts)
+
+
+def tools(tree: Tree) -> list[Step[ToolCall]]:
+    """Tools that ran: a client's and a server's span of one call are one."""
+    return _once(tree, ToolCall, _one_tool, _tool)
+
+
+def retrievals(tree: Tree) -> list[Step[Retrieval]]:
+    """Searches: what searches several places is one search."""
+    return _once(tree, Retrieval, lambda one, other: True, _retrieval)
+
+
+def reranks(tree: Tree) -> list[Step[Rerank]]:
+    """Rerankings."""
+    return _once(tree, Rerank, lambda one, other: True, _rerank)
+
+
+def plain(tree: Tree, kind: type[Unmatched]) -> list[Step[Unmatched]]:
+    """What has an identity of its own and no twins."""
+    return [Step(fact=fact, spans=frozenset((fact.span_id,)))
+            for fact in tree.facts.values() if isinstance(fact, kind)]
+
+
+def _once(tree: Tree, kind: type[F], same: Callable[[F, F], bool],
+          fold: Callable[[list[F]], F]) -> list[Step[F]]:
+    ordered = _outermost_first(tree, kind)
+    if not ordered:
+        return []
+    groups: dict[bytes, _SameStep[F]] = {}
+    for fact in ordered:
+        above = _above(tree, fact, kind)
+        if above is not None and above.span_id in groups and same(above, fact):
+            groups[above.span_id].facts.append(fact)
+            groups[fact.span_id] = groups[above.span_id]
+        else:
+            groups[fact.span_id] = _SameStep([fact])
+    alone = {id(group): group for group in groups.values()}
+    matched = match(list(alone.values()), lambda one, other: same(
+        one.facts[0], other.facts[0]))
+    steps = []
+    for twins in matched:
+        longest = sorted(twins, key=lambda seen: (seen.start - seen.end, seen.key))
+        facts = [fact for seen in longest for fact in seen.facts]
+        steps.append(Step(fact=facts[0] if len(facts) == 1 else fold(facts),
+                          spans=frozenset(fact.span_id for fact in facts)))
+    return sorted(steps, key=lambda step: order(step.fact))
+
+
+def _outermost_first(tree: Tree, kind: type[F]) -> list[F]:
+    """So that a step is looked at after those above it, whatever its clock says."""
+    facts = [fact for fact in tree.facts.values() if isinstance(fact, kind)]
+    depths: Mapping[bytes, int] = {
+        fact.span_id: sum(isinstance(above, kind) for above in tree.ancestors(fact))
+        for fact in facts}
+    return sorted(facts, key=lambda fact: (depths[fact.span_id], order(fact)))
+
+
+def _above(tree: Tree, fact: F, kind: type[F]) -> F | None:
+    """The one of the same kind above it, with no call and no agent between."""
+    for above in tree.ancestors(fact):
+        if isinstance(above, kind):
+            return above
+        if isinstance(above, ModelCall) or (isinstance(above, AgentRun) and above.kind != "chain"):
+            return None
+    return None
+
+
+def _one_tool(one: ToolCall, other: ToolCall) -> bool:
+    if one.call_id and other.call_id:
+        return one.call_id == other.call_id
+    return one.tool == other.tool
+
+
+def _tool(facts: list[ToolCall]) -> ToolCall:
+    """The outermost; it failed if any of its spans says so: a client may not have heard."""
+    failed = next((fact for fact in facts if fact.outcome is not Outcome.SUCCESS), facts[0])
+    return replace(facts[0], outcome=failed.outcome, error_type=failed.error_type,
+                   protocol=next((fact.protocol for fact in facts if fact.protocol), ""),
+                   call_id=next((fact.call_id for fact in facts if fact.call_id), ""))
+
+
+def _retrieval(facts: list[Retrieval]) -> Retrieval:
+    """The outermost that knows its documents; of several within, none speaks for all."""
+    counts = defaultdict(list)
+    for fact in facts:
+        if fact.documents is not None:
+            counts[fact.documents].append(fact)
+    best = facts[0] if facts[0].documents is not None else (
+        next(iter(counts.values()))[0] if len(counts) == 1 else facts[0])
+    return replace(facts[0], documents=best.documents, document_ids=best.document_ids)
+
+
+def _rerank(facts: list[Rerank]) -> Rerank:
+    best = next((fact for fact in facts if fact.after is not None), facts[0])
+    return replace(facts[0], before=best.before, after=best.after,
+                   model=next((fact.model for fact in facts if fact.model), ""))
