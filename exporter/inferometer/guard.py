@@ -62,6 +62,10 @@ class Guard:
         seats = self._seats.get(metric)
         if seats is None:
             seats = self._seats[metric] = _Seats(metric)
+            for folding in metric.labels:
+                if folding.folds and (metric.name, folding.name) not in self._folded:
+                    self._folded[metric.name, folding.name] = 0.0
+                    self._shown = None
         seats.expire(now)
         if not family.blocks and seats.hold_again(family.points, now):
             return family

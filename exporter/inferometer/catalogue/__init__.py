@@ -7,11 +7,15 @@ where it is a histogram. The guard enforces both at run time; `max_series` is wh
 A module is a subject; its tuple at the end lists what an exporter says of it.
 """
 
+from inferometer.catalogue.client import *
 from inferometer.catalogue.cost import *
 from inferometer.catalogue.engine import *
 from inferometer.catalogue.exporter import *
 from inferometer.catalogue.gpu import *
+from inferometer.catalogue.intake import *
+from inferometer.catalogue.ledger import *
 from inferometer.catalogue.limits import *
 from inferometer.catalogue.model import *
 
-METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *SELF_METRICS)
+METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *CLIENT_METRICS, *INTAKE_METRICS,
+           *LEDGER_METRICS, *SELF_METRICS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from inferometer.catalogue.client import CLIENT_METRICS
 from inferometer.catalogue.cost import COST_METRICS
 from inferometer.catalogue.engine import ENGINE_METRICS, VERSION
 from inferometer.catalogue.gpu import GPU_METRICS
 from inferometer.catalogue.model import Label, Metric
 
 COLLECTOR = Label("collector", "One collector of the exporter.",
-                  values=("gpu", "pods", "engines", "cost"))
+                  values=("gpu", "pods", "engines", "cost", "intake", "calls", "ledger"))
 RESULT = Label("result", "How it went.", values=("success", "failure"))
 
 BUILD_INFO = Metric("inferometer_build_info", "gauge", "This exporter's version; always 1.",
@@ -26,13 +27,16 @@ CONFIG_RELOAD_TIME = Metric("inferometer_config_last_reload_success_timestamp_se
                             "When the configuration in force was loaded.",
                             unread="Whether the last one succeeded is what counts.")
 
-# Every label that can be folded, with its family: each is counted from 0 on.
-FOLDING = tuple(
-    (metric.name, label.name)
-    for metric in (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS)
-    for label in metric.labels
-    if label.folds
-)
+
+def _folding(*metrics: Metric) -> tuple[tuple[str, str], ...]:
+    return tuple((metric.name, label.name)
+                 for metric in metrics for label in metric.labels if label.folds)
+
+
+# Every label that can be folded, with its family: each is counted from 0 on, those of gateways
+# from the first page on that has the family.
+FOLDING = _folding(*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS)
+GATEWAY_FOLDING = _folding(*CLIENT_METRICS)
 LABELS_FOLDED = Metric(
     "inferometer_label_values_folded_total", "counter",
     "Label values replaced by `_other`, or whose gauge was left out, over the family's cap.",

@@ -1,0 +1,99 @@
+"""Calls as applications made them, and what else happened in them: counted from their spans."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from inferometer.catalogue.engine import MODEL, OUTCOME
+from inferometer.catalogue.model import Label, Metric
+
+# How a call ends, and why. An outcome has no other error types than these.
+CLIENT_ERRORS = {
+    "success": ("",),
+    "error": ("", "overloaded", "timeout", "connection", "server", "truncated", "tool", "other"),
+    "rejected": ("rate_limit", "overloaded", "other"),
+    "invalid": ("authentication", "permission", "not_found", "bad_request", "context_length",
+                "other"),
+    "abort": ("", "cancelled", "abandoned", "other"),
+}
+CLIENT_ENDINGS = tuple((outcome, error_type) for outcome, types in CLIENT_ERRORS.items()
+                       for error_type in types)
+_ERROR_TYPES = tuple(dict.fromkeys(chain.from_iterable(CLIENT_ERRORS.values())))
+# Every default limit and every usual aim is among them: below one is within it, for certain.
+DURATION_BOUNDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
+                   600.0)
+FIRST_TOKEN_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+PER_TOKEN_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+CLIENT_SEATS = 200  # of calls: tuples of the four labels, with the one for what is folded
+STEP_SEATS = 100  # of tools, agents, retrievals
+PROVIDER = Label("provider", "Who was asked, as OpenTelemetry names providers.", budget=200,
+                 folds=True)
+OPERATION = Label("operation", "What was asked for, as OpenTelemetry names operations.",
+                  budget=200, folds=True)
+SERVICE_NAME = Label("service_name", "The application, by its service.name.", budget=200,
+                     folds=True)
+ERROR_TYPE = Label("error_type", "Why it failed.", values=_ERROR_TYPES)
+TOOL = Label("tool", "The tool's name.", budget=100, folds=True)
+AGENT = Label("agent", "The agent's name.", budget=100, folds=True)
+RESULT_OF_RETRIEVAL = Label(
+    "result", "Whether documents came back; unknown where the sender does not tell.",
+    values=("hit", "empty", "unknown"))
+_CLIENT = (PROVIDER, MODEL, OPERATION, SERVICE_NAME)
+_LATER = "Boards and rules of applications come with prices."
+
+
+def _client(name: str, text: str, *labels: Label, otel: str = "",
+            pairs: tuple[tuple[str, str], ...] = ()) -> Metric:
+    return Metric(f"llm_client_{name}", "counter", text, (*_CLIENT, *labels), CLIENT_SEATS,
+                  otel=otel, pairs=pairs, unread=_LATER)
+
+
+def _times(name: str, text: str, bounds: tuple[float, ...], otel: str = "") -> Metric:
+    return Metric(f"llm_client_{name}_seconds", "histogram", text, _CLIENT, CLIENT_SEATS,
+                  len(bounds), otel, unread=_LATER)
+
+
+def _step(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(name, "counter", text, (SERVICE_NAME, *labels), STEP_SEATS, unread=_LATER)
+
+
+CLIENT_REQUESTS = _client("requests_total", "Calls to models that ended, by how and why; a call "
+                          "that several spans tell of is one.", OUTCOME, ERROR_TYPE,
+                          pairs=CLIENT_ENDINGS)
+CLIENT_INPUT = _client("input_tokens_total", "Tokens of prompts, cached ones included.",
+                       otel="gen_ai.client.inference.usage.input_tokens")
+CLIENT_INPUT_CACHED = _client("input_tokens_cached_total",
+                              "Tokens of prompts that came from a cache of the provider.",
+                              otel="gen_ai.client.inference.usage.cache_read.input_tokens")
+CLIENT_INPUT_WRITTEN = _client("input_tokens_cache_written_total",
+                               "Tokens of prompts that were written to a cache of the provider.",
+                               otel="gen_ai.client.inference.usage.cache_write.input_tokens")
+CLIENT_OUTPUT = _client("output_tokens_total", "Tokens generated, reasoning ones included.",
+                        otel="gen_ai.client.inference.usage.output_tokens")
+CLIENT_OUTPUT_REASONING = _client("output_tokens_reasoning_total", "Tokens generated to reason.",
+                                  otel="gen_ai.client.inference.usage.reasoning.output_tokens")
+CLIENT_USAGE_MISSING = _client("usage_missing_total",
+                               "Calls that got an answer whose tokens no span tells, or only as "
+                               "an estimate: the token counters lack them.")
+CLIENT_DURATION = _times("request_duration", "How long calls took that succeeded.",
+                         DURATION_BOUNDS, "gen_ai.client.inference.duration")
+CLIENT_TTFT = _times("time_to_first_token",
+                     "From a call's begin to its first output token, where it was streamed.",
+                     FIRST_TOKEN_BOUNDS)
+CLIENT_TPOT = _times("time_per_output_token",
+                     "Time per output token after the first, one value per streamed call.",
+                     PER_TOKEN_BOUNDS)
+TOOL_CALLS = _step("llm_tool_calls_total", "Tools that applications ran, by how they ended.",
+                   TOOL, OUTCOME)
+AGENT_RUNS = _step("llm_agent_runs_total", "Runs of agents, chains and workflows, by how they "
+                   "ended.", AGENT, OUTCOME)
+RETRIEVALS = _step("rag_retrievals_total", "Searches for documents, by whether there were any.",
+                   RESULT_OF_RETRIEVAL)
+RERANKS = _step("rag_reranks_total", "Times that documents were put in another order.")
+
+CLIENT_METRICS = (
+    CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN, CLIENT_OUTPUT,
+    CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT,
+    TOOL_CALLS, AGENT_RUNS, RETRIEVALS, RERANKS,
+)

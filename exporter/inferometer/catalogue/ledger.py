@@ -1,0 +1,31 @@
+"""What a gateway says of its ledger."""
+
+from __future__ import annotations
+
+from inferometer.catalogue.model import Metric
+
+LEDGER_PENDING = Metric(
+    "inferometer_ledger_pending_facts", "gauge",
+    "Calls and steps that are kept and not counted yet, as their traces are not quiet.",
+    unread="It follows the load.")
+LEDGER_LAG = Metric(
+    "inferometer_ledger_settle_lag_seconds", "gauge",
+    "By how much counting is behind: since when the next trace should have been counted.",
+    unread="It is asked when counters stand still.")
+LEDGER_BYTES = Metric(
+    "inferometer_ledger_size_bytes", "gauge", "Size of the ledger's file and its log.",
+    unread="Whoever gives it a disk watches that.")
+LEDGER_COMMIT = Metric(
+    "inferometer_ledger_last_commit_timestamp_seconds", "gauge",
+    "When facts were last made durable.", unread="It follows the load.")
+LEDGER_SKEWED = Metric(
+    "inferometer_ledger_skewed_facts_total", "counter",
+    "Calls and steps that had ended more than 10 minutes before they arrived, or ended after it, "
+    "by the sender's clock; they are accounted by their arrival all the same.",
+    unread="It is asked when an hour's figures surprise.")
+LEDGER_FAILED = Metric(
+    "inferometer_ledger_failed_traces_total", "counter",
+    "Traces that could not be counted, by a fault of ours; their facts are kept.",
+    unread="The log has the fault.")
+LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_COMMIT, LEDGER_SKEWED,
+                  LEDGER_FAILED)

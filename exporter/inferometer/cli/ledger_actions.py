@@ -1,0 +1,181 @@
+"""The actions of `inferometer ledger`, on a ledger that is open."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from inferometer.cli.verbs import FAILED, OK, complain
+from inferometer.config import ConfigError
+from inferometer.documents.mistakes import Mistake
+from inferometer.durations import milliseconds
+from inferometer.ledger import people, questions, tree, verification
+from inferometer.ledger.counting import HOUR
+from inferometer.ledger.file import File
+from inferometer.ledger.store import load_seats
+from inferometer.outside import as_json, shown
+from inferometer.settings import COMMAND_LINE
+
+TableCell = str | float | None
+ALWAYS = ("requests", "input", "output")  # columns that a table shows even where all is 0
+
+
+def top(file: File, options: argparse.Namespace) -> int:
+    """Print who used most."""
+    since = (time.time_ns() - milliseconds(options.last) * 10**6) // HOUR * HOUR
+    groups = questions.top(file, options.by, since)
+    rows: list[list[TableCell]] = [[group.name, *group.figures.values()]
+                              for group in groups[:options.limit]]
+    columns = [options.by, *questions.COLUMNS]
+    pending = questions.pending(file)
+    if options.format == "table":
+        print("\n".join(_table(columns, rows)))
+        print(f"Arrived since {_moment(since)}; {len(groups)} in all, {pending} facts not "
+              "settled yet.")
+    else:
+        _print(options.format, columns, rows, {
+            "by": options.by, "since": _moment(since), "groups": len(groups), "pending": pending,
+            "rows": [dict(zip(columns, row, strict=True)) for row in rows]})
+    return OK
+
+
+def verify(file: File, options: argparse.Namespace) -> int:
+    """Reckon all anew, and print what differs."""
+    verified = verification.verify(file)
+    columns = ("place", "key", "stored", "reckoned")
+    rows: list[list[TableCell]] = [[one.place, one.key, str(one.stored), str(one.reckoned)]
+                              for one in verified.differences[:verification.MOST_SHOWN]]
+    if options.format == "table":
+        if rows:
+            print("\n".join(_table(columns, rows)))
+        print(f"{verified.facts} facts, {verified.rows} rows, {verified.counters} counters, "
+              f"{verified.rollups} roll-ups: "
+              f"{len(verified.differences) or 'no'} difference"
+              f"{'' if len(verified.differences) == 1 else 's'}.")
+    else:
+        _print(options.format, columns, rows, verification.as_data(verified))
+    return FAILED if verified.differences else OK
+
+
+def backup(file: File, options: argparse.Namespace) -> int:
+    """Write a copy, which is whole or not there."""
+    target = Path(options.subject)
+    if target.exists():
+        complain(f"{target} exists already")
+        return FAILED
+    file.copy_to(target)
+    print(f"{target}: {target.stat().st_size:,} bytes. It is of no use without the key, "
+          "which is not in it: keep a copy of that, too, in another place.")
+    return OK
+
+
+def trace(file: File, options: argparse.Namespace) -> int:
+    """Print a trace as a tree."""
+    text = options.subject.lower().removeprefix("0x").replace("-", "")
+    if not re.fullmatch("[0-9a-f]{32}", text):
+        raise ConfigError(Mistake("trace", f"{options.subject!r} is no trace id, which has 32 "
+                                           "hexadecimal digits", document=COMMAND_LINE))
+    steps = [line for root in tree.trace(file, bytes.fromhex(text)) for line in root.lines()]
+    if not steps:
+        complain(f"no step of the trace {text} is kept")
+        return FAILED
+    rows = [_step(depth, branch) for depth, branch in steps]
+    if options.format == "table":
+        print("\n".join(_table(STEPS[1:], [
+            [f"{'· ' * depth}{row[1]}", *row[2:]]
+            for (depth, _), row in zip(steps, rows, strict=True)])))
+        for _, branch in steps:
+            for name, content in branch.content.items():
+                print(f"{branch.fact.span_id.hex()} {shown(name)}: {shown(content)}")
+    else:
+        _print(options.format, STEPS, rows, {"trace_id": text, "steps": [
+            dict(zip(STEPS, row, strict=True)) | {"content": dict(branch.content)}
+            for row, (_, branch) in zip(rows, steps, strict=True)]})
+    return OK
+
+
+STEPS = ("depth", "step", "kind", "state", "outcome", "seconds", "first token", "input", "cached",
+         "output", "model", "service", "span_id")
+
+
+def _step(depth: int, branch: tree.Branch) -> list[TableCell]:
+    fact, usage = branch.fact, getattr(branch.fact, "usage", None)
+    return [depth, fact.name or branch.kind, branch.kind, branch.state,
+            fact.outcome.value + (f" {fact.error_type.value}" if fact.error_type else ""),
+            fact.seconds, getattr(fact, "time_to_first_token", None),
+            *((usage.input, usage.cached, usage.output) if usage else (None, None, None)),
+            getattr(fact, "model", "") or getattr(fact, "tool", ""), fact.service_name,
+            fact.span_id.hex()]
+
+
+def show_person(file: File, options: argparse.Namespace) -> int:
+    """Print what is kept of a user or a conversation."""
+    person = people.person(file, options.subject, load_seats(file))
+    if person is None:
+        complain(f"nothing is kept of {options.subject!r}, whose hash is "
+                 f"{file.keys.veil(options.subject)}")
+        return FAILED
+    facts: dict[str, TableCell] = {
+        "hash": person.name, "calls": person.calls, "steps": person.steps,
+        "tokens": person.tokens, "first": _moment(person.first), "last": _moment(person.last),
+        "models": ", ".join(sorted(person.models)), "users": len(person.users),
+        "conversations": len(person.conversations)}
+    if options.format == "table":
+        width = max(map(len, facts))
+        print("\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in facts.items()))
+    else:
+        _print(options.format, [*facts], [[*facts.values()]], facts)
+    return OK
+
+
+def forget(file: File, options: argparse.Namespace) -> int:
+    """Remove a user or a conversation."""
+    changed = people.forget(file, options.subject)
+    print(f"removed from {changed} rows; counts and sums stay as they are")
+    if pending := questions.pending(file):
+        print(f"{pending} facts are not settled yet: what they have of it is written in a "
+              "moment, so do this again in a minute")
+    return OK if changed else FAILED
+
+
+def _print(form: str, columns: Sequence[str], rows: Sequence[Sequence[TableCell]],
+           data: object) -> None:
+    if form == "json":
+        print(as_json(data, indent=2))
+    else:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[TableCell]]) -> list[str]:
+    """Lines of a table without the columns in which there is nothing."""
+    kept = [i for i, name in enumerate(columns)
+            if not i or name in ALWAYS or any(row[i] for row in rows)]
+    lines = [[columns[i].replace("_", " ") for i in kept],
+             *([_cell(row[i]) for i in kept] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.rjust(width) if i else cell.ljust(width)
+                      for i, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
+            for line in lines]
+
+
+def _cell(value: TableCell) -> str:
+    if isinstance(value, str):
+        return shown(value) or "-"
+    return "-" if value is None else f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _moment(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="seconds")
+
+
+ACTIONS: Mapping[str, Callable[[File, argparse.Namespace], int]] = {
+    "top": top, "verify": verify, "backup": backup, "trace": trace, "who": show_person,
+    "forget": forget}

@@ -1,0 +1,42 @@
+"""What the ledger says of itself in a scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from inferometer import catalogue as c
+from inferometer.collector import Deadline
+from inferometer.families import Family
+
+
+class LedgerCondition(NamedTuple):
+    """How a ledger does."""
+
+    pending: int
+    lag: float  # seconds
+    bytes: int
+    last_commit: int | None  # Unix nanoseconds
+    skewed: int
+    failed: int
+
+
+class LedgerCollector:
+    """Size, pending facts, and when it last committed."""
+
+    name = "ledger"
+    punctual = True
+
+    def __init__(self, condition: Callable[[], LedgerCondition]) -> None:
+        self._condition = condition
+
+    def collect(self, deadline: Deadline) -> Iterable[Family]:
+        """One point a family."""
+        now = self._condition()
+        values = {c.LEDGER_PENDING: now.pending, c.LEDGER_LAG: now.lag, c.LEDGER_BYTES: now.bytes,
+                  c.LEDGER_SKEWED: now.skewed, c.LEDGER_FAILED: now.failed,
+                  c.LEDGER_COMMIT: None if now.last_commit is None else now.last_commit / 1e9}
+        for metric, value in values.items():
+            family = Family(metric)
+            family.add(None if value is None else float(value))
+            yield family

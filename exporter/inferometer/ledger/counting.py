@@ -1,0 +1,174 @@
+"""What a row adds to counters and roll-ups: a pure function of the row.
+
+The writer adds by it, `verify` adds up by it, and retention takes out by it; so the three agree.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from inferometer.catalogue import (
+    CLIENT_ENDINGS,
+    CLIENT_ERRORS,
+    DURATION_BOUNDS,
+    FIRST_TOKEN_BOUNDS,
+    PER_TOKEN_BOUNDS,
+)
+
+HOUR = 3600 * 10**9  # nanoseconds
+SUM = "sum"  # part of a histogram, in nanoseconds, beside its bounds
+KNOWN = "known"  # usage
+TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
+MEASURES = ("ended", "success", "error", "rejected", "invalid", "abort", "usage_missing", *TOKENS,
+            "timed", "duration", "first_tokens",
+            "first_token", "documents")  # columns of roll-ups
+# Histograms by name: their bounds in seconds, and the names of their parts.
+BOUNDS = {"duration": DURATION_BOUNDS, "first_token": FIRST_TOKEN_BOUNDS,
+          "per_token": PER_TOKEN_BOUNDS}
+PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in BOUNDS.items()}
+
+
+class CountedRow(NamedTuple):
+    """A row of the table `counted`, in the order of its columns."""
+
+    seq: int
+    kind: str  # call, or of a step: tool, run, retrieval, rerank, evaluation, feedback
+    arrived: int
+    seat: int
+    user: str | None
+    conversation: str | None
+    outcome: str
+    error_type: str
+    calls: int
+    billed: int
+    usage: str
+    input: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    duration: int | None = None
+    first_token: int | None = None
+    queue: int | None = None
+    prefill: int | None = None
+    decode: int | None = None
+    documents: int | None = None
+
+    @property
+    def tokens(self) -> tuple[int | None, ...]:
+        """By the names of TOKENS."""
+        return self.input, self.cached, self.cache_write, self.output, self.reasoning
+
+
+CounterKey = tuple[int, str, str]  # a seat's number, a counter's name, its part
+RollupKey = tuple[int, int, str]  # an hour, a seat's number, a user
+
+
+class Additions:
+    """What rows add to counters and roll-ups. `shown`: the seat that shows what has a number."""
+
+    def __init__(self, shown: Callable[[int], int]) -> None:
+        self.rollups: dict[RollupKey, list[int]] = {}
+        self._sums: dict[int, list[int]] = {}  # by seat, in the order of _SLOTS
+        self._shown = shown
+
+    @property
+    def counters(self) -> dict[CounterKey, int]:
+        """Those that grow."""
+        return {(seat, name, part): value for seat, sums in self._sums.items()
+                for (name, part), value in zip(_SLOTS, sums, strict=True) if value}
+
+    def add(self, row: CountedRow) -> None:
+        """Add a row."""
+        key = row.arrived // HOUR, row.seat, row.user or ""
+        rollup = self.rollups.get(key)
+        if rollup is None:
+            rollup = self.rollups[key] = [0] * len(MEASURES)
+        seat = self._shown(row.seat)
+        sums = self._sums.get(seat)
+        if sums is None:
+            sums = self._sums[seat] = [0] * len(_SLOTS)
+        if row.calls:
+            rollup[_ENDED] += row.calls
+            rollup[_OUTCOMES[row.outcome]] += row.calls
+        if row.kind == "call":
+            _add_call(row, sums, rollup)
+            return
+        sums[_SLOT["ended", row.outcome]] += 1
+        if row.kind == "retrieval":
+            sums[_SLOT["result", _result(row.documents)]] += 1
+            rollup[_DOCUMENTS] += row.documents or 0
+
+
+def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
+    if row.billed and row.usage == KNOWN:
+        for place, tokens in enumerate(row.tokens):
+            if tokens:
+                sums[place] += tokens
+                rollup[_INPUT + place] += tokens
+    if not row.calls:
+        return
+    sums[_ending(row.outcome, row.error_type)] += row.calls
+    if lacks_usage(row):
+        sums[_SLOT["usage_missing", ""]] += 1
+        rollup[_USAGE_MISSING] += 1
+    if row.duration is not None and row.outcome == "success":
+        _observe("duration", row.duration, sums)
+        rollup[_TIMED] += 1
+        rollup[_TIMED + 1] += row.duration
+    if row.first_token is not None:
+        _observe("first_token", row.first_token, sums)
+        rollup[_FIRST_TOKENS] += 1
+        rollup[_FIRST_TOKENS + 1] += row.first_token
+        if (per_token := _per_token(row)) is not None:
+            _observe("per_token", per_token, sums)
+
+
+def _observe(name: str, value: int, sums: list[int]) -> None:
+    place, bounds = _HISTOGRAMS[name]
+    sums[place] += value
+    sums[place + 1 + bisect_left(bounds, value)] += 1
+
+
+# Counters by name and part, as the sums of a seat have them; tokens are first.
+_SLOTS = [
+    *((name, "") for name in (*TOKENS, "usage_missing")),
+    *(("ended", f"{outcome}/{error_type}") for outcome, error_type in CLIENT_ENDINGS),
+    *((name, part) for name, parts in PARTS.items() for part in (SUM, *parts)),
+    *(("ended", outcome) for outcome in CLIENT_ERRORS),
+    *(("result", result) for result in ("hit", "empty", "unknown")),
+]
+_SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
+_HISTOGRAMS = {name: (_SLOT[name, SUM], [round(bound * 1e9) for bound in bounds])
+               for name, bounds in BOUNDS.items()}
+_PLACES = {name: place for place, name in enumerate(MEASURES)}
+_ENDED, _USAGE_MISSING, _INPUT, _TIMED, _FIRST_TOKENS, _DOCUMENTS = (_PLACES[name] for name in (
+    "ended", "usage_missing", "input", "timed", "first_tokens", "documents"))
+_OUTCOMES = {outcome: _PLACES[outcome] for outcome in CLIENT_ERRORS}
+
+
+def lacks_usage(row: CountedRow) -> bool:
+    """Whether the row is a call that got an answer, and nobody knows its tokens."""
+    return bool(row.calls and row.billed and row.usage != KNOWN and (
+        row.outcome in {"success", "abort"} or row.error_type == "truncated"))
+
+
+@cache
+def _ending(outcome: str, error_type: str) -> int:
+    possible = CLIENT_ERRORS[outcome]
+    return _SLOT["ended", f"{outcome}/{error_type if error_type in possible else possible[-1]}"]
+
+
+def _result(documents: int | None) -> str:
+    return "unknown" if documents is None else "hit" if documents else "empty"
+
+
+def _per_token(row: CountedRow) -> int | None:
+    """Time per token after the first; None where it cannot be reckoned."""
+    if (row.first_token is None or row.duration is None or row.usage != KNOWN
+            or not row.output or row.output < 2 or row.outcome != "success"):
+        return None
+    return max(0, row.duration - row.first_token) // (row.output - 1)

@@ -1,0 +1,98 @@
+"""One key file, and the subkeys that are derived from it: one for each use, none tells another."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import stat
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from inferometer.ledger.errors import KeyFileError
+
+SIZE = 32  # bytes of the key, which the file has in hex
+NAME_SIZE = 10  # bytes of a user's or conversation's hash: a million users have no two alike
+IN_TRACE_BITS = 40  # of a digest: the rest is the trace's, so that its spans lie side by side
+_TRACE_SIZE, _SPAN_SIZE = 3, 5  # bytes of the same
+_MOST_NAMES = 65536  # hashes that are remembered
+
+
+class Veiled(str):
+    """A hash of a user's or a conversation's name, in the name's place."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """What is derived from the key."""
+
+    fingerprint: str  # of the key: tells whether another one is the same, and nothing else
+    _identity: bytes
+    _names: bytes
+    sampling: bytes
+    capabilities: bytes
+    _of_trace: hashlib.blake2b = field(init=False, compare=False)
+    _of_span: hashlib.blake2b = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Begun here: to take the key in is most of the work.
+        for name, size in (("_of_trace", _TRACE_SIZE), ("_of_span", _SPAN_SIZE)):
+            object.__setattr__(self, name, hashlib.blake2b(digest_size=size, key=self._identity))
+
+    @classmethod
+    def of(cls, key: bytes) -> KeyRing:
+        """The subkeys of a key: HMAC-SHA-256 of what each is for."""
+        def derived(purpose: str) -> bytes:
+            return hmac.digest(key, f"inferometer/{purpose}".encode(), "sha256")
+        return cls(derived("fingerprint")[:8].hex(), derived("identity"), derived("names"),
+                   derived("sampling"), derived("capabilities"))
+
+    def trace_digest(self, trace_id: bytes) -> int:
+        """The least digest that a span of the trace can have: a signed number of 64 bits."""
+        short = self._of_trace.copy()
+        short.update(trace_id)
+        return int.from_bytes(short.digest(), "big", signed=True) << IN_TRACE_BITS
+
+    def span_digest(self, trace_id: bytes, span_id: bytes) -> int:
+        """What is added to that for a span."""
+        digest = self._of_span.copy()
+        digest.update(trace_id + span_id)
+        return int.from_bytes(digest.digest(), "big")
+
+    def veil(self, name: str) -> Veiled:
+        """What stands for a user or a conversation in the ledger; what is veiled stays so."""
+        return name if isinstance(name, Veiled) else _veiled(self._names, name)
+
+
+@lru_cache(_MOST_NAMES)
+def _veiled(key: bytes, name: str) -> Veiled:
+    text = name.encode("utf-8", "surrogatepass")
+    return Veiled(hmac.digest(key, text, "sha256")[:NAME_SIZE].hex())
+
+
+def read_keys(path: Path) -> KeyRing:
+    """The keys of a file. Raises KeyFileError, FileNotFoundError where there is none."""
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    with contextlib.suppress(ValueError):
+        key = bytes.fromhex(text)
+        if len(key) == SIZE:
+            return KeyRing.of(key)
+    raise KeyFileError(f"{path} must hold {2 * SIZE} hexadecimal digits, and nothing else")
+
+
+def make_key_file(path: Path) -> None:
+    """Write a new key for the owner's eyes alone. Raises FileExistsError, OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "w", encoding="ascii") as file:
+        file.write(f"{os.urandom(SIZE).hex()}\n")
+        file.flush()
+        os.fsync(handle)
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether every user of the machine may read the file."""
+    return bool(path.stat().st_mode & stat.S_IROTH)

@@ -1,0 +1,299 @@
+"""The ledger at work: one thread that commits what comes, settles what is quiet, and deletes.
+
+What is committed is on the disk before its future resolves: facts in rows of their own, pending,
+and the parents of all spans in packed links. Once a trace is quiet its rows, counters and roll-ups
+move in one transaction; so after a crash what was pending settles from the file, and nothing is
+lost or counted twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import NamedTuple
+
+from inferometer.facts import Fact
+from inferometer.ledger.collector import LedgerCondition
+from inferometer.ledger.errors import LedgerFullError
+from inferometer.ledger.file import File
+from inferometer.ledger.retention import Retention
+from inferometer.ledger.settler import Settler
+from inferometer.ledger.store import Forms
+from inferometer.ledger.traces import Kept, OpenTraces, Trace, links_by_trace, packed_links
+from inferometer.sinks.metrics import CounterReading
+from inferometer.threads import Failures, Loop, Start, start_thread
+
+GROUP_ROWS = 1000  # facts that are committed together, if so many wait
+SETTLE_FACTS = 2000  # that are settled in one transaction, for which commits wait
+OPEN_SECONDS = 60.0  # at most, from a trace's first span until it is settled
+LINGER_SECONDS = 0.004  # that a body waits for others, where they come one after another
+TICK_SECONDS = 0.05  # between looks at what is due
+MARK_SECONDS = 5.0
+PURGE_SECONDS = 10.0  # between looks for what is too old
+MOST_PENDING = 150_000  # facts in memory: beyond it nothing more is taken
+MOST_WAITING = 10_000  # commits that wait for the writer
+NANOSECONDS = 10**9
+SKEW = 600 * NANOSECONDS
+FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
+
+log = logging.getLogger(__name__)
+
+
+class Parcel(NamedTuple):
+    """What one body had: its facts, packed parent links of all its spans, and when it arrived."""
+
+    facts: Sequence[Fact]
+    links: Mapping[bytes, bytes]  # by trace id: traces.LINK bytes for each of its spans
+    arrived: int  # Unix nanoseconds
+    done: Future[None]
+
+
+class LedgerWriter:
+    """Facts in, counters out. Only its own thread touches the file."""
+
+    def __init__(self, file: File, settle_seconds: float = 10.0, *,
+                 clock: Callable[[], int] = time.time_ns,
+                 monotonic: Callable[[], float] = time.monotonic,
+                 linger: float = LINGER_SECONDS, start: Start = start_thread) -> None:
+        self._file = file
+        self._linger = linger
+        self._busy = False  # whether something was committed in the last turn
+        self._clock, self._monotonic = clock, monotonic
+        self._forms = Forms(file)
+        self._settler = Settler(file, self._forms)
+        self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
+        self._open = OpenTraces(settle_seconds, max(OPEN_SECONDS, settle_seconds))
+        self._marked_at = 0.0
+        self._failures = Failures("commit")
+        self._retention = Retention(file)
+        self._purging, self._purge_at = False, 0.0
+        self._skewed = 0
+        self._taken = self._written = 0  # facts: by who commits, and by the writer, or refused
+        self._last_commit: int | None = None
+        self._due_at = math.inf  # when the next trace is to be settled
+        self._behind = False  # whether there may be more to settle at once
+        self._stopping = False
+        self._ended = threading.Event()
+        self._next_seq, self._next_links = 1, 1
+        self._restore()
+        self.loop = Loop("ledger", self._turn, lambda: 0.0, start, wait=lambda _: None)
+
+    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
+               ) -> Future[None]:
+        """Have them written. The future resolves once they are on the disk, or says why not.
+
+        Raises LedgerFullError.
+        """
+        waiting = self._taken - self._written
+        if (self._stopping or self._open.facts + waiting >= MOST_PENDING
+                or self._queue.qsize() >= MOST_WAITING):
+            raise LedgerFullError("too much is pending")
+        self._taken += len(facts)
+        batch = Parcel(facts, links, arrived, Future())
+        batch.done.set_running_or_notify_cancel()  # who waits may leave: it is written all the same
+        self._queue.put(batch)
+        return batch.done
+
+    def reading(self) -> CounterReading:
+        """All counters as they are now."""
+        return self._settler.reading()
+
+    def condition(self) -> LedgerCondition:
+        """How it does."""
+        lag = max(0.0, self._monotonic() - self._due_at)
+        return LedgerCondition(self._open.facts, lag, self._file.bytes(), self._last_commit,
+                         self._skewed, self._settler.failed)
+
+    def configure(self, retention_days: int, rollup_days: int) -> None:
+        """Keep rows and roll-ups for so long."""
+        self._retention.days, self._retention.rollup_days = retention_days, rollup_days
+
+    def stop(self, seconds: float) -> None:
+        """Commit what was taken, and end. What is pending settles after the next start."""
+        self._stopping = True
+        self._queue.put(None)
+        self._ended.wait(seconds)
+        self.loop.stop()
+        self._file.close()
+
+    def _turn(self) -> None:
+        if self._ended.is_set():
+            return
+        group = self._group()
+        if group:
+            self._commit(group)
+        elif self._stopping:
+            self._ended.set()
+            return
+        self._behind = self._settle_some()
+        self._mark()
+        if self._purging or self._monotonic() >= self._purge_at:
+            self._purging = self._retention.purge(self._clock(), self._settler.seats)
+            self._purge_at = self._monotonic() + PURGE_SECONDS
+
+    def _group(self) -> list[Parcel]:
+        """What waits now, after waiting for a first one; and a moment longer where more may come.
+
+        One write to the disk costs as much for one body as for a hundred.
+        """
+        group: list[Parcel] = []
+        rows, patience = 0, 0.0 if self._behind else TICK_SECONDS
+        until = math.inf
+        with contextlib.suppress(queue.Empty):
+            while rows < GROUP_ROWS:
+                batch = self._queue.get(timeout=max(0.0, patience))
+                if batch is None:
+                    break
+                group.append(batch)
+                rows += len(batch.facts)
+                if until == math.inf:
+                    until = time.monotonic() + (self._linger if self._busy else 0.0)
+                patience = until - time.monotonic()
+        self._busy = bool(group)
+        return group
+
+    def _commit(self, group: Sequence[Parcel]) -> None:
+        try:
+            self.write(group)
+        except Exception as error:
+            if len(group) > 1:  # one that cannot be written must not keep the others from it
+                for batch in group:
+                    self._commit([batch])
+                return
+            self._failures.note(error)
+            group[0].done.set_exception(error)
+        else:
+            for batch in group:
+                batch.done.set_result(None)
+        self._written += sum(len(batch.facts) for batch in group)
+
+    def write(self, group: Sequence[Parcel]) -> None:
+        """Commit the batches in one transaction, and then have them in memory."""
+        rows, contents, kept = self._rows(group)
+        links = [(self._next_links + i, batch.arrived, packed_links(batch.links))
+                 for i, batch in enumerate(group)]
+        statements = self._file.statements
+        with self._file.transaction() as connection:
+            written = connection.executemany(statements.insert_fact, rows).rowcount if rows else 0
+            if written != len(rows):  # some came before
+                new = self._new_ones(rows)
+                contents = [row for row in contents if row[0] in new]
+                kept = [fact for fact in kept if fact.seq in new]
+            connection.executemany(statements.insert_links, links)
+            connection.executemany(statements.insert_content, contents)
+        self._remember(group, kept)
+        self._next_seq += len(rows)
+        self._next_links += len(links)
+        self._last_commit = self._clock()
+
+    def _rows(self, group: Sequence[Parcel]) -> tuple[list[FactRow], list[tuple[int, str]],
+                                                    list[Kept]]:
+        """Rows of the facts, what they have of content, and the facts with their numbers."""
+        keys, packers = self._file.keys, self._forms.packers
+        digest_of, veil = keys.span_digest, keys.veil
+        rows: list[FactRow] = []
+        contents: list[tuple[int, str]] = []
+        kept: list[Kept] = []
+        digests: dict[bytes, int] = {}
+        for batch in group:
+            arrived = batch.arrived
+            for seq, fact in enumerate(batch.facts, self._next_seq + len(rows)):
+                trace_id, user, conversation = fact.trace_id, fact.user, fact.conversation
+                digest = digests.get(trace_id)
+                if digest is None:
+                    digest = digests[trace_id] = keys.trace_digest(trace_id)
+                form, pack_fact = packers[type(fact)]
+                rows.append((
+                    seq, digest + digest_of(trace_id, fact.span_id), arrived, trace_id,
+                    fact.span_id, fact.parent_id, form, 0, None, veil(user) if user else None,
+                    veil(conversation) if conversation else None, pack_fact(fact)))
+                if fact.content:
+                    contents.append((seq, json.dumps(dict(fact.content))))
+                    fact = replace(fact, content={})
+                kept.append(Kept(fact, seq, arrived))
+        return rows, contents, kept
+
+    def _new_ones(self, rows: Sequence[FactRow]) -> set[int]:
+        """The numbers of those that are written; the others came before."""
+        find, connection = self._file.statements.find_fact, self._file.connection
+        return {row[0] for row in rows if connection.execute(find, (row[1],)).fetchone()[0]
+                == row[0]}
+
+    def _remember(self, group: Sequence[Parcel], kept: Sequence[Kept]) -> None:
+        now, first = self._monotonic(), self._next_links
+        touched: dict[bytes, Trace] = {}
+        for trace_id, links in ((trace_id, links) for batch in group
+                                for trace_id, links in batch.links.items()):
+            trace = touched[trace_id] = self._open.touch(trace_id, now, first)
+            trace.links.append(links)
+        for one in kept:
+            fact = one.fact
+            opened = touched.get(fact.trace_id)
+            if opened is None:
+                opened = touched[fact.trace_id] = self._open.touch(fact.trace_id, now, first)
+            opened.facts[fact.span_id] = one
+            if fact.end and not -SKEW <= fact.end - one.arrived <= SKEW:
+                self._skewed += 1
+        self._open.facts += len(kept)
+
+    def settle_due(self) -> None:
+        """Settle all that is quiet."""
+        while self._settle_some():
+            pass
+
+    def _settle_some(self) -> bool:
+        """Settle what is quiet, as much as one transaction takes; whether there was any."""
+        traces = self._due()
+        self._due_at = self._open.due_at()
+        if not traces:
+            return False
+        try:
+            self._settler.settle(traces)
+        except BaseException:
+            self._open.put_back(traces)
+            raise
+        self._open.settled(traces)
+        return True
+
+    def _due(self) -> list[tuple[bytes, Trace]]:
+        now, facts = self._monotonic(), 0
+        due: list[tuple[bytes, Trace]] = []
+        while facts < SETTLE_FACTS and len(due) < SETTLE_FACTS and (one := self._open.due(now)):
+            due.append(one)
+            facts += len(one[1].facts)
+        return due
+
+    def _mark(self) -> None:
+        """Once in a while write from where on facts may be pending, and delete old links."""
+        now = self._monotonic()
+        if now - self._marked_at < MARK_SECONDS:
+            return
+        self._marked_at = now
+        least = self._open.least_seq() or self._next_seq
+        with self._file.transaction() as connection:
+            connection.execute(self._file.statements.put_meta, ("pending_from", str(least)))
+            connection.execute(self._file.statements.delete_links,
+                               (self._open.links_from(self._next_links),))
+
+    def _restore(self) -> None:
+        """Have in memory again what was pending when the last writer ended."""
+        connection, statements = self._file.connection, self._file.statements
+        self._next_seq = (connection.execute(statements.last_fact).fetchone()[0] or 0) + 1
+        self._next_links = (connection.execute(statements.last_links).fetchone()[0] or 0) + 1
+        now = self._monotonic()
+        for row in connection.execute(statements.pending_facts,
+                                      (int(self._file.meta.get("pending_from", 0)),)):
+            one = self._forms.kept(row)
+            self._open.touch(one.fact.trace_id, now, 0).facts[one.fact.span_id] = one
+            self._open.facts += 1
+        for (packed,) in connection.execute(statements.all_links):
+            for trace_id, links in links_by_trace(packed):
+                self._open.touch(trace_id, now, 0).links.append(links)

@@ -1,0 +1,1 @@
+"""Migrations of the ledger's file, which Alembic runs; one a file in `versions`."""

@@ -1,0 +1,65 @@
+"""The first version of the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _numbers(*names: str, optional: bool = False) -> list[sa.Column[Any]]:
+    return [sa.Column(name, _NUMBER, nullable=optional) for name in names]
+
+
+def _texts(*names: str, optional: bool = False) -> list[sa.Column[Any]]:
+    return [sa.Column(name, sa.Text, nullable=optional) for name in names]
+
+
+def _bytes(*names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, sa.LargeBinary, nullable=False) for name in names]
+
+
+def _key(name: str) -> sa.Column[Any]:
+    return sa.Column(name, _NUMBER, primary_key=True, autoincrement=False)
+
+
+def upgrade() -> None:
+    """Make all tables."""
+    op.create_table("meta", sa.Column("name", sa.Text, primary_key=True), *_texts("value"))
+    op.create_table("forms", _key("id"), *_texts("kind", "names"))
+    labels = ("kind", "provider", "model", "operation", "service_name", "name")
+    op.create_table(
+        "seats", _key("id"), *_texts(*labels), sa.Column("seated", sa.SmallInteger, nullable=False),
+        sa.UniqueConstraint(*labels))
+    op.create_table(
+        "facts", _key("seq"),
+        sa.Column("digest", sa.BigInteger, nullable=False, unique=True), *_numbers("arrived"),
+        *_bytes("trace", "span", "parent"), *_numbers("form"),
+        sa.Column("state", sa.SmallInteger, nullable=False), *_numbers("counted", optional=True),
+        *_texts("user", "conversation", optional=True), *_texts("fact"))
+    op.create_table("contents", _key("seq"), *_texts("content"))
+    op.create_table(
+        "counted", *_numbers("seq"), *_texts("kind"), *_numbers("arrived", "seat"),
+        *_texts("user", "conversation", optional=True), *_texts("outcome", "error_type"),
+        *_numbers("calls"), sa.Column("billed", sa.SmallInteger, nullable=False), *_texts("usage"),
+        *_numbers("input", "cached", "cache_write", "output", "reasoning", "duration",
+                  "first_token", "queue", "prefill", "decode", "documents", optional=True),
+        sa.PrimaryKeyConstraint("seq", "kind"), sqlite_with_rowid=False)
+    op.create_table("traces", _key("seq"), *_bytes("links"))
+    op.create_table("links", _key("id"), *_numbers("arrived"), *_bytes("links"))
+    op.create_table(
+        "counters", *_texts("gateway"), *_numbers("seat"), *_texts("name", "part"),
+        *_numbers("value", "purged"), sa.PrimaryKeyConstraint("gateway", "seat", "name", "part"),
+        sqlite_with_rowid=False)
+    op.create_table(
+        "rollups", *_texts("gateway"), *_numbers("hour", "seat"), *_texts("user"),
+        *_numbers("ended", "success", "error", "rejected", "invalid", "abort", "usage_missing",
+                  "input", "cached", "cache_write", "output", "reasoning", "timed", "duration",
+                  "first_tokens", "first_token", "documents"),
+        sa.PrimaryKeyConstraint("gateway", "hour", "seat", "user"), sqlite_with_rowid=False)

@@ -1,0 +1,115 @@
+"""The ledger as a part: opened where applications send telemetry, asked at each scrape."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inferometer.collector import Collector
+from inferometer.config import Config
+from inferometer.documents.mistakes import Document
+from inferometer.facts import Fact
+from inferometer.ledger.collector import LedgerCollector, LedgerCondition
+from inferometer.ledger.errors import LedgerError, LedgerFullError
+from inferometer.ledger.keys import is_open_to_all
+from inferometer.parts import Part, Row
+from inferometer.sinks.metrics import CallsCollector, CounterReading
+from inferometer.threads import Standing
+
+if TYPE_CHECKING:  # what it needs at run time is in an extra
+    from inferometer.ledger.ledger import LedgerWriter
+
+EXTRA = ("sqlalchemy", "alembic")  # packages of it
+STOP_SECONDS = 10.0  # for what was taken and is not committed yet
+_NOTHING = CounterReading(0, {}, {})
+
+log = logging.getLogger(__name__)
+
+
+class LedgerPart(Part):
+    """Keeps what comes in, and counts it."""
+
+    sections = ("ledger",)
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._ledger: LedgerWriter | None = None
+
+    def check(self, config: Config, document: Document) -> None:
+        """Report a folder that is missing, and a ledger that is not ours to write."""
+        if not config.intake_listen or not document.good("role", "intake.listen", "ledger"):
+            return
+        path = Path(config.ledger.path)
+        if not path.absolute().parent.is_dir():
+            document.report("ledger.path", f"{path.absolute().parent} is no folder")
+            return
+        if any(importlib.util.find_spec(package) is None for package in EXTRA):
+            return  # the intake says so
+        from inferometer.ledger.file import examine  # here alone, as in `start`
+
+        try:
+            examine(path, Path(config.ledger.key_path))
+        except LedgerError as error:
+            document.report("ledger.path", str(error))
+
+    def configure(self, config: Config) -> None:
+        """Keep what is kept for so long from now on."""
+        self._config = config
+        if self._ledger is not None:
+            self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days)
+
+    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
+               ) -> Future[None]:
+        """See LedgerWriter.commit. Raises LedgerFullError, also while there is no ledger."""
+        if self._ledger is None:
+            raise LedgerFullError("the ledger is not open")
+        return self._ledger.commit(facts, links, arrived)
+
+    def collectors(self) -> Sequence[Collector]:
+        """Calls and steps, and the ledger itself, where there is one."""
+        if not self._config.intake_listen:
+            return ()
+        return [CallsCollector(self._reading), LedgerCollector(self._condition)]
+
+    def start(self) -> None:
+        """Open it, and go on with what is pending. Raises LedgerError."""
+        if not self._config.intake_listen:
+            return
+        # Here alone: who takes no telemetry is not to have a database's library in memory.
+        from inferometer.ledger.file import open_to_write
+        from inferometer.ledger.ledger import LedgerWriter
+
+        key_path = Path(self._config.ledger.key_path)
+        file = open_to_write(Path(self._config.ledger.path), key_path)
+        if is_open_to_all(key_path):
+            log.warning("every user of this machine may read the ledger's key",
+                        extra={"file": str(key_path)})
+        self._ledger = LedgerWriter(file, self._config.intake.settle_seconds)
+        self.configure(self._config)
+        self._ledger.loop.start()
+
+    def loops(self) -> Sequence[Standing]:
+        """The writer."""
+        return (self._ledger.loop,) if self._ledger is not None else ()
+
+    def stop(self) -> None:
+        """Commit what was taken; what is pending settles after the next start."""
+        if self._ledger is not None:
+            self._ledger.stop(STOP_SECONDS)
+
+    def greeting(self, seconds: float) -> Iterable[Row]:
+        """Where it is, and what waits to be counted."""
+        if self._ledger is not None:
+            pending = self._ledger.condition().pending
+            yield "ledger", f"{self._config.ledger.path}, {pending} calls and steps pending"
+
+    def _reading(self) -> CounterReading:
+        return self._ledger.reading() if self._ledger is not None else _NOTHING
+
+    def _condition(self) -> LedgerCondition:
+        return self._ledger.condition() if self._ledger is not None else LedgerCondition(
+            0, 0.0, 0, None, 0, 0)

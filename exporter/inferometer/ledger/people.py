@@ -1,0 +1,68 @@
+"""What is kept of one user or conversation, and how it is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from inferometer.ledger.counting import CountedRow
+from inferometer.ledger.file import File
+from inferometer.ledger.seats import SeatTable
+
+CHUNK = 20_000  # facts that are looked at in one transaction, for which the gateway waits
+
+
+@dataclass
+class Person:
+    """What the ledger has under a hash."""
+
+    name: str
+    calls: int = 0
+    steps: int = 0
+    tokens: int = 0
+    first: int = 0  # arrival, Unix nanoseconds
+    last: int = 0
+    models: set[str] = field(default_factory=set)
+    conversations: set[str] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
+
+
+def person(file: File, name: str, seats: SeatTable) -> Person | None:
+    """What is kept of a user, or of a conversation; None where there is nothing."""
+    hashed = file.keys.veil(name)
+    kept = Person(hashed)
+    for one in file.connection.execute(file.statements.counted_of, (hashed, hashed)):
+        row = CountedRow(*one)
+        kept.first = kept.first or row.arrived
+        kept.last = row.arrived
+        if row.kind == "call":
+            kept.calls += row.calls
+            kept.tokens += (row.input or 0) + (row.output or 0) if row.billed else 0
+            kept.models.add(seats.seats[row.seat].labels.model)
+        else:
+            kept.steps += 1
+        for names, other in ((kept.conversations, row.conversation), (kept.users, row.user)):
+            if other and other != hashed:
+                names.add(other)
+    return kept if kept.first else None
+
+
+def forget(file: File, name: str) -> int:
+    """Remove a user or a conversation; in how many rows it stood. Sums and counts stay."""
+    hashed, statements = file.keys.veil(name), file.statements
+    last = file.connection.execute(statements.last_fact).fetchone()[0] or 0
+    changed = 0
+    for first in range(0, last + 1, CHUNK):
+        chunk = first, first + CHUNK - 1, hashed
+        with file.transaction() as connection:
+            for delete in statements.delete_contents_of:
+                connection.execute(delete, chunk)
+            for update in statements.forget_names:
+                changed += connection.execute(update, chunk).rowcount
+    keys = file.connection.execute(statements.rollups_of, (hashed,)).fetchall()
+    for first in range(0, len(keys), CHUNK):
+        with file.transaction() as connection:
+            for key in keys[first:first + CHUNK]:
+                sums = connection.execute(statements.find_rollup, (*key, hashed)).fetchone()
+                connection.execute(statements.add_rollup, (*key, "", *sums))
+                connection.execute(statements.delete_rollup, (*key, hashed))
+    return changed

@@ -1,0 +1,62 @@
+"""What is asked of a ledger: who used most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from inferometer.ledger.counting import HOUR, MEASURES
+from inferometer.ledger.file import File
+
+# Columns of `top`: of calls, and how often what else there was ended, by its kind of row.
+OF_CALLS = ("requests", "success", "error", "rejected", "invalid", "abort", "usage_missing",
+            "input", "cached", "cache_write", "output", "reasoning")
+OF_STEPS = {"tool": "tool_calls", "run": "agent_runs", "retrieval": "retrievals",
+            "rerank": "reranks", "evaluation": "evaluations", "feedback": "feedback"}
+TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")
+COLUMNS = (*OF_CALLS, *TIMES, *OF_STEPS.values(), "documents")
+# Groups that are of one kind of row.
+ONLY = {"tool": "tool", "agent": "run", "model": "call", "provider": "call", "operation": "call"}
+
+
+@dataclass
+class Top:
+    """One group: its name, and its figures by the names of COLUMNS; None is not known."""
+
+    name: str
+    figures: dict[str, float | None] = field(default_factory=lambda: {
+        name: None if name in TIMES else 0 for name in COLUMNS})
+
+
+def top(file: File, by: str, since: int) -> Sequence[Top]:
+    """All groups by what they used, most tokens first; since this hour of arrival began."""
+    groups: dict[str, Top] = {}
+    for name, kind, *sums in file.connection.execute(
+            file.statements.totals_by[by], (since // HOUR,)):
+        if ONLY.get(by, kind) != kind:
+            continue
+        _add(groups.setdefault(name, Top(name)).figures, kind,
+             dict(zip(MEASURES, sums, strict=True)))
+    return sorted(groups.values(), key=lambda group: (*(
+        -(group.figures[name] or 0) for name in ("input", "requests", *OF_STEPS.values())),
+        group.name))
+
+
+def pending(file: File) -> int:
+    """How many facts are not settled yet."""
+    since = dict(file.connection.execute(file.statements.all_meta).fetchall())
+    return int(file.connection.execute(
+        file.statements.count_pending, (int(since.get("pending_from", 0)),)).fetchone()[0])
+
+
+def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -> None:
+    if kind != "call":
+        figures[OF_STEPS[kind]] = sums["ended"]
+        figures["documents"] = (figures["documents"] or 0) + sums["documents"]
+        return
+    figures.update({name: sums[name] for name in OF_CALLS[1:]}, requests=sums["ended"])
+    for name, count, total in zip(TIMES, ("timed", "first_tokens"), ("duration", "first_token"),
+                                  strict=True):
+        figures[name] = sums[total] / sums[count] / 1e9 if sums[count] else None
+
+

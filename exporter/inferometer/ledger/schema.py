@@ -1,0 +1,100 @@
+"""What a ledger's file holds: its tables, by SQLAlchemy Core, as the newest migration leaves them.
+
+`facts` is what came, a row a span, in the order of arrival. `counted` is what counts, a row a
+call or step, under the number of the fact that stands for it: so nothing is counted twice.
+`counters` are what `/metrics` says; they are never a sum over rows, which retention deletes.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from inferometer.ledger.counting import MEASURES
+
+NEWEST = "0001"  # the last of the migrations, which makes these tables
+METADATA = MetaData()
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
+
+
+class FactState(IntEnum):
+    """What has become of a fact; 0 and 1 take no room in a row of SQLite."""
+
+    PENDING = 0
+    SETTLED = 1
+    FAILED = 2  # its trace could not be settled, by a fault of ours
+
+
+def _number(name: str, *, key: bool = False, optional: bool = False) -> Column[Any]:
+    return Column(name, NUMBER, primary_key=key, autoincrement=False, nullable=optional)
+
+
+def _text(name: str, *, key: bool = False, optional: bool = False) -> Column[Any]:
+    return Column(name, Text, primary_key=key, nullable=optional)
+
+
+META = Table("meta", METADATA, _text("name", key=True), _text("value"))
+# What the columns of a packed fact are, so that a field more needs no migration.
+FORMS = Table("forms", METADATA, _number("id", key=True), _text("kind"), _text("names"))
+# Tuples of label values by number. `seated` ones have series of their own, the others share one.
+SEATS = Table(
+    "seats", METADATA,
+    _number("id", key=True), _text("kind"), _text("provider"), _text("model"),
+    _text("operation"), _text("service_name"), _text("name"),
+    Column("seated", SmallInteger, nullable=False),
+    UniqueConstraint("kind", "provider", "model", "operation", "service_name", "name"))
+FACTS = Table(
+    "facts", METADATA,
+    _number("seq", key=True),
+    Column("digest", BigInteger, nullable=False, unique=True),  # of the identity, with our key
+    _number("arrived"),  # Unix nanoseconds of our clock
+    Column("trace", LargeBinary, nullable=False),
+    Column("span", LargeBinary, nullable=False),
+    Column("parent", LargeBinary, nullable=False),
+    _number("form"),
+    Column("state", SmallInteger, nullable=False),
+    _number("counted", optional=True),  # the row that it is part of, by its number
+    _text("user", optional=True),  # by a keyed hash, as the conversation is
+    _text("conversation", optional=True),
+    _text("fact"))
+CONTENTS = Table("contents", METADATA, _number("seq", key=True), _text("content"))
+COUNTED = Table(
+    "counted", METADATA,
+    _number("seq", key=True), _text("kind", key=True), _number("arrived"), _number("seat"),
+    _text("user", optional=True), _text("conversation", optional=True),
+    _text("outcome"), _text("error_type"),
+    _number("calls"), Column("billed", SmallInteger, nullable=False), _text("usage"),
+    *(_number(name, optional=True) for name in (
+        "input", "cached", "cache_write", "output", "reasoning",  # tokens
+        "duration", "first_token", "queue", "prefill", "decode",  # nanoseconds
+        "documents")),
+    sqlite_with_rowid=False)
+# Parent links of every span of a settled trace, by the number of one of its facts.
+TRACES = Table("traces", METADATA, _number("seq", key=True),
+               Column("links", LargeBinary, nullable=False))
+# The same as they came, until their traces are settled.
+LINKS = Table("links", METADATA, _number("id", key=True), _number("arrived"),
+              Column("links", LargeBinary, nullable=False))
+COUNTERS = Table(
+    "counters", METADATA,
+    _text("gateway", key=True), _number("seat", key=True), _text("name", key=True),
+    _text("part", key=True), _number("value"),
+    _number("purged"),  # what of the value came from rows that retention has deleted
+    sqlite_with_rowid=False)
+ROLLUPS = Table(
+    "rollups", METADATA,
+    _text("gateway", key=True), _number("hour", key=True),  # Unix hours of arrival
+    _number("seat", key=True), _text("user", key=True), *(_number(name) for name in MEASURES),
+    sqlite_with_rowid=False)

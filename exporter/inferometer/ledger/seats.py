@@ -1,0 +1,96 @@
+"""Label tuples by number: which have series of their own, and the one that stands for the rest.
+
+A seat is given once and for good, and stored: folding decided anew after a restart would count
+what is folded a second time. A tuple without one keeps its number, by which roll-ups tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from inferometer.catalogue import CLIENT_SEATS, OTHER, STEP_SEATS
+
+LONGEST = 200  # characters of a value: the label guard's own limit
+MOST_NUMBERS = 10_000  # tuples of one kind that have a number of their own
+
+
+class Labels(NamedTuple):
+    """Values of the labels of one kind of thing; those it does not have are empty."""
+
+    kind: str
+    provider: str = ""
+    model: str = ""
+    operation: str = ""
+    service_name: str = ""
+    name: str = ""  # a tool's or an agent's
+
+
+class SeatRow(NamedTuple):
+    """A row of the table."""
+
+    id: int
+    labels: Labels
+    seated: bool
+
+
+class SeatTable:
+    """All label tuples of a ledger. `unsaved` are those that the file does not have yet."""
+
+    def __init__(self, seats: Iterable[SeatRow]) -> None:
+        self.seats: dict[int, SeatRow] = {}
+        self.unsaved: list[SeatRow] = []
+        self._ids: dict[tuple[str, ...], int] = {}
+        self._others: dict[str, int] = {}
+        self._numbered: dict[str, int] = {}
+        self._seated: dict[str, int] = {}
+        self._shown: dict[int, int] = {}
+        for seat in seats:
+            self._add(seat)
+
+    def id_of(self, labels: tuple[str, str, str, str, str, str]) -> int:
+        """The number of Labels, that of what is folded where there are too many."""
+        number = self._ids.get(labels)
+        return self._number(Labels(*labels)) if number is None else number
+
+    def shown(self, number: int) -> int:
+        """The seat whose series show what has this number: its own, or the one of the folded."""
+        seat = self._shown.get(number)
+        if seat is None:
+            seat = self._shown[number] = self._other(self.seats[number].labels.kind)
+        return seat
+
+    def _number(self, labels: Labels) -> int:
+        kind = labels.kind
+        clean = Labels(*(text.encode("utf-8", "replace").decode().replace("\0", "?")
+                         for text in labels))
+        if clean != labels:
+            return self.id_of(clean)
+        if (any(len(text) > LONGEST or text == OTHER for text in labels[1:])
+                or self._numbered.get(kind, 0) >= MOST_NUMBERS):
+            return self._other(kind)
+        most = CLIENT_SEATS if kind == "call" else STEP_SEATS
+        return self._make(labels, self._seated.get(kind, 0) < most - 1)
+
+    def _other(self, kind: str) -> int:
+        if kind not in self._others:
+            self._make(Labels(kind, OTHER, OTHER, OTHER, OTHER, OTHER), seated=True)
+        return self._others[kind]
+
+    def _make(self, labels: Labels, seated: bool) -> int:
+        seat = SeatRow(len(self.seats) + 1, labels, seated)
+        self._add(seat)
+        self.unsaved.append(seat)
+        return seat.id
+
+    def _add(self, seat: SeatRow) -> None:
+        kind = seat.labels.kind
+        self.seats[seat.id] = seat
+        self._ids[seat.labels] = seat.id
+        if seat.seated:
+            self._shown[seat.id] = seat.id
+        if seat.labels.service_name == OTHER:
+            self._others[kind] = seat.id
+            return
+        self._numbered[kind] = self._numbered.get(kind, 0) + 1
+        self._seated[kind] = self._seated.get(kind, 0) + seat.seated

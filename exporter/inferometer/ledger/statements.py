@@ -1,0 +1,170 @@
+"""Every statement of the ledger, for SQLite and PostgreSQL alike, by SQLAlchemy Core.
+
+They are compiled once: what runs thousands of times a second takes the text and the driver's own
+cursor. Values are bound by position, in the order of the table's columns unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BindParameter,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement, ColumnElement
+
+from inferometer.ledger.counting import MEASURES
+from inferometer.ledger.schema import (
+    CONTENTS,
+    COUNTED,
+    COUNTERS,
+    FACTS,
+    FORMS,
+    LINKS,
+    META,
+    ROLLUPS,
+    SEATS,
+    TRACES,
+    FactState,
+)
+
+_DIALECTS: dict[str, Dialect] = {
+    "sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}  # type: ignore[no-untyped-call]
+_SEQ: BindParameter[int] = bindparam("seq_")
+# What `top` groups by, and the column of the table `seats` that has it.
+GROUPS = {"model": "model", "service": "service_name", "user": "", "provider": "provider",
+          "operation": "operation", "tool": "name", "agent": "name"}
+_ROLLUP_KEY = (ROLLUPS.c.gateway, ROLLUPS.c.hour, ROLLUPS.c.seat)
+BY_SEQ = (CONTENTS, COUNTED, TRACES, FACTS)  # tables whose key is a fact's number
+
+
+class Statements:
+    """The statements in one database's dialect."""
+
+    def __init__(self, dialect: str = "sqlite") -> None:
+        self._dialect = dialect
+        text = self._text
+        self.insert_fact = text(self._insert(FACTS).on_conflict_do_nothing(
+            index_elements=["digest"]))
+        self.insert_content = text(self._insert(CONTENTS).on_conflict_do_nothing())
+        self.insert_links = text(self._insert(LINKS))
+        self.insert_counted = text(self._insert(COUNTED))
+        self.insert_seat = text(self._insert(SEATS))
+        self.insert_form = text(self._insert(FORMS))
+        self.put_meta = text(self._upsert(META, set_=("value",)))
+        self.put_trace = text(self._upsert(TRACES, set_=("links",)))
+        self.add_counter = text(self._upsert(COUNTERS, add=("value", "purged")))
+        self.add_rollup = text(self._upsert(ROLLUPS, add=MEASURES))
+        # (state, counted, seq)
+        self.settle_fact = text(update(FACTS).where(FACTS.c.seq == _SEQ).values(
+            state=bindparam("state_"), counted=bindparam("counted_")))
+        # (first number, last number): each is a row of its own
+        self.settle_own = text(update(FACTS).where(_chunk(FACTS)).values(
+            state=literal_column(str(int(FactState.SETTLED))), counted=FACTS.c.seq))
+        # (queue, prefill, decode, number)
+        self.put_phases = text(update(COUNTED).where(
+            COUNTED.c.seq == _SEQ, COUNTED.c.kind == literal_column("'call'")).values(
+            queue=bindparam("queue_"), prefill=bindparam("prefill_"),
+            decode=bindparam("decode_")))
+        # Values: digest.
+        self.find_fact = text(select(FACTS.c.seq, FACTS.c.state).where(
+            FACTS.c.digest == bindparam("digest_")))
+        # (first digest, last digest) of a trace
+        in_trace = FACTS.c.digest.between(bindparam("first_"), bindparam("last_"))
+        self.count_of_trace = text(select(func.count()).select_from(FACTS).where(in_trace))
+        # (first digest, last digest, how many, 0): the last of them
+        self.facts_of_trace = text(select(*FACTS.c).where(in_trace).order_by(
+            FACTS.c.seq.desc()).limit(bindparam("many_")).offset(bindparam("from_")))
+        self.calls_of_trace = text(select(*COUNTED.c).where(
+            COUNTED.c.kind == literal_column("'call'"),
+            COUNTED.c.seq.in_(select(FACTS.c.seq).where(in_trace))))
+        self.links_of_trace = text(select(TRACES.c.links).where(TRACES.c.seq.in_(
+            select(FACTS.c.seq).where(in_trace))))
+        # Values: the number from which on facts may be pending.
+        self.pending_facts = text(select(*FACTS.c).where(
+            FACTS.c.seq >= _SEQ, FACTS.c.state == literal_column(str(int(FactState.PENDING)))
+        ).order_by(FACTS.c.seq))
+        self.count_pending = text(select(func.count()).select_from(FACTS).where(
+            FACTS.c.seq >= _SEQ, FACTS.c.state == literal_column(str(int(FactState.PENDING)))))
+        self.last_fact = text(select(func.max(FACTS.c.seq)))
+        self.last_links = text(select(func.max(LINKS.c.id)))
+        self.all_links = text(select(LINKS.c.links).order_by(LINKS.c.id))
+        self.delete_links = text(delete(LINKS).where(LINKS.c.id < _SEQ))
+        self.all_meta = text(select(META.c.name, META.c.value))
+        self.all_forms = text(select(*FORMS.c))
+        self.all_seats = text(select(*SEATS.c))
+        # Values: gateway.
+        self.all_counters = text(select(
+            COUNTERS.c.seat, COUNTERS.c.name, COUNTERS.c.part, COUNTERS.c.value,
+            COUNTERS.c.purged).where(COUNTERS.c.gateway == bindparam("gateway_")))
+
+        # Values: the hour from which on; of each kind of row what it comes to, by one label.
+        self.totals_by = {label: text(self._totals(label)) for label in GROUPS}
+        # Retention: (how many, 0); the oldest rows.
+        self.oldest_facts = text(select(FACTS.c.seq, FACTS.c.arrived, FACTS.c.state).order_by(
+            FACTS.c.seq).limit(bindparam("many_")).offset(bindparam("from_")))
+        self.counted_until = text(select(*COUNTED.c).where(COUNTED.c.seq <= _SEQ))
+        self.delete_until = [text(delete(table).where(table.c.seq <= _SEQ)) for table in BY_SEQ]
+        self.delete_rollups = text(delete(ROLLUPS).where(
+            ROLLUPS.c.gateway == bindparam("gateway_"), ROLLUPS.c.hour < bindparam("hour_")))
+        # Verification, and looking for one user or conversation.
+        self.all_identities = text(select(
+            FACTS.c.seq, FACTS.c.digest, FACTS.c.trace, FACTS.c.span, FACTS.c.state,
+            FACTS.c.counted).order_by(FACTS.c.seq))
+        self.all_counted = text(select(*COUNTED.c).order_by(COUNTED.c.seq))
+        self.all_rollups = text(select(*list(ROLLUPS.c)[1:]).where(
+            ROLLUPS.c.gateway == bindparam("gateway_")))
+        self.counted_of = text(select(*COUNTED.c).where(or_(
+            COUNTED.c.user == bindparam("user_"),
+            COUNTED.c.conversation == bindparam("conversation_"))).order_by(COUNTED.c.seq))
+        # (first number, last number, name) of users and conversations
+        names = [(table, table.c[name]) for table in (FACTS, COUNTED)
+                 for name in ("user", "conversation")]
+        self.forget_names = [
+            text(update(table).where(_chunk(table), column == bindparam("name_")).values(
+                {column: null()})) for table, column in names]
+        self.delete_contents_of = [
+            text(delete(CONTENTS).where(CONTENTS.c.seq.in_(select(FACTS.c.seq).where(
+                _chunk(FACTS), column == bindparam("name_"))))) for table, column in names[:2]]
+        self.rollups_of = text(select(*_ROLLUP_KEY).where(ROLLUPS.c.user == bindparam("user_")))
+        # (gateway, hour, seat, user)
+        this = [column == bindparam(f"{column.name}_") for column in (*_ROLLUP_KEY, ROLLUPS.c.user)]
+        self.find_rollup = text(select(*(ROLLUPS.c[name] for name in MEASURES)).where(*this))
+        self.delete_rollup = text(delete(ROLLUPS).where(*this))
+        self.step_of = text(select(*COUNTED.c).where(COUNTED.c.seq == _SEQ))
+        self.content_of = text(select(CONTENTS.c.content).where(CONTENTS.c.seq == _SEQ))
+
+    def _totals(self, label: str) -> ClauseElement:
+        column = ROLLUPS.c.user if label == "user" else SEATS.c[GROUPS[label]]
+        return select(column, SEATS.c.kind, *(func.sum(ROLLUPS.c[name]) for name in MEASURES)).join(
+            SEATS, SEATS.c.id == ROLLUPS.c.seat).where(
+            ROLLUPS.c.hour >= bindparam("hour_")).group_by(column, SEATS.c.kind)
+
+    def _text(self, statement: ClauseElement) -> str:
+        return str(statement.compile(dialect=_DIALECTS[self._dialect]))
+
+    def _insert(self, table: Table) -> sqlite.Insert:
+        # Both have the same clauses; a type for both there is none.
+        return sqlite.insert(table) if self._dialect == "sqlite" else (
+            postgresql.insert(table))  # type: ignore[return-value]
+
+    def _upsert(self, table: Table, set_: tuple[str, ...] = (), add: tuple[str, ...] = ()
+                ) -> ClauseElement:
+        insert = self._insert(table)
+        return insert.on_conflict_do_update(
+            index_elements=[*table.primary_key.columns.keys()],
+            set_={name: insert.excluded[name] for name in set_} | {
+                name: table.c[name] + insert.excluded[name] for name in add})
+
+
+def _chunk(table: Table) -> ColumnElement[bool]:
+    return table.c.seq.between(bindparam("from_"), bindparam("to_"))

@@ -1,0 +1,1 @@
+"""Facts out: what is made of counted calls and steps for others to read."""

@@ -1,0 +1,102 @@
+"""Counters of calls and steps as families of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from inferometer import catalogue as c
+from inferometer.catalogue import Metric
+from inferometer.collector import Deadline
+from inferometer.families import Family
+from inferometer.values import Histogram, Key
+
+SUM = "sum"  # part of a histogram beside its bounds, in nanoseconds
+
+
+class CounterReading(NamedTuple):
+    """All counters at one time.
+
+    `counters`: by the number of a seat, the name of a counter and its part, which of a histogram is
+    an upper bound in seconds. `seats`: by number the kind of what is counted, provider, model,
+    operation, service_name, and the name of a tool or an agent. A change makes another `version`.
+    """
+
+    version: int
+    counters: Mapping[tuple[int, str, str], int]
+    seats: Mapping[int, Sequence[str]]
+
+
+# Counters of calls that have no parts, and histograms with their bounds.
+_PLAIN = {"input": c.CLIENT_INPUT, "cached": c.CLIENT_INPUT_CACHED,
+          "cache_write": c.CLIENT_INPUT_WRITTEN, "output": c.CLIENT_OUTPUT,
+          "reasoning": c.CLIENT_OUTPUT_REASONING, "usage_missing": c.CLIENT_USAGE_MISSING}
+_TIMES = {"duration": (c.CLIENT_DURATION, c.DURATION_BOUNDS),
+          "first_token": (c.CLIENT_TTFT, c.FIRST_TOKEN_BOUNDS),
+          "per_token": (c.CLIENT_TPOT, c.PER_TOKEN_BOUNDS)}
+# Counters of steps by the kind of step: the counter's name, and its parts.
+_STEPS: Mapping[str, tuple[Metric, str, tuple[str, ...]]] = {
+    "tool": (c.TOOL_CALLS, "ended", c.OUTCOMES), "run": (c.AGENT_RUNS, "ended", c.OUTCOMES),
+    "retrieval": (c.RETRIEVALS, "result", c.RESULT_OF_RETRIEVAL.values),
+    "rerank": (c.RERANKS, "ended", ()),
+}
+_NAMED = frozenset(("tool", "run"))  # kinds of steps whose name is a label
+
+
+class CallsCollector:
+    """What applications did: calls to models, and tools, agents and searches around them."""
+
+    name = "calls"
+    punctual = True
+
+    def __init__(self, read: Callable[[], CounterReading]) -> None:
+        self._read = read
+        self._version = -1
+        self._families: Sequence[Family] = ()
+
+    def collect(self, deadline: Deadline) -> Iterable[Family]:
+        """All families; the same ones as before while nothing is counted."""
+        reading = self._read()
+        if reading.version != self._version:
+            self._version, self._families = reading.version, _families(reading)
+        return self._families
+
+
+def _families(reading: CounterReading) -> Sequence[Family]:
+    points: dict[Metric, dict[Key, float | Histogram]] = {
+        metric: {} for metric in c.CLIENT_METRICS}
+    for seat, (kind, *labels, name) in reading.seats.items():
+        if kind == "call":
+            _add_call(points, reading.counters, seat, tuple(labels))
+        elif kind in _STEPS:
+            service = labels[-1]
+            _add_step(points, reading.counters, seat, kind,
+                      (service, name) if kind in _NAMED else (service,))
+    return [Family(metric, of_metric) for metric, of_metric in points.items()]
+
+
+def _add_call(points: dict[Metric, dict[Key, float | Histogram]],
+              counters: Mapping[tuple[int, str, str], int], seat: int, key: Key) -> None:
+    requests = points[c.CLIENT_REQUESTS]
+    for outcome, error_type in c.CLIENT_ENDINGS:
+        requests[*key, outcome, error_type] = float(
+            counters.get((seat, "ended", f"{outcome}/{error_type}"), 0))
+    for name, metric in _PLAIN.items():
+        points[metric][key] = float(counters.get((seat, name, ""), 0))
+    for name, (metric, bounds) in _TIMES.items():
+        counts = accumulate(counters.get((seat, name, str(bound)), 0)
+                            for bound in (*bounds, float("inf")))
+        points[metric][key] = Histogram(bounds, tuple(map(float, counts)),
+                                        counters.get((seat, name, SUM), 0) / 1e9)
+
+
+def _add_step(points: dict[Metric, dict[Key, float | Histogram]],
+              counters: Mapping[tuple[int, str, str], int], seat: int, kind: str,
+              key: Key) -> None:
+    metric, name, parts = _STEPS[kind]
+    if not parts:
+        points[metric][key] = float(sum(
+            counters.get((seat, name, outcome), 0) for outcome in c.OUTCOMES))
+    for part in parts:
+        points[metric][*key, part] = float(counters.get((seat, name, part), 0))

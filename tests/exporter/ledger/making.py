@@ -1,0 +1,133 @@
+"""Facts, and ledgers in which time passes when a test says so."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from inferometer.facts import Fact, ModelCall, Usage
+from inferometer.ledger.file import File, open_to_write
+from inferometer.ledger.ledger import LedgerWriter
+
+TRACE = bytes(range(16))
+SECOND = 10**9
+BEGIN = 1_700_000_000 * SECOND
+
+
+def call(trace_id: bytes = TRACE, span_id: bytes = b"", **fields: object) -> ModelCall:
+    """A call of half a second, of 100 tokens in and 20 out."""
+    defaults: dict[str, object] = {
+        "service_name": "shop", "scope": "openai", "name": "chat m", "start": BEGIN,
+        "end": BEGIN + SECOND // 2, "operation": "chat", "provider": "openai", "request_model": "m",
+        "usage": Usage(100, 40, None, 20, None)}
+    return ModelCall(trace_id=trace_id, span_id=span_id or os.urandom(8),
+                     **defaults | fields)  # type: ignore[arg-type]
+
+
+def links(facts: Iterable[Fact]) -> dict[bytes, bytes]:
+    """The packed parent links of facts."""
+    packed: dict[bytes, bytes] = {}
+    for fact in facts:
+        packed[fact.trace_id] = packed.get(fact.trace_id, b"") + fact.span_id + (
+            fact.parent_id or bytes(8))
+    return packed
+
+
+class Bench:
+    """A ledger whose thread is not started: the test takes its turns, and moves its clocks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.passed = 0.0
+        self.began = time.time_ns()
+        self.ledger = self._open()
+
+    @property
+    def file(self) -> File:
+        """As the ledger has it."""
+        return self.ledger._file
+
+    @property
+    def now(self) -> int:
+        """Unix nanoseconds."""
+        return self.began + int(self.passed * SECOND)
+
+    def send(self, *facts: Fact, more_links: dict[bytes, bytes] | None = None) -> None:
+        """Have them committed, and wait for it."""
+        packed = links(facts)
+        for trace_id, more in (more_links or {}).items():
+            packed[trace_id] = packed.get(trace_id, b"") + more
+        done = self.ledger.commit(facts, packed, self.now)
+        self.turn()
+        done.result(0)
+
+    def turn(self) -> None:
+        """What the ledger's thread does in one go."""
+        self.ledger._turn()
+
+    def wait(self, seconds: float = 11.0) -> None:
+        """Let time pass, and have all settled that is quiet."""
+        self.passed += seconds
+        self.ledger.settle_due()
+
+    def restart(self) -> None:
+        """As after a crash: nothing is settled or said at the end."""
+        self.close()
+        self.ledger = self._open()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
+    def counters(self, kind: str = "call") -> dict[tuple[str, str], int]:
+        """By name and part, over all seats of a kind."""
+        reading = self.ledger.reading()
+        sums: dict[tuple[str, str], int] = {}
+        for (seat, name, part), value in reading.counters.items():
+            if reading.seats[seat][0] == kind:
+                sums[name, part] = sums.get((name, part), 0) + value
+        return sums
+
+    def rows(self, query: str) -> Sequence[tuple[object, ...]]:
+        """What the file answers."""
+        return self.file.connection.execute(query).fetchall()
+
+    def _open(self) -> LedgerWriter:
+        file = open_to_write(self.folder / "ledger.db", self.folder / "ledger.key")
+        return LedgerWriter(file, clock=lambda: self.now, monotonic=lambda: self.passed,
+                            linger=0.0)
+
+
+@cache
+def _empty() -> Path:
+    """The folder of a new ledger, made once: to make its tables takes a while."""
+    folder = Path(mkdtemp())
+    open_to_write(folder / "ledger.db", folder / "ledger.key").close()
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+@contextmanager
+def ledger_in(folder: Path) -> Iterator[Bench]:
+    """A new ledger in a folder, closed at the end; all have one key."""
+    for file in _empty().iterdir():
+        shutil.copy(file, folder)
+    with ledger_in_place(folder) as bench:
+        yield bench
+
+
+@contextmanager
+def ledger_in_place(folder: Path) -> Iterator[Bench]:
+    """The ledger that is in a folder, closed at the end."""
+    bench = Bench(folder)
+    try:
+        yield bench
+    finally:
+        bench.close()
