@@ -25,13 +25,14 @@ PACKAGE = Path(inferometer.__file__).parent
 # name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
 ORDER = """
     inferometer
-    outside  reasons
+    durations  heap  outside  reasons
     logs  threads  roles  protobuf
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu
-    catalogue.cost
+    catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger
     catalogue.exporter
     catalogue
+    facts
     values
     rendered  rendered.block
     families
@@ -43,7 +44,7 @@ ORDER = """
     documents.entry
     documents.bounds  documents.readers  documents.records
     addresses
-    bundle.carried  bundle.durations  bundle.guide  bundle.options  bundle.splice
+    bundle.carried  bundle.guide  bundle.options  bundle.splice
     bundle.folder
     bundle.rehearsal
     bundle.places
@@ -51,13 +52,28 @@ ORDER = """
     config
     next_start  settings
     about
-    serve  serve.lanes  serve.request  serve.rate_limit  serve.users  serve.web_settings
+    serve  serve.lanes  serve.listening  serve.request  serve.rate_limit  serve.users
+    serve.web_settings
     serve.tls
     serve.web_config
     serve.routes
     serve.connection
     serve.connections  serve.metrics
     serve.server
+    spans  spans.errors  spans.settlement  spans.span  spans.tree  spans.twins
+    spans.decoded  spans.vocabulary
+    spans.calls  spans.steps
+    spans.once
+    spans.flavours.reading
+    spans.flavours.table
+    spans.flavours.genai
+    spans.flavours.*
+    spans.flavours
+    spans.ids  spans.reader
+    spans.normalise
+    spans.json_body  spans.protobuf_body
+    spans.otlp
+    sinks  sinks.metrics
     parts
     PARTS
     home  home.history  home.markup
@@ -90,6 +106,7 @@ ORDER = """
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs
+    cli.ledger_actions
     cli.*
     cli
     __main__
@@ -133,6 +150,26 @@ ORDERS = {
         cost  cost.accrual  cost.budgets
         cost.collector
         cost.part
+    """,
+    "intake": """
+        intake  intake.answer  intake.listener  intake.tally  intake.workers
+        intake.body
+        intake.access  intake.batch  intake.collector
+        intake.application  intake.child
+        intake.service
+        intake.part
+    """,
+    "ledger": """
+        ledger  ledger.errors  ledger.counting  ledger.collector  ledger.traces  ledger.seats
+        ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
+        ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
+        ledger.migrations.env  ledger.statements
+        ledger.file
+        ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.tree  ledger.verification  ledger.engines
+        ledger.settler
+        ledger.ledger
+        ledger.part
     """,
 }
 ROOT = PACKAGE.parents[1]

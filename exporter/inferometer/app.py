@@ -24,6 +24,8 @@ from inferometer.gpu.part import GpuPart
 from inferometer.guard import Guard
 from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
+from inferometer.intake.part import IntakePart
+from inferometer.ledger.part import LedgerPart
 from inferometer.next_start import keep_until_next_start
 from inferometer.parts import Part, Row
 from inferometer.reasons import reason_of
@@ -48,10 +50,13 @@ def make_parts(config: Config, refusals: Refusals,
                kubelet: Kubelet | None = None) -> list[Part]:
     """All parts, in the order they start and are shown."""
     gpu = GpuPart(config, refusals, kubelet)
+    ledger = LedgerPart(config)
     return [
         gpu,
         EnginesPart(config, refusals),
         CostPart(config, gpu.gpus),
+        ledger,
+        IntakePart(config, ledger.commit),
         AlertLogPart(config),
     ]
 
@@ -128,7 +133,7 @@ class App:
         self._metrics = MetricsPage(scrape, self._about.families, self._home.record_reading)
 
     def start(self) -> Server:
-        """Listen, and begin to watch. Raises OSError if the address cannot be had."""
+        """Listen, and begin to watch. Raises ListenError, and LedgerError from a gateway."""
         host, port = split_address(self.config.web.listen)
         self._server = Server(host, port, self.routes(), self._web)
         for part in (*self._running, self._home):

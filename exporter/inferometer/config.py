@@ -20,7 +20,7 @@ from inferometer.documents.entry import Constraint, Entry
 from inferometer.documents.mistakes import Document, DocumentError
 from inferometer.documents.readers import read_yaml, read_yaml_file
 from inferometer.documents.records import read_record
-from inferometer.roles import NO_ROLE, ROLES, belongs, why_not
+from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 
 # Key of a limit in the file: the limit, which ends with its unit, as in
 # `request_duration_p95_seconds`.
@@ -29,6 +29,7 @@ LIMITS = {
     for unit, limits in LIMITS_BY_UNIT.items() for limit in limits
 }
 MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
+INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
 
 
 class ConfigError(DocumentError):
@@ -44,6 +45,11 @@ _USD = bounded("an amount of USD, 0 or more", minimum=0)
 _PERCENT = bounded("a percentage from 0 to 1000", minimum=0, maximum=1000)
 _PORT = bounded("a port from 1 to 65535", minimum=1, maximum=65535)
 _PAGE = bounded("a whole number of bytes from 1024 to 1073741824", minimum=2**10, maximum=2**30)
+_DOOR = Constraint(lambda address: not address or is_address(address), f"{ADDRESS}, or nothing")
+_BODY = bounded("a whole number of bytes from 65536 to 67108864", minimum=2**16, maximum=2**26)
+_SETTLE = bounded("a number of seconds from 1 to 60", minimum=1, maximum=60)
+_DAYS = bounded("a whole number of days from 1 to 3660", minimum=1, maximum=3660)
+_FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
 _SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
@@ -179,6 +185,37 @@ class FleetSection(ModelFleet):
 
 
 @dataclass(frozen=True)
+class IntakeSection:
+    """Where applications send their telemetry, and who may."""
+
+    listen: str = _key("HOST:PORT of OTLP over HTTP; 127.0.0.1:4318 in role gateway and nowhere "
+                       "in others, if empty.", "", _DOOR, next_start=True)
+    config_file: str = _key("TLS and users, as of web.config_file.", "")
+    bearer_token_files: tuple[str, ...] = _key("Files of one token each, which lets in.", ())
+    max_body_bytes: int = _key("Of one body, unpacked.", 32 * 2**20, _BODY)
+    settle_seconds: float = _key("For which a trace is quiet before it counts.", 10.0, _SETTLE)
+    request_id_attributes: tuple[str, ...] = _key(
+        "Attributes of spans that hold the request's id, before those of conventions.", (), _NAME)
+
+
+@dataclass(frozen=True)
+class LedgerSection:
+    """Where a gateway keeps what it is sent, and for how long."""
+
+    path: str = _key("The file; its disk must be local.", "inferometer-ledger.db", _FILE_NAME,
+                     next_start=True)
+    key_file: str = _key("The key of users' hashes; the path with .key behind it, if empty.", "",
+                         next_start=True)
+    retention_days: int = _key("Days to keep calls.", 30, _DAYS)
+    rollup_days: int = _key("Days to keep the sums of each hour.", 400, _DAYS)
+
+    @property
+    def key_path(self) -> str:
+        """The file with the key; beside the ledger if it is not named."""
+        return self.key_file or f"{self.path}.key"
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file."""
 
@@ -188,6 +225,13 @@ class Config:
     engines: EnginesSection = field(default_factory=EnginesSection)
     cost: CostSection = field(default_factory=CostSection)
     fleet: FleetSection = field(default_factory=FleetSection)
+    intake: IntakeSection = field(default_factory=IntakeSection)
+    ledger: LedgerSection = field(default_factory=LedgerSection)
+
+    @property
+    def intake_listen(self) -> str:
+        """Where applications send to; nothing if nowhere. A gateway is there to be sent to."""
+        return self.intake.listen or (INTAKE_LISTEN if self.role == GATEWAY else "")
 
     def has(self, section: str) -> bool:
         """Whether the section is for this exporter's role."""

@@ -65,6 +65,18 @@ _YAML = (
 )
 
 
+# By the names of SQLite's result codes, the special ones first (sqlite.org/rescode.html).
+_DATABASE = (
+    (r"SQLITE_FULL", "the disk is full"),
+    (r"SQLITE_READONLY.*", "it may not be written"),
+    (r"SQLITE_CANTOPEN.*", "it cannot be opened"),
+    (r"SQLITE_(BUSY|LOCKED|PROTOCOL).*", "another process is writing it for too long"),
+    (r"SQLITE_(CORRUPT|NOTADB).*", "it is damaged"),
+    (r"SQLITE_IOERR.*", "the disk cannot read or write it"),
+    (r"SQLITE_NOMEM", "there is no memory left for it"),
+)
+
+
 def reason_of(error: BaseException) -> str:
     """Why it failed, on one line and without the name of a class, a code or a place."""
     if is_ours(error):
@@ -72,6 +84,8 @@ def reason_of(error: BaseException) -> str:
     for kind, words in _KINDS:
         if isinstance(error, kind):
             return _one_line(words if isinstance(words, str) else words(error))
+    if words := _database(error):
+        return words
     return _one_line(f"{UNFORESEEN} {_spaced(error)}: {error}".rstrip(": "))
 
 
@@ -116,6 +130,12 @@ def _name(error: BaseException) -> str:
 def _system(error: BaseException) -> str:
     """The system's own words, which are for people."""
     return getattr(error, "strerror", None) or str(error) or "the system refused it"
+
+
+def _database(error: BaseException) -> str:
+    """By the code alone: who keeps nothing is not to have SQLite in memory."""
+    name = str(getattr(error, "sqlite_errorname", ""))
+    return next((words for pattern, words in _DATABASE if re.fullmatch(pattern, name)), "")
 
 
 def _spaced(error: BaseException) -> str:

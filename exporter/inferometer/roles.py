@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 NO_ROLE = ""
 NODE = "node"
+GATEWAY = "gateway"
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,11 @@ class Role:
 
 
 ROLES: Mapping[str, Role] = {
-    NO_ROLE: Role(("web", "gpu", "engines", "cost", "fleet"), "all of it"),
+    NO_ROLE: Role(("web", "gpu", "engines", "cost", "fleet", "intake", "ledger"), "all of it"),
     "sidecar": Role(("web", "engines"), "reads the engine in its pod; no GPUs, no cost"),
     NODE: Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
     "fleet": Role(("web", "fleet"), "fixed costs, budgets and limits of the whole cluster"),
-    "gateway": Role(("web",), "nothing yet: telemetry of applications"),
+    GATEWAY: Role(("web", "intake", "ledger"), "takes the telemetry of applications"),
 }
 
 

@@ -81,6 +81,10 @@ def _resolve(config: Config, folder: Path) -> Config:
 
     targets = tuple(replace(target, bearer_token_file=beside(target.bearer_token_file),
                             ca_file=beside(target.ca_file)) for target in config.engines.targets)
+    intake = replace(config.intake, config_file=beside(config.intake.config_file),
+                     bearer_token_files=tuple(map(beside, config.intake.bearer_token_files)))
+    ledger = replace(config.ledger, path=beside(config.ledger.path),
+                     key_file=beside(config.ledger.key_file))
     return replace(
-        config, web=replace(config.web, config_file=beside(config.web.config_file)),
-        engines=replace(config.engines, targets=targets))
+        config, web=replace(config.web, config_file=beside(config.web.config_file)), intake=intake,
+        ledger=ledger, engines=replace(config.engines, targets=targets))

@@ -170,9 +170,12 @@ def test_every_section_of_the_configuration_is_some_parts() -> None:
 
 
 def part_classes() -> list[type[Part]]:
-    """All that the package defines, but for the page that is made of the others."""
+    """All that the package defines, but for the page that is made of the others.
+
+    Migrations of the ledger are scripts that only Alembic runs.
+    """
     for module in pkgutil.walk_packages(inferometer.__path__, "inferometer."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
     return [kind for kind in Part.__subclasses__()
             if kind.__module__.startswith("inferometer.") and kind is not HomePart]

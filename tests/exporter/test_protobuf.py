@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 # Its runtime comes with grpcio-tools, and has no types.
-from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2
+from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import sqlite3
 import ssl
 import struct
 import subprocess
@@ -142,6 +143,10 @@ def failing(job: Callable[[], object]) -> Exception:
     (lambda: b"\xff".decode(), "it is not UTF-8"),
     (lambda: os.environ["NO_SUCH"], "unforeseen key error: 'NO_SUCH'"),
     (lambda: 1 // 0, "unforeseen zero division error: integer division or modulo by zero"),
+    (lambda: sqlite3.connect("/nowhere/x.db"), "it cannot be opened"),
+    (lambda: sqlite3.connect("/etc/passwd").execute("SELECT 1 FROM x"), "it is damaged"),
+    (lambda: sqlite3.connect(":memory:").executescript(
+        "PRAGMA max_page_count=1; CREATE TABLE x (y); CREATE TABLE z (y)"), "the disk is full"),
     (lambda: [].pop(), "unforeseen index error: pop from empty list"),
 ])
 def test_every_kind_of_error_has_words(job: Callable[[], object], words: str) -> None:

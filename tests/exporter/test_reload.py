@@ -271,6 +271,9 @@ WAITING = {
     "web.enable_alert_log": ALONE + "web: {listen: '127.0.0.1:0', enable_alert_log: true}\n",
     "gpu.enabled": HERE + NOWHERE + "gpu: {enabled: true}\n",
     "gpu.kubelet_socket": HERE + NOWHERE + "gpu: {kubelet_socket: /nowhere}\n",
+    "intake.listen": ALONE + HERE + "intake: {listen: '127.0.0.1:1'}\n",
+    "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
+    "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
 }
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from inferometer.bundle.durations import DurationError
 from inferometer.bundle.options import ADDRESSES, OptionError, Options, flags, listed
 from inferometer.bundle.rehearsal import rehearsed
 from inferometer.bundle.splice import Keys, spliced
+from inferometer.durations import DurationError
 
 _DEFAULTS = Options()
 _SEVERAL = {option.name for option in flags() if option.metadata["form"] is ADDRESSES}

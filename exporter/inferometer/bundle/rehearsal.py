@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from inferometer.bundle.durations import divided
+from inferometer.durations import divided
 
 # Strings, so that they are left alone; ranges and steps between brackets; offsets.
 _DURATIONS = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""

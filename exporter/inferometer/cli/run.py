@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import logging
 import signal
@@ -12,22 +11,21 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from inferometer import __version__
+from inferometer import __version__, heap
 from inferometer.app import App, named_variables
 from inferometer.cli.arguments import ROLES_HELP, add_log, add_role, address, engine
 from inferometer.cli.verbs import FAILED, OK, Verb, complain, strange_variables
 from inferometer.home.markup import NBSP
 from inferometer.home.units import duration
+from inferometer.ledger.errors import LedgerError
 from inferometer.logs import start_logging
 from inferometer.outside import on_one_line
-from inferometer.reasons import reason_of
+from inferometer.serve.listening import ListenError
 from inferometer.serve.server import Server
 from inferometer.settings import Flags
 from inferometer.threads import Errand, NoThreadError, start_thread
 
 GREETING_SECONDS = 3.0  # for which the greeting waits for each part
-M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8  # of glibc's malloc.h
-KEPT_BYTES = 2**20  # of free memory at the end of the heap
 STOPPING: Mapping[int, str] = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C (SIGINT)"}
 
 log = logging.getLogger(__name__)
@@ -35,7 +33,7 @@ log = logging.getLogger(__name__)
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    slim_heap()
+    heap.slim()
     start_logging(options.log_level, options.log_format)
     began = time.monotonic()
     reloads = Errand("reload", lambda: app.reload())
@@ -43,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     app = App(options.config, Flags(options.listen, options.engine, options.role))
     try:
         server = app.start()
-    except OSError as error:
-        complain(f"cannot listen on {app.config.web.listen}: {reason_of(error)}")
+    except (ListenError, LedgerError) as error:
+        complain(str(error))
         return FAILED
     reasons: list[str] = []
     _handle_signals(reloads, server, reasons)
@@ -67,17 +65,6 @@ def run(options: argparse.Namespace) -> int:
     log.info("stopped", extra={"why": "".join(reasons[:1]),
                                "after": duration(time.monotonic() - began).replace(NBSP, " ")})
     return OK
-
-
-def slim_heap() -> None:
-    """Make glibc use one heap and return free memory: mostly one thread runs at a time.
-
-    By default glibc gives each thread a heap that grows, and keeps the memory of large pages.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
-    if mallopt is not None:
-        mallopt(M_ARENA_MAX, 1)
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _handle_signals(reloads: Errand, server: Server, reasons: list[str]) -> None:

@@ -17,10 +17,10 @@ import yaml
 
 from inferometer.addresses import split_address
 from inferometer.bundle import Options, render, runbook
-from inferometer.bundle.durations import milliseconds
 from inferometer.demo.endpoint import LOOPBACK
 from inferometer.demo.exporters import NODE_JOB, Targets
 from inferometer.demo.fleet import CLUSTER
+from inferometer.durations import milliseconds
 
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 10.0, 3.0
 LOOKBACK_SECONDS = 300  # Prometheus' own, which is a duration too

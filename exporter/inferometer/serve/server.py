@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from inferometer.serve.connection import Connection, Limits
 from inferometer.serve.connections import RESERVE, SHAKES, Connections
 from inferometer.serve.lanes import Lane
+from inferometer.serve.listening import listening_socket
 from inferometer.serve.request import RefusalError, Request
 from inferometer.serve.routes import Received, Response, Route, text_response
 from inferometer.serve.web_config import WebConfig
 from inferometer.threads import Job
 
-BACKLOG = 512
 SEND_BUFFER = 2**17  # bytes of an answer in the kernel, which takes it twice: for each connection
 GZIP_FROM = 1024  # bytes; smaller pages are not worth it
 GUESSES = 1  # of passwords at once: bcrypt is slow, and meant to be
@@ -35,8 +35,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 class Server:
     """The listening socket and the routes on it. TLS and its users may be changed.
 
-    Raises OSError if the address cannot be had, ValueError for two routes at one path, or for lanes
-    that could take all threads.
+    Raises ListenError if the address cannot be had, ValueError for two routes at one path, or for
+    lanes that could take all threads.
     """
 
     def __init__(self, host: str, port: int, routes: Iterable[Route], web: WebConfig | None = None,
@@ -45,7 +45,8 @@ class Server:
         self._routes = _by_path(routes)
         limits = limits or Limits()
         _check_lanes(self._routes.values(), limits)
-        listener = _listen(host, port)
+        listener = listening_socket(host, port)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # inherited
         self.server_address = listener.getsockname()
         self.server_port: int = self.server_address[1]
         self._guesses: Lane[Connection] = Lane(GUESSES, newest_first=True)
@@ -265,26 +266,6 @@ def takes_gzip(header: str | None) -> bool:
         coding, _, quality = part.partition(";")
         takes[coding] = not re.fullmatch(r"q=0(\.0*)?", quality)
     return takes.get("gzip", takes.get("*", False))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; on no host, of both IP versions. Raises OSError."""
-    ip6 = ":" in host or (not host and socket.has_dualstack_ipv6())
-    listener = socket.socket(socket.AF_INET6 if ip6 else socket.AF_INET)
-    try:
-        if ip6 and not host:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit these.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _response_bytes(response: Response, request: Request, headers: Mapping[str, str]) -> bytes:

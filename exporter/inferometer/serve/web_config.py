@@ -18,13 +18,15 @@ from inferometer.serve.web_settings import WebSettings
 class WebConfig:
     """A checked web configuration: how to serve TLS, whom to let in, which headers to send.
 
-    `tls` says whether to serve TLS at all; `headers` go into every response, a 401 included.
+    `tls` says whether to serve TLS at all, `has_users` whether passwords are asked for; `headers`
+    go into every response, a 401 included.
     `http2` is accepted, but what we serve is HTTP/1.1, and ALPN says so. Accepted, too, is
     `prefer_server_cipher_suites`, and it changes nothing, as in Go. Safe to share between threads.
     """
 
     def __init__(self, settings: WebSettings) -> None:
         self.tls = bool(settings.tls)
+        self.has_users = bool(settings.users)
         self.headers: Mapping[str, str] = MappingProxyType(settings.headers)
         self._tls = Tls(settings.document, settings.tls)
         self._limit = RateLimit(settings.interval, settings.burst)

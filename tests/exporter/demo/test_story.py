@@ -7,10 +7,10 @@ import pytest
 from alerts import ALERT_GROUPS
 from dashboards import DASHBOARDS
 from inferometer.bundle import runbook
-from inferometer.bundle.durations import milliseconds
 from inferometer.cli.demo import PARTS
 from inferometer.demo.fleet import FLEET, GPUS
 from inferometer.demo.story import ROUND_MINUTES, STORY, Episode
+from inferometer.durations import milliseconds
 
 ALERTS = {(alert.name, alert.severity): (alert, group)
           for group in ALERT_GROUPS for alert in group.alerts}

@@ -1,0 +1,1 @@
+"""The gateway's doors: telemetry of applications is kept before it is acknowledged."""

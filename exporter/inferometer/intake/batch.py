@@ -1,0 +1,64 @@
+"""What is in a body: the facts, and which span is whose child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from inferometer.facts import Fact
+from inferometer.intake.answer import JSON, PROTOBUF
+from inferometer.intake.body import BodyRefusedError
+from inferometer.spans import decoded, otlp
+from inferometer.spans.normalise import facts_of, facts_of_log
+from inferometer.spans.reader import Wishes
+
+NO_PARENT = bytes(8)
+_ENCODINGS = {PROTOBUF: decoded.PROTOBUF, JSON: decoded.JSON}
+_DECODERS: Mapping[str, Callable[..., decoded.Decoded[Any]]] = {
+    "traces": otlp.decode_traces, "logs": otlp.decode_logs}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a body is to be read."""
+
+    signal: str  # traces or logs
+    encoding: str
+    coding: str
+    body_bytes: int  # that it may have, unpacked
+    wishes: Wishes
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one body has."""
+
+    facts: Sequence[Fact] = ()
+    links: Mapping[bytes, bytes] = field(default_factory=dict)  # by trace: each id, its parent's
+    entries: int = 0  # spans or records that were read
+    rejected: Mapping[str, int] = field(default_factory=dict)  # and that were not, by reason
+
+
+def batch_of(wish: Wish, body: bytes) -> Delivery:
+    """Read an unpacked body. Raises BodyRefusedError for no OTLP, and beyond its bounds."""
+    try:
+        items = _DECODERS[wish.signal](body, _ENCODINGS[wish.encoding],
+                                       content=wish.wishes.content, also=wish.wishes.attributes)
+        make = partial(facts_of if wish.signal == "traces" else facts_of_log, wishes=wish.wishes)
+        facts: list[Fact] = []
+        links: dict[bytes, bytearray] = {}
+        count = 0
+        for item in items.spans:
+            count += 1
+            if wish.signal == "traces":
+                links.setdefault(item.trace_id, bytearray()).extend(
+                    item.span_id + (item.parent_id or NO_PARENT))
+            if fact := make(item):
+                facts.append(fact)
+    except decoded.Refused as error:
+        raise BodyRefusedError(HTTPStatus(error.status), error.message) from error
+    return Delivery(facts, {trace: bytes(pairs) for trace, pairs in links.items()}, count,
+                 dict(items.rejected))

@@ -1,0 +1,132 @@
+"""Intake: where applications send their telemetry, and who may."""
+
+from __future__ import annotations
+
+import importlib.util
+import ssl
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inferometer.addresses import split_address
+from inferometer.collector import Collector
+from inferometer.config import Config
+from inferometer.documents.mistakes import Document
+from inferometer.intake.access import Admission, Tokens, read_token
+from inferometer.intake.body import BodyMemory, Sizes
+from inferometer.intake.collector import IntakeCollector
+from inferometer.intake.tally import IntakeTally
+from inferometer.parts import Part, Row
+from inferometer.reasons import reason_of
+from inferometer.serve.listening import listening_socket
+from inferometer.serve.web_config import WebConfig
+from inferometer.serve.web_settings import WebConfigError
+from inferometer.threads import Standing
+
+if TYPE_CHECKING:  # what it needs at run time is in an extra
+    from inferometer.intake.service import Commit, IntakeService
+
+# Packages of it.
+EXTRA = ("alembic", "httptools", "opentelemetry.proto", "sqlalchemy", "starlette", "uvicorn")
+STOP_SECONDS = 12.0  # for what is being sent when it is to stop
+
+
+class IntakePart(Part):
+    """Takes telemetry over OTLP/HTTP, on a listener of its own."""
+
+    sections = ("intake",)
+
+    def __init__(self, config: Config, commit: Commit) -> None:
+        self._config = config
+        self._commit = commit
+        self._tally = IntakeTally()
+        self._memory = BodyMemory(Sizes().held_bytes)
+        self._web: WebConfig | None = None
+        self._access = Admission(None, Tokens(()))
+        self._service: IntakeService | None = None
+        self._url = ""
+
+    def check(self, config: Config, document: Document) -> None:
+        """Report a missing extra, and files that are named and cannot be read."""
+        if not config.intake_listen:
+            return
+        if any(_missing(package) for package in EXTRA):
+            document.report("intake.listen" if config.intake.listen else "role",
+                            "needs the packages of the extra: pip install 'inferometer[gateway]'")
+        if config.intake.config_file and document.good("intake.config_file"):
+            _load_web(config, document)
+        for number, file in enumerate(config.intake.bearer_token_files):
+            try:
+                read_token(Path(file))
+            except (OSError, ValueError) as error:
+                document.report(f"intake.bearer_token_files[{number}]",
+                                f"{file}: {reason_of(error)}")
+
+    def configure(self, config: Config) -> None:
+        """Let in whom the files name now."""
+        self._config = config
+        web = _load_web(config, Document("")) if config.intake.config_file else None
+        if web is not None and self._web is not None:
+            web.inherit(self._web)
+        self._web = web
+        self._access = Admission(web, Tokens(config.intake.bearer_token_files))
+
+    def collectors(self) -> Sequence[Collector]:
+        """What it counts of what comes in, where it listens."""
+        return [IntakeCollector(self._tally, self._memory)] if self._config.intake_listen else []
+
+    def start(self) -> None:
+        """Listen. Raises ListenError."""
+        if not self._config.intake_listen:
+            return
+        # Here alone: who takes no telemetry is not to have it in memory.
+        from inferometer.intake.service import IntakeService
+
+        listener = listening_socket(*split_address(self._config.intake_listen))
+        self._url = _url(listener.getsockname(), bool(self._web and self._web.tls))
+        self._service = IntakeService(
+            listener, self._commit, self._tally, self._memory, context=self._context,
+            access=lambda: self._access,
+            headers=lambda: self._web.headers if self._web is not None else {},
+            settings=lambda: self._config.intake)
+        self._service.start()
+
+    def loops(self) -> Sequence[Standing]:
+        """The event loop, and the threads that read bodies."""
+        return self._service.loops() if self._service is not None else ()
+
+    def stop(self) -> None:
+        """Answer what is being sent, and nobody else."""
+        if self._service is not None:
+            self._service.stop(STOP_SECONDS)
+
+    def greeting(self, seconds: float) -> Iterable[Row]:
+        """Where applications send to."""
+        if self._url:
+            yield "intake", f"{self._url}  OTEL_EXPORTER_OTLP_ENDPOINT of applications"
+
+    def _context(self) -> ssl.SSLContext | None:
+        """For a new connection. Raises OSError and WebConfigError."""
+        web = self._web
+        return web.fresh_context() if web is not None and web.tls else None
+
+
+def _missing(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is None
+    except ModuleNotFoundError:  # of the package around it
+        return True
+
+
+def _load_web(config: Config, document: Document) -> WebConfig | None:
+    """The web configuration; what is wrong with it is reported."""
+    try:
+        return WebConfig.load(Path(config.intake.config_file))
+    except WebConfigError as error:
+        document.report_all("intake.config_file", error)
+        return None
+
+
+def _url(address: tuple[str, int], tls: bool) -> str:
+    host, port = address[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
