@@ -14,7 +14,7 @@ import os
 import sys
 
 from bench.process import own_bytes
-from inferometer.cli.run import slim_heap
+from inferometer import heap
 from inferometer.collector import Deadline, Scrape
 from inferometer.config import parse
 from inferometer.cost.collector import CostCollector
@@ -84,7 +84,7 @@ class ByHand(Crew):
 
 def main(scrapes: int, engine: int) -> float:
     """Scrape so often. Returns the KiB by which memory grew after it had settled."""
-    slim_heap()  # as the exporter's own process has it
+    heap.slim()  # as the exporter's own process has it
     clock = Clock()
     crew = ByHand(clock)
     config = parse(CONFIG, "day")

@@ -36,6 +36,14 @@ class Process:
         return own_bytes(self.pid)
 
 
+def children(pid: int) -> Sequence[int]:
+    """The processes that it, any of its threads, has begun."""
+    with contextlib.suppress(OSError):
+        return [int(child) for task in os.listdir(f"/proc/{pid}/task")
+                for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+    return ()
+
+
 def own_bytes(pid: int) -> int:
     """A process's memory that is of no file: what it made itself."""
     return _rollup(pid, "Pss_Anon")
@@ -69,6 +77,16 @@ def serving(name: str, command: Sequence[str | Path], port: int, folder: Path,
     finally:
         child.kill()
         child.wait()
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until somebody listens on it. Raises RuntimeError."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"nobody listens on port {port}")
 
 
 def _wait_for_port(child: subprocess.Popen[bytes], port: int, log: Path) -> None:
