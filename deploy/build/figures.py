@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from alerts.model import Alert
-from inferometer.bundle.durations import milliseconds
+from inferometer.durations import milliseconds
 from recording_rules.model import Rule
 
 _SECONDS = {

@@ -26,16 +26,20 @@ GPUS = NODES * 8
 MODELS = 100  # tuples of namespace, engine and model
 TARGETS = 400  # engine endpoints of all exporters
 FLEET_EXPORTERS = 2  # that publish budgets and limits: replicas of one
+GATEWAYS = 10  # that count calls of applications
 VERSIONS = 4  # of one model's engines at a time
 
 # Full pages of each role there are in the fleet, by what fills one.
-PAGES = {"sidecar": TARGETS / c.TARGETS, "node": GPUS / c.GPUS, "fleet": FLEET_EXPORTERS}
+PAGES = {"sidecar": TARGETS / c.TARGETS, "node": GPUS / c.GPUS, "fleet": FLEET_EXPORTERS,
+         "gateway": GATEWAYS}
 # What exporters show that have a section of the configuration; all else every one shows.
 _OF_SECTIONS = {
     "gpu": {*c.GPU_METRICS},
     "engines": {*c.ENGINE_METRICS},
     "cost": {c.COST, c.COST_IDLE, c.GPU_PRICE},
     "fleet": {c.COST, c.BUDGET, c.BUDGET_PAGE, *c.LIMIT_METRICS.values()},
+    "intake": {*c.INTAKE_METRICS},
+    "ledger": {*c.CLIENT_METRICS, *c.LEDGER_METRICS},
 }
 
 FAMILY_BUDGET = 65_000
@@ -53,7 +57,7 @@ LABEL_VALUES = {
     "cluster": 1,
     "node": NODES,
     "instance": EXPORTERS,
-    "metric": len(c.FOLDING),  # with each of its labels
+    "metric": len(c.FOLDING + c.GATEWAY_FOLDING),  # with each of its labels
     "le": max(metric.bounds for metric in c.METRICS) + 1,
     c.UUID.name: GPUS,
     c.MIG.name: c.MIG.budget,

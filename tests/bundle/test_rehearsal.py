@@ -11,9 +11,9 @@ import yaml
 
 from deploy.build.bundle import assemble
 from deploy.build.files import render
-from inferometer.bundle.durations import divided, milliseconds
 from inferometer.bundle.options import Options
 from inferometer.bundle.rehearsal import rehearsed, rehearsed_expression
+from inferometer.durations import divided, milliseconds
 
 BUNDLE = assemble()
 FASTER = 60

@@ -9,7 +9,7 @@ from deploy.build.bundle import Bundle
 from deploy.build.expressions import Expressions
 from deploy.build.vocabulary import FOREIGN
 from inferometer import catalogue as c
-from inferometer.bundle.durations import milliseconds
+from inferometer.durations import milliseconds
 
 EVENTS = {
     *(metric.name for metric in (c.GPU_XID, c.GPU_ECC, c.GPU_REMAPPED, c.LABELS_FOLDED,

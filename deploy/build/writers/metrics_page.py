@@ -10,8 +10,11 @@ from inferometer.catalogue import GPUS, TARGETS, VALUES_REFUSED, Label, Metric
 from inferometer.roles import ROLES
 from recording_rules.model import Rule
 
+# Chapters, and how the names of their metrics begin.
 _TITLES = {
-    "gpu": "GPUs", "llm_server": "Engines", "llm": "Money", "inferometer": "Inferometer itself"}
+    "GPUs": ("gpu_",), "Engines": ("llm_server_",),
+    "Applications": ("llm_client_", "llm_tool_", "llm_agent_", "rag_"), "Money": ("llm_",),
+    "Inferometer itself": ("inferometer_",)}
 
 
 def page(bundle: Bundle) -> str:
@@ -50,14 +53,14 @@ def _head(bundle: Bundle) -> Iterator[str]:
 
 def _metrics(metrics: Iterable[Metric]) -> Iterator[str]:
     metrics = [*metrics]
-    for prefix, title in _TITLES.items():
+    for title in _TITLES:
         yield from (f"## {title}", "")
         yield from _table(
             ("metric", "kind", "what it says", "labels", "series", "can be", "OpenTelemetry"), (
                 (f"`{metric.name}`", metric.kind, _help(metric), _listed(metric.label_names),
                  f"{series.family_series(metric):,}", _range(metric),
                  metric.otel and f"`{metric.otel}`")
-                for metric in metrics if _prefix(metric) == prefix))
+                for metric in metrics if _title(metric) == title))
         yield ""
 
 
@@ -88,8 +91,9 @@ def _alerts(bundle: Bundle) -> Iterator[str]:
         for alert in bundle.alerts))
 
 
-def _prefix(metric: Metric) -> str:
-    return next(prefix for prefix in _TITLES if metric.name.startswith(f"{prefix}_"))
+def _title(metric: Metric) -> str:
+    return next(title for title, beginnings in _TITLES.items()
+                if metric.name.startswith(beginnings))
 
 
 def _help(metric: Metric) -> str:
