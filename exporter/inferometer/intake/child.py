@@ -24,7 +24,7 @@ from inferometer import facts, heap
 from inferometer.intake.batch import Delivery, Wish, batch_of
 from inferometer.intake.body import SEND_FEWER, BodyMemory, BodyRefusedError, Portion, unpack
 
-MEMORY_BYTES = 160 * 2**20  # above what the process has before its first body
+MEMORY_BYTES = 144 * 2**20  # above what the process has before its first body
 SECONDS = 20.0  # for a body
 LARGEST_ANSWER = 64 * 2**20
 _LENGTH = struct.Struct("!Q")
