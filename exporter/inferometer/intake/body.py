@@ -44,7 +44,7 @@ class Sizes:
     """How much a body may be, and how long it may take."""
 
     body_bytes: int = 32 * 2**20  # unpacked
-    held_bytes: int = 48 * 2**20  # of all bodies that are being read and decoded
+    held_bytes: int = 40 * 2**20  # of all bodies that are being read and decoded
     gap_seconds: float = 10.0  # between two pieces
     body_seconds: float = 30.0
 
