@@ -24,7 +24,7 @@ class Loop:
 
     def page(self, path: str) -> bytes:
         """What is answered; nothing where there is no such page."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of engine has its own pages
 
     def sent(self, path: str) -> None:
         """What is done after an answer."""

@@ -69,7 +69,7 @@ class Measured:
         while self.value("inferometer_ledger_pending_facts"):
             if time.monotonic() > deadline:
                 raise RuntimeError("what was sent is not counted")
-            time.sleep(0.2)
+            time.sleep(0.2)  # between two looks: each is a scrape
 
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
@@ -145,10 +145,10 @@ def send(running: Measured, made: Iterable[tuple[Template, bytes]], rate: float 
                     taken += template.spans
                     ahead = taken / rate - (time.monotonic() - began) if rate else 0
                 if ahead > 0:
-                    time.sleep(ahead)
+                    time.sleep(ahead)  # no faster than the rate
                 status = connection.post(template.encoding, body)
                 while status == 503:
-                    time.sleep(0.1)
+                    time.sleep(0.1)  # as a sender that is put off does
                     status = connection.post(template.encoding, body)
                 with sent.lock:
                     sent.spans += template.spans
@@ -259,7 +259,7 @@ def _beside_hostile(seconds: float) -> Iterator[Figure]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             times.append(scraper.scrape().seconds)
-            time.sleep(0.05)
+            time.sleep(0.05)  # as one scraper of many asks
         over.set()
         thread.join()
     title = f"hostile JSON of {HOSTILE_BYTES // 2**20} MiB in a row ({len(answers)}): "

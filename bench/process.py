@@ -85,7 +85,7 @@ def wait_for_port(port: int) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks whether it listens
     raise RuntimeError(f"nobody listens on port {port}")
 
 
@@ -94,7 +94,7 @@ def _wait_for_port(child: subprocess.Popen[bytes], port: int, log: Path) -> None
     while child.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks whether it listens
     raise RuntimeError(f"{child.args!r} does not serve:\n{log.read_text()[-2000:]}")
 
 

@@ -47,12 +47,12 @@ def configuration(fleet: Fleet, port: int) -> Mapping[str, Any]:
 
 
 def _watched(server: Server, sizes: Sizes) -> Iterator[Figure]:
-    time.sleep(sizes.live_seconds * (1 - LAST_SHARE))
+    time.sleep(sizes.live_seconds * (1 - LAST_SHARE))  # the fleet is scraped meanwhile
     began, spent = time.monotonic(), server.process.cpu_seconds()
     appended = server.own("prometheus_tsdb_head_samples_appended_total")
     largest = 0
     while time.monotonic() - began < sizes.live_seconds * LAST_SHARE:
-        time.sleep(1.0)
+        time.sleep(1.0)  # between two looks at its memory
         largest = max(largest, server.process.own_bytes())
     took = time.monotonic() - began
     cores = (server.process.cpu_seconds() - spent) / took

@@ -126,4 +126,4 @@ class Sender:
             response.read()
             if response.status != 503 or time.monotonic() > deadline:
                 return response.status
-            time.sleep(0.2)
+            time.sleep(0.2)  # put off: it comes again

@@ -133,7 +133,7 @@ def attack(running: Gateway, name: str, idle: float, seconds: float, senders: in
 
     with beside(running, cost, idle):
         in_threads([work] * senders)
-    time.sleep(REST_SECONDS)
+    time.sleep(REST_SECONDS)  # what stays in memory is measured at rest
     cost.left = memory(running.pid) - idle
     if running.running.process.poll() is not None:
         cost.failures.append("the gateway ended")
@@ -153,7 +153,7 @@ def costs(names: Sequence[str], seconds: float, senders: int) -> Iterator[Cost]:
     """What each body costs one gateway, one after the other."""
     with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), 1.0) as running:
         _post(running.intake, Hostile(PROTOBUF, b""))
-        time.sleep(1.0)
+        time.sleep(1.0)  # until what the first body loaded has settled in memory
         idle = memory(running.pid)
         for name in names:
             yield attack(running, name, idle, seconds, senders)

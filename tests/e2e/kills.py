@@ -164,7 +164,7 @@ def rounds(folder: Path, times: int, sabotage: str = "", seed: str = "") -> Iter
     for number in range(times):
         with gateway(folder, SETTLE_SECONDS, command) as running, \
                 load(running, journal, f"{seed} {number}"):
-            time.sleep(chance.uniform(0.1, LONGEST))
+            time.sleep(chance.uniform(0.1, LONGEST))  # it is killed at any moment
             running.kill()
         with gateway(folder, SETTLE_SECONDS, command) as running:
             yield difference(running, journal)

@@ -193,7 +193,7 @@ def _xor(value: bytes, twist: bytes) -> bytes:
 def _attributes(entry: Entry) -> Iterable[Any]:
     if entry.encoding == JSON:
         return (entry.resource.get("resource") or {}).get("attributes") or ()
-    return entry.resource.resource.attributes  # type: ignore[no-any-return]
+    return entry.resource.resource.attributes  # type: ignore[no-any-return]  # upb has no types
 
 
 def _key(pair: Any) -> str:

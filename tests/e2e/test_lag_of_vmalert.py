@@ -55,7 +55,7 @@ def _recorded(folder: Path) -> Recorded:
                 while (now := time.time()) < end:
                     writer.write([(labels(CLOCK, {}),
                                    Instants([int(now)]).samples([float(int(now))]))])
-                    time.sleep(1 - now % 1)
+                    time.sleep(1 - now % 1)  # a sample at each full second
         finally:
             process.kill()
             process.wait()

@@ -163,7 +163,7 @@ class LedgerWriter:
     def _commit(self, group: Sequence[Parcel]) -> None:
         try:
             self.write(group)
-        except Exception as error:
+        except Exception as error:  # the writer goes on; who sent it is told, and sends again
             if len(group) > 1:  # one that cannot be written must not keep the others from it
                 for batch in group:
                     self._commit([batch])

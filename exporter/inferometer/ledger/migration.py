@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-logging.getLogger("alembic").setLevel(logging.WARNING)  # else it tells of its own parts
+# Before the imports: Alembic logs each of its plugins as it is imported.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
-from alembic import command  # noqa: E402 - it does so as it is imported
+from alembic import command  # noqa: E402
 from alembic.config import Config  # noqa: E402
 from alembic.script import ScriptDirectory  # noqa: E402
 

@@ -37,7 +37,7 @@ from inferometer.ledger.schema import (
     FactState,
 )
 
-_DIALECTS: dict[str, Dialect] = {
+_DIALECTS: dict[str, Dialect] = {  # their makers have no types
     "sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}  # type: ignore[no-untyped-call]
 _SEQ: BindParameter[int] = bindparam("seq_")
 # What `top` groups by, and the column of the table `seats` that has it.
@@ -155,7 +155,7 @@ class Statements:
     def _insert(self, table: Table) -> sqlite.Insert:
         # Both have the same clauses; a type for both there is none.
         return sqlite.insert(table) if self._dialect == "sqlite" else (
-            postgresql.insert(table))  # type: ignore[return-value]
+            postgresql.insert(table))  # type: ignore[return-value]  # see above
 
     def _upsert(self, table: Table, set_: tuple[str, ...] = (), add: tuple[str, ...] = ()
                 ) -> ClauseElement:

@@ -260,13 +260,13 @@ def _value(value: Any, bounds: Bounds, text: int, depth: int) -> AttributeValue:
         return None
     inner = getattr(value, which)
     if which in ("string_value", "bytes_value"):
-        return inner[:text]  # type: ignore[no-any-return]
+        return inner[:text]  # type: ignore[no-any-return]  # upb has no types
     if which == "array_value":
         return [_value(item, bounds, text, depth + 1) for item in inner.values[:bounds.attributes]]
     if which == "kvlist_value":
         return {pair.key: _value(pair.value, bounds, text, depth + 1)
                 for pair in inner.values[:bounds.attributes]}
-    return inner  # type: ignore[no-any-return]
+    return inner  # type: ignore[no-any-return]  # upb has no types
 
 
 def _events(messages: Any, bounds: Bounds, words: Vocabulary) -> tuple[Event, ...]:

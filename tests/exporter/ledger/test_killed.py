@@ -26,7 +26,7 @@ def kill_a_writer(folder: Path, *flags: str, after: float) -> None:
                           cwd=ROOT) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
-        time.sleep(after)
+        time.sleep(after)  # it is killed at any moment
         writer.kill()
 
 

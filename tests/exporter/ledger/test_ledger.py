@@ -19,6 +19,7 @@ from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.verification import verify
 from inferometer.spans.once import settle
 from tests.exporter.ledger.making import BEGIN, SECOND, TRACE, Bench, call, ledger_in, links
+from tests.exporter.support import wait_for
 
 
 @pytest.fixture
@@ -338,9 +339,7 @@ def test_its_own_thread_commits_settles_and_ends(tmp_path: Path) -> None:
     ones = [call(os.urandom(16)) for _ in range(50)]
     for done in [ledger.commit([one], links([one]), time.time_ns()) for one in ones]:
         done.result(10)
-    end = time.monotonic() + 10
-    while not ledger.reading().counters and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: ledger.reading().counters)
     assert sum(value for (_, name, _), value in ledger.reading().counters.items()
                if name == "ended") == 50
     ledger.stop(10)

@@ -19,6 +19,7 @@ from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.part import LedgerPart
 from inferometer.settings import Flags
 from tests.exporter.ledger.making import call, ledger_in, links
+from tests.exporter.support import wait_for
 
 HEAVY = ("sqlalchemy", "alembic", "inferometer.ledger.file", "sqlite3")
 
@@ -44,11 +45,8 @@ def test_it_keeps_counts_and_ends_with_all_that_was_taken(tmp_path: Path) -> Non
     assert [*part.greeting(0)] == [("ledger", f"{tmp_path}/ledger.db, 0 calls and steps pending")]
     one, two = call(), call()
     part.commit([one], links([one]), time.time_ns()).result(10)
-    end = time.monotonic() + 10
     calls, ledger = part.collectors()
-    while not any(family.points for family in calls.collect(Deadline(1))):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: any(family.points for family in calls.collect(Deadline(1))))
     points = {family.metric.name: family.points for family in ledger.collect(Deadline(1))}
     assert points["inferometer_ledger_pending_facts"] == {(): 0.0}
     assert points["inferometer_ledger_last_commit_timestamp_seconds"][()] == pytest.approx(

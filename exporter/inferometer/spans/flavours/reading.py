@@ -51,7 +51,7 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     try:
-        read = float(value)  # type: ignore[arg-type]
+        read = float(value)  # type: ignore[arg-type]  # else it raises
     except (TypeError, ValueError):
         return None
     return read if 0 <= read < float("inf") else None
