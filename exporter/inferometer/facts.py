@@ -8,8 +8,10 @@ else: absent is None, and 0 is a value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from inferometer.record import record
 
 
 class Outcome(StrEnum):
@@ -20,6 +22,8 @@ class Outcome(StrEnum):
     REJECTED = "rejected"  # for want of capacity
     INVALID = "invalid"  # the caller's fault
     ABORT = "abort"  # the caller left
+
+    __hash__ = str.__hash__  # Enum's own is a call of Python, and keys of counters have one
 
 
 class ErrorType(StrEnum):
@@ -42,8 +46,10 @@ class ErrorType(StrEnum):
     TOOL = "tool"
     OTHER = "other"
 
+    __hash__ = str.__hash__  # as Outcome's
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Usage:
     """Tokens of one or more calls, as OpenTelemetry counts them. None is not told."""
 
@@ -58,7 +64,7 @@ class Usage:
         return self.input is not None or self.output is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Fact:
     """What every fact has of its span."""
 
@@ -82,7 +88,7 @@ class Fact:
         return (self.end - self.start) / 1e9 if self.start else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelCall(Fact):
     """One call to a model as one instrumentation saw it."""
 
@@ -101,6 +107,7 @@ class ModelCall(Fact):
     prompt_name: str = ""
     prompt_version: str = ""
     server_address: str = ""
+    service_tier: str = ""  # as the provider answered: default, priority, flex, batch, …
 
     @property
     def model(self) -> str:
@@ -108,7 +115,7 @@ class ModelCall(Fact):
         return self.response_model or self.request_model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EngineCall(Fact):
     """A call as the engine itself saw it: it fills queue, prefill and decode, never counts."""
 
@@ -120,7 +127,7 @@ class EngineCall(Fact):
     decode: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AgentRun(Fact):
     """An agent, chain, workflow or root: what it says of tokens restates its children."""
 
@@ -131,7 +138,7 @@ class AgentRun(Fact):
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ToolCall(Fact):
     """A tool that the application ran for a model."""
 
@@ -140,7 +147,7 @@ class ToolCall(Fact):
     protocol: str = ""  # mcp, or empty
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Retrieval(Fact):
     """A search for documents; 0 is an empty answer, None a sender that does not say."""
 
@@ -149,7 +156,7 @@ class Retrieval(Fact):
     system: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rerank(Fact):
     """Documents put in another order; the ids in their order before and after."""
 
@@ -158,7 +165,7 @@ class Rerank(Fact):
     after: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Evaluation(Fact):
     """What somebody or something says of an answer."""
 
@@ -169,7 +176,7 @@ class Evaluation(Fact):
     response_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Feedback(Fact):
     """What a person says of an answer: thumbs_up, thumbs_down, regenerate, copy, …"""
 

@@ -36,7 +36,11 @@ def fields(message: bytes) -> Iterator[WireField]:
     """
     position, end = 0, len(message)
     while position < end:
-        tag, position = _varint(message, position)
+        tag = message[position]  # one byte, as most are, and so is a size below
+        if tag < 0x80:
+            position += 1
+        else:
+            tag, position = _varint(message, position)
         number, wire_type = tag >> 3, tag & 7
         if not number or tag > _LARGEST_TAG:
             raise ProtobufError("a field's number is out of range")
@@ -45,15 +49,19 @@ def fields(message: bytes) -> Iterator[WireField]:
             yield number, wire_type, value
             continue
         if wire_type == BYTES:
-            size, position = _varint(message, position)
+            if position < end and (size := message[position]) < 0x80:
+                position += 1
+            else:
+                size, position = _varint(message, position)
         else:
             size = _FIXED_SIZES.get(wire_type, 0)
             if not size:
                 raise ProtobufError(f"wire type {wire_type} is unknown")
-        if size > end - position:
+        beyond = position + size
+        if beyond > end:
             raise ProtobufError("a field is longer than the message")
-        yield number, wire_type, message[position:position + size]
-        position += size
+        yield number, wire_type, message[position:beyond]
+        position = beyond
 
 
 def by_number(message: bytes, walk: Callable[[bytes], Iterator[WireField]] = fields,
@@ -79,11 +87,12 @@ def text(value: bytes) -> str:
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
     """A number of seven bits a byte, the lowest first, and where it ends. Raises ProtobufError."""
-    number = 0
-    for index, byte in enumerate(message[position:position + _LONGEST_VARINT]):
-        number |= (byte & 0x7F) << 7 * index
+    number = shift = 0
+    for byte in message[position:position + _LONGEST_VARINT]:
+        number |= (byte & 0x7F) << shift
+        shift += 7
         if byte < 0x80:
             if number > _LARGEST_NUMBER:
                 raise ProtobufError("a number has more than 64 bits")
-            return number, position + index + 1
+            return number, position + shift // 7
     raise ProtobufError("a number does not end")

@@ -71,6 +71,8 @@ class OneCall:
 
     def usage(self) -> Usage:
         """The innermost span's that has any; what it leaves out, from spans that agree with it."""
+        if len(self.spans) == 1:
+            return self.spans[0].usage
         having = [span.usage for span in reversed(self.answers) if span.usage]
         if len(having) < 2:
             return having[0] if having else self.spans[0].usage
@@ -88,9 +90,11 @@ class OneCall:
 
 def calls_of(tree: Tree) -> tuple[list[OneCall], list[ModelCall]]:
     """The calls of a trace, and the spans that pass for calls and are wrappers of several."""
+    calls = tree.of(ModelCall)
+    if not tree.is_nested(calls, ModelCall):
+        return _without_twins([OneCall([call], None, [call]) for call in calls]), []
     below: dict[bytes | None, list[tuple[OneCall, bool]]] = defaultdict(list)
     wrappers: list[ModelCall] = []
-    calls = [fact for fact in tree.facts.values() if isinstance(fact, ModelCall)]
     for fact, above, stepped in _innermost_first(tree, calls):
         call, released = _joined(fact, below.pop(fact.span_id, []))
         above_id = None if above is None else above.span_id
@@ -101,7 +105,7 @@ def calls_of(tree: Tree) -> tuple[list[OneCall], list[ModelCall]]:
         # What is not this call stands beside it, or in its place.
         below[above_id] += [(inner, stepped or inner_stepped) for inner, inner_stepped in released]
     roots = [call for call, _stepped in below[None]]
-    return sorted(_without_twins(roots), key=lambda call: order(call.outer)), wrappers
+    return _without_twins(roots), wrappers
 
 
 def _innermost_first(tree: Tree, calls: Iterable[ModelCall],
@@ -165,9 +169,9 @@ def _are_tries(calls: list[OneCall]) -> bool:
 
 
 def _without_twins(calls: list[OneCall]) -> list[OneCall]:
-    if len({scope for call in calls for scope in call.scopes}) < 2:
-        return calls
-    return [_folded(group) for group in match(calls, _same, _ids)]
+    if len({span.scope for call in calls for span in call.spans}) > 1:
+        calls = [_folded(group) for group in match(calls, _same, _ids)]
+    return sorted(calls, key=lambda call: order(call.spans[0])) if len(calls) > 1 else calls
 
 
 def _folded(group: list[OneCall]) -> OneCall:

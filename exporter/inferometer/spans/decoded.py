@@ -26,7 +26,8 @@ class Bounds:
     attributes: int = 1_024
     events: int = 128
     links: int = 64
-    values: int = 65_536  # in one span, those within lists and maps counted
+    values: int = 1_000_000  # in all attributes of a body, those within lists and maps counted
+    span_values: int = 65_536  # the same of one span
     text: int = 16 * 1024  # characters that are kept of a value
     long_text: int = 256 * 1024  # the same of values that hold a document of their own
     depth: int = 8  # lists and maps within each other
@@ -41,27 +42,43 @@ class Refused(Exception):
         self.message = message
 
 
-_ADVICE = {"spans": "; the sender's OTEL_BSP_MAX_EXPORT_BATCH_SIZE bounds them",
+SEND_FEWER = "; the sender's OTEL_BSP_MAX_EXPORT_BATCH_SIZE bounds them"
+_ADVICE = {"spans": SEND_FEWER, "values": SEND_FEWER,
            "fields": " beside its resources, scopes and spans"}
-
-
-class BodyCount:
-    """How many one body has of what Bounds bounds, by the same names."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._counts: Counter[str] = Counter()
-
-    def add(self, name: str, number: int = 1) -> None:
-        """Count so many more. Raises Refused once there are too many."""
-        self._counts[name] += number
-        most = getattr(self._bounds, name)
-        if self._counts[name] > most:
-            raise Refused(413, f"more than {most} {name} in one body{_ADVICE.get(name, '')}")
 
 
 class BadSpan(ValueError):
     """One span, or log record, that cannot be taken; its text is one of REASONS."""
+
+
+class BodyCount:
+    """How many more one body may have of what Bounds bounds, by the same names."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._left_of_span = bounds.span_values
+        self._left = {name: getattr(bounds, name)
+                     for name in ("resources", "scopes", "spans", "fields", "values")}
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count so many more. Raises Refused once there are too many."""
+        self._left[name] -= number
+        if self._left[name] < 0:
+            most = getattr(self._bounds, name)
+            raise Refused(413, f"more than {most} {name} in one body{_ADVICE.get(name, '')}")
+
+    def begin_span(self, attributes: int) -> None:
+        """Count the values of the attributes that the next span has. Raises Refused."""
+        self._left_of_span = self._bounds.span_values
+        if attributes:
+            self.add("values", attributes)
+
+    def add_values(self, number: int = 1) -> None:
+        """Count more within a value. Raises BadSpan where its span has too many, and Refused."""
+        self._left_of_span -= number
+        if self._left_of_span < 0:
+            raise BadSpan("too_large")
+        self.add("values", number)
 
 
 # Why a span is left out: a closed label.

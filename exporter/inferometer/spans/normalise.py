@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from inferometer.facts import (
@@ -11,18 +12,17 @@ from inferometer.facts import (
     Evaluation,
     Fact,
     ModelCall,
-    Outcome,
     Rerank,
     Retrieval,
     ToolCall,
     Usage,
 )
 from inferometer.spans.errors import error_of, outcome_of
-from inferometer.spans.flavours import flavour_of
 from inferometer.spans.flavours.reading import Documents, count, moment, number, text, truth
-from inferometer.spans.flavours.table import CALL, Flavour, Means, StepKind
+from inferometer.spans.flavours.table import Flavour, StepKind
 from inferometer.spans.reader import SpanReader, Wishes
-from inferometer.spans.span import Attributes, LogRecord, Span
+from inferometer.spans.shape import shape_of
+from inferometer.spans.span import LogRecord, Span
 
 _NO_WISHES = Wishes()
 _NO_USAGE = Usage()
@@ -35,64 +35,37 @@ _EVALUATION = "gen_ai.evaluation.result"
 
 def facts_of(span: Span, wishes: Wishes = _NO_WISHES) -> Fact | None:
     """What the span says happened; None where it is no step of an LLM application."""
-    flavour = flavour_of(span)
-    if flavour is None:
+    shape = shape_of(span)
+    means = None if shape is None else shape.means(span)
+    if shape is None or means is None or means.kind is StepKind.NOTHING:
         return None
-    means = _means(span, flavour)
-    if means is None or means.kind is StepKind.NOTHING:
-        return None
-    return _MAKERS[means.kind](SpanReader(span, flavour, means, wishes))
-
-
-def _means(span: Span, flavour: Flavour) -> Means | None:
-    if span.name in flavour.names:
-        return flavour.names[span.name]
-    if flavour.odd is not None and (odd := flavour.odd(span)) is not None:
-        return odd
-    attributes = span.attributes
-    for step in flavour.steps:
-        value = attributes.get(step.attribute)
-        if value is None:
-            continue
-        means = step.means.get(value if isinstance(value, str) else text(value), step.otherwise)
-        if means is not None:
-            return means
-    return CALL if _answered(attributes) else None
-
-
-def _answered(attributes: Attributes) -> bool:
-    """Whether a span whose operation no table knows has a model's answer."""
-    return ("gen_ai.request.model" in attributes or "gen_ai.response.model" in attributes) and (
-        "gen_ai.response.id" in attributes or "gen_ai.response.finish_reasons" in attributes
-        or "gen_ai.usage.input_tokens" in attributes
-        or "gen_ai.usage.prompt_tokens" in attributes)
+    return _MAKERS[means.kind](SpanReader(span, shape, means, wishes))
 
 
 def _call(reader: SpanReader) -> ModelCall:
-    flavour, span = reader.flavour, reader.span
-    common = reader.common()
+    flavour, span, field = reader.flavour, reader.span, reader.texts.get
     usage = _usage(reader)
-    finish_reason = reader.text("finish_reason").strip('[]"')
-    response_id = reader.text("response_id") \
+    finish_reason = field("finish_reason", "").strip('[]"')
+    response_id = field("response_id", "") \
         or (flavour.response_id(span) if flavour.response_id is not None else "")
     first_token, streamed = _first_token(reader)
-    if flavour.first_event and (response_id.startswith("resp_") or (
+    if first_token is not None and flavour.first_event and (response_id.startswith("resp_") or (
             flavour.responses is not None and flavour.responses(span))):
         first_token = None
-    if common["error_type"] is ErrorType.NONE and streamed and usage.output is None and (
+    error = reader.error()
+    if error is ErrorType.NONE and streamed and usage.output is None and (
             finish_reason == "error" or (not finish_reason and _tells_finish(flavour, span))):
-        common["error_type"] = ErrorType.TRUNCATED
-        common["outcome"] = Outcome.ERROR
+        error = ErrorType.TRUNCATED
     refused = finish_reason.lower() in _REFUSALS \
         or (flavour.refused is not None and flavour.refused(span))
     return ModelCall(
-        **common, operation=reader.means.operation, provider=reader.text("provider"),
-        request_model=reader.text("request_model"), response_model=reader.text("response_model"),
+        *reader.common(error), operation=reader.means.operation, provider=field("provider", ""),
+        request_model=field("request_model", ""), response_model=field("response_model", ""),
         usage=usage, streamed=streamed, time_to_first_token=first_token,
         finish_reason=finish_reason, refused=refused, response_id=response_id,
         request_id=reader.chosen(reader.wishes.request_id_attributes, "request_id"),
-        prompt_name=reader.text("prompt_name"), prompt_version=reader.text("prompt_version"),
-        server_address=reader.text("server_address"))
+        prompt_name=field("prompt_name", ""), prompt_version=field("prompt_version", ""),
+        server_address=field("server_address", ""), service_tier=field("service_tier", ""))
 
 
 def _tells_finish(flavour: Flavour, span: Span) -> bool:
@@ -102,10 +75,10 @@ def _tells_finish(flavour: Flavour, span: Span) -> bool:
 
 def _usage(reader: SpanReader) -> Usage:
     """Tokens as OpenTelemetry counts them: cached ones are input, reasoning ones are output."""
-    read = reader.count
+    read: Callable[[str], int | None] = reader.counts.get
     if reader.flavour.usage is not None and (parsed := reader.flavour.usage(reader.span)):
         def read(field: str) -> int | None:
-            return count(parsed.get(field)) if field in parsed else reader.count(field)
+            return count(parsed.get(field)) if field in parsed else reader.counts.get(field)
     tokens, output = read("input"), read("output")
     if not tokens and not output:
         return _NO_USAGE  # no call has neither: a sender that writes 0 for what it does not know
@@ -117,6 +90,12 @@ def _usage(reader: SpanReader) -> Usage:
             tokens += written
     if output is not None and reasoning is not None and reasoning > output:
         output += reasoning
+    if tokens is not None and output is not None and (total := read("total")) is not None:
+        missing = total - tokens - output  # what a sender left out is in its own total
+        if missing > 0 and missing == (cached or 0) + (written or 0):
+            tokens += missing
+        elif missing > 0 and missing == reasoning:
+            output += missing
     estimated = reader.flavour.estimated is not None and reader.flavour.estimated(reader.span)
     return Usage(tokens, cached, written, output, reasoning, estimated)
 
@@ -124,14 +103,15 @@ def _usage(reader: SpanReader) -> Usage:
 def _first_token(reader: SpanReader) -> tuple[float | None, bool | None]:
     """Seconds from the start to the first token, and whether the call streamed."""
     flavour, span = reader.flavour, reader.span
-    streamed = truth(reader.value("streamed"))
+    streamed = truth(reader.raw.get("streamed"))
     if flavour.always_streams:
         streamed = True
     if streamed is False:
         return None, False
-    seconds = number(reader.value("time_to_first_token"))
+    seconds = number(reader.raw.get("time_to_first_token"))
     if seconds is None and span.start:
-        began = moment(reader.value("first_token"), span.start, span.end)
+        began = moment(reader.raw["first_token"], span.start, span.end) \
+            if "first_token" in reader.raw else None
         for event in span.events:
             if event.name in flavour.first_token_events:
                 began = event.time
@@ -145,16 +125,16 @@ def _first_token(reader: SpanReader) -> tuple[float | None, bool | None]:
 
 def _engine(reader: SpanReader) -> EngineCall:
     def seconds(field: str) -> float | None:
-        return number(reader.value(field))
-    return EngineCall(**reader.common(), response_id=reader.text("response_id"),
+        return number(reader.raw.get(field))
+    return EngineCall(*reader.common(reader.error()), response_id=reader.text("response_id"),
                       usage=_usage(reader), time_to_first_token=seconds("time_to_first_token"),
                       queue=seconds("queue"), prefill=seconds("prefill"),
                       decode=seconds("decode"))
 
 
 def _run(reader: SpanReader) -> AgentRun:
-    return AgentRun(**reader.common(), agent=reader.text("agent"), kind=reader.means.kind,
-                    usage=_usage(reader), provider=reader.text("provider"),
+    return AgentRun(*reader.common(reader.error()), agent=reader.text("agent"),
+                    kind=reader.means.kind, usage=_usage(reader), provider=reader.text("provider"),
                     model=reader.text("response_model") or reader.text("request_model"))
 
 
@@ -163,7 +143,7 @@ def _tool(reader: SpanReader) -> ToolCall:
     tool = reader.text("tool") or _tool_name(reader.span.name)
     if reader.flavour.tool_name is not None:
         tool = reader.flavour.tool_name(tool)
-    return ToolCall(**reader.common(), tool=tool,
+    return ToolCall(*reader.common(reader.error()), tool=tool,
                     call_id=reader.text("call_id"), protocol=protocol)
 
 
@@ -179,14 +159,14 @@ def _tool_name(span_name: str) -> str:
 def _retrieval(reader: SpanReader) -> Retrieval:
     documents, ids = reader.flavour.documents(reader.span) if reader.flavour.documents \
         else (None, ())
-    return Retrieval(**reader.common(), documents=documents, document_ids=ids,
+    return Retrieval(*reader.common(reader.error()), documents=documents, document_ids=ids,
                      system=reader.text("system"))
 
 
 def _rerank(reader: SpanReader) -> Rerank:
     before, after = reader.flavour.reranked(reader.span) if reader.flavour.reranked \
         else ((None, ()), (None, ()))
-    return Rerank(**reader.common(), model=reader.text("model"), before=_order(before),
+    return Rerank(*reader.common(reader.error()), model=reader.text("model"), before=_order(before),
                   after=_order(after))
 
 
@@ -195,7 +175,7 @@ def _order(documents: Documents) -> tuple[str, ...] | None:
     return None if number is None else ids or ("",) * number
 
 
-_MAKERS = {
+_MAKERS: Mapping[StepKind, Callable[[SpanReader], Fact]] = {
     StepKind.CALL: _call, StepKind.ENGINE: _engine, StepKind.AGENT: _run,
     StepKind.WORKFLOW: _run, StepKind.CHAIN: _run, StepKind.TOOL: _tool,
     StepKind.RETRIEVAL: _retrieval, StepKind.RERANK: _rerank,

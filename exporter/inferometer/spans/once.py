@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from inferometer.facts import (
@@ -19,6 +20,7 @@ from inferometer.facts import (
 )
 from inferometer.spans import steps
 from inferometer.spans.calls import OneCall, calls_of
+from inferometer.spans.running import own_usage
 from inferometer.spans.settlement import CallRow, RunRow, Settlement, Step, UsageState
 from inferometer.spans.tree import Tree, order
 from inferometer.spans.twins import match
@@ -31,40 +33,38 @@ def settle(facts: Sequence[Fact], parents: Mapping[bytes, bytes]) -> Settlement:
 
     `parents` has the parent of every span of the trace, also of those that are no fact.
     """
-    tree = Tree(facts, parents)
+    if len(facts) == 1 and isinstance(facts[0], ModelCall):
+        return Settlement([_alone(facts[0], None)])
+    tree = Tree(own_usage(facts), parents)
     if (plain := _plain_calls(tree)) is not None:
-        return Settlement(rows=[_alone(call, None) for call in plain])
+        return Settlement([_alone(call, None) for call in plain])
     calls, wrappers = calls_of(tree)
     tools = steps.tools(tree)
     runs = _runs(tree, wrappers, calls, tools)
     engines, loose = _engines(tree, calls)
     taken, rows = _wrapper_usage(tree, runs, calls)
+    in_order = not rows
     for call in calls:
         rows += _rows(call, engines.get(call.key), taken.get(call.key))
+    if not in_order or len(rows) > len(calls):
+        rows.sort(key=lambda row: order(row.call))
     return Settlement(
-        rows=sorted(rows, key=lambda row: order(row.call)),
-        runs=[run.settled for run in runs],
-        tools=tools,
-        retrievals=steps.retrievals(tree),
-        reranks=steps.reranks(tree),
-        evaluations=steps.plain(tree, Evaluation),
-        feedback=steps.plain(tree, Feedback),
-        engines=loose)
+        rows, [run.settled for run in runs], tools, steps.retrievals(tree), steps.reranks(tree),
+        steps.plain(tree, Evaluation), steps.plain(tree, Feedback), loose)
 
 
-def _plain_calls(tree: Tree) -> list[ModelCall] | None:
+def _plain_calls(tree: Tree) -> Sequence[ModelCall] | None:
     """The calls of a trace that has nothing else, which one instrumentation saw: as most are."""
-    calls = [fact for fact in tree.facts.values() if isinstance(fact, ModelCall)]
+    calls = tree.of(ModelCall)
     if len(calls) < len(tree.facts) or len({call.scope for call in calls}) > 1 \
-            or any(tree.above(call) is not None for call in calls):
+            or tree.is_nested(calls, ModelCall):
         return None
     return calls
 
 
 def _alone(call: ModelCall, engine: EngineCall | None) -> CallRow:
     """A call that one span saw."""
-    return CallRow(call=call, spans=frozenset((call.span_id,)), usage=_state(call.usage),
-                   engine=engine)
+    return CallRow(call, frozenset((call.span_id,)), True, _state(call.usage), 1, engine)
 
 
 def _state(usage: Usage) -> UsageState:
@@ -80,30 +80,31 @@ def _rows(call: OneCall, engine: EngineCall | None, wrapper: Usage | None) -> li
         usage = wrapper
     if len(call.spans) == 1 and call.outer.usage is usage:
         return [_alone(call.outer, engine)]
-    by_service: dict[str, list[ModelCall]] = defaultdict(list)
+    by_service: dict[str, list[ModelCall]] = {}
     for span in call.spans:
-        by_service[span.service_name].append(span)
+        by_service.setdefault(span.service_name, []).append(span)
     spans = frozenset(span.span_id for span in call.spans)
     rows = []
     for place, own in enumerate(by_service.values()):
         outcome, by = call.outcome() if place == 0 else (own[0].outcome, own[0])
-        texts: dict[str, Any] = {
-            name: _first(getattr(span, name) or None for span in (*own, *call.spans)) or ""
-            for name in _TEXTS}
+        near = own if len(by_service) == 1 else (*own, *call.spans)
+        # By name the first one that is not empty.
+        texts: dict[str, Any] = {name: next(filter(None, column), "") for name, column in zip(
+            _TEXTS, zip(*map(_texts, near), strict=True), strict=True)}
         merged = replace(
             own[0], usage=usage, outcome=outcome, error_type=by.error_type, tries=call.tries,
             refused=any(span.refused for span in call.spans),
-            streamed=_first(span.streamed for span in (*own, *call.spans)),
+            streamed=_first(span.streamed for span in near),
             time_to_first_token=_first(span.time_to_first_token for span in own),
             **texts)
-        rows.append(CallRow(call=merged, spans=spans, billed=place == 0, usage=_state(usage),
-                            engine=engine))
+        rows.append(CallRow(merged, spans, place == 0, _state(usage), 1, engine))
     return rows
 
 
 _TEXTS = ("operation", "provider", "request_model", "response_model", "finish_reason",
           "response_id", "request_id", "conversation", "user", "prompt_name", "prompt_version",
-          "server_address")
+          "server_address", "service_tier")
+_texts = attrgetter(*_TEXTS)
 
 
 def _first(values: Iterable[T | None]) -> T | None:
@@ -112,14 +113,14 @@ def _first(values: Iterable[T | None]) -> T | None:
 
 def _engines(tree: Tree, calls: list[OneCall]) -> tuple[dict[bytes, EngineCall], list[EngineCall]]:
     """Engine spans by the call that they served, and those whose call is not in this trace."""
+    if not tree.of(EngineCall):
+        return {}, []
     by_span = {span.span_id: call.key for call in calls for span in call.spans}
     by_response = {span.response_id: call.key for call in calls for span in call.spans
                    if span.response_id}
     served: dict[bytes, EngineCall] = {}
     loose = []
-    for engine in tree.facts.values():
-        if not isinstance(engine, EngineCall):
-            continue
+    for engine in tree.of(EngineCall):
         above = next((fact for fact in tree.ancestors(engine) if fact.span_id in by_span), None)
         key = by_response.get(engine.response_id) or (by_span[above.span_id] if above else None)
         if key is None:
@@ -172,13 +173,15 @@ def _as_run(call: ModelCall) -> AgentRun:
 
 def _runs(tree: Tree, wrappers: list[ModelCall], calls: list[OneCall],
           tools: list[Step[ToolCall]]) -> list[_Wrapper]:
-    facts = {fact.span_id: fact for fact in tree.facts.values() if isinstance(fact, AgentRun)}
-    facts |= {call.span_id: _as_run(call) for call in wrappers}
+    facts = {fact.span_id: fact for fact in tree.of(AgentRun)}
+    if wrappers:
+        facts |= {call.span_id: _as_run(call) for call in wrappers}
+        facts = {fact.span_id: fact for fact in sorted(facts.values(), key=order)}
     if not facts:
         return []
     same: dict[bytes, bytes] = {}  # the spans of a run by its outermost one
     aboves: dict[bytes, list[bytes]] = {}
-    for fact in sorted(facts.values(), key=order):
+    for fact in facts.values():
         aboves[fact.span_id] = [above.span_id for above in tree.ancestors(fact)
                                 if above.span_id in facts]
         same[fact.span_id] = fact.span_id
@@ -193,6 +196,8 @@ def _counted_runs(tree: Tree, facts: Mapping[bytes, AgentRun], same: dict[bytes,
                   aboves: Mapping[bytes, list[bytes]], calls: list[OneCall],
                   tools: list[Step[ToolCall]]) -> list[_Wrapper]:
     def top(span_id: bytes) -> bytes:
+        if same[span_id] == span_id:
+            return span_id
         passed = set()
         while same[span_id] != span_id and span_id not in passed:
             passed.add(span_id)
@@ -200,41 +205,43 @@ def _counted_runs(tree: Tree, facts: Mapping[bytes, AgentRun], same: dict[bytes,
         same.update(dict.fromkeys(passed, span_id))
         return span_id
 
-    below: dict[bytes, list[OneCall]] = defaultdict(list)
+    below: dict[bytes, list[OneCall]] = {span_id: [] for span_id in facts}
     for call in calls:
         for span_id in {top(above.span_id) for span in call.spans
                         for above in tree.ancestors(span) if above.span_id in facts}:
             below[span_id].append(call)
-    tool_calls: dict[bytes, int] = defaultdict(int)
+    tool_calls = dict.fromkeys(facts, 0)
     for tool in tools:
         for span_id in {top(above.span_id) for above in tree.ancestors(tool.fact)
                         if above.span_id in facts}:
             tool_calls[span_id] += 1
-    members: dict[bytes, set[bytes]] = defaultdict(set)
+    members: dict[bytes, list[bytes]] = {}
     for span_id in facts:
-        members[top(span_id)].add(span_id)
+        members.setdefault(top(span_id), []).append(span_id)
     runs = []
-    for span_id in members:
+    for span_id, spans in members.items():
         fact = facts[span_id]
-        run = RunRow(fact=fact, spans=frozenset(members[span_id]),
-                  calls=len(below[span_id]) or None, tool_calls=tool_calls[span_id])
-        usage = fact.usage or _first(
-            facts[member].usage or None for member in sorted(members[span_id])) or fact.usage
+        usage = fact.usage
+        if not usage and len(spans) > 1:
+            usage = _first(facts[member].usage or None for member in sorted(spans)) or usage
+        run = RunRow(fact, frozenset(spans), len(below[span_id]) or None, tool_calls[span_id])
         runs.append(_Wrapper(run, fact, usage, below[span_id],
                              [top(above) for above in aboves[span_id]]))
-    return sorted(runs, key=lambda run: order(run.fact))
+    return sorted(runs, key=lambda run: order(run.fact)) if len(runs) > 1 else runs
 
 
 def _wrapper_usage(tree: Tree, runs: list[_Wrapper], calls: list[OneCall],
                    ) -> tuple[dict[bytes, Usage], list[CallRow]]:
     """Sums that only a wrapper has: to its one call, or a row of its own, once."""
+    if not any(run.usage for run in runs):
+        return {}, []
     billed = {span.span_id for call in calls if call.usage() for span in call.spans}
     bare = {run.key: run for run in runs if run.usage
             and not any(call.usage() for call in run.calls)
             and not any(above.span_id in billed for above in tree.ancestors(run.fact))}
     outermost = [run for run in bare.values() if not any(above in bare for above in run.above)]
     taken: dict[bytes, Usage] = {}
-    rows = []
+    rows: list[CallRow] = []
     for group in match(_last_sums(outermost), lambda one, other: True):
         run = max(group, key=lambda run: (run.end - run.start, run.key))
         if len(run.calls) == 1:

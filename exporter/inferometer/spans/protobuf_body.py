@@ -1,7 +1,8 @@
 """OTLP's protobuf encoding.
 
-Two steps: the wire format is walked and counted down to each span's bytes, then each span is parsed
-on its own. So twenty kilobytes that unfold to ten million objects are refused unparsed.
+The wire format is walked and counted down to each span's bytes, then each span is parsed on its
+own, and of its attributes those that a table names. So twenty kilobytes that would unfold to ten
+million objects are refused unparsed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogMessage
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Status as StatusMessage
 
-from inferometer.protobuf import BYTES, ProtobufError, fields
+from inferometer.protobuf import ProtobufError
 from inferometer.spans.decoded import BadSpan, BodyCount, Bounds, Decoded, Item, Refused
+from inferometer.spans.envelope import SMALL, Batch, batches, check_fields
 from inferometer.spans.ids import SPAN_ID, TRACE_ID, check_ids, parent, times
+from inferometer.spans.messages import (
+    EventMessage,
+    LogMessage,
+    ResourceMessage,
+    ScopeMessage,
+    SpanMessage,
+)
+from inferometer.spans.protobuf_values import ProtobufValues
 from inferometer.spans.span import (
     AttributeValue,
     Event,
@@ -28,113 +35,51 @@ from inferometer.spans.span import (
     Span,
     Status,
 )
-from inferometer.spans.vocabulary import Vocabulary
+from inferometer.spans.vocabulary import OF_RESOURCES, Vocabulary
 
-# Numbers of fields: one message of each signal has what the other has, under the same number.
-_ROOT_RESOURCES = 1
-_RESOURCE, _SCOPES = 1, 2
-_SCOPE, _ITEMS, _SCHEMA_URL = 1, 2, 3
-_SPAN_ATTRIBUTES, _SPAN_EVENTS, _SPAN_LINKS = 9, 11, 13
-_LOG_ATTRIBUTES = 6
-
-_SMALL = 64 * 1024  # bytes of a span that are parsed uncounted: they unfold to 3 MB at most
 _KINDS = {int(kind): kind for kind in Kind}
 _STATUSES = {int(status): status for status in Status}
-
-Batch = tuple[bytes, bytes, str, list[bytes]]  # resource, scope, schema URL, items
+# As most are: none, or one without a message.
+_SHORT_STATUSES = {b"": Status.UNSET, b"\x18\x01": Status.OK, b"\x18\x02": Status.ERROR}
+_BROKEN = (BadSpan, DecodeError, ProtobufError)
+_NONE: dict[str, AttributeValue] = {}
 
 
 def traces(body: bytes, bounds: Bounds, words: Vocabulary) -> Decoded[Span]:
     """As otlp.decode_traces."""
-    return _decoded(body, bounds, words, _span)
+    return _decoded(body, _MessageReader(bounds, words), _MessageReader.span)
 
 
 def logs(body: bytes, bounds: Bounds, words: Vocabulary) -> Decoded[LogRecord]:
     """As otlp.decode_logs."""
-    return _decoded(body, bounds, words, _log)
+    return _decoded(body, _MessageReader(bounds, words), _MessageReader.log)
 
 
-def _decoded(body: bytes, bounds: Bounds, words: Vocabulary,
-             read: Callable[[bytes, Bounds, Vocabulary, Resource, Scope], Item]) -> Decoded[Item]:
+def _decoded(body: bytes, reader: _MessageReader,
+             read: Callable[[_MessageReader, bytes, Resource, Scope], Item]) -> Decoded[Item]:
     try:
-        batches = _batches(body, bounds)
+        made = batches(body, reader.counts)
     except ProtobufError as error:
         raise Refused(400, f"no OTLP in protobuf: {error}") from error
     decoded: Decoded[Item] = Decoded(iter(()))
-    decoded.spans = _items(batches, bounds, words, read, decoded)
+    decoded.spans = _items(made, reader, read, decoded)
     return decoded
 
 
-def _batches(body: bytes, bounds: Bounds) -> list[Batch]:
-    """Down to the bytes of each span, and no further. Raises ProtobufError and Refused."""
-    counts = BodyCount(bounds)
-    batches: list[Batch] = []
-    for number, resource_spans in _inside(body, counts):
-        if number == _ROOT_RESOURCES:
-            counts.add("resources")
-            batches += _of_resource(resource_spans, counts)
-        else:
-            counts.add("fields")
-    return batches
-
-
-def _inside(message: bytes, counts: BodyCount) -> Iterator[tuple[int, bytes]]:
-    """The fields that are bytes; the others are only counted."""
-    for number, wire_type, value in fields(message):
-        if wire_type == BYTES and isinstance(value, bytes):
-            yield number, value
-        else:
-            counts.add("fields")
-
-
-def _of_resource(resource_spans: bytes, counts: BodyCount) -> list[Batch]:
-    resource, scopes = b"", []
-    for number, value in _inside(resource_spans, counts):
-        if number == _SCOPES:
-            counts.add("scopes")
-            scopes.append(value)
-            continue
-        counts.add("fields")
-        if number == _RESOURCE:
-            resource = value
-    return [_batch(resource, scope_spans, counts) for scope_spans in scopes]
-
-
-def _batch(resource: bytes, scope_spans: bytes, counts: BodyCount) -> Batch:
-    scope, schema_url, items = b"", "", []
-    for number, value in _inside(scope_spans, counts):
-        if number == _ITEMS:
-            counts.add("spans")
-            items.append(value)
-            continue
-        counts.add("fields")
-        if number == _SCOPE:
-            scope = value
-        elif number == _SCHEMA_URL:
-            schema_url = value[:256].decode(errors="replace")
-    return resource, scope, schema_url, items
-
-
-def _items(batches: list[Batch], bounds: Bounds, words: Vocabulary,
-           read: Callable[[bytes, Bounds, Vocabulary, Resource, Scope], Item],
+def _items(made: list[Batch], reader: _MessageReader,
+           read: Callable[[_MessageReader, bytes, Resource, Scope], Item],
            decoded: Decoded[Item]) -> Iterator[Item]:
-    resources: dict[bytes, Resource | BadSpan] = {}
-    for resource_bytes, scope_bytes, schema_url, items in batches:
+    for batch in made:
         try:
-            if resource_bytes not in resources:
-                resources.clear()  # one batch after the other has the same, and only that
-                resources[resource_bytes] = _resource_or_why(resource_bytes, bounds)
-            resource = resources[resource_bytes]
-            if isinstance(resource, BadSpan):
-                raise resource
-            scope = _scope(scope_bytes, schema_url, bounds)
-        except (BadSpan, DecodeError, ProtobufError) as error:
-            decoded.rejected[_reason(error)] += len(items)
+            resource = reader.resource(batch.resource)
+            scope = reader.scope(batch.scope, batch.schema_url)
+        except _BROKEN as error:
+            decoded.rejected[_reason(error)] += len(batch.items)
             continue
-        for item in items:
+        for item in batch.items:
             try:
-                yield read(item, bounds, words, resource, scope)
-            except (BadSpan, DecodeError, ProtobufError) as error:
+                yield read(reader, item, resource, scope)
+            except _BROKEN as error:
                 decoded.rejected[_reason(error)] += 1
 
 
@@ -142,157 +87,105 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, BadSpan) else "malformed"
 
 
-def _resource_or_why(message: bytes, bounds: Bounds) -> Resource | BadSpan:
-    try:
-        return _resource(message, bounds)
-    except (BadSpan, DecodeError, ProtobufError) as error:
-        return BadSpan(_reason(error))
+class _MessageReader:
+    """Reads the messages of one body. Raises _BROKEN and Refused."""
+
+    def __init__(self, bounds: Bounds, words: Vocabulary) -> None:
+        self.counts = BodyCount(bounds)
+        self._bounds = bounds
+        self._words = words
+        self._values = ProtobufValues(words, bounds, self.counts)
+        self._of_resources = ProtobufValues(OF_RESOURCES, bounds, self.counts)
+        self._last: tuple[bytes, Resource | BadSpan] | None = None
+        of_attributes = "too_many_attributes", bounds.attributes
+        self._of_resource, self._of_scope = {1: of_attributes}, {3: of_attributes}
+        self._of_log = {6: of_attributes}
+        self._of_span = {9: of_attributes, 11: ("too_many_events", bounds.events),
+                         13: ("too_many_links", bounds.links)}
+
+    def resource(self, message: bytes) -> Resource:
+        """One batch after the other has the same, and only that is remembered."""
+        if self._last is None or self._last[0] != message:
+            try:
+                self._last = message, self._resource(message)
+            except _BROKEN as error:
+                self._last = message, BadSpan(_reason(error))
+        resource = self._last[1]
+        if isinstance(resource, BadSpan):
+            raise resource
+        return resource
+
+    def _resource(self, message: bytes) -> Resource:
+        check_fields(message, self._bounds.span_bytes, self._of_resource)
+        pairs = ResourceMessage.FromString(message).attributes
+        if len(pairs) > self._bounds.attributes:
+            raise BadSpan("too_many_attributes")
+        self.counts.begin_span(len(pairs))
+        return Resource(self._of_resources.named(pairs))
+
+    def scope(self, message: bytes, schema_url: str) -> Scope:
+        """The instrumentation."""
+        check_fields(message, self._bounds.span_bytes, self._of_scope)
+        scope = ScopeMessage.FromString(message)
+        return Scope(scope.name[:256], scope.version[:256], schema_url)
+
+    def span(self, message: bytes, resource: Resource, scope: Scope) -> Span:
+        """A span."""
+        bounds = self._bounds
+        if len(message) >= SMALL:
+            check_fields(message, bounds.span_bytes, self._of_span)
+        span = SpanMessage.FromString(message)
+        trace_id, span_id = span.trace_id, span.span_id
+        check_ids(trace_id, span_id)
+        pairs, events = span.attributes, span.events
+        number = len(pairs)
+        if number > bounds.attributes:
+            raise BadSpan("too_many_attributes")
+        if len(events) > bounds.events:
+            raise BadSpan("too_many_events")
+        if len(span.links) > bounds.links:
+            raise BadSpan("too_many_links")
+        self.counts.begin_span(number)
+        start, end = times(span.start_time_unix_nano, span.end_time_unix_nano)
+        status, text = span.status, ""
+        code = _SHORT_STATUSES.get(status)
+        if code is None:
+            code, text = _status(status)
+        return Span(trace_id, span_id, parent(span.parent_span_id, span_id), span.name[:256],
+                    _KINDS.get(span.kind, Kind.UNSPECIFIED), start, end, code, text,
+                    self._values.named(pairs[:]) if number else _NONE,
+                    self._events(events) if events else (), resource, scope)
+
+    def _events(self, messages: Any) -> tuple[Event, ...]:
+        """The first event of each name that a table knows."""
+        events: dict[str, Event] = {}
+        for message in messages:
+            event = EventMessage.FromString(message)
+            name = event.name
+            if name not in events and self._words.reads_event(name):
+                pairs = event.attributes[:self._bounds.attributes]
+                self.counts.add("values", len(pairs))
+                events[name] = Event(name, event.time_unix_nano, self._values.all(pairs))
+        return tuple(events.values())
+
+    def log(self, message: bytes, resource: Resource, scope: Scope) -> LogRecord:
+        """A log record."""
+        bounds = self._bounds
+        check_fields(message, bounds.span_bytes, self._of_log)
+        record = LogMessage.FromString(message)
+        if len(record.attributes) > bounds.attributes:
+            raise BadSpan("too_many_attributes")
+        self.counts.begin_span(len(record.attributes))
+        trace_id, span_id = record.trace_id, record.span_id
+        if (trace_id and len(trace_id) != TRACE_ID) or (span_id and len(span_id) != SPAN_ID):
+            raise BadSpan("bad_id")
+        attributes = self._values.all(record.attributes)
+        name = record.event_name or attributes.get("event.name") or ""
+        return LogRecord(trace_id, span_id, str(name)[:256],
+                         record.time_unix_nano or record.observed_time_unix_nano, attributes,
+                         self._values.value(record.body, bounds.text), resource, scope)
 
 
-def _resource(message: bytes, bounds: Bounds) -> Resource:
-    _count(message, bounds, {1: ("too_many_attributes", bounds.attributes)})
-    attributes = ResourceMessage.FromString(message).attributes
-    if len(attributes) > bounds.attributes:
-        raise BadSpan("too_many_attributes")
-    return Resource({pair.key: _value(pair.value, bounds, bounds.text, 1) for pair in attributes})
-
-
-def _scope(message: bytes, schema_url: str, bounds: Bounds) -> Scope:
-    _count(message, bounds, {3: ("too_many_attributes", bounds.attributes)})
-    scope = InstrumentationScope.FromString(message)
-    return Scope(scope.name[:256], scope.version[:256], schema_url)
-
-
-def _count(message: bytes, bounds: Bounds, limits: dict[int, tuple[str, int]]) -> None:
-    """Raise BadSpan for a message that would unfold to more than its bounds."""
-    if len(message) < _SMALL:
-        return
-    if len(message) > bounds.span_bytes:
-        raise BadSpan("too_large")
-    counts = dict.fromkeys(limits, 0)
-    left = bounds.values
-    for number, wire_type, value in fields(message):
-        left -= 1
-        if number in counts:
-            counts[number] += 1
-            reason, limit = limits[number]
-            if counts[number] > limit:
-                raise BadSpan(reason)
-        if wire_type == BYTES and isinstance(value, bytes) and number in limits:
-            left = _nested(value, left, bounds.depth + 4)
-        if left < 0:
-            raise BadSpan("too_large")
-
-
-def _nested(message: bytes, left: int, depth: int) -> int:
-    """How many values may still come after those of an attribute, event or link.
-
-    A text may look like a message, and is then counted as one: no harm, its bytes are few.
-    """
-    if len(message) < 64 or depth == 0 or left < 0:
-        return left - 1
-    try:
-        for _number, wire_type, value in fields(message):
-            left -= 1
-            if left < 0:
-                break
-            if wire_type == BYTES and isinstance(value, bytes) and len(value) >= 64:
-                left = _nested(value, left, depth - 1)
-    except ProtobufError:
-        pass  # a text
-    return left
-
-
-def _span(message: bytes, bounds: Bounds, words: Vocabulary, resource: Resource,
-          scope: Scope) -> Span:
-    if len(message) >= _SMALL:
-        _count(message, bounds, {
-            _SPAN_ATTRIBUTES: ("too_many_attributes", bounds.attributes),
-            _SPAN_EVENTS: ("too_many_events", bounds.events),
-            _SPAN_LINKS: ("too_many_links", bounds.links)})
-    span: Any = SpanMessage.FromString(message)
-    trace_id, span_id = span.trace_id, span.span_id
-    check_ids(trace_id, span_id)
-    attributes = span.attributes
-    events = span.events
-    if len(attributes) > bounds.attributes:
-        raise BadSpan("too_many_attributes")
-    if len(events) > bounds.events:
-        raise BadSpan("too_many_events")
-    if len(span.links) > bounds.links:
-        raise BadSpan("too_many_links")
-    start, end = times(span.start_time_unix_nano, span.end_time_unix_nano)
-    status = span.status
-    return Span(trace_id, span_id, parent(span.parent_span_id, span_id), span.name[:256],
-                _KINDS.get(span.kind, Kind.UNSPECIFIED), start, end,
-                _STATUSES.get(status.code, Status.UNSET), status.message[:1024],
-                _attributes(attributes, bounds, words) if attributes else _NONE,
-                _events(events, bounds, words) if events else (), resource, scope)
-
-
-_NONE: dict[str, AttributeValue] = {}
-
-
-def _attributes(pairs: Any, bounds: Bounds, words: Vocabulary) -> dict[str, AttributeValue]:
-    answers, reads = words.answers, words.reads
-    read: dict[str, AttributeValue] = {}
-    for pair in pairs:
-        key = pair.key
-        answer = answers.get(key)
-        if reads(key) if answer is None else answer:
-            value = pair.value
-            which = value.WhichOneof("value")
-            if which == "int_value":
-                read[key] = value.int_value
-            elif which == "string_value":
-                text = value.string_value
-                if len(text) > bounds.text:
-                    text = text[:bounds.long_text if words.long(key) else bounds.text]
-                read[key] = text
-            else:
-                read[key] = _value(value, bounds, bounds.text, 1)
-    return read
-
-
-def _value(value: Any, bounds: Bounds, text: int, depth: int) -> AttributeValue:
-    which = value.WhichOneof("value")
-    if which is None or depth > bounds.depth:
-        return None
-    inner = getattr(value, which)
-    if which in ("string_value", "bytes_value"):
-        return inner[:text]  # type: ignore[no-any-return]  # upb has no types
-    if which == "array_value":
-        return [_value(item, bounds, text, depth + 1) for item in inner.values[:bounds.attributes]]
-    if which == "kvlist_value":
-        return {pair.key: _value(pair.value, bounds, text, depth + 1)
-                for pair in inner.values[:bounds.attributes]}
-    return inner  # type: ignore[no-any-return]  # upb has no types
-
-
-def _events(messages: Any, bounds: Bounds, words: Vocabulary) -> tuple[Event, ...]:
-    """The first event of each name that a table knows."""
-    events: dict[str, Event] = {}
-    for message in messages:
-        name = message.name
-        if name not in events and words.reads_event(name):
-            attributes = {pair.key: _value(pair.value, bounds, bounds.text, 1)
-                          for pair in message.attributes[:bounds.attributes]}
-            events[name] = Event(name, message.time_unix_nano, attributes)
-    return tuple(events.values())
-
-
-def _log(message: bytes, bounds: Bounds, words: Vocabulary, resource: Resource,
-         scope: Scope) -> LogRecord:
-    _count(message, bounds, {_LOG_ATTRIBUTES: ("too_many_attributes", bounds.attributes)})
-    record: Any = LogMessage.FromString(message)
-    if len(record.attributes) > bounds.attributes:
-        raise BadSpan("too_many_attributes")
-    trace_id, span_id = record.trace_id, record.span_id
-    if (trace_id and len(trace_id) != TRACE_ID) or (span_id and len(span_id) != SPAN_ID):
-        raise BadSpan("bad_id")
-    attributes = {pair.key: _value(pair.value, bounds, bounds.text, 1)
-                  for pair in record.attributes}
-    name = record.event_name or attributes.get("event.name") or ""
-    return LogRecord(trace_id, span_id, str(name)[:256],
-                     record.time_unix_nano or record.observed_time_unix_nano, attributes,
-                     _value(record.body, bounds, bounds.text, 1), resource, scope)
+def _status(message: bytes) -> tuple[Status, str]:
+    status = StatusMessage.FromString(message)
+    return _STATUSES.get(status.code, Status.UNSET), status.message[:1024]

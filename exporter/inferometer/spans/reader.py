@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from inferometer.facts import ErrorType
+from inferometer.facts import ErrorType, Outcome
 from inferometer.spans.errors import error_of, outcome_of
-from inferometer.spans.flavours import FLAVOURS
-from inferometer.spans.flavours.reading import count, document, number, step_into, text
-from inferometer.spans.flavours.table import Flavour, Means, Origin, StepKind
-from inferometer.spans.span import Attributes, AttributeValue, Span, Status
-from inferometer.spans.vocabulary import fits
+from inferometer.spans.flavours.reading import (
+    LARGEST_TOKENS,
+    count,
+    document,
+    number,
+    step_into,
+    text,
+)
+from inferometer.spans.flavours.table import Means, Origin, StepKind
+from inferometer.spans.shape import COUNTS, RAW, Shape
+from inferometer.spans.span import Attributes, Span, Status
 
 _LONGEST_TEXT = 256  # characters of an id or a name
 _NOTHING: Mapping[str, str] = {}
+# What every fact has of its span, in the order in which Fact has it.
+Common = tuple[bytes, bytes, bytes, str, str, str, int, int, Outcome, ErrorType, str, str,
+               Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,84 +43,72 @@ class Wishes:
                 *self.conversation_attributes)
 
 
-_COUNTS = frozenset(("input", "cached", "cache_write", "output", "reasoning"))
-
-Offer = tuple[str, int, Origin | None]  # field, rank of the source, None: the attribute itself
-
-
-@lru_cache(maxsize=256)
-def _index(flavour_name: str) -> tuple[Mapping[str, Sequence[Offer]], Sequence[Offer]]:
-    """A table turned round: what each attribute may be, and sources that are no one attribute."""
-    flavour = next(flavour for flavour in FLAVOURS if flavour.name == flavour_name)
-    by_attribute: dict[str, list[Offer]] = defaultdict(list)
-    others: list[Offer] = []
-    for field, sources in flavour.fields.items():
-        for rank, source in enumerate(sources):
-            if isinstance(source, str):
-                by_attribute[source].append((field, rank, None))
-            elif source.event or "*" in source.attribute:
-                others.append((field, rank, source))
-            else:
-                by_attribute[source.attribute].append((field, rank, source))
-    return by_attribute, others
-
-
 class SpanReader:
-    """One span with the table that reads it."""
+    """One span with the table that reads it.
 
-    __slots__ = ("_documents", "_ranks", "_values", "attributes", "flavour", "means", "span",
-                 "wishes")
+    `texts`, `counts` and `raw` have the fields that it has, of each the first source with a value:
+    texts of a length that may be kept, numbers of tokens, and values as they stand.
+    """
 
-    def __init__(self, span: Span, flavour: Flavour, means: Means, wishes: Wishes) -> None:
+    __slots__ = ("_documents", "attributes", "counts", "flavour", "means", "raw", "shape", "span",
+                 "texts", "wishes")
+
+    def __init__(self, span: Span, shape: Shape, means: Means, wishes: Wishes) -> None:
         self.span = span
-        self.flavour = flavour
+        self.shape = shape
+        self.flavour = shape.flavour
         self.means = means
         self.wishes = wishes
-        self.attributes = span.attributes
+        self.attributes = attributes = span.attributes
+        self.texts: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+        self.raw: dict[str, Any] = {}
         self._documents: dict[str, object] = {}
-        self._values: dict[str, Any] = {}
-        self._ranks: dict[str, int] = {}
-        by_attribute, others = _index(flavour.name)
-        values, ranks = self._values, self._ranks
-        for key, value in span.attributes.items():
-            for field, rank, source in by_attribute.get(key, ()):
-                if source is None and value.__class__ is str and value and not flavour.quoted \
-                        and field not in _COUNTS:  # as most are
-                    if ranks.get(field, rank) >= rank:
-                        values[field] = value
-                        ranks[field] = rank
-                else:
-                    self._offer(field, rank, source, value)
-        for field, rank, source in others:
-            self._offer(field, rank, source, None)
+        for field, key in shape.texts:
+            value = attributes[key]
+            if value.__class__ is str and value:
+                self.texts[field] = value[:_LONGEST_TEXT]
+            else:
+                self._keep(field, value)
+        for field, key in shape.counts:
+            value = attributes[key]
+            if value.__class__ is int and 0 <= value < LARGEST_TOKENS:  # as most are
+                self.counts[field] = value
+            else:
+                self._keep(field, value)
+        for field, key in shape.raw:
+            self._keep(field, attributes[key])
+        for field, sources in shape.others:
+            for source in sources:
+                if self._keep(field, self._within(source)):
+                    break
 
-    def _offer(self, field: str, rank: int, source: Origin | None, value: Any) -> None:
-        """Take a value unless a source before it had one."""
-        if self._ranks.get(field, rank) < rank:
-            return
-        if source is not None:
-            value = self._within(source)
-        elif self.flavour.quoted:
-            value = self._parsed_text(value)
-        if field in _COUNTS:
-            value = count(value)
-        if value or value is False or value == 0:
-            self._values[field] = value
-            self._ranks[field] = rank
+    def _keep(self, field: str, value: Any) -> bool:
+        """Keep a field's value, if it is one."""
+        if field in COUNTS:
+            if (tokens := count(value)) is None:
+                return False
+            self.counts[field] = tokens
+        elif not value and value != 0:
+            return False
+        elif field in RAW:
+            self.raw[field] = value
+        else:
+            self.texts[field] = text(value)[:_LONGEST_TEXT]
+        return True
 
     def _within(self, source: Origin) -> object:
         key = source.attribute
         if source.event:
             return next((event.attributes.get(key) for event in self.span.events
                          if event.name == source.event), None)
-        if "*" in key:
-            head, tail = key.split("*")
-            key = next((name for name in self.attributes if fits(name, head, tail)), key)
         value: object = self.attributes.get(key)
         if value is None:
             return None
         if source.path:
             value = step_into(self._parsed(key), source.path)
+        elif self.flavour.quoted:
+            value = self._parsed(key)
         if source.scale != 1.0:
             value = number(value)
             return None if value is None else value * source.scale
@@ -124,69 +119,51 @@ class SpanReader:
             self._documents[key] = document(self.attributes.get(key))
         return self._documents[key]
 
-    @staticmethod
-    def _parsed_text(value: AttributeValue) -> object:
-        return document(value) if isinstance(value, str) else value
-
-    def value(self, field: str) -> Any:
-        """The first of a field's sources that has a value."""
-        return self._values.get(field)
-
     def text(self, field: str) -> str:
-        """A field as text, of a length that may be kept."""
-        value = self._values.get(field)
-        if value is None:
-            return ""
-        return value[:_LONGEST_TEXT] if value.__class__ is str else text(value)[:_LONGEST_TEXT]
-
-    def count(self, field: str) -> int | None:
-        """A field as a number of tokens."""
-        return self._values.get(field)
+        """A field as text; empty where it has none."""
+        return self.texts.get(field, "")
 
     def chosen(self, names: tuple[str, ...], field: str) -> str:
         """A text that a deployment has in attributes of its own, else where the table says."""
         for name in names:
             if value := text(self.attributes.get(name)):
                 return value[:_LONGEST_TEXT]
-        return self.text(field)
+        return self.texts.get(field, "")
 
-    def common(self) -> dict[str, Any]:
-        """What every fact has of its span."""
-        span = self.span
-        error = self.error()
+    def common(self, error: ErrorType) -> Common:
+        """What every fact has of its span, which ended with this error."""
+        span, wishes, field = self.span, self.wishes, self.texts.get
         start = span.start
-        if start == span.end and (seconds := number(self.value("duration"))):
+        if start == span.end and (seconds := number(self.raw.get("duration"))):
             start = max(0, span.end - int(seconds * 1e9))  # a log, at the end of what it is about
-        return {
-            "trace_id": span.trace_id, "span_id": span.span_id, "parent_id": span.parent_id,
-            "service_name": span.resource.service_name, "scope": span.scope.name,
-            "name": span.name, "start": start, "end": span.end,
-            "error_type": error, "outcome": outcome_of(error),
-            "conversation": self.chosen(self.wishes.conversation_attributes, "conversation"),
-            "user": self.chosen(self.wishes.user_attributes, "user"),
-            "content": self.content(),
-        }
+        return (span.trace_id, span.span_id, span.parent_id, span.resource.service_name,
+                span.scope.name, span.name, start, span.end, outcome_of(error), error,
+                self.chosen(wishes.conversation_attributes, "conversation")
+                if wishes.conversation_attributes else field("conversation", ""),
+                self.chosen(wishes.user_attributes, "user")
+                if wishes.user_attributes else field("user", ""),
+                self._content() if wishes.content else _NOTHING)
 
-    def content(self) -> Mapping[str, str]:
-        """What was said, where it is wanted."""
-        if not self.wishes.content:
-            return _NOTHING
+    def _content(self) -> Mapping[str, str]:
+        """What was said."""
         return {name: value if isinstance(value, str) else repr(value)
                 for name in self.flavour.content
                 if (value := self.attributes.get(name)) is not None}
 
     def error(self) -> ErrorType:
         """Why it failed; NONE where it did not."""
-        span = self.span
-        name = self.text("error")
-        failed = span.status is Status.ERROR or self.text("failed").upper() in ("ERROR", "TRUE")
+        span, name = self.span, self.texts.get("error", "")
+        failed = span.status is Status.ERROR \
+            or self.texts.get("failed", "").upper() in ("ERROR", "TRUE")
+        if not (name or failed or span.events):
+            return ErrorType.NONE  # as most end
         exception: Attributes | None = None
         for event in span.events:
             if event.name == "exception":
                 exception = event.attributes
         if not (name or failed or exception is not None):
             return ErrorType.NONE
-        if not name and not (failed and exception is not None) and self.answered():
+        if not name and not (failed and exception is not None) and self._answered():
             return ErrorType.NONE  # the answer is there: what failed is around it
         exception = exception or _NOTHING
         error = error_of((name, self.text("code"), text(exception.get("exception.type"))),
@@ -195,6 +172,6 @@ class SpanReader:
             return ErrorType.TOOL
         return error
 
-    def answered(self) -> bool:
+    def _answered(self) -> bool:
         """Whether a call has the whole of an answer."""
-        return self.count("output") is not None and bool(self.text("finish_reason"))
+        return "output" in self.counts and bool(self.text("finish_reason"))

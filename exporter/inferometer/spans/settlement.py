@@ -7,9 +7,8 @@ came late, counts a row only if none of its spans has been counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from inferometer.facts import (
     AgentRun,
@@ -34,8 +33,7 @@ class UsageState(StrEnum):
     ESTIMATED = "estimated"  # by the sender's own tokenizer: counts as missing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRow:
+class CallRow(NamedTuple):
     """One call as one service made it.
 
     `call` has the identity, time, outcome and time to first token of the outermost span of the call
@@ -51,16 +49,14 @@ class CallRow:
     engine: EngineCall | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step(Generic[F]):
+class Step(NamedTuple, Generic[F]):
     """Anything else that happened, once."""
 
     fact: F
     spans: frozenset[bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
+class RunRow(NamedTuple):
     """An agent's run, with what it did itself or had done."""
 
     fact: AgentRun
@@ -69,8 +65,7 @@ class RunRow:
     tool_calls: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """All of one trace, in the order of start."""
 
     rows: Sequence[CallRow] = ()

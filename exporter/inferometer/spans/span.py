@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+
+from inferometer.record import record
 
 AttributeValue = (str | bool | int | float | bytes | Sequence["AttributeValue"]
                   | Mapping[str, "AttributeValue"] | None)
@@ -30,7 +33,7 @@ class Status(IntEnum):
     ERROR = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Something at one moment of a span."""
 
@@ -39,19 +42,19 @@ class Event:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resource:
     """Who sent it."""
 
     attributes: Attributes
 
-    @property
+    @cached_property
     def service_name(self) -> str:
         """The service's name; empty where none is given."""
         return str(self.attributes.get("service.name") or "")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     """Which instrumentation made it."""
 
@@ -60,7 +63,7 @@ class Scope:
     schema_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """One span."""
 
@@ -79,7 +82,7 @@ class Span:
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogRecord:
     """One log record; those of GenAI are events with a name."""
 

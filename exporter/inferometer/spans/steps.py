@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -70,38 +70,50 @@ def reranks(tree: Tree) -> list[Step[Rerank]]:
 
 def plain(tree: Tree, kind: type[Unmatched]) -> list[Step[Unmatched]]:
     """What has an identity of its own and no twins."""
-    return [Step(fact=fact, spans=frozenset((fact.span_id,)))
-            for fact in tree.facts.values() if isinstance(fact, kind)]
+    return _alone(tree.of(kind))
 
 
 def _once(tree: Tree, kind: type[F], same: Callable[[F, F], bool],
           fold: Callable[[list[F]], F]) -> list[Step[F]]:
-    ordered = _outermost_first(tree, kind)
-    if not ordered:
+    facts = tree.of(kind)
+    if not facts:
         return []
+    if not tree.is_nested(facts, kind):
+        if len({fact.scope for fact in facts}) < 2:
+            return _alone(facts)
+        alone = [_SameStep([fact]) for fact in facts]
+    else:
+        alone = _nested(tree, kind, same)
+    steps = []
+    for twins in match(alone, lambda one, other: same(one.facts[0], other.facts[0])):
+        longest = sorted(twins, key=lambda seen: (seen.start - seen.end, seen.key))
+        spans = [fact for seen in longest for fact in seen.facts]
+        steps.append(Step(fact=spans[0] if len(spans) == 1 else fold(spans),
+                          spans=frozenset(fact.span_id for fact in spans)))
+    return sorted(steps, key=lambda step: order(step.fact))
+
+
+def _alone(facts: Iterable[F]) -> list[Step[F]]:
+    """Each a step that one span saw."""
+    return [Step(fact, frozenset((fact.span_id,))) for fact in facts]
+
+
+def _nested(tree: Tree, kind: type[F], same: Callable[[F, F], bool]) -> list[_SameStep[F]]:
+    """Steps of which each has those below it that are the same."""
     groups: dict[bytes, _SameStep[F]] = {}
-    for fact in ordered:
+    for fact in _outermost_first(tree, kind):
         above = _above(tree, fact, kind)
         if above is not None and above.span_id in groups and same(above, fact):
             groups[above.span_id].facts.append(fact)
             groups[fact.span_id] = groups[above.span_id]
         else:
             groups[fact.span_id] = _SameStep([fact])
-    alone = {id(group): group for group in groups.values()}
-    matched = match(list(alone.values()), lambda one, other: same(
-        one.facts[0], other.facts[0]))
-    steps = []
-    for twins in matched:
-        longest = sorted(twins, key=lambda seen: (seen.start - seen.end, seen.key))
-        facts = [fact for seen in longest for fact in seen.facts]
-        steps.append(Step(fact=facts[0] if len(facts) == 1 else fold(facts),
-                          spans=frozenset(fact.span_id for fact in facts)))
-    return sorted(steps, key=lambda step: order(step.fact))
+    return [*{id(group): group for group in groups.values()}.values()]
 
 
 def _outermost_first(tree: Tree, kind: type[F]) -> list[F]:
     """So that a step is looked at after those above it, whatever its clock says."""
-    facts = [fact for fact in tree.facts.values() if isinstance(fact, kind)]
+    facts = tree.of(kind)
     depths: Mapping[bytes, int] = {
         fact.span_id: sum(isinstance(above, kind) for above in tree.ancestors(fact))
         for fact in facts}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_SHORT_KEY = 128  # characters of a key that is remembered
+_SHORT_KEY = 127  # bytes of a key that is remembered: their number has one byte in protobuf
 _REMEMBERED = 8_192  # keys
+_KEY = 0x0A  # the tag of an attribute's key in protobuf
 
 
 class Vocabulary:
@@ -20,20 +21,38 @@ class Vocabulary:
         names = tuple(names)
         self._long = frozenset(long)
         self._prefixes = tuple(prefixes)
-        # Asked before `reads`: a look-up is all that most attributes cost.
-        self.answers = {name: True for name in (*names, *self._long) if "*" not in name}
         self._patterns = tuple(tuple(name.split("*")) for name in names if "*" in name)
         self._events = frozenset(events)
+        self._own = {name: name for name in (*names, *self._long) if "*" not in name}
+        # A look-up is all that most attributes cost: the name, or None for one that is not read.
+        # `names` has them by themselves, `heads` by the bytes that they are in protobuf.
+        self.names: dict[str, str | None]
+        self.heads: dict[bytes, str | None]
+        self._forget()
+
+    def _forget(self) -> None:
+        self.names = dict(self._own)
+        self.heads = {head(name): name for name in self._own if _short(name)}
+
+    def name(self, key: str) -> str | None:
+        """The attribute's name where a table has it, always the same object; else None."""
+        try:
+            return self.names[key]
+        except KeyError:
+            return self._learn(key)
+
+    def _learn(self, key: str) -> str | None:
+        name = key if key.startswith(self._prefixes) or any(
+            fits(key, start, end) for start, end in self._patterns) else None
+        if _short(key):
+            if len(self.names) >= _REMEMBERED:
+                self._forget()
+            self.names[key] = self.heads[head(key)] = name
+        return name
 
     def reads(self, key: str) -> bool:
         """Whether a table names this attribute."""
-        answer = self.answers.get(key)
-        if answer is None:
-            answer = key.startswith(self._prefixes) or any(
-                fits(key, head, tail) for head, tail in self._patterns)
-            if len(key) <= _SHORT_KEY and len(self.answers) < _REMEMBERED:
-                self.answers[key] = answer
-        return answer
+        return self.name(key) is not None
 
     def long(self, key: str) -> bool:
         """Whether its value is a document of its own."""
@@ -44,7 +63,19 @@ class Vocabulary:
         return name in self._events
 
 
+def _short(key: str) -> bool:
+    return len(key) <= _SHORT_KEY and key.isascii()
+
+
+def head(name: str) -> bytes:
+    """A short key as an attribute in protobuf begins with it: its tag, its size and itself."""
+    return bytes((_KEY, len(name))) + name.encode()
+
+
 def fits(key: str, head: str, tail: str) -> bool:
     """Whether one word stands between head and tail."""
     return key.startswith(head) and key.endswith(tail) and len(key) > len(head) + len(tail) \
         and "." not in key[len(head):len(key) - len(tail)]
+
+
+OF_RESOURCES = Vocabulary(("service.name",), (), (), ())

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from inferometer.facts import AgentRun, ErrorType, ModelCall, Outcome, ToolCall, Usage
+from inferometer.facts import (
+    AgentRun,
+    ErrorType,
+    ModelCall,
+    Outcome,
+    Retrieval,
+    ToolCall,
+    Usage,
+)
 from inferometer.spans.errors import error_of, outcome_of
 from inferometer.spans.flavours.reading import moment
 from inferometer.spans.normalise import facts_of
@@ -55,10 +63,30 @@ def call(attributes: Attributes, scope: str = "app", **fields: Any) -> ModelCall
      Usage(1340, 1000, 300, 24)),
     ({"gen_ai.usage.input_tokens": 60, "gen_ai.usage.output_tokens": 72,
       "gen_ai.usage.reasoning.output_tokens": 128}, Usage(60, output=200, reasoning=128)),
+    # Its own total says so, though neither is more than the rest.
+    ({"gen_ai.usage.input_tokens": 400, "gen_ai.usage.output_tokens": 24,
+      "gen_ai.usage.total_tokens": 464, "gen_ai.usage.cache_read.input_tokens": 30,
+      "gen_ai.usage.cache_write.input_tokens": 10}, Usage(440, 30, 10, 24)),
+    ({"gen_ai.usage.input_tokens": 60, "gen_ai.usage.output_tokens": 24,
+      "gen_ai.usage.total_tokens": 92, "gen_ai.usage.reasoning.output_tokens": 8},
+     Usage(60, output=32, reasoning=8)),
+    ({"gen_ai.usage.input_tokens": 60, "gen_ai.usage.output_tokens": 24,
+      "gen_ai.usage.total_tokens": 84, "gen_ai.usage.cache_read.input_tokens": 40},
+     Usage(60, 40, output=24)),
 ])
 def test_tokens_are_counted_as_opentelemetry_counts_them(
         attributes: Attributes, usage: Usage) -> None:
     assert call(attributes).usage == usage
+
+
+@pytest.mark.parametrize(("model", "tokens"), [
+    ("us.anthropic.claude-sonnet-4-20250514-v1:0", 440), ("amazon.nova-lite-v1:0", 440),
+    ("gemini-2.5-flash", 400)])  # whose total has thoughts besides
+def test_the_input_of_bedrock_by_strands_has_what_only_the_total_has(
+        model: str, tokens: int) -> None:
+    assert call({"gen_ai.request.model": model, "gen_ai.usage.input_tokens": 400,
+                 "gen_ai.usage.output_tokens": 24, "gen_ai.usage.total_tokens": 464},
+                "strands.telemetry.tracer").usage == Usage(tokens, output=24)
 
 
 @pytest.mark.parametrize(("attributes", "scope", "seconds"), [
@@ -145,6 +173,16 @@ def test_an_operation_that_no_table_knows_is_a_call_only_with_an_answer() -> Non
     assert isinstance(facts_of(span({**unheard, "gen_ai.response.id": "r"})), ModelCall)
 
 
+@pytest.mark.parametrize(("attributes", "kind"), [
+    ({"spring.ai.kind": "tool_call", "spring.ai.tool.definition.name": "clock"}, ToolCall),
+    ({"spring.ai.kind": "vector_store", "db.operation.name": "query"}, Retrieval),
+    ({"spring.ai.kind": "vector_store", "db.operation.name": "add"}, type(None)),
+    ({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": "7"}, ModelCall),
+])
+def test_steps_of_spring_ai_are_what_they_say(attributes: Attributes, kind: type) -> None:
+    assert isinstance(facts_of(span(attributes, "org.springframework.boot")), kind)
+
+
 def test_the_scope_decides_before_any_attribute() -> None:
     attributes = {"gen_ai.operation.name": "chat", "openinference.span.kind": "AGENT"}
     assert isinstance(facts_of(span(attributes, "openinference.instrumentation.x")), AgentRun)
@@ -188,3 +226,10 @@ def test_nothing_heavy_is_imported_until_a_body_of_protobuf_comes() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                              check=True, timeout=60)
     assert printed.stdout.strip() == "[]"
+
+
+def test_a_star_in_a_name_stands_for_any_provider() -> None:
+    raw = {"llm.openai.model": "m-2026", "llm.openai.id": "r"}
+    fact = facts_of(span(raw, "litellm", "raw_gen_ai_request"))
+    assert isinstance(fact, ModelCall)
+    assert (fact.response_model, fact.response_id) == ("m-2026", "r")

@@ -182,6 +182,23 @@ def test_an_agents_sums_that_never_begin_anew_are_not_added(
     assert tokens(result) == total
 
 
+@pytest.mark.parametrize(("asked", "streamed", "sums"), [
+    ("TOOL_CALLS", None, (320, 62)),  # 80/17, 100/15 and 140/30, each with those before it
+    ("STOP", None, (580, 111)),  # three answers, and no loop
+    ("TOOL_CALLS", False, (580, 111)),  # a version whose spans have their own
+])
+def test_spring_ais_running_sums_are_counted_once(
+        asked: str, streamed: bool | None, sums: tuple[int, int]) -> None:
+    usages = ((80, 17), (180, 32), (320, 62))
+    calls = [call(number, 9, scope="org.springframework.boot", usage=Usage(tokens, output=output),
+                  begin=2.0 * number, streamed=streamed,
+                  finish_reason=asked)
+             for number, (tokens, output) in enumerate(usages, 1)]
+    result = settled(calls)
+    assert sum(row.calls or 0 for row in result.rows) == 3
+    assert tokens(result) == sums
+
+
 def test_a_calls_missing_usage_is_not_0() -> None:
     result = settled([call(1, usage=Usage())])
     assert [(row.usage, row.call.usage.input) for row in result.rows] == [

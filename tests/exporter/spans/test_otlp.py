@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from inferometer.facts import Evaluation
 from inferometer.spans.normalise import facts_of_log
@@ -153,6 +154,92 @@ def test_a_broken_span_of_protobuf_costs_itself(bad: bytes, reason: str) -> None
     decoded = decode_traces(as_protobuf(bad, raw_span()), "protobuf")
     assert len(list(decoded.spans)) == 1
     assert decoded.rejected == {reason: 1}
+
+
+def attributes_of(values: int) -> tuple[bytes, dict[str, Any]]:
+    """An attribute that a table names, of a list of so many empty values."""
+    return attribute(field(5, field(1, b"") * values)), {
+        "key": "gen_ai.operation.name", "value": {"arrayValue": {"values": [{}] * values}}}
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+@pytest.mark.parametrize(("spans", "values"), [(20, 49), (1000, 0)], ids=["lists", "attributes"])
+def test_a_body_of_too_many_values_is_refused_and_names_the_senders_setting(
+        encoding: str, spans: int, values: int) -> None:
+    raw, pair = attributes_of(values)
+    body = as_protobuf(*[raw_span(raw)] * spans) if encoding == "protobuf" \
+        else as_json(*[span(attributes=[pair])] * spans)
+    assert len(list(decode_traces(body, encoding, Bounds(values=1000)).spans)) == spans
+    with pytest.raises(Refused, match=r"999 values.*OTEL_BSP_MAX_EXPORT_BATCH_SIZE") as refused:
+        list(decode_traces(body, encoding, Bounds(values=999)).spans)
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+def test_a_span_of_too_many_values_costs_itself(encoding: str) -> None:
+    raw, pair = attributes_of(101)
+    body = as_protobuf(raw_span(raw), raw_span()) if encoding == "protobuf" \
+        else as_json(span(attributes=[pair]), span())
+    decoded = decode_traces(body, encoding, Bounds(span_values=100))
+    assert len(list(decoded.spans)) == 1
+    assert decoded.rejected == {"too_large": 1}
+
+
+def test_lists_that_no_table_names_are_not_unfolded() -> None:
+    raw = field(9, field(1, b"some.list") + field(2, field(5, field(1, b"") * 200_000)))
+    decoded = decode_traces(as_protobuf(raw_span(raw)), "protobuf", Bounds(values=1))
+    assert [read.attributes for read in decoded.spans] == [{}]
+
+
+def test_as_many_spans_as_a_body_may_have_may_have_many_attributes_each() -> None:
+    pairs = b"".join(field(9, field(1, b"llm.attribute.%d" % i) + field(2, field(1, b"x")))
+                     for i in range(64))
+    body = as_protobuf(*[raw_span(pairs)] * Bounds().spans)
+    assert sum(1 for _ in decode_traces(body, "protobuf").spans) == Bounds().spans
+
+
+@pytest.mark.parametrize("pair", [
+    field(2, field(1, b"chat")) + field(1, b"gen_ai.operation.name"),  # the value first
+    field(1, b"gen_ai.system") + field(1, b"gen_ai.operation.name")
+    + field(2, field(1, b"embed")) + field(2, field(1, b"chat")),  # the last counts
+    field(1, b"gen_ai.operation.name") + field(2, field(1, b"embed") + field(1, b"chat")),
+    b"\x0a\x95\x00gen_ai.operation.name" + field(2, field(1, b"chat")),  # a size of two bytes
+    field(1, b"gen_ai.operation.name") + field(2, field(1, b"chat")) + b"\x18\x07",
+])
+def test_an_attribute_is_read_however_it_stands_on_the_wire(pair: bytes) -> None:
+    spans = list(decode_traces(as_protobuf(raw_span(field(9, pair))), "protobuf").spans)
+    assert [read.attributes for read in spans] == [{"gen_ai.operation.name": "chat"}]
+
+
+@given(st.recursive(
+    st.text(max_size=300) | st.integers(-2**63, 2**63 - 1) | st.booleans() | st.floats()
+    | st.binary(max_size=40), lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8))
+@settings(max_examples=200, deadline=None)
+def test_values_are_those_that_protobufs_own_library_wrote(value: object) -> None:
+    written = KeyValue(key="gen_ai.usage.input_tokens")
+    write(written.value, value)
+    body = as_protobuf(raw_span(field(9, written.SerializeToString())))
+    (read,) = decode_traces(body, "protobuf").spans
+    assert repr(read.attributes) == repr({"gen_ai.usage.input_tokens": value})
+
+
+def write(any_value: Any, value: Any) -> None:
+    """A value in OTLP's message of it."""
+    match value:
+        case bool():
+            any_value.bool_value = value
+        case list():
+            any_value.array_value.SetInParent()
+            for item in value:
+                write(any_value.array_value.values.add(), item)
+        case dict():
+            any_value.kvlist_value.SetInParent()
+            for key, item in value.items():
+                write(any_value.kvlist_value.values.add(key=key).value, item)
+        case _:
+            name = {str: "string", int: "int", float: "double", bytes: "bytes"}[type(value)]
+            setattr(any_value, f"{name}_value", value)
 
 
 def test_values_within_values_end_at_a_depth() -> None:

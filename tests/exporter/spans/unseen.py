@@ -207,4 +207,31 @@ UNSEEN: Mapping[str, Mapping[str, set[str]]] = {
     "autogen+openinf-openai-0.7.5": {
         "stream_nousage": UNASKED,
     },
+    "traceloop-bedrock-0.62.4": {
+        "stream_converse": FIRST_TOKEN,
+        "stream_invoke_nocache": FIRST_TOKEN,
+        "boom": TRIES,
+    },
+    "official-botocore-0.66b2": {
+        "stream_converse": FIRST_TOKEN,
+        "stream_invoke_nocache": FIRST_TOKEN,
+        "boom": TRIES,
+    },
+    "openinf-mistralai-2.2.2": {"embed": NO_EMBEDDINGS},
+    "traceloop-google-generativeai-0.62.4": {
+        "stream": FIRST_TOKEN,
+        # One span for the three calls of a loop that Google's client runs by itself.
+        "tool_loop": {"tools", "input", "calls", "cached", "output", "succeeded"},
+        "embed": NO_EMBEDDINGS,
+    },
+    "traceloop-cohere-0.62.4": {
+        "stream": FIRST_TOKEN,
+        "embed": {"input"},
+        "rag_rerank": {"reranks"},
+        "boom": TRIES,
+    },
+    "agent-framework-1.23.0": {
+        "stream_usage": FIRST_TOKEN,
+        "boom": TRIES,
+    },
 }

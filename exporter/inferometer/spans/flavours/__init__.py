@@ -6,6 +6,7 @@ the service that sent it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 from inferometer.spans.flavours.agents import (
@@ -19,7 +20,7 @@ from inferometer.spans.flavours.agents import (
 )
 from inferometer.spans.flavours.claude_code import CLAUDE_CODE
 from inferometer.spans.flavours.engines import VLLM
-from inferometer.spans.flavours.genai import GENAI
+from inferometer.spans.flavours.genai import GENAI, GENAI_BEDROCK
 from inferometer.spans.flavours.haystack import HAYSTACK
 from inferometer.spans.flavours.langfuse import LANGFUSE
 from inferometer.spans.flavours.langsmith import LANGSMITH
@@ -29,17 +30,23 @@ from inferometer.spans.flavours.logfire import LOGFIRE
 from inferometer.spans.flavours.mlflow import MLFLOW
 from inferometer.spans.flavours.openinference import OPENINFERENCE
 from inferometer.spans.flavours.openlit import OPENLIT
-from inferometer.spans.flavours.openllmetry import OPENLLMETRY
+from inferometer.spans.flavours.openllmetry import (
+    OPENLLMETRY,
+    OPENLLMETRY_BEDROCK,
+    OPENLLMETRY_COHERE,
+    OPENLLMETRY_GEMINI,
+)
+from inferometer.spans.flavours.spring import SPRING_AI
 from inferometer.spans.flavours.table import Flavour, Origin, as_origin
 from inferometer.spans.flavours.vercel import VERCEL, VERCEL_OTEL
-from inferometer.spans.span import Span
 from inferometer.spans.vocabulary import Vocabulary
 
 # Whose mark is asked for first stands first: what adds its names to another's span before those.
 FLAVOURS: tuple[Flavour, ...] = (
-    VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY, LITELLM,
-    OPENLIT, LOGFIRE, HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK, PYDANTIC_AI,
-    SEMANTIC_KERNEL, CLAUDE_CODE, DDTRACE, MCP, GENAI,
+    VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY,
+    OPENLLMETRY_BEDROCK, OPENLLMETRY_COHERE, OPENLLMETRY_GEMINI, LITELLM, OPENLIT, LOGFIRE,
+    HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK, PYDANTIC_AI, SEMANTIC_KERNEL,
+    SPRING_AI, CLAUDE_CODE, DDTRACE, MCP, GENAI_BEDROCK, GENAI,
 )
 _MARKS = tuple((mark, flavour) for flavour in FLAVOURS for mark in flavour.marks)
 # The longest first: `opentelemetry.instrumentation.openai_v2` before `….openai*`.
@@ -56,12 +63,12 @@ def _of_scope(name: str) -> Flavour | None:
     return None
 
 
-def flavour_of(span: Span) -> Flavour | None:
-    """Whose names this span has; None: it has none that a table knows."""
-    flavour = _of_scope(span.scope.name)
-    if flavour is None and span.attributes:
+def flavour_of(scope: str, attributes: Collection[str]) -> Flavour | None:
+    """Whose names are in a span of this scope with these attributes; None: none that is known."""
+    flavour = _of_scope(scope)
+    if flavour is None and attributes:
         for mark, marked in _MARKS:
-            if mark in span.attributes:
+            if mark in attributes:
                 return marked
     return flavour
 

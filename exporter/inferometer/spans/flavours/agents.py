@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from inferometer.spans.flavours.genai import GENAI, OPERATIONS
+from inferometer.spans.flavours.reading import count, text
 from inferometer.spans.flavours.table import (
     CHAIN,
     NOTHING,
@@ -13,6 +16,7 @@ from inferometer.spans.flavours.table import (
 )
 from inferometer.spans.span import Span
 
+_BEDROCK = re.compile(r"(^|[./])(anthropic|amazon)\.")  # how its models are named
 
 def no_handoff(span: Span) -> Means | None:
     """To pass on to another agent is no tool."""
@@ -27,6 +31,17 @@ def _only_asked_for(span: Span) -> Means | None:
         else None
 
 
+def _with_cached(span: Span) -> dict[str, object]:
+    """Bedrock's input leaves out what its cache was asked for, which only the total has."""
+    tokens, output, total = (count(span.attributes.get(f"gen_ai.usage.{name}_tokens"))
+                             for name in ("input", "output", "total"))
+    model = text(span.attributes.get("gen_ai.request.model"))
+    if tokens is None or output is None or total is None or total <= tokens + output \
+            or not _BEDROCK.search(model):
+        return {}
+    return {"input": total - output}
+
+
 # Source: strands-agents/sdk-python, src/strands/telemetry/tracer.py. It always streams, and its
 # time to first token is a whole number of milliseconds.
 STRANDS = GENAI.but(
@@ -36,6 +51,7 @@ STRANDS = GENAI.but(
     steps=(Steps("gen_ai.operation.name", {"execute_event_loop_cycle": CHAIN}), OPERATIONS),
     fields={"time_to_first_token": (milliseconds("gen_ai.server.time_to_first_token"),)},
     always_streams=True,
+    usage=_with_cached,
 )
 
 # Source: google/adk-python, src/google/adk/telemetry/tracing.py.

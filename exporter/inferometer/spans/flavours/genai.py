@@ -5,7 +5,7 @@ Source: open-telemetry/semantic-conventions up to 1.41, then semantic-convention
 
 from __future__ import annotations
 
-from inferometer.spans.flavours.reading import genai_documents
+from inferometer.spans.flavours.reading import count, genai_documents
 from inferometer.spans.flavours.table import (
     AGENT,
     CHAIN,
@@ -23,6 +23,7 @@ from inferometer.spans.flavours.table import (
     StepKind,
     Steps,
 )
+from inferometer.spans.span import Span
 
 OPERATIONS = Steps("gen_ai.operation.name", {
     "chat": CHAT,
@@ -69,6 +70,14 @@ REQUEST_TYPES = Steps("llm.request.type", {
     "rerank": RERANK,
 })
 
+
+def with_cached(span: Span) -> dict[str, object]:
+    """Bedrock's count of input leaves out all that its cache was asked for."""
+    counts = [count(span.attributes.get(f"gen_ai.usage.{name}input_tokens"))
+              for name in ("", "cache_read.", "cache_creation.")]
+    return {} if counts[0] is None else {"input": sum(number or 0 for number in counts)}
+
+
 GENAI = Flavour(
     name="OpenTelemetry GenAI",
     scopes=("opentelemetry.instrumentation.genai.*", "opentelemetry.instrumentation.openai_v2",
@@ -100,6 +109,7 @@ GENAI = Flavour(
                       "gen_ai.usage.reasoning_output_tokens",
                       "gen_ai.usage.output_tokens.reasoning",
                       "gen_ai.usage.details.reasoning_tokens"),
+        "total": ("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
         "streamed": ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming"),
         "time_to_first_token": ("gen_ai.response.time_to_first_chunk",
                                 "gen_ai.client.operation.time_to_first_chunk"),
@@ -111,6 +121,10 @@ GENAI = Flavour(
         "prompt_name": ("gen_ai.prompt.name",),
         "prompt_version": ("gen_ai.prompt.version",),
         "server_address": ("server.address",),
+        "service_tier": ("openai.response.service_tier",
+                         "gen_ai.openai.response.service_tier",
+                         "anthropic.response.service_tier",
+                         "llm.openai.service_tier"),
         "error": ("error.type",),
         "code": ("http.response.status_code", "http.status_code"),
         "agent": ("gen_ai.agent.name", "gen_ai.workflow.name"),
@@ -125,3 +139,8 @@ GENAI = Flavour(
              "gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"),
     documents=genai_documents,
 )
+
+# Source: open-telemetry/opentelemetry-python-contrib, botocore/extensions/bedrock.py.
+GENAI_BEDROCK = GENAI.but(
+    "OpenTelemetry GenAI, Bedrock", scopes=("opentelemetry.instrumentation.botocore*",), marks=(),
+    usage=with_cached)

@@ -26,6 +26,11 @@ from inferometer.spans.flavours.table import (
 from inferometer.spans.span import Span
 
 _RESPONSE_ID = re.compile(r'\s*\{\s*"id":\s*"([^"]{1,128})"')
+_CACHED = re.compile(r'"(?:cached_tokens|cache_read_input_tokens)":\s*[1-9]')
+_IN_ANSWER = (("cached", "prompt_tokens_details", "cached_tokens"),
+              ("cached", "input_tokens_details", "cached_tokens"),
+              ("cached", "cache_read_input_tokens"),
+              ("cache_write", "cache_creation_input_tokens"))
 _REFUSAL = re.compile(r'"refusal":\s*"[^"]')
 
 
@@ -56,12 +61,20 @@ def _no_call(span: Span) -> Means | None:
 
 
 def _usage(span: Span) -> dict[str, object]:
-    """Embeddings have no count of tokens, but may have the answer as it came."""
+    """What is only in the answer as it came: cached tokens, and all that embeddings have."""
     attributes = span.attributes
-    if attributes.get("openinference.span.kind") != "EMBEDDING" \
-            or "llm.token_count.prompt" in attributes:
+    answer = attributes.get("output.value")
+    if "llm.token_count.prompt" in attributes:
+        if "llm.token_count.prompt_details.cache_read" in attributes \
+                or not _CACHED.search(text(answer)):
+            return {}
+        kept = document(answer)
+        usage = step_into(kept, ("usage",)) or step_into(kept, ("data", "usage"))
+        return {field: value for field, *path in _IN_ANSWER
+                if (value := step_into(usage, path)) is not None}
+    if attributes.get("openinference.span.kind") != "EMBEDDING":
         return {}
-    output = document(attributes.get("output.value"))
+    output = document(answer)
     usage = step_into(output, ("usage",)) or step_into(output, ("meta", "usage"))
     return {"input": step_into(usage, ("prompt_tokens",))} if isinstance(usage, dict) else {}
 
@@ -103,6 +116,7 @@ OPENINFERENCE = Flavour(
         "output": ("llm.token_count.completion", *GENAI.fields["output"]),
         "reasoning": ("llm.token_count.completion_details.reasoning",
                       *GENAI.fields["reasoning"]),
+        "total": ("llm.token_count.total", *GENAI.fields["total"]),
         "streamed": (inside("llm.invocation_parameters", "stream"), *GENAI.fields["streamed"]),
         "finish_reason": ("llm.finish_reason", *GENAI.fields["finish_reason"]),
         "conversation": ("session.id", *GENAI.fields["conversation"]),

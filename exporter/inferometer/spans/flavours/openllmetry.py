@@ -5,8 +5,8 @@ Source: traceloop/openllmetry, packages/opentelemetry-semantic-conventions-ai.
 
 from __future__ import annotations
 
-from inferometer.spans.flavours.genai import GENAI, OPERATIONS, REQUEST_TYPES
-from inferometer.spans.flavours.reading import Documents, document, listing, step_into
+from inferometer.spans.flavours.genai import GENAI, OPERATIONS, REQUEST_TYPES, with_cached
+from inferometer.spans.flavours.reading import Documents, count, document, listing, step_into
 from inferometer.spans.flavours.table import (
     AGENT,
     CHAIN,
@@ -31,14 +31,21 @@ def _documents(span: Span) -> Documents:
     return parsed if parsed[0] is not None else listing(output)
 
 
+def _with_thoughts(span: Span) -> dict[str, object]:
+    """Gemini's count of output leaves out its thoughts, which are in the total alone."""
+    tokens, output, total = (count(span.attributes.get(f"gen_ai.usage.{name}_tokens"))
+                             for name in ("input", "output", "total"))
+    if tokens is None or output is None or total is None or total <= tokens + output:
+        return {}
+    return {"output": total - tokens, "reasoning": total - tokens - output}
+
+
 OPENLLMETRY = GENAI.but(
     "OpenLLMetry",
     scopes=("opentelemetry.instrumentation.openai.v*", "opentelemetry.instrumentation.langchain*",
-            "opentelemetry.instrumentation.anthropic*", "opentelemetry.instrumentation.cohere*",
-            "opentelemetry.instrumentation.mistralai*", "opentelemetry.instrumentation.ollama*",
-            "opentelemetry.instrumentation.bedrock*", "opentelemetry.instrumentation.groq*",
-            "opentelemetry.instrumentation.google_generativeai*",
-            "opentelemetry.instrumentation.vertexai*", "opentelemetry.instrumentation.together*",
+            "opentelemetry.instrumentation.anthropic*", "opentelemetry.instrumentation.mistralai*",
+            "opentelemetry.instrumentation.ollama*", "opentelemetry.instrumentation.groq*",
+            "opentelemetry.instrumentation.together*",
             "opentelemetry.instrumentation.replicate*", "opentelemetry.instrumentation.writer*",
             "opentelemetry.instrumentation.watsonx*", "opentelemetry.instrumentation.alephalpha*",
             "opentelemetry.instrumentation.sagemaker*",
@@ -71,3 +78,17 @@ OPENLLMETRY = GENAI.but(
         "finish_reason": ("llm.response.finish_reason", "llm.response.stop_reason"),
     },
 )
+
+OPENLLMETRY_BEDROCK = OPENLLMETRY.but(
+    "OpenLLMetry, Bedrock", scopes=("opentelemetry.instrumentation.bedrock*",), marks=(),
+    usage=with_cached)
+
+OPENLLMETRY_GEMINI = OPENLLMETRY.but(
+    "OpenLLMetry, Gemini", marks=(), usage=_with_thoughts,
+    scopes=("opentelemetry.instrumentation.google_generativeai*",
+            "opentelemetry.instrumentation.vertexai*"))
+
+# Cohere's streams begin with an event that has no token.
+OPENLLMETRY_COHERE = OPENLLMETRY.but(
+    "OpenLLMetry, Cohere", scopes=("opentelemetry.instrumentation.cohere*",), marks=(),
+    first_token_events=())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from inferometer.spans.span import Attributes, AttributeValue, Span
 
-_LARGEST_TOKENS = 2**40  # of one call
+LARGEST_TOKENS = 2**40  # of one call
 _SHORT = 512  # characters of a text that is remembered
 _MAX_PYTHON = 4096  # characters of Python's own notation
 # Replaced rather than evaluated: a text with a quote within is then no document.
@@ -28,7 +28,7 @@ def text(value: object) -> str:
         return value
     if isinstance(value, list | tuple):
         return text(value[0]) if value else ""
-    if value is None or isinstance(value, Mapping):
+    if value is None or isinstance(value, dict):
         return ""
     return str(value)
 
@@ -38,9 +38,9 @@ def count(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value if 0 <= value < _LARGEST_TOKENS else None
+        return value if 0 <= value < LARGEST_TOKENS else None
     if isinstance(value, float):
-        return int(value) if value.is_integer() and 0 <= value < _LARGEST_TOKENS else None
+        return int(value) if value.is_integer() and 0 <= value < LARGEST_TOKENS else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 13:
         return int(value)
     return None
@@ -90,7 +90,7 @@ _repeated = lru_cache(maxsize=2048)(_parsed)  # parameters of calls are the same
 def step_into(value: object, path: Sequence[str]) -> object:
     """What stands under these keys; a number in digits is a place in a list."""
     for key in path:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             value = value.get(key)
         elif isinstance(value, list | tuple) and key.isdigit() and int(key) < len(value):
             value = value[int(key)]
@@ -138,11 +138,11 @@ def listing(value: object, id_key: str = "id") -> Documents:
     """Documents in a list, or in a JSON text of one, or in one under `documents`."""
     if isinstance(value, str):
         value = document(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("documents")
     if not isinstance(value, list | tuple):
         return None, ()
-    ids = tuple(text(item.get(id_key))[:256] if isinstance(item, Mapping) else ""
+    ids = tuple(text(item.get(id_key))[:256] if isinstance(item, dict) else ""
                 for item in value[:1024])
     return len(value), ids if all(ids) else ()
 

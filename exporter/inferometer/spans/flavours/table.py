@@ -28,6 +28,8 @@ class StepKind(StrEnum):
     RERANK = "rerank"
     NOTHING = "nothing"
 
+    __hash__ = str.__hash__  # Enum's own is a call of Python, and one is looked up for every span
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
