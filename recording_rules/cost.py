@@ -14,7 +14,7 @@ from recording_rules.calendar import (
     recent,
     sum_since,
 )
-from recording_rules.gaps import gains, recorded
+from recording_rules.gaps import OF_ALL, OF_ONE, gains, recorded
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, HOUR, WINDOW, by, configured, on, over_engines, ratio
 
@@ -25,6 +25,7 @@ WINDOWS = (HOUR, "1d", "7d")
 _ATTRIBUTED = f'{c.MODEL.name}!=""'
 _FLEETWIDE = f'{c.MODEL.name}=""'
 _OF_GPUS = f'{c.CATEGORY.name}="gpu"'
+_OF_NO_GPU = f'{c.CATEGORY.name}!~"gpu|{c.OWN_CATEGORY}"'
 _USD = "llm_cost_usd"
 _ALL = f"{_USD}_all"
 _ACCOUNT = (*FLEET, *c.COST.label_names)
@@ -41,13 +42,19 @@ def _accounts(*matchers: str) -> str:
     return f"max {by(_ACCOUNT)} ({_spent(c.COST, *matchers)})"
 
 
+def _own(*matchers: str) -> str:
+    """Money per second that is each exporter's own, and so added up."""
+    return f"sum {by(_ACCOUNT)} ({_spent(c.COST, OF_ONE, *matchers)})"
+
+
 def _unattributed(total: Rule, by_model: Rule) -> str:
     """What is no model's."""
     attributed = f"(sum {by(FLEET)} ({by_model}) or {total} * 0)"
     return f"clamp_min({total} - {on(FLEET)} {attributed}, 0)"
 
 
-RATE = Rule(f"fleet:{_USD}:rate5m", f"sum {by(CATEGORY)} ({_accounts()})", CATEGORY,
+RATE = Rule(f"fleet:{_USD}:rate5m",
+            f"sum {by(CATEGORY)} ({_accounts(OF_ALL)} or {_own()})", CATEGORY,
             "Money spent, in USD per second, by what it went to.")
 TOTAL_RATE = Rule(f"fleet:{_ALL}:rate5m", f"sum {by(FLEET)} ({RATE})", FLEET,
                   "Money spent, in USD per second.")
@@ -58,7 +65,8 @@ MODEL_GPU_RATE = Rule(
     "Money spent on GPUs that are the model's, in USD per second.")
 MODEL_RATE = Rule(
     f"model:{_USD}:rate5m",
-    f"sum {by(MODEL)} ({_accounts(_OF_GPUS.replace('=', '!='), _ATTRIBUTED)} or {MODEL_GPU_RATE})",
+    f"sum {by(MODEL)} ({_accounts(_OF_NO_GPU, _ATTRIBUTED)} or {_own(_ATTRIBUTED)} "
+    f"or {MODEL_GPU_RATE})",
     MODEL, "Money spent on the model, in USD per second: its GPUs, and what exporters say is its.")
 UNATTRIBUTED = Rule(
     f"fleet:{_USD}_unattributed:rate5m", _unattributed(TOTAL_RATE, MODEL_RATE), FLEET,

@@ -31,8 +31,8 @@ _OF_GPUS = (f"label_replace(sum {by((*FLEET, _UUID, _OWNER))} (label_replace("
 _OF_ALL = (f"label_replace(group {by(_KEY)} (last_over_time({c.COST.name}[{WINDOW}])), "
            f'"{_OWNER}", "", "", "")')
 _OWNERS = f"{_OF_GPUS} or {on(_KEY)} {_OF_ALL}"
-_FIRST = f"min_over_time({c.COST.name}[{WINDOW}])"
-_LAST = f"last_over_time({c.COST.name}[{KEPT}] offset {WINDOW})"
+# Money of which replicas may tell the same, and money that is each exporter's own.
+OF_ALL, OF_ONE = (f'{c.CATEGORY.name}{equal}"{c.OWN_CATEGORY}"' for equal in ("!=", "="))
 _SCRAPED = f"last_over_time({c.BUILD_INFO.name}[{KEPT}] offset {WINDOW})"
 
 
@@ -68,14 +68,23 @@ def _gained(account: tuple[str, ...], total_rate: Rule) -> str:
     A counter that is less than it was began anew and counts from 0, and so does one that is new
     while its exporter is not, or whose process is younger than the gap. What was merely never
     scraped before counts for nothing: nobody knows since when it counts. An account that several
-    exporters publish has no gap while one of them is scraped.
+    exporters publish has no gap while one of them is scraped, unless it is each one's own. Such a
+    counter is kept in a ledger, and does not begin anew with its process.
     """
     young = (f"process_start_time_seconds > {on(FLEET)} group_left () "
              f"{_last_known(total_rate)}")
-    return (f"max {by(account)} ({_FIRST} - {_LAST} >= 0 or "
-            f"{_FIRST} and {on(EXPORTER)} ({_SCRAPED} or {young})) / {WINDOW_SECONDS} "
-            f"unless {on(account)} "
-            f"count_over_time({c.COST.name}[{SPANNED}] offset {WINDOW})")
+    of_all = _since_gap(OF_ALL, f"({_SCRAPED} or {young})", account)
+    of_one = _since_gap(OF_ONE, _SCRAPED, (*account, *EXPORTER[1:]))
+    return (f"(max {by(account)} ({of_all}) or sum {by(account)} ({of_one})) / {WINDOW_SECONDS}")
+
+
+def _since_gap(matcher: str, began: str, same: tuple[str, ...]) -> str:
+    """What counters gained; `began`: exporters whose new ones began at 0."""
+    cost = f"{c.COST.name}{{{matcher}}}"
+    first = f"min_over_time({cost}[{WINDOW}])"
+    last = f"last_over_time({cost}[{KEPT}] offset {WINDOW})"
+    return (f"({first} - {last} >= 0 or {first} and {on(EXPORTER)} {began}) "
+            f"unless {on(same)} count_over_time({cost}[{SPANNED}] offset {WINDOW})")
 
 
 def _last_known(rate: Rule, offset: str = WINDOW) -> str:

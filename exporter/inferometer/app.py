@@ -50,11 +50,12 @@ def make_parts(config: Config, refusals: Refusals,
                kubelet: Kubelet | None = None) -> list[Part]:
     """All parts, in the order they start and are shown."""
     gpu = GpuPart(config, refusals, kubelet)
-    ledger = LedgerPart(config)
+    cost = CostPart(config, gpu.gpus)
+    ledger = LedgerPart(config, cost.price)
     return [
         gpu,
         EnginesPart(config, refusals),
-        CostPart(config, gpu.gpus),
+        cost,
         ledger,
         IntakePart(config, ledger.commit),
         AlertLogPart(config),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ LIMITS = {
     for unit, limits in LIMITS_BY_UNIT.items() for limit in limits
 }
 MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
+MOST_PRICES = 1000  # entries of the user's own
+CALL_LIMITS = ("call_cost_usd",)  # those of LIMITS that each call is held against
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
+INTAKE_GRPC_LISTEN = "127.0.0.1:4317"  # and of OTLP over gRPC
 
 
 class ConfigError(DocumentError):
@@ -42,6 +46,9 @@ _ROLE = Constraint(lambda role: role in ROLES, f"one of {', '.join(filter(None, 
 _SECONDS = bounded("a number of seconds above 0 and at most 86400",
                    exclusiveMinimum=0, maximum=86400)
 _USD = bounded("an amount of USD, 0 or more", minimum=0)
+_TOKENS_USD = bounded("an amount of USD from 0 to 1000000", minimum=0, maximum=1e6)
+_GLOB = Constraint(lambda text: 0 < len(text) <= 200, "text of 1 to 200 characters",
+                   {"minLength": 1, "maxLength": 200})
 _PERCENT = bounded("a percentage from 0 to 1000", minimum=0, maximum=1000)
 _PORT = bounded("a port from 1 to 65535", minimum=1, maximum=65535)
 _PAGE = bounded("a whole number of bytes from 1024 to 1073741824", minimum=2**10, maximum=2**30)
@@ -190,6 +197,9 @@ class IntakeSection:
 
     listen: str = _key("HOST:PORT of OTLP over HTTP; 127.0.0.1:4318 in role gateway and nowhere "
                        "in others, if empty.", "", _DOOR, next_start=True)
+    grpc_listen: str = _key("HOST:PORT of OTLP over gRPC; if empty 127.0.0.1:4317 in role gateway "
+                            "where `listen` is empty too, and else nowhere.", "", _DOOR,
+                            next_start=True)
     config_file: str = _key("TLS and users, as of web.config_file.", "")
     bearer_token_files: tuple[str, ...] = _key("Files of one token each, which lets in.", ())
     max_body_bytes: int = _key("Of one body, unpacked.", 32 * 2**20, _BODY)
@@ -216,6 +226,28 @@ class LedgerSection:
 
 
 @dataclass(frozen=True)
+class PriceEntry:
+    """What calls to some models cost, from some day on."""
+
+    model: str = _key("Models, by what they answer as; * stands for any text.",
+                      constraint=_GLOB)
+    provider: str = _key("Providers; * stands for any text.", "*", _GLOB)
+    valid_from: date | None = _key(  # noqa: RUF009  # it makes a field, as all of these
+        "The first day, UTC; any day, if empty.", None)
+    input: float | None = _key("USD for a million tokens of prompts.", None, _TOKENS_USD)
+    cached: float | None = _key("Those from a cache; as input, if empty.", None, _TOKENS_USD)
+    cache_write: float | None = _key("Those into a cache; as input, if empty.", None, _TOKENS_USD)
+    output: float | None = _key("USD for a million tokens generated.", None, _TOKENS_USD)
+    reasoning: float | None = _key("Those to reason; as output, if empty.", None, _TOKENS_USD)
+    per_request: float | None = _key("USD for a call, beside its tokens.", None, _TOKENS_USD)
+    self_hosted: bool = _key("Whether it costs nothing here: its GPUs are paid already.", False)
+
+
+# Kinds of prices of an entry.
+PRICES = ("input", "cached", "cache_write", "output", "reasoning", "per_request")
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file."""
 
@@ -227,11 +259,25 @@ class Config:
     fleet: FleetSection = field(default_factory=FleetSection)
     intake: IntakeSection = field(default_factory=IntakeSection)
     ledger: LedgerSection = field(default_factory=LedgerSection)
+    prices: tuple[PriceEntry, ...] = _key("What calls cost.", (), maxItems=MOST_PRICES)
+    limits: Mapping[str, float] = _table(
+        "What a gateway holds each call against.", {key: _USD for key in CALL_LIMITS})
 
     @property
     def intake_listen(self) -> str:
         """Where applications send to; nothing if nowhere. A gateway is there to be sent to."""
         return self.intake.listen or (INTAKE_LISTEN if self.role == GATEWAY else "")
+
+    @property
+    def intake_grpc_listen(self) -> str:
+        """Where they send to over gRPC; whoever names one address means no other than it."""
+        by_itself = self.role == GATEWAY and not self.intake.listen
+        return self.intake.grpc_listen or (INTAKE_GRPC_LISTEN if by_itself else "")
+
+    @property
+    def takes_telemetry(self) -> bool:
+        """Whether applications send anything here."""
+        return bool(self.intake_listen or self.intake_grpc_listen)
 
     def has(self, section: str) -> bool:
         """Whether the section is for this exporter's role."""
@@ -279,12 +325,15 @@ def _check_role(role: str, top: Entry) -> None:
         for key, value in keys.items() if why and isinstance(keys, dict) else ():
             if value is not None:
                 top.document.report(f"{section}.{key}", why)
+        if why and isinstance(keys, list) and keys:
+            top.document.report(section, why)
 
 
 def _check_across(config: Config, document: Document) -> None:
     """Report what keys are to one another; what depends on a key with a mistake is left out."""
     _check_gpu(config.gpu, document)
     _check_targets(config.engines.targets, document)
+    _check_prices(config.prices, document)
     models = config.fleet.models
     if "" in models:
         document.report("fleet.models", "has a model without a name")
@@ -300,6 +349,27 @@ def _check_gpu(gpu: GpuSection, document: Document) -> None:
                                       f"{interval}, which is {gpu.interval_seconds:g}", line)
     if gpu.kubelet_socket and not gpu.enabled and document.good("gpu.enabled"):
         document.report("gpu.kubelet_socket", "is of no use while gpu.enabled is false")
+
+
+def _check_prices(prices: tuple[PriceEntry, ...], document: Document) -> None:
+    if len(prices) > MOST_PRICES:
+        document.report("prices", f"must have at most {MOST_PRICES} prices, not {len(prices)}")
+    earlier: dict[tuple[object, ...], str] = {}
+    for i, entry in enumerate(prices):
+        path = f"prices[{i}]"
+        if not document.good(*(f"{path}.{key}" for key in (
+                "provider", "model", "valid_from", "self_hosted", *PRICES))):
+            continue
+        priced = any(getattr(entry, key) is not None for key in PRICES)
+        if entry.self_hosted and priced:
+            document.report(f"{path}.self_hosted", "excludes prices; give one of them")
+        elif not entry.self_hosted and not priced:
+            document.report(path, "has no price; give one, or self_hosted: true")
+        same = entry.provider, entry.model, entry.valid_from
+        if same in earlier:
+            document.report(path, f"is for what {earlier[same]} is for; give it another "
+                                  "valid_from, or leave one out")
+        earlier.setdefault(same, path)
 
 
 def _check_targets(targets: tuple[EngineTarget, ...], document: Document) -> None:

@@ -133,7 +133,12 @@ CASES = (
         minute=118),
     Case("it is not yet", cost.DAILY, (BUILD, spent(TEN)), minute=95),
     Case("two exporters tell of the same", cost.DAILY, (
-        BUILD, spent(growing(5, 300)), spent(growing(5, 300), scrape=OTHER)), minute=119),
+        BUILD, *(spent(growing(5, 300), "storage", scrape=scrape) for scrape in (SCRAPE, OTHER))),
+        minute=119),
+    Case("two gateways have each their own", cost.DAILY, (
+        BUILD, spent(growing(5, 300)), spent(growing(5, 300), scrape=OTHER)), firing(
+        "Spending in east since midnight UTC is 1170.00 USD, limit 1000.00 USD.", FLEET),
+        minute=118),
     Case("it may be more", cost.DAILY, (
         BUILD, spent(TEN), limit("daily_spend", "2000")), minute=119),
     Case("nothing has a price", cost.DAILY, (BUILD,), minute=119),

@@ -14,7 +14,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import cost, requests, tokens
 from recording_rules.calendar import STARTS
-from recording_rules.model import Group
+from recording_rules.model import Group, Rule
 from tests.bundle.money import A_MINUTE, figures, per_cluster, spent
 from tests.bundle.promtool import SCRAPE, VERSIONS, Series, ask, documents, growing, series
 
@@ -79,7 +79,6 @@ def test_money_is_split_by_category_and_by_model(version: str, tmp_path: Path) -
     inputs = (
         spent("east", growing(A_MINUTE, 200)),
         spent("east", growing(2 * A_MINUTE, 200), category="api", model="tiny"),
-        spent("east", growing(2 * A_MINUTE, 200), "10.0.0.2:9835", category="api", model="tiny"),
         spent("west", growing(A_MINUTE, 200), category="api", model="tiny"),
     )
     by_category = {("east", "gpu"): 1.0, ("east", "api"): 2.0, ("west", "api"): 1.0}
@@ -90,6 +89,31 @@ def test_money_is_split_by_category_and_by_model(version: str, tmp_path: Path) -
         (cost.MODEL_TODAY, by_model, 10.8), (cost.MODEL_MONTH, by_model, 10.8))
     rules = [row[0] for row in expected]
     results = figures(version, tmp_path, (RATES, GAPS, CALENDAR), inputs, rules, "3h")
+    for figure, (rule, shares, usd) in zip(results, expected, strict=True):
+        money = {key: usd * share for key, share in shares.items()}
+        assert figure == pytest.approx(money, rel=0.01), rule
+
+
+def test_money_of_calls_is_added_up_over_gateways_and_no_other(
+        version: str, tmp_path: Path) -> None:
+    """Two gateways, and two exporters of the fleet that tell the same fixed costs."""
+    gateways = "10.0.1.1:9839", "10.0.1.2:9839"
+    inputs = (
+        *(spent("east", growing(A_MINUTE, 200), instance, category="storage")
+          for instance in ("10.0.0.1:9835", "10.0.0.2:9835")),
+        *(spent("east", growing(A_MINUTE * share, 200), instance, category="api", model=model)
+          for instance, model, share in (
+              (gateways[0], "gpt", 1), (gateways[1], "gpt", 2), (gateways[1], "claude", 4))),
+    )
+    by_category: dict[tuple[str, ...], float] = {("east", "storage"): 1.0, ("east", "api"): 7.0}
+    by_model: dict[tuple[str, ...], float] = {("east", "gpt"): 3.0, ("east", "claude"): 4.0}
+    expected: tuple[tuple[Rule, dict[tuple[str, ...], float], float], ...] = (
+        (cost.RATE, by_category, 0.001), (cost.INCREASE_HOUR, by_category, 3.6),
+        (cost.MONTH_BY_CATEGORY, by_category, 10.8), (cost.TODAY, {("east",): 8.0}, 10.8),
+        (cost.MODEL_RATE, by_model, 0.001), (cost.MODEL_MONTH, by_model, 10.8),
+        (cost.UNATTRIBUTED_MONTH, {("east",): 1.0}, 10.8))
+    results = figures(version, tmp_path, (RATES, GAPS, CALENDAR), inputs,
+                      [row[0] for row in expected], "3h")
     for figure, (rule, shares, usd) in zip(results, expected, strict=True):
         money = {key: usd * share for key, share in shares.items()}
         assert figure == pytest.approx(money, rel=0.01), rule

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import re
 import subprocess
@@ -14,7 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inferometer.addresses import local_port, split_address
-from inferometer.config import LIMITS, Config, ConfigError, EngineTarget, WebSection, load, parse
+from inferometer.config import (
+    LIMITS,
+    Config,
+    ConfigError,
+    EngineTarget,
+    PriceEntry,
+    WebSection,
+    load,
+    parse,
+)
 from inferometer.next_start import keep_until_next_start, next_start_keys
 from tests.exporter.process import command
 
@@ -83,9 +93,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, make: Any, why: str
     assert str(raised.value) == f"{file}: cannot be read: {why}"
 
 
-SECTIONS = {field.name: type(getattr(Config(), field.name))
-            for field in dataclasses.fields(Config) if field.name != "role"}
-KEYS = sorted({field.name for shape in (Config, EngineTarget, *SECTIONS.values())
+SECTIONS = {field.name: type(getattr(Config(), field.name)) for field in dataclasses.fields(Config)
+            if dataclasses.is_dataclass(getattr(Config(), field.name))}
+KEYS = sorted({field.name for shape in (Config, EngineTarget, PriceEntry, *SECTIONS.values())
     for field in dataclasses.fields(shape)} | set(LIMITS) | {"day", "storage", "models"})
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates(), st.binary(),
@@ -108,7 +118,10 @@ def test_no_value_does_worse_than_a_config_error(document: object) -> None:
                        + [f"{section}: {{{key.name}: %s}}" for section, shape in SECTIONS.items()
                           for key in dataclasses.fields(shape)]
                        + [f"engines: {{targets: [{{url: 'http://a', {key.name}: %s}}]}}"
-                          for key in dataclasses.fields(EngineTarget)]), DOCUMENTS)
+                          for key in dataclasses.fields(EngineTarget)]
+                       + ["prices: %s", "limits: %s", "limits: {call_cost_usd: %s}"]
+                       + [f"prices: [{{model: m, {key.name}: %s}}]"
+                          for key in dataclasses.fields(PriceEntry)]), DOCUMENTS)
 def test_no_value_of_a_key_does_worse_than_a_config_error(key: str, value: object) -> None:
     flow = yaml.safe_dump(value, default_flow_style=True, width=10**9)
     only_a_config_error(key % flow.removesuffix("...\n").strip())
@@ -225,6 +238,8 @@ def test_the_example_with_all_its_examples_sets_every_key() -> None:
     targets = raw["engines"]["targets"]
     assert {key for target in targets for key in target} == {
         field.name for field in dataclasses.fields(EngineTarget)}
+    assert {key for entry in raw["prices"] for key in entry} == {
+        field.name for field in dataclasses.fields(PriceEntry)}
     assert set(config.fleet.limits) == set(LIMITS)
     assert config.cost.gpu_hour_usd
 
@@ -279,7 +294,8 @@ def test_the_example_says_of_each_key_whether_it_waits_for_the_next_start() -> N
 def test_these_keys_wait_for_the_next_start() -> None:
     assert next_start_keys() == (
         "role", "web.listen", "web.enable_reload", "web.enable_alert_log", "gpu.enabled",
-        "gpu.kubelet_socket", "intake.listen", "ledger.path", "ledger.key_file")
+        "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "ledger.path",
+        "ledger.key_file")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [
@@ -315,10 +331,10 @@ def test_with_another_role_its_sections_wait_too() -> None:
 def test_the_shapes_are_what_the_reader_of_files_understands() -> None:
     """A field of a new kind would pass unchecked."""
     scalars = (str, bool, int, float)
-    for shape in (EngineTarget, *SECTIONS.values()):
+    for shape in (EngineTarget, PriceEntry, *SECTIONS.values()):
         for hint in get_type_hints(shape).values():
             assert hint in scalars or dataclasses.is_dataclass(hint) or get_origin(hint) is not None
-            assert all(argument in (*scalars, type(None), Ellipsis)
+            assert all(argument in (*scalars, datetime.date, type(None), Ellipsis)
                        or dataclasses.is_dataclass(argument) or get_origin(argument) is tuple
                        for argument in get_args(hint))
 

@@ -22,13 +22,15 @@ ENGINE = {metric.name for metric in c.ENGINE_METRICS}
 GPU_COST = {c.GPU_PRICE.name, c.COST_IDLE.name}
 FIXED_COST = {c.BUDGET.name, c.LIMIT_RATIO.name}
 COLLECTORS = {
-    "sidecar": {"engines"}, "node": {"gpu", "cost"}, "fleet": {"cost"}, "gateway": set(),
+    "sidecar": {"engines"}, "node": {"gpu", "cost"}, "fleet": {"cost"}, "gateway": {"cost"},
 }
 # A section each, as a role that has it would be given it.
 SECTIONS = {
     "gpu": "gpu: {interval_seconds: 0.1, retry_seconds: 0.3}\n",
     "engines": "engines: {discover_ports: [%d], discover_seconds: 0.2}\n",
     "cost": "cost: {gpu_hour_usd: {NVIDIA H100 80GB HBM3: 3.6}}\n",
+    "prices": "prices: [{model: m, input: 1}]\n",
+    "limits": "limits: {call_cost_usd: 2}\n",
     "fleet": "fleet: {monthly_usd: {storage: 31}, budgets_usd: {day: 9}, "
              "limits: {error_ratio: 0.5}}\n",
 }
@@ -105,7 +107,7 @@ def test_a_node_reads_gpus_and_their_cost_and_looks_for_no_engine(
 
 
 @pytest.mark.parametrize("role", ["fleet", "gateway"])
-def test_a_fleet_has_fixed_costs_only_and_a_gateway_nothing_yet(
+def test_a_fleet_has_fixed_costs_only_and_a_gateway_none_before_it_was_sent_calls(
         tmp_path: Path, engine: Engine, fake: FakeNvml, role: str) -> None:
     file = configured(tmp_path, role, engine)
     with started(*ANYWHERE, "--config", file, env=fake.env()) as running:

@@ -25,9 +25,11 @@ class CostCollector:
 
     def __init__(self, config: Config, gpus: Callable[[], Sequence[PricedGpu]],
                  clock: Callable[[], float] = time.monotonic,
-                 wall: Callable[[], float] = time.time) -> None:
+                 wall: Callable[[], float] = time.time, *,
+                 price_source: Callable[[], tuple[str, str] | None] = lambda: None) -> None:
         self._config = config
         self._gpus = gpus
+        self._price_source = price_source
         self._clock = clock
         self._wall = wall
         self._lock = threading.Lock()
@@ -47,7 +49,8 @@ class CostCollector:
         """Cost counters, prices, budgets and limits."""
         with self._lock:
             self._accrue()
-            return [*self._counters(), self._prices(), *budgets_and_limits(self._config.fleet)]
+            return [*self._counters(), self._prices(), self._source(),
+                    *budgets_and_limits(self._config.fleet)]
 
     def _counters(self) -> Iterable[Family]:
         cost, idle = Family(c.COST), Family(c.COST_IDLE)
@@ -70,6 +73,13 @@ class CostCollector:
             if not gpu.gone:
                 prices.add(price_of(gpu, self._config.cost), gpu=str(gpu.index), uuid=gpu.uuid)
         return prices
+
+    def _source(self) -> Family:
+        family, source = Family(c.PRICE_SOURCE_INFO), self._price_source()
+        if source is not None:
+            name, version = source
+            family.add(1.0, source=name, version=version)
+        return family
 
     def _accrue(self) -> None:
         now, gpus = self._clock(), self._gpus()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import math
@@ -119,6 +120,17 @@ class Entry:
             return 0.0
         return sum(float(number) * UNITS[unit]
                    for number, unit in re.findall(_DURATION_PART, text, re.ASCII))
+
+    def day(self) -> datetime.date:
+        """A calendar day, as 2026-12-01; YAML reads one, JSON has it as text."""
+        value = self.value
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            with contextlib.suppress(ValueError):  # there is no such day
+                return datetime.date.fromisoformat(value)
+        if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+            return value
+        self.refuse("a day, as 2026-12-01")
+        return datetime.date.min
 
     def choice(self, names: Iterable[str]) -> str:
         """One of some texts; empty if it is none of them."""

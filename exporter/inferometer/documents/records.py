@@ -9,6 +9,7 @@ that is `alone` may be given in the place of its record. Not read here, but writ
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import types
 import typing
 from collections.abc import Mapping
@@ -50,6 +51,8 @@ def _read(shape: Any, entry: Entry, metadata: Mapping[str, Any]) -> Any:
         return entry.text(ONE_LINE if several_lines else constraint)
     if shape is bool:
         return entry.boolean()
+    if shape is datetime.date:
+        return entry.day()
     return entry.integer(constraint) if shape is int else entry.number(constraint)
 
 
