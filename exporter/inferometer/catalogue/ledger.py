@@ -10,11 +10,12 @@ LEDGER_PENDING = Metric(
     unread="It follows the load.")
 LEDGER_LAG = Metric(
     "inferometer_ledger_settle_lag_seconds", "gauge",
-    "By how much counting is behind: since when the next trace should have been counted.",
-    unread="It is asked when counters stand still.")
+    "By how much counting is behind: since when the next trace should have been counted.")
 LEDGER_BYTES = Metric(
-    "inferometer_ledger_size_bytes", "gauge", "Size of the ledger's file and its log.",
-    unread="Whoever gives it a disk watches that.")
+    "inferometer_ledger_size_bytes", "gauge", "Size of the ledger's file and its log.")
+LEDGER_FREE = Metric(
+    "inferometer_ledger_free_bytes", "gauge",
+    "What is left on the ledger's disk for it to grow.")
 LEDGER_COMMIT = Metric(
     "inferometer_ledger_last_commit_timestamp_seconds", "gauge",
     "When facts were last made durable.", unread="It follows the load.")
@@ -27,5 +28,5 @@ LEDGER_FAILED = Metric(
     "inferometer_ledger_failed_traces_total", "counter",
     "Traces that could not be counted, by a fault of ours; their facts are kept.",
     unread="The log has the fault.")
-LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_COMMIT, LEDGER_SKEWED,
-                  LEDGER_FAILED)
+LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
+                  LEDGER_SKEWED, LEDGER_FAILED)

@@ -16,6 +16,7 @@ class LedgerCondition(NamedTuple):
     pending: int
     lag: float  # seconds
     bytes: int
+    free: int | None  # bytes; None where the disk does not tell
     last_commit: int | None  # Unix nanoseconds
     skewed: int
     failed: int
@@ -34,7 +35,7 @@ class LedgerCollector:
         """One point a family."""
         now = self._condition()
         values = {c.LEDGER_PENDING: now.pending, c.LEDGER_LAG: now.lag, c.LEDGER_BYTES: now.bytes,
-                  c.LEDGER_SKEWED: now.skewed, c.LEDGER_FAILED: now.failed,
+                  c.LEDGER_FREE: now.free, c.LEDGER_SKEWED: now.skewed, c.LEDGER_FAILED: now.failed,
                   c.LEDGER_COMMIT: None if now.last_commit is None else now.last_commit / 1e9}
         for metric, value in values.items():
             family = Family(metric)

@@ -17,6 +17,7 @@ from inferometer.catalogue import (
     FIRST_TOKEN_BOUNDS,
     PER_TOKEN_BOUNDS,
 )
+from inferometer.pricing import PriceSource
 
 HOUR = 3600 * 10**9  # nanoseconds
 SUM = "sum"  # part of a histogram, in nanoseconds, beside its bounds
@@ -24,7 +25,8 @@ KNOWN = "known"  # usage
 TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
 MEASURES = ("ended", "success", "error", "rejected", "invalid", "abort", "usage_missing", *TOKENS,
             "timed", "duration", "first_tokens",
-            "first_token", "documents")  # columns of roll-ups
+            "first_token", "documents", "cost", "price_unknown",
+            "over_cost")  # columns of roll-ups
 # Histograms by name: their bounds in seconds, and the names of their parts.
 BOUNDS = {"duration": DURATION_BOUNDS, "first_token": FIRST_TOKEN_BOUNDS,
           "per_token": PER_TOKEN_BOUNDS}
@@ -56,6 +58,9 @@ class CountedRow(NamedTuple):
     prefill: int | None = None
     decode: int | None = None
     documents: int | None = None
+    priced: str = ""  # who says what it costs
+    cost: int | None = None  # nano-USD
+    over_cost: int = 0  # 1 if that is more than the limit
 
     @property
     def tokens(self) -> tuple[int | None, ...]:
@@ -73,62 +78,77 @@ class Additions:
     def __init__(self, shown: Callable[[int], int]) -> None:
         self.rollups: dict[RollupKey, list[int]] = {}
         self._sums: dict[int, list[int]] = {}  # by seat, in the order of _SLOTS
+        self._places: dict[RollupKey, tuple[list[int], list[int]]] = {}  # both for a row
         self._shown = shown
 
     @property
     def counters(self) -> dict[CounterKey, int]:
         """Those that grow."""
-        return {(seat, name, part): value for seat, sums in self._sums.items()
-                for (name, part), value in zip(_SLOTS, sums, strict=True) if value}
+        return {(seat, *_SLOTS[place]): value for seat, sums in self._sums.items()
+                for place, value in enumerate(sums) if value}
 
     def add(self, row: CountedRow) -> None:
         """Add a row."""
         key = row.arrived // HOUR, row.seat, row.user or ""
-        rollup = self.rollups.get(key)
-        if rollup is None:
-            rollup = self.rollups[key] = [0] * len(MEASURES)
-        seat = self._shown(row.seat)
-        sums = self._sums.get(seat)
-        if sums is None:
-            sums = self._sums[seat] = [0] * len(_SLOTS)
-        if row.calls:
-            rollup[_ENDED] += row.calls
-            rollup[_OUTCOMES[row.outcome]] += row.calls
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = self._place(key)
+        sums, rollup = place
+        calls = row.calls
+        if calls:
+            rollup[_ENDED] += calls
+            rollup[_OUTCOMES[row.outcome]] += calls
         if row.kind == "call":
             _add_call(row, sums, rollup)
             return
-        sums[_SLOT["ended", row.outcome]] += 1
+        sums[_STEP_ENDINGS[row.outcome]] += 1
         if row.kind == "retrieval":
             sums[_SLOT["result", _result(row.documents)]] += 1
             rollup[_DOCUMENTS] += row.documents or 0
 
+    def _place(self, key: RollupKey) -> tuple[list[int], list[int]]:
+        """Where rows of this key are added: to the sums of a seat, and to a roll-up."""
+        rollup = self.rollups[key] = [0] * len(MEASURES)
+        return self._sums.setdefault(self._shown(key[1]), [0] * len(_SLOTS)), rollup
+
 
 def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
-    if row.billed and row.usage == KNOWN:
+    calls, outcome, is_known = row.calls, row.outcome, row.usage == KNOWN
+    if is_known and row.billed:
         for place, tokens in enumerate(row.tokens):
             if tokens:
                 sums[place] += tokens
                 rollup[_INPUT + place] += tokens
-    if not row.calls:
+    if row.priced:
+        _add_price(row, sums, rollup)
+    if not calls:
         return
-    sums[_ending(row.outcome, row.error_type)] += row.calls
-    if lacks_usage(row):
-        sums[_SLOT["usage_missing", ""]] += 1
+    sums[_ending(outcome, row.error_type)] += calls
+    if not is_known and lacks_usage(row):
+        sums[_USAGE_MISSING_SLOT] += 1
         rollup[_USAGE_MISSING] += 1
-    if row.duration is not None and row.outcome == "success":
-        _observe("duration", row.duration, sums)
+    duration, first_token = row.duration, row.first_token
+    if duration is not None and outcome == "success":
+        _observe(_DURATION, duration, sums)
         rollup[_TIMED] += 1
-        rollup[_TIMED + 1] += row.duration
-    if row.first_token is not None:
-        _observe("first_token", row.first_token, sums)
+        rollup[_TIMED + 1] += duration
+    if first_token is not None:
+        _observe(_FIRST_TOKEN, first_token, sums)
         rollup[_FIRST_TOKENS] += 1
-        rollup[_FIRST_TOKENS + 1] += row.first_token
+        rollup[_FIRST_TOKENS + 1] += first_token
         if (per_token := _per_token(row)) is not None:
-            _observe("per_token", per_token, sums)
+            _observe(_PER_TOKEN, per_token, sums)
 
 
-def _observe(name: str, value: int, sums: list[int]) -> None:
-    place, bounds = _HISTOGRAMS[name]
+def _add_price(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
+    sums[_SLOT["priced", row.priced]] += 1
+    for place, amount in enumerate((row.cost or 0, int(row.cost is None), row.over_cost)):
+        sums[_COST_SUMS + place] += amount
+        rollup[_COST + place] += amount
+
+
+def _observe(histogram: tuple[int, list[int]], value: int, sums: list[int]) -> None:
+    place, bounds = histogram
     sums[place] += value
     sums[place + 1 + bisect_left(bounds, value)] += 1
 
@@ -140,13 +160,20 @@ _SLOTS = [
     *((name, part) for name, parts in PARTS.items() for part in (SUM, *parts)),
     *(("ended", outcome) for outcome in CLIENT_ERRORS),
     *(("result", result) for result in ("hit", "empty", "unknown")),
+    *((name, "") for name in ("cost", "price_unknown", "over_cost")),
+    *(("priced", source) for source in PriceSource if source),
 ]
 _SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
-_HISTOGRAMS = {name: (_SLOT[name, SUM], [round(bound * 1e9) for bound in bounds])
-               for name, bounds in BOUNDS.items()}
+# Where the parts of a histogram begin, and its bounds in nanoseconds.
+_DURATION, _FIRST_TOKEN, _PER_TOKEN = (
+    (_SLOT[name, SUM], [round(bound * 1e9) for bound in bounds]) for name, bounds in BOUNDS.items())
 _PLACES = {name: place for place, name in enumerate(MEASURES)}
-_ENDED, _USAGE_MISSING, _INPUT, _TIMED, _FIRST_TOKENS, _DOCUMENTS = (_PLACES[name] for name in (
-    "ended", "usage_missing", "input", "timed", "first_tokens", "documents"))
+_ENDED, _USAGE_MISSING, _INPUT, _TIMED, _FIRST_TOKENS, _DOCUMENTS, _COST = (
+    _PLACES[name] for name in ("ended", "usage_missing", "input", "timed", "first_tokens",
+                               "documents", "cost"))
+_COST_SUMS = _SLOT["cost", ""]
+_USAGE_MISSING_SLOT = _SLOT["usage_missing", ""]
+_STEP_ENDINGS = {outcome: _SLOT["ended", outcome] for outcome in CLIENT_ERRORS}
 _OUTCOMES = {outcome: _PLACES[outcome] for outcome in CLIENT_ERRORS}
 
 

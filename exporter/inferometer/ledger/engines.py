@@ -31,6 +31,8 @@ class Engines:
         """What is known now of calls: given new rows by response id, and new engines' calls."""
         phases_of_rows: list[Phases] = []
         for response_id, row in rows:
+            if row.decode is not None:
+                continue  # its own trace has the engine's span
             engine = self._engines.pop(response_id, None)
             if engine is not None:
                 phases_of_rows.append((*phases(engine), row.seq))

@@ -56,6 +56,14 @@ class File:
         """Of the file and its log."""
         return sum(_size(self.path.with_name(self.path.name + ending)) for ending in ("", "-wal"))
 
+    def free_bytes(self) -> int | None:
+        """That are left for it on its disk; None where the disk does not tell."""
+        try:
+            disk = os.statvfs(self.path)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize
+
     def copy_to(self, target: Path) -> None:
         """Write all of it, as it is at one moment, to another file. Raises LedgerError."""
         part = target.with_name(target.name + ".part")

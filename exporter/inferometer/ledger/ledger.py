@@ -9,25 +9,24 @@ lost or counted twice.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import replace
-from typing import NamedTuple
 
 from inferometer.facts import Fact
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.file import File
+from inferometer.ledger.parcel import FactRow, Parcel, rows_of
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
 from inferometer.ledger.traces import Kept, OpenTraces, Trace, links_by_trace, packed_links
+from inferometer.pricing import Pricing, unpriced
+from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CounterReading
 from inferometer.threads import Failures, Loop, Start, start_thread
 
@@ -35,6 +34,7 @@ GROUP_ROWS = 1000  # facts that are committed together, if so many wait
 SETTLE_FACTS = 2000  # that are settled in one transaction, for which commits wait
 OPEN_SECONDS = 60.0  # at most, from a trace's first span until it is settled
 LINGER_SECONDS = 0.004  # that a body waits for others, where they come one after another
+SETTLE_SECONDS = 0.5  # between settlements: many traces at once cost less than one by one
 TICK_SECONDS = 0.05  # between looks at what is due
 MARK_SECONDS = 5.0
 PURGE_SECONDS = 10.0  # between looks for what is too old
@@ -42,18 +42,8 @@ MOST_PENDING = 150_000  # facts in memory: beyond it nothing more is taken
 MOST_WAITING = 10_000  # commits that wait for the writer
 NANOSECONDS = 10**9
 SKEW = 600 * NANOSECONDS
-FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
 
 log = logging.getLogger(__name__)
-
-
-class Parcel(NamedTuple):
-    """What one body had: its facts, packed parent links of all its spans, and when it arrived."""
-
-    facts: Sequence[Fact]
-    links: Mapping[bytes, bytes]  # by trace id: traces.LINK bytes for each of its spans
-    arrived: int  # Unix nanoseconds
-    done: Future[None]
 
 
 class LedgerWriter:
@@ -62,13 +52,14 @@ class LedgerWriter:
     def __init__(self, file: File, settle_seconds: float = 10.0, *,
                  clock: Callable[[], int] = time.time_ns,
                  monotonic: Callable[[], float] = time.monotonic,
-                 linger: float = LINGER_SECONDS, start: Start = start_thread) -> None:
+                 linger: float = LINGER_SECONDS, start: Start = start_thread,
+                 pricing: Pricing = unpriced) -> None:
         self._file = file
         self._linger = linger
         self._busy = False  # whether something was committed in the last turn
         self._clock, self._monotonic = clock, monotonic
         self._forms = Forms(file)
-        self._settler = Settler(file, self._forms)
+        self._settler = Settler(file, self._forms, pricing)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._open = OpenTraces(settle_seconds, max(OPEN_SECONDS, settle_seconds))
         self._marked_at = 0.0
@@ -79,7 +70,8 @@ class LedgerWriter:
         self._taken = self._written = 0  # facts: by who commits, and by the writer, or refused
         self._last_commit: int | None = None
         self._due_at = math.inf  # when the next trace is to be settled
-        self._behind = False  # whether there may be more to settle at once
+        self._behind = False  # whether there is more to settle at once
+        self._settle_at = 0.0
         self._stopping = False
         self._ended = threading.Event()
         self._next_seq, self._next_links = 1, 1
@@ -87,8 +79,8 @@ class LedgerWriter:
         self.loop = Loop("ledger", self._turn, lambda: 0.0, start, wait=lambda _: None)
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
-               ) -> Future[None]:
-        """Have them written. The future resolves once they are on the disk, or says why not.
+               ) -> Receipt:
+        """Have them written. The receipt says so once they are on the disk, or says why not.
 
         Raises LedgerFullError.
         """
@@ -97,8 +89,7 @@ class LedgerWriter:
                 or self._queue.qsize() >= MOST_WAITING):
             raise LedgerFullError("too much is pending")
         self._taken += len(facts)
-        batch = Parcel(facts, links, arrived, Future())
-        batch.done.set_running_or_notify_cancel()  # who waits may leave: it is written all the same
+        batch = Parcel(facts, links, arrived, Receipt())
         self._queue.put(batch)
         return batch.done
 
@@ -109,7 +100,8 @@ class LedgerWriter:
     def condition(self) -> LedgerCondition:
         """How it does."""
         lag = max(0.0, self._monotonic() - self._due_at)
-        return LedgerCondition(self._open.facts, lag, self._file.bytes(), self._last_commit,
+        return LedgerCondition(self._open.facts, lag, self._file.bytes(), self._file.free_bytes(),
+                         self._last_commit,
                          self._skewed, self._settler.failed)
 
     def configure(self, retention_days: int, rollup_days: int) -> None:
@@ -133,7 +125,7 @@ class LedgerWriter:
         elif self._stopping:
             self._ended.set()
             return
-        self._behind = self._settle_some()
+        self.settle_some()
         self._mark()
         if self._purging or self._monotonic() >= self._purge_at:
             self._purging = self._retention.purge(self._clock(), self._settler.seats)
@@ -145,18 +137,17 @@ class LedgerWriter:
         One write to the disk costs as much for one body as for a hundred.
         """
         group: list[Parcel] = []
-        rows, patience = 0, 0.0 if self._behind else TICK_SECONDS
-        until = math.inf
+        rows = 0
         with contextlib.suppress(queue.Empty):
-            while rows < GROUP_ROWS:
-                batch = self._queue.get(timeout=max(0.0, patience))
-                if batch is None:
+            parcel = self._queue.get(timeout=0.0 if self._behind else TICK_SECONDS)
+            if parcel is not None and self._busy:
+                time.sleep(self._linger)  # who listened here would be woken for each body
+            while parcel is not None:
+                group.append(parcel)
+                rows += len(parcel.facts)
+                if rows >= GROUP_ROWS:
                     break
-                group.append(batch)
-                rows += len(batch.facts)
-                if until == math.inf:
-                    until = time.monotonic() + (self._linger if self._busy else 0.0)
-                patience = until - time.monotonic()
+                parcel = self._queue.get_nowait()
         self._busy = bool(group)
         return group
 
@@ -177,49 +168,25 @@ class LedgerWriter:
 
     def write(self, group: Sequence[Parcel]) -> None:
         """Commit the batches in one transaction, and then have them in memory."""
-        rows, contents, kept = self._rows(group)
+        rows = rows_of(group, self._next_seq, self._file.keys, self._forms.packers)
+        contents, kept = rows.contents, rows.kept
         links = [(self._next_links + i, batch.arrived, packed_links(batch.links))
                  for i, batch in enumerate(group)]
         statements = self._file.statements
         with self._file.transaction() as connection:
-            written = connection.executemany(statements.insert_fact, rows).rowcount if rows else 0
-            if written != len(rows):  # some came before
-                new = self._new_ones(rows)
+            written = sum(connection.executemany(statement, values).rowcount for statement, values
+                          in ((statements.insert_fact, rows.named),
+                              (statements.insert_nameless_fact, rows.nameless)) if values)
+            if written != len(kept):  # some came before
+                new = self._new_ones([*rows.named, *rows.nameless])
                 contents = [row for row in contents if row[0] in new]
                 kept = [fact for fact in kept if fact.seq in new]
             connection.executemany(statements.insert_links, links)
             connection.executemany(statements.insert_content, contents)
-        self._remember(group, kept)
-        self._next_seq += len(rows)
+        self._remember(group, kept, rows.digests)
+        self._next_seq += len(rows.kept)
         self._next_links += len(links)
         self._last_commit = self._clock()
-
-    def _rows(self, group: Sequence[Parcel]) -> tuple[list[FactRow], list[tuple[int, str]],
-                                                    list[Kept]]:
-        """Rows of the facts, what they have of content, and the facts with their numbers."""
-        keys, packers = self._file.keys, self._forms.packers
-        digest_of, veil = keys.span_digest, keys.veil
-        rows: list[FactRow] = []
-        contents: list[tuple[int, str]] = []
-        kept: list[Kept] = []
-        digests: dict[bytes, int] = {}
-        for batch in group:
-            arrived = batch.arrived
-            for seq, fact in enumerate(batch.facts, self._next_seq + len(rows)):
-                trace_id, user, conversation = fact.trace_id, fact.user, fact.conversation
-                digest = digests.get(trace_id)
-                if digest is None:
-                    digest = digests[trace_id] = keys.trace_digest(trace_id)
-                form, pack_fact = packers[type(fact)]
-                rows.append((
-                    seq, digest + digest_of(trace_id, fact.span_id), arrived, trace_id,
-                    fact.span_id, fact.parent_id, form, 0, None, veil(user) if user else None,
-                    veil(conversation) if conversation else None, pack_fact(fact)))
-                if fact.content:
-                    contents.append((seq, json.dumps(dict(fact.content))))
-                    fact = replace(fact, content={})
-                kept.append(Kept(fact, seq, arrived))
-        return rows, contents, kept
 
     def _new_ones(self, rows: Sequence[FactRow]) -> set[int]:
         """The numbers of those that are written; the others came before."""
@@ -227,7 +194,8 @@ class LedgerWriter:
         return {row[0] for row in rows if connection.execute(find, (row[1],)).fetchone()[0]
                 == row[0]}
 
-    def _remember(self, group: Sequence[Parcel], kept: Sequence[Kept]) -> None:
+    def _remember(self, group: Sequence[Parcel], kept: Sequence[Kept],
+                  digests: Mapping[bytes, int]) -> None:
         now, first = self._monotonic(), self._next_links
         touched: dict[bytes, Trace] = {}
         for trace_id, links in ((trace_id, links) for batch in group
@@ -239,6 +207,7 @@ class LedgerWriter:
             opened = touched.get(fact.trace_id)
             if opened is None:
                 opened = touched[fact.trace_id] = self._open.touch(fact.trace_id, now, first)
+            opened.digest = digests[fact.trace_id]
             opened.facts[fact.span_id] = one
             if fact.end and not -SKEW <= fact.end - one.arrived <= SKEW:
                 self._skewed += 1
@@ -246,11 +215,19 @@ class LedgerWriter:
 
     def settle_due(self) -> None:
         """Settle all that is quiet."""
-        while self._settle_some():
+        while self._settle():
             pass
+        self._behind = False
 
-    def _settle_some(self) -> bool:
-        """Settle what is quiet, as much as one transaction takes; whether there was any."""
+    def settle_some(self) -> None:
+        """Settle what is quiet, if it is time; as much as one transaction takes."""
+        now = self._monotonic()
+        if self._behind or now >= self._settle_at:
+            self._behind = self._settle()
+            self._settle_at = now + SETTLE_SECONDS
+
+    def _settle(self) -> bool:
+        """Settle what one transaction takes; whether there is more."""
         traces = self._due()
         self._due_at = self._open.due_at()
         if not traces:
@@ -261,7 +238,7 @@ class LedgerWriter:
             self._open.put_back(traces)
             raise
         self._open.settled(traces)
-        return True
+        return self._due_at <= self._monotonic()
 
     def _due(self) -> list[tuple[bytes, Trace]]:
         now, facts = self._monotonic(), 0
@@ -280,6 +257,7 @@ class LedgerWriter:
         least = self._open.least_seq() or self._next_seq
         with self._file.transaction() as connection:
             connection.execute(self._file.statements.put_meta, ("pending_from", str(least)))
+            connection.execute(self._file.statements.delete_forgotten, (least,))
             connection.execute(self._file.statements.delete_links,
                                (self._open.links_from(self._next_links),))
 

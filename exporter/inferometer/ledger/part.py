@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inferometer import heap
 from inferometer.collector import Collector
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
@@ -17,6 +17,8 @@ from inferometer.ledger.collector import LedgerCollector, LedgerCondition
 from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.keys import is_open_to_all
 from inferometer.parts import Part, Row
+from inferometer.pricing import Pricing, unpriced
+from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from inferometer.threads import Standing
 
@@ -35,13 +37,14 @@ class LedgerPart(Part):
 
     sections = ("ledger",)
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, pricing: Pricing = unpriced) -> None:
+        self._config, self._pricing = config, pricing
         self._ledger: LedgerWriter | None = None
 
     def check(self, config: Config, document: Document) -> None:
         """Report a folder that is missing, and a ledger that is not ours to write."""
-        if not config.intake_listen or not document.good("role", "intake.listen", "ledger"):
+        if not config.takes_telemetry or not document.good(
+                "role", "intake.listen", "intake.grpc_listen", "ledger"):
             return
         path = Path(config.ledger.path)
         if not path.absolute().parent.is_dir():
@@ -63,7 +66,7 @@ class LedgerPart(Part):
             self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days)
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
-               ) -> Future[None]:
+               ) -> Receipt:
         """See LedgerWriter.commit. Raises LedgerFullError, also while there is no ledger."""
         if self._ledger is None:
             raise LedgerFullError("the ledger is not open")
@@ -71,24 +74,26 @@ class LedgerPart(Part):
 
     def collectors(self) -> Sequence[Collector]:
         """Calls and steps, and the ledger itself, where there is one."""
-        if not self._config.intake_listen:
+        if not self._config.takes_telemetry:
             return ()
         return [CallsCollector(self._reading), LedgerCollector(self._condition)]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
-        if not self._config.intake_listen:
+        if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
         from inferometer.ledger.file import open_to_write
         from inferometer.ledger.ledger import LedgerWriter
 
+        heap.search_seldom()  # facts that are pending are many, and in no circle
         key_path = Path(self._config.ledger.key_path)
         file = open_to_write(Path(self._config.ledger.path), key_path)
         if is_open_to_all(key_path):
             log.warning("every user of this machine may read the ledger's key",
                         extra={"file": str(key_path)})
-        self._ledger = LedgerWriter(file, self._config.intake.settle_seconds)
+        self._ledger = LedgerWriter(file, self._config.intake.settle_seconds,
+                                    pricing=self._pricing)
         self.configure(self._config)
         self._ledger.loop.start()
 
@@ -112,4 +117,4 @@ class LedgerPart(Part):
 
     def _condition(self) -> LedgerCondition:
         return self._ledger.condition() if self._ledger is not None else LedgerCondition(
-            0, 0.0, 0, None, 0, 0)
+            0, 0.0, 0, None, None, 0, 0)

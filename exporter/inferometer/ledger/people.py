@@ -49,7 +49,9 @@ def person(file: File, name: str, seats: SeatTable) -> Person | None:
 def forget(file: File, name: str) -> int:
     """Remove a user or a conversation; in how many rows it stood. Sums and counts stay."""
     hashed, statements = file.keys.veil(name), file.statements
-    last = file.connection.execute(statements.last_fact).fetchone()[0] or 0
+    with file.transaction() as connection:  # first: what is settled from now on has no such name
+        last = connection.execute(statements.last_fact).fetchone()[0] or 0
+        connection.execute(statements.put_forgotten, (hashed, last))
     changed = 0
     for first in range(0, last + 1, CHUNK):
         chunk = first, first + CHUNK - 1, hashed

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 from inferometer.ledger.counting import HOUR, MEASURES
 from inferometer.ledger.file import File
+from inferometer.pricing import NANO
 
 # Columns of `top`: of calls, and how often what else there was ended, by its kind of row.
 OF_CALLS = ("requests", "success", "error", "rejected", "invalid", "abort", "usage_missing",
-            "input", "cached", "cache_write", "output", "reasoning")
+            "input", "cached", "cache_write", "output", "reasoning", "price_unknown", "over_cost")
 OF_STEPS = {"tool": "tool_calls", "run": "agent_runs", "retrieval": "retrievals",
             "rerank": "reranks", "evaluation": "evaluations", "feedback": "feedback"}
 TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")
-COLUMNS = (*OF_CALLS, *TIMES, *OF_STEPS.values(), "documents")
+COST = "cost_usd"
+COLUMNS = (*OF_CALLS, COST, *TIMES, *OF_STEPS.values(), "documents")
 # Groups that are of one kind of row.
 ONLY = {"tool": "tool", "agent": "run", "model": "call", "provider": "call", "operation": "call"}
 
@@ -55,6 +57,7 @@ def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -
         figures["documents"] = (figures["documents"] or 0) + sums["documents"]
         return
     figures.update({name: sums[name] for name in OF_CALLS[1:]}, requests=sums["ended"])
+    figures[COST] = sums["cost"] / NANO
     for name, count, total in zip(TIMES, ("timed", "first_tokens"), ("duration", "first_token"),
                                   strict=True):
         figures[name] = sums[total] / sums[count] / 1e9 if sums[count] else None

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0001"  # the last of the migrations, which makes these tables
+NEWEST = "0002"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -69,6 +69,9 @@ FACTS = Table(
     _text("user", optional=True),  # by a keyed hash, as the conversation is
     _text("conversation", optional=True),
     _text("fact"))
+# Names that were forgotten while facts that have them may be in the writer's memory.
+FORGOTTEN = Table("forgotten", METADATA, _text("name", key=True),
+                  _number("until"))  # the last fact of then
 CONTENTS = Table("contents", METADATA, _number("seq", key=True), _text("content"))
 COUNTED = Table(
     "counted", METADATA,
@@ -80,6 +83,8 @@ COUNTED = Table(
         "input", "cached", "cache_write", "output", "reasoning",  # tokens
         "duration", "first_token", "queue", "prefill", "decode",  # nanoseconds
         "documents")),
+    _text("priced"), _number("cost", optional=True),  # nano-USD
+    Column("over_cost", SmallInteger, nullable=False),
     sqlite_with_rowid=False)
 # Parent links of every span of a settled trace, by the number of one of its facts.
 TRACES = Table("traces", METADATA, _number("seq", key=True),

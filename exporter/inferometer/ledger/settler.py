@@ -7,14 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from inferometer.facts import ModelCall
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.engines import Engines, Phases
 from inferometer.ledger.file import File
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
-from inferometer.ledger.settling import rows_of
-from inferometer.ledger.store import Forms, Mark, load_counters, load_seats, mark_facts, write_rows
+from inferometer.ledger.settling import Rows, priced, rows_of, without_names
+from inferometer.ledger.statements import TRACES_AT_ONCE
+from inferometer.ledger.store import (
+    Forms,
+    Mark,
+    load_counters,
+    load_relays,
+    load_seats,
+    mark_facts,
+    write_rows,
+)
 from inferometer.ledger.traces import LINK, Kept, Trace, parents_in
+from inferometer.pricing import Pricing, unpriced
 from inferometer.sinks.metrics import CounterReading
 from inferometer.spans.once import settle
 from inferometer.threads import Failures
@@ -43,18 +54,20 @@ class Moves:
 
     rows: list[CountedRow] = field(default_factory=list)
     engines: list[Phases] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)  # facts that stand for rows of their own
+    marks: list[Mark] = field(default_factory=list)  # of the others
     links: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 class Settler:
     """The counters, in memory as in the file."""
 
-    def __init__(self, file: File, forms: Forms) -> None:
-        self._file, self._forms = file, forms
-        self._cursor = file.connection.cursor()  # of what is asked for each trace
+    def __init__(self, file: File, forms: Forms, pricing: Pricing = unpriced) -> None:
+        self._file, self._forms, self._pricing = file, forms, pricing
+        self._cursor = file.connection.cursor()  # of what is asked for many traces
         self.seats = load_seats(file)
         self._engines = Engines()
+        self._relays = load_relays(file, forms)
         self._counters = load_counters(file)
         self._version = 0  # of the counters
         self._lock = threading.Lock()  # over all of these
@@ -73,6 +86,7 @@ class Settler:
             self._settle(traces)
         except BaseException:
             seats, counters = load_seats(self._file), load_counters(self._file)
+            self._relays = load_relays(self._file, self._forms)
             with self._lock:
                 self.seats, self._counters = seats, counters
             raise
@@ -80,11 +94,18 @@ class Settler:
     def _settle(self, traces: Sequence[tuple[bytes, Trace]]) -> None:
         moves = Moves()
         with self._file.transaction() as connection:
-            for trace_id, trace in traces:
-                self._settle_one(trace_id, trace, moves)
+            forgotten = dict(connection.execute(self._file.statements.all_forgotten).fetchall())
+            for (trace_id, trace), rows in zip(traces, self._rows_of(traces), strict=True):
+                earlier = _NOTHING if rows == len(trace.facts) else self._earlier(trace_id)
+                begin = len(moves.rows)
+                self._settle_one(trace, earlier, moves)
+                if forgotten and trace.facts:
+                    first = min(one.seq for one in trace.facts.values())
+                    moves.rows[begin:] = without_names(moves.rows[begin:], {
+                        name for name, until in forgotten.items() if first <= until})
             grown = write_rows(self._file, moves.rows, self.seats)
             connection.executemany(self._file.statements.put_phases, moves.engines)
-            mark_facts(self._file, moves.marks)
+            mark_facts(self._file, moves.own, moves.marks)
             connection.executemany(self._file.statements.put_trace, moves.links)
         self.seats.unsaved.clear()
         with self._lock:
@@ -92,20 +113,18 @@ class Settler:
                 self._counters[key] = self._counters.get(key, 0) + value
             self._version += bool(grown)
 
-    def _settle_one(self, trace_id: bytes, trace: Trace, moves: Moves) -> None:
-        earlier = self._earlier(trace_id, trace)
+    def _settle_one(self, trace: Trace, earlier: Earlier, moves: Moves) -> None:
         facts = {**earlier.facts, **trace.facts} if earlier.facts else trace.facts
         if not facts:
             return
         links = b"".join((earlier.links, *trace.links))[-LINK * MOST_LINKS:]
-        of_facts = not earlier.facts and len(links) <= LINK * len(facts)  # and of no other span
-        if not of_facts:
+        if earlier.facts or len(links) > LINK * len(facts):  # else they are of facts alone
             moves.links.append((min(one.seq for one in facts.values()), links))
         if trace.facts:
-            parents = {span: one.fact.parent_id for span, one in facts.items()}
-            if not of_facts:
-                parents.update(parents_in(links))
-            self._count(trace.facts, facts, parents, earlier, moves)
+            goes_through_others = len(facts) > 1 and any(
+                one.fact.parent_id not in facts for one in facts.values() if one.fact.parent_id)
+            self._count(trace.facts, facts, parents_in(links) if goes_through_others else {},
+                        earlier, moves)
 
     def _count(self, pending: Mapping[bytes, Kept], facts: Mapping[bytes, Kept],
                parents: Mapping[bytes, bytes], earlier: Earlier, moves: Moves) -> None:
@@ -115,24 +134,50 @@ class Settler:
             settlement = settle([one.fact for one in facts.values()], parents)
             made = rows_of(settlement, facts, earlier.counted, earlier.calls, self.seats,
                            self._file.keys.veil)
-            moves.rows += made.rows
+            if made.responses:
+                made.rows = self._billed_once(made, facts)
+            moves.rows += priced(made, self._pricing)
             moves.engines += self._engines.joined(made.responses, settlement.engines)
             counted = made.counted
         except Exception as error:  # one trace that cannot be settled must not hold up all others
             self._failures.note(error)
             self.failed += 1
             state = FactState.FAILED
-        moves.marks += [(int(state), counted.get(span_id), one.seq)
-                        for span_id, one in pending.items()]
+        for span_id, (_, seq, _) in pending.items():
+            row = counted.get(span_id)
+            if row == seq:
+                moves.own.append(seq)
+            else:
+                moves.marks.append((int(state), row, seq))
 
-    def _earlier(self, trace_id: bytes, trace: Trace) -> Earlier:
-        """What the file has of the trace beside what is pending here."""
+    def _billed_once(self, made: Rows, facts: Mapping[bytes, Kept]) -> list[CountedRow]:
+        """The rows, without the tokens that another service's trace has had of one call."""
+        calls = {one.seq: one.fact for one in facts.values() if isinstance(one.fact, ModelCall)}
+        repeated = {row.seq for response_id, row in made.responses
+                    if row.seq in calls and self._relays.repeats(
+                        response_id, row, calls[row.seq])}
+        return [row._replace(billed=0) if row.seq in repeated and row.kind == "call" else row
+                for row in made.rows] if repeated else made.rows
+
+    def _rows_of(self, traces: Sequence[tuple[bytes, Trace]]) -> list[int]:
+        """How many facts the file has of each: for most only those that are pending here."""
+        digest_of = self._file.keys.trace_digest
+        firsts = [digest_of(trace_id) if trace.digest is None else trace.digest
+                  for trace_id, trace in traces]
+        statement = self._file.statements.count_of_traces
+        rows: list[int] = []
+        for begin in range(0, len(firsts), TRACES_AT_ONCE):
+            chunk = firsts[begin:begin + TRACES_AT_ONCE]
+            values = [value for first in chunk for value in (first, first + _LAST)]
+            values += (0, -1) * (TRACES_AT_ONCE - len(chunk))  # of no trace
+            rows += self._cursor.execute(statement, values).fetchone()[:len(chunk)]
+        return rows
+
+    def _earlier(self, trace_id: bytes) -> Earlier:
+        """What the file has of the trace from before."""
         connection, statements = self._file.connection, self._file.statements
         first = self._file.keys.trace_digest(trace_id)
         span = first, first + _LAST
-        rows, = self._cursor.execute(statements.count_of_trace, span).fetchone()
-        if rows == len(trace.facts):
-            return _NOTHING
         facts: dict[bytes, Kept] = {}
         counted: dict[bytes, int] = {}
         for row in connection.execute(statements.facts_of_trace,

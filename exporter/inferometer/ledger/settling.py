@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
-from inferometer.facts import AgentRun, EngineCall, Fact, Usage
+from inferometer.facts import (
+    AgentRun,
+    EngineCall,
+    Evaluation,
+    Fact,
+    Feedback,
+    Rerank,
+    Retrieval,
+    ToolCall,
+    Usage,
+)
 from inferometer.ledger.counting import TOKENS, CountedRow
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.traces import Kept
+from inferometer.pricing import CallToPrice, Pricing
 from inferometer.spans.settlement import CallRow, RunRow, Settlement, Step, UsageState
 
 MOST_TOKENS = 2**40  # of one call: more cannot be
@@ -17,11 +29,22 @@ MOST_SECONDS = 1e9
 MOST_NANOSECONDS = 10**18
 _Count = int | None
 _NO_PHASES = None, None, None  # queue, prefill, decode
-_LABELS = {  # of a step, by its kind of fact: its kind of row, and where its name stands
-    "ToolCall": ("tool", "tool"), "AgentRun": ("run", "agent"), "Retrieval": ("retrieval", ""),
-    "Rerank": ("rerank", ""), "Evaluation": ("evaluation", "evaluation"),
-    "Feedback": ("feedback", "kind"),
-}
+_NO_TOKENS = None, None, None, None, None
+
+
+class _StepColumns(NamedTuple):
+    """How a kind of step stands in a row."""
+
+    row: str  # its kind of row
+    name: str  # the field that names it
+    otherwise: str = ""  # and what does where that one is empty
+
+
+_KINDS: Mapping[type[Fact], _StepColumns] = {
+    ToolCall: _StepColumns("tool", "tool"), AgentRun: _StepColumns("run", "agent", "kind"),
+    Retrieval: _StepColumns("retrieval", ""), Rerank: _StepColumns("rerank", ""),
+    Evaluation: _StepColumns("evaluation", "evaluation"),
+    Feedback: _StepColumns("feedback", "kind")}
 
 
 @dataclass(slots=True)
@@ -31,6 +54,7 @@ class Rows:
     rows: list[CountedRow] = field(default_factory=list)
     responses: list[tuple[str, CountedRow]] = field(default_factory=list)  # of calls with an id
     counted: dict[bytes, int] = field(default_factory=dict)
+    calls: dict[int, CallRow] = field(default_factory=dict)  # what the rows of calls are of
 
 
 def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mapping[bytes, int],
@@ -43,16 +67,20 @@ def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mappin
     conversations.
     """
     made = Rows()
-    for row, own, others, response_id in (*_calls(settlement, facts, seats, veil),
-                             *_steps(settlement, facts, seats, veil)):
-        earlier = next((counted[span] for span in own if span in counted), None)
+    for row, own, others, call in chain(_calls(settlement, facts, seats, veil),
+                                        _steps(settlement, facts, seats, veil)):
+        earlier = next((counted[span] for span in own if span in counted), None) \
+            if counted else None
         if earlier is None:
             # CallRow as another service made it: that one has its tokens.
-            twin = row.billed and any(span in counted for span in others)
+            twin = others and row.billed and any(span in counted for span in others)
             made.rows.append(row._replace(billed=0) if twin else row)
-            if response_id and row.decode is None:
-                made.responses.append((response_id, row))
-        for span in (*own, *others):
+            if call is not None:
+                made.calls[row.seq] = call
+                if call.call.response_id:
+                    made.responses.append((call.call.response_id, row))
+        made.counted[own[0]] = row.seq if earlier is None else earlier  # the fact of the row
+        for span in (*own[1:], *others):
             if facts[span].seq == row.seq or span not in made.counted:
                 made.counted[span] = row.seq if earlier is None else earlier
     if before:
@@ -62,6 +90,20 @@ def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mappin
         made.counted = {span: before[0].seq if seq in gone else seq
                         for span, seq in made.counted.items()}
     return made
+
+
+def priced(made: Rows, pricing: Pricing) -> Iterator[CountedRow]:
+    """The rows, those that are billed with what they cost; of tokens that nobody knows, nothing."""
+    for row in made.rows:
+        call = made.calls.get(row.seq) if row.kind == "call" else None
+        if call is None or not row.billed or row.usage != UsageState.KNOWN:
+            yield row
+            continue
+        usage = Usage(row.input, row.cached, row.cache_write, row.output, row.reasoning)
+        price = pricing(CallToPrice(call.call, usage, row.calls, row.arrived,
+                                    call.engine is not None))
+        yield row._replace(priced=price.source._value_, cost=price.cost,
+                           over_cost=int(price.over))
 
 
 def _within(rows: Sequence[CountedRow], settlement: Settlement, before: Sequence[CountedRow]
@@ -97,8 +139,8 @@ def _columns(rows: Iterable[Sequence[int | None]]) -> list[list[int]]:
     return columns
 
 
-# A row, its spans of its own service, and of others, the id of its response.
-_Counting = tuple[CountedRow, Sequence[bytes], Sequence[bytes], str]
+# A row, its spans of its own service, and of others, what it is of where that is a call.
+_Counting = tuple[CountedRow, Sequence[bytes], Sequence[bytes], CallRow | None]
 
 
 def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
@@ -107,7 +149,7 @@ def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
         call = counted.call
         if len(counted.spans) == 1 and call.span_id in facts:
             row = _call(counted, facts[call.span_id], seats, veil)
-            yield row, (call.span_id,), (), call.response_id
+            yield row, (call.span_id,), (), counted
             continue
         own: list[bytes] = []
         others: list[bytes] = []
@@ -117,18 +159,22 @@ def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
                 (own if same else others).append(span)
         if own:
             row = _call(counted, facts[own[0]], seats, veil)
-            yield row, own, others, call.response_id
+            yield row, own, others, counted
 
 
 def _steps(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
            veil: Callable[[str], str]) -> Iterator[_Counting]:
-    steps: tuple[Step[Any] | RunRow, ...] = (
-        *settlement.runs, *settlement.tools, *settlement.retrievals, *settlement.reranks,
-        *settlement.evaluations, *settlement.feedback)
+    steps: Iterable[Step[Any] | RunRow] = chain(
+        settlement.runs, settlement.tools, settlement.retrievals, settlement.reranks,
+        settlement.evaluations, settlement.feedback)
     for step in steps:
-        own = [span for span in (step.fact.span_id, *step.spans) if span in facts]
+        fact: Fact = step.fact
+        if len(step.spans) == 1 and fact.span_id in facts:
+            yield _step(fact, facts[fact.span_id], seats, veil), (fact.span_id,), (), None
+            continue
+        own = [span for span in (fact.span_id, *step.spans) if span in facts]
         if own:
-            yield _step(step.fact, facts[own[0]], seats, veil), own, (), ""
+            yield _step(fact, facts[own[0]], seats, veil), own, (), None
 
 
 def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) -> CountedRow:
@@ -141,33 +187,40 @@ def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], 
     return CountedRow(
         kept.seq, "call", kept.arrived,
         seats.id_of(("call", call.provider, call.model, call.operation, call.service_name, "")),
-        *_names(call, veil), call.outcome._value_, call.error_type._value_,
+        veil(call.user) if call.user else None,
+        veil(call.conversation) if call.conversation else None,
+        call.outcome._value_, call.error_type._value_,
         counted.calls or 0, int(counted.billed), usage._value_, *tokens,
         _duration(call), _nanoseconds(call.time_to_first_token),
         *(phases(engine) if engine else _NO_PHASES))
 
 
 def _step(fact: Fact, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) -> CountedRow:
-    kind, name = _LABELS[type(fact).__name__]
+    kind, name, otherwise = _KINDS[type(fact)]
     label = getattr(fact, name) if name else ""
-    if isinstance(fact, AgentRun):
-        label = label or fact.kind
+    if otherwise and not label:
+        label = getattr(fact, otherwise)
     return CountedRow(
         kept.seq, kind, kept.arrived,
         seats.id_of((kind, "", "", "", fact.service_name, label)),
-        *_names(fact, veil), fact.outcome.value, fact.error_type.value,
-        1, 0, "", duration=_duration(fact), documents=getattr(fact, "documents", None))
+        veil(fact.user) if fact.user else None,
+        veil(fact.conversation) if fact.conversation else None,
+        fact.outcome._value_, fact.error_type._value_,
+        1, 0, "", *_NO_TOKENS, _duration(fact),
+        documents=fact.documents if isinstance(fact, Retrieval) else None)
+
+
+def without_names(rows: Iterable[CountedRow], names: Container[str]) -> Iterator[CountedRow]:
+    """The rows, without these users and conversations."""
+    for row in rows:
+        yield row._replace(user=None if row.user in names else row.user,
+                           conversation=None if row.conversation in names else row.conversation)
 
 
 def phases(engine: EngineCall) -> tuple[_Count, _Count, _Count]:
     """Queue, prefill and decode as an engine has them, in nanoseconds."""
     return (_nanoseconds(engine.queue), _nanoseconds(engine.prefill),
             _nanoseconds(engine.decode))
-
-
-def _names(fact: Fact, veil: Callable[[str], str]) -> tuple[str | None, str | None]:
-    return (veil(fact.user) if fact.user else None,
-            veil(fact.conversation) if fact.conversation else None)
 
 
 def _tokens(usage: Usage) -> tuple[_Count, _Count, _Count, _Count, _Count]:

@@ -6,6 +6,8 @@ cursor. Values are bound by position, in the order of the table's columns unless
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BindParameter,
     Table,
@@ -22,12 +24,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from inferometer.ledger.counting import MEASURES
+from inferometer.ledger.counting import MEASURES, TOKENS, CountedRow
 from inferometer.ledger.schema import (
     CONTENTS,
     COUNTED,
     COUNTERS,
     FACTS,
+    FORGOTTEN,
     FORMS,
     LINKS,
     META,
@@ -44,6 +47,15 @@ _SEQ: BindParameter[int] = bindparam("seq_")
 GROUPS = {"model": "model", "service": "service_name", "user": "", "provider": "provider",
           "operation": "operation", "tool": "name", "agent": "name"}
 _ROLLUP_KEY = (ROLLUPS.c.gateway, ROLLUPS.c.hour, ROLLUPS.c.seat)
+# What is the same in all rows of steps, and in those of calls that no engine tells of.
+_OF_STEPS: dict[str, Any] = {
+    **CountedRow._field_defaults, **dict.fromkeys(TOKENS), "calls": 1, "billed": 0, "usage": ""}
+for _own in ("duration", "documents"):
+    del _OF_STEPS[_own]
+_OF_CALLS = {"kind": "call", **dict.fromkeys(("queue", "prefill", "decode", "documents"))}
+STEP_COLUMNS, CALL_COLUMNS = ([name for name in CountedRow._fields if name not in fixed]
+                              for fixed in (_OF_STEPS, _OF_CALLS))
+TRACES_AT_ONCE = 32  # that one statement asks for
 BY_SEQ = (CONTENTS, COUNTED, TRACES, FACTS)  # tables whose key is a fact's number
 
 
@@ -53,14 +65,22 @@ class Statements:
     def __init__(self, dialect: str = "sqlite") -> None:
         self._dialect = dialect
         text = self._text
-        self.insert_fact = text(self._insert(FACTS).on_conflict_do_nothing(
+        # Values are bound at a price: what is the same for all is none.
+        pending = {"state": int(FactState.PENDING), "counted": None}
+        self.insert_fact = text(self._fixed(FACTS, **pending).on_conflict_do_nothing(
+            index_elements=["digest"]))
+        self.insert_nameless_fact = text(self._fixed(
+            FACTS, **pending, user=None, conversation=None).on_conflict_do_nothing(
             index_elements=["digest"]))
         self.insert_content = text(self._insert(CONTENTS).on_conflict_do_nothing())
         self.insert_links = text(self._insert(LINKS))
         self.insert_counted = text(self._insert(COUNTED))
+        self.insert_counted_call = text(self._fixed(COUNTED, **_OF_CALLS))
+        self.insert_counted_step = text(self._fixed(COUNTED, **_OF_STEPS))
         self.insert_seat = text(self._insert(SEATS))
         self.insert_form = text(self._insert(FORMS))
         self.put_meta = text(self._upsert(META, set_=("value",)))
+        self.put_forgotten = text(self._upsert(FORGOTTEN, set_=("until",)))
         self.put_trace = text(self._upsert(TRACES, set_=("links",)))
         self.add_counter = text(self._upsert(COUNTERS, add=("value", "purged")))
         self.add_rollup = text(self._upsert(ROLLUPS, add=MEASURES))
@@ -80,7 +100,11 @@ class Statements:
             FACTS.c.digest == bindparam("digest_")))
         # (first digest, last digest) of a trace
         in_trace = FACTS.c.digest.between(bindparam("first_"), bindparam("last_"))
-        self.count_of_trace = text(select(func.count()).select_from(FACTS).where(in_trace))
+        # The same of TRACES_AT_ONCE traces, one after another.
+        self.count_of_traces = text(select(*(
+            select(func.count()).select_from(FACTS).where(FACTS.c.digest.between(
+                bindparam(f"first_{i}"), bindparam(f"last_{i}"))).scalar_subquery()
+            for i in range(TRACES_AT_ONCE))))
         # (first digest, last digest, how many, 0): the last of them
         self.facts_of_trace = text(select(*FACTS.c).where(in_trace).order_by(
             FACTS.c.seq.desc()).limit(bindparam("many_")).offset(bindparam("from_")))
@@ -93,6 +117,13 @@ class Statements:
         self.pending_facts = text(select(*FACTS.c).where(
             FACTS.c.seq >= _SEQ, FACTS.c.state == literal_column(str(int(FactState.PENDING)))
         ).order_by(FACTS.c.seq))
+        # Values: how many, 0; the last calls whose tokens count, the newest first.
+        self.last_billed = text(select(
+            *FACTS.c, COUNTED.c.usage, COUNTED.c.input, COUNTED.c.output).join_from(
+            FACTS, COUNTED, COUNTED.c.seq == FACTS.c.counted).where(
+            COUNTED.c.kind == literal_column("'call'"),
+            COUNTED.c.billed == literal_column("1")).order_by(FACTS.c.seq.desc()).limit(
+            bindparam("many_")).offset(bindparam("from_")))
         self.count_pending = text(select(func.count()).select_from(FACTS).where(
             FACTS.c.seq >= _SEQ, FACTS.c.state == literal_column(str(int(FactState.PENDING)))))
         self.last_fact = text(select(func.max(FACTS.c.seq)))
@@ -135,6 +166,9 @@ class Statements:
         self.delete_contents_of = [
             text(delete(CONTENTS).where(CONTENTS.c.seq.in_(select(FACTS.c.seq).where(
                 _chunk(FACTS), column == bindparam("name_"))))) for table, column in names[:2]]
+        self.all_forgotten = text(select(*FORGOTTEN.c))
+        # Values: the number from which on facts may be pending.
+        self.delete_forgotten = text(delete(FORGOTTEN).where(FORGOTTEN.c.until < _SEQ))
         self.rollups_of = text(select(*_ROLLUP_KEY).where(ROLLUPS.c.user == bindparam("user_")))
         # (gateway, hour, seat, user)
         this = [column == bindparam(f"{column.name}_") for column in (*_ROLLUP_KEY, ROLLUPS.c.user)]
@@ -157,6 +191,13 @@ class Statements:
         return sqlite.insert(table) if self._dialect == "sqlite" else (
             postgresql.insert(table))  # type: ignore[return-value]  # see above
 
+    def _fixed(self, table: Table, **fixed: int | str | None) -> sqlite.Insert:
+        """An insert of rows that have the same in these columns; the others are bound."""
+        return self._insert(table).values({column.name: bindparam(f"{column.name}_")
+                                           if column.name not in fixed
+                                           else _literal(fixed[column.name])
+                                           for column in table.c})
+
     def _upsert(self, table: Table, set_: tuple[str, ...] = (), add: tuple[str, ...] = ()
                 ) -> ClauseElement:
         insert = self._insert(table)
@@ -164,6 +205,11 @@ class Statements:
             index_elements=[*table.primary_key.columns.keys()],
             set_={name: insert.excluded[name] for name in set_} | {
                 name: table.c[name] + insert.excluded[name] for name in add})
+
+
+def _literal(value: int | str | None) -> ColumnElement[Any]:
+    return null() if value is None else literal_column(
+        f"'{value}'" if isinstance(value, str) else str(value))
 
 
 def _chunk(table: Table) -> ColumnElement[bool]:

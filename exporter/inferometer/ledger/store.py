@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
-from inferometer.facts import Fact
+from inferometer.facts import Fact, ModelCall
 from inferometer.ledger.counting import Additions, CountedRow, CounterKey
 from inferometer.ledger.file import File
 from inferometer.ledger.keys import Veiled
 from inferometer.ledger.packing import KINDS, Unpacker, names_of, packer
-from inferometer.ledger.schema import FactState
+from inferometer.ledger.relays import MOST, Relays
 from inferometer.ledger.seats import Labels, SeatRow, SeatTable
+from inferometer.ledger.statements import CALL_COLUMNS, STEP_COLUMNS
 from inferometer.ledger.traces import Kept
 
 Counters = dict[CounterKey, int]
@@ -59,6 +60,39 @@ def load_counters(file: File) -> Counters:
         file.statements.all_counters, (file.gateway,))}
 
 
+def load_relays(file: File, forms: Forms) -> Relays:
+    """The last calls whose tokens count."""
+    calls = []
+    for *fact, usage, tokens, output in file.connection.execute(
+            file.statements.last_billed, (MOST, 0)).fetchall():
+        kept = forms.kept(fact)
+        if isinstance(kept.fact, ModelCall):
+            calls.append((kept.fact, kept.arrived, usage, tokens, output))
+    return Relays(reversed(calls))
+
+
+_CALL_VALUES, _STEP_VALUES = attrgetter(*CALL_COLUMNS), attrgetter(*STEP_COLUMNS)
+
+
+def _insert(file: File, rows: Sequence[CountedRow]) -> None:
+    """Write rows in their order, each by the statement that binds least."""
+    connection, statements = file.connection, file.statements
+    calls: list[tuple[object, ...]] = []
+    steps: list[tuple[object, ...]] = []
+    others: list[CountedRow] = []
+    for row in sorted(rows):
+        if row.kind != "call":
+            steps.append(_STEP_VALUES(row))
+        elif row.decode is row.prefill is row.queue is None:
+            calls.append(_CALL_VALUES(row))
+        else:
+            others.append(row)
+    for statement, values in ((statements.insert_counted_call, calls),
+                              (statements.insert_counted_step, steps),
+                              (statements.insert_counted, others)):
+        connection.executemany(statement, values)
+
+
 def write_rows(file: File, rows: Sequence[CountedRow], seats: SeatTable) -> Counters:
     """Write rows, and with them counters and roll-ups. Returns what the counters grew by.
 
@@ -71,7 +105,7 @@ def write_rows(file: File, rows: Sequence[CountedRow], seats: SeatTable) -> Coun
     grown = added.counters
     connection.executemany(statements.insert_seat, [
         (seat.id, *seat.labels, int(seat.seated)) for seat in seats.unsaved])
-    connection.executemany(statements.insert_counted, rows)
+    _insert(file, rows)
     connection.executemany(statements.add_counter, [
         (gateway, *key, value, 0) for key, value in grown.items()])
     connection.executemany(statements.add_rollup, [
@@ -82,17 +116,19 @@ def write_rows(file: File, rows: Sequence[CountedRow], seats: SeatTable) -> Coun
 Mark = tuple[int, int | None, int]  # a fact's new state, the row that it is part of, its number
 
 
-def mark_facts(file: File, marks: Sequence[Mark]) -> None:
-    """Write what has become of facts. Most stand for rows of their own, and are side by side."""
-    single: list[Mark] = []
-    runs: list[list[int]] = []  # the first and the last of such
-    for mark in sorted(marks, key=itemgetter(2)):
-        state, counted, seq = mark
-        if state != FactState.SETTLED or counted != seq:
-            single.append(mark)
-        elif runs and runs[-1][1] == seq - 1:
-            runs[-1][1] = seq
-        else:
-            runs.append([seq, seq])
-    file.connection.executemany(file.statements.settle_fact, single)
+def mark_facts(file: File, own: list[int], marks: Sequence[Mark]) -> None:
+    """Write what has become of facts. `own`: those with rows of their own, most side by side."""
+    runs: list[tuple[int, int]] = []  # the first and the last of such
+    own.sort()
+    first = last = 0
+    for seq in own:
+        if seq == last + 1 and first:
+            last = seq
+            continue
+        if first:
+            runs.append((first, last))
+        first = last = seq
+    if first:
+        runs.append((first, last))
+    file.connection.executemany(file.statements.settle_fact, marks)
     file.connection.executemany(file.statements.settle_own, runs)

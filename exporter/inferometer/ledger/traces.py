@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from struct import Struct
 from typing import NamedTuple
 
 from inferometer.facts import Fact
@@ -12,6 +13,7 @@ from inferometer.facts import Fact
 ID = 8  # bytes of a span id
 LINK = 2 * ID  # a span id and its parent's
 ROOT = bytes(ID)  # parent of a span that has none
+_PAIR = Struct(f"{ID}s{ID}s")
 
 
 class Kept(NamedTuple):
@@ -25,20 +27,19 @@ class Kept(NamedTuple):
 class Trace:
     """One open trace."""
 
-    __slots__ = ("begun", "facts", "links", "links_from", "touched")
+    __slots__ = ("begun", "digest", "facts", "links", "links_from", "touched")
 
     def __init__(self, now: float, links_from: int) -> None:
         self.links_from = links_from  # the number of the first of its links in the file
         self.begun = self.touched = now
+        self.digest: int | None = None  # its least one, where it was asked for already
         self.facts: dict[bytes, Kept] = {}
         self.links: list[bytes] = []
 
 
-def parents_in(links: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Spans and their parents of packed links."""
-    for i in range(0, len(links), LINK):
-        parent = links[i + ID:i + LINK]
-        yield links[i:i + ID], b"" if parent == ROOT else parent
+def parents_in(links: bytes) -> dict[bytes, bytes]:
+    """Parents by span of packed links; that of a root is ROOT, which is no span."""
+    return dict(_PAIR.iter_unpack(links))
 
 
 def packed_links(links: Mapping[bytes, bytes]) -> bytes:

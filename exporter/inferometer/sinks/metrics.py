@@ -10,6 +10,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from inferometer.collector import Deadline
 from inferometer.families import Family
+from inferometer.pricing import NANO, PriceSource
 from inferometer.values import Histogram, Key
 
 SUM = "sum"  # part of a histogram beside its bounds, in nanoseconds
@@ -31,7 +32,8 @@ class CounterReading(NamedTuple):
 # Counters of calls that have no parts, and histograms with their bounds.
 _PLAIN = {"input": c.CLIENT_INPUT, "cached": c.CLIENT_INPUT_CACHED,
           "cache_write": c.CLIENT_INPUT_WRITTEN, "output": c.CLIENT_OUTPUT,
-          "reasoning": c.CLIENT_OUTPUT_REASONING, "usage_missing": c.CLIENT_USAGE_MISSING}
+          "reasoning": c.CLIENT_OUTPUT_REASONING, "usage_missing": c.CLIENT_USAGE_MISSING,
+          "price_unknown": c.CLIENT_PRICE_UNKNOWN, "over_cost": c.CLIENT_OVER_COST}
 _TIMES = {"duration": (c.CLIENT_DURATION, c.DURATION_BOUNDS),
           "first_token": (c.CLIENT_TTFT, c.FIRST_TOKEN_BOUNDS),
           "per_token": (c.CLIENT_TPOT, c.PER_TOKEN_BOUNDS)}
@@ -65,7 +67,7 @@ class CallsCollector:
 
 def _families(reading: CounterReading) -> Sequence[Family]:
     points: dict[Metric, dict[Key, float | Histogram]] = {
-        metric: {} for metric in c.CLIENT_METRICS}
+        metric: {} for metric in (*c.CLIENT_METRICS, c.COST)}
     for seat, (kind, *labels, name) in reading.seats.items():
         if kind == "call":
             _add_call(points, reading.counters, seat, tuple(labels))
@@ -84,11 +86,27 @@ def _add_call(points: dict[Metric, dict[Key, float | Histogram]],
             counters.get((seat, "ended", f"{outcome}/{error_type}"), 0))
     for name, metric in _PLAIN.items():
         points[metric][key] = float(counters.get((seat, name, ""), 0))
+    _add_cost(points, counters, seat, key)
     for name, (metric, bounds) in _TIMES.items():
         counts = accumulate(counters.get((seat, name, str(bound)), 0)
                             for bound in (*bounds, float("inf")))
         points[metric][key] = Histogram(bounds, tuple(map(float, counts)),
                                         counters.get((seat, name, SUM), 0) / 1e9)
+
+
+def _add_cost(points: dict[Metric, dict[Key, float | Histogram]],
+              counters: Mapping[tuple[int, str, str], int], seat: int, key: Key) -> None:
+    """What calls cost, where that of any is known; what is spent, where any was not ours."""
+    hosted, own = (counters.get((seat, "priced", source), 0) for source in (
+        PriceSource.HOSTED, PriceSource.SELF_HOSTED))
+    usd = counters.get((seat, "cost", ""), 0) / NANO
+    if hosted or own:
+        points[c.CLIENT_COST][key] = usd
+    if hosted:
+        account = "api", key[1], ""  # category, model, no GPU
+        spent = points[c.COST].get(account, 0.0)
+        assert isinstance(spent, float)
+        points[c.COST][account] = spent + usd
 
 
 def _add_step(points: dict[Metric, dict[Key, float | Histogram]],

@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from inferometer.ledger import migration
+from inferometer.ledger.counting import Additions, CountedRow
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File, examine, open_beside, open_to_write
 from inferometer.ledger.keys import IN_TRACE_BITS, KeyRing
-from inferometer.ledger.schema import METADATA, NEWEST
+from inferometer.ledger.schema import COUNTED, METADATA, NEWEST
 from inferometer.ledger.statements import Statements
 from tests.exporter.ledger.making import call, ledger_in, ledger_in_place
 
@@ -129,12 +130,13 @@ def test_migrations_lead_to_the_tables_that_the_schema_describes(tmp_path: Path)
     engine.dispose()
 
 
+LATEST = "9999"
 LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{revision}"
+down_revision = "{newest}"
 
 
 def upgrade():
@@ -148,21 +150,43 @@ def later_migrations(folder: Path, end: str) -> Path:
     """Ours with one more, which adds a column."""
     migrations = folder / "migrations"
     shutil.copytree(migration.FOLDER, migrations)
-    (migrations / "versions" / "v0002_later.py").write_text(LATER.format(end=end))
+    (migrations / "versions" / "v9999_later.py").write_text(
+        LATER.format(end=end, revision=LATEST, newest=NEWEST))
     return migrations
 
 
-def test_a_file_of_version_1_becomes_one_of_the_next_with_all_that_it_has(tmp_path: Path) -> None:
+def test_a_file_of_this_version_becomes_the_next_one_with_all_that_it_has(tmp_path: Path) -> None:
     with ledger_in(tmp_path) as bench:
         bench.send(call())
         bench.wait()
     migration.migrate(tmp_path / "ledger.db", later_migrations(tmp_path, "pass"))
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            ("0002",)]
+            (LATEST,)]
         assert connection.execute("SELECT seq, state, more FROM facts").fetchall() == [(1, 1, "x")]
         assert connection.execute("SELECT value FROM counters WHERE name = 'input'").fetchall() == [
             (100,)]
+
+
+def test_a_file_without_prices_has_counts_that_are_not_priced_afterwards(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(migration.FOLDER, first)
+    for later in (first / "versions").glob("v000[2-9]*.py"):
+        later.unlink()
+    migration.migrate(tmp_path / "old.db", first)
+    with closing(sqlite3.connect(tmp_path / "old.db", isolation_level=None)) as connection:
+        old = [row[1] for row in connection.execute("PRAGMA table_info(counted)")]
+        connection.execute(f"INSERT INTO counted ({', '.join(old)}) VALUES "
+                           "(1, 'call', 5, 1, NULL, NULL, 'success', '', 1, 1, 'known', 7"
+                           f"{', NULL' * (len(old) - 12)})")
+    migration.migrate(tmp_path / "old.db")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        row, = connection.execute(f"SELECT {', '.join(COUNTED.columns.keys())} FROM counted")
+    counted = CountedRow(*row)
+    assert (counted.input, counted.priced, counted.cost, counted.over_cost) == (7, "", None, 0)
+    added = Additions(lambda seat: seat)
+    added.add(counted)
+    assert added.counters == {(1, "input", ""): 7, (1, "ended", "success/"): 1}
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from inferometer.ledger import settler
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.file import open_to_write
 from inferometer.ledger.ledger import LedgerWriter
+from inferometer.ledger.people import forget
 from inferometer.ledger.verification import verify
 from inferometer.spans.once import settle
 from tests.exporter.ledger.making import BEGIN, SECOND, TRACE, Bench, call, ledger_in, links
@@ -185,6 +186,52 @@ def test_a_second_service_that_comes_late_has_its_request_and_no_tokens(bench: B
     assert bench.counters()["input", ""] == 100
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("first", ["shop", "proxy"])
+def test_a_proxy_without_the_callers_trace_has_its_requests_and_no_tokens(
+        bench: Bench, first: str, restarted: bool) -> None:
+    calls = {"shop": call(response_id="r"),
+             "proxy": call(b"p" * 16, service_name="proxy", scope="litellm", response_id="r",
+                           start=BEGIN + 1000, end=BEGIN + SECOND // 3)}
+    bench.send(calls.pop(first))
+    bench.wait()
+    if restarted:
+        bench.restart()
+    bench.send(*calls.values())
+    bench.wait()
+    assert bench.counters()["ended", "success/"] == 2
+    assert bench.counters()["input", ""] == 100
+    assert verify(bench.file).differences == []
+
+
+@pytest.mark.parametrize("other", [
+    {"service_name": "shop"},  # the same application, asked twice
+    {"response_id": "s"},
+    {"usage": Usage(101, output=20)},
+    {"start": BEGIN + 60 * SECOND, "end": BEGIN + 61 * SECOND},
+])
+def test_a_call_in_another_trace_is_another_one_unless_all_agrees(
+        bench: Bench, other: dict[str, object]) -> None:
+    bench.send(call(response_id="r"))
+    bench.send(call(b"p" * 16, b"", **{"service_name": "proxy", "response_id": "r", **other}))
+    bench.wait()
+    assert bench.counters()["output", ""] == 40
+
+
+def test_tokens_of_a_proxy_are_not_counted_again_after_one_that_could_not_be_written(
+        bench: Bench) -> None:
+    bench.send(call(response_id="r"))
+    bench.send(call(b"p" * 16, service_name="proxy", response_id="r"))
+    bench.rows("CREATE TRIGGER refuse BEFORE INSERT ON counted BEGIN "
+               "SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(Exception, match="full"):
+        bench.wait()
+    bench.rows("DROP TRIGGER refuse")
+    bench.wait()
+    assert bench.counters()["ended", "success/"] == 2
+    assert bench.counters()["input", ""] == 100
+
+
 @pytest.mark.parametrize("first", ["call", "engine"])
 def test_an_engines_view_in_a_trace_of_its_own_is_joined_by_the_response(
         bench: Bench, first: str) -> None:
@@ -253,6 +300,25 @@ def test_users_and_conversations_are_never_in_the_file(bench: Bench) -> None:
         (bench.file.keys.veil("alice@example.com"), bench.file.keys.veil("thread-1"))]
 
 
+def test_a_name_that_is_forgotten_while_its_facts_are_pending_is_in_no_row(bench: Bench) -> None:
+    trace_id = os.urandom(16)
+    bench.send(call(user="alice", conversation="thread-1"), call(trace_id, user="bob"))
+    forget(bench.file, "alice")
+    forget(bench.file, "thread-1")
+    bench.send(call(user="alice"))  # of a trace that she was in before
+    bench.wait()
+    bench.send(call(os.urandom(16), user="alice"))
+    bench.wait()
+    bob, alice = bench.file.keys.veil("bob"), bench.file.keys.veil("alice")
+    assert bench.rows('SELECT "user", conversation FROM counted ORDER BY seq') == [
+        (None, None), (bob, None), (None, None), (alice, None)]
+    assert sorted(bench.rows('SELECT "user", sum(ended) FROM rollups GROUP BY 1')) == sorted([
+        ("", 2), (bob, 1), (alice, 1)])
+    assert verify(bench.file).differences == []
+    bench.turn()
+    assert bench.rows("SELECT name FROM forgotten") == []
+
+
 def test_a_commit_that_fails_says_so_and_leaves_nothing_behind(
         bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.file.connection.execute("PRAGMA max_page_count=1")
@@ -279,8 +345,7 @@ def test_a_body_that_cannot_be_written_keeps_no_other_from_it(bench: Bench) -> N
 
 
 def test_who_leaves_while_waiting_changes_nothing(bench: Bench) -> None:
-    left, stayed = (bench.ledger.commit([call()], {}, bench.now) for _ in range(2))
-    assert not left.cancel()
+    _left, stayed = (bench.ledger.commit([call()], {}, bench.now) for _ in range(2))
     bench.turn()
     stayed.result(0)
     bench.wait()

@@ -21,7 +21,8 @@ from inferometer.settings import Flags
 from tests.exporter.ledger.making import call, ledger_in, links
 from tests.exporter.support import wait_for
 
-HEAVY = ("sqlalchemy", "alembic", "inferometer.ledger.file", "sqlite3")
+HEAVY = ("sqlalchemy", "alembic", "inferometer.ledger.file", "sqlite3", "uvicorn", "starlette",
+         "h2", "grpc", "inferometer.intake.service")
 
 
 def part_in(folder: Path, text: str = "role: gateway\nledger: {path: ledger.db}\n") -> LedgerPart:
@@ -89,7 +90,7 @@ def test_a_second_gateway_does_not_start(tmp_path: Path) -> None:
     part.stop()
 
 
-def test_who_has_no_intake_has_no_database_in_memory() -> None:
+def test_who_has_no_intake_has_no_database_and_no_door_in_memory() -> None:
     script = ("import sys, inferometer.cli\nfrom inferometer.app import App\n"
               "from inferometer.settings import Flags\nApp(None, Flags(role='sidecar'))\n"
               f"print([name for name in {HEAVY!r} if name in sys.modules])")

@@ -43,6 +43,7 @@ def upgrade() -> None:
         *_bytes("trace", "span", "parent"), *_numbers("form"),
         sa.Column("state", sa.SmallInteger, nullable=False), *_numbers("counted", optional=True),
         *_texts("user", "conversation", optional=True), *_texts("fact"))
+    op.create_table("forgotten", sa.Column("name", sa.Text, primary_key=True), *_numbers("until"))
     op.create_table("contents", _key("seq"), *_texts("content"))
     op.create_table(
         "counted", *_numbers("seq"), *_texts("kind"), *_numbers("arrived", "seat"),

@@ -1,0 +1,64 @@
+"""What one body brings, and the rows that it becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from inferometer.facts import Fact
+from inferometer.ledger.keys import KeyRing
+from inferometer.ledger.traces import Kept
+from inferometer.receipt import Receipt
+
+FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
+Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, and what packs
+
+
+class Parcel(NamedTuple):
+    """What one body had: its facts, packed parent links of all its spans, and when it arrived."""
+
+    facts: Sequence[Fact]
+    links: Mapping[bytes, bytes]  # by trace id: traces.LINK bytes for each of its spans
+    arrived: int  # Unix nanoseconds
+    done: Receipt
+
+
+class FactRows(NamedTuple):
+    """Rows of facts as their statements bind them, and the facts with their numbers."""
+
+    named: list[FactRow]  # of a user or a conversation
+    nameless: list[FactRow]
+    contents: list[tuple[int, str]]
+    kept: list[Kept]
+    digests: dict[bytes, int]  # of their traces
+
+
+def rows_of(group: Sequence[Parcel], seq: int, keys: KeyRing, packers: Packers) -> FactRows:
+    """The rows of a group, numbered from `seq` on."""
+    trace_digest, span_digest, veil = keys.trace_digest, keys.span_digest, keys.veil
+    named, nameless, contents, kept, digests = made = FactRows([], [], [], [], {})
+    for parcel in group:
+        arrived = parcel.arrived
+        for fact in parcel.facts:
+            trace_id, user, conversation = fact.trace_id, fact.user, fact.conversation
+            digest = digests.get(trace_id)
+            if digest is None:
+                digest = digests[trace_id] = trace_digest(trace_id)
+            digest += span_digest(trace_id, fact.span_id)
+            form, pack_fact = packers[type(fact)]
+            if user or conversation:
+                named.append((
+                    seq, digest, arrived, trace_id, fact.span_id, fact.parent_id, form,
+                    veil(user) if user else None, veil(conversation) if conversation else None,
+                    pack_fact(fact)))
+            else:
+                nameless.append((seq, digest, arrived, trace_id, fact.span_id, fact.parent_id,
+                                 form, pack_fact(fact)))
+            if fact.content:
+                contents.append((seq, json.dumps(dict(fact.content))))
+                fact = replace(fact, content={})
+            kept.append(Kept(fact, seq, arrived))
+            seq += 1
+    return made
