@@ -1,6 +1,7 @@
 """Alerts: definitions only."""
 
 from alerts import (
+    client,
     cost,
     degraded,
     engines,
@@ -8,6 +9,7 @@ from alerts import (
     exporter,
     goodput,
     gpu,
+    intake,
     latency,
     limits,
     replicas,
@@ -18,6 +20,6 @@ from alerts import (
 
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
-    saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, gpu.GROUP, cost.GROUP,
-    unit_costs.GROUP, limits.GROUP, exporter.GROUP,
+    saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, gpu.GROUP,
+    cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, exporter.GROUP,
 )

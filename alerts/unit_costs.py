@@ -6,7 +6,7 @@ from alerts import words
 from alerts.model import COST, SPEND, Alert, AlertGroup, Subject
 from alerts.promql import limit_value, over, value_of
 from recording_rules import cost
-from recording_rules.limits import ERROR, MILLION_TOKENS_COST, REQUEST_COST, Limit
+from recording_rules.limits import INVALID, MILLION_TOKENS_COST, REQUEST_COST, Limit
 from recording_rules.model import Rule
 from recording_rules.promql import FLEET, HOUR, by, on
 
@@ -28,7 +28,7 @@ def _dear(name: str, unit: tuple[str, str, str], rule: Rule, limit: Limit) -> Al
     return Alert(
         name, SPEND, "warning",
         f"{rule} > {on(FLEET)} max {by(FLEET)} ({limit.selector}) unless {on(FLEET)} "
-        f"({ERROR.selector} unless {on(limit.labels)} {limit.selector})",  # every model has that
+        f"({INVALID.selector} unless {on(limit.labels)} {limit.selector})",  # all have that
         summary=f"{figure} is over its limit.",
         description=f"{costs} {_VALUE} over {HOUR}, limit "
                     f"{{{{ with printf `max ({largest})` $labels.cluster | query }}}}"

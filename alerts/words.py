@@ -16,6 +16,9 @@ MODEL = f'{{{{ or $labels.model "the model without a name" }}}}{_IN_PLACE}'
 REPLICA = f"replica {{{{ or $labels.pod $labels.target }}}} of {MODEL}"
 # Engines that do not report a model's name, by the pods that are one of another.
 WORKLOAD = f"workload {{{{ $labels.workload }}}}{_IN_PLACE}"
+# An application with the model that it calls.
+CALLER = (f'{{{{ or $labels.service_name "an application without a name" }}}} to '
+          f'{{{{ or $labels.model "a model without a name" }}}}{_IN_CLUSTER}')
 ENGINE = f"{{{{ $labels.engine }}}}{_IN_PLACE}"
 NODE = f'{{{{ or $labels.node "a node" }}}}{_IN_CLUSTER}'
 _ON_NODE = "{{ with $labels.node }} on {{ . }}{{ end }}" + _IN_CLUSTER

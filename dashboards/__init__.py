@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from dashboards import cost, exporter, fleet, gpu, latency, panels, throughput
+from dashboards import cost, exporter, fleet, gpu, latency, panels, requests, throughput
 from dashboards.model import Board, BoardQuery, queries, substitute
 
 __all__ = ["DASHBOARDS", "Board", "BoardQuery", "queries", "render_all", "substitute"]
 
 # In the order of the links between them.
 DASHBOARDS: tuple[Board, ...] = (
-    fleet.BOARD, latency.BOARD, throughput.BOARD, gpu.BOARD, cost.BOARD, exporter.BOARD,
+    fleet.BOARD, latency.BOARD, throughput.BOARD, requests.BOARD, gpu.BOARD, cost.BOARD,
+    exporter.BOARD,
 )
 
 

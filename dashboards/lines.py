@@ -11,14 +11,18 @@ from dashboards.model import Query
 from dashboards.variables import chosen
 from inferometer import catalogue as c
 from recording_rules.capacity import EXPECTED
+from recording_rules.client import COUNT
 from recording_rules.gpus import NODE_GPUS
 from recording_rules.model import Rule
 from recording_rules.promql import MODEL, by, on
 
 BY_MODEL = "{{model}}"
 BY_NODE = "{{node}}"
+BY_CALLER = "{{service_name}} {{model}}"
 PLACE = "place"  # all else by which series of one name differ; absent from a name of its own
-_ALL = {BY_MODEL: EXPECTED, BY_NODE: NODE_GPUS}
+# The first whose legend is part of another's, with the label that several may share.
+_ALL = {BY_CALLER: (c.SERVICE_NAME.name, COUNT[c.CLIENT_DURATION]),
+        BY_MODEL: (c.MODEL.name, EXPECTED), BY_NODE: ("node", NODE_GPUS)}
 _FOLLOWING = {c.UUID.name}  # it need not be named: a GPU has one index on its node
 
 
@@ -29,17 +33,17 @@ def line(series: Rule | str, legend: str = BY_MODEL, labels: Sequence[str] = MOD
     """
     if isinstance(series, Rule):
         return line(chosen(series), legend, series.labels)
-    name = next(name for name in _ALL if name in legend)
+    label, everything = next(_ALL[name] for name in _ALL if name in legend)
     others = [label for label in labels
               if f"{{{{{label}}}}}" not in legend and label not in _FOLLOWING]
     joined = ", ".join(f'"{label}"' for label in others)
-    placed = f'label_join({series} and {_of_several(name, others)}, "{PLACE}", " ", {joined})'
+    several = _of_several(label, chosen(everything, labels=labels), [
+        other for other in others if other in everything.labels])
+    placed = f'label_join({series} and {several}, "{PLACE}", " ", {joined})'
     return Query(f"{placed} or {on(labels)} {series}", f"{legend} {{{{{PLACE}}}}}")
 
 
-def _of_several(name: str, others: Sequence[str]) -> str:
+def _of_several(label: str, everything: str, others: Sequence[str]) -> str:
     """Names that several have now, by these other labels."""
-    label, everything = name.strip("{}"), _ALL[name]
-    shared = (label, *(other for other in others if other in everything.labels))
-    now = f"{chosen(everything, labels=shared)} @ end()"
-    return f"{on((label,))} (count {by((label,))} (count {by(shared)} ({now})) > 1)"
+    shared = f"count {by((label, *others))} ({everything} @ end())"
+    return f"{on((label,))} (count {by((label,))} ({shared}) > 1)"

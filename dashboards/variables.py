@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from inferometer import catalogue as c
 from recording_rules import limits
 from recording_rules.capacity import EXPECTED
+from recording_rules.client import COUNT
 from recording_rules.gpus import NODE_GPUS
 from recording_rules.limits import Limit
 from recording_rules.model import Rule
@@ -43,6 +44,7 @@ VARIABLES = (
     Variable("namespace", str(EXPECTED), ("cluster",)),
     Variable(c.ENGINE.name, str(EXPECTED), ("cluster", "namespace")),
     Variable(c.MODEL.name, str(EXPECTED), ("cluster", "namespace", c.ENGINE.name)),
+    Variable(c.SERVICE_NAME.name, str(COUNT[c.CLIENT_DURATION]), ("cluster",)),
     Variable("node", str(NODE_GPUS), ("cluster",)),
     Variable("pod", c.SERVER_UP.name, ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)),
 )

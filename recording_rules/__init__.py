@@ -4,6 +4,7 @@ from recording_rules import (
     attribution,
     bounds,
     capacity,
+    client,
     cost,
     exporters,
     goodput,
@@ -15,7 +16,7 @@ from recording_rules import (
 )
 
 GROUPS = (
-    *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *capacity.GROUPS, *gpus.GROUPS,
-    *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS, *limits.GROUPS,
-    *goodput.GROUPS,
+    *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *capacity.GROUPS,
+    *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS,
+    *limits.GROUPS, *goodput.GROUPS,
 )

@@ -8,6 +8,8 @@ other minute, and over an hour for what is judged alone. Their sum recorded woul
 more series than all others of a model together.
 """
 
+from collections.abc import Iterable
+
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules.bounds import COUNT, HISTOGRAMS, MIXED, WORST, differ
@@ -56,7 +58,8 @@ def _mean(metric: Metric) -> Rule:
         f"{metric.help.rstrip('.')}, on average; means add up where quantiles do not.")
 
 
-def _judged(metric: Metric, figure: Rule, over_hour: Rule | str) -> str:
+def judged(level: Iterable[str], metric: Metric, count: Rule, figure: Rule, over_hour: Rule | str
+           ) -> str:
     """The figure where there is enough traffic, else that of the hour if it has enough.
 
     Of the hour and the last five minutes that had a request the smaller one counts: what was slow
@@ -64,18 +67,21 @@ def _judged(metric: Metric, figure: Rule, over_hour: Rule | str) -> str:
     hardly a request ends because all are slow, the hour is still full of quick ones.
     """
     last, least = (f"{pick}_over_time({figure}[{REMEMBERED}])" for pick in ("last", "min"))
-    smaller = f"({over_hour} < {on(MODEL)} {last} or {on(MODEL)} {last})"
-    enough = f"sum {by(MODEL)} (increase({metric.name}_count[{HOUR}])) >= {ENOUGH}"
-    return (f"{figure} and {on(MODEL)} {COUNT[metric]} >= {ENOUGH_RATE} or {on(MODEL)} "
-            f"({smaller} > {on(MODEL)} {least} or {on(MODEL)} {least}) and {on(MODEL)} ({enough})")
+    smaller = f"({over_hour} < {on(level)} {last} or {on(level)} {last})"
+    enough = f"sum {by(level)} (increase({metric.name}_count[{HOUR}])) >= {ENOUGH}"
+    return (f"{figure} and {on(level)} {count} >= {ENOUGH_RATE} or {on(level)} "
+            f"({smaller} > {on(level)} {least} or {on(level)} {least}) and {on(level)} ({enough})")
+
+
+JUDGED_TEXT = (f"95 % took no longer, over 5 minutes, or over the hour where fewer than {ENOUGH} "
+               f"requests ended in them. Absent below {ENOUGH} requests in the hour.")
 
 
 def _judged_quantile(metric: Metric) -> Rule:
     return Rule(
         f"model:{metric.name}:p95_judged",
-        _judged(metric, QUANTILES[metric, 0.95], QUANTILES_HOUR[metric, 0.95]), MODEL,
-        f"{metric.help.rstrip('.')}: 95 % took no longer, over 5 minutes, or over the hour where "
-        f"fewer than {ENOUGH} requests ended in them. Absent below {ENOUGH} requests in the hour.")
+        judged(MODEL, metric, COUNT[metric], QUANTILES[metric, 0.95], QUANTILES_HOUR[metric, 0.95]),
+        MODEL, f"{metric.help.rstrip('.')}: {JUDGED_TEXT}")
 
 
 MEAN = {metric: _mean(metric) for metric in HISTOGRAMS}
@@ -86,7 +92,7 @@ _TPOT = c.SERVER_TPOT
 _TPOT_HOUR = ratio(*(rate(MODEL, f"{_TPOT.name}_{part}", window=HOUR) for part in ("sum", "count")))
 OUTPUT_SPEED = Rule(
     "model:llm_server_request_output_tokens_per_second:mean_judged",
-    f"1 / (({_judged(_TPOT, MEAN[_TPOT], f'({_TPOT_HOUR})')}) > 0)", MODEL,
+    f"1 / (({judged(MODEL, _TPOT, COUNT[_TPOT], MEAN[_TPOT], f'({_TPOT_HOUR})')}) > 0)", MODEL,
     "Tokens per second that one request gets after its first one: the mean over 5 minutes, or over "
     f"the hour where fewer than {ENOUGH} requests ended in them.")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
+from recording_rules import client
 from recording_rules.capacity import MISSED, REPLICAS
 from recording_rules.model import Group, Rule
 from recording_rules.promql import FLEET, by, configured, on
@@ -23,6 +24,7 @@ class Limit:
     name: str
     metric: Metric
     unserved: bool = False  # holds for models that nothing serves, too
+    called: bool = False  # holds for models that applications call elsewhere, too
 
     @property
     def default(self) -> float | None:
@@ -85,7 +87,9 @@ class Limit:
         """What it is for, where it is not for one model alone."""
         if not self.per_model:
             return _ANYONE
-        return f"last_over_time({REPLICAS}[{MISSED}])" if self.unserved else _MODELS
+        if self.unserved:
+            return f"last_over_time({REPLICAS}[{MISSED}])"
+        return f"{_MODELS} or {client.RATE}" if self.called else _MODELS
 
     def _override(self, labels: tuple[str, ...], model: str) -> str:
         """The laxer one, where replicas disagree."""
@@ -101,17 +105,18 @@ CHOSEN = f'{SET_BY}!="{DEFAULT}"'
 _MODELS = f"{c.SERVER_UP.name} or {RATE}"
 _ANYONE = c.BUILD_INFO.name
 
-DURATION = Limit("request_duration_p95", c.LIMIT_SECONDS)
-TTFT = Limit("time_to_first_token_p95", c.LIMIT_SECONDS)
+DURATION = Limit("request_duration_p95", c.LIMIT_SECONDS, called=True)
+TTFT = Limit("time_to_first_token_p95", c.LIMIT_SECONDS, called=True)
 TPOT = Limit("time_per_output_token_p95", c.LIMIT_SECONDS)
 OUTPUT_SPEED = Limit("output_tokens_per_second", c.LIMIT_TOKENS_PER_SECOND)
 QUEUE = Limit("request_queue_p95", c.LIMIT_SECONDS)
-ERROR = Limit("error", c.LIMIT_RATIO)
+ERROR = Limit("error", c.LIMIT_RATIO, called=True)
 INVALID = Limit("invalid", c.LIMIT_RATIO)
 GOODPUT = Limit("goodput", c.LIMIT_RATIO)
 LEAST_REPLICAS = Limit("least_replicas", c.LIMIT_REPLICAS, unserved=True)
 KV_CACHE = Limit("kv_cache_usage", c.LIMIT_RATIO)
 REQUEST_COST = Limit("request_cost", c.LIMIT_USD)
+CALL_COST = Limit("call_cost", c.LIMIT_USD, called=True)
 MILLION_TOKENS_COST = Limit("million_tokens_cost", c.LIMIT_USD)
 GPU_BUSY = Limit("gpu_busy", c.LIMIT_RATIO)
 GPU_MEMORY = Limit("gpu_memory", c.LIMIT_RATIO)
@@ -121,7 +126,7 @@ DAILY_SPEND = Limit("daily_spend", c.LIMIT_USD)
 
 LIMITS = (
     DURATION, TTFT, TPOT, OUTPUT_SPEED, QUEUE, ERROR, INVALID, GOODPUT, LEAST_REPLICAS, KV_CACHE,
-    REQUEST_COST, MILLION_TOKENS_COST, GPU_BUSY, GPU_MEMORY, GPU_IDLE_COST, BUDGET_USED,
+    REQUEST_COST, CALL_COST, MILLION_TOKENS_COST, GPU_BUSY, GPU_MEMORY, GPU_IDLE_COST, BUDGET_USED,
     DAILY_SPEND,
 )
 TARGET_TTFT_SECONDS = 0.2  # what boards draw as a line beside the limit: no alert asks for it

@@ -181,7 +181,7 @@ def test_ranges_open_on_the_left_change_nothing_that_matters(tmp_path: Path) -> 
 
 def test_names_say_level_metric_and_operation() -> None:
     for rule in RULES:
-        assert re.fullmatch(r"(model|gpu|node|fleet):[a-z0-9_]+:[a-z0-9_]+", rule.name), rule
+        assert re.fullmatch(r"(client|model|gpu|node|fleet):[a-z0-9_]+:[a-z0-9_]+", rule.name), rule
         level = rule.name.partition(":")[0]
         assert ("uuid" in rule.labels) == (level == "gpu"), rule
         assert level != "model" or "model" in rule.labels, rule

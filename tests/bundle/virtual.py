@@ -3,7 +3,7 @@
 One exporter reads every page as a target of its own while the pages go on. What it says of a
 target, with all that it says of GPUs, money and itself, becomes a cluster of the page's name; its
 series go on as they did between two scrapes, as if these were a minute apart. The kubelet says that
-the GPUs are the engine's.
+the GPUs are the engine's. An application calls each page's model and posts its spans.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from inferometer import catalogue as c
+from tests.bundle.application import post_calls
 from tests.bundle.promtool import SCRAPE, selector
 from tests.bundle.promtool import Series as Input
 from tests.exporter.gpu.fake_nvml import FakeNvml
@@ -26,6 +27,7 @@ from tests.exporter.support import (
     Page,
     Series,
     exporter,
+    free_port,
     get,
     wait_for,
 )
@@ -39,6 +41,9 @@ MODEL = "tiny"
 CONFIG = """
 gpu: {{interval_seconds: 0.2, time_to_live_seconds: 30}}
 engines: {{timeout_seconds: 20, discover_ports: [], targets: [{targets}]}}
+intake: {{listen: "127.0.0.1:{intake}", settle_seconds: 1}}
+ledger: {{path: "{folder}/ledger.db"}}
+prices: [{{model: {model}, self_hosted: true}}]
 cost: {{gpu_hour_usd: {{NVIDIA H100 80GB HBM3: 3.6}}}}
 fleet:
   monthly_usd: {{storage: 310, vector_db: 62, network: 31, other: 31}}
@@ -57,6 +62,7 @@ ABOUT_A_GROUP = {"prometheus_rule_group_last_duration_seconds": 0.01,
                  "prometheus_rule_group_interval_seconds": 60.0,
                  "prometheus_rule_evaluation_failures_total": 0.0}
 MINUTE = 60.0
+CALLS = 40  # of the application between two scrapes
 _TIME = re.compile(r"_(timestamp|start_time)_seconds$")
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(\{.*\})?\s+(\S+)")
 _TYPE = re.compile(r"# TYPE (\S+) (\w+)")
@@ -161,16 +167,19 @@ def clusters(folder: Path, pages: Mapping[str, str]) -> list[Cluster]:
     """What the exporter says of these pages."""
     folder.mkdir(exist_ok=True)
     captured = {name: Captured(page) for name, page in pages.items()}
-    fake, config = FakeNvml(folder / "nvml"), folder / "inferometer.yml"
+    fake, config, intake = FakeNvml(folder / "nvml"), folder / "inferometer.yml", free_port()
     fake.write(*GPUS)
     with Engine() as engine:
         targets = (f'{{url: "{engine.url}/{name}", name: "{name}"}}' for name in pages)
-        config.write_text(CONFIG.format(targets=", ".join(targets), model=MODEL))
+        config.write_text(CONFIG.format(
+            targets=", ".join(targets), model=MODEL, intake=intake, folder=folder))
         with exporter(config=config, env=fake.env()) as running:
             scrapes: list[Scraped] = []
             for steps in (1, 2, 3):  # at the first one the counters we derive begin
                 engine.paths = {**DOCUMENTS, **{
                     f"/{name}": page.after(steps) for name, page in captured.items()}}
+                post_calls(intake, CALLS, MODEL)
+                wait_for(partial(_has_counted, running, steps * CALLS), 30)
                 wait_for(lambda: _observed(_page(running, "/metrics?collect[]=gpu"))
                          > (_observed(scrapes[-1].page) if scrapes else 0.0), 30)
                 page = _page(running)
@@ -212,6 +221,12 @@ def _about_prometheus(cluster: str) -> list[Course]:
     return [Course(name, group, value, 0.0) for name, value in ABOUT_A_GROUP.items()]
 
 
+def _has_counted(running: Exporter, calls: int) -> bool:
+    """Whether so many calls of the application are counted."""
+    return calls == sum(series.value for series in _page(running, "/metrics?collect[]=calls").find(
+        c.CLIENT_REQUESTS.name))
+
+
 def _observed(page: Page) -> float:
     """For how long the GPU was observed: while that stays, it has not been read again."""
     return page.value(c.GPU_OBSERVED.name) or 0.0
@@ -233,8 +248,11 @@ def _cluster(name: str, before: Scraped, after: Scraped) -> Cluster:
 
 
 def _of_its_model(series: Series, up: Series) -> Series:
-    """What is configured of a model is configured of the one that is served, if that is known."""
-    model = up.labels["model"] or MODEL
+    """What is configured of a model is configured of the one that is served, if that is known.
+
+    What an application calls is what is served, whatever its name.
+    """
+    model = up.labels["model"] or ("" if "service_name" in series.labels else MODEL)
     configured = "target" not in series.labels and series.labels.get("model") == MODEL
     return replace(series, labels={**series.labels, "model": model}) if configured else series
 

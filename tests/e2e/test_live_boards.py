@@ -52,7 +52,7 @@ def test_every_panel_of_every_board_has_data_where_the_engine_tells(tmp_path: Pa
             asked = {asked: needs.answered(asked.expr, cluster) for board in DASHBOARDS
                      for asked in queries(board, {
                          "cluster": VERSION, "namespace": ".*", "engine": "vllm",
-                         "model": "tiny", "node": ".*", "pod": ".*"})}
+                         "model": "tiny", "node": ".*", "pod": ".*", "service_name": ".*"})}
             asked |= {BoardQuery("", name, expr, "", instant=True): needs.answered(expr, cluster)
                       for name, expr in scaled(VERSION).items()}
             blank = [question for question, answer in asked.items() if answer]

@@ -40,18 +40,18 @@ RESULT_OF_RETRIEVAL = Label(
     "result", "Whether documents came back; unknown where the sender does not tell.",
     values=("hit", "empty", "unknown"))
 _CLIENT = (PROVIDER, MODEL, OPERATION, SERVICE_NAME)
-_LATER = "Boards and rules of applications come with prices."
+_LATER = "Boards and rules of agents and retrieval come later."
 
 
 def _client(name: str, text: str, *labels: Label, otel: str = "",
-            pairs: tuple[tuple[str, str], ...] = ()) -> Metric:
+            pairs: tuple[tuple[str, str], ...] = (), unread: str = "") -> Metric:
     return Metric(f"llm_client_{name}", "counter", text, (*_CLIENT, *labels), CLIENT_SEATS,
-                  otel=otel, pairs=pairs, unread=_LATER)
+                  otel=otel, pairs=pairs, unread=unread)
 
 
 def _times(name: str, text: str, bounds: tuple[float, ...], otel: str = "") -> Metric:
     return Metric(f"llm_client_{name}_seconds", "histogram", text, _CLIENT, CLIENT_SEATS,
-                  len(bounds), otel, unread=_LATER)
+                  len(bounds), otel)
 
 
 def _step(name: str, text: str, *labels: Label) -> Metric:
@@ -68,14 +68,22 @@ CLIENT_INPUT_CACHED = _client("input_tokens_cached_total",
                               otel="gen_ai.client.inference.usage.cache_read.input_tokens")
 CLIENT_INPUT_WRITTEN = _client("input_tokens_cache_written_total",
                                "Tokens of prompts that were written to a cache of the provider.",
-                               otel="gen_ai.client.inference.usage.cache_write.input_tokens")
+                               otel="gen_ai.client.inference.usage.cache_write.input_tokens",
+                               unread="What it costs is in the cost of calls.")
 CLIENT_OUTPUT = _client("output_tokens_total", "Tokens generated, reasoning ones included.",
                         otel="gen_ai.client.inference.usage.output_tokens")
 CLIENT_OUTPUT_REASONING = _client("output_tokens_reasoning_total", "Tokens generated to reason.",
-                                  otel="gen_ai.client.inference.usage.reasoning.output_tokens")
+                                  otel="gen_ai.client.inference.usage.reasoning.output_tokens",
+                                  unread="It is asked when answers grow dear.")
 CLIENT_USAGE_MISSING = _client("usage_missing_total",
                                "Calls that got an answer whose tokens no span tells, or only as "
                                "an estimate: the token counters lack them.")
+CLIENT_COST = _client("cost_usd_total", "What calls cost by their prices, 0 where the model is "
+                      "self-hosted; what is spent is in llm_cost_usd_total.")
+CLIENT_PRICE_UNKNOWN = _client("price_unknown_total", "Calls whose tokens are known and whose "
+                               "price is not: the cost lacks them.")
+CLIENT_OVER_COST = _client("requests_over_cost_total",
+                           "Calls that each cost more than the limit call_cost.")
 CLIENT_DURATION = _times("request_duration", "How long calls took that succeeded.",
                          DURATION_BOUNDS, "gen_ai.client.inference.duration")
 CLIENT_TTFT = _times("time_to_first_token",
@@ -94,6 +102,7 @@ RERANKS = _step("rag_reranks_total", "Times that documents were put in another o
 
 CLIENT_METRICS = (
     CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN, CLIENT_OUTPUT,
-    CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT,
+    CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_COST, CLIENT_PRICE_UNKNOWN,
+    CLIENT_OVER_COST, CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT,
     TOOL_CALLS, AGENT_RUNS, RETRIEVALS, RERANKS,
 )

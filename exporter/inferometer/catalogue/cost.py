@@ -8,6 +8,8 @@ from inferometer.catalogue.model import Label, Metric
 
 COST_CATEGORIES = ("gpu", "api", "storage", "vector_db", "network", "other", "overhead")
 
+OWN_CATEGORY = "api"  # each exporter's own money: of all others, replicas may tell the same
+
 CATEGORY = Label("category", "What the money went to.", values=COST_CATEGORIES)
 PERIOD = Label("period", "Calendar period, UTC.", values=("day", "month"))
 
@@ -17,14 +19,15 @@ LIMITS = {
                 "request_queue_p95"),
     "ratio": ("error", "invalid", "goodput", "kv_cache_usage", "gpu_busy", "gpu_memory",
               "gpu_idle_cost", "budget_used"),
-    "usd": ("daily_spend", "request_cost", "million_tokens_cost"),
+    "usd": ("daily_spend", "request_cost", "call_cost", "million_tokens_cost"),
     "replicas": ("least_replicas",),
     "tokens_per_second": ("output_tokens_per_second",),
 }
 
 COST = Metric(
     "llm_cost_usd_total", "counter",
-    "Money spent as this exporter accrues it; GPU money carries the GPU's uuid.",
+    "Money spent as this exporter accrues it; GPU money carries the GPU's uuid. Money of category "
+    "api is each gateway's own and is added up; of all other replicas may tell the same.",
     (CATEGORY, MODEL, Label("uuid", "The GPU the money went to.", budget=GPUS, optional=True)),
     1000, otel="",
 )
@@ -33,6 +36,12 @@ COST_IDLE = Metric("llm_cost_gpu_idle_usd_total", "counter",
 GPU_PRICE = Metric("inferometer_gpu_price_usd_per_hour", "gauge",
                    "The configured price of the GPU.", (GPU, UUID), GPUS,
                    unread="What is spent has been reckoned with it.")
+PRICE_SOURCE = Label("source", "The list.", values=("genai-prices",))
+PRICE_SOURCE_INFO = Metric(
+    "inferometer_price_source_info", "gauge",
+    "The list of prices of calls, with its version; always 1.",
+    (PRICE_SOURCE, Label("version", "The list's own version.", budget=10)), 1,
+    unread="It is asked when a price surprises.")
 BUDGET = Metric("inferometer_budget_usd", "gauge", "Configured budget.", (PERIOD, MODEL), 200)
 BUDGET_PAGE = Metric(
     "inferometer_budget_page", "gauge",
@@ -51,4 +60,5 @@ LIMIT_METRICS = {unit: _limit(unit, limits) for unit, limits in LIMITS.items()}
 LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD, LIMIT_REPLICAS, LIMIT_TOKENS_PER_SECOND = (
     LIMIT_METRICS.values())
 
-COST_METRICS = (COST, COST_IDLE, GPU_PRICE, BUDGET, BUDGET_PAGE, *LIMIT_METRICS.values())
+COST_METRICS = (COST, COST_IDLE, GPU_PRICE, PRICE_SOURCE_INFO, BUDGET, BUDGET_PAGE,
+                *LIMIT_METRICS.values())

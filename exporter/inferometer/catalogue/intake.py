@@ -15,8 +15,7 @@ REJECTION = Label("reason", "Why a span or log record was left out of a body tha
 INTAKE_BODIES = Metric(
     "inferometer_intake_bodies_total", "counter",
     "Bodies that applications and Collectors sent, by how they were answered.",
-    (SIGNAL, BODY_RESULT),
-    unread="It is asked when telemetry is missing: a sender's own log says the same.")
+    (SIGNAL, BODY_RESULT))
 INTAKE_BYTES = Metric(
     "inferometer_intake_received_bytes_total", "counter", "Bytes of these bodies, as they came.",
     (SIGNAL,), unread="For sizing a gateway.")

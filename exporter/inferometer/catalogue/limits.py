@@ -20,6 +20,7 @@ LIMIT_DEFAULTS: Mapping[str, float | None] = {
     "least_replicas": None,
     "kv_cache_usage": 0.95,
     "request_cost": None,
+    "call_cost": 1.0,
     "million_tokens_cost": None,
     "gpu_busy": 0.8,
     "gpu_memory": 0.98,
@@ -50,6 +51,7 @@ OUTAGE_FACTOR = 5  # times the limit, where that is more
 OUTAGE_REQUESTS = 10  # in 5 minutes
 # How many times too fast the error budget is used, by the window: Site Reliability Workbook, 5.
 BURN_FACTORS: Mapping[str, float] = {"1h": 14.4, "6h": 6, "1d": 3, "3d": 1}
+MISSING_USAGE_RATIO = 0.05  # of answered calls of applications, in an hour
 QUEUE_GROWTH = 1  # requests more each minute
 PREEMPTED_RATIO = 0.05  # of the requests that succeed
 LEAST_PREEMPTED = 5  # in 5 minutes

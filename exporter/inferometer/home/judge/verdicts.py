@@ -47,6 +47,10 @@ LEFT_TO_THE_RULES: Mapping[str, str] = {
     "CostModelBudgetNearlyUsed": "Which GPUs are a model's takes the exporters of several pods.",
     "CostModelBudgetExceeded": "Which GPUs are a model's takes the exporters of several pods.",
     "CostModelPerRequestHigh": "Which GPUs are a model's takes the exporters of several pods.",
+    **dict.fromkeys(
+        ("LLMClientCallsFailing 5m", "LLMClientCallsFailing 1h", "LLMClientCallsSlow",
+         "LLMClientFirstTokenSlow", "LLMClientCallDear"),
+        "It is about the calls of an application, over a window."),
     "CostModelPerTokenHigh": "Which GPUs are a model's takes the exporters of several pods.",
 }
 
