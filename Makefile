@@ -27,7 +27,7 @@ demo: $(VENV)/installed ## A made-up fleet with an incident in it, and its alert
 test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine victoria wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine victoria collector senders wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
@@ -63,9 +63,10 @@ ssh: ## OpenSSH's client, which signs
 
 .PHONY: wheels
 wheels: $(TOOLS)/wheels/complete ## What a release is tried with, for every Python that is supported
-$(TOOLS)/wheels/complete: deploy/requirements.txt deploy/requirements-build.txt | $(VENV)/installed-dev
+$(TOOLS)/wheels/complete: deploy/requirements.txt deploy/requirements-gateway.txt deploy/requirements-build.txt | $(VENV)/installed-dev
 	rm -rf $(@D)
 	for version in $(PYTHONS); do for wheels in "-r deploy/requirements.txt --require-hashes" \
+			"-r deploy/requirements-gateway.txt --require-hashes" \
 			"-r deploy/requirements-build.txt --require-hashes" \
 			"-c constraints.txt pytest pytest-timeout hypothesis grpcio-tools"; do \
 		$(BIN)/python -m pip download -q --disable-pip-version-check --only-binary=:all: \
@@ -83,6 +84,10 @@ engine: ## Docker's engine, unpacked, where one may run
 .PHONY: victoria
 victoria: ## VictoriaMetrics and vmalert, unpacked
 	bash tests/tools/debian.sh $(TOOLS) victoria-metrics
+
+.PHONY: collector
+collector: ## An OpenTelemetry Collector, compiled of Debian's packages
+	bash tests/tools/debian.sh $(TOOLS) otelcol
 
 .PHONY: tools
 tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl
@@ -153,3 +158,21 @@ $(BOARDVIEW)/dist/index.html: $(BOARDVIEW)/installed tests/boardview/build.mjs \
 	rm -rf $(BOARDVIEW)/src
 	cp -r tests/boardview/build.mjs tests/boardview/src $(BOARDVIEW)
 	$(WITH_NODE) node build.mjs
+
+# Instrumented applications: a virtual environment for each set of packages, which clash, and Node's.
+SENDERS := .cache/senders
+INSTRUMENTATIONS := $(basename $(notdir $(wildcard tests/e2e/senders/python/*.txt)))
+.PHONY: senders
+senders: $(INSTRUMENTATIONS:%=$(SENDERS)/%/installed) $(SENDERS)/node/installed ## Instrumented applications, for python -m tests.e2e.senders
+
+$(SENDERS)/%/installed: tests/e2e/senders/python/%.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+$(SENDERS)/node/installed: $(wildcard tests/e2e/senders/node/*) | $(VENV)/installed-boards
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@

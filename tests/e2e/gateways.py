@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
+
+from inferometer.intake.grpc_call import SIGNALS
 from tests.exporter.process import announced_port
 from tests.exporter.support import Exporter, Page, launched, wait_for
 
 START_SECONDS = 60.0
 SETTLE_SECONDS = 120.0  # until all is counted, on a machine that has much else to do
 PATHS = {"traces": "/v1/traces", "logs": "/v1/logs"}
+METHODS = {signal: path for path, signal in SIGNALS.items()}
 AGAIN_SECONDS = 30.0  # for which a sender sends anew what is put off
 PIECE = 4096  # bytes of a chunk
 RUN = ("inferometer", "run")
@@ -33,6 +37,7 @@ class Gateway:
     running: Exporter
     intake: int  # its port
     folder: Path
+    grpc: int = 0  # the port of gRPC, if it has one
 
     @property
     def ledger(self) -> Path:
@@ -79,23 +84,24 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(folder: Path, settle_seconds: float = 1.0,
-            command: Sequence[str] = RUN, **intake: object) -> Iterator[Gateway]:
-    """One whose ledger is in this folder, begun or gone on with."""
+            command: Sequence[str] = RUN, more: str = "", **intake: object
+            ) -> Iterator[Gateway]:
+    """One whose ledger is in this folder, begun or gone on with; `more`: other sections."""
     config = folder / "inferometer.yml"
     settings = {"listen": "127.0.0.1:0", "settle_seconds": settle_seconds, **intake}
     config.write_text(f"role: gateway\nintake: {json.dumps(settings)}\n"
-                      f"ledger: {json.dumps({'path': str(folder / 'ledger.db')})}\n")
+                      f"ledger: {json.dumps({'path': str(folder / 'ledger.db')})}\n{more}")
     with launched("--config", str(config), "--listen", "127.0.0.1:0",
                   command=command) as running:
         wait_for(lambda: _intake_port(running) or running.process.poll() is not None,
                  START_SECONDS)
         assert running.process.poll() is None, "".join(running.lines)
         running.port = announced_port(running)
-        yield Gateway(running, _intake_port(running), folder)
+        yield Gateway(running, _intake_port(running), folder, _intake_port(running, "gRPC"))
 
 
-def _intake_port(running: Exporter) -> int:
-    match = re.search(r"intake +https?://\S*:(\d+)", "".join(running.printed))
+def _intake_port(running: Exporter, row: str = "intake") -> int:
+    match = re.search(rf"{row} +https?://\S*:(\d+)", "".join(running.printed))
     return int(match[1]) if match else 0
 
 
@@ -127,3 +133,34 @@ class Sender:
             if response.status != 503 or time.monotonic() > deadline:
                 return response.status
             time.sleep(0.2)  # put off: it comes again
+
+
+class GrpcSender:
+    """The same over gRPC."""
+
+    def __init__(self, port: int) -> None:
+        self._channel = grpc.insecure_channel(
+            f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)])
+
+    def __enter__(self) -> GrpcSender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def post(self, signal: str, encoding: str, body: bytes) -> int:
+        """Send it until it is taken; 200. Raises OSError."""
+        assert encoding == "application/x-protobuf"
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
+            METHODS[signal])
+        deadline = time.monotonic() + AGAIN_SECONDS
+        while True:
+            try:
+                method(body, timeout=60)
+                return 200
+            except grpc.RpcError as error:
+                put_off = "google.rpc.retryinfo-bin" in [
+                    entry.key for entry in error.trailing_metadata() or ()]
+                if not put_off or time.monotonic() > deadline:
+                    raise OSError(str(error)) from error
+                time.sleep(0.2)  # put off: it comes again

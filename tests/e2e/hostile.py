@@ -20,10 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from h2.exceptions import ProtocolError
+
 from bench.process import children
 from tests.e2e.gateways import Gateway, gateway
 from tests.e2e.hostile_bodies import HOSTILE, Hostile
 from tests.e2e.otlp_entries import PROTOBUF
+from tests.exporter.intake.grpc_doors import Http2Client, message
 from tests.exporter.support import get
 
 MOST_MEBIBYTES = 256
@@ -84,6 +87,17 @@ def _post(port: int, hostile: Hostile) -> str:
             return type(error).__name__
 
 
+def _call(port: int, hostile: Hostile) -> str:
+    """The same over gRPC."""
+    try:
+        with Http2Client(port, 60) as client:
+            stream = client.begin(*[("grpc-encoding", "gzip")] * hostile.packed)
+            client.send(stream, message(hostile.body, packed=hostile.packed), end=True)
+            return f"gRPC {client.answer(stream).code}"
+    except (OSError, ProtocolError) as error:
+        return f"gRPC {type(error).__name__}"
+
+
 @contextlib.contextmanager
 def beside(running: Gateway, cost: Cost, idle: float) -> Iterator[None]:
     """Watch the memory, and be an innocent, until the block ends."""
@@ -93,15 +107,19 @@ def beside(running: Gateway, cost: Cost, idle: float) -> Iterator[None]:
         while not over.wait(0.02):
             cost.mebibytes = max(cost.mebibytes, memory(running.pid) - idle)
 
+    innocents: Sequence[tuple[str, str, Callable[[], str]]] = (
+        ("sender", "200", lambda: _post(running.intake, Hostile(PROTOBUF, b""))),
+        ("caller", "gRPC 0", lambda: _call(running.grpc, Hostile(PROTOBUF, b""))),
+        ("scrape", "200", lambda: _scrape(running)))
+
     def ask() -> None:
         while not over.wait(0.1):
-            for name in ("sender", "scrape"):
+            for name, expected, act in innocents:
                 began = time.monotonic()
-                status = (_scrape(running) if name == "scrape"
-                          else _post(running.intake, Hostile(PROTOBUF, b"")))
+                status = act()
                 cost.slowest = max(cost.slowest, time.monotonic() - began)
                 cost.innocents += 1
-                if status != "200":
+                if status != expected:
                     cost.failures.append(f"an innocent {name} got {status}")
 
     threads = [threading.Thread(target=watch), threading.Thread(target=ask)]
@@ -123,16 +141,23 @@ def _scrape(running: Gateway) -> str:
 
 
 def attack(running: Gateway, name: str, idle: float, seconds: float, senders: int) -> Cost:
-    """Post the body in a row for so long, from so many senders at once."""
+    """Post the body in a row for so long, from so many senders at once; every other over gRPC."""
     cost, hostile = Cost(name), HOSTILE[name]()
     end = time.monotonic() + seconds
 
-    def work() -> None:
+    def post() -> None:
         while time.monotonic() < end:
             cost.answers[_post(running.intake, hostile)] += 1
 
+    def call() -> None:
+        while time.monotonic() < end:
+            cost.answers[_call(running.grpc, hostile)] += 1
+
+    acts = [call if number % 2 and hostile.encoding == PROTOBUF else post
+            for number in range(senders)]
+
     with beside(running, cost, idle):
-        in_threads([work] * senders)
+        in_threads(acts)
     time.sleep(REST_SECONDS)  # what stays in memory is measured at rest
     cost.left = memory(running.pid) - idle
     if running.running.process.poll() is not None:
@@ -151,7 +176,8 @@ def in_threads(works: Sequence[Callable[[], None]]) -> None:
 
 def costs(names: Sequence[str], seconds: float, senders: int) -> Iterator[Cost]:
     """What each body costs one gateway, one after the other."""
-    with tempfile.TemporaryDirectory() as folder, gateway(Path(folder), 1.0) as running:
+    with tempfile.TemporaryDirectory() as folder, \
+            gateway(Path(folder), 1.0, grpc_listen="127.0.0.1:0") as running:
         _post(running.intake, Hostile(PROTOBUF, b""))
         time.sleep(1.0)  # until what the first body loaded has settled in memory
         idle = memory(running.pid)

@@ -2,8 +2,9 @@
 
     python -m tests.e2e.kills [--times 50] [--sabotage early-ack]
 
-A sender keeps a journal of its own: the ids of each body go to the disk once it was answered 200.
-Every time the gateway is ended by SIGKILL at a random moment and started again, and the sender
+Senders, half of them over HTTP and half over gRPC, keep journals of their own: the ids of each body
+go to the disk once it was answered 200, or OK.
+Every time the gateway is ended by SIGKILL at a random moment and started again, and a sender
 sends anew what was not answered, as exporters do. Then the ids in the journal, the rows that
 sqlite3 finds, the rows that count, and the counters on /metrics must be one number, and
 `inferometer ledger verify` finds no difference.
@@ -30,7 +31,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.gateways import RUN, Gateway, Sender, gateway
+from tests.e2e.gateways import RUN, Gateway, GrpcSender, Sender, gateway
 from tests.e2e.otlp_entries import PROTOBUF
 
 SABOTAGES = {"": RUN, "early-ack": ("tests.e2e.early_ack", "run")}
@@ -92,6 +93,11 @@ def calls(chance: random.Random) -> tuple[list[bytes], bytes]:
     return ids, request.SerializeToString()
 
 
+def sending(running: Gateway, number: int) -> Sender | GrpcSender:
+    """Every other sender sends over gRPC."""
+    return GrpcSender(running.grpc) if number % 2 else Sender(running.intake)
+
+
 @contextlib.contextmanager
 def load(running: Gateway, journal: Journal, seed: str) -> Iterator[None]:
     """Senders that go on until the gateway is gone."""
@@ -100,7 +106,7 @@ def load(running: Gateway, journal: Journal, seed: str) -> Iterator[None]:
     def work(number: int) -> None:
         chance = random.Random(f"{seed} {number}")
         with contextlib.suppress(OSError, http.client.HTTPException), \
-                Sender(running.intake) as sender:
+                sending(running, number) as sender:
             while not over.is_set():
                 ids, body = calls(chance)
                 try:
@@ -162,7 +168,7 @@ def rounds(folder: Path, times: int, sabotage: str = "", seed: str = "") -> Iter
     journal = Journal(folder)
     command = SABOTAGES[sabotage]
     for number in range(times):
-        with gateway(folder, SETTLE_SECONDS, command) as running, \
+        with gateway(folder, SETTLE_SECONDS, command, grpc_listen="127.0.0.1:0") as running, \
                 load(running, journal, f"{seed} {number}"):
             time.sleep(chance.uniform(0.1, LONGEST))  # it is killed at any moment
             running.kill()

@@ -23,7 +23,10 @@ from tests.bundle.promtool import TOOLS
 from tests.e2e.docker import BASE, Docker, engine
 from tests.exporter.support import FIXTURES, Page, wait_for
 
-SERVICES = ("inferometer", "prometheus", "alertmanager")
+SERVICES = ("inferometer", "gateway", "prometheus", "alertmanager")
+OURS = SERVICES[:2]
+JOBS = ("inferometer", "prometheus", "alertmanager")  # of Prometheus: the gateway is in the first
+TELEMETRY = FIXTURES / "otlp/haystack-3.4.1/001-traces.pb"
 COMPOSE = ("-f", FOLDER / "compose.yml")
 DEMO = (*COMPOSE, "-f", FOLDER / "compose.demo.yml")
 STAND_IN = """
@@ -41,6 +44,12 @@ except OSError as error:
     print(os.getuid(), error.strerror)
 """
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20).read().decode())"
+POST = """
+import sys, urllib.request as r
+body = open(sys.argv[2], "rb").read()
+asked = r.Request(sys.argv[1], body, {"Content-Type": "application/x-protobuf"})
+print(r.urlopen(asked, timeout=20).status)
+"""
 MAY = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True,
                      check=False).returncode == 0
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900), pytest.mark.skipif(
@@ -61,7 +70,8 @@ def test_it_is_built_comes_up_with_one_command_and_can_write_nowhere(folder: Pat
             docker.compose(*COMPOSE, "up", "-d", "--wait", "--pull", "never", *SERVICES)
             page = Page(asked(docker, "http://127.0.0.1:9839/metrics"))
             assert page.value("llm_server_up", target="engine", engine="vllm") == 1
-            wait_for(lambda: watched(docker) == {*SERVICES}, 120)
+            wait_for(lambda: watched(docker) == {*JOBS}, 120)
+            takes_telemetry(docker)
             for place in ("/", "/tmp", "/opt/inferometer", "/etc/inferometer"):
                 output = docker.compose(*COMPOSE, "exec", "-T", "inferometer", "python", "-c",
                                         WRITE, place)
@@ -74,9 +84,33 @@ def test_it_is_built_comes_up_with_one_command_and_can_write_nowhere(folder: Pat
         shows_a_fleet_that_is_made_up(docker)
 
 
+def takes_telemetry(docker: Docker) -> None:
+    """It is kept on the volume, which alone its user may write, and counted after a restart."""
+    for place, may in (("/", False), ("/tmp", False), ("/var/lib/inferometer", True)):
+        output = docker.compose(*COMPOSE, "exec", "-T", "gateway", "python", "-c", WRITE, place)
+        assert output == ("" if may else "65532 Read-only file system\n"), place
+    status = subprocess.run(
+        docker.here(sys.executable, "-c", POST, "http://127.0.0.1:4318/v1/traces", TELEMETRY),
+        capture_output=True, text=True, check=True, timeout=60).stdout
+    assert status == "200\n"
+    docker.compose(*COMPOSE, "restart", "gateway")
+    wait_for(lambda: counted(docker) > 0, 120)
+
+
+def counted(docker: Docker) -> float:
+    """Calls on the gateway's page, which is not published."""
+    try:
+        text = docker.compose(*COMPOSE, "exec", "-T", "gateway", "python", "-c", GET,
+                              "http://127.0.0.1:9839/metrics")
+    except AssertionError:  # it is not up again yet
+        return 0
+    calls: list[float] = Page(text).values("llm_client_requests_total")
+    return sum(calls)
+
+
 def shows_a_fleet_that_is_made_up(docker: Docker) -> None:
     try:
-        docker.compose(*DEMO, "up", "-d", "--wait", "--pull", "never", *SERVICES)
+        docker.compose(*DEMO, "up", "-d", "--wait", "--pull", "never", *JOBS)
         page = Page(asked(docker, "http://127.0.0.1:9839/metrics"))
         assert page.find("inferometer_build_info")[0].labels["version"].endswith("+demo")
         assert page.values("gpu_up") == [1.0] * 6
@@ -93,11 +127,14 @@ def build(docker: Docker, folder: Path) -> None:
     base = re.search(r"PYTHON_IMAGE=(\S+)", (ROOT / "deploy/Dockerfile").read_text())
     assert base is not None
     docker("import", BASE, base[1])
-    images = {name: service["image"] for name, service in
-              model("compose.yml")["services"].items() if name in SERVICES}
+    services = {name: service for name, service in model("compose.yml")["services"].items()
+                if name in SERVICES}
+    images = {name: service["image"] for name, service in services.items()}
     for builder in ("0", "1"):
-        docker("build", "--network=host", "-f", ROOT / "deploy/Dockerfile", "-t",
-               images["inferometer"], ROOT, DOCKER_BUILDKIT=builder)
+        for name in OURS:
+            docker("build", "--network=host", "-f", ROOT / "deploy/Dockerfile", "--target",
+                   services[name]["build"]["target"], "-t", images[name], ROOT,
+                   DOCKER_BUILDKIT=builder)
     for name, tool in (("prometheus", "promtool"), ("alertmanager", "amtool")):
         context = folder / name
         context.mkdir()

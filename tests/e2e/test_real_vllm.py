@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.load import run_load
-from tests.exporter.support import Exporter, Page, exporter, free_port, get, wait_for
-
-ROOT = Path(__file__).parents[2]
-INSTALL_AND_START_SECONDS = 1500
+from tests.e2e.vllm import INSTALL_AND_START_SECONDS, Vllm, started
+from tests.exporter.support import Exporter, Page, exporter, wait_for
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(INSTALL_AND_START_SECONDS + 300)]
 
@@ -43,54 +38,10 @@ SAME = {
 }
 
 
-class Vllm:
-    """A running vLLM on a free port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "vllm.log"
-        directory = os.environ.get("VLLM_DIR", str(ROOT / ".cache" / "vllm"))
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                ["bash", str(ROOT / "tests/tools/tiny_vllm.sh"), directory, str(self.port)],
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-
-    def ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()[-3000:]
-        try:
-            return get(self.port, "/ping", seconds=2).status == 200
-        except OSError:
-            return False
-
-    def page(self) -> Page:
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as response:
-            return Page(response.read().decode())
-
-    def engine_processes(self) -> list[int]:
-        """The processes that compute; their names differ from that of the API server."""
-        listing = subprocess.run(["ps", "-o", "pid=,args=", "-g", str(self.process.pid)],
-                                 capture_output=True, text=True, check=False).stdout
-        return [int(line.split()[0]) for line in listing.splitlines() if "EngineCore" in line]
-
-    def stop(self) -> None:
-        for sent in (signal.SIGCONT, signal.SIGTERM):
-            os.killpg(self.process.pid, sent)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
-
-
 @pytest.fixture(scope="module")
 def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
-    running = Vllm(tmp_path_factory.mktemp("vllm"))
-    try:
-        wait_for(running.ready, INSTALL_AND_START_SECONDS, every=1.0)
+    with started(tmp_path_factory.mktemp("vllm")) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")

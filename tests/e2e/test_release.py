@@ -21,7 +21,7 @@ import yaml
 
 from deploy.release import hashes
 from deploy.release.changelog import section
-from deploy.release.hashes import RUNTIME
+from deploy.release.hashes import GATEWAY, RUNTIME
 from inferometer.about import PROJECT_URL
 from tests.bundle.promtool import TOOLS
 from tests.dockerfile import build
@@ -34,7 +34,7 @@ VERSION = "987.6.5"
 NAME = f"inferometer-{VERSION}"
 WHEEL = f"{NAME}-py3-none-any.whl"
 FILES = {f"{NAME}.tar.gz", WHEEL, f"{NAME}.tgz", f"{NAME}-image.tar.gz", f"{NAME}.cdx.json",
-         "RELEASE_NOTES.md", "SHA256SUMS", "SHA256SUMS.sig"}
+         f"{NAME}-gateway.cdx.json", "RELEASE_NOTES.md", "SHA256SUMS", "SHA256SUMS.sig"}
 DIGEST = f"sha256:{'0a' * 32}"
 SIGNER = "releaser@example.org"
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(TOOLS / "wheels"),
@@ -225,17 +225,20 @@ def test_the_chart_has_the_version_and_runs_the_image_of_it(
         f"registry.example.org/inferometer:{VERSION}"}
 
 
-def test_the_bill_of_materials_has_all_that_is_installed(rehearsal: Rehearsal) -> None:
+@pytest.mark.parametrize(("bill", "requirements"), [
+    (f"{NAME}.cdx.json", RUNTIME), (f"{NAME}-gateway.cdx.json", GATEWAY)])
+def test_a_bill_of_materials_has_all_that_is_installed(
+        bill: str, requirements: str, rehearsal: Rehearsal) -> None:
     from cyclonedx.schema import SchemaVersion  # of the extra, which `make test` is without
     from cyclonedx.validation.json import JsonStrictValidator
 
-    text = (rehearsal.made / f"{NAME}.cdx.json").read_text()
+    text = (rehearsal.made / bill).read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     document = json.loads(text)
     main = document["metadata"]["component"]
     assert (main["name"], main["version"]) == ("inferometer", VERSION)
     assert main["purl"] == f"pkg:pypi/inferometer@{VERSION}"
-    expected = hashes.pinned((rehearsal.checkout / RUNTIME).read_text())
+    expected = hashes.pinned((rehearsal.checkout / requirements).read_text())
     assert {component["purl"]: component["version"] for component in document["components"]} == {
         f"pkg:pypi/{name}@{version}": version for name, version in expected.items()}
     for component in [main, *document["components"]]:
@@ -249,7 +252,7 @@ def test_the_recipe_of_the_image_is_complete_and_pins_its_base(
         monkeypatch.setenv(name, value)
     called("tar", "-xzf", rehearsal.made / f"{NAME}-image.tar.gz", "-C", tmp_path)
     folder = tmp_path / f"{NAME}-image"
-    image = build(folder / "deploy/Dockerfile", folder, tmp_path)
+    image = build(folder / "deploy/Dockerfile", folder, tmp_path, "inferometer")
     assert re.fullmatch(rf"python:\S+@{DIGEST}", image.base)
     assert image.labels["org.opencontainers.image.version"] == VERSION
     assert called(image.program("inferometer"), "--version") == f"inferometer {VERSION}\n"

@@ -23,6 +23,11 @@
 #
 #   TOOLS_DIR/PROGRAM/PROGRAM   (forky: victoria-metrics and vmalert, 1.145 or newer)
 #
+# Where `otelcol` is among the commands, which takes 3 GB for the time being and some minutes,
+#
+#   TOOLS_DIR/collector/otelcol   an OpenTelemetry Collector (forky: 0.141 or newer), compiled from
+#                                 collector/ beside this file by the Go of its release
+#
 # And, installed on the system where missing, gcc, openssl and every other COMMAND, by the package
 # of its name. The packages above are only unpacked; the mirror is the one of the machine's own apt
 # sources, and apt works in folders of its own. With everything in place a call changes nothing and
@@ -42,6 +47,9 @@ COMPOSE_PLUGIN=usr/libexec/docker/cli-plugins/docker-compose # where its package
 ENGINE=(docker.io containerd runc debootstrap iptables libip4tc2 libip6tc2 libmnl0
   libnetfilter-conntrack3 libnfnetlink0 libnftnl11 libxtables12)
 VICTORIA=(victoria-metrics vmalert)
+COLLECTOR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/collector # its main package
+COLLECTOR_PACKAGES=(golang-opentelemetry-collector-dev golang-github-coreos-bbolt-dev)
+GO=go-1.26
 TEMPLATES=/usr/share/prometheus/alertmanager
 
 die() {
@@ -99,22 +107,27 @@ supported() {
   esac
 }
 
-# unpack RELEASE PACKAGE...: into WORK/RELEASE/root.
-unpack() {
-  local release=$1 apt deb
-  shift
-  local work=$WORK/$release
+# read_lists RELEASE: fresh folders in WORK/RELEASE, and in APT what reads that release.
+read_lists() {
+  local release=$1 work=$WORK/$1
   rm -rf "$work"/{debs,root}
   mkdir -p "$work"/{lists,cache/archives}/partial "$work"/{debs,root}
   echo "deb [signed-by=$KEYRING] $MIRROR $release main" > "$work/release.list"
-  apt=(apt-get -o Dir::Etc::sourcelist="$work/release.list" -o Dir::Etc::sourceparts=-
+  APT=(apt-get -o Dir::Etc::sourcelist="$work/release.list" -o Dir::Etc::sourceparts=-
     -o Dir::State::lists="$work/lists" -o Dir::State::status=/dev/null
     -o Dir::Cache="$work/cache" -o APT::Sandbox::User=)
-  retry "reading the package lists of $release" "${apt[@]}" update --error-on=any
-  cd "$work/debs" # where apt-get download puts them
-  retry "downloading $* of $release" "${apt[@]}" download "$@"
+  retry "reading the package lists of $release" "${APT[@]}" update --error-on=any
+}
+
+# unpack RELEASE PACKAGE...: into WORK/RELEASE/root.
+unpack() {
+  local release=$1 deb
+  shift
+  read_lists "$release"
+  cd "$WORK/$release/debs" # where apt-get download puts them
+  retry "downloading $* of $release" "${APT[@]}" download "$@"
   for deb in *.deb; do
-    dpkg -x "$deb" "$work/root"
+    dpkg -x "$deb" "$WORK/$release/root"
   done
 }
 
@@ -173,6 +186,27 @@ fetch_victoria() {
   done
 }
 
+# Debian has the Collector as Go packages alone, which need some two hundred others.
+fetch_collector() {
+  local work=$WORK/forky deb found
+  read_lists forky
+  retry "downloading ${COLLECTOR_PACKAGES[*]} of forky, and what they need" \
+    "${APT[@]}" install -y --no-install-recommends --download-only "golang-${GO#go-}-go" \
+    "${COLLECTOR_PACKAGES[@]}"
+  found=$(dpkg-deb -f "$work"/cache/archives/golang-opentelemetry-collector-dev_*.deb Version)
+  dpkg --compare-versions "$found" ge 0.141 || die "forky has a Collector $found, not 0.141"
+  for deb in "$work"/cache/archives/golang-*.deb; do
+    dpkg -x "$deb" "$work/root"
+  done
+  cp -r "$COLLECTOR" "$work/build"
+  cd "$work/build"
+  GO111MODULE=off GOPATH=$work/root/usr/share/gocode GOCACHE=$work/go CGO_ENABLED=0 GOFLAGS= \
+    "$work/root/usr/lib/$GO/bin/go" build -trimpath -ldflags "-s -w" -o otelcol . ||
+    die "the Collector does not compile"
+  rm -rf "$TOOLS/collector"
+  mv "$work/build" "$TOOLS/collector"
+}
+
 # complete SUFFIX: all programs of that suffix are in place.
 complete() {
   local program
@@ -183,7 +217,8 @@ complete() {
 }
 
 all_complete() {
-  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ] && ! engine_missing && ! victoria_missing
+  complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ] && ! engine_missing && ! victoria_missing &&
+    ! collector_missing
 }
 
 engine_missing() {
@@ -192,6 +227,14 @@ engine_missing() {
 
 victoria_missing() {
   [[ " ${COMMANDS[*]} " == *" victoria-metrics "* && ! -x $TOOLS/vmalert/vmalert ]]
+}
+
+# collector_missing: it was asked for, and is not there or made of other source.
+collector_missing() {
+  [[ " ${COMMANDS[*]} " == *" otelcol "* ]] &&
+    ! { [ -x "$TOOLS/collector/otelcol" ] &&
+      cmp -s "$COLLECTOR/main.go" "$TOOLS/collector/main.go" &&
+      cmp -s "$COLLECTOR/storage.go" "$TOOLS/collector/storage.go"; }
 }
 
 [ $# -ge 1 ] || die "usage: debian.sh TOOLS_DIR [COMMAND...]"
@@ -206,7 +249,7 @@ MISSING=()
 command -v gcc > /dev/null || MISSING+=(gcc)
 [ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
 for program in openssl "${COMMANDS[@]/#dockerd/tar}"; do
-  [ "$program" != victoria-metrics ] || continue
+  [[ $program != victoria-metrics && $program != otelcol ]] || continue
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
 if engine_missing; then # what debootstrap calls
@@ -238,6 +281,7 @@ if ! all_complete; then
   fi
   ! engine_missing || fetch_engine
   ! victoria_missing || fetch_victoria
+  ! collector_missing || fetch_collector
 fi
 
 if [ ! -e "$TEMPLATES/default.tmpl" ]; then

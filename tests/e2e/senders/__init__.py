@@ -1,0 +1,1 @@
+"""Real senders: instrumented applications, an engine, a Collector, beside what they sent."""
