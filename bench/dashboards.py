@@ -70,6 +70,7 @@ ABSENT = {
     "_usd:effective": "no such limit is configured",
     "_replicas:effective": "likewise",
     'limit="goodput"': "likewise",
+    "and on (cluster, model) client:": "no engine here serves what is called",
     **{f":error_ratio_{window}": "the models are younger than half of the window"
        for window in ("6h", "1d", "3d")},
 }

@@ -1,8 +1,8 @@
 """A synthetic fleet: nodes of eight GPUs and one vLLM each, as the exporters around it tell of it.
 
-The engine's page is a captured one, ours is what the real exporter makes of it and of a fake
-driver; each node repeats them under its own names. A day's load goes up and down, and where it is
-high requests take longer.
+The engine's page is a captured one, ours is what the real exporter makes of it, of a fake driver,
+and of the calls of an application; each node repeats them under its own names. A day's load goes
+up and down, and where it is high requests take longer.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 
 from bench.gpus import busy_gpus
-from bench.process import free_port, serving
+from bench.process import free_port, serving, wait_for_port
 from bench.remote_write import Instants, labels
 from bench.scraper import Scraper
 from bench.vllm import DOCUMENTS, PAGE
+from inferometer.catalogue import OWN_CATEGORY
+from tests.bundle.application import post_calls
 from tests.exporter.support import Engine
 
 GPUS_A_NODE = 8
@@ -35,9 +37,13 @@ PRODUCT = "NVIDIA H100 80GB HBM3"
 SCRAPE_SECONDS = 30
 DAY = 86400
 BEGIN = 1_784_073_600  # a midnight in July 2026
+CALLED = ("gpt-4o", "gpt-4o-mini")  # by the application of each node
+CALLS = 50  # of each before the page is read
 CONFIG = """
 engines: {targets: [{url: "%s", name: chat}], discover_ports: []}
 cost: {gpu_hour_usd: {"%s": 2.5}}
+intake: {listen: "127.0.0.1:%d", settle_seconds: 1}
+ledger: {path: "%s"}
 fleet:
   monthly_usd: {storage: 310, vector_db: 62, network: 31, other: 31}
   budgets_usd: {day: 50000, month: 1500000}
@@ -66,7 +72,7 @@ CLOCKS = (
 )
 # What is on the exporter's page when all has been read.
 LATE = ("gpu_nvlink_bytes_total", "llm_cost_gpu_idle_usd_total", "llm_server_info",
-        "llm_server_max_model_length_tokens")
+        "llm_server_max_model_length_tokens", "llm_client_requests_total")
 SCRAPES_OF_THE_PAGE = 5  # in which a counter of the page grows by as much as it stood at
 # What dcgm-exporter's own dashboard asks for, and about what it would be.
 DCGM = {
@@ -213,10 +219,15 @@ def _load(moment: int, node: int) -> float:
 
 def _said_once(point: Point) -> bool:
     return point.name.startswith(SAID_ONCE) or (
-        point.name == "llm_cost_usd_total" and not point.labels.get("uuid"))
+        point.name == "llm_cost_usd_total" and not point.labels.get("uuid")
+        and point.labels["category"] != OWN_CATEGORY)
 
 
 def _renamed(point_labels: Mapping[str, str], number: str, model: str) -> Mapping[str, str]:
+    if service := point_labels.get("service_name"):
+        return {**point_labels, "service_name": f"{service}-{number}"}
+    if point_labels.get("category") == OWN_CATEGORY:
+        return point_labels
     own = {"uuid": f"{point_labels.get('uuid')}-{number}", "model": model, "model_name": model,
            "k8s_pod_name": f"{model}-{number}"}
     return {name: own[name] if name in own and value else value
@@ -277,13 +288,16 @@ def exporter_page() -> str:
     """What the real exporter says of eight busy GPUs of a fake driver and a captured vLLM page."""
     with tempfile.TemporaryDirectory() as name, Engine(
             PAGE.read_bytes(), 0, **DOCUMENTS) as engine:
-        folder, port = Path(name), free_port()
+        folder, port, intake = Path(name), free_port(), free_port()
         config = folder / "inferometer.yml"
-        config.write_text(CONFIG % (engine.url, PRODUCT))
+        config.write_text(CONFIG % (engine.url, PRODUCT, intake, folder / "ledger.db"))
         command = (sys.executable, "-m", "inferometer", "run", "--config", config,
                    "--listen", f"127.0.0.1:{port}")
         with serving("inferometer", command, port, folder,
                      busy_gpus(folder, GPUS_A_NODE)), Scraper(port) as scraper:
+            wait_for_port(intake)
+            for called in CALLED:
+                post_calls(intake, CALLS, called)
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 page = scraper.scrape().text

@@ -6,25 +6,24 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench import intake_door
 from bench.gpus import percentile
-from bench.otlp import JSON, KINDS, Template, bodies, captured
+from bench.otlp import JSON, KINDS, bodies, captured
+from bench.otlp_sender import Connection, send
 from bench.process import ROOT, Process, children, free_port, serving, wait_for_port
 from bench.report import Figure
 from bench.scraper import Scraper
 from bench.sizes import Sizes
 
-CONNECTIONS = 8
 SETTLE_SECONDS = 2.0
 FLOOR_SHARE = 0.4
 LEAST = {"captured": 25_000, "gathered": 25_000, "plain": 60_000}  # spans per CPU second
@@ -37,6 +36,8 @@ SLOWEST_SCRAPE = 0.25
 QUIET_SECONDS = 600.0  # until all is counted
 HOSTILE_MEBIBYTES = 256
 HOSTILE_BYTES = 32 * 2**20
+DOOR_MICROSECONDS = 200.0  # of CPU time for a body without what is in it
+DOOR_RATIO = 2.0  # to what uvicorn takes with nothing on it
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Measured:
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
     """All figures of the intake."""
+    yield from _door(sizes.door_bodies)
     for kind, spans in (("captured", sizes.intake_spans), ("gathered", sizes.intake_spans),
                         ("plain", 3 * sizes.intake_spans)):
         yield from _throughput(kind, spans)
@@ -97,17 +99,25 @@ def gateway(cores: Sequence[int]) -> Iterator[Measured]:
             yield Measured(process, intake, folder)
 
 
+def _door(bodies: int) -> Iterator[Figure]:
+    used = intake_door.measure(bodies)
+    yield Figure("a body as long as the captured ones, with nothing in it: CPU time", "µs",
+                 used["door"], DOOR_MICROSECONDS)
+    yield Figure("the same beside bare uvicorn", "µs", used["door"], DOOR_RATIO, used["bare"],
+                 "uvicorn that answers 200")
+
+
 def _throughput(kind: str, spans: int) -> Iterator[Figure]:
     floor = float(subprocess.run(
         [sys.executable, "-m", "bench.intake_floor", kind, str(spans)], check=True, text=True,
         stdout=subprocess.PIPE, cwd=ROOT).stdout)
     with gateway([0]) as running:
-        send(running, bodies(KINDS[kind](), spans // 10))  # so that all is warm
+        send(running.port, bodies(KINDS[kind](), spans // 10))  # so that all is warm
         running.settle()
         number = sum(template.spans for template, _ in bodies(KINDS[kind](), spans))
         before = running.cpu_seconds()
         calls = running.value("llm_client_requests_total")
-        send(running, bodies(KINDS[kind](), spans, first=10_000_000))
+        send(running.port, bodies(KINDS[kind](), spans, first=10_000_000))
         running.settle()
         used = running.cpu_seconds() - before
         calls = running.value("llm_client_requests_total") - calls
@@ -120,88 +130,13 @@ def _throughput(kind: str, spans: int) -> Iterator[Figure]:
                      at_least=True)
 
 
-@dataclass
-class Sent:
-    """What senders got for answers."""
-
-    spans: int = 0
-    refused: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-def send(running: Measured, made: Iterable[tuple[Template, bytes]], rate: float = 0.0) -> Sent:
-    """Post them on several connections, as fast as they are taken, or so many spans a second."""
-    sent, began, queue = Sent(), time.monotonic(), iter(made)
-    taken = 0
-
-    def work() -> None:
-        nonlocal taken
-        with _Connection(running.port) as connection:
-            while True:
-                with sent.lock:
-                    template, body = next(queue, (None, b""))
-                    if template is None:
-                        return
-                    taken += template.spans
-                    ahead = taken / rate - (time.monotonic() - began) if rate else 0
-                if ahead > 0:
-                    time.sleep(ahead)  # no faster than the rate
-                status = connection.post(template.encoding, body)
-                while status == 503:
-                    time.sleep(0.1)  # as a sender that is put off does
-                    status = connection.post(template.encoding, body)
-                with sent.lock:
-                    sent.spans += template.spans
-                    sent.refused += status != 200
-
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for done in [pool.submit(work) for _ in range(CONNECTIONS)]:
-            done.result()
-    return sent
-
-
-class _Connection:
-    """Kept, as exporters keep theirs, and cheap for the sender."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), 60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def __enter__(self) -> _Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def post(self, encoding: str, body: bytes) -> int:
-        """The status of the answer. Raises OSError."""
-        self._socket.sendall(
-            b"POST /v1/traces HTTP/1.1\r\nHost: gateway\r\nContent-Type: " + encoding.encode()
-            + b"\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += self._more()
-        head, _, rest = received.partition(b"\r\n\r\n")
-        match = re.search(rb"content-length: (\d+)", head, re.I)
-        size = int(match[1]) if match else 0
-        while len(rest) < size:
-            rest += self._more()
-        return int(head.split()[1])
-
-    def _more(self) -> bytes:
-        data = self._socket.recv(65536)
-        if not data:
-            raise ConnectionError("hung up before it answered")
-        return data
-
-
 def _steady(seconds: float) -> Iterator[Figure]:
     number = int(STEADY_RATE * seconds)
     with gateway([0, 1]) as running:
         peak = _Peak(running)
         began = time.monotonic()
         with peak:
-            sent = send(running, bodies(captured(), number), STEADY_RATE)
+            sent = send(running.port, bodies(captured(), number), STEADY_RATE)
             took = time.monotonic() - began
             running.settle()
         lost = sent.refused + sent.spans - running.value("inferometer_intake_entries_total")
@@ -250,7 +185,7 @@ def _beside_hostile(seconds: float) -> Iterator[Figure]:
 
         def work() -> None:
             while not over.is_set():
-                with contextlib.suppress(OSError), _Connection(running.port) as connection:
+                with contextlib.suppress(OSError), Connection(running.port) as connection:
                     answers.append(connection.post(JSON, body))
 
         thread = threading.Thread(target=work)

@@ -23,6 +23,7 @@ class Sizes:
     fleet_seconds: int = 30  # between two scrapes of the fleet
     board_rounds: int = 4
     intake_spans: int = 200_000
+    door_bodies: int = 20_000
     steady_seconds: float = 600.0
     hostile_seconds: float = 60.0
     scrape_seconds: int = 30  # between two scrapes by a Prometheus that runs
@@ -36,7 +37,7 @@ FULL = Sizes()
 QUICK = Sizes(rounds=2, sampling_seconds=5.0, rest_seconds=2.0, scrapes=15, paced_scrapes=3,
               volleys=1, large_scrapes=8, long_scrapes=400, day_scrapes=1200, replicas=10,
               fleet_hours=2, board_rounds=2, scrape_seconds=5, live_seconds=30,
-               intake_spans=50_000, steady_seconds=60.0, hostile_seconds=15.0)
+               intake_spans=50_000, door_bodies=5000, steady_seconds=60.0, hostile_seconds=15.0)
 # Others' boards would touch more samples than the machine can read in a day.
 LARGE = replace(FULL, replicas=1000, fleet_hours=1, fleet_seconds=60, board_rounds=3, peers=False,
                 rules_percent=5.0, query_ms=1000.0)

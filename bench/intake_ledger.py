@@ -1,0 +1,99 @@
+"""What a span costs the ledger: its commit, and its settling to the end.
+
+    python -m bench.intake_ledger [captured|gathered] [SPANS]
+
+prints microseconds of CPU time a span, in one thread, without a door: bodies are read outside of
+what is measured, and committed in groups of as many as there are connections in `bench intake`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from bench.intake import SETTLE_SECONDS
+from bench.otlp import KINDS, bodies
+from bench.otlp_sender import CONNECTIONS
+from inferometer import heap
+from inferometer.intake.batch import Delivery, Wish, batch_of
+from inferometer.ledger.file import open_to_write
+from inferometer.ledger.ledger import LedgerWriter
+from inferometer.ledger.parcel import Parcel
+from inferometer.ledger.verification import verify
+from inferometer.receipt import Receipt
+from inferometer.spans.reader import Wishes
+
+SPANS = 100_000
+PACE = 25_000  # spans a second, by the ledger's clock
+LARGEST = 32 * 2**20  # bytes of a body
+
+
+class Watch:
+    """CPU seconds of what is called."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call it."""
+        began = time.process_time()
+        function(*arguments)
+        self.seconds += time.process_time() - began
+
+
+def main(kind: str = "captured", spans: str = str(SPANS)) -> int:
+    """Measure it, after a tenth of it as a warm-up; the exit code."""
+    heap.search_seldom()  # as a gateway does
+    with tempfile.TemporaryDirectory() as folder:
+        running = Run(Path(folder))
+        running.all(kind, int(spans) // 10, first=1)
+        running.commits, running.settles = Watch(), Watch()
+        number = running.all(kind, int(spans), first=10_000_000)
+        for name, watch in (("commit", running.commits), ("settle", running.settles)):
+            print(f"{name} {watch.seconds / number * 1e6:.1f} us a span")
+        differences = len(verify(running.file).differences)
+        print(f"{number} spans, {running.facts} facts, {differences} differences")
+    return os.EX_OK if not differences else 1
+
+
+class Run:
+    """A ledger whose turns are taken here, and whose clock goes as fast as spans come."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = open_to_write(folder / "ledger.db", folder / "ledger.key")
+        self.passed, self.began = 0.0, time.time_ns()
+        self.facts = 0
+        self.commits, self.settles = Watch(), Watch()
+        self._ledger = LedgerWriter(self.file, SETTLE_SECONDS, linger=0.0, clock=self._now,
+                                    monotonic=lambda: self.passed)
+
+    def all(self, kind: str, spans: int, first: int) -> int:
+        """Commit and settle so many spans; how many they were."""
+        made, number = _deliveries(kind, spans, first), 0
+        while group := list(islice(made, CONNECTIONS)):
+            self.commits.timed(self._ledger.write, [
+                Parcel(one.facts, one.links, self._now(), Receipt()) for one in group])
+            self.settles.timed(self._ledger.settle_some)
+            number += sum(one.entries for one in group)
+            self.facts += sum(len(one.facts) for one in group)
+            self.passed += sum(one.entries for one in group) / PACE
+        self.passed += 10 * SETTLE_SECONDS
+        self.settles.timed(self._ledger.settle_due)
+        return number
+
+    def _now(self) -> int:
+        return self.began + int(self.passed * 1e9)
+
+
+def _deliveries(kind: str, spans: int, first: int) -> Iterator[Delivery]:
+    for template, body in bodies(KINDS[kind](), spans, first):
+        yield batch_of(Wish("traces", template.encoding, "", LARGEST, Wishes()), body)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
