@@ -4,6 +4,8 @@ What a stage has besides is this machine's: its Python stands for the base image
 built at one place, one after the other, as an image has them all at /: what a later one copies
 finds itself where it was made, and nothing else of the earlier one is there. Absolute paths of the
 file are seen from that place. Only what our Dockerfile uses is known, anything else is an error.
+
+    python -m tests.dockerfile     how large each image's own files are, without its base
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +67,7 @@ class Image:
     command: list[str] = field(default_factory=list)
     health: list[str] = field(default_factory=list)
     ran: list[list[str]] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)  # of what was copied, by where it is
 
     def path(self, inside: str) -> Path:
         return self.root / os.path.join(self.directory, inside).lstrip("/")
@@ -120,39 +125,94 @@ def _kept(file: Path, rules: Sequence[tuple[bool, re.Pattern[str]]]) -> bool:
     return kept
 
 
-def build(file: Path, folder: Path, work: Path) -> Image:
-    """Carry out the file in `work`, with `folder` as its context."""
+def stages_of(file: Path) -> dict[str, list[Instruction]]:
+    """The instructions of each stage by its name, each with its FROM first."""
     given: dict[str, str] = {}
-    stages: dict[str, Path] = {}
-    image, name = Image(work / "root"), ""
+    stages: dict[str, list[Instruction]] = {}
+    name = ""
     for instruction in instructions(file):
         if instruction.word == "ARG":
             variable, _, value = instruction.rest.partition("=")
             given[variable] = value
-        elif instruction.word == "FROM":
-            if image.root.exists():
-                stages[name] = image.root.rename(work / f"stage-{name}")
-            base, _, name = expanded(instruction.rest, given).partition(" AS ")
-            image = Image(work / "root", base)
-            image.root.mkdir(parents=True)
-        elif instruction.word == "COPY":
-            _copy(image, instruction.words(), folder, stages)
-        else:
-            _KNOWN[instruction.word](image, instruction)
+            continue
+        if instruction.word == "FROM":
+            instruction = Instruction("FROM", expanded(instruction.rest, given))
+            name = instruction.rest.partition(" AS ")[2]
+        stages.setdefault(name, []).append(instruction)
+    return stages
+
+
+def needed(stages: Mapping[str, list[Instruction]], target: str) -> list[str]:
+    """The stages that a target is made of, in the order of the file, itself last."""
+    parts = {target}
+    for name in reversed([*stages]):
+        if name in parts:
+            parts |= {base_of(stages[name]), *map(_source_stage, stages[name])} & stages.keys()
+    return [name for name in stages if name in parts]
+
+
+def base_of(stage: list[Instruction]) -> str:
+    """What a stage begins with: another one's name, or an image's."""
+    return stage[0].rest.partition(" AS ")[0]
+
+
+def build(file: Path, folder: Path, work: Path, target: str) -> Image:
+    """Carry out what a target takes of the file, in `work`, with `folder` as its context."""
+    stages = stages_of(file)
+    built: dict[str, Image] = {}
+    image = Image(work / "root")
+    names = needed(stages, target)
+    for number, name in enumerate(names):
+        base = base_of(stages[name])
+        others = {base_of(stages[later]) for later in names[number + 1:]} | {
+            _source_stage(instruction) for later in names[number:] for instruction in stages[later]}
+        image = _begun(work / "root", base, built, last=base not in others)
+        for instruction in stages[name][1:]:
+            if instruction.word == "COPY":
+                _copy(image, instruction.words(), folder, built)
+            else:
+                _KNOWN[instruction.word](image, instruction)
+        if name != target:
+            built[name] = replace(image, root=image.root.rename(work / f"stage-{name}"))
     return image
+
+
+def _begun(root: Path, base: str, built: Mapping[str, Image], *, last: bool) -> Image:
+    """A stage with what it begins with, moved if nobody else needs that."""
+    if base not in built:
+        root.mkdir(parents=True)
+        return Image(root, base)
+    if last:
+        built[base].root.rename(root)
+    else:
+        shutil.copytree(built[base].root, root, symlinks=True)
+    return replace(deepcopy(built[base]), root=root)
+
+
+def _source_stage(instruction: Instruction) -> str:
+    """The stage out of which an instruction copies; none if it does not."""
+    return _flags(instruction.words()).get("from", "") if instruction.word == "COPY" else ""
+
+
+def _flags(words: Sequence[str]) -> dict[str, str]:
+    pairs = (word.removeprefix("--").partition("=") for word in words if word.startswith("--"))
+    return {name: value for name, _, value in pairs}
 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: variables[match[1]], text)
 
 
-def _copy(image: Image, words: list[str], folder: Path, stages: Mapping[str, Path]) -> None:
-    if words[0].startswith("--from="):
-        _, source, target = words
-        shutil.copytree(stages[words[0].removeprefix("--from=")] / source.lstrip("/"),
-                        image.path(target), symlinks=True)
+def _copy(image: Image, words: list[str], folder: Path, built: Mapping[str, Image]) -> None:
+    flags = _flags(words)
+    assert flags.keys() <= {"from", "chown"}, f"nobody knows how to prove {sorted(flags)}"
+    *sources, target = (word for word in words if not word.startswith("--"))
+    owner = flags.get("chown", "0:0")
+    if stage := flags.get("from"):
+        (source,) = sources
+        shutil.copytree(built[stage].root / source.lstrip("/"), image.path(target), symlinks=True)
+        image.owners[target] = owner
         return
-    *sources, target = words
     for source in sources:
         files = [file for file in context(folder) if file.is_relative_to(source)]
         assert files, f"COPY {source}: there is none in the context"
@@ -161,6 +221,7 @@ def _copy(image: Image, words: list[str], folder: Path, stages: Mapping[str, Pat
             copied = image.path(target) / inside
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / file, copied)
+            image.owners[os.path.join(target, inside)] = owner
 
 
 def _run(image: Image, instruction: Instruction) -> None:
@@ -196,7 +257,7 @@ def _user(image: Image, instruction: Instruction) -> None:
 
 
 def _port(image: Image, instruction: Instruction) -> None:
-    image.ports.append(int(instruction.rest))
+    image.ports += map(int, instruction.rest.split())
 
 
 def _entrypoint(image: Image, instruction: Instruction) -> None:
@@ -215,3 +276,21 @@ _KNOWN: Mapping[str, Callable[[Image, Instruction], None]] = {
     "RUN": _run, "ENV": _env, "WORKDIR": _directory, "LABEL": _label, "USER": _user,
     "EXPOSE": _port, "ENTRYPOINT": _entrypoint, "CMD": _command, "HEALTHCHECK": _health,
 }
+
+
+def main(file: Path = Path("deploy/Dockerfile"), folder: Path = Path()) -> int:
+    """Build every stage that nothing else is made of, and print how large it is."""
+    stages = stages_of(file)
+    inner = {base_of(stage) for stage in stages.values()} | {
+        _source_stage(instruction) for stage in stages.values() for instruction in stage}
+    for target in sorted(stages.keys() - inner):
+        with tempfile.TemporaryDirectory() as work:
+            image = build(file, folder, Path(work), target)
+            sizes = (path.stat().st_size for path in image.root.rglob("*") if path.is_file()
+                     and not path.is_symlink())
+            print(f"{target} {sum(sizes) / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -29,6 +29,7 @@ import yaml
 from inferometer.cli import make_parser
 from tests.bundle.kubernetes import Manifest, parsed, validated
 from tests.bundle.promtool import TOOLS, VERSIONS
+from tests.dockerfile import stages_of
 
 ROOT = Path(__file__).parents[1]
 HELMS, KUBECTLS = ("3", "4"), ("1.32", "1.37")
@@ -41,6 +42,7 @@ ENGINE: Manifest = {
 }
 
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```$|((?:^(?: {4}[^\n]*)?\n)+)", re.MULTILINE | re.DOTALL)
+_UNTIMED = re.compile(r"^ *creationTimestamp: null\n", re.MULTILINE)  # as older ones write it
 _FILE = re.compile(r"(?:#|//) ([\w.-]+\.(?:ya?ml|jsonnet))\b")
 
 
@@ -73,11 +75,13 @@ class Trial:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.applied: list[Manifest] = []
+        self.built: set[str] = set()  # targets of the Dockerfile, which are named as the images
         self.released: dict[str, set[tuple[str, str]]] = {}
         self._proofs: Mapping[tuple[str, ...], Callable[[list[str]], None]] = {
             ("helm", "install"): self._helm, ("helm", "upgrade"): self._helm,
             ("kubectl", "apply"): self._apply, ("kubectl", "patch"): self._patch,
             ("kubectl", "get"): self._get, ("kubectl", "rollout", "status"): self._rolled_out,
+            ("kubectl", "create", "secret", "generic"): self._secret,
             ("docker", "compose"): self._compose, ("docker", "build"): self._image,
             ("docker", "push"): self._pushed, ("jsonnet",): self._jsonnet, ("make",): self._make,
             ("python3", "-m", "venv"): lambda _: None, ("systemd-sysusers",): lambda _: None,
@@ -173,6 +177,11 @@ class Trial:
             f"kubectl-{KUBECTLS[0]}/kubectl", "annotate", "--local", "-f", "found.yaml", "a=b",
             "-o", given["o"][0]))
 
+    def _secret(self, words: list[str]) -> None:
+        self._manifests(*(_UNTIMED.sub("", self._run(
+            f"kubectl-{version}/kubectl", "create", "secret", "generic", *words,
+            "--dry-run=client", "-o", "yaml")) for version in KUBECTLS))
+
     def _rolled_out(self, words: list[str]) -> None:
         (resource,) = _options(words, "-n|--namespace")["words"]
         self._made(*resource.split("/"))
@@ -193,16 +202,22 @@ class Trial:
                 assert not bound or Path(volume["source"]).exists(), volume["source"]
 
     def _image(self, words: list[str]) -> None:
-        given = _options(words, "-f", "-t")
+        given = _options(words, "-f", "-t", "--target")
         (context,) = given["words"]
-        assert all((self.folder / file).is_file() for file in given["f"] or ["Dockerfile"])
+        (file,) = given["f"] or ["Dockerfile"]
+        assert (self.folder / file).is_file()
         assert (self.folder / context / "pyproject.toml").exists(), f"nothing to build in {context}"
+        (target,) = given["target"] or [[*stages_of(self.folder / file)][-1]]
+        assert target in stages_of(self.folder / file), f"{file} has no target {target}"
+        self.built.add(target)
         self._pushed(given["t"])
 
     def _pushed(self, words: list[str]) -> None:
         version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
         for word in words:
-            assert word.rpartition("/")[2] == f"inferometer:{version}", word
+            name, _, tag = word.rpartition("/")[2].partition(":")
+            assert tag == version, word
+            assert name in self.built, f"nothing before built {word}"
 
     def _jsonnet(self, words: list[str]) -> None:
         (file,) = words

@@ -9,38 +9,45 @@ import os
 import pickle
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import bcrypt
 import pytest
 
-from deploy.release.hashes import BACKEND, RUNTIME, pinned
+from deploy.release.hashes import BACKEND, GATEWAY, RUNTIME, pinned
 from inferometer.about import PROJECT_URL
 from inferometer.bundle import RUNBOOK, render
-from tests.dockerfile import Image, build, can_demote, context, instructions
+from tests.dockerfile import Image, build, can_demote, context, instructions, stages_of
 from tests.exporter.support import Page, free_port, get, wait_for
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 START_SECONDS = 60.0
+TARGETS = {"inferometer": RUNTIME, "inferometer-gateway": GATEWAY}  # and what each installs
+FOLDER = Path("/var/lib/inferometer")  # of a gateway's ledger
+pytestmark = pytest.mark.timeout(600)  # two of them are built
 PASSWORDS = "basic_auth_users: {{someone: '{}'}}\n"
 
 
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """Built once for all processes of this run, and read-only since."""
+@pytest.fixture(scope="session", params=TARGETS)
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """One of the Dockerfile's targets, built once for all processes of this run, and read-only
+    since."""
     own = tmp_path_factory.getbasetemp()
-    work = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "image"
+    work = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / request.param
     work.mkdir(exist_ok=True)
+    enter(work)
     done = work / "done"
     with (work / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            built = build(DOCKERFILE, ROOT, work)
+            built = build(DOCKERFILE, ROOT, work, request.param)
             subprocess.run(["chmod", "-R", "a-w", built.root], check=True)
             done.write_bytes(pickle.dumps(built))
     made: Image = pickle.loads(done.read_bytes())
@@ -49,8 +56,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 @contextlib.contextmanager
 def running(image: Image, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The image's own command, or its entry point with these arguments, ready on that port."""
-    command = [*image.entrypoint, *(arguments or here(image.command, image, port))]
+    """The image's entry point with these arguments, ready on that port."""
+    command = [*image.entrypoint, *arguments]
     process = subprocess.Popen(image.process(command), cwd=image.root, text=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -61,11 +68,35 @@ def running(image: Image, port: int, *arguments: str) -> Iterator[subprocess.Pop
         process.communicate()
 
 
-def here(command: list[str], image: Image, port: int) -> list[str]:
-    """A command of the image with a free port of loopback in place of its own."""
-    (own,) = image.ports
-    return [re.sub(rf"(^:|\b){own}\b", lambda match: f"127.0.0.1:{port}" if match[1] else str(port),
-                   word) for word in command]
+def own_command(image: Image, ports: dict[int, int], folder: Path) -> list[str]:
+    """The image's own, on free ports of loopback; a file it names writes below the folder."""
+    words = here(image.command, ports)
+    enter(folder)
+    for file in (word for word in words if word.startswith("/")):
+        place = folder / "place"
+        place.mkdir()
+        place.chmod(0o777)  # it is another user who writes
+        copy = folder / Path(file).name
+        copy.write_text("\n".join(here(image.path(file).read_text().replace(
+            str(FOLDER), str(place)).splitlines(), ports)))
+        words[words.index(file)] = str(copy)
+    return words
+
+
+def enter(folder: Path) -> None:
+    """Let the image's user pass: access(2), as Alembic and SQLite ask, knows no capability."""
+    for entered in (folder, *folder.parents):
+        if can_demote() and not entered.stat().st_mode & stat.S_IXOTH:
+            entered.chmod(entered.stat().st_mode | stat.S_IXOTH)
+
+
+def here(texts: list[str], ports: dict[int, int]) -> list[str]:
+    """Texts of the image with free ports of loopback in place of its own."""
+    for own, free in ports.items():
+        texts = [re.sub(rf'(^:|":|\b){own}\b', lambda match, free=free: {  # type: ignore[misc]
+            ":": "127.0.0.1:", '":': '"127.0.0.1:'}.get(match[1], "") + str(free), text)
+            for text in texts]
+    return texts
 
 
 def serves(port: int) -> bool:
@@ -77,15 +108,15 @@ def serves(port: int) -> bool:
 
 def health(image: Image, port: int) -> int:
     """What the image's own check says."""
-    return subprocess.run(image.process(here(image.health, image, port)), cwd=image.root,
+    return subprocess.run(image.process(here(image.health, {image.ports[0]: port})), cwd=image.root,
                           stderr=subprocess.DEVNULL, check=False, timeout=30).returncode
 
 
 def test_nothing_but_what_it_is_built_from_is_sent_to_the_engine() -> None:
-    named = {word for instruction in instructions(DOCKERFILE) if instruction.word == "COPY"
-             for word in instruction.words()[:-1]}
     sent = context(ROOT)
-    sources = {Path(word) for word in named - {"--from=build", "/opt/inferometer"}}
+    sources = {Path(word) for instruction in instructions(DOCKERFILE)
+               if instruction.word == "COPY" and "--from=" not in instruction.rest
+               for word in instruction.words()[:-1] if not word.startswith("--")}
     assert {source for file in sent for source in (file, *file.parents) if source in sources
             } == sources
     assert not [file for file in sent if sources.isdisjoint((file, *file.parents))]
@@ -94,7 +125,8 @@ def test_nothing_but_what_it_is_built_from_is_sent_to_the_engine() -> None:
 
 def test_it_is_a_virtual_environment_on_the_base_image_and_nothing_else(image: Image) -> None:
     files = {file.relative_to(image.root) for file in image.root.rglob("*") if file.is_file()}
-    assert {file.parts[:2] for file in files} == {("opt", "inferometer")}
+    assert {"/" + "/".join(file.parts[:2]) for file in files} == {"/opt/inferometer"} | (
+        {"/etc/inferometer"} if is_gateway(image) else set())
     packages = image.path("/opt/inferometer/lib")
     assert not [*packages.rglob("pip")]
     assert not [*packages.rglob("pytest")]
@@ -110,7 +142,24 @@ def test_each_package_has_the_version_that_the_tests_run_with(image: Image) -> N
     assert installed.pop("inferometer") == version
     assert "grpcio" in installed  # asks the kubelet
     assert installed == {name: versions[name] for name in installed}
-    assert installed == pinned((ROOT / RUNTIME).read_text())
+    assert installed == pinned(
+        (ROOT / TARGETS[image.labels["org.opencontainers.image.title"]]).read_text())
+
+
+def test_where_no_target_is_named_it_is_the_image_of_all_but_gateways() -> None:
+    assert [*stages_of(DOCKERFILE)][-1] == "inferometer"
+    assert TARGETS.keys() <= stages_of(DOCKERFILE).keys()
+
+
+def test_of_all_files_its_user_owns_those_of_a_gateways_alone(image: Image) -> None:
+    owned = {path for path, owner in image.owners.items() if owner != "0:0"}
+    assert owned == ({str(FOLDER), "/etc/inferometer/inferometer.yml"} if is_gateway(image)
+                     else set())
+    assert {owner for owner in image.owners.values() if owner != "0:0"} <= {image.user}
+
+
+def is_gateway(image: Image) -> bool:
+    return TARGETS[image.labels["org.opencontainers.image.title"]] == GATEWAY
 
 
 def project() -> dict[str, str]:
@@ -120,13 +169,14 @@ def project() -> dict[str, str]:
 
 def test_it_has_its_labels_and_runs_as_a_numeric_user_other_than_root(image: Image) -> None:
     label = "org.opencontainers.image"
-    assert image.labels[f"{label}.description"] == project()["description"]
+    described = image.labels[f"{label}.description"]
+    assert "gateway" in described if is_gateway(image) else described == project()["description"]
     assert image.labels[f"{label}.licenses"] == project()["license"]
     assert image.labels[f"{label}.url"] == image.labels[f"{label}.source"] == PROJECT_URL
     assert image.labels[f"{label}.documentation"] == f"{PROJECT_URL}/tree/main/docs"
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", image.base)
-    assert image.ports == [9839]
+    assert image.ports == [9839, *([4317, 4318] if is_gateway(image) else [])]
 
 
 def test_it_asks_for_no_gpu_by_itself(image: Image) -> None:
@@ -147,7 +197,7 @@ def test_neither_the_image_nor_what_runs_it_is_for_one_architecture() -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("file", [RUNTIME, BACKEND])
+@pytest.mark.parametrize("file", [RUNTIME, GATEWAY, BACKEND])
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 def test_each_package_has_a_wheel_of_a_pinned_hash_for(
         architecture: str, file: str, tmp_path: Path) -> None:
@@ -170,10 +220,13 @@ def test_nothing_is_run_in_the_final_stage_so_that_it_needs_no_shell(image: Imag
 
 
 def test_it_serves_from_a_read_only_root_and_its_check_tells_life_from_death(
-        image: Image) -> None:
-    port = free_port()
-    with running(image, port) as process:
+        image: Image, tmp_path: Path) -> None:
+    ports = {own: free_port() for own in image.ports}
+    port = ports[image.ports[0]]
+    with running(image, port, *own_command(image, ports, tmp_path)) as process:
         wait_for(lambda: get(port, "/-/ready").status == 200, START_SECONDS)
+        if is_gateway(image):
+            assert sent(ports[4318]) == 200
         page = Page(get(port).text)
         assert page.value("inferometer_build_info", version=project()["version"]) == 1
         assert health(image, port) == 0
@@ -183,6 +236,15 @@ def test_it_serves_from_a_read_only_root_and_its_check_tells_life_from_death(
         process.terminate()
         assert process.wait(START_SECONDS) == 0
         assert health(image, port) == 1
+
+
+def sent(port: int) -> int:
+    """How a gateway answers a body of telemetry."""
+    request = Request(f"http://127.0.0.1:{port}/v1/traces", b'{"resourceSpans": []}',
+                      {"Content-Type": "application/json"})
+    with urlopen(request, timeout=30) as answer:
+        status: int = answer.status
+        return status
 
 
 def test_it_has_the_files_of_a_deployment(image: Image) -> None:

@@ -27,6 +27,7 @@ MODELS = 100  # tuples of namespace, engine and model
 TARGETS = 400  # engine endpoints of all exporters
 FLEET_EXPORTERS = 2  # that publish budgets and limits: replicas of one
 GATEWAYS = 10  # that count calls of applications
+CALLERS = 200  # tuples of application, provider and model, over all gateways
 VERSIONS = 4  # of one model's engines at a time
 
 # Full pages of each role there are in the fleet, by what fills one.
@@ -37,15 +38,16 @@ _OF_SECTIONS = {
     "gpu": {*c.GPU_METRICS},
     "engines": {*c.ENGINE_METRICS},
     "cost": {c.COST, c.COST_IDLE, c.GPU_PRICE},
+    "prices": {c.PRICE_SOURCE_INFO},
     "fleet": {c.COST, c.BUDGET, c.BUDGET_PAGE, *c.LIMIT_METRICS.values()},
     "intake": {*c.INTAKE_METRICS},
-    "ledger": {*c.CLIENT_METRICS, *c.LEDGER_METRICS},
+    "ledger": {c.COST, *c.CLIENT_METRICS, *c.LEDGER_METRICS},
 }
 
 FAMILY_BUDGET = 65_000
 EXPORTER_BUDGET = 350_000
 RULE_BUDGET = 8_000
-RECORDED_BUDGET = 30_000
+RECORDED_BUDGET = 35_000
 FLEET_BUDGET = 2_000_000
 
 _CLOSED = sorted(
@@ -62,6 +64,7 @@ LABEL_VALUES = {
     c.UUID.name: GPUS,
     c.MIG.name: c.MIG.budget,
     c.MODEL.name: MODELS,
+    c.SERVICE_NAME.name: CALLERS,
     c.TARGET.name: TARGETS,
     "pod": TARGETS,
     WORKLOAD: MODELS,
@@ -75,6 +78,7 @@ LABEL_VALUES = {
 _FOLLOWING = {
     "metric": {"label"},
     c.UUID.name: {"node", c.GPU.name, "name"},
+    c.SERVICE_NAME.name: {c.PROVIDER.name, c.MODEL.name},
     c.MODEL.name: {"namespace", c.ENGINE.name},
     "pod": {"namespace", c.ENGINE.name, c.MODEL.name},
     c.TARGET.name: {"instance", "namespace", c.ENGINE.name, c.MODEL.name, WORKLOAD},

@@ -1,4 +1,4 @@
-"""What the image installs, by version and by the hash of every file that the index has of it.
+"""What the images install, by version and by the hash of every file that the index has of it.
 
 `make hashes` writes the files anew from pyproject.toml and the versions in constraints.txt.
 """
@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("kubelet",)  # the image has every role
-RUNTIME, BACKEND = "deploy/requirements.txt", "deploy/requirements-build.txt"
+RUNTIME, GATEWAY = "deploy/requirements.txt", "deploy/requirements-gateway.txt"
+BACKEND = "deploy/requirements-build.txt"
+# The extras of each image. A gateway's has every role; the other has all that run in great numbers.
+EXTRAS = {RUNTIME: ("kubelet",), GATEWAY: ("kubelet", "gateway")}
 COMMAND = "make hashes"
 
 
 def requirements(project: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Each file and, of a parsed pyproject.toml, what it has to satisfy."""
     extras = project["project"]["optional-dependencies"]
-    yield RUNTIME, [*project["project"]["dependencies"],
-                    *(line for extra in EXTRAS for line in extras[extra])]
+    for file, names in EXTRAS.items():
+        yield file, [*project["project"]["dependencies"],
+                     *(line for name in names for line in extras[name])]
     yield BACKEND, project["build-system"]["requires"]
 
 
@@ -41,6 +44,7 @@ def main(root: Path = ROOT) -> int:
             [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal",
              "--generate-hashes", "--no-annotate", "--custom-compile-command", COMMAND,
              "--python-version", project["project"]["requires-python"].removeprefix(">="),
+             "--no-emit-package", "httpx2-jsfetch",  # of a Python in a browser alone
              "--constraints", root / "constraints.txt", "--output-file", root / file, "-"],
             input="\n".join(lines), text=True, check=False)
         if done.returncode:

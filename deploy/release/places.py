@@ -18,12 +18,12 @@ PLACES: Sequence[tuple[str, str]] = (
     ("deploy/chart/Chart.yaml", r"^version: "),
     ("deploy/chart/Chart.yaml", r'^appVersion: "'),
     ("deploy/Dockerfile", r'org\.opencontainers\.image\.version="'),
-    ("deploy/Dockerfile", r"\binferometer:"),
+    ("deploy/Dockerfile", r"\binferometer(?:-gateway)?:"),
     ("deploy/contract.yml", r"^version: "),
-    ("deploy/compose/*.yml", r"\bimage: inferometer:"),
+    ("deploy/compose/*.yml", r"\bimage: inferometer(?:-gateway)?:"),
     ("examples/kustomize/kustomization.yaml", r"^ +newTag: "),
-    ("README.md", r"\binferometer:"),
-    ("docs/*.md", r"\binferometer:"),
+    ("README.md", r"\binferometer(?:-gateway)?:"),
+    ("docs/*.md", r"\binferometer(?:-gateway)?:"),
 )
 
 

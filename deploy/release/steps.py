@@ -7,11 +7,12 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from deploy.release.archive import pack
 from deploy.release.base import with_digest
 from deploy.release.changelog import section
-from deploy.release.hashes import RUNTIME
+from deploy.release.hashes import GATEWAY, RUNTIME
 from deploy.release.workshop import HELM, FailedStepError, Workshop
 
 DOCKERFILE = "deploy/Dockerfile"
@@ -19,6 +20,7 @@ SUMS, SIGNATURE, NOTES = "SHA256SUMS", "SHA256SUMS.sig", "RELEASE_NOTES.md"
 NAMESPACE = "file"  # of the signature: what ssh-keygen calls files in general
 CYCLONEDX = "1.6"
 _PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")
+_HASHED = ("--only-binary=:all:", "--require-hashes", "-r")
 
 
 def packages(workshop: Workshop) -> None:
@@ -62,22 +64,33 @@ def image(workshop: Workshop) -> None:
 def copied(dockerfile: str) -> list[str]:
     """The paths that a Dockerfile copies out of its context."""
     lines = (line.split()[1:-1] for line in dockerfile.splitlines() if line.startswith("COPY "))
-    return [word for words in lines if not words[0].startswith("--from=") for word in words]
+    return [word for words in lines if not words[0].startswith("--from=") for word in words
+            if not word.startswith("--")]
 
 
 def trial(workshop: Workshop) -> None:
     """The wheel is installed as the image installs it, and says its version."""
     workshop.python("-m", "venv", "--without-pip", workshop.trial)
-    install = (*_PIP, "--python", workshop.trial, "install")
-    workshop.python(*install, "--only-binary=:all:", "--require-hashes", "-r", RUNTIME)
-    workshop.python(*install, "--no-index", "--no-deps", workshop.wheel)
+    _install(workshop, *_HASHED, RUNTIME)
+    _install(workshop, "--no-index", "--no-deps", workshop.wheel)
     answer = workshop.run(workshop.trial / "bin/inferometer", "--version").strip()
     if answer != f"inferometer {workshop.release.version}":
         raise FailedStepError(f"the wheel, installed, says it is {answer}")
 
 
-def bill(workshop: Workshop) -> None:
-    """All that is installed with the wheel, as CycloneDX has it; its schema is asked."""
+def bills(workshop: Workshop) -> None:
+    """All that is installed with the wheel, as CycloneDX has it, and all with that of a gateway."""
+    _bill(workshop, workshop.release.name)
+    _install(workshop, *_HASHED, GATEWAY)
+    _bill(workshop, f"{workshop.release.name}-gateway")
+
+
+def _install(workshop: Workshop, *words: str | Path) -> None:
+    workshop.python(*_PIP, "--python", workshop.trial, "install", *words)
+
+
+def _bill(workshop: Workshop, name: str) -> None:
+    """What the trial has; the schema of CycloneDX is asked."""
     release = workshop.release
     text = workshop.python(
         "-m", "cyclonedx_py", "environment", "--pyproject", "pyproject.toml",
@@ -85,7 +98,7 @@ def bill(workshop: Workshop) -> None:
         workshop.trial / "bin/python")
     document = json.loads(text)
     document["metadata"]["component"]["purl"] = f"pkg:pypi/inferometer@{release.version}"
-    (workshop.made / f"{release.name}.cdx.json").write_text(
+    (workshop.made / f"{name}.cdx.json").write_text(
         json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
@@ -110,4 +123,4 @@ def signature(workshop: Workshop) -> None:
 
 
 STEPS: Sequence[Callable[[Workshop], None]] = (
-    packages, fresh, chart, image, trial, bill, notes, sums, signature)
+    packages, fresh, chart, image, trial, bills, notes, sums, signature)

@@ -19,6 +19,7 @@ WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _HOST = re.compile(r"(?=.{1,63}$)[a-z]([-a-z0-9]*[a-z0-9])?")  # a label of DNS, as RFC 1035 has it
 _PREFIX = re.compile(r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?(.*)")
+_MOST_OF_A_STATEFUL_SET = 52  # of its name: its pods have a label of that and a hash
 _LABEL = re.compile(r"(?=.{1,63}$)[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "In": lambda value, values: value in values,
@@ -57,6 +58,9 @@ def _malformed(document: Manifest) -> Iterator[str]:
     name = _HOST if document["kind"] in (*WORKLOADS, "Service") else _NAME
     if not name.fullmatch(document["metadata"]["name"]):
         yield "its name is none"
+    if document["kind"] == "StatefulSet" and len(
+            document["metadata"]["name"]) > _MOST_OF_A_STATEFUL_SET:
+        yield "its name is too long for a label of its pods"
     for metadata in (document["metadata"], _pod(document).get("metadata", {})):
         for key in (*metadata.get("labels", {}), *metadata.get("annotations", {})):
             if not (prefixed := _PREFIX.fullmatch(key)) or not _LABEL.fullmatch(prefixed[2]):
@@ -76,7 +80,10 @@ def _dangling(document: Manifest, given: Sequence[Manifest]) -> Iterator[str]:
         case kind if kind in WORKLOADS:
             if not selects(spec["selector"], _pod(document)["metadata"]["labels"]):
                 yield "it does not select its own pods"
-            yield from _of_pod(_pod(document)["spec"], near)
+            claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", ())]
+            yield from _of_pod(_pod(document)["spec"], near, claims)
+            if "serviceName" in spec:
+                yield from _missing(near, "Service", spec["serviceName"])
         case "Service":
             yield from _unserved({"matchLabels": spec["selector"]}, pods,
                                  [port["targetPort"] for port in spec["ports"]])
@@ -103,14 +110,17 @@ def _dangling(document: Manifest, given: Sequence[Manifest]) -> Iterator[str]:
                                 [spec["configMapRef"]["key"]])
 
 
-def _of_pod(pod: Mapping[str, Any], near: Sequence[Manifest]) -> Iterator[str]:
-    volumes = {volume["name"] for volume in pod.get("volumes", ())}
+def _of_pod(pod: Mapping[str, Any], near: Sequence[Manifest],
+            claims: Sequence[str] = ()) -> Iterator[str]:
+    volumes = {*claims, *(volume["name"] for volume in pod.get("volumes", ()))}
     for volume in pod.get("volumes", ()):
         if source := volume.get("configMap"):
             yield from _missing(near, "ConfigMap", source["name"],
                                 [item["key"] for item in source.get("items", ())])
         if source := volume.get("secret"):
             yield from _missing(near, "Secret", source["secretName"])
+        if source := volume.get("persistentVolumeClaim"):
+            yield from _missing(near, "PersistentVolumeClaim", source["claimName"])
     if account := pod.get("serviceAccountName"):
         yield from _missing(near, "ServiceAccount", account)
     yield from _twice("volume", pod.get("volumes", ()), "name")

@@ -88,7 +88,7 @@ def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_f
     own = sum(map(counts.family_series, c.SELF_METRICS))
     assert counts.fullest_role() == NO_ROLE
     assert pages["gateway"] == own + sum(map(counts.family_series, (
-        *c.CLIENT_METRICS, *c.INTAKE_METRICS, *c.LEDGER_METRICS)))
+        *c.CLIENT_METRICS, *c.INTAKE_METRICS, *c.LEDGER_METRICS, c.COST, c.PRICE_SOURCE_INFO)))
     assert pages["sidecar"] + pages["node"] < pages[NO_ROLE] + own
     assert pages[NO_ROLE] == sum(map(counts.family_series, c.METRICS))
 
@@ -97,7 +97,8 @@ def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_f
     (c.GPU_UP, counts.GPUS),
     (c.SERVER_UP, 400 * counts.TARGETS / c.TARGETS),
     (c.BUDGET, 400 * counts.FLEET_EXPORTERS),
-    (c.COST, (1000 + 64) * 7 * (counts.GPUS / c.GPUS + counts.FLEET_EXPORTERS)),
+    (c.COST, (1000 + 64) * 7 * (
+        counts.GPUS / c.GPUS + counts.FLEET_EXPORTERS + counts.GATEWAYS)),
     (c.COLLECTOR_SUCCESS, len(c.COLLECTOR.values) * counts.EXPORTERS),
 ], ids=lambda value: getattr(value, "name", None))
 def test_the_fleet_has_as_many_as_its_gpus_endpoints_and_exporters_make(
@@ -115,9 +116,9 @@ def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings
     assert over((), wide) == ["rule model:some:thing: 20500 series, budget 8000"]
     assert over((), rule("cluster", "user", "le")) == [
         "model:some:thing: it is not declared how many user there are"]
-    many = [rule(*MODEL, "le")] * 8
+    many = [rule(*MODEL, "le")] * 9
     assert over((), *many) == [
-        "sum of all recorded rules: 32800 series, budget 30000"]
+        "sum of all recorded rules: 36900 series, budget 35000"]
 
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:

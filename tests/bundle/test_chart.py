@@ -39,6 +39,7 @@ from tests.bundle.promtool import TOOLS
 
 LARGEST_CONFIGMAP = 200_000  # bytes: client-side apply keeps a copy in an annotation, of 262144
 LARGEST_RELEASE = 2**20  # bytes of the Secret in which Helm keeps a release
+MOUNTED = re.compile(r"/(etc/inferometer-\w+|var/lib/inferometer)/")
 OPERATORS = ("monitoring.coreos.com/", "grafana.integreatly.org/")
 
 
@@ -117,9 +118,10 @@ def test_the_notes_name_what_is_there(values: str) -> None:
                    VALUES / f"{values}.yaml")
     assert process.returncode == 0, process.stderr
     notes = process.stdout.partition("NOTES:\n")[2]
-    named = {*re.findall(r"(daemonset|deployment|configmap) (inferometer-\S+)", notes)}
+    named = {*re.findall(r"(daemonset|deployment|statefulset|configmap) (inferometer-\S+)", notes)}
     present = {(kind.lower(), name) for kind, name in map(identity, manifests(values))}
-    assert {kind for kind, _ in named} == {"daemonset", "deployment", "configmap"}
+    assert {kind for kind, _ in named} == {"configmap"} | {
+        kind for kind, _ in present if kind in ("daemonset", "deployment", "statefulset")}
     assert named <= present
     assert "\n\n\n" not in notes
 
@@ -139,22 +141,27 @@ def test_the_exporter_takes_every_configuration(
     monkeypatch.setenv("TOKEN", "of the Secret")
     documents = manifests(values)
     texts = configurations(documents)
-    assert {"inferometer-node", "inferometer-fleet"} <= set(texts)
+    assert {f"inferometer-{role}" for role in workloads(documents)} - {
+        "inferometer-sidecar"} <= set(texts)
+    for file in ("web.yml", "apps", "collector", "key"):
+        (tmp_path / file).write_text("{}" if file == "web.yml" else "0" * 64)
     for name, text in texts.items():
-        file = tmp_path / f"{name}.yml"
-        file.write_text(text.replace("/etc/inferometer-web/web.yml", "web.yml"))
-        (tmp_path / "web.yml").write_text("{}")
-        assert main(["check-config", str(file)]) == OK, capsys.readouterr().err
+        copy = tmp_path / f"{name}.yml"
+        copy.write_text(MOUNTED.sub(f"{tmp_path}/", text))
+        assert main(["check-config", str(copy)]) == OK, capsys.readouterr().err
         assert yaml.safe_load(text)["role"] == name.removeprefix("inferometer-")
 
 
 def test_values_become_configuration_as_they_are() -> None:
     given = yaml.safe_load((VALUES / "everything.yaml").read_text())
-    for role in ("node", "fleet", "sidecar"):
-        document = configurations(manifests("everything"))[f"inferometer-{role}"]
+    given["gateway"] = yaml.safe_load((VALUES / "gateway.yaml").read_text())["gateway"]
+    documents = {role: "everything" for role in ("node", "fleet", "sidecar")} | {
+        "gateway": "gateway"}
+    for role, values in documents.items():
+        document = configurations(manifests(values))[f"inferometer-{role}"]
         made = read_yaml(document, role).value
         assert isinstance(made, dict)
-        assert made["web"]["listen"] == ":9999"
+        assert made["web"]["listen"] == (":9999" if values == "everything" else ":9839")
         for section, keys in given[role]["config"].items():
             assert {key: made[section][key] for key in keys} == keys
 

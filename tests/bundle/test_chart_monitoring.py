@@ -17,6 +17,7 @@ from tests.bundle.kubernetes import Manifest, parsed
 from tests.bundle.promtool import TOOLS, VERSIONS
 
 DEFAULTS = Options()
+KINDS = {"node": "DaemonSet", "fleet": "Deployment", "gateway": "StatefulSet"}
 
 
 def generated(path: str) -> Any:
@@ -95,37 +96,43 @@ def selects(selector: Manifest, labels: Manifest) -> bool:
 
 @pytest.mark.parametrize("values", SETS)
 def test_a_service_a_workload_and_a_policy_select_the_pods_of_their_part(values: str) -> None:
-    documents, roles = manifests(values), ("node", "fleet")
+    documents = manifests(values)
     made = workloads(documents)
-    for role in roles:
-        service = one(documents, "Service", f"inferometer-{role}")
-        workload = one(documents, "DaemonSet" if role == "node" else "Deployment",
-                       f"inferometer-{role}")
+    for role in made.keys() & KINDS.keys():
+        page = "inferometer-gateway-pods" if role == "gateway" else f"inferometer-{role}"
+        service = one(documents, "Service", page)
+        workload = one(documents, KINDS[role], f"inferometer-{role}")
         for selector in ({"matchLabels": service["spec"]["selector"]},
                          workload["spec"]["selector"]):
             assert [name for name in made
                     if selects(selector, made[name]["metadata"]["labels"])] == [role]
-        (port,) = container(made[role])["ports"]
+        port, *_ = container(made[role])["ports"]
         assert [entry["targetPort"] for entry in service["spec"]["ports"]] == [port["name"]]
     for policy in (manifest for manifest in documents if manifest["kind"] == "NetworkPolicy"):
+        own = policy["metadata"]["name"] == "inferometer-gateway"
         assert [role for role in made if selects(
-            policy["spec"]["podSelector"], made[role]["metadata"]["labels"])] == [*roles]
+            policy["spec"]["podSelector"], made[role]["metadata"]["labels"])] == (
+                ["gateway"] if own else ["node", "fleet"])
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         assert "egress" not in policy["spec"]
 
 
-@pytest.mark.parametrize("values", ["operator", "secured", "everything"])
+@pytest.mark.parametrize("values", ["operator", "secured", "everything", "gateway"])
 def test_monitors_find_all_roles_once_and_set_what_rules_ask_for(values: str) -> None:
     documents = manifests(values)
     made = workloads(documents)
     services = [manifest for manifest in documents if manifest["kind"] == "Service"]
     by_service = one(documents, "ServiceMonitor", "inferometer")["spec"]
     by_pod = one(documents, "PodMonitor", "inferometer-sidecar")["spec"]
-    assert [selects(by_service["selector"], manifest["metadata"]["labels"])
-            for manifest in services] == [True, True]
+    # Of a gateway's two the one with the page alone.
+    scraped = [manifest["metadata"]["name"] for manifest in services
+             if selects(by_service["selector"], manifest["metadata"]["labels"])]
+    assert scraped == ["inferometer-node", "inferometer-fleet", *(
+        ["inferometer-gateway-pods"] if values == "gateway" else [])]
     assert [role for role in made if selects(
         by_pod["selector"], made[role]["metadata"]["labels"])] == ["sidecar"]
-    cluster = {"operator": "east", "secured": "default", "everything": "west"}[values]
+    cluster = {"operator": "east", "secured": "default", "everything": "west",
+               "gateway": "north"}[values]
     for endpoint in (*by_service["endpoints"], *by_pod["podMetricsEndpoints"]):
         assert endpoint["port"] == "inferometer"
         assert endpoint["honorLabels"] is False

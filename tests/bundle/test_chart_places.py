@@ -43,14 +43,15 @@ def test_the_peers_of_a_policy_are_those_given_alone() -> None:
 
 def test_two_releases_in_one_namespace_share_no_name_and_scrape_their_own() -> None:
     both = [parsed(helm("3", "template", release, CHART, "--namespace", NAMESPACE, "--set",
-                        "monitoring.kind=operator").stdout) for release in ("east", "west")]
+                        "monitoring.kind=operator,gateway.enabled=true").stdout)
+            for release in ("east", "west")]
     # Both look for every sidecar: values.yaml says what a second release does about it.
     assert [fault for fault in faults([*both[0], *both[1]]) if "PodMonitor" not in fault] == []
     for documents, others in (both, both[::-1]):
         [monitor] = (manifest for manifest in documents if manifest["kind"] == "ServiceMonitor")
         assert [sum(selects(monitor["spec"]["selector"], manifest["metadata"]["labels"])
                     for manifest in manifests if manifest["kind"] == "Service")
-                for manifests in (documents, others)] == [2, 0]
+                for manifests in (documents, others)] == [3, 0]
 
 
 @pytest.mark.parametrize("release", [
@@ -58,7 +59,8 @@ def test_two_releases_in_one_namespace_share_no_name_and_scrape_their_own() -> N
 def test_any_name_that_helm_takes_of_a_release_gives_names_that_a_cluster_takes(
         release: str) -> None:
     process = helm("3", "template", release, CHART, "--namespace", NAMESPACE, "--set",
-                   "monitoring.kind=operator,alertmanagerConfig.enabled=true,rules.enabled=false")
+                   "monitoring.kind=operator,alertmanagerConfig.enabled=true,rules.enabled=false,"
+                   "gateway.enabled=true")
     assert process.returncode == 0, process.stderr
     documents = validated(parsed(process.stdout))
     assert [fault for fault in faults(documents) if "PodMonitor" not in fault] == []

@@ -19,13 +19,16 @@ CONFINED = {
     "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
 }
-USERS = {"everything": 1000680000, "restricted": None}  # by the set of values, of those not usual
+# By the set of values, of those not usual.
+USERS = {"everything": 1000680000, "gateway": 1000680000, "restricted": None, "claimed": None}
 # All that a pod of ours may say. Each key more is one to think about.
 POD = {"automountServiceAccountToken", "serviceAccountName", "containers", "volumes",
        "nodeSelector", "tolerations", "priorityClassName", "imagePullSecrets"}
 CONTAINER = {"name", "image", "imagePullPolicy", "ports", "resources", "args", "securityContext",
              "volumeMounts", "livenessProbe", "readinessProbe", "env", "restartPolicy"}
 VOLUMES = {"configMap", "secret"}  # of the kinds the restricted standard lets in, those needed
+# What a gateway has besides, for its volume and the time that its ledger takes.
+LASTING_POD = {"securityContext", "terminationGracePeriodSeconds"}
 UTILITY = {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "utility"}
 KUBELET = {"name": "pod-resources", "hostPath": {"path": SOCKET, "type": "Directory"}}
 ROOT = {**CONFINED, "runAsUser": 0}
@@ -65,9 +68,11 @@ def restricted(values: str) -> Manifest:
 # What they may do.
 
 
-def test_every_set_of_values_has_its_three_roles() -> None:
+def test_every_set_of_values_has_its_roles_and_a_gateway_where_it_is_asked_for() -> None:
     assert {(values, role) for values, role, _ in pods()} == {
-        (values, role) for values in SETS for role in ("node", "fleet", "sidecar")}
+        *((values, role) for values in SETS for role in ("node", "fleet", "sidecar")
+          if values != "claimed" or role == "sidecar"),
+        ("gateway", "gateway"), ("claimed", "gateway")}
 
 
 def test_all_but_the_node_role_keep_to_the_restricted_standard_and_use_nothing_else() -> None:
@@ -75,10 +80,12 @@ def test_all_but_the_node_role_keep_to_the_restricted_standard_and_use_nothing_e
         if role != "node":
             only = container(pod)
             assert only["securityContext"] == restricted(values), (values, role)
-            assert only.keys() <= CONTAINER
-            assert pod["spec"].keys() <= POD | {"initContainers"}
+            lasts = role == "gateway"
+            assert only.keys() <= CONTAINER | ({"startupProbe"} if lasts else set())
+            assert pod["spec"].keys() <= POD | (LASTING_POD if lasts else {"initContainers"})
             for volume in pod["spec"].get("volumes", []):
-                assert volume.keys() - {"name"} <= VOLUMES
+                assert volume.keys() - {"name"} <= VOLUMES | (
+                    {"persistentVolumeClaim"} if lasts else set())
             assert all(port.keys() == {"name", "containerPort"} for port in only["ports"])
 
 
@@ -117,13 +124,16 @@ def test_no_pod_takes_a_gpu_or_a_token_or_may_write_what_it_mounts() -> None:
         for asked in only["resources"].values():
             assert asked.keys() <= {"cpu", "memory"}
         assert only["resources"].keys() == {"requests", "limits"}
-        assert all(mount["readOnly"] is True for mount in only.get("volumeMounts", []))
+        assert {mount["name"] for mount in only.get("volumeMounts", [])
+                if mount.get("readOnly") is not True} == (
+                    {"ledger"} if role == "gateway" else set())
 
 
 def test_a_sidecar_has_no_probe_that_could_take_its_engine_out_of_service() -> None:
     for _, role, pod in pods():
         probes = {key for key in container(pod) if key.endswith("Probe")}
-        assert probes == (set() if role == "sidecar" else {"livenessProbe", "readinessProbe"})
+        assert probes == (set() if role == "sidecar" else {"livenessProbe", "readinessProbe"} | (
+            {"startupProbe"} if role == "gateway" else set()))
 
 
 # How they start.
@@ -152,7 +162,8 @@ def test_a_pod_reads_the_file_of_its_own_role() -> None:
         mounts = {mount["name"]: mount["mountPath"]
                   for mount in container(pod).get("volumeMounts", [])}
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
-        assert mounts.keys() == volumes.keys(), (values, role)
+        claimed = {"ledger"} if role == "gateway" and values != "claimed" else set()
+        assert mounts.keys() == volumes.keys() | claimed, (values, role)
         if "--config" in container(pod)["args"]:
             file = container(pod)["args"][-1]
             source = volumes["inferometer"]["configMap"]

@@ -26,7 +26,9 @@ LEVELS = [*levels(SCHEMA, SCHEMA)]
 OPEN = {("global",), ("global", "imagePullSecrets", "[]"), ("extraManifests", "[]")}
 # Not for a chart: what other values say, and files that nothing would mount.
 OTHERWISE = {config.GpuSection: {"enabled", "kubelet_socket"},
-             config.EngineTarget: {"bearer_token_file", "ca_file"}}
+             config.EngineTarget: {"bearer_token_file", "ca_file"},
+             config.IntakeSection: {"listen", "grpc_listen", "config_file", "bearer_token_files"},
+             config.LedgerSection: {"path", "key_file"}}
 CLOSED = [path for path, schema in LEVELS if schema.get("additionalProperties") is False]
 
 
@@ -52,7 +54,13 @@ def test_no_level_is_left_open() -> None:
 
 
 @pytest.mark.parametrize(("values", "key"), [
-    ({"gateway": {"enabled": True}}, "gateway"),
+    ({"gateway": {"port": 0}}, "port"),
+    ({"gateway": {"image": {"repository": "inferometer-gateway:0.1.0"}}}, "repository"),
+    ({"gateway": {"persistence": {"size": "large"}}}, "size"),
+    ({"gateway": {"tokenKeys": ["../token"]}}, "tokenKeys"),
+    ({"gateway": {"config": {"intake": {"listen": ":1"}}}}, "listen"),
+    ({"gateway": {"config": {"ledger": {"retention_days": 0}}}}, "retention_days"),
+    ({"gateway": {"enabled": True, "replicas": 2}}, "gateway.replicas: is 2 and must be 0 or 1"),
     ({"monitoring": {"kind": "prometheus"}}, "kind"),
     ({"web": {"port": 70000}}, "port"),
     ({"web": {"port": "9839"}}, "port"),
@@ -96,6 +104,7 @@ def test_a_default_that_is_taken_away_leaves_no_empty_key(version: str) -> None:
             "extraEnv": None, "podLabels": None, "livenessProbe": None, "service": None}
     process = with_values({
         "node": {**gone, "updateStrategy": None}, "fleet": gone,
+        "gateway": {**gone, "enabled": True, "startupProbe": None},
         **dict.fromkeys(("podAnnotations", "podLabels", "commonLabels", "livenessProbe",
                          "extraManifests"))}, version, "--set", "dashboards.enabled=false")
     assert process.returncode == 0, process.stderr
@@ -136,6 +145,8 @@ def test_configuration_has_the_keys_of_the_exporters_own() -> None:
     compare(config.EngineTarget, "sidecar", "config", "engines", "targets", "[]")
     compare(config.FleetSection, "fleet", "config", "fleet")
     compare(config.MonthlyUsd, "fleet", "config", "fleet", "monthly_usd")
+    compare(config.IntakeSection, "gateway", "config", "intake")
+    compare(config.LedgerSection, "gateway", "config", "ledger")
     for place in ((), ("models", "*")):
         compare_to = typing.get_type_hints(config.ModelFleet).keys()
         assert keys("fleet", "config", "fleet", *place) >= compare_to

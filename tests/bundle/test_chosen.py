@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 NASTY = (
     "--cluster", "it's: \"east\" #1, " + "[a] long {b} " * 30 + "ü", "--namespace", "1e3",
     "--image", "registry.example.org:5000/team/inferometer",
+    "--gateway-image", "registry.example.org:5000/team/telemetry",
     "--exporters", "gpu-1:9839, [::1]:9840", "--alertmanagers", "a:9093,b:9093",
     "--prometheus", "10.0.0.1:80", "--runbook-url", "https://books.example.org/%7Er's/",
     "--grafana-url", "https://grafana.example.org/sub/",
@@ -40,7 +41,8 @@ NASTY = (
 SETS: Mapping[str, tuple[str, ...]] = {
     "all, in nasty values": NASTY,
     "none": (),
-    "words that are booleans": ("--cluster", "y", "--namespace", "null", "--image", "no"),
+    "words that are booleans": ("--cluster", "y", "--namespace", "null", "--image", "no",
+                                "--gateway-image", "inferometer"),
     "a hurry": ("--faster", "60", "--cluster", "east", "--alert-log", "http://127.0.0.1:1/x"),
 }
 

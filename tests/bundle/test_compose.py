@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from inferometer.config import load
+from inferometer.intake import part as intake
+from inferometer.ledger import part as ledger
 from tests.bundle.composed import FILES, FOLDER, GENERATED, ROOT, Service, binds, compose, model
 from tests.exporter.process import command
 
@@ -95,9 +97,10 @@ def test_all_that_is_mounted_is_in_the_repository(services: Mapping[str, Service
 
 def test_everything_is_published_on_loopback_alone(services: Mapping[str, Service]) -> None:
     for name, service in services.items():
-        (port,) = service["ports"]
-        assert port["host_ip"] == "127.0.0.1", name
-        assert port["published"] == str(port["target"]), name  # links say the same here and there
+        assert service["ports"], name
+        for port in service["ports"]:
+            assert port["host_ip"] == "127.0.0.1", name
+            assert port["published"] == str(port["target"]), name  # links say so here and there
 
 
 def test_no_service_has_more_rights_than_it_needs(services: Mapping[str, Service]) -> None:
@@ -120,7 +123,10 @@ def test_every_service_comes_back_says_how_it_is_and_has_a_version(
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"]), name
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version is not None
-    assert services["inferometer"]["image"] == f"inferometer:{version[1]}"
+    for name in ("inferometer", "gateway"):
+        target = services[name]["build"]["target"]
+        assert services[name]["image"] == f"{target}:{version[1]}"
+        assert re.search(rf"^FROM \S+ AS {target}$", dockerfile, re.MULTILINE)
 
 
 def test_a_month_and_its_forecast_fit_into_what_prometheus_keeps(
@@ -149,8 +155,10 @@ def test_gpus_are_asked_for_in_the_second_file_alone(services: Mapping[str, Serv
 
 
 def test_the_services_find_each_other_by_their_names(services: Mapping[str, Service]) -> None:
-    endpoints = {f"{name}:{port['target']}" for name, service in services.items()
-                 for port in service["ports"]}
+    # A gateway publishes where telemetry comes in, and its page to Prometheus alone.
+    page = urlsplit(f"//{load(FOLDER / 'gateway/inferometer.yml').web.listen}").port
+    endpoints = {f"{name}:{page if name == 'gateway' else port['target']}"
+                 for name, service in services.items() for port in service["ports"]}
     prometheus = read(GENERATED / "compose/prometheus.yml")
     (managers,) = prometheus["alerting"]["alertmanagers"]
     targets = [target for job in (*prometheus["scrape_configs"], managers)
@@ -195,6 +203,26 @@ def test_the_exporter_takes_its_file_and_the_machine_is_where_it_looks_for_engin
     assert config.web.enable_alert_log
     hosts = [host.split("=")[0] for host in service["extra_hosts"]]
     assert [urlsplit(target.url).hostname for target in config.engines.targets] == hosts
+
+
+def test_the_gateway_takes_its_file_and_writes_to_its_volume_alone(
+        services: Mapping[str, Service], tmp_path: Path) -> None:
+    service = services["gateway"]
+    ((seen, folder),) = binds(service).items()
+    (volume,) = [mount for mount in service["volumes"] if mount["type"] == "volume"]
+    assert service["command"][-1] == f"{seen}/inferometer.yml"
+    config = load(folder / "inferometer.yml")
+    assert config.role == "gateway"
+    assert str(Path(config.ledger.path).parent) == volume["target"]
+    listens = {config.intake.listen, config.intake.grpc_listen}
+    assert listens == {f":{port['target']}" for port in service["ports"]}
+    text = (folder / "inferometer.yml").read_text()
+    (tmp_path / "inferometer.yml").write_text(text.replace(volume["target"], str(tmp_path)))
+    done = command("check-config", tmp_path / "inferometer.yml")
+    assert done.returncode == 0, done.stderr
+    grace = re.fullmatch(r"(\d+)s", service["stop_grace_period"])
+    assert grace
+    assert int(grace[1]) > intake.STOP_SECONDS + ledger.STOP_SECONDS
 
 
 def test_grafana_has_the_datasource_that_the_boards_begin_with() -> None:

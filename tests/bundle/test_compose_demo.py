@@ -38,7 +38,7 @@ def test_it_is_a_project_of_its_own_so_that_nothing_is_mixed_up(demo: Any) -> No
 
 def test_no_service_has_other_rights_than_without_it(demo: Any) -> None:
     plain = model(FILES[0])["services"]
-    assert set(plain) == set(demo["services"])
+    assert set(plain) - {"gateway"} == set(demo["services"])  # nobody sends in its story
     for name, service in demo["services"].items():
         both = [{key: value for key, value in one.items() if key not in CHANGED}
                 for one in (plain[name], service)]

@@ -220,9 +220,12 @@ def test_the_account_and_no_other_may_use_the_constraints_that_were_named() -> N
 
 def test_without_user_and_socket_every_pod_fits_the_constraints_that_all_may_use() -> None:
     constraints = yaml.safe_load(RESTRICTED_V2.read_text())
-    documents = rendered_with({"runAsUser": None, "node": {"kubeletSocket": ""}})
+    documents = rendered_with({"runAsUser": None, "node": {"kubeletSocket": ""},
+                               "gateway": {"enabled": True}})
     pods = workloads(documents)
-    assert pods.keys() == {"node", "fleet", "sidecar"}
+    assert pods.keys() == {"node", "fleet", "sidecar", "gateway"}
+    # Of the namespace's own range too, which may write the volume then.
+    assert pods["gateway"]["spec"]["securityContext"] == {"fsGroupChangePolicy": "OnRootMismatch"}
     for role, pod in pods.items():
         spec, context = pod["spec"], container(pod)["securityContext"]
         assert {key for volume in spec.get("volumes", ()) for key in volume.keys() - {"name"}} <= {

@@ -29,6 +29,7 @@ BUNDLE = assemble()
 MADE = render(BUNDLE, Options())
 FASTER = 60
 EVERYTHING = {
+    "gateway": {"enabled": True},
     "monitoring": {"kind": "operator"}, "networkPolicy": {"enabled": True},
     "dashboards": {"operator": {"enabled": True}}, "alertmanagerConfig": {"enabled": True}}
 # Under these, keys are the user's own; and the operator leaves routes within routes open.
@@ -53,6 +54,15 @@ def test_one_file_holds_all_that_needs_no_operator_and_a_cluster_takes_it() -> N
     assert {document["metadata"].get("namespace") for document in documents
             if document["kind"] != "Namespace"} == {"inferometer"}
     assert documents[0]["kind"] == "Namespace"  # first: the others are in it
+
+
+def test_a_gateway_has_a_file_of_its_own_beside_that_one() -> None:
+    own = validated(parsed(MADE["kubernetes/gateway.yaml"]))
+    assert sorted(document["kind"] for document in own) == [
+        "ConfigMap", "Service", "Service", "StatefulSet"]
+    assert {document["metadata"]["namespace"] for document in own} == {"inferometer"}
+    assert faults([*parsed(ALL_IN_ONE), *own]) == []
+    assert faults(own) == ["StatefulSet inferometer-gateway: no ServiceAccount inferometer"]
 
 
 def test_nothing_of_it_is_marked_as_helms() -> None:
@@ -152,9 +162,16 @@ CONTAINER = (*POD, "containers", 0)
      "selects no Service"),
     (edit("ServiceMonitor", "spec", "selector", value={"matchLabels": {"a": "b"}}),
      "selects no Service"),
+    (edit("StatefulSet", "metadata", "name", value="g" * 53), "too long for a label"),
+    (edit("StatefulSet", "spec", "serviceName", value="gone"), "no Service gone"),
+    (edit("StatefulSet", "spec", "volumeClaimTemplates", 0, "metadata", "name", value="gone"),
+     "no volume ledger"),
+    (edit("StatefulSet", *POD, "volumes", value=[
+        {"name": "a", "persistentVolumeClaim": {"claimName": "gone"}}]),
+     "no PersistentVolumeClaim gone"),
     (edit("NetworkPolicy", "spec", "ingress", 0, "ports", 0, "port", value="web"), "no port web"),
-    (edit("NetworkPolicy", "spec", "podSelector", "matchExpressions", 0, "operator",
-          value="NotIn"), "selects no pod"),
+    (edit("NetworkPolicy", "spec", "podSelector", "matchExpressions", 0, "values",
+          value=["nobody"]), "selects no pod"),
     (edit("GrafanaDashboard", "spec", "configMapRef", "name", value="gone"), "no ConfigMap gone"),
 ])
 def test_what_names_nothing_is_found(
@@ -182,9 +199,12 @@ def test_what_is_rendered_is_made_now_and_not_what_was_generated_before() -> Non
 def test_settings_come_through_to_the_manifests() -> None:
     made = render(BUNDLE, Options(
         faster=FASTER, cluster="east", image="registry.example/inferometer",
+        gateway_image="registry.example/telemetry",
         runbook_url="https://books.example"))
     images = re.findall(r"image: (\S+)", made["kubernetes/inferometer.yaml"])
     assert set(images) == {f"registry.example/inferometer:{__version__}"}
+    images = re.findall(r"image: (\S+)", made["kubernetes/gateway.yaml"])
+    assert images == [f"registry.example/telemetry:{__version__}"]
     operator = parsed(made["kubernetes/operator/operator.yaml"])
     monitors = [monitor for monitor in operator if monitor["kind"].endswith("Monitor")]
     assert len(monitors) == 2

@@ -23,14 +23,14 @@ from inferometer.bundle.options import Options
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
 from tests.bundle.kubernetes import Manifest, parsed, validated
-from tests.bundle.manifests import WORKLOADS, faults
+from tests.bundle.manifests import WORKLOADS, faults, selects
 from tests.bundle.promtool import TOOLS
 
 KUBECTLS = ("1.32", "1.37")
 KUSTOMIZE = Path(__file__).parents[2] / "deploy" / "kustomize"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kustomize"
 OVERLAYS = {path.name: path for path in (KUSTOMIZE / "overlays").iterdir()}
-HASHED = re.compile(r"\b(inferometer-(?:node|fleet))-[a-z0-9]{10}\b")
+HASHED = re.compile(r"\b(inferometer-(?:node|fleet|gateway))-[a-z0-9]{10}\b")
 MADE = render(assemble(), Options())
 ENGINE = """
 apiVersion: apps/v1
@@ -151,7 +151,29 @@ def test_every_generated_part_is_had_by_some_component() -> None:
     parts = {file.parent.name for file in (GENERATED / "kubernetes").glob("*/kustomization.yaml")}
     text = "".join(file.read_text() for file in KUSTOMIZE.rglob("kustomization.yaml"))
     assert parts == {part for part in parts if f"generated/kubernetes/{part}\n" in text}
-    assert len(parts) == 8
+    assert len(parts) == 9
+
+
+@pytest.mark.parametrize("version", KUBECTLS)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_gateway_is_added_to_any_overlay_in_its_namespace(
+        overlay: str, version: str, tmp_path: Path) -> None:
+    folder = customised(tmp_path, {
+        "namespace": "telemetry", "resources": [f"{{ours}}/overlays/{overlay}"],
+        "components": ["{ours}/components/gateway"]})
+    documents = validated(built(version, folder))
+    assert [fault for fault in faults(documents) if "PodMonitor" not in fault] == []
+    named = by_name(parsed(HASHED.sub(r"\1", text_of(version, folder))))
+    chart = by_name([*map(yaml.safe_load, helm.manifests(MADE, {
+        "gateway": {"enabled": True}, "monitoring": {"kind": "none"}}))])
+    own = [key for key in chart if key[1].startswith("inferometer-gateway")]
+    assert len(own) == 4
+    for key in own:
+        chart[key]["metadata"]["namespace"] = "telemetry"
+        assert named[key] == chart[key]
+    if overlay == "operator":
+        monitor = named["ServiceMonitor", "inferometer"]["spec"]["selector"]
+        assert selects(monitor, named["Service", "inferometer-gateway-pods"]["metadata"]["labels"])
 
 
 # Beside an engine.
@@ -178,7 +200,8 @@ def test_a_labelled_engine_gets_the_charts_own_sidecar_and_nobody_else_does(
         assert after == expected
     assert by_identity["Deployment", "other"] == parsed(OTHER)[0]
     watched = [*by_identity.values(), *built(version, OVERLAYS["operator"])]
-    assert faults(watched) == []  # there is a port for the PodMonitor
+    # There is a port for the PodMonitor; the other engine's Service is nobody's here.
+    assert faults(watched) == ["StatefulSet sglang: no Service sglang"]
 
 
 def sorted_containers(workload: Manifest, *more: Manifest) -> list[Manifest]:

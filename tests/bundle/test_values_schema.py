@@ -31,7 +31,7 @@ SCHEMA = yaml.safe_load(helm.schema())
 VALIDATOR = Draft7Validator(SCHEMA)
 SPELT_AS_KEYS = re.compile(r"[a-z]+([A-Z]|_[a-z])\w*")
 CONFIGS = {role: Draft7Validator(SCHEMA["properties"][role]["properties"]["config"])
-           for role in ("node", "fleet", "sidecar")}
+           for role in ("node", "fleet", "sidecar", "gateway")}
 COMMENTS = [*comments(TEXT)]
 EXPOSED = [tuple(path) for path, _ in levels(SCHEMA, SCHEMA)
            if path[1:2] == ("config",) and len(path) > 3]
@@ -58,7 +58,7 @@ ODD_URLS = {"http://a:65536": True, "http://a:b": True, "http://[::1": True, "HT
 FOREIGN: Mapping[str, str] = {
     "alertmanagerConfigMatcherStrategy": "the operator's Alertmanager",
     "appVersion": "Chart.yaml",
-    "gpu_pod_info": "our metrics",
+    "gpu_pod_info": "our metrics", "gRPC": "a protocol",
     "hostNetwork": "a pod", "restartPolicy": "a container",
     "spc_t": "SELinux's policy",
     "pagerduty_routing_key": "a Secret", "slack_api_url": "a Secret",

@@ -9,7 +9,7 @@ from deploy.build.bundle import Bundle
 from deploy.build.expressions import Expressions
 from deploy.build.proofs.conventions import SENTENCE, listed, repeated
 
-NAME = re.compile(r"(model|gpu|node|fleet):[a-z][a-z0-9_]*:[a-z0-9_]+")
+NAME = re.compile(r"(client|model|gpu|node|fleet):[a-z][a-z0-9_]*:[a-z0-9_]+")
 
 
 def findings(bundle: Bundle, expressions: Expressions) -> Iterator[str]:

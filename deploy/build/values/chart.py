@@ -23,7 +23,15 @@ _URL = "^https?://[^ ]+$"
 _DURATION = "[0-9]+(ms|s|m)"
 # Left out: what other values say, and files that nothing would mount.
 _RECORDS = Records({config.GpuSection: ("enabled", "kubelet_socket"),
-                    config.EngineTarget: ("bearer_token_file", "ca_file")})
+                    config.EngineTarget: ("bearer_token_file", "ca_file"),
+                    config.IntakeSection: (
+                        "listen", "grpc_listen", "config_file", "bearer_token_files"),
+                    config.LedgerSection: ("path", "key_file")})
+
+
+def _port(about: str) -> Schema:
+    return integer(about, minimum=1, maximum=65535)
+
 
 # All charts of a parent have it, each with keys of its own.
 _GLOBAL = level("Of a parent chart and all that it has.", {
@@ -33,16 +41,18 @@ _GLOBAL = level("Of a parent chart and all that it has.", {
         "additionalProperties": True}) | {"type": ["array", "null"]},
 }) | {"additionalProperties": True}
 
-_IMAGE = level("The image of every role.", {
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_OF_IMAGE = {
     "registry": text("Comes before the repository."),
     "repository": text("Registry and name, with neither tag nor digest.",
                        "^([^@ ]*/)?[^:@/ ]+$"),
     "tag": text("The chart's appVersion if empty; may end in @sha256:..."),
     "digest": text("Goes behind the tag.", "^(sha256:[0-9a-f]{64})?$"),
-    "pullPolicy": choice("When it is pulled.", "Always", "IfNotPresent", "Never"),
-})
+}
+_IMAGE = level("The image of every role but the gateway.", {
+    **_OF_IMAGE, "pullPolicy": choice("When it is pulled.", *_PULL_POLICIES)})
 
-_SERVICE_ACCOUNT = level("The account of the node and fleet pods.", {
+_SERVICE_ACCOUNT = level("The account of the node, fleet and gateway pods.", {
     "create": switch("Whether it is made here."),
     "name": text("Its name; empty: the release's."),
     "annotations": texts("Of the account."),
@@ -51,14 +61,14 @@ _SERVICE_ACCOUNT = level("The account of the node and fleet pods.", {
 })
 
 _WEB = level("How every role serves its page.", {
-    "port": integer("Of all addresses of the pod.", minimum=1, maximum=65535),
+    "port": _port("Of all addresses of the pod."),
     "enableReload": _RECORDS.key(config.WebSection, "enable_reload"),
     "configSecret": text("An existing Secret with web.yml: TLS, client certificates, passwords."),
     "tls": switch("Whether web.yml has tls_server_config."),
 })
 
 _SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
-_SERVICE = level("The Services of both roles.", {
+_SERVICE = level("The Services of node, fleet and gateway.", {
     "type": choice("How they are reached.", *_SERVICE_TYPES),
     "labels": texts("Of the Services."),
     "annotations": texts("Of the Services."),
@@ -68,7 +78,7 @@ _CONTAINER = {
     "extraEnv?": many("More environment variables.", shared("variable")),
     "resources?": shared("resources", "What the container gets."),
 }
-# Of node and fleet.
+# Of node, fleet and gateway.
 _ROLE = {
     "enabled": switch("Whether there is one."),
     "annotations?": texts("Of the workload."),
@@ -78,7 +88,7 @@ _ROLE = {
     "readinessProbe?": shared("readiness", "In place of the keys of all roles."),
     "service?": level("In place of the keys of all Services.", {
         "type?": choice("How it is reached.", "", *_SERVICE_TYPES),
-        "nodePort?": integer("Of NodePort and LoadBalancer.", minimum=1, maximum=65535),
+        "nodePort?": _port("Of NodePort and LoadBalancer."),
         "labels?": texts("Of the Service."),
         "annotations?": texts("Of the Service."),
     }),
@@ -122,6 +132,34 @@ _SIDECAR = level("The container beside an engine.", {
     "podLabels": texts("By which the PodMonitor finds pods that have one.", minProperties=1),
     "namespaces": many("In which it looks; all if empty.", {"type": "string"}),
     **_CONTAINER,
+})
+
+_GATEWAY = level("The one that takes telemetry of applications.", {
+    **_ROLE,
+    "replicas": integer("How many pods there are.", minimum=0),
+    "image": level("The image of a gateway.", {
+        **_OF_IMAGE, "pullPolicy": choice("When it is pulled.", "", *_PULL_POLICIES)}),
+    "startupProbe?": shared("liveness", "Before the other probes."),
+    "terminationGracePeriodSeconds": integer("From SIGTERM to its end.", minimum=1),
+    "port": _port("Of OTLP over HTTP."),
+    "grpcPort": integer("Of OTLP over gRPC; 0 for none.", minimum=0, maximum=65535),
+    "senders": many("Who may send; empty: every pod.", shared("peer")),
+    "configSecret": text("An existing Secret with web.yml for those who send."),
+    "tls": switch("Whether that has tls_server_config."),
+    "tokenSecret": text("An existing Secret with tokens that let in."),
+    "tokenKeys": many("Keys of that Secret.", {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$"},
+                      minItems=1),
+    "keySecret": text("An existing Secret with the key of users' hashes."),
+    "persistence": level("The volume of its ledger.", {
+        "size": text("How large it is.", "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
+        "storageClass": text("Of which class; the cluster's default if empty."),
+        "annotations?": texts("Of the claim that is made."),
+        "existingClaim": text("A PersistentVolumeClaim in place of one that is made."),
+    }),
+    "config": level(_CONFIG, {
+        "intake": _RECORDS.section(config.IntakeSection),
+        "ledger": _RECORDS.section(config.LedgerSection),
+    }),
 })
 
 _MONITORING = level("How Prometheus comes to the pages.", {
@@ -173,7 +211,7 @@ _DASHBOARDS = level("Grafana's boards.", {
     }),
 })
 
-_NETWORK_POLICY = level("Who may reach node and fleet pods.", {
+_NETWORK_POLICY = level("Who may read the pages of node, fleet and gateway pods.", {
     "enabled": {"type": ["boolean", "string"], "enum": [True, False, "auto"],
                 "description": "Whether nobody else may; auto: if monitoring.namespace is given."},
     "annotations?": texts("Of it."),
@@ -195,18 +233,16 @@ _VALUES = level("Values of the chart inferometer.", {
                         minimum=1) | {"type": ["integer", "null"]},
     "serviceAccount": _SERVICE_ACCOUNT,
     "web": _WEB,
-    "podLabels?": texts("More labels of the node and fleet pods."),
-    "podAnnotations?": texts("More annotations of the node and fleet pods."),
-    "livenessProbe?": shared("liveness", "Of the node and fleet pods."),
-    "readinessProbe?": shared("readiness", "Of the node and fleet pods."),
+    "podLabels?": texts("More labels of the node, fleet and gateway pods."),
+    "podAnnotations?": texts("More annotations of the node, fleet and gateway pods."),
+    "livenessProbe?": shared("liveness", "Of the node, fleet and gateway pods."),
+    "readinessProbe?": shared("readiness", "Of the node, fleet and gateway pods."),
     "service": _SERVICE,
     "configMap": level("Of the ConfigMaps.", {"annotations": texts("Of the ConfigMaps.")}),
     "node": _NODE,
     "fleet": _FLEET,
     "sidecar": _SIDECAR,
-    "gateway": level("Telemetry of applications: does not exist yet.", {
-        "enabled": switch("Nothing but false.", False),
-    }),
+    "gateway": _GATEWAY,
     "monitoring": _MONITORING,
     "rules": _RULES,
     "alertmanagerConfig": _ALERTMANAGER_CONFIG,

@@ -21,7 +21,7 @@ def adapted(options: Options) -> Options:
         options,
         runbook_url="http://127.0.0.1:9090/user",  # Prometheus' --web.user-assets
         grafana_url="http://127.0.0.1:3000",
-        exporters="inferometer:9839",
+        exporters="inferometer:9839,gateway:9839",
         alertmanagers="alertmanager:9093",
         prometheus="prometheus:9090",
         addresses=replace(

@@ -1,6 +1,7 @@
 """Manifests for those without Helm: in parts that kustomize takes, and all in one file.
 
-They are the chart's own text for its default values, so that nothing is described twice.
+They are the chart's own text for its default values and a gateway, so that nothing is described
+twice.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PART_OF_MONITORING: Mapping[str, str | None] = {
     "none": None, "annotations": "prometheus", "operator": "operator"}
 BY_PATCH = "sidecar"  # its pods are others'
 KUSTOMIZATION, CONFIGURATION = "kustomization.yaml", "inferometer.yml"
+BY_CHOICE = "gateway"  # in a file of its own
 IN_ONE_FILE = ("account", "fleet", "node", "dashboards", "prometheus")  # what needs no operator
 
 _IN_NAMESPACE = ("metadata:\n", f"metadata:\n  namespace: {NAMESPACE}\n", 1)
@@ -62,6 +64,7 @@ def files(contents: Mapping[str, str], prometheus: str, options: Options) -> dic
     paths[f"{NAMESPACE}.yaml"] = _stream([_PRIVILEGED_NAMESPACE, *(
         text.replace(*_IN_NAMESPACE) if text == configuration else text
         for part in IN_ONE_FILE for text in parts[part])])
+    paths[f"{BY_CHOICE}.yaml"] = _stream(parts[BY_CHOICE])
     return paths
 
 
@@ -72,6 +75,7 @@ def _parts(contents: Mapping[str, str], options: Options) -> dict[str, list[str]
     identities = set()
     for kind, part in PART_OF_MONITORING.items():
         values = {"image": {"repository": options.image}, "cluster": options.cluster,
+                  "gateway": {"enabled": True, "image": {"repository": options.gateway_image}},
                   "monitoring": {"kind": kind, "interval": interval}}
         for text in helm.manifests(contents, values):
             manifest = _loaded(text)

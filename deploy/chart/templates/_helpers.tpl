@@ -65,10 +65,15 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{- /* The image of a role's pods: a gateway has one of its own; (list scope role). */ -}}
 {{- define "inferometer.image" -}}
-{{- with (.Values.global | default dict).imageRegistry | default .Values.image.registry }}{{ . }}/{{ end -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
-{{- with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- $scope := first . -}}
+{{- $image := $scope.Values.image -}}
+{{- if eq (last .) "gateway" }}{{ $image = $scope.Values.gateway.image }}{{ end -}}
+{{- with ($scope.Values.global | default dict).imageRegistry | default $image.registry
+    | default $scope.Values.image.registry }}{{ . }}/{{ end -}}
+{{ $image.repository }}:{{ $image.tag | default $scope.Chart.AppVersion }}
+{{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{- define "inferometer.listen" -}}
@@ -94,6 +99,9 @@ annotations:
 {{- $config := merge (dict "role" $role "web" $web) (deepCopy $values.config) -}}
 {{- if eq $role "node" -}}
 {{- $_ := set $config.gpu "kubelet_socket" $values.kubeletSocket -}}
+{{- end -}}
+{{- if eq $role "gateway" -}}
+{{- $config = mergeOverwrite $config (include "inferometer.gatewayConfig" $scope | fromYaml) -}}
 {{- end -}}
 {{ toYaml $config }}
 {{- end -}}

@@ -70,3 +70,17 @@ yes
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{- /* Of a NetworkPolicy: who may read the page. */ -}}
+{{- define "inferometer.scrapers" -}}
+- from:
+    {{- with .Values.networkPolicy.from }}
+    {{- toYaml . | nindent 4 }}
+    {{- else }}
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Values.monitoring.namespace | default "monitoring" }}
+    {{- end }}
+  ports:
+    - port: inferometer
+{{- end -}}

@@ -2,11 +2,17 @@
 {{- define "inferometer.container" -}}
 {{- $scope := first . -}}
 name: inferometer
-image: {{ include "inferometer.image" $scope }}
+image: {{ include "inferometer.image" . }}
 imagePullPolicy: {{ $scope.Values.image.pullPolicy }}
 ports:
   - name: inferometer
     containerPort: {{ $scope.Values.web.port }}
+{{- if eq (last .) "gateway" }}
+{{- range include "inferometer.gatewayPorts" $scope | fromYamlArray }}
+  - name: {{ .name }}
+    containerPort: {{ .port }}
+{{- end }}
+{{- end }}
 {{- with index $scope.Values (last .) "resources" }}
 resources:
   {{- toYaml . | nindent 2 }}
@@ -17,7 +23,9 @@ resources:
 {{- define "inferometer.probes" -}}
 {{- $scope := first . -}}
 {{- $values := last . -}}
-{{- range $probe, $path := dict "livenessProbe" "/-/healthy" "readinessProbe" "/-/ready" }}
+{{- $probes := dict "livenessProbe" "/-/healthy" "readinessProbe" "/-/ready" -}}
+{{- if $values.startupProbe }}{{ $_ := set $probes "startupProbe" "/-/healthy" }}{{ end -}}
+{{- range $probe, $path := $probes }}
 {{ $probe }}:
   {{- if $scope.Values.web.configSecret }}
   # Every path may ask for a password now, and the kubelet has none.

@@ -39,6 +39,8 @@ GUIDE = (
     Advice("kubernetes/inferometer.yaml",
            "all but the operator's objects, in the namespace inferometer",
            "in place of the folders beside it: kubectl apply -f {}"),
+    Advice("kubernetes/gateway.yaml", "a gateway for the telemetry of applications, with a volume",
+           "in place of its folder, beside inferometer.yaml: kubectl apply -f {}"),
     Advice("kubernetes/namespace/*", "the namespace, for all but the exporters of nodes",
            "kubectl apply -k {}"),
     Advice("kubernetes/account/*", "the account of the exporters' pods, without a token",
@@ -48,6 +50,8 @@ GUIDE = (
     Advice("kubernetes/node/*", "an exporter on each node that has GPUs",
            "prices stand in its inferometer.yml, and its namespace must allow hostPath: "
            "kubectl apply -k {}"),
+    Advice("kubernetes/gateway/*", "a gateway for the telemetry of applications, with a volume",
+           "who may send stands in its inferometer.yml: kubectl apply -k {}"),
     Advice("kubernetes/sidecar/patch.yaml", "an exporter beside an engine, in its pod",
            "kubectl -n NAMESPACE patch deployment ENGINE --patch-file {}"),
     Advice("kubernetes/sidecar/kustomization.yaml", "the patch as a component of kustomize",

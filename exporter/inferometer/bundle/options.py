@@ -107,6 +107,8 @@ class Options:
     namespace: str = _flag("default", LABEL, "the `namespace` label of the exporters")
     image: str = _flag("inferometer", IMAGE,
                        "the image of Kubernetes' manifests, without its tag, which is the version")
+    gateway_image: str = _flag("inferometer-gateway", IMAGE,
+                               "the image of a gateway there, likewise")
     exporters: str = _flag("127.0.0.1:9839", ADDRESSES,
                            "exporters to scrape, as host:port, commas in between")
     alertmanagers: str = _flag("127.0.0.1:9093", ADDRESSES,

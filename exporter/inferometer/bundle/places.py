@@ -42,6 +42,7 @@ PLACES = (
     OptionPlace((_KUBERNETES,), "*/relabel_configs/*/replacement", "cluster"),
     OptionPlace((_KUBERNETES,), "*/relabelings/*/replacement", "cluster"),
     OptionPlace((_KUBERNETES,), "*/containers/*/image", "image"),
+    OptionPlace((_KUBERNETES,), "*/containers/*/image", "gateway_image"),
     OptionPlace((_ROUTING,), "global/smtp_from", "email_from"),
     OptionPlace((_ROUTING,), "global/smtp_auth_username", "email_from"),
     OptionPlace((_ROUTING,), "global/smtp_smarthost", "smarthost"),

@@ -1,0 +1,55 @@
+{{- /* Where telemetry comes in: a name and a port for each. */ -}}
+{{- define "inferometer.gatewayPorts" -}}
+- name: otlp-http
+  port: {{ int .Values.gateway.port }}
+{{- with int .Values.gateway.grpcPort }}
+- name: otlp-grpc
+  port: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- /* What a gateway's inferometer.yml has from other values than its config. */ -}}
+{{- define "inferometer.gatewayConfig" -}}
+{{- $values := .Values.gateway -}}
+intake:
+  listen: ":{{ int $values.port }}"
+  {{- with int $values.grpcPort }}
+  grpc_listen: ":{{ . }}"
+  {{- end }}
+  {{- if $values.configSecret }}
+  config_file: /etc/inferometer-intake/web.yml
+  {{- end }}
+  {{- if $values.tokenSecret }}
+  bearer_token_files:
+    {{- range $values.tokenKeys }}
+    - /etc/inferometer-tokens/{{ . }}
+    {{- end }}
+  {{- end }}
+ledger:
+  path: /var/lib/inferometer/ledger.db
+  {{- if $values.keySecret }}
+  key_file: /etc/inferometer-key/key
+  {{- end }}
+{{- /* What each call is held against: the fleet's exporter publishes the same figures. */ -}}
+{{- with pick (.Values.fleet.config.fleet.limits | default dict) "call_cost_usd" }}
+limits:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Secrets that a gateway mounts, by the names of the volumes; each whole, as the kubelet then
+exchanges its files. */ -}}
+{{- define "inferometer.gatewaySecrets" -}}
+{{- range $volume, $secret := dict "intake" .Values.gateway.configSecret "tokens" .Values.gateway.tokenSecret
+    "key" .Values.gateway.keySecret }}
+{{- if $secret }}
+- volume: inferometer-{{ $volume }}
+  secret: {{ $secret }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* A pod's name and a hash must fit into a label. */ -}}
+{{- define "inferometer.gatewayName" -}}
+{{ include "inferometer.fullname" . | trunc 44 | trimSuffix "-" }}-gateway
+{{- end -}}
