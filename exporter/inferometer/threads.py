@@ -20,6 +20,8 @@ from typing import Protocol
 from inferometer.reasons import reason_of
 
 REFUSED_LOG_SECONDS = 60.0  # between two lines about threads that could not be had
+REPEATED_LOG_SECONDS = 600.0  # between two lines about the same failure
+MOST_REASONS = 16  # of failures that are remembered
 
 log = logging.getLogger(__name__)
 Job = Callable[[], object]
@@ -103,11 +105,13 @@ def require_threads(count: int) -> None:
 
 
 class Failures:
-    """Logs what fails in something that goes on; the same failure in a row once."""
+    """Logs what fails in something that goes on: a reason at once, and again seldom, with a count.
+    """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
-        self._last = ""
+        self._clock = clock
+        self._reasons: dict[str, tuple[float, int]] = {}  # when logged, and how often since
 
     def contain(self, job: Job) -> bool:
         """Do the job; whether it ended without a failure."""
@@ -116,16 +120,21 @@ class Failures:
         except Exception as error:  # whatever it is, what goes on must outlive it
             self.note(error)
             return False
-        self._last = ""
+        self._reasons.clear()
         return True
 
     def note(self, error: Exception) -> None:
-        """Log the failure if it is another than the last."""
+        """Log the failure, unless the same one was logged not long ago."""
         why = reason_of(error)
-        changed, self._last = why != self._last, why
-        if changed:
-            log.error("failed, and goes on", extra={"loop": self._name, "why": why},
-                      exc_info=error)
+        logged_at, since = self._reasons.get(why, (-math.inf, 0))
+        if self._clock() - logged_at < REPEATED_LOG_SECONDS:
+            self._reasons[why] = logged_at, since + 1
+            return
+        if len(self._reasons) >= MOST_REASONS:
+            self._reasons.clear()
+        self._reasons[why] = self._clock(), 0
+        log.error("failed, and goes on", exc_info=None if since else error,
+                  extra={"loop": self._name, "why": why, **({"times": since + 1} if since else {})})
 
 
 class Threads:

@@ -272,6 +272,7 @@ WAITING = {
     "gpu.enabled": HERE + NOWHERE + "gpu: {enabled: true}\n",
     "gpu.kubelet_socket": HERE + NOWHERE + "gpu: {kubelet_socket: /nowhere}\n",
     "intake.listen": ALONE + HERE + "intake: {listen: '127.0.0.1:1'}\n",
+    "intake.grpc_listen": ALONE + HERE + "intake: {grpc_listen: '127.0.0.1:1'}\n",
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
 }

@@ -32,6 +32,7 @@ from inferometer.serve.routes import Route, text_response
 from inferometer.serve.server import Server
 from inferometer.threads import (
     Errand,
+    Failures,
     Loop,
     NoThreadError,
     Standing,
@@ -156,6 +157,20 @@ def test_a_turn_that_fails_costs_that_turn_and_is_logged_once_in_a_row(
     end(loop)
     assert [vars(record)["why"] for record in caplog.records] == [
         *(f"unforeseen value error: {text}" for text in ("one", "one", "two"))]
+
+
+def test_a_failure_that_comes_again_and_again_is_logged_seldom_and_with_how_often(
+        caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    failures = Failures("intake", lambda: now)
+    for _ in range(3000):  # one each second, of two kinds in turn
+        failures.note(OSError(28, "No space left on device"))
+        failures.note(LookupError("too much is pending"))
+        now += 1.0
+    lines = [(vars(record).get("times"), record.exc_info is not None) for record in caplog.records]
+    assert len(lines) == 2 * 5
+    assert lines[:2] == [(None, True)] * 2
+    assert set(lines[2:]) == {(600, False)}
 
 
 def test_a_loop_that_is_to_hurry_takes_its_next_turn_at_once() -> None:

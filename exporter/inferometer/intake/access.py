@@ -73,6 +73,7 @@ class Admission:
     def __init__(self, web: WebConfig | None, tokens: Tokens) -> None:
         self._web = web
         self._tokens = tokens
+        self.open = web is None and not tokens  # to all
 
     def check(self, peer: Any) -> None:
         """Raises BodyRefusedError for a client that may not even ask: `peer` is its certificate."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import NamedTuple
 
 RETRY_SECONDS = 2
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -33,23 +33,26 @@ _HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """One response."""
 
     status: HTTPStatus
     body: bytes = b""
     content_type: str = PLAIN
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
+
+
+_TAKEN = {PROTOBUF: Reply(HTTPStatus.OK, b"", PROTOBUF), JSON: Reply(HTTPStatus.OK, b"{}", JSON)}
 
 
 def taken(signal: str, encoding: str, rejected: int = 0, why: str = "") -> Reply:
     """200: it is kept, but for so many spans or records, and why these are not."""
+    if not why:
+        return _TAKEN[encoding]
     if encoding == JSON:
         partial = {REJECTED[signal]: str(rejected), "errorMessage": why}
-        text = json.dumps({"partialSuccess": partial} if why else {})
-        return Reply(HTTPStatus.OK, text.encode(), JSON)
-    message = _bytes(1, _number(1, rejected) + _bytes(2, why.encode())) if why else b""
+        return Reply(HTTPStatus.OK, json.dumps({"partialSuccess": partial}).encode(), JSON)
+    message = bytes_field(1, number_field(1, rejected) + bytes_field(2, why.encode()))
     return Reply(HTTPStatus.OK, message, PROTOBUF)
 
 
@@ -61,15 +64,18 @@ def refused(status: HTTPStatus, why: str, encoding: str = "") -> Reply:
         text = json.dumps({"code": code, "message": why})
         return Reply(status, text.encode(), JSON, headers)
     if encoding == PROTOBUF:
-        return Reply(status, _number(1, code) + _bytes(2, why.encode()), PROTOBUF, headers)
+        message = number_field(1, code) + bytes_field(2, why.encode())
+        return Reply(status, message, PROTOBUF, headers)
     return Reply(status, f"{why}\n".encode(), PLAIN, headers)
 
 
-def _number(field_number: int, value: int) -> bytes:
+def number_field(field_number: int, value: int) -> bytes:
+    """A field of protobuf's wire format; nothing for 0, which is what is not there."""
     return _varint(field_number << 3) + _varint(value) if value else b""
 
 
-def _bytes(field_number: int, value: bytes) -> bytes:
+def bytes_field(field_number: int, value: bytes) -> bytes:
+    """The same of a text or a message."""
     return _varint(field_number << 3 | 2) + _varint(len(value)) + value
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -35,17 +35,19 @@ from inferometer.intake.body import (
 from inferometer.intake.tally import IntakeTally
 from inferometer.reasons import reason_of
 
-ENCODINGS = {"application/x-protobuf": PROTOBUF, "application/json": JSON}  # by content type
+ENCODINGS = {b"application/x-protobuf": PROTOBUF, b"application/json": JSON}  # by content type
 CODINGS = ("gzip", "")  # of the body, that Content-Encoding may name
 LINGER_SECONDS = 1.0  # for a client that goes on sending what is refused
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 log = logging.getLogger(__name__)
+RequestScope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_CODINGS = {b"identity": "", **{coding.encode(): coding for coding in CODINGS}}
+RawHeaders = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(NamedTuple):
     """A body that came in, before it is unpacked."""
 
     signal: str  # traces, logs or metrics
@@ -56,8 +58,7 @@ class Sent:
     load: Portion
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """What became of a body that is kept."""
 
     rejected: int = 0  # spans or records in it that are not
@@ -93,10 +94,18 @@ class Door:
     tally: IntakeTally
 
 
-def application(door: Door) -> Starlette:
-    """The application that answers for the door."""
-    return Starlette(routes=[
-        Route(f"/v1/{signal}", SignalPath(signal, door), methods=["POST"]) for signal in REJECTED])
+class Application:
+    """Answers for the door: nearly all is posted to a signal's path, Starlette has the rest."""
+
+    def __init__(self, door: Door) -> None:
+        self._paths = {f"/v1/{signal}": SignalPath(signal, door) for signal in REJECTED}
+        self._routes = Starlette(routes=[
+            Route(path, endpoint, methods=["POST"]) for path, endpoint in self._paths.items()])
+
+    async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self._paths.get(scope["path"]) if scope["method"] == "POST" else None
+        await (endpoint or self._routes)(scope, receive, send)
 
 
 class SignalPath:
@@ -106,52 +115,50 @@ class SignalPath:
         self._signal = signal
         self._door = door
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive,
-                       send: Send) -> None:
+    async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = {name.decode("latin-1"): value.decode("latin-1")
-                   for name, value in scope["headers"]}
-        encoding = ENCODINGS.get(headers.get("content-type", "").partition(";")[0].strip().lower(),
-                                 "")
-        request = _Upload(headers, encoding, receive, scope["state"].get("peer"))
+        request = _Upload(dict(scope["headers"]), scope["state"], receive)
         try:
             answer = await self._take(request)
         except LostError:
             self._door.tally.body(self._signal, "lost")
             return
         except BodyRefusedError as error:
-            answer = refused(error.status, str(error), encoding)
+            answer = refused(error.status, str(error), request.encoding)
         except Exception as error:  # a fault of ours: the sender gets an answer, and we the place
             log.error("a body could not be taken", exc_info=error,
                       extra={"signal": self._signal, "why": reason_of(error)})
-            answer = refused(HTTPStatus.INTERNAL_SERVER_ERROR, "it could not be taken", encoding)
-        self._door.tally.body(self._signal, _RESULTS.get(answer.status, "failed"))
+            answer = refused(HTTPStatus.INTERNAL_SERVER_ERROR, "it could not be taken",
+                             request.encoding)
+        self._door.tally.body(self._signal, RESULTS.get(answer.status, "failed"))
         await _respond(answer, self._door.headers(), request, send)
 
     async def _take(self, request: _Upload) -> Reply:
         """Raises BodyRefusedError and LostError."""
-        door = self._door
-        await self._let_in(request)
-        if not request.encoding:
-            raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                               f"send Content-Type: {' or '.join(ENCODINGS)}")
-        coding = request.headers.get("content-encoding", "").strip().lower()
-        coding = "" if coding == "identity" else coding
-        if coding not in CODINGS:
+        door, signal, encoding = self._door, self._signal, request.encoding
+        access = door.access()
+        if not access.open:
+            await self._let_in(access, request)
+        if not encoding:
+            raise BodyRefusedError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"send Content-Type: {' or '.join(name.decode() for name in ENCODINGS)}")
+        coding = _CODINGS.get(request.headers.get(b"content-encoding", b"").strip().lower())
+        if coding is None:
             raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                                "send Content-Encoding: gzip, or none")
         with Portion(door.memory) as load:
-            pieces = await read(request.receive, request.declared, door.sizes(), load)
+            pieces = await read(request.receive, request.declared, request.arrived, door.sizes(),
+                                load)
             request.complete = True
-            door.tally.bytes(self._signal, sum(map(len, pieces)))
-            sent = Sent(self._signal, request.encoding, coding, pieces, time.time_ns(), load)
-            result = await door.accept(sent)
-        return taken(self._signal, request.encoding, result.rejected, result.why)
+            door.tally.bytes(signal, load.bytes)
+            sent = Sent(signal, encoding, coding, pieces, time.time_ns(), load)
+            rejected, why = await door.accept(sent)
+        return taken(signal, encoding, rejected, why)
 
-    async def _let_in(self, request: _Upload) -> None:
-        access = self._door.access()
+    async def _let_in(self, access: Admission, request: _Upload) -> None:
         access.check(request.peer)
-        header = request.headers.get("authorization", "")
+        header = request.headers.get(b"authorization", b"").decode("latin-1")
         decided = access.decision(header)
         if decided is None:
             decided = await self._door.guess(header)
@@ -159,7 +166,8 @@ class SignalPath:
             raise BodyRefusedError(HTTPStatus.UNAUTHORIZED, "unauthorized")
 
 
-_RESULTS: Mapping[HTTPStatus, str] = {
+# How a body was answered, as the tally has it.
+RESULTS: Mapping[HTTPStatus, str] = {
     HTTPStatus.OK: "taken",
     HTTPStatus.SERVICE_UNAVAILABLE: "put_off",
     HTTPStatus.INTERNAL_SERVER_ERROR: "failed",
@@ -171,18 +179,31 @@ _RESULTS: Mapping[HTTPStatus, str] = {
 }
 
 
-@dataclass
 class _Upload:
-    headers: Mapping[str, str]
-    encoding: str
-    receive: Receive
-    peer: Any
-    complete: bool = False  # its body has been read to the end
+    """A request and its body. `state` is what the listener says beside: the client's certificate,
+    and whether all of the body has come in already.
+    """
 
-    @property
-    def declared(self) -> int | None:
-        length = self.headers.get("content-length", "")
-        return int(length) if length.isdecimal() else None
+    __slots__ = ("arrived", "complete", "declared", "encoding", "headers", "peer", "receive")
+
+    def __init__(self, headers: Mapping[bytes, bytes], state: Mapping[str, Any],
+                 receive: Receive) -> None:
+        length = headers.get(b"content-length", b"")
+        self.headers = headers
+        self.encoding = _encoding(headers.get(b"content-type", b""))
+        self.declared = int(length) if length.isdigit() else None
+        self.peer = state.get("peer")
+        self.arrived = state.get("arrived", False)
+        self.receive = receive
+        self.complete = False  # its body has been read to the end
+
+
+def _encoding(content_type: bytes) -> str:
+    """What is in a body of this type; nothing for one that is not taken."""
+    encoding = ENCODINGS.get(content_type)
+    if encoding is None:
+        encoding = ENCODINGS.get(content_type.partition(b";")[0].strip().lower(), "")
+    return encoding
 
 
 async def _respond(answer: Reply, headers: Mapping[str, str], request: _Upload,
@@ -190,13 +211,14 @@ async def _respond(answer: Reply, headers: Mapping[str, str], request: _Upload,
     """Send the answer. A client that is still sending may go on for a while: one that is cut off
     may never see why.
     """
-    all_headers = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)),
-                   **NOSNIFF, **headers, **answer.headers}
+    all_headers = [(b"content-type", answer.content_type.encode()),
+                   (b"content-length", b"%d" % len(answer.body)),
+                   *(_raw({**NOSNIFF, **headers, **answer.headers})
+                     if headers or answer.headers else _NOSNIFF)]
     if not request.complete:
-        all_headers["Connection"] = "close"
+        all_headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": int(answer.status),
-                "headers": [(name.lower().encode("latin-1"), value.encode("latin-1"))
-                            for name, value in all_headers.items()]})
+                "headers": all_headers})
     if not request.complete:
         await send({"type": "http.response.body", "body": answer.body, "more_body": True})
         with contextlib.suppress(TimeoutError):
@@ -206,9 +228,17 @@ async def _respond(answer: Reply, headers: Mapping[str, str], request: _Upload,
                 "body": answer.body if request.complete else b"", "more_body": False})
 
 
+def _raw(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in headers.items()]
+
+
+_NOSNIFF = _raw(NOSNIFF)
+
+
 async def _pass_over(request: _Upload) -> None:
     """Read what still comes, and keep nothing of it."""
-    if request.headers.get("expect"):
+    if b"expect" in request.headers:
         return  # it sends nothing unless it is told to
     while True:
         event = await request.receive()

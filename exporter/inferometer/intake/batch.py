@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from inferometer.facts import Fact
 from inferometer.intake.answer import JSON, PROTOBUF
@@ -21,8 +19,7 @@ _DECODERS: Mapping[str, Callable[..., decoded.Decoded[Any]]] = {
     "traces": otlp.decode_traces, "logs": otlp.decode_logs}
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """How a body is to be read."""
 
     signal: str  # traces or logs
@@ -32,14 +29,13 @@ class Wish:
     wishes: Wishes
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What one body has."""
 
     facts: Sequence[Fact] = ()
-    links: Mapping[bytes, bytes] = field(default_factory=dict)  # by trace: each id, its parent's
+    links: Mapping[bytes, bytes] = {}  # by trace: each id, its parent's
     entries: int = 0  # spans or records that were read
-    rejected: Mapping[str, int] = field(default_factory=dict)  # and that were not, by reason
+    rejected: Mapping[str, int] = {}  # and that were not, by reason
 
 
 def batch_of(wish: Wish, body: bytes) -> Delivery:
@@ -47,16 +43,21 @@ def batch_of(wish: Wish, body: bytes) -> Delivery:
     try:
         items = _DECODERS[wish.signal](body, _ENCODINGS[wish.encoding],
                                        content=wish.wishes.content, also=wish.wishes.attributes)
-        make = partial(facts_of if wish.signal == "traces" else facts_of_log, wishes=wish.wishes)
+        traces, wishes = wish.signal == "traces", wish.wishes
+        make: Callable[..., Fact | None] = facts_of if traces else facts_of_log
         facts: list[Fact] = []
         links: dict[bytes, bytearray] = {}
         count = 0
         for item in items.spans:
             count += 1
-            if wish.signal == "traces":
-                links.setdefault(item.trace_id, bytearray()).extend(
-                    item.span_id + (item.parent_id or NO_PARENT))
-            if fact := make(item):
+            if traces:
+                pairs = links.get(item.trace_id)
+                if pairs is None:
+                    pairs = links[item.trace_id] = bytearray()
+                pairs += item.span_id
+                pairs += item.parent_id or NO_PARENT
+            fact = make(item, wishes)
+            if fact is not None:
                 facts.append(fact)
     except decoded.Refused as error:
         raise BodyRefusedError(HTTPStatus(error.status), error.message) from error

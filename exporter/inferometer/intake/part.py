@@ -18,7 +18,7 @@ from inferometer.intake.collector import IntakeCollector
 from inferometer.intake.tally import IntakeTally
 from inferometer.parts import Part, Row
 from inferometer.reasons import reason_of
-from inferometer.serve.listening import listening_socket
+from inferometer.serve.listening import ListenError, listening_socket
 from inferometer.serve.web_config import WebConfig
 from inferometer.serve.web_settings import WebConfigError
 from inferometer.threads import Standing
@@ -27,12 +27,13 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.intake.service import Commit, IntakeService
 
 # Packages of it.
-EXTRA = ("alembic", "httptools", "opentelemetry.proto", "sqlalchemy", "starlette", "uvicorn")
+EXTRA = ("alembic", "genai_prices", "h2", "httptools", "opentelemetry.proto", "sqlalchemy",
+         "starlette", "uvicorn")
 STOP_SECONDS = 12.0  # for what is being sent when it is to stop
 
 
 class IntakePart(Part):
-    """Takes telemetry over OTLP/HTTP, on a listener of its own."""
+    """Takes telemetry over OTLP/HTTP and OTLP/gRPC, on listeners of its own."""
 
     sections = ("intake",)
 
@@ -44,14 +45,16 @@ class IntakePart(Part):
         self._web: WebConfig | None = None
         self._access = Admission(None, Tokens(()))
         self._service: IntakeService | None = None
-        self._url = ""
+        self._urls: dict[str, str] = {}  # by protocol
 
     def check(self, config: Config, document: Document) -> None:
         """Report a missing extra, and files that are named and cannot be read."""
-        if not config.intake_listen:
+        if not config.takes_telemetry:
             return
         if any(_missing(package) for package in EXTRA):
-            document.report("intake.listen" if config.intake.listen else "role",
+            key = next((key for key in ("listen", "grpc_listen") if getattr(config.intake, key)),
+                       "")
+            document.report(f"intake.{key}" if key else "role",
                             "needs the packages of the extra: pip install 'inferometer[gateway]'")
         if config.intake.config_file and document.good("intake.config_file"):
             _load_web(config, document)
@@ -73,19 +76,31 @@ class IntakePart(Part):
 
     def collectors(self) -> Sequence[Collector]:
         """What it counts of what comes in, where it listens."""
-        return [IntakeCollector(self._tally, self._memory)] if self._config.intake_listen else []
+        return [IntakeCollector(self._tally, self._memory)] if self._config.takes_telemetry else []
 
     def start(self) -> None:
         """Listen. Raises ListenError."""
-        if not self._config.intake_listen:
+        if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have it in memory.
-        from inferometer.intake.service import IntakeService
+        from inferometer.intake.service import IntakeService, Opening
 
-        listener = listening_socket(*split_address(self._config.intake_listen))
-        self._url = _url(listener.getsockname(), bool(self._web and self._web.tls))
+        doors = {"http": (self._config.intake_listen, self._context),
+                 "grpc": (self._config.intake_grpc_listen, self._http2_context)}
+        openings = {}
+        try:
+            for name, (address, context) in doors.items():
+                if address:
+                    openings[name] = Opening(listening_socket(*split_address(address)), context)
+        except ListenError:
+            for opening in openings.values():
+                opening.listener.close()
+            raise
+        tls = bool(self._web and self._web.tls)
+        self._urls = {name: _url(opening.listener.getsockname(), tls)
+                      for name, opening in openings.items()}
         self._service = IntakeService(
-            listener, self._commit, self._tally, self._memory, context=self._context,
+            openings.get("http"), openings.get("grpc"), self._commit, self._tally, self._memory,
             access=lambda: self._access,
             headers=lambda: self._web.headers if self._web is not None else {},
             settings=lambda: self._config.intake)
@@ -102,13 +117,20 @@ class IntakePart(Part):
 
     def greeting(self, seconds: float) -> Iterable[Row]:
         """Where applications send to."""
-        if self._url:
-            yield "intake", f"{self._url}  OTEL_EXPORTER_OTLP_ENDPOINT of applications"
+        if url := self._urls.get("http"):
+            yield "intake", f"{url}  OTEL_EXPORTER_OTLP_ENDPOINT of applications"
+        if url := self._urls.get("grpc"):
+            yield "gRPC", f"{url}  the same, where OTEL_EXPORTER_OTLP_PROTOCOL is grpc"
 
     def _context(self) -> ssl.SSLContext | None:
         """For a new connection. Raises OSError and WebConfigError."""
         web = self._web
         return web.fresh_context() if web is not None and web.tls else None
+
+    def _http2_context(self) -> ssl.SSLContext | None:
+        """The same for a connection of gRPC."""
+        web = self._web
+        return web.http2_context() if web is not None and web.tls else None
 
 
 def _missing(package: str) -> bool:
@@ -121,7 +143,10 @@ def _missing(package: str) -> bool:
 def _load_web(config: Config, document: Document) -> WebConfig | None:
     """The web configuration; what is wrong with it is reported."""
     try:
-        return WebConfig.load(Path(config.intake.config_file))
+        web = WebConfig.load(Path(config.intake.config_file))
+        if web.tls and config.intake_grpc_listen:
+            web.http2_context()  # so that certificates that break later do not close the door
+        return web
     except WebConfigError as error:
         document.report_all("intake.config_file", error)
         return None

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from itertools import product
+from typing import NamedTuple, Protocol
 
 from inferometer.config import IntakeSection
 from inferometer.facts import Fact
+from inferometer.intake.accepting import Context
 from inferometer.intake.access import Admission
 from inferometer.intake.answer import JSON, PROTOBUF
-from inferometer.intake.application import Door, Sent, Taken, application
+from inferometer.intake.application import CODINGS, Application, Door, Sent, Taken
 from inferometer.intake.batch import Delivery, Wish, batch_of
 from inferometer.intake.body import (
     BodyMemory,
@@ -28,12 +27,12 @@ from inferometer.intake.body import (
     unpack,
 )
 from inferometer.intake.child import BodyReader
-from inferometer.intake.listener import ConnectionBounds, Context, OtlpListener
+from inferometer.intake.grpc_listener import GrpcListener
+from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
-from inferometer.intake.workers import Crossing, Worker
-from inferometer.reasons import reason_of
+from inferometer.intake.workers import Crossing, Deed, Worker
 from inferometer.spans.reader import Wishes
-from inferometer.threads import Loop, Standing
+from inferometer.threads import Failures, Loop, Standing
 
 # Bytes of a body, unpacked, that the event loop's own thread reads: a few milliseconds' work.
 HERE_BYTES = 2**17
@@ -41,29 +40,50 @@ HERE_BYTES = 2**17
 NEAR_BYTES = {JSON: 2**20, PROTOBUF: 8 * 2**20}
 MOST_GUESSES = 16  # of passwords, that wait to be tried
 AGAIN_SECONDS = 1.0  # until the event loop is begun anew, where it broke
+_NOTHING_REJECTED = Taken()
 DROPPED = "metrics"  # the signal that is counted, and goes nowhere
-
-log = logging.getLogger(__name__)
+_DECODED = ("traces", "logs")  # the others
 
 
 class Commit(Protocol):
     """Keeps facts durably."""
 
     def __call__(self, facts: Sequence[Fact], links: Mapping[bytes, bytes],
-                 arrived: int) -> Future[None]:
+                 arrived: int) -> Deed[None]:
         """Done once they are kept; with an exception if they cannot be now."""
         ...
 
 
-class IntakeService:
-    """Serves on a socket, which it owns. What may change at a reload is asked for each time."""
+class _BodyTerms(NamedTuple):
+    """How bodies are read by a section of the configuration."""
 
-    def __init__(self, listener: socket.socket, commit: Commit, tally: IntakeTally,
-                 memory: BodyMemory, *, context: Context, access: Callable[[], Admission],
+    section: IntakeSection
+    sizes: Sizes
+    wishes: Mapping[tuple[str, str, str], Wish]  # by signal, encoding and coding
+
+    @classmethod
+    def of(cls, section: IntakeSection) -> _BodyTerms:
+        most, wishes = section.max_body_bytes, Wishes(
+            request_id_attributes=section.request_id_attributes)
+        return cls(section, Sizes(most), {
+            kind: Wish(*kind, most, wishes) for kind in product(_DECODED, NEAR_BYTES, CODINGS)})
+
+
+class Opening(NamedTuple):
+    """A socket that listens, and the TLS of its connections."""
+
+    listener: socket.socket
+    context: Context
+
+
+class IntakeService:
+    """Serves on sockets, which it owns. What may change at a reload is asked for each time."""
+
+    def __init__(self, http: Opening | None, grpc: Opening | None, commit: Commit,
+                 tally: IntakeTally, memory: BodyMemory, *, access: Callable[[], Admission],
                  headers: Callable[[], Mapping[str, str]],
                  settings: Callable[[], IntakeSection],
                  bounds: ConnectionBounds | None = None) -> None:
-        self._listener = listener
         self._commit = commit
         self._tally = tally
         self._memory = memory
@@ -74,10 +94,18 @@ class IntakeService:
         self._far = Worker("intake-far", idle=self._child.end)
         self._guesses = Worker("intake-guesses")
         self._access = access
-        door = Door(access, headers, self._guess, self._accept,
-                    lambda: Sizes(settings().max_body_bytes), memory, tally)
-        self._make = partial(OtlpListener, listener, application(door), context, bounds)
-        self._server: OtlpListener | None = None
+        self._failures = Failures("intake")
+        self._terms_now = _BodyTerms.of(settings())
+        door = Door(access, headers, self._guess, self._accept, lambda: self._terms().sizes,
+                    memory, tally)
+        self._makers: list[Callable[[], OtlpListener | GrpcListener]] = []
+        if http is not None:
+            self._makers.append(
+                partial(OtlpListener, http.listener, Application(door), http.context, bounds))
+        if grpc is not None:
+            self._makers.append(partial(GrpcListener, grpc.listener, door, grpc.context, bounds))
+        self._listeners = [opening.listener for opening in (http, grpc) if opening is not None]
+        self._servers: list[OtlpListener | GrpcListener] = []
         self._serving = Loop("intake", self._serve, lambda: AGAIN_SECONDS)
         self._stopped = False
         self._ended = threading.Event()
@@ -95,21 +123,34 @@ class IntakeService:
         """Answer what is being sent, for so many seconds at most, and nobody else."""
         self._stopped = True
         self._serving.stop()
-        if self._server is not None:
-            self._server.should_exit = True
+        if self._servers:
+            for server in self._servers:
+                server.stop()
             self._ended.wait(seconds)
         for worker in (self._near, self._far, self._guesses):
             worker.stop()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
 
     def _serve(self) -> None:
         if self._stopped:
             return
-        self._server = self._make()
+        self._servers = [make() for make in self._makers]
         try:
-            asyncio.run(self._server.serve())
+            asyncio.run(self._serve_all())
         finally:
             self._ended.set()
+
+    async def _serve_all(self) -> None:
+        async with asyncio.TaskGroup() as tasks:  # where one breaks, all are begun anew
+            for server in self._servers:
+                tasks.create_task(server.serve())
+
+    def _terms(self) -> _BodyTerms:
+        section = self._settings()
+        if section is not self._terms_now.section:
+            self._terms_now = _BodyTerms.of(section)
+        return self._terms_now
 
     async def _guess(self, header: str) -> bool:
         if self._guesses.waiting >= MOST_GUESSES:
@@ -119,26 +160,31 @@ class IntakeService:
 
     async def _accept(self, sent: Sent) -> Taken:
         if sent.signal == DROPPED:
-            return Taken()
-        batch = await self._batch(sent)
+            return _NOTHING_REJECTED
+        wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
+        batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
         self._tally.entries(sent.signal, batch.entries, batch.rejected)
         try:
             await self._crossing.result(
                 self._commit(batch.facts, batch.links, sent.arrived))
         except Exception as error:  # whatever keeps it from being kept, it may be sent again
-            log.error("a body could not be kept", extra={"why": reason_of(error)})
+            self._failures.note(error)
             raise BodyRefusedError(HTTPStatus.SERVICE_UNAVAILABLE,
-                               "it cannot be kept now; send it again") from error
-        return _taken(batch)
+                                   "it cannot be kept now; send it again") from error
+        return _taken(batch) if batch.rejected else _NOTHING_REJECTED
 
-    async def _batch(self, sent: Sent) -> Delivery:
-        """What is in the body; read here, or in the child where it is large."""
-        settings = self._settings()
-        most = settings.max_body_bytes
-        wish = Wish(sent.signal, sent.encoding, sent.coding, most,
-                    Wishes(request_id_attributes=settings.request_id_attributes))
-        with contextlib.suppress(TooLargeError):
-            return self._read_near(sent, wish, min(most, HERE_BYTES))
+    def _batch_here(self, sent: Sent, wish: Wish) -> Delivery | None:
+        """What is in the body, if it is small enough to be read by the event loop's own thread."""
+        if not sent.coding and sent.load.bytes > HERE_BYTES:
+            return None
+        try:
+            return self._read_near(sent, wish, min(wish.body_bytes, HERE_BYTES))
+        except TooLargeError:
+            return None
+
+    async def _batch(self, sent: Sent, wish: Wish) -> Delivery:
+        """What is in the body; read in another thread, or in the child where it is large."""
+        most = wish.body_bytes
         near = min(most, NEAR_BYTES[sent.encoding])
         try:
             return await self._crossing.result(
@@ -150,6 +196,8 @@ class IntakeService:
             self._far.begin(lambda: self._read_far(sent, wish)))
 
     def _read_near(self, sent: Sent, wish: Wish, most: int) -> Delivery:
+        if not sent.coding:  # it is in memory once
+            return batch_of(wish, unpack(sent.pieces, "", most, sent.load))
         with Portion(self._memory) as load:
             return batch_of(wish, unpack(sent.pieces, sent.coding, most, load))
 
@@ -163,7 +211,5 @@ class IntakeService:
 
 
 def _taken(batch: Delivery) -> Taken:
-    if not batch.rejected:
-        return Taken()
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(batch.rejected.items()))
     return Taken(sum(batch.rejected.values()), f"not taken: {reasons}")

@@ -7,12 +7,26 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from inferometer.threads import Job, Loop
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Deed(Protocol[T_co]):
+    """What another thread does: a Future, or a Receipt."""
+
+    def add_done_callback(self, fn: Callable[[Any], object], /) -> None:
+        """Have it called once it is done."""
+        ...
+
+    def result(self) -> T_co:
+        """What came of it. Raises what kept it from being done."""
+        ...
 
 
 class Crossing:
@@ -22,27 +36,26 @@ class Crossing:
     """
 
     def __init__(self) -> None:
-        self._ready: deque[Job] = deque()
+        self._ready: deque[tuple[Deed[Any], asyncio.Future[Any]]] = deque()
         self._woken = False
 
-    async def result(self, done: Future[T]) -> T:
-        """What another thread sets, or raises."""
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[T] = loop.create_future()
-        done.add_done_callback(lambda _: self._cross(loop, lambda: _copy(done, waiting)))
-        return await waiting
+    def result(self, done: Deed[T]) -> asyncio.Future[T]:
+        """What another thread sets, or raises, for a task of the running loop to await."""
+        waiting: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(partial(self._cross, waiting))
+        return waiting
 
-    def _cross(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
-        self._ready.append(job)
+    def _cross(self, waiting: asyncio.Future[T], done: Deed[T]) -> None:
+        self._ready.append((done, waiting))
         if not self._woken:
             self._woken = True
             with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
-                loop.call_soon_threadsafe(self._land)
+                waiting.get_loop().call_soon_threadsafe(self._land)
 
     def _land(self) -> None:
         self._woken = False  # first: what comes from now on wakes the loop again
         while self._ready:
-            self._ready.popleft()()
+            _copy(*self._ready.popleft())
 
 
 class Worker:
@@ -99,10 +112,12 @@ class Worker:
         job()
 
 
-def _copy(done: Future[T], waiting: asyncio.Future[T]) -> None:
+def _copy(done: Deed[T], waiting: asyncio.Future[T]) -> None:
     if waiting.done():  # its client is gone
         return
-    if error := done.exception():
+    try:
+        result = done.result()
+    except Exception as error:  # who waits for it gets it, whatever it is
         waiting.set_exception(error)
     else:
-        waiting.set_result(done.result())
+        waiting.set_result(result)

@@ -37,8 +37,10 @@ class UnusableTlsError(ValueError):
 class Tls:
     """The section `tls_server_config`. A mistake in a file is one of the key that names it."""
 
-    def __init__(self, document: Document, settings: Mapping[str, Any]) -> None:
+    def __init__(self, document: Document, settings: Mapping[str, Any],
+                 protocol: str = "http/1.1") -> None:
         self._document, self._settings = document, settings
+        self._protocol = protocol
         self._folder = Path(document.name).absolute().parent
         self._context: ssl.SSLContext | None = None
         self._terms: Hashable = None
@@ -56,7 +58,7 @@ class Tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = self._settings.get("min_version", TLS12)
         context.maximum_version = self._settings.get("max_version", TLS13)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols([self._protocol])
         with self._blaming("cipher_suites"):
             if ciphers := self._settings.get("cipher_suites"):
                 context.set_ciphers(":".join(ciphers))

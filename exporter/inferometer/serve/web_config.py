@@ -20,8 +20,9 @@ class WebConfig:
 
     `tls` says whether to serve TLS at all, `has_users` whether passwords are asked for; `headers`
     go into every response, a 401 included.
-    `http2` is accepted, but what we serve is HTTP/1.1, and ALPN says so. Accepted, too, is
-    `prefer_server_cipher_suites`, and it changes nothing, as in Go. Safe to share between threads.
+    `http2` is accepted, but what we serve is HTTP/1.1, gRPC apart, and ALPN says so. Accepted, too,
+    is `prefer_server_cipher_suites`, and it changes nothing, as in Go. Safe to share between
+    threads.
     """
 
     def __init__(self, settings: WebSettings) -> None:
@@ -29,6 +30,7 @@ class WebConfig:
         self.has_users = bool(settings.users)
         self.headers: Mapping[str, str] = MappingProxyType(settings.headers)
         self._tls = Tls(settings.document, settings.tls)
+        self._http2_tls = Tls(settings.document, settings.tls, "h2")
         self._limit = RateLimit(settings.interval, settings.burst)
         self._users = Users(settings.users)
 
@@ -65,6 +67,10 @@ class WebConfig:
         Raises WebConfigError if no context was ever built, or if no TLS is configured.
         """
         return self._tls.fresh_context()
+
+    def http2_context(self) -> ssl.SSLContext:
+        """The same for a server that speaks HTTP/2 alone, as ALPN then says: one of gRPC."""
+        return self._http2_tls.fresh_context()
 
     def authorized(self, authorization_header: str | None) -> bool:
         """Whether the header carries a user's password; always True without `basic_auth_users`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from inferometer.intake.access import Admission, Tokens
-from inferometer.intake.application import Door, Sent, Taken, application
+from inferometer.intake.application import Application, Door, Sent, Taken
 from inferometer.intake.body import BodyMemory, Portion, Sizes, unpack
 from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
@@ -53,7 +53,7 @@ def opened(bounds: ConnectionBounds | None = None, sizes: Sizes | None = None, *
         return access.guess(header)
 
     listener = listening_socket("127.0.0.1", 0)
-    app = application(
+    app = Application(
         Door(lambda: access, dict, guess, accept, lambda: sizes, memory, IntakeTally()))
     server = OtlpListener(listener, app,
                       lambda: web.fresh_context() if web is not None and web.tls else None, bounds)

@@ -167,6 +167,30 @@ def test_a_head_and_a_body_have_a_deadline_however_they_drip() -> None:
         assert halting.reply().status == dripping.reply().status == 503
 
 
+def test_a_connection_outlives_its_deadlines_as_long_as_it_is_used() -> None:
+    with opened(ConnectionBounds(head_seconds=0.6, idle_seconds=1)) as door, \
+            Client(door.port) as client:
+        request = head(LENGTH) + BODY
+        for _ in range(10):
+            assert client.send(request).reply().status == 200
+            time.sleep(0.2)  # twice as long together as it may be idle
+        assert client.ended()
+
+
+def test_a_later_head_has_a_deadline_as_the_first_one() -> None:
+    with opened(ConnectionBounds(head_seconds=0.5, idle_seconds=60)) as door, \
+            Client(door.port) as dripping, Client(door.port) as waiting:
+        for client in (dripping, waiting):
+            assert client.send(head(LENGTH) + BODY).reply().status == 200
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() < began + 1.5:
+                dripping.send(b"\r\n")  # which may stand before a head
+                time.sleep(0.1)  # faster than the deadline
+        assert dripping.ended()
+        assert waiting.send(head(LENGTH) + BODY).reply().status == 200
+
+
 def test_bodies_in_memory_are_bounded_together_and_who_is_put_off_knows_when_to_come() -> None:
     sizes = Sizes(held_bytes=3 * 2**20)
     with opened(sizes=sizes) as door, contextlib.ExitStack() as stack:
@@ -193,6 +217,21 @@ def test_a_full_house_closes_whoever_has_waited_longest() -> None:
             assert crowd[-1].send(head("Content-Length: 1"), b"").sock
             time.sleep(0.05)  # so that it is known who came first
         assert [client.ended(0.3) for client in crowd] == [True, True, *[False] * 4]
+
+
+def test_who_begins_to_send_after_a_pause_has_not_waited_longest() -> None:
+    with opened(ConnectionBounds(connections=3)) as door, contextlib.ExitStack() as stack:
+        sender = stack.enter_context(Client(door.port))
+        assert sender.send(head(LENGTH) + BODY).reply().status == 200
+        time.sleep(0.1)  # so that it is known who came first
+        idle = stack.enter_context(Client(door.port))
+        time.sleep(0.2)  # the same
+        sender.send(head("Content-Length: 2"), b"\n")
+        time.sleep(0.2)  # the same
+        for _ in range(2):
+            stack.enter_context(Client(door.port))
+        assert idle.ended()
+        assert sender.send(b"\0").reply().status == 200
 
 
 def test_endless_framing_ends_the_connection(common: Opened) -> None:
