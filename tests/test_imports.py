@@ -26,13 +26,15 @@ PACKAGE = Path(inferometer.__file__).parent
 ORDER = """
     inferometer
     durations  heap  outside  reasons
-    logs  threads  roles  protobuf
+    logs  receipt  threads  roles  protobuf
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger
     catalogue.exporter
     catalogue
+    record
     facts
+    pricing
     values
     rendered  rendered.block
     families
@@ -60,8 +62,9 @@ ORDER = """
     serve.connection
     serve.connections  serve.metrics
     serve.server
-    spans  spans.errors  spans.settlement  spans.span  spans.tree  spans.twins
-    spans.decoded  spans.vocabulary
+    spans  spans.errors  spans.messages  spans.settlement  spans.span  spans.tree  spans.twins
+    spans.decoded  spans.vocabulary  spans.running
+    spans.envelope  spans.json_values  spans.protobuf_values
     spans.calls  spans.steps
     spans.once
     spans.flavours.reading
@@ -69,7 +72,8 @@ ORDER = """
     spans.flavours.genai
     spans.flavours.*
     spans.flavours
-    spans.ids  spans.reader
+    spans.ids  spans.shape
+    spans.reader
     spans.normalise
     spans.json_body  spans.protobuf_body
     spans.otlp
@@ -147,23 +151,29 @@ ORDERS = {
         gpu.part
     """,
     "cost": """
-        cost  cost.accrual  cost.budgets
-        cost.collector
+        cost  cost.accrual  cost.budgets  cost.providers  cost.tariffs
+        cost.library  cost.own_prices
+        cost.collector  cost.prices
         cost.part
     """,
     "intake": """
-        intake  intake.answer  intake.listener  intake.tally  intake.workers
-        intake.body
-        intake.access  intake.batch  intake.collector
+        intake  intake.accepting  intake.answer  intake.grpc_frames  intake.tally  intake.workers
+        intake.body  intake.grpc_answer  intake.listener
+        intake.access  intake.batch  intake.collector  intake.grpc_http2
         intake.application  intake.child
+        intake.grpc_call  intake.grpc_house
+        intake.grpc_protocol
+        intake.grpc_connection
+        intake.grpc_listener
         intake.service
         intake.part
     """,
     "ledger": """
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.traces  ledger.seats
+        ledger.relays
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
-        ledger.migrations.env  ledger.statements
+        ledger.migrations.env  ledger.statements  ledger.parcel
         ledger.file
         ledger.questions  ledger.retention  ledger.store  ledger.people
         ledger.tree  ledger.verification  ledger.engines
