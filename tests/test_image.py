@@ -35,7 +35,9 @@ pytestmark = pytest.mark.timeout(600)  # two of them are built
 PASSWORDS = "basic_auth_users: {{someone: '{}'}}\n"
 
 
-@pytest.fixture(scope="session", params=TARGETS)
+# To install the packages of a gateway takes minutes.
+@pytest.fixture(scope="session", params=[
+    "inferometer", pytest.param("inferometer-gateway", marks=pytest.mark.heavy)])
 def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """One of the Dockerfile's targets, built once for all processes of this run, and read-only
     since."""
