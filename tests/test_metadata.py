@@ -91,7 +91,8 @@ def test_what_the_image_installs_has_versions_that_are_tested_and_hashes(
     entries = re.split(r"\n(?=\w)", re.sub(r"^#.*\n", "", text(file), flags=re.MULTILINE))
     assert len(entries) == len(versions)
     for entry in entries:
-        assert re.fullmatch(r"\S+==\S+(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n?", entry)
+        assert re.fullmatch(r"\S+==\S+(?: ; [^\\\n]+)?"
+                            r"(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n?", entry)
 
 
 def test_all_that_is_needed_at_run_time_is_among_it() -> None:

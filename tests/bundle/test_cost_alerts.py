@@ -28,6 +28,7 @@ from tests.bundle.promtool import (
     series,
 )
 
+pytestmark = pytest.mark.timeout(400)  # months, minute by minute, on a busy machine
 BUILD = series(c.BUILD_INFO, "1x900", version="1")
 FLEET, MODEL = {"cluster": "east"}, {"cluster": "east", "model": "tiny"}
 MONTH = {"period": "month"}
