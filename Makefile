@@ -44,6 +44,7 @@ contract: $(VENV)/installed-dev ## Record in deploy/contract.yml what others may
 golden: $(VENV)/installed-dev tools ## Record golden pages, notifications and the documents' engines anew; read the difference
 	GOLDEN=record TOOLS=$(TOOLS) $(BIN)/python -m pytest -q tests/exporter/test_golden.py \
 		tests/exporter/engines/test_matrix.py tests/exporter/spans/test_mapping.py \
+		tests/exporter/spans/test_explain.py \
 		tests/bundle/test_golden_notifications.py
 
 version: $(VENV)/bin/python ## Write the version wherever it stands (VERSION=1.2.3)

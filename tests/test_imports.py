@@ -26,7 +26,7 @@ PACKAGE = Path(inferometer.__file__).parent
 ORDER = """
     inferometer
     durations  heap  outside  reasons
-    logs  receipt  threads  roles  protobuf
+    chapters  logs  receipt  threads  roles  protobuf
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger
@@ -76,7 +76,9 @@ ORDER = """
     spans.reader
     spans.normalise
     spans.json_body  spans.protobuf_body
-    spans.otlp
+    spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
+    spans.explain.sources
+    spans.explain.report
     sinks  sinks.metrics
     parts
     PARTS
@@ -110,7 +112,8 @@ ORDER = """
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs
-    cli.ledger_actions
+    cli.explain_calls  cli.ledger_actions
+    cli.explain_otlp
     cli.*
     cli
     __main__

@@ -6,9 +6,9 @@ For a person who wonders why a panel is blank, and for the bug report that follo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from inferometer import catalogue as c
+from inferometer.chapters import Cells, Chapter
 from inferometer.engines.collector import join
 from inferometer.engines.hints import advice
 from inferometer.engines.page import ForeignFamily, PageError, PageShape
@@ -35,7 +35,6 @@ from inferometer.engines.table import Engine
 from inferometer.engines.tables import TABLES
 from inferometer.engines.target import State
 from inferometer.guard import Guard
-from inferometer.outside import on_one_line, without_secrets
 
 MOST_MODELS = 10  # that are named
 UNKNOWN = "unknown to this version of Inferometer"
@@ -44,17 +43,6 @@ EMPTY = "declared, and without a value so far"
 NEEDLESS = "known, and not used: "
 FOREIGN = "not the engine's own"
 REASONS = (UNKNOWN, UNUSABLE, EMPTY, NEEDLESS, FOREIGN)  # as they are listed
-
-Cells = tuple[str, ...]  # of one row
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A titled table of what there is to say; `columns` are the names of its cells."""
-
-    title: str
-    columns: Cells
-    rows: tuple[Cells, ...]
 
 
 def explain(origin: str, state: State, shape: PageShape | None = None) -> list[Chapter]:
@@ -65,26 +53,6 @@ def explain(origin: str, state: State, shape: PageShape | None = None) -> list[C
     if state.reading is None:
         return list(_failure(origin, state, shape))
     return list(_success(origin, state, state.reading))
-
-
-def as_text(chapters: Iterable[Chapter]) -> Iterator[str]:
-    """The lines of a report for a person; no cell of it can command a terminal."""
-    for number, chapter in enumerate(chapters):
-        if number:
-            yield ""
-            yield chapter.title
-        rows = [[*map(on_one_line, row)] for row in chapter.rows] or [["none"]]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            yield f"  {'  '.join(cells)}".rstrip()
-
-
-def as_data(chapters: Iterable[Chapter]) -> dict[str, list[dict[str, str]]]:
-    """The same as data for a program: rows by the chapter's title, in full."""
-    return {chapter.title: [dict(zip(chapter.columns, map(without_secrets, row), strict=True))
-                            for row in chapter.rows]
-            for chapter in chapters}
 
 
 def state_of(body: bytes, engines: tuple[Engine, ...], names: Names = NAMELESS

@@ -42,6 +42,11 @@ def facts_of(span: Span, wishes: Wishes = _NO_WISHES) -> Fact | None:
     return _MAKERS[means.kind](SpanReader(span, shape, means, wishes))
 
 
+def fact_of(reader: SpanReader) -> Fact:
+    """The same of a span that is read already, and is a step."""
+    return _MAKERS[reader.means.kind](reader)
+
+
 def _call(reader: SpanReader) -> ModelCall:
     flavour, span, field = reader.flavour, reader.span, reader.texts.get
     usage = _usage(reader)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,18 @@ class SpanReader:
         else:
             self.texts[field] = text(value)[:_LONGEST_TEXT]
         return True
+
+    def origins(self) -> Iterator[tuple[str, Origin]]:
+        """Each field that it has, and the source that it came from: for who explains a span."""
+        shape, attributes = self.shape, self.attributes
+        for field, key in (*shape.texts, *shape.counts, *shape.raw):
+            if self._keep(field, attributes[key]):
+                yield field, Origin(key)
+        for field, sources in shape.others:
+            for source in sources:
+                if self._keep(field, self._within(source)):
+                    yield field, source
+                    break
 
     def _within(self, source: Origin) -> object:
         key = source.attribute

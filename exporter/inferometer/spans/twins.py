@@ -14,8 +14,8 @@ TOLERANCE = 5_000_000  # nanoseconds that one may lie beyond the other
 _MOST_PAIRS = 100_000  # that are looked at in one trace: what a hostile one may cost
 
 
-class Seen(Protocol):
-    """A step, or several spans that are one step already."""
+class Timed(Protocol):
+    """What has a beginning and an end."""
 
     @property
     def start(self) -> int:
@@ -24,6 +24,10 @@ class Seen(Protocol):
     @property
     def end(self) -> int:
         """Unix nanoseconds."""
+
+
+class Seen(Timed, Protocol):
+    """A step, or several spans that are one step already."""
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -99,7 +103,7 @@ def _distance(one: Seen, other: Seen) -> int:
     return abs(other.start - one.start) + abs(other.end - one.end)
 
 
-def within(one: Seen, other: Seen) -> bool:
+def within(one: Timed, other: Timed) -> bool:
     """Whether one lies within the other's time; what has no time lies nowhere."""
     if not one.start or not other.start:
         return False

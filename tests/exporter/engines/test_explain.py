@@ -11,11 +11,11 @@ from itertools import cycle
 import pytest
 
 from inferometer import catalogue as c
+from inferometer.chapters import as_text
 from inferometer.engines.explain import (
     NEEDLESS,
     REASONS,
     UNKNOWN,
-    as_text,
     explain,
     state_of,
 )
