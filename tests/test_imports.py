@@ -93,7 +93,7 @@ ORDER = """
     home.judge.measured
     home.judge.verdicts
     home.content
-    home.article  home.cells  home.problems  home.totals
+    home.applications  home.article  home.cells  home.problems  home.totals
     home.below  home.cards  home.status  home.table
     home.gather  home.page  home.runbook
     home.part
@@ -172,7 +172,8 @@ ORDERS = {
         intake.part
     """,
     "ledger": """
-        ledger  ledger.errors  ledger.counting  ledger.collector  ledger.traces  ledger.seats
+        ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
+        ledger.seats
         ledger.relays
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling

@@ -68,8 +68,9 @@ class Part:
 
     sections: ClassVar[tuple[str, ...]] = ()  # of the configuration: it runs in roles with one
     # Of a part that watches things: what terminal and page call them, one of them, and how metrics
-    # and the page's history tell their kind ("GPUs", "GPU", "gpu").
-    title: ClassVar[str] = ""
+    # and the page's history tell their kind ("GPUs", "GPU", "gpu"). A part that has nothing to do
+    # here, in any role, takes its title away.
+    title: str = ""
     noun: ClassVar[str] = ""
     kind: ClassVar[str] = ""
 

@@ -20,7 +20,9 @@ WORDS = {  # of one, and of several
 }
 
 INFO = "info"  # the severity of what is listed and is no problem yet
-KINDS = {"gpus": ("GPU", "GPUs"), "engines": ("engine", "engines")}  # one, and several
+KINDS = {  # one, and several
+    "gpus": ("GPU", "GPUs"), "engines": ("engine", "engines"),
+    "services": ("service", "services"), "gateway": ("gateway", "gateways")}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def article(card: Card, content: Content) -> Markup:
                 id=heading),
             tag("p", foreign(card.why, REASON), class_="why") if card.why else None,
             tag("dl", joined(*(_detail(label, value) for label, value in card.details)),
-                _detail("Read", _age(card.read_at, content.exporter.now))),
+                _detail("Read", _age(card.read_at, content.exporter.now))
+                if card.asked else None),
             _more(card)),
         tag("div", joined(*(_figure(card, plot, content) for plot in card.plots)),
             class_=f"plots of-{len(card.plots)}"),

@@ -106,14 +106,22 @@ def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]],
         tag("tfoot", body[-1]) if total else None)
 
 
+_OF_SERVICES = (
+    ("Services", "Applications by their service.name, with what they called since the gateway's "
+     "ledger began. Not all told: of more than 5 % of its calls no span has the tokens, or no list "
+     "the price; inferometer explain --otlp shows which attributes are there."),)
+
+
 def legend(content: Content) -> Markup:
     """The page's own words."""
     span = units.duration(content.step * min(POINTS, content.recorded))
     plots = ("Plots", f"They begin where their data does, at most {units.duration(3600)} ago: a "
              f"reading every {content.step:g}{NBSP}s, for {span} so far. Where a line is broken "
              "nothing was read.")
+    sent = () if all(section.asked for section in content.sections) else _OF_SERVICES
     return tag("dl", joined(*(
-        tag("div", tag("dt", term), tag("dd", meaning)) for term, meaning in (*_LEGEND, plots))),
+        tag("div", tag("dt", term), tag("dd", meaning))
+        for term, meaning in (*_LEGEND, *sent, plots))),
         class_="legend")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
-from inferometer.home import cells, units
+from inferometer.home import applications, cells, units
 from inferometer.home import history as h
 from inferometer.home.content import (
     BAD,
@@ -193,10 +193,27 @@ def plain(owner: PlotOwner, anchor: str, watched: Watched, _: Sight) -> Card:
                 _filled(watched.details), _filled(watched.more), (), failed=bool(watched.failure))
 
 
+def _gateway(owner: PlotOwner, anchor: str, watched: Watched, sight: Sight) -> Card:
+    return _received(owner, anchor, watched, applications.of_gateway(
+        sight.latest.get(owner, {}), watched, sight.now))
+
+
+def _service(owner: PlotOwner, anchor: str, watched: Watched, sight: Sight) -> Card:
+    return _received(owner, anchor, watched, applications.of_service(
+        sight.latest.get(owner, {}), watched, sight.now))
+
+
+def _received(owner: PlotOwner, anchor: str, watched: Watched, given: applications.Given) -> Card:
+    """Of what sends of its own accord."""
+    return Card(owner, anchor, given.name, given.level, given.state, watched.failure,
+                watched.read_at, _filled(given.details), _filled(watched.more), (),
+                failed=bool(watched.failure), cells=given.cells, asked=False)
+
+
 def _filled(rows: Iterable[Row]) -> list[Row]:
     return [(label, text) for label, text in rows if text]
 
 
 # How a card is made of what is watched, by its kind; in the order of the page.
 CARDS: Mapping[str, Callable[[PlotOwner, str, Watched, Sight], Card]] = {
-    "engine": _engine, "gpu": _gpu}
+    "engine": _engine, "gpu": _gpu, "gateway": _gateway, "service": _service}

@@ -69,6 +69,7 @@ class Card:
     unknown: int = 0  # families of the engine that its table does not know
     failed: bool = False  # whether it is not read, for the reason that is given
     cells: Sequence[FigureCell] = ()  # of its line in the section's table
+    asked: bool = True  # whether it is read at times, and not heard of when it sends
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Section:
     footnote: Note = ()
     left_out: int = 0  # how many more there are than may be watched
     totals: Sequence[tuple[str, str]] = ()  # over all of it: label and text
+    asked: bool = True  # whether the exporter asks them, so that they may not answer
 
     @property
     def anchor(self) -> str:

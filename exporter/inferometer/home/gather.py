@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from inferometer import catalogue as c
 from inferometer.families import Family
-from inferometer.home import problems
+from inferometer.home import applications, problems
 from inferometer.home.cards import CARDS, Latest, Sight, plain
 from inferometer.home.content import (
     BAD,
@@ -36,7 +36,7 @@ def gather(families: Iterable[Family], history: History, exporter: Exporter,
     With each part comes whether it runs in the exporter's role.
     """
     families = list(families)
-    totals, latest = by_metric(families), by_owner(families)
+    totals, latest = by_metric(families), {**by_owner(families), **applications.by_owner(families)}
     assessment = judge.assess(families, exporter.now) if judge else Assessment()
     targets = _targets(latest)
     sight = Sight(latest, history, exporter.now, assessment,
@@ -84,14 +84,16 @@ def _order(kind: str) -> int:
 
 def _section(part: Part, watch: Watch | None, sight: Sight) -> Section:
     if watch is None:
-        return Section(_heading(part), part.noun, False)
+        return Section(_heading(part), part.noun, False,
+                       asked=part.kind not in applications.KINDS)
     make = CARDS.get(part.kind, plain)
     cards = [make((part.kind, watched.key), f"{part.noun.lower()}-{number}", watched, sight)
              for number, watched in enumerate(watch.watched[:watch.most], start=1)]
     mine = {owner: points for owner, points in sight.latest.items() if owner[0] == part.kind}
     totals = TOTALS[part.kind](cards, mine) if part.kind in TOTALS else []
     return Section(_heading(part), part.noun, True, _worst_first(cards), watch.when_empty,
-                   watch.footnote, max(0, len(watch.watched) - watch.most), totals)
+                   watch.footnote, max(0, len(watch.watched) - watch.most), totals,
+                   asked=part.kind not in applications.KINDS)
 
 
 def _left_out(sections: Iterable[Section]) -> list[Problem]:

@@ -132,7 +132,7 @@ def _since(since: float, now: float) -> Markup:
 def _overview(content: Content) -> Markup:
     running = _running(content)
     if not running:
-        names = " nor ".join(f"{section.noun}s" for section in content.sections)
+        names = " nor ".join(f"{section.noun}s" for section in content.sections if section.asked)
         return tag("p", f"In the role {content.exporter.role} neither {names} are read.")
     if not content.exporter.ready:
         names = " and ".join(f"{section.noun}s" for section in running)
@@ -149,8 +149,8 @@ def _overview(content: Content) -> Markup:
 
 
 def _running(content: Content) -> list[Section]:
-    """What this exporter's role has it watch."""
-    return [section for section in content.sections if section.runs]
+    """What this exporter's role has it read."""
+    return [section for section in content.sections if section.runs and section.asked]
 
 
 def _answering(section: Section) -> str:

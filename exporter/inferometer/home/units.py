@@ -53,6 +53,11 @@ def gibibytes(value: float) -> str:
     return f"{number(value / GIB)}{NBSP}GiB"
 
 
+def size(value: float) -> str:
+    """Bytes in MiB, and from one on in GiB."""
+    return gibibytes(value) if value >= GIB else f"{number(value / 2**20)}{NBSP}MiB"
+
+
 def watts(value: float) -> str:
     """Power."""
     return f"{number(value)}{NBSP}W"

@@ -16,7 +16,7 @@ from inferometer.intake.access import Admission, Tokens, read_token
 from inferometer.intake.body import BodyMemory, Sizes
 from inferometer.intake.collector import IntakeCollector
 from inferometer.intake.tally import IntakeTally
-from inferometer.parts import Part, Row
+from inferometer.parts import Part, Row, Watch, Watched
 from inferometer.reasons import reason_of
 from inferometer.serve.listening import ListenError, listening_socket
 from inferometer.serve.web_config import WebConfig
@@ -36,6 +36,7 @@ class IntakePart(Part):
     """Takes telemetry over OTLP/HTTP and OTLP/gRPC, on listeners of its own."""
 
     sections = ("intake",)
+    noun, kind = "gateway", "gateway"
 
     def __init__(self, config: Config, commit: Commit) -> None:
         self._config = config
@@ -46,6 +47,7 @@ class IntakePart(Part):
         self._access = Admission(None, Tokens(()))
         self._service: IntakeService | None = None
         self._urls: dict[str, str] = {}  # by protocol
+        self.title = "gateway" if config.takes_telemetry else ""
 
     def check(self, config: Config, document: Document) -> None:
         """Report a missing extra, and files that are named and cannot be read."""
@@ -121,6 +123,14 @@ class IntakePart(Part):
             yield "intake", f"{url}  OTEL_EXPORTER_OTLP_ENDPOINT of applications"
         if url := self._urls.get("grpc"):
             yield "gRPC", f"{url}  the same, where OTEL_EXPORTER_OTLP_PROTOCOL is grpc"
+
+    def watch(self) -> Watch:
+        """The gateway itself, and where applications send to."""
+        details = [(label, self._urls[name]) for name, label in (
+            ("http", "OTLP over HTTP"), ("grpc", "OTLP over gRPC")) if name in self._urls]
+        failure = "" if details else "nothing listens for applications yet"
+        return Watch([Watched("", "Telemetry of applications", failure=failure,
+                              details=details)], 1)
 
     def _context(self) -> ssl.SSLContext | None:
         """For a new connection. Raises OSError and WebConfigError."""

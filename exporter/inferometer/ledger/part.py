@@ -16,7 +16,8 @@ from inferometer.facts import Fact
 from inferometer.ledger.collector import LedgerCollector, LedgerCondition
 from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.keys import is_open_to_all
-from inferometer.parts import Part, Row
+from inferometer.ledger.services import Services
+from inferometer.parts import Part, Row, Watch
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CallsCollector, CounterReading
@@ -36,10 +37,13 @@ class LedgerPart(Part):
     """Keeps what comes in, and counts it."""
 
     sections = ("ledger",)
+    noun, kind = "service", "service"
 
     def __init__(self, config: Config, pricing: Pricing = unpriced) -> None:
         self._config, self._pricing = config, pricing
         self._ledger: LedgerWriter | None = None
+        self._services = Services()
+        self.title = "services" if config.takes_telemetry else ""
 
     def check(self, config: Config, document: Document) -> None:
         """Report a folder that is missing, and a ledger that is not ours to write."""
@@ -112,8 +116,15 @@ class LedgerPart(Part):
             pending = self._ledger.condition().pending
             yield "ledger", f"{self._config.ledger.path}, {pending} calls and steps pending"
 
+    def watch(self) -> Watch:
+        """The services that call models."""
+        self._reading()
+        return self._services.watch()
+
     def _reading(self) -> CounterReading:
-        return self._ledger.reading() if self._ledger is not None else _NOTHING
+        reading = self._ledger.reading() if self._ledger is not None else _NOTHING
+        self._services.note(reading)
+        return reading
 
     def _condition(self) -> LedgerCondition:
         return self._ledger.condition() if self._ledger is not None else LedgerCondition(

@@ -65,6 +65,7 @@ class Scene:
         self.role = ""
         self.recorded = 0  # steps
         self.demo = False
+        self.others: list[Part] = []  # parts beside those of GPUs and engines
 
     def say(self, metric: Metric, key: Key, value: Value) -> None:
         self.points.setdefault(metric, {})[key] = value
@@ -133,7 +134,7 @@ class Scene:
         sections = ROLES[self.role].sections
         exporter = Exporter(NOW, NOW - 3700, self.ready, self.role, sections, self.demo)
         parts = [(part, part.runs_in(self.role))
-                 for part in (self._gpu_part(), self._engines_part())]
+                 for part in (self._gpu_part(), self._engines_part(), *self.others)]
         return gather(self.families(), self.history, exporter, parts, self.judge)
 
     def page(self, refresh: bool = False) -> bytes:
