@@ -17,8 +17,9 @@ PEERS = ROOT / "bench/peers"
 STEP = 60
 CLOSED = ", closed rows"  # which ask nothing until somebody opens them
 # What an equality can hold where a board lets one value be chosen; a regular expression holds all.
-CHOSEN = {"model_name": MODELS[0], "ttft_slo": "1.0", "tpot_slo": "0.1", "service": "chat"}
-_EQUAL = re.compile(r'=\s*"\$\{?(\w+)\}?"')
+CHOSEN = {"model": MODELS[0], "model_name": MODELS[0], "ttft_slo": "1.0", "tpot_slo": "0.1",
+          "service": "chat"}
+_EQUAL = re.compile(r'=\s*"\$\{?(\w+)(?::\w+)?\}?"')
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$([a-zA-Z_]\w*)|\[\[(\w+)\]\]")
 
 

@@ -11,16 +11,20 @@ PREFIX = "inferometer"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 STEP = "1m"  # how often rules are evaluated: nothing is known in between
 # $1 is PromQL's, a part of what label_replace matches.
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([a-z]\w*))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::raw)?\}|([a-z]\w*))")
 
 
 @dataclass(frozen=True)
 class Query:
-    """One question in PromQL. `instant`: its answer now, else over the board's time range."""
+    """One question in PromQL. `instant`: its answer now, else over the board's time range.
+
+    `exemplars`: those of the series that it reads are asked for beside the answer.
+    """
 
     expr: str
     legend: str = ""
     instant: bool = False
+    exemplars: bool = False
 
 
 @dataclass(frozen=True)

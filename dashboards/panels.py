@@ -72,15 +72,16 @@ def stat(title: str, description: str, unit: str, expr: str, *, empty: str, widt
 
 def timeseries(title: str, description: str, unit: str, *queries: Query, empty: str = NO_TRAFFIC,
                width: int = 8, height: int = 10, stacked: bool = False,
-               maximum: float | None = None, step: str = STEP,
+               maximum: float | None = None, step: str = STEP, last: str = "",
                looks: Iterable[grafana_schema.Json] = ()) -> Panel:
     """Lines over time, from 0 on, styled by the first word of their legend, and by `looks`.
 
-    A coarser `step` is for many lines of averages that are as long as it is.
+    A coarser `step` is for many lines of averages that are as long as it is. `last`: the time that
+    it shows up to now, whatever the board shows.
     """
     beside = width == WIDTH  # elsewhere a table of figures takes the room of the lines
     drawing = grafana.TimeSeries(
-        **_common(title, description, queries, step=step), unit=unit,
+        **_common(title, description, queries, step=step), unit=unit, timeFrom=last or None,
         lineWidth=1 if stacked else 2, showPoints="never", fillOpacity=30 if stacked else 6,
         tooltipMode="multi", tooltipSort="desc", axisSoftMin=0,
         legendPlacement="right" if beside else "bottom",
@@ -154,10 +155,16 @@ def render(board: Board, boards: Iterable[Board]) -> grafana_schema.Json:
     return grafana_schema.conform(document)
 
 
+class _ExemplarTarget(grafana.Target):  # type: ignore[misc]  # grafanalib has no types
+    def to_json_data(self) -> grafana_schema.Json:
+        return {**super().to_json_data(), "exemplar": True}
+
+
 def _common(title: str, description: str, queries: Iterable[Query],
             form: str = "time_series", step: str = STEP) -> grafana_schema.Json:
-    targets = [grafana.Target(expr=query.expr, legendFormat=query.legend, instant=query.instant,
-                              format=form, datasource=SOURCE) for query in queries]
+    targets = [(_ExemplarTarget if query.exemplars else grafana.Target)(
+        expr=query.expr, legendFormat=query.legend, instant=query.instant, format=form,
+        datasource=SOURCE) for query in queries]
     return {"title": title, "description": description, "targets": targets, "dataSource": SOURCE,
             "interval": step}
 

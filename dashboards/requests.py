@@ -4,14 +4,14 @@ from dashboards.lines import BY_CALLER, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import TOKENS_PER_SECOND, limit_line, stat, table, timeseries
 from dashboards.styles import OF_LIMIT, PLAIN, Field
-from dashboards.variables import chosen
+from dashboards.variables import chosen, of_one_model
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from recording_rules import client, limits
 from recording_rules.client import CLIENT, QUANTILES
 from recording_rules.latency import MEAN
 from recording_rules.model import Rule
-from recording_rules.promql import any_of, by, on, ratio
+from recording_rules.promql import WINDOW, any_of, by, on, ratio
 
 USD = "currencyUSD"
 NO_CALLS = ("No data: no gateway has counted a call in this time. An application sends its spans "
@@ -126,7 +126,20 @@ SPREAD = PanelRow("Median and p99", (
            QUANTILES[c.CLIENT_TTFT, 0.5], empty=NOT_STREAMED),
 ), collapsed=True)
 
+# Dots are the exemplars of the buckets that the line is made of, which no recorded series has.
+CALLS_AND_TRACES = timeseries(
+    "Calls and their traces", "A dot is a call that the application's own tracing has under the "
+    "dot's trace_id: begin with one above the line, the p95. It shows the last hour, and needs a "
+    "Prometheus that stores exemplars.", "s",
+    Query("histogram_quantile(0.95, sum by (le) "
+          f"(rate({of_one_model(f'{c.CLIENT_DURATION.name}_bucket')}[{WINDOW}]))) >= 0", "p95",
+          exemplars=True),
+    empty="No data: not one model is chosen, or it was not called in the last hour.",
+    width=24, last="1h")
+TRACES = PanelRow("Call by call, of the chosen model", (CALLS_AND_TRACES,), collapsed=True)
+
 BOARD = Board(
     "requests", "Requests",
     "What applications got from the models that they call, as their own spans tell it.",
-    ("cluster", c.MODEL.name, c.SERVICE_NAME.name), (NOW, CALLS, TIME, TOKENS, COST, SPREAD))
+    ("cluster", c.MODEL.name, c.SERVICE_NAME.name), (NOW, CALLS, TIME, TOKENS, COST, SPREAD,
+                                                           TRACES))

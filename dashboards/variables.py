@@ -66,6 +66,11 @@ def of_replicas(name: str, labels: Iterable[str] = OF_REPLICAS) -> str:
     return _matched(name, labels)
 
 
+def of_one_model(name: str) -> str:
+    """A gateway's own series, unrecorded, of the model that the reader chose; none of several."""
+    return _matched(name, ("cluster", c.SERVICE_NAME.name), f'{c.MODEL.name}="${{model:raw}}"')
+
+
 def firing(labels: Iterable[str], *matchers: str) -> str:
     """The alerts that fire about what the reader chose."""
     return _matched("ALERTS", labels, 'alertstate="firing"', *matchers)

@@ -174,7 +174,7 @@ ORDERS = {
     "ledger": """
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
-        ledger.relays
+        ledger.exemplars  ledger.relays
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.migrations.env  ledger.statements  ledger.parcel

@@ -1,4 +1,4 @@
-"""Families to bytes: Prometheus text 0.0.4 and OpenMetrics 1.0.
+"""Families to bytes: Prometheus text 0.0.4 and OpenMetrics 1.0, which alone has exemplars.
 
 Our own rather than prometheus_client's, so that the text of a series' labels is made once and
 not at every scrape. Numbers and `le` are in OpenMetrics' canonical form.
@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 
 from inferometer.catalogue import Metric
 from inferometer.families import Family
-from inferometer.values import Histogram, Key
+from inferometer.values import Exemplar, Histogram, Key
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -131,7 +131,18 @@ def _histogram(metric: Metric, key: Key, value: Histogram, content: str) -> str:
         numbers.append(numbers[-1])
     if value.total is not None:
         numbers.append(number(value.total))
+    if value.exemplars and content == OPENMETRICS:
+        for i, exemplar in enumerate(value.exemplars):
+            if exemplar is not None:
+                numbers[i] += _exemplar(exemplar)
     return _histogram_form(metric, key, value.bounds, len(numbers)) % tuple(numbers)
+
+
+@lru_cache(maxsize=8192)  # most stay from page to page
+def _exemplar(exemplar: Exemplar) -> str:
+    """What follows a bucket's number; its label is shorter than the 128 characters allowed."""
+    return (f' # {{trace_id="{exemplar.trace_id}"}} {canonical(exemplar.value)} '
+            f"{exemplar.timestamp:.3f}")
 
 
 @lru_cache(maxsize=8192)

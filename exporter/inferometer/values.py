@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Key = tuple[str, ...]  # label values in the order of the metric's labels
+
+
+class Exemplar(NamedTuple):
+    """One of the values that a bucket counts, and the trace that it comes from."""
+
+    trace_id: str  # in hex, as the application's own tracing has it
+    value: float
+    timestamp: float  # Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +21,14 @@ class Histogram:
     """A cumulative histogram: `counts[i]` is the number of values at or below `bounds[i]`.
 
     `bounds` are finite and ascend; `counts` has one more, the number of all values. `total` is
-    their sum, None where it is unknown.
+    their sum, None where it is unknown. `exemplars` are empty, or one for each count, of values
+    that the count before it has not. What is reckoned from histograms has none.
     """
 
     bounds: tuple[float, ...]
     counts: tuple[float, ...]
     total: float | None
+    exemplars: tuple[Exemplar | None, ...] = ()
 
     def with_bounds(self, bounds: tuple[float, ...]) -> Histogram:
         """The same histogram with a subset of its bounds: coarser, never re-bucketed."""

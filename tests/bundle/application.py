@@ -12,30 +12,35 @@ SERVICE = "shop"
 _SECOND = 10**9
 
 
-def post_calls(port: int, number: int, model: str) -> None:
-    """So many streamed calls, which ended just now. Raises AssertionError unless they are kept."""
+def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str]:
+    """So many streamed calls of this length, which ended just now; their trace ids.
+
+    Raises AssertionError unless they are kept.
+    """
+    spans = [_span(model, seconds) for _ in range(number)]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", "/v1/traces", json.dumps(_body(number, model)),
+        connection.request("POST", "/v1/traces", json.dumps(_body(spans)),
                            {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
+        return [span["traceId"] for span in spans]
     finally:
         connection.close()
 
 
-def _body(number: int, model: str) -> dict[str, Any]:
+def _body(spans: list[dict[str, Any]]) -> dict[str, Any]:
     scope = {"name": "opentelemetry.instrumentation.openai_v2"}
     return {"resourceSpans": [{
         "resource": {"attributes": _attributes({"service.name": SERVICE})},
-        "scopeSpans": [{"scope": scope, "spans": [_span(model) for _ in range(number)]}]}]}
+        "scopeSpans": [{"scope": scope, "spans": spans}]}]}
 
 
-def _span(model: str) -> dict[str, Any]:
+def _span(model: str, seconds: int) -> dict[str, Any]:
     end = time.time_ns()
     return {
         "traceId": secrets.token_hex(16), "spanId": secrets.token_hex(8), "kind": 3,
-        "name": f"chat {model}", "startTimeUnixNano": str(end - 2 * _SECOND),
+        "name": f"chat {model}", "startTimeUnixNano": str(end - seconds * _SECOND),
         "endTimeUnixNano": str(end), "attributes": _attributes({
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
             "gen_ai.request.model": model, "gen_ai.response.model": model,

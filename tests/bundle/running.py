@@ -18,17 +18,19 @@ Running = tuple[subprocess.Popen[bytes], int]  # and the port
 
 
 @contextlib.contextmanager
-def prometheus(version: str, config: Path, folder: Path) -> Iterator[int]:
+def prometheus(version: str, config: Path, folder: Path, *flags: str) -> Iterator[int]:
     """A running one, which keeps its data and its log in the folder; its port."""
-    with prometheus_process(version, config, folder) as (_, port):
+    with prometheus_process(version, config, folder, *flags) as (_, port):
         yield port
 
 
 @contextlib.contextmanager
-def prometheus_process(version: str, config: Path, folder: Path) -> Iterator[Running]:
+def prometheus_process(version: str, config: Path, folder: Path, *flags: str
+                       ) -> Iterator[Running]:
     """The same with its process, to be signalled."""
     with _running(folder, TOOLS / f"prometheus-{version}" / "prometheus", (
-            f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}")) as running:
+            f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
+            *flags)) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 
 import dashboards
-from dashboards import DASHBOARDS, Board, replicas
+from dashboards import DASHBOARDS, Board, replicas, requests
 from dashboards.variables import NAMES, OF_MODELS, OF_REPLICAS, VARIABLES
 from deploy.build.series import TARGETS, rule_series
 from inferometer import catalogue as c
@@ -33,6 +33,9 @@ ENGINES = {name for metric in c.ENGINE_METRICS
            for name in (metric.name, *(f"{metric.name}_{part}"
                                        for part in ("bucket", "count", "sum")))}
 GPUS = {metric.name for metric in (c.GPU_PEAK_FLOPS, c.GPU_PEAK_BANDWIDTH, c.GPU_POD_INFO)}
+# The one panel whose series have exemplars, by its name: no recorded series has any.
+WITH_EXEMPLARS = requests.CALLS_AND_TRACES.title
+BUCKETS = f"{c.CLIENT_DURATION.name}_bucket"
 NOT_RECORDED = {
     "ALERTS": "written by Prometheus itself while an alert fires",
     "ALERTS_FOR_STATE": "likewise: since when what it asks is true",
@@ -104,6 +107,8 @@ def test_no_panel_asks_for_more_than_is_recorded_but_of_replicas_once_their_row_
         for selector in selectors(promql_parser.parse(query.expr)):
             if query.panel in closed and selector.name in ENGINES | GPUS:
                 continue
+            if query.panel == WITH_EXEMPLARS and selector.name == BUCKETS:
+                continue
             assert selector.name in RECORDED or selector.name in NOT_RECORDED, query
             rule = RECORDED.get(selector.name)
             if rule:
@@ -122,6 +127,24 @@ def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
                     assert heeded in ({*OF_REPLICAS}, {*OF_MODELS}), query
                 elif selector.name in RECORDED:
                     assert heeded == {*board.variables} & {*RECORDED[selector.name].labels}, query
+
+
+def test_the_one_panel_with_exemplars_is_of_one_model_and_of_an_hour_at_most() -> None:
+    rows = [(uid, row) for uid, drawn in RENDERED.items() for row in drawn["panels"]
+            for panel in asking({"panels": [row]})
+            if any("exemplar" in target for target in panel["targets"])]
+    ((uid, row),) = rows
+    (panel,) = row["panels"]
+    (query,) = panel["targets"]
+    assert (uid, panel["title"]) == (requests.BOARD.uid, WITH_EXEMPLARS)
+    assert row["collapsed"]
+    assert (panel["timeFrom"], query["exemplar"], query["range"]) == ("1h", True, True)
+    (selector,) = selectors(promql_parser.parse(query["expr"]))
+    assert selector.name == BUCKETS
+    heeded = {(m.name, str(m.op), m.value) for m in selector.matchers.matchers}
+    assert heeded == {("model", "MatchOp.Equal", "${model:raw}"),  # of several it finds none
+                      ("cluster", "MatchOp.Re", "$cluster"),
+                      ("service_name", "MatchOp.Re", "$service_name")}
 
 
 @every_board

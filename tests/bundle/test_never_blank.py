@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from alerts import signals
-from dashboards import DASHBOARDS, queries
+from dashboards import DASHBOARDS, queries, requests
 from dashboards.variables import NAMES
 from deploy.build.scaling import AT_A_FRONT, SIGNALS, fronts, workers
 from inferometer import catalogue as c
@@ -25,7 +25,7 @@ from tests.bundle import promtool
 from tests.bundle.alert_cases import alert_documents, resting_on
 from tests.bundle.needs import SIGNALS as SIGNAL_OF
 from tests.bundle.needs import Needs
-from tests.bundle.virtual import PAGES, Cluster, clusters
+from tests.bundle.virtual import MODEL, PAGES, Cluster, clusters
 
 HOURS = 26
 # Whether an engine serves the very model that is called, no signal says: a front has several.
@@ -49,11 +49,17 @@ def unlike(fleet: Iterable[Cluster]) -> list[Cluster]:
                  for cluster in fleet}.values())
 
 
-def panels(cluster: str = ".*", engine: str = ".*") -> dict[str, str]:
-    """Every board's questions about a cluster, by where they stand."""
+def panels(cluster: str = ".*", engine: str = ".*", model: str = "") -> dict[str, str]:
+    """Every board's questions about a cluster, by where they stand.
+
+    `model` is the one that is chosen where a panel is of one.
+    """
     chosen = {**ALL, "cluster": cluster, "engine": engine}
-    return {f"{asked.board} / {asked.panel} / {number}": asked.expr
-            for board in DASHBOARDS for number, asked in enumerate(queries(board, chosen))}
+    of_one = {**chosen, c.MODEL.name: model or MODEL}
+    return {f"{asked.board} / {asked.panel} / {number}":
+            (one if asked.panel == requests.CALLS_AND_TRACES.title else asked).expr
+            for board in DASHBOARDS for number, (asked, one) in enumerate(zip(
+                queries(board, chosen), queries(board, of_one), strict=True))}
 
 
 def recorded(cluster: str = ".*") -> dict[str, str]:
@@ -73,7 +79,8 @@ def blank(version: str, folder: Path, fleet: Iterable[Cluster], minutes: int,
           groups: Iterable[Group] = GROUPS) -> list[str]:
     """What answers otherwise than it should after rules were evaluated every so many minutes."""
     asked = {cluster.name: recorded(cluster.name)
-             | panels(cluster.name, cluster.labels["engine"]) | scaled(cluster.name)
+             | panels(cluster.name, cluster.labels["engine"], cluster.labels["model"])
+             | scaled(cluster.name)
              for cluster in fleet}
     exprs = list(dict.fromkeys(expr for these in asked.values() for expr in these.values()))
     used = {name for expr in exprs for name in NEEDS.scraped(expr)}

@@ -163,7 +163,7 @@ class Victoria:
 
 
 @contextlib.contextmanager
-def victoriametrics(folder: Path) -> Iterator[Victoria]:
+def victoriametrics(folder: Path, *flags: str) -> Iterator[Victoria]:
     """One that keeps its data and its log in the folder."""
     port, log = free_port(), folder / "victoria-metrics.log"
 
@@ -177,7 +177,8 @@ def victoriametrics(folder: Path) -> Iterator[Victoria]:
         process = subprocess.Popen(
             [TOOLS / "victoria-metrics" / "victoria-metrics", "-retentionPeriod=100y",
              f"-storageDataPath={folder / 'victoria'}", f"-httpListenAddr=127.0.0.1:{port}",
-             "-search.latencyOffset=0s", "-loggerLevel=WARN"], stdout=written, stderr=written)
+             "-search.latencyOffset=0s", "-loggerLevel=WARN", *flags],
+            stdout=written, stderr=written)
     try:
         wait_for(ready, 60)
         yield Victoria(port)

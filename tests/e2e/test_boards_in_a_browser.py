@@ -27,6 +27,7 @@ EMPTY = {
     "exporter / Mixed histogram bounds": "all replicas of a model have one version here",
     "throughput / Migrated requests": "Dynamo's frontend alone counts them, and none runs here",
     "throughput / Accepted of late": "no engine here that drafts tells its last steps by a gauge",
+    "requests / Calls and their traces": "it is of one model, and none is chosen here",
     "throughput / Failed movements": "NIXL alone counts them, and nothing here moves by it",
 }
 BOARDS = dashboards.render_all()

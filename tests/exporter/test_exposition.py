@@ -20,7 +20,7 @@ from inferometer.catalogue import Label, Metric
 from inferometer.exposition import OPENMETRICS, TEXT, number, render, render_client
 from inferometer.families import Family
 from inferometer.rendered.block import Block, Ticket
-from inferometer.values import Histogram
+from inferometer.values import Exemplar, Histogram
 
 PLACE = Label("place", "Where.", budget=10)
 RANK = Label("rank", "Which.", budget=10, optional=True)
@@ -201,6 +201,50 @@ def test_an_unknown_sum_is_absent_and_openmetrics_then_wants_no_count() -> None:
     assert 'took_seconds_count{place="a"} 3.0' in took(TEXT, None)
     strict = samples(took(OPENMETRICS, None), OPENMETRICS)
     assert {name for name, _ in strict} == {"took_seconds_bucket"}
+
+
+EXEMPLAR = Exemplar("4bf92f3577b34da6a3ce929d0e0e4736", 7.25, 1_767_225_600.5)
+
+
+def with_exemplars(content: str, *exemplars: Exemplar | None, total: float | None = 2.5) -> str:
+    histogram = Histogram((1.0, 10.0), (1.0, 2.0, 3.0), total, exemplars)
+    return page(Family(TOOK, {("100%", ""): histogram}), content=content)
+
+
+def test_an_exemplar_stands_behind_the_number_of_its_bucket() -> None:
+    assert with_exemplars(OPENMETRICS, None, EXEMPLAR, None).splitlines()[2:] == [
+        'took_seconds_bucket{place="100%",le="1.0"} 1.0',
+        'took_seconds_bucket{place="100%",le="10.0"} 2.0 '
+        '# {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 7.25 1767225600.500',
+        'took_seconds_bucket{place="100%",le="+Inf"} 3.0',
+        'took_seconds_count{place="100%"} 3.0',
+        'took_seconds_sum{place="100%"} 2.5',
+        "# EOF",
+    ]
+
+
+@pytest.mark.parametrize("total", [2.5, None])
+def test_the_strict_parser_reads_an_exemplar_of_each_bucket(total: float | None) -> None:
+    slowest = EXEMPLAR._replace(value=12345678.5, timestamp=1_767_225_601.001)
+    text = with_exemplars(OPENMETRICS, EXEMPLAR._replace(value=0.1), None, slowest, total=total)
+    (family,) = openmetrics.text_string_to_metric_families(  # type: ignore[no-untyped-call]
+        text)
+    read = {sample.labels["le"]: sample.exemplar for sample in family.samples
+            if sample.exemplar is not None}
+    assert {le: (one.labels, one.value, float(one.timestamp)) for le, one in read.items()} == {
+        "1.0": ({"trace_id": EXEMPLAR.trace_id}, 0.1, 1_767_225_600.5),
+        "+Inf": ({"trace_id": EXEMPLAR.trace_id}, 12345678.5, 1_767_225_601.001)}
+
+
+def test_the_text_format_has_no_exemplar() -> None:
+    assert with_exemplars(TEXT, EXEMPLAR, EXEMPLAR, EXEMPLAR) == with_exemplars(TEXT)
+
+
+def test_what_is_reckoned_from_histograms_has_no_exemplar() -> None:
+    histogram = Histogram((1.0, 10.0), (1.0, 2.0, 3.0), 2.5, (None, EXEMPLAR, None))
+    for other in (histogram.plus(histogram), histogram.with_bounds((1.0,)),
+                  histogram.since(Histogram((1.0, 10.0), (0.0, 1.0, 1.0), 1.0))):
+        assert other.exemplars == ()
 
 
 def test_a_histogram_without_labels_has_le_alone() -> None:

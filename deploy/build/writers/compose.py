@@ -14,6 +14,9 @@ from deploy.build.bundle import Bundle
 from deploy.build.writers import alerts, prometheus
 from inferometer.bundle.options import ALERT_LOG, Options
 
+# Some 10 MB: of an hour in which every scrape has a new one of 800 buckets.
+MOST_EXEMPLARS = 100_000
+
 
 def adapted(options: Options) -> Options:
     """The options with the addresses that services of deploy/compose/compose.yml have."""
@@ -34,6 +37,7 @@ def documents(bundle: Bundle, options: Options) -> Mapping[str, Mapping[str, Any
     options = adapted(options)
     return {
         prometheus.ALERTING: alerts.document(bundle.alert_groups, bundle.boards, options),
-        "prometheus.yml": prometheus.configuration(options),
+        "prometheus.yml": {**prometheus.configuration(options),
+                           "storage": {"exemplars": {"max_exemplars": MOST_EXEMPLARS}}},
         "alertmanager.yml": routing.configuration(options.addresses),
     }

@@ -6,7 +6,7 @@ The writer adds by it, `verify` adds up by it, and retention takes out by it; so
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -175,6 +175,16 @@ _COST_SUMS = _SLOT["cost", ""]
 _USAGE_MISSING_SLOT = _SLOT["usage_missing", ""]
 _STEP_ENDINGS = {outcome: _SLOT["ended", outcome] for outcome in CLIENT_ERRORS}
 _OUTCOMES = {outcome: _PLACES[outcome] for outcome in CLIENT_ERRORS}
+
+
+def buckets_of(row: CountedRow) -> Iterator[tuple[str, int, int]]:
+    """Where the row's times are observed: a histogram, the place of the bucket, nanoseconds."""
+    if row.kind != "call" or not row.calls:
+        return
+    if row.duration is not None and row.outcome == "success":
+        yield "duration", bisect_left(_DURATION[1], row.duration), row.duration
+    if row.first_token is not None:
+        yield "first_token", bisect_left(_FIRST_TOKEN[1], row.first_token), row.first_token
 
 
 def lacks_usage(row: CountedRow) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from inferometer.facts import ModelCall
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.engines import Engines, Phases
+from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.file import File
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
@@ -69,6 +70,7 @@ class Settler:
         self._engines = Engines()
         self._relays = load_relays(file, forms)
         self._counters = load_counters(file)
+        self._exemplars = Exemplars()
         self._version = 0  # of the counters
         self._lock = threading.Lock()  # over all of these
         self._failures = Failures("settle")
@@ -78,7 +80,8 @@ class Settler:
         """All counters as they are now."""
         with self._lock:
             return CounterReading(self._version, dict(self._counters), {
-                number: seat.labels for number, seat in self.seats.seats.items() if seat.seated})
+                number: seat.labels for number, seat in self.seats.seats.items() if seat.seated},
+                self._exemplars.by_histogram())
 
     def settle(self, traces: Sequence[tuple[bytes, Trace]]) -> None:
         """Settle these traces. Raises what keeps it from being written; then nothing has moved."""
@@ -93,6 +96,7 @@ class Settler:
 
     def _settle(self, traces: Sequence[tuple[bytes, Trace]]) -> None:
         moves = Moves()
+        settled: list[tuple[bytes, Sequence[CountedRow]]] = []
         with self._file.transaction() as connection:
             forgotten = dict(connection.execute(self._file.statements.all_forgotten).fetchall())
             for (trace_id, trace), rows in zip(traces, self._rows_of(traces), strict=True):
@@ -103,6 +107,7 @@ class Settler:
                     first = min(one.seq for one in trace.facts.values())
                     moves.rows[begin:] = without_names(moves.rows[begin:], {
                         name for name, until in forgotten.items() if first <= until})
+                settled.append((trace_id, moves.rows[begin:]))
             grown = write_rows(self._file, moves.rows, self.seats)
             connection.executemany(self._file.statements.put_phases, moves.engines)
             mark_facts(self._file, moves.own, moves.marks)
@@ -111,6 +116,8 @@ class Settler:
         with self._lock:
             for key, value in grown.items():
                 self._counters[key] = self._counters.get(key, 0) + value
+            for trace_id, of_trace in settled:
+                self._exemplars.add(trace_id, of_trace, self.seats.shown)
             self._version += bool(grown)
 
     def _settle_one(self, trace: Trace, earlier: Earlier, moves: Moves) -> None:

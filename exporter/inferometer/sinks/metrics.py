@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple
 
 from inferometer import catalogue as c
@@ -11,7 +13,7 @@ from inferometer.catalogue import Metric
 from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
-from inferometer.values import Histogram, Key
+from inferometer.values import Exemplar, Histogram, Key
 
 SUM = "sum"  # part of a histogram beside its bounds, in nanoseconds
 
@@ -22,11 +24,13 @@ class CounterReading(NamedTuple):
     `counters`: by the number of a seat, the name of a counter and its part, which of a histogram is
     an upper bound in seconds. `seats`: by number the kind of what is counted, provider, model,
     operation, service_name, and the name of a tool or an agent. A change makes another `version`.
+    `exemplars`: of each bucket, by the number of a seat and the name of a histogram.
     """
 
     version: int
     counters: Mapping[tuple[int, str, str], int]
     seats: Mapping[int, Sequence[str]]
+    exemplars: Mapping[tuple[int, str], tuple[Exemplar | None, ...]] = MappingProxyType({})
 
 
 # Counters of calls that have no parts, and histograms with their bounds.
@@ -71,6 +75,8 @@ def _families(reading: CounterReading) -> Sequence[Family]:
     for seat, (kind, *labels, name) in reading.seats.items():
         if kind == "call":
             _add_call(points, reading.counters, seat, tuple(labels))
+            if reading.exemplars:
+                _add_exemplars(points, reading.exemplars, seat, tuple(labels))
         elif kind in _STEPS:
             service = labels[-1]
             _add_step(points, reading.counters, seat, kind,
@@ -92,6 +98,15 @@ def _add_call(points: dict[Metric, dict[Key, float | Histogram]],
                             for bound in (*bounds, float("inf")))
         points[metric][key] = Histogram(bounds, tuple(map(float, counts)),
                                         counters.get((seat, name, SUM), 0) / 1e9)
+
+
+def _add_exemplars(points: dict[Metric, dict[Key, float | Histogram]],
+                   exemplars: Mapping[tuple[int, str], tuple[Exemplar | None, ...]], seat: int,
+                   key: Key) -> None:
+    for name, (metric, _) in _TIMES.items():
+        histogram = points[metric][key]
+        if (seat, name) in exemplars and isinstance(histogram, Histogram):
+            points[metric][key] = replace(histogram, exemplars=exemplars[seat, name])
 
 
 def _add_cost(points: dict[Metric, dict[Key, float | Histogram]],
