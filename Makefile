@@ -19,7 +19,7 @@ run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 	$(BIN)/inferometer run $(ARGS)
 
 # Prometheus comes with the tools of the tests; without it there is a page, and no alert.
-demo: $(VENV)/installed ## A made-up fleet with an incident in it, and its alerts (ARGS="--faster 1")
+demo: $(VENV)/installed-gateway ## A made-up fleet with an incident in it, and its alerts (ARGS="--faster 1")
 	@command -v prometheus >/dev/null || test -x $(PROMETHEUS) || \
 		bash tests/tools/debian.sh $(TOOLS) >/dev/null || true
 	@$(BIN)/inferometer demo $$(test ! -x $(PROMETHEUS) || echo --prometheus $(PROMETHEUS)) $(ARGS)
@@ -113,6 +113,10 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-gateway: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[gateway]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -99,14 +99,14 @@ ORDER = """
     home.part
     app
     demo
-    demo.clock  demo.quantities  demo.template
-    demo.gpus  demo.dialects
+    demo.clock  demo.endings  demo.quantities  demo.template
+    demo.gpus  demo.dialects  demo.telemetry
     demo.engine  demo.library
-    demo.endpoint  demo.fleet
+    demo.endpoint  demo.fleet  demo.hosted
     demo.pods  demo.story
     demo.world
-    demo.exporters
-    demo.prometheus
+    demo.applications  demo.exporters
+    demo.gateway  demo.prometheus
     demo.director
     demo.show
     cli.arguments  cli.environment  cli.status_report  cli.words

@@ -17,8 +17,8 @@ from tests.e2e.test_prometheus import Prometheus
 from tests.exporter.support import START_SECONDS, free_port, get, launched, wait_for
 
 FILES = ("compose.yml", "compose.demo.yml")
-SIDECARS = 4
-CHANGED = {"command", "volumes", "tmpfs", "depends_on"}
+SIDECARS, GATEWAYS = 4, 1
+CHANGED = {"command", "volumes", "tmpfs", "depends_on", "image", "build"}
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,12 @@ def test_it_is_a_project_of_its_own_so_that_nothing_is_mixed_up(demo: Any) -> No
 
 def test_no_service_has_other_rights_than_without_it(demo: Any) -> None:
     plain = model(FILES[0])["services"]
-    assert set(plain) - {"gateway"} == set(demo["services"])  # nobody sends in its story
+    assert set(plain) - {"gateway"} == set(demo["services"])  # it has its own
     for name, service in demo["services"].items():
         both = [{key: value for key, value in one.items() if key not in CHANGED}
                 for one in (plain[name], service)]
         assert both[0] == both[1], name
+        assert service["image"] in {one["image"] for one in plain.values()}
         assert binds(service) == binds(plain[name]), name
 
 
@@ -82,7 +83,8 @@ def free_ports(count: int) -> int:
 @pytest.mark.heavy
 def test_its_prometheus_scrapes_every_exporter_by_what_the_demo_has_written(
         demo: Any, tmp_path: Path) -> None:
-    services, own, port = demo["services"], free_port(), free_ports(1 + SIDECARS)
+    services, own, port = demo["services"], free_port(), free_ports(
+        1 + SIDECARS + GATEWAYS)
     folder = tmp_path / "demo"
     seen = {":9839": f"127.0.0.1:{port}", "http://prometheus:9090": f"http://127.0.0.1:{own}",
             "/demo": str(folder), "inferometer": "127.0.0.1"}
@@ -100,7 +102,7 @@ def test_its_prometheus_scrapes_every_exporter_by_what_the_demo_has_written(
         try:
             rules = Prometheus(own)
             wait_for(rules.ready, 60)
-            wait_for(lambda: len(rules.query("up == 1")) == 2 + SIDECARS, 60)
+            wait_for(lambda: len(rules.query("up == 1")) == 2 + SIDECARS + GATEWAYS, 60)
             assert rules.query('inferometer_build_info{version=~".*demo"}')
             assert get(own, "/user/runbook.md").status == 200
             wait_for(lambda: "A calm day" in "".join(running.printed), 30)

@@ -100,7 +100,7 @@ def test_it_ends_at_once_and_leaves_no_process(running: Exporter, number: int) -
 def test_prometheus_has_every_rule_and_every_exporter_and_shows_the_runbook(
         running: Exporter) -> None:
     rules = Prometheus(began(running))
-    wait_for(lambda: len(rules.query("up == 1")) == 6, 30)
+    wait_for(lambda: len(rules.query("up == 1")) == 7, 30)
     bodies = [json.loads(get(rules.port, f"/api/v1/{path}").body) for path in (
         "rules", "targets?state=active")]
     assert all(rule["health"] in ("ok", "unknown") for group in bodies[0]["data"]["groups"]

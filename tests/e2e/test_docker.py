@@ -114,7 +114,8 @@ def shows_a_fleet_that_is_made_up(docker: Docker) -> None:
         page = Page(asked(docker, "http://127.0.0.1:9839/metrics"))
         assert page.find("inferometer_build_info")[0].labels["version"].endswith("+demo")
         assert page.values("gpu_up") == [1.0] * 6
-        wait_for(lambda: watched(docker) == {"inferometer", "inferometer-node", "prometheus"}, 120)
+        wait_for(lambda: watched(docker) == {
+            "inferometer", "inferometer-gateway", "inferometer-node", "prometheus"}, 120)
         output = docker.compose(*DEMO, "exec", "-T", "inferometer", "python", "-c", WRITE, "/opt")
         assert output == "65532 Read-only file system\n"
         assert "A calm day" in docker.compose(*DEMO, "logs", "inferometer")

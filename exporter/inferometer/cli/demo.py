@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inferometer.demo.show import Choices
 
 PARTS = ("all is calm", "requests queue", "a saturated GPU", "a lost GPU", "an engine that hangs",
-         "a budget that goes")
+         "a provider turns calls away", "a budget that goes")
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -30,6 +30,7 @@ def demo(options: argparse.Namespace) -> int:
     # Loaded here alone: no other verb is to have it in memory, or within reach.
     from inferometer.demo.prometheus import PrometheusError
     from inferometer.demo.show import Show
+    from inferometer.ledger.errors import LedgerError
 
     start_logging(options.log_level, options.log_format)
     choices = _choices(options)
@@ -39,7 +40,7 @@ def demo(options: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: show.stop())
         try:
             return OK if show.run() or not options.once else FAILED
-        except PrometheusError as error:
+        except (PrometheusError, LedgerError) as error:
             complain(str(error))
         except OSError as error:
             complain(f"cannot listen on {choices.listen}: {reason_of(error)}")
@@ -95,12 +96,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 VERB = Verb(
     "demo", "show a made-up fleet in which things go wrong",
-    "Watch six GPUs and four engines that are made up: no GPU, engine or account is needed,\n"
-    "and nothing on this machine is read. A story happens to them: requests queue, a GPU is\n"
-    "saturated, another one is lost, an engine hangs, a budget goes. Each page says that it\n"
-    "is a demo. With a Prometheus the shipped rules and alerts run too, with all durations\n"
-    "divided by --faster; the terminal says which alert should fire by when, and when it\n"
-    "does. Prometheus is started on a free port of 127.0.0.1, and ends with the demo.",
+    "Watch six GPUs, four engines and what calls them, all made up: no GPU, engine or account\n"
+    "is needed, and nothing on this machine is read. A story happens to them: requests queue,\n"
+    "a GPU is saturated, another one is lost, an engine hangs, a provider turns calls away, a\n"
+    "budget goes. Each page says that it is a demo. With a Prometheus the shipped rules and\n"
+    "alerts run too, with all durations divided by --faster; the terminal says which alert\n"
+    "should fire by when, and when it does. Prometheus is started on a free port of 127.0.0.1,\n"
+    "and ends with the demo.",
     "Examples:\n"
     "  inferometer demo\n"
     "  inferometer demo --faster 1 --listen 127.0.0.1:9000\n"

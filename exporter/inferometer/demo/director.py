@@ -106,7 +106,10 @@ class Director:
             self._say(f"{self._time()}  All is well again.")
 
     def _spent_today(self) -> float:
-        """USD since the story or the UTC day began, as the hurried rules have it."""
+        """USD since the story or the UTC day began, as the hurried rules have it.
+
+        Without what calls to the hosted model cost, which is little.
+        """
         now = datetime.now(UTC)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         of_day = (now - midnight).total_seconds() / MINUTE * self._clock.faster

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from inferometer.demo.endings import CallEnding
 from inferometer.demo.engine import ScriptedEngine
 from inferometer.threads import start_thread
 
@@ -42,6 +44,10 @@ class Endpoint:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def endings(self) -> Sequence[CallEnding]:
+        """How requests to it ended since the last call of this."""
+        return self.engine.endings() if self.alive else self.engine.refusals()
 
     @property
     def alive(self) -> bool:

@@ -10,11 +10,13 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from inferometer.demo.clock import StoryClock
+from inferometer.demo.endings import FAILED, LEFT, REFUSED, TIMED_OUT, CallEnding
 from inferometer.demo.quantities import COUNTED, DERIVED
 from inferometer.demo.template import Dialect, Template
 
@@ -26,6 +28,9 @@ MEAN_LENGTH = math.exp(LOG_MEAN + LOG_DEVIATION**2 / 2)
 CACHE_SHARE = 0.45  # of input tokens, that are in the prefix cache
 CUT_SHARE, LEFT_SHARE = 0.06, 0.01  # of requests: at their longest, left by the caller
 PREEMPTED_SHARE = 0.9  # of requests, while the cache is full
+PATIENCE_SECONDS = 8.0  # after which callers of an engine that generates nothing give up
+FAILURE_SECONDS, REFUSAL_SECONDS = 0.2, 0.005  # until a caller hears of it
+MOST_ENDINGS = 1000  # that are remembered, where nobody asks for them
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class ScriptedEngine:
         self._dice = random.Random(seed)
         self._lock = threading.Lock()
         self._condition = WELL
+        self._endings: deque[CallEnding] = deque(maxlen=MOST_ENDINGS)
         self.restart()
 
     def restart(self) -> None:
@@ -90,12 +96,14 @@ class ScriptedEngine:
             self._due_failures = 0.0
             self._template.clear()
             self._running = self._waiting = self._busy = self._rate = 0.0
+            self._hung_seconds = 0.0
+            self._endings.clear()
 
     def turn(self, condition: Condition) -> None:
         """Fare like that from now on."""
         with self._lock:
             self._go_on()
-            self._condition = condition
+            self._condition, self._hung_seconds = condition, 0.0
 
     def busy(self) -> float:
         """How much of its seats is taken, 0 to 1; one that hangs keeps its GPU busy."""
@@ -108,6 +116,20 @@ class ScriptedEngine:
         with self._lock:
             self._go_on()
             return self._template.render(self._number)
+
+    def endings(self) -> Sequence[CallEnding]:
+        """How requests ended since the last call of this, the latest ones of very many."""
+        with self._lock:
+            self._go_on()
+            endings = tuple(self._endings)
+            self._endings.clear()
+            return endings
+
+    def refusals(self) -> Sequence[CallEnding]:
+        """What callers got since the last look, while nobody listens in its place."""
+        with self._lock:
+            passed = self._pass()
+            return [CallEnding(REFUSAL_SECONDS, REFUSED)] * self._rounded(self._rate * passed)
 
     def documents(self) -> Mapping[str, bytes]:
         """The documents beside the page, by path."""
@@ -138,9 +160,10 @@ class ScriptedEngine:
 
     def _go_on(self) -> None:
         """Let the load run on from the last look until now."""
-        now = self._seconds()
-        passed, self._seen = min(now - self._seen, LONGEST_STEP), now
+        passed = self._pass()
         condition, workload = self._condition, self.workload
+        if condition.hung:
+            self._give_up(passed)
         if condition.hung or passed <= 0:
             return
         demand = workload.seats * self._usual() * condition.demand
@@ -161,6 +184,20 @@ class ScriptedEngine:
         if condition.crowded:
             self._counted["preempted"] += self._rounded(PREEMPTED_SHARE * self._rate * passed)
 
+    def _pass(self) -> float:
+        """Seconds since the last look, of which this is the next one."""
+        now = self._seconds()
+        passed, self._seen = min(now - self._seen, LONGEST_STEP), now
+        return passed
+
+    def _give_up(self, passed: float) -> None:
+        """Callers end what they have asked for, as no token comes: the engine counts nothing."""
+        self._hung_seconds += passed
+        overdue = min(passed, self._hung_seconds - PATIENCE_SECONDS)
+        if overdue > 0:
+            self._endings += [CallEnding(PATIENCE_SECONDS, TIMED_OUT)] * self._rounded(
+                self._rate * overdue)
+
     def _usual(self) -> float:
         """The share of the seats that is wanted at this time of the day."""
         turns = self._clock.minutes() / DAY_MINUTES + self.workload.phase
@@ -175,6 +212,7 @@ class ScriptedEngine:
         if self._due_failures >= 1:
             self._due_failures -= 1
             counted["failed"] += 1
+            self._endings.append(CallEnding(FAILURE_SECONDS, FAILED))
             return
         long = self._length(self.workload.input_tokens, LONGEST_PROMPT)
         short = self._length(self.workload.output_tokens, LONGEST_ANSWER)
@@ -192,7 +230,10 @@ class ScriptedEngine:
                 ("storing", 0.02 * prefilled), ("loading", 0.01 * prefilled)):
             self._template.observe(quantity, value)
         self._template.observe("between_tokens", token, short - 1)
-        self._count(long)
+        left = self._count(long)
+        self._endings.append(CallEnding(
+            queued + prefilled + decoded, LEFT if left else "", queued + prefilled, long,
+            round(CACHE_SHARE * long), short))
 
     def _length(self, typical: float, most: int) -> int:
         """Tokens of a prompt or an answer."""
@@ -202,12 +243,15 @@ class ScriptedEngine:
         """How often the request had to give its place in the cache away."""
         return int(self._condition.crowded and self._dice.random() < PREEMPTED_SHARE)
 
-    def _count(self, long: int) -> None:
+    def _count(self, long: int) -> bool:
+        """Count a request that was served; whether its caller left it."""
         counted, chance = self._counted, self._dice.random()
-        counted["cut" if chance < CUT_SHARE else
-                "left" if chance < CUT_SHARE + LEFT_SHARE else "stopped"] += 1
+        end = ("cut" if chance < CUT_SHARE else
+               "left" if chance < CUT_SHARE + LEFT_SHARE else "stopped")
+        counted[end] += 1
         counted["input"] += long
         counted["cached"] += round(CACHE_SHARE * long)
+        return end == "left"
 
     def _rounded(self, expected: float) -> int:
         """A whole number that is so much on average."""

@@ -30,12 +30,24 @@ Targets = Mapping[str, list[tuple[int, Mapping[str, str]]]]  # port and labels, 
 
 
 @dataclass(frozen=True)
-class Sidecar:
-    """An exporter beside an engine, and the thread that serves it."""
+class Served:
+    """An exporter, and the thread that serves it."""
 
     app: App
     server: Server
     thread: Thread
+
+    @classmethod
+    def begin(cls, app: App, name: str) -> Served:
+        """Start it, and a thread of this name. Raises OSError."""
+        server = app.start()
+        return cls(app, server, start_thread(partial(_serve, app, server), name))
+
+    def stop(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.thread.join(STOP_SECONDS)
+        self.app.stop()
 
 
 class Exporters:
@@ -56,7 +68,7 @@ class Exporters:
         self.app = App(self._config, Flags(), history_step or self._scaled(STEP_SECONDS),
                        demo=True, kubelet=world.kubelet)
         self.server: Server | None = None
-        self._sidecars: dict[str, Sidecar] = {}  # by pod
+        self._sidecars: dict[str, Served] = {}  # by pod
 
     def start(self) -> Server:
         """Listen, the sidecars in threads of their own. Raises OSError."""
@@ -65,17 +77,13 @@ class Exporters:
             port = self._sidecar_port and self._sidecar_port + number
             app = App(self._write(seat.name, self._beside(seat, port)), Flags(role="sidecar"),
                       demo=True)
-            server = app.start()
-            self._sidecars[seat.pod] = Sidecar(
-                app, server, start_thread(partial(_serve, app, server), "demo-sidecar"))
+            self._sidecars[seat.pod] = Served.begin(app, "demo-sidecar")
         return self.server
 
     def stop(self) -> None:
         """End what `start` began; the caller serves the first one no more."""
         for sidecar in self._sidecars.values():
-            sidecar.server.shutdown()
-            sidecar.thread.join(STOP_SECONDS)
-            sidecar.app.stop()
+            sidecar.stop()
         self.app.stop()
         replace_library(None)
 

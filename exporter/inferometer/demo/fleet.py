@@ -1,6 +1,7 @@
-"""What the demo is made of: engines in pods, GPUs, prices, budgets and limits.
+"""What the demo is made of: engines in pods, GPUs, applications, prices, budgets and limits.
 
-To add an engine, add a line to FLEET; its GPUs are counted from 0.
+To add an engine, add a line to FLEET; its GPUs are counted from 0. To add an application, add one
+to APPLICATIONS.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from typing import Any
 from inferometer.demo.dialects import SGLANG, TGI, VLLM
 from inferometer.demo.engine import Workload
 from inferometer.demo.gpus import NAME
+from inferometer.demo.telemetry import CalledModel
 from inferometer.demo.template import Dialect
 
 GPUS = 6
 CLUSTER, NODE = "prod", "gpu-1"
 SERVING, MONITORING = "llm", "monitoring"  # namespaces
-NODE_POD = "inferometer-node-4kq7c"
+NODE_POD, GATEWAY_POD = "inferometer-node-4kq7c", "inferometer-gateway-0"
 LLAMA, CODER, MISTRAL = (
     "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen2.5-Coder-32B-Instruct",
     "mistralai/Mistral-7B-Instruct-v0.3")
+HOSTED = "gpt-4o-mini"  # by OpenAI, and billed by its list
 GPU_HOUR_USD, STORAGE_USD, OVERHEAD_PERCENT = 2.99, 720.0, 10.0
 DAY_BUDGET_USD = 600.0
 
@@ -45,6 +48,24 @@ FLEET = (
     Seat("summaries", "summaries-6d5b9c4f7d-t6tkj", TGI, Workload(
         MISTRAL, 20, 0.25, 0.65, 0.6, input_tokens=2400, output_tokens=120, prefill_seconds=0.16,
         token_seconds=0.012), (4,)),
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An application: its service's name, the model that it calls, and what serves that."""
+
+    service: str
+    model: CalledModel
+    served_by: tuple[str, ...]  # engines, or HOSTED
+
+
+APPLICATIONS = (
+    Caller("chat-app", CalledModel("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1")),
+    Caller("code-review", CalledModel("sglang", CODER, "coder.llm.svc"), ("coder",)),
+    Caller("report-writer", CalledModel("tgi", MISTRAL, "summaries.llm.svc", streamed=False),
+           ("summaries",)),
+    Caller("support-bot", CalledModel("openai", HOSTED, "api.openai.com"), (HOSTED,)),
 )
 SPENT_AN_HOUR_USD = (GPUS * GPU_HOUR_USD + STORAGE_USD / 720) * (1 + OVERHEAD_PERCENT / 100)
 

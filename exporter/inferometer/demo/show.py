@@ -1,8 +1,8 @@
-"""The demo as a whole: world, exporters, Prometheus and story, from their start to their end."""
+"""The demo as a whole: world, exporters, gateway, Prometheus and story, from start to end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,18 @@ from inferometer.addresses import split_address
 from inferometer.demo import prometheus as rules
 from inferometer.demo.clock import StoryClock
 from inferometer.demo.director import STEP_SECONDS, Director, Say
-from inferometer.demo.exporters import Exporters
-from inferometer.demo.story import ROUND_MINUTES
+from inferometer.demo.exporters import Exporters, Targets
+from inferometer.demo.gateway import DemoGateway
+from inferometer.demo.story import STORY, Episode, round_minutes, without_calls
 from inferometer.demo.world import World
+from inferometer.intake.part import is_installed
 from inferometer.threads import Loop
 
 FASTER = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # that divide every duration of the rules
 NO_RULES = ("No rules and no alerts: there is no Prometheus here. `make tools` fetches one; name "
             "another by --prometheus PATH.")
+NO_CALLS = ("No applications: a gateway needs its packages, pip install 'inferometer[gateway]', "
+            "and the story does without it.")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Elsewhere:
     """A Prometheus that others run, as in Compose: what it needs of the demo.
 
     `address`: its HOST:PORT. `out`: the folder for its configuration. `name`: the host by which it
-    reaches this one, where the ports after that of `listen` are the sidecars'.
+    reaches this one, where the ports after that of `listen` are the sidecars', then the gateway's.
     """
 
     address: str
@@ -65,7 +69,7 @@ class Show:
     def run(self) -> bool:
         """Play until stopped; whether every alert of the story fired in time.
 
-        Raises OSError and PrometheusError if it cannot begin.
+        Raises OSError, PrometheusError and LedgerError if it cannot begin.
         """
         choices = self._choices
         program = "" if choices.elsewhere else rules.find(choices.prometheus)
@@ -78,40 +82,57 @@ class Show:
             started.callback(exporters.stop)
             server = started.enter_context(exporters.start())
             self._stop = server.shutdown
-            watcher = self._watcher(program, exporters, started)
-            self._greet(server.url, watcher)
-            director = Director(world, exporters, watcher, self._say, first=choices.first,
-                                again=not choices.once)
+            gateway = self._gateway(world, after_listen and after_listen + len(world.seats),
+                                    started)
+            targets = {**exporters.targets(), **(gateway.targets() if gateway else {})}
+            watcher = self._watcher(program, targets, started)
+            episodes = STORY if gateway else without_calls(STORY)
+            self._greet(server.url, gateway, watcher, episodes)
+            director = Director(world, exporters, watcher, self._say, episodes,
+                                first=min(choices.first, len(episodes)), again=not choices.once)
             loop = Loop("demo-story", director.turn, lambda: STEP_SECONDS)
             started.callback(loop.stop)
             loop.start()
 
             def tend() -> None:
                 exporters.app.revive()
+                if gateway:
+                    gateway.revive()
                 if director.over or self._stopped:
                     server.shutdown()
 
             server.serve_forever(tend)
             return not director.missed
 
-    def _watcher(self, program: str | None, exporters: Exporters, started: ExitStack
+    def _gateway(self, world: World, port: int, started: ExitStack) -> DemoGateway | None:
+        """The gateway and the applications that send to it, where it is installed."""
+        if not is_installed():
+            return None
+        host = split_address(self._choices.listen)[0]
+        gateway = DemoGateway(world, self._folder, f"{host}:{port}")
+        started.callback(gateway.stop)
+        gateway.start()
+        return gateway
+
+    def _watcher(self, program: str | None, targets: Targets, started: ExitStack
                  ) -> rules.Prometheus | None:
         """Who evaluates the rules, with all it needs for that."""
         elsewhere, faster = self._choices.elsewhere, self._choices.faster
         if elsewhere:
             port = split_address(elsewhere.address)[1]
             rules.write(elsewhere.out, rules.Site(
-                exporters.targets(), elsewhere.name, elsewhere.address, f"127.0.0.1:{port}"),
+                targets, elsewhere.name, elsewhere.address, f"127.0.0.1:{port}"),
                 faster)
             return rules.Prometheus(elsewhere.address)
         if not program:
             return None
         own = rules.OwnPrometheus(program, self._folder / "prometheus")
         started.callback(own.stop)
-        own.start(exporters.targets(), faster)
+        own.start(targets, faster)
         return own
 
-    def _greet(self, url: str, watcher: rules.Prometheus | None) -> None:
+    def _greet(self, url: str, gateway: DemoGateway | None, watcher: rules.Prometheus | None,
+               episodes: Sequence[Episode]) -> None:
         faster = self._choices.faster
         pace = "The story is told in real time" if faster == 1 else (
             f"An hour of the story takes {3600 / faster:g} s")
@@ -119,6 +140,8 @@ class Show:
             f"Inferometer {__version__}, demo: GPUs, engines and money are made up\n"
             f"  metrics  {url}/metrics\n"
             f"  page     {url}/  for a person")
+        self._say(f"  calls    {gateway.url}/  the gateway, to which applications send"
+                  if gateway else f"  {NO_CALLS}")
         self._say(f"  rules    {watcher.url}/alerts" if watcher else f"  {NO_RULES}")
-        self._say(f"{pace}; a round of it takes {ROUND_MINUTES * 60 / faster / 60:.0f} min. "
+        self._say(f"{pace}; a round of it takes {round_minutes(episodes) / faster:.0f} min. "
                   "Ctrl-C ends all of it.")

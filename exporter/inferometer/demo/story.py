@@ -1,14 +1,16 @@
 """The story: what goes wrong, which alerts should fire by when, and where to look.
 
-To add to it, add an episode; a test holds its alerts and boards against those that there are.
+To add to it, add an episode; a test holds its alerts and boards against those that there are. What
+only applications see, by their calls, is left out where there is no gateway to count these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from inferometer.demo.engine import Condition
+from inferometer.demo.fleet import HOSTED
 from inferometer.demo.gpus import Ailment
 
 OFF_THE_BUS = 79  # XID: the GPU has fallen off the bus
@@ -16,11 +18,15 @@ OFF_THE_BUS = 79  # XID: the GPU has fallen off the bus
 
 @dataclass(frozen=True)
 class Expected:
-    """An alert that should fire. `minutes`: by when, since its episode began."""
+    """An alert that should fire. `minutes`: by when, since its episode began.
+
+    `of_calls`: whether it is about what applications see.
+    """
 
     alert: str
     severity: str
     minutes: float
+    of_calls: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Episode:
     minutes: float
     rest: float = 10.0  # minutes after it, in which all is well
     expected: tuple[Expected, ...] = ()
-    conditions: Mapping[str, Condition] = field(default_factory=dict)  # by engine
+    conditions: Mapping[str, Condition] = field(default_factory=dict)  # by engine, or HOSTED
     ailments: Mapping[int, Ailment] = field(default_factory=dict)  # by GPU
     lost: tuple[int, ...] = ()  # GPUs
     xid: int = OFF_THE_BUS  # that they report last
@@ -57,7 +63,8 @@ STORY = (
         "latency", minutes=28,
         conditions={"chat-0": Condition(demand=3.6), "chat-1": Condition(demand=3.6)},
         expected=(Expected("LLMQueueTimeLong", "warning", 24),
-                  Expected("LLMFirstTokenSlow", "critical", 24))),
+                  Expected("LLMFirstTokenSlow", "critical", 24),
+                  Expected("LLMClientFirstTokenSlow", "warning", 26, of_calls=True))),
     Episode(
         "A saturated GPU",
         "Long prompts fill coder's KV cache and memory, and its two GPUs overheat.",
@@ -76,14 +83,21 @@ STORY = (
         "GPU 4: it is lost, with its XID; summaries: its address refuses every connection.",
         "gpu", minutes=28, lost=(4,), dead=("summaries",),
         expected=(Expected("GpuXidNeedsDrain", "critical", 12),
+                  Expected("LLMClientCallsFailing", "critical", 16, of_calls=True),
                   Expected("LLMModelDown", "critical", 20),
                   Expected("GpuLost", "warning", 26))),
     Episode(
         "An engine that hangs",
         "chat-1 answers its health check, but generates no token any more.",
-        "chat-1: no progress, though it has requests and its GPU is busy.",
+        "chat-1: no progress, though it has requests and its GPU is busy; its callers give up.",
         "throughput", minutes=20, conditions={"chat-1": Condition(hung=True)},
         expected=(Expected("LLMEngineHung", "critical", 18),)),
+    Episode(
+        "A provider turns calls away",
+        f"OpenAI answers 429 to four of ten calls for {HOSTED}: support-bot is over its limit.",
+        "support-bot: rejected calls, while all that is served here is well.",
+        "requests", minutes=24, conditions={HOSTED: Condition(failing=0.4)},
+        expected=(Expected("LLMClientCallsFailing", "warning", 22, of_calls=True),)),
     Episode(
         "A budget that goes",
         "The day's budget is cut to less than has been spent already.",
@@ -91,4 +105,17 @@ STORY = (
         "cost", minutes=26, budget_used=1.6,
         expected=(Expected("CostBudgetExceeded", "warning", 25),)),
 )
-ROUND_MINUTES = sum(episode.minutes + episode.rest for episode in STORY)
+
+
+def without_calls(episodes: Sequence[Episode]) -> Sequence[Episode]:
+    """The story where no gateway counts what applications see."""
+    return [replace(episode, expected=tuple(one for one in episode.expected if not one.of_calls))
+            for episode in episodes if HOSTED not in episode.conditions]
+
+
+def round_minutes(episodes: Sequence[Episode]) -> float:
+    """How long they take, one after another."""
+    return sum(episode.minutes + episode.rest for episode in episodes)
+
+
+ROUND_MINUTES = round_minutes(STORY)

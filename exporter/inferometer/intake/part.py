@@ -53,7 +53,7 @@ class IntakePart(Part):
         """Report a missing extra, and files that are named and cannot be read."""
         if not config.takes_telemetry:
             return
-        if any(_missing(package) for package in EXTRA):
+        if not is_installed():
             key = next((key for key in ("listen", "grpc_listen") if getattr(config.intake, key)),
                        "")
             document.report(f"intake.{key}" if key else "role",
@@ -108,6 +108,11 @@ class IntakePart(Part):
             settings=lambda: self._config.intake)
         self._service.start()
 
+    @property
+    def url(self) -> str:
+        """Where telemetry comes in over HTTP, once it listens; empty where it does not."""
+        return self._urls.get("http", "")
+
     def loops(self) -> Sequence[Standing]:
         """The event loop, and the threads that read bodies."""
         return self._service.loops() if self._service is not None else ()
@@ -141,6 +146,11 @@ class IntakePart(Part):
         """The same for a connection of gRPC."""
         web = self._web
         return web.http2_context() if web is not None and web.tls else None
+
+
+def is_installed() -> bool:
+    """Whether the extra is."""
+    return not any(_missing(package) for package in EXTRA)
 
 
 def _missing(package: str) -> bool:

@@ -8,8 +8,8 @@ from alerts import ALERT_GROUPS
 from dashboards import DASHBOARDS
 from inferometer.bundle import runbook
 from inferometer.cli.demo import PARTS
-from inferometer.demo.fleet import FLEET, GPUS
-from inferometer.demo.story import ROUND_MINUTES, STORY, Episode
+from inferometer.demo.fleet import APPLICATIONS, FLEET, GPUS, HOSTED
+from inferometer.demo.story import ROUND_MINUTES, STORY, Episode, without_calls
 from inferometer.durations import milliseconds
 
 ALERTS = {(alert.name, alert.severity): (alert, group)
@@ -21,7 +21,7 @@ RATES_MINUTES = 5  # that rules look back
 @pytest.mark.parametrize("episode", STORY, ids=lambda episode: episode.title)
 def test_a_chapter_names_only_what_there_is(episode: Episode) -> None:
     assert episode.board in {board.uid.removeprefix("inferometer-") for board in DASHBOARDS}
-    assert {*episode.conditions, *episode.dead} <= ENGINES
+    assert {*episode.conditions, *episode.dead} <= {*ENGINES, HOSTED}
     assert set(range(GPUS)) >= {*episode.ailments, *episode.lost}
     for expected in episode.expected:
         assert (expected.alert, expected.severity) in ALERTS
@@ -55,3 +55,18 @@ def test_every_engine_has_gpus_of_its_own() -> None:
     taken = [gpu for seat in FLEET for gpu in seat.gpus]
     assert len(set(taken)) == len(taken)
     assert set(taken) < set(range(GPUS))
+
+
+def test_every_engine_and_the_hosted_model_are_called_by_one_application() -> None:
+    called = [name for application in APPLICATIONS for name in application.served_by]
+    assert sorted(called) == sorted([*ENGINES, HOSTED])
+
+
+def test_without_a_gateway_no_alert_about_calls_is_expected() -> None:
+    about_calls = {expected.alert for episode in STORY for expected in episode.expected
+                   if expected.of_calls}
+    assert about_calls == {alert for episode in STORY for expected in episode.expected
+                           if (alert := expected.alert).startswith("LLMClient")}
+    shorter = without_calls(STORY)
+    assert not about_calls & {expected.alert for one in shorter for expected in one.expected}
+    assert [bool(episode.expected) for episode in shorter] == [False, *[True] * (len(shorter) - 1)]

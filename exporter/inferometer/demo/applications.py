@@ -1,0 +1,91 @@
+"""The demo's applications: what they asked of models, posted to a gateway as they would do it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from random import Random, SystemRandom
+from urllib.parse import urlsplit
+
+from inferometer.demo.endings import CallEnding
+from inferometer.demo.fleet import APPLICATIONS, Caller
+from inferometer.demo.telemetry import body, span
+from inferometer.demo.world import World
+from inferometer.threads import Loop
+
+STEP_SECONDS = 0.5  # between two batches of spans
+ANSWER_SECONDS = 10.0
+NETWORK_SECONDS = 0.004, 0.02  # from an application to a model and back
+
+
+class Applications:
+    """Whoever calls a model of the world, from `start` on. `url`: the gateway's intake."""
+
+    def __init__(self, world: World, url: str, callers: Iterable[Caller] = APPLICATIONS) -> None:
+        self._world = world
+        self._callers = tuple(callers)
+        self._address = urlsplit(url).netloc
+        self._dice: Random = SystemRandom()  # ids of traces are nobody else's
+        self._seen = time.time_ns()
+        self._lock = threading.Lock()  # while spans are on their way
+        self._loop = Loop("demo-applications", self._turn, lambda: STEP_SECONDS)
+        self._stopped = False
+
+    def start(self) -> None:
+        """Call, and post what came of it, until stopped."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Post nothing more; what is on its way arrives."""
+        self._loop.stop()
+        with self._lock:
+            self._stopped = True
+
+    def revive(self) -> None:
+        """Go on, if it could not for want of a thread."""
+        self._loop.revive()
+
+    def _turn(self) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._send()
+
+    def _send(self) -> None:
+        """Post the spans of all calls that ended since the last time. Raises OSError."""
+        earlier, self._seen = self._seen, time.time_ns()
+        connection = HTTPConnection(self._address, timeout=ANSWER_SECONDS)
+        try:
+            for caller in self._callers:
+                endings = [ending for name in caller.served_by
+                           for ending in self._world.endings(name)]
+                if endings:
+                    _post(connection, self._body(caller, endings, earlier))
+        finally:
+            connection.close()
+
+    def _body(self, caller: Caller, endings: Iterable[CallEnding], earlier: int) -> bytes:
+        return body(caller.service, [
+            span(caller.model, self._over_network(ending),
+                 self._dice.randint(min(earlier, self._seen), self._seen), self._dice)
+            for ending in endings])
+
+    def _over_network(self, ending: CallEnding) -> CallEnding:
+        way = self._dice.uniform(*NETWORK_SECONDS)
+        first = None if ending.first_token is None else ending.first_token + way
+        return replace(ending, seconds=ending.seconds + way, first_token=first)
+
+
+def _post(connection: HTTPConnection, spans: bytes) -> None:
+    """Raises OSError if the gateway does not take them."""
+    try:
+        connection.request("POST", "/v1/traces", spans, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+    except HTTPException as error:
+        raise OSError(f"the gateway does not answer: {error!r}") from error
+    if answer.status != HTTPStatus.OK:
+        raise OSError(f"the gateway answers {answer.status}: {text[:200]!r}")

@@ -1,0 +1,82 @@
+"""The gateway of the demo: the real one, with a ledger of its own in the demo's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inferometer.app import App
+from inferometer.config import CALL_LIMITS
+from inferometer.demo.applications import Applications
+from inferometer.demo.endpoint import LOOPBACK
+from inferometer.demo.exporters import Served, Targets
+from inferometer.demo.fleet import CLUSTER, GATEWAY_POD, MONITORING, NODE, money
+from inferometer.demo.world import World
+from inferometer.intake.part import IntakePart
+from inferometer.roles import GATEWAY
+from inferometer.settings import Flags
+
+GATEWAY_JOB = "inferometer-gateway"
+SETTLE_SECONDS = 1.0  # the shortest: calls come at once, and the rules are in a hurry
+
+
+class DemoGateway:
+    """A gateway, and the applications that send to it. `listen` is where its page is.
+
+    `folder` is for its configuration and its ledger.
+    """
+
+    def __init__(self, world: World, folder: Path, listen: str) -> None:
+        file = folder / "gateway.yml"
+        file.write_text(json.dumps(_document(folder, listen), indent=1), encoding="utf-8")
+        self._world = world
+        self._app = App(file, Flags(role=GATEWAY), demo=True)
+        self._served: Served | None = None
+        self._applications: Applications | None = None
+
+    def start(self) -> None:
+        """Listen, and have the applications call. Raises OSError and LedgerError."""
+        self._served = Served.begin(self._app, "demo-gateway")
+        self._applications = Applications(self._world, self.intake)
+        self._applications.start()
+
+    def stop(self) -> None:
+        """End the applications, then it."""
+        if self._applications is not None:
+            self._applications.stop()
+        if self._served is not None:
+            self._served.stop()
+
+    def revive(self) -> None:
+        """Start again what could not go on for want of a thread."""
+        if self._applications is not None:
+            self._applications.revive()
+
+    @property
+    def url(self) -> str:
+        """Its page, once it has started."""
+        assert self._served is not None
+        return self._served.server.url
+
+    @property
+    def intake(self) -> str:
+        """Where applications send to, once it has started."""
+        return next(part.url for part in self._app.parts if isinstance(part, IntakePart))
+
+    def targets(self) -> Targets:
+        """Port and labels of its scrape, by job."""
+        assert self._served is not None
+        labels = {"cluster": CLUSTER, "namespace": MONITORING, "node": NODE, "pod": GATEWAY_POD}
+        return {GATEWAY_JOB: [(self._served.server.server_port, labels)]}
+
+
+def _document(folder: Path, listen: str) -> Mapping[str, Any]:
+    limits = money()["fleet"]["limits"]
+    return {
+        "web": {"listen": listen},
+        "intake": {"listen": f"{LOOPBACK}:0", "settle_seconds": SETTLE_SECONDS},
+        "ledger": {"path": str(folder / "ledger.db")},
+        "limits": {limit: limits[limit] for limit in CALL_LIMITS if limit in limits},
+    }
