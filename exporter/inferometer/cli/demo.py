@@ -21,8 +21,8 @@ from inferometer.reasons import reason_of
 if TYPE_CHECKING:
     from inferometer.demo.show import Choices
 
-PARTS = ("all is calm", "requests queue", "a saturated GPU", "a lost GPU", "an engine that hangs",
-         "a provider turns calls away", "a budget that goes")
+PARTS = ("all is calm", "requests queue", "a saturated GPU", "a provider turns calls away",
+         "a lost GPU", "an engine that hangs", "a budget that goes")
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -98,7 +98,7 @@ VERB = Verb(
     "demo", "show a made-up fleet in which things go wrong",
     "Watch six GPUs, four engines and what calls them, all made up: no GPU, engine or account\n"
     "is needed, and nothing on this machine is read. A story happens to them: requests queue,\n"
-    "a GPU is saturated, another one is lost, an engine hangs, a provider turns calls away, a\n"
+    "a GPU is saturated, a provider turns calls away, another GPU is lost, an engine hangs, a\n"
     "budget goes. Each page says that it is a demo. With a Prometheus the shipped rules and\n"
     "alerts run too, with all durations divided by --faster; the terminal says which alert\n"
     "should fire by when, and when it does. Prometheus is started on a free port of 127.0.0.1,\n"

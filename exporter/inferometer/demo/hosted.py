@@ -13,8 +13,8 @@ from inferometer.demo.endings import TURNED_AWAY, CallEnding
 from inferometer.demo.engine import DAY_MINUTES, LOG_DEVIATION, LOG_MEAN, WELL, Condition
 
 LONGEST_STEP = 60.0  # seconds that are made up for at most, after nobody looked
-CALLS_A_SECOND, SWELL = 2.0, 0.25  # on average, and by which share of it they swell and ebb
-INPUT_TOKENS, OUTPUT_TOKENS = 900, 160  # of a typical call
+CALLS_A_SECOND, SWELL = 4.0, 0.25  # on average, and by which share of it they swell and ebb
+INPUT_TOKENS, OUTPUT_TOKENS = 700, 130  # of a typical call
 CACHED_EVERY = 128  # tokens: prompts are cached in steps of so many, from 1024 on
 LEAST_CACHED = 1024
 FIRST_TOKEN_SECONDS, TOKEN_SECONDS = 0.24, 0.011

@@ -86,10 +86,10 @@ class Show:
                                     started)
             targets = {**exporters.targets(), **(gateway.targets() if gateway else {})}
             watcher = self._watcher(program, targets, started)
-            episodes = STORY if gateway else without_calls(STORY)
+            episodes, first = self._story(gateway)
             self._greet(server.url, gateway, watcher, episodes)
-            director = Director(world, exporters, watcher, self._say, episodes,
-                                first=min(choices.first, len(episodes)), again=not choices.once)
+            director = Director(world, exporters, watcher, self._say, episodes, first=first,
+                                again=not choices.once)
             loop = Loop("demo-story", director.turn, lambda: STEP_SECONDS)
             started.callback(loop.stop)
             loop.start()
@@ -114,6 +114,13 @@ class Show:
         gateway.start()
         return gateway
 
+    def _story(self, gateway: DemoGateway | None) -> tuple[Sequence[Episode], int]:
+        """The episodes, and which of them is the first, from 1."""
+        before = STORY[:self._choices.first - 1]
+        if gateway:
+            return STORY, 1 + len(before)
+        return without_calls(STORY), 1 + len(without_calls(before))
+
     def _watcher(self, program: str | None, targets: Targets, started: ExitStack
                  ) -> rules.Prometheus | None:
         """Who evaluates the rules, with all it needs for that."""
@@ -121,8 +128,7 @@ class Show:
         if elsewhere:
             port = split_address(elsewhere.address)[1]
             rules.write(elsewhere.out, rules.Site(
-                targets, elsewhere.name, elsewhere.address, f"127.0.0.1:{port}"),
-                faster)
+                targets, elsewhere.name, elsewhere.address, f"127.0.0.1:{port}"), faster)
             return rules.Prometheus(elsewhere.address)
         if not program:
             return None

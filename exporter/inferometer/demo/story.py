@@ -77,6 +77,12 @@ STORY = (
                   Expected("GpuHeldDownByHardware", "warning", 26),
                   Expected("GpuMemoryNearlyFull", "warning", 26))),
     Episode(
+        "A provider turns calls away",
+        f"OpenAI answers 429 to every second call for {HOSTED}: support-bot is over its limit.",
+        "support-bot: rejected calls, while all that is served here is well.",
+        "requests", minutes=24, conditions={HOSTED: Condition(failing=0.5)},
+        expected=(Expected("LLMClientCallsFailing", "warning", 22, of_calls=True),)),
+    Episode(
         "A lost GPU",
         f"GPU 4 falls off the bus (XID {OFF_THE_BUS}), and summaries, the one engine of its model, "
         "dies with it.",
@@ -92,12 +98,6 @@ STORY = (
         "chat-1: no progress, though it has requests and its GPU is busy; its callers give up.",
         "throughput", minutes=20, conditions={"chat-1": Condition(hung=True)},
         expected=(Expected("LLMEngineHung", "critical", 18),)),
-    Episode(
-        "A provider turns calls away",
-        f"OpenAI answers 429 to four of ten calls for {HOSTED}: support-bot is over its limit.",
-        "support-bot: rejected calls, while all that is served here is well.",
-        "requests", minutes=24, conditions={HOSTED: Condition(failing=0.4)},
-        expected=(Expected("LLMClientCallsFailing", "warning", 22, of_calls=True),)),
     Episode(
         "A budget that goes",
         "The day's budget is cut to less than has been spent already.",

@@ -167,11 +167,13 @@ def test_a_hosted_model_answers_as_often_as_it_is_asked(time: Time) -> None:
 def test_without_the_extra_it_goes_on_and_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "bare.py").write_text(BARE)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    with launched("demo", *ANYWHERE, "--from", "7", command=("bare",),
+    with launched("demo", *ANYWHERE, "--from", "4", command=("bare",),
                   env={"PYTHONPATH": path, "PATH": ""}) as running:
-        wait_for(lambda: "A budget that goes" in "".join(running.printed)
+        wait_for(lambda: "A lost GPU" in "".join(running.printed)
                  or running.process.poll() is not None, 2 * START_SECONDS)
         assert running.process.poll() is None, "".join(running.lines)
         (line,) = [line for line in running.printed if "inferometer[gateway]" in line]
         assert line.strip().startswith("No applications: ")
-        assert "LLMClient" not in "".join(running.printed)
+        printed = "".join(running.printed)
+        assert "LLMClient" not in printed
+        assert "A provider turns calls away" not in printed
