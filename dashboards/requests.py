@@ -91,14 +91,17 @@ TIME = PanelRow("How long they took", (
     _lines("First token, p95", "How long a reader waits for the first word of a stream.", "s",
            QUANTILES[c.CLIENT_TTFT, 0.95], limit_line(limits.TTFT), empty=NOT_STREAMED),
     _lines("Time per output token, p95", "The pace of a stream after its first token.", "s",
-           QUANTILES[c.CLIENT_TPOT, 0.95], empty=NOT_STREAMED),
+           QUANTILES[c.CLIENT_TPOT, 0.95], limit_line(limits.TPOT), empty=NOT_STREAMED),
+    _lines("Goodput", "Share of calls that succeeded within the limits of all three figures above "
+           "at once, each call by itself: the limits are the gateway's.", "percentunit",
+           client.GOODPUT, limit_line(limits.GOODPUT), maximum=1),
     _lines("Mean call", "Means add up where quantiles do not: what it is longer than the engine's "
-           "parts beside it is network, a proxy, or the application's own wait.", "s", client.MEAN,
-           width=12),
+           "parts beside it is network, a proxy, or the application's own wait.", "s",
+           client.MEAN),
     timeseries("Engine's part of a call", "Means of the engines that serve the models which are "
                "called: the part that swells is the cause.", "s",
                *(Query(f"avg({_engine_part(metric)})", name) for metric, name in PARTS.items()),
-               stacked=True, empty=NO_ENGINE, width=12),
+               stacked=True, empty=NO_ENGINE, width=8),
 ))
 TOKENS = PanelRow("Tokens", (
     _lines("Input tokens", "Tokens of prompts per second, cached ones included.",

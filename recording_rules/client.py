@@ -42,6 +42,11 @@ ERROR_RATIO = Rule(
 ERROR_RATIO_HOUR = Rule(
     f"{_STEM}:error_ratio_1h", ratio(_summed(RATE, FAILED, HOUR), _summed(RATE, JUDGED, HOUR)),
     CLIENT, "The same over an hour.")
+GOODPUT = Rule(
+    "client:llm_client_goodput:ratio_5m",
+    ratio(rate(CLIENT, c.CLIENT_WITHIN_LIMITS), _summed(RATE, JUDGED)), CLIENT,
+    "Share of calls that met the limits of time to first token, time per output token and "
+    "duration at once, exactly. Absent without traffic.")
 USAGE_MISSING = Rule(
     "client:llm_client_usage_missing:ratio_1h",
     ratio(rate(CLIENT, c.CLIENT_USAGE_MISSING, window=HOUR), _answered(HOUR)), CLIENT,
@@ -99,7 +104,7 @@ COST_PER_1K_TOKENS = Rule(
     "What 1,000 tokens cost, in and out, in USD, over an hour. Absent without traffic.")
 
 GROUPS = (
-    Group("inferometer-client", (RATE, ERROR_RATIO, INPUT, CACHED, OUTPUT, COST)),
+    Group("inferometer-client", (RATE, ERROR_RATIO, GOODPUT, INPUT, CACHED, OUTPUT, COST)),
     Group("inferometer-client-latency", (
         *COUNT.values(), MEAN, *QUANTILES.values(), *JUDGED_QUANTILES.values(),
         ERROR_RATIO_HOUR, FAILED_HOUR), interval="2m"),

@@ -29,7 +29,7 @@ ORDER = """
     chapters  logs  receipt  threads  roles  protobuf
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu
-    catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger
+    catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
     catalogue.exporter
     catalogue
     record
@@ -52,7 +52,7 @@ ORDER = """
     bundle.places
     bundle
     config
-    next_start  settings
+    call_limits  next_start  settings
     about
     serve  serve.lanes  serve.listening  serve.request  serve.rate_limit  serve.users
     serve.web_settings
@@ -79,7 +79,7 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metrics
+    sinks  sinks.metrics  sinks.users
     parts
     PARTS
     home  home.history  home.markup
@@ -174,7 +174,7 @@ ORDERS = {
     "ledger": """
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
-        ledger.exemplars  ledger.relays
+        ledger.exemplars  ledger.relays  ledger.goodput  ledger.dearest
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.migrations.env  ledger.statements  ledger.parcel
@@ -182,7 +182,7 @@ ORDERS = {
         ledger.questions  ledger.retention  ledger.store  ledger.people
         ledger.tree  ledger.verification  ledger.engines
         ledger.settler
-        ledger.ledger
+        ledger.ledger  ledger.user_costs
         ledger.part
     """,
 }

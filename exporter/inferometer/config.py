@@ -31,7 +31,9 @@ LIMITS = {
 }
 MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
 MOST_PRICES = 1000  # entries of the user's own
-CALL_LIMITS = ("call_cost_usd",)  # those of LIMITS that each call is held against
+# Those of LIMITS that each call is held against.
+CALL_LIMITS = ("request_duration_p95_seconds", "time_to_first_token_p95_seconds",
+               "time_per_output_token_p95_seconds", "call_cost_usd")
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
 INTAKE_GRPC_LISTEN = "127.0.0.1:4317"  # and of OTLP over gRPC
 
@@ -68,6 +70,7 @@ _LIMIT = {
     "replicas": bounded("a whole number of replicas, 0 or more", minimum=0, multipleOf=1),
     "tokens_per_second": bounded("a number of tokens per second, 0 or more", minimum=0),
 }
+_CALL_LIMIT = {key: _LIMIT[LIMITS[key][1]] for key in CALL_LIMITS}
 
 
 def _key(about: str, default: Any = dataclasses.MISSING, constraint: Constraint | None = None, *,
@@ -218,6 +221,8 @@ class LedgerSection:
                          next_start=True)
     retention_days: int = _key("Days to keep calls.", 30, _DAYS)
     rollup_days: int = _key("Days to keep the sums of each hour.", 400, _DAYS)
+    user_costs: bool = _key("Whether metrics have what the dearest users cost this month, by "
+                            "their hashes.", False, next_start=True)
 
     @property
     def key_path(self) -> str:
@@ -243,6 +248,13 @@ class PriceEntry:
     self_hosted: bool = _key("Whether it costs nothing here: its GPUs are paid already.", False)
 
 
+@dataclass(frozen=True)
+class CalledModel:
+    """What calls to one model are held against."""
+
+    limits: Mapping[str, float] = _table("In the place of those of all models.", _CALL_LIMIT)
+
+
 # Kinds of prices of an entry.
 PRICES = ("input", "cached", "cache_write", "output", "reasoning", "per_request")
 
@@ -261,7 +273,9 @@ class Config:
     ledger: LedgerSection = field(default_factory=LedgerSection)
     prices: tuple[PriceEntry, ...] = _key("What calls cost.", (), maxItems=MOST_PRICES)
     limits: Mapping[str, float] = _table(
-        "What a gateway holds each call against.", {key: _USD for key in CALL_LIMITS})
+        "What a gateway holds each call against.", _CALL_LIMIT)
+    models: Mapping[str, CalledModel] = _table(
+        "The same for single models.", maxProperties=MODELS, propertyNames={"minLength": 1})
 
     @property
     def intake_listen(self) -> str:
@@ -334,11 +348,11 @@ def _check_across(config: Config, document: Document) -> None:
     _check_gpu(config.gpu, document)
     _check_targets(config.engines.targets, document)
     _check_prices(config.prices, document)
-    models = config.fleet.models
-    if "" in models:
-        document.report("fleet.models", "has a model without a name")
-    if len(models) > MODELS:
-        document.report("fleet.models", f"must have at most {MODELS} models, not {len(models)}")
+    for path, models in (("fleet.models", config.fleet.models), ("models", config.models)):
+        if "" in models:
+            document.report(path, "has a model without a name")
+        if len(models) > MODELS:
+            document.report(path, f"must have at most {MODELS} models, not {len(models)}")
 
 
 def _check_gpu(gpu: GpuSection, document: Document) -> None:

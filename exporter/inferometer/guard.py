@@ -67,6 +67,8 @@ class Guard:
                     self._folded[metric.name, folding.name] = 0.0
                     self._shown = None
         seats.expire(now)
+        if metric.replaced:
+            seats.keep(key for key, _ in family.items())
         if not family.blocks and seats.hold_again(family.points, now):
             return family
         blocks = [block for block in family.blocks
@@ -144,6 +146,12 @@ class _Seats:
             self._tickets.pop(self._last_ticket, None)
             self._last_keys, self._last_ticket = keys, Ticket()
         return self.hold(self._last_ticket, keys, now)
+
+    def keep(self, keys: Iterable[Key]) -> None:
+        """Free the seats of all other keys."""
+        kept = {tuple([key[i] for i in self._open]) for key in keys}
+        if gone := self._seated.keys() - kept:
+            self._free(gone)
 
     def fold(self, key: Key) -> tuple[Key | None, list[str]]:
         """The key to add the value to, None to leave it out; and the labels that are folded."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
 from tests.bundle.alert_inputs import emit, requests
+from tests.bundle.client_inputs import calls, spoken
 from tests.bundle.promtool import SCRAPE, Series
-from tests.bundle.served import LOST, MOMENT, Limits, Request, Traffic, arrivals
+from tests.bundle.served import LOST, MOMENT, OUTCOMES, Limits, Request, Traffic, arrivals
 
 
 class Replay:
@@ -32,6 +33,16 @@ class Replay:
         ended = [request for replica in self._served for request in replica
                  if begin < request.end <= end and request.outcome not in ("abort", LOST)]
         return sum(request.meets(limits) for request in ended) / len(ended) if ended else None
+
+    def calls(self, limits: Limits, every: int) -> Iterator[Series]:
+        """What is scraped of a gateway that is sent spans of all requests, and judges each."""
+        ended = [one for served in self._served for one in served if one.outcome != LOST]
+        times = range(0, self.seconds + 1, every)
+        for outcome in OUTCOMES:
+            yield calls(outcome, _counts(times, (
+                one.end for one in ended if one.outcome == outcome)))
+        yield spoken(c.CLIENT_WITHIN_LIMITS, _counts(times, (
+            one.end for one in ended if one.meets(limits))))
 
     def series(self, every: int) -> Iterator[Series]:
         """What is scraped of all replicas, a value in so many seconds."""
@@ -84,10 +95,14 @@ class _Page:
                    suffix="_count")
 
     def _counted(self, moments: Iterable[float]) -> str:
-        ordered = sorted(moments)
-        before = bisect_right(ordered, self._restart)
-        return _values(bisect_right(ordered, now) - (before if now > self._restart else 0)
-                       for now in self._times)
+        return _counts(self._times, moments, self._restart)
+
+
+def _counts(times: range, moments: Iterable[float], restart: int = 0) -> str:
+    """How many there had been at each time, since a restart if there was one."""
+    ordered = sorted(moments)
+    before = bisect_right(ordered, restart)
+    return _values(bisect_right(ordered, now) - (before if now > restart else 0) for now in times)
 
 
 def _values(numbers: Iterable[float]) -> str:

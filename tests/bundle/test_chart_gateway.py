@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
+from inferometer.config import CALL_LIMITS, LIMITS
 from inferometer.intake import part as intake
 from inferometer.ledger import part as ledger
 from tests.bundle.chart import (
@@ -266,8 +267,21 @@ def test_what_each_call_is_held_against_is_given_once_for_the_fleet_and_the_gate
     assert settings(documents)["limits"] == {"call_cost_usd": 2}
     fleet = yaml.safe_load(configurations(documents)["inferometer-fleet"])["fleet"]["limits"]
     assert fleet == {"call_cost_usd": 2, "error_ratio": 1}
-    assert "limits" not in settings(gateway(
-        fleet={"config": {"fleet": {"limits": {"error_ratio": 0.1}}}}))
+    assert not {"limits", "models"} & settings(gateway(fleet={"config": {"fleet": {
+        "limits": {"error_ratio": 0.1}, "models": {"m": {"limits": {"error_ratio": 0.2}},
+                                                   "n": {"budgets_usd": {"day": 1}}}}}})).keys()
+
+
+def test_the_gateway_gets_every_limit_of_calls_and_no_other_of_the_fleet_and_its_models() -> None:
+    given = dict.fromkeys(LIMITS, 0.5) | {"least_replicas": 1}
+    models = {"org/model:1.5": {"limits": given, "budgets_usd": {"day": 3}},
+              "small": {"limits": {"call_cost_usd": 0.25, "error_ratio": 0.1}},
+              "other": {"budgets_usd": {"day": 1}}}
+    gotten = settings(gateway(fleet={"config": {"fleet": {"limits": given, "models": models}}}))
+    every = dict.fromkeys(CALL_LIMITS, 0.5)
+    assert gotten["limits"] == every
+    assert gotten["models"] == {"org/model:1.5": {"limits": every},
+                                "small": {"limits": {"call_cost_usd": 0.25}}}
 
 
 def test_a_port_is_open_where_the_gateway_listens_and_nowhere_else() -> None:

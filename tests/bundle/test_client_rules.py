@@ -7,8 +7,8 @@ from pathlib import Path
 from inferometer import catalogue as c
 from recording_rules import client
 from recording_rules.client import CLIENT, QUANTILES
-from recording_rules.limits import DURATION, ERROR, INVALID
-from tests.bundle.client_inputs import CALLER, SECOND, calls, spoken, took
+from recording_rules.limits import DURATION, ERROR, GOODPUT, INVALID, TPOT
+from tests.bundle.client_inputs import CALLER, GATEWAY, SECOND, calls, spoken, took
 from tests.bundle.promtool import Series, growing
 from tests.bundle.rule_cases import BOTH_VERSIONS, NOTHING, Case, cases, one, prove
 
@@ -46,6 +46,19 @@ def ended() -> tuple[Series, ...]:
                           calls("success", growing(30, 60), service_name="search")), {
         client.RATE: [({**CALLER, "outcome": "success"}, 1.0),
                       ({**CALLER, **OTHER, "outcome": "success"}, 0.5)]}),
+    Case("half of the calls within limits", (
+        *ended(), spoken(c.CLIENT_WITHIN_LIMITS, growing(36, 120)),
+        spoken(c.CLIENT_WITHIN_LIMITS, growing(0, 120), **OTHER)), {
+        client.GOODPUT: one(36 / 72, **CALLER)}),
+    Case("calls within limits at two gateways", tuple(
+        series for scrape, within in ((GATEWAY, 60), (SECOND, 15)) for series in (
+            calls("success", growing(60, 60), scrape=scrape),
+            spoken(c.CLIENT_WITHIN_LIMITS, growing(within, 60), scrape=scrape))), {
+        client.GOODPUT: one(75 / 120, **CALLER)}),
+    Case("callers who left and made mistakes alone", tuple(
+        [spoken(c.CLIENT_WITHIN_LIMITS, "0x60"),
+         *(calls(outcome, growing(9, 60)) for outcome in ("invalid", "abort"))]), {
+        client.GOODPUT: NOTHING}),
     Case("tokens", (spoken(c.CLIENT_INPUT, growing(600, 60)),
                     spoken(c.CLIENT_INPUT_CACHED, growing(300, 60)),
                     spoken(c.CLIENT_OUTPUT, growing(120, 60))), {
@@ -98,6 +111,8 @@ def test_a_model_that_only_applications_call_has_the_limits_of_calls(
     prove(Case("", ended(), {
         DURATION.rule(): one(2, **limit, limit=DURATION.name),
         ERROR.rule(): one(0.01, **limit, limit=ERROR.name),
+        TPOT.rule(): one(0.05, **limit, limit=TPOT.name),
+        GOODPUT.rule(): NOTHING,
         INVALID.rule(): NOTHING}), version, tmp_path)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from inferometer import catalogue as c
 from recording_rules.beyond import BEYOND
+from recording_rules.client import GOODPUT
 from recording_rules.goodput import LOWER, UPPER
 from tests.bundle import rule_cases
 from tests.bundle.alert_cases import resting_on
@@ -137,6 +138,38 @@ def test_the_exact_share_lies_in_the_band_in_every_window(case: Case, version: s
         assert lower - CLOSE <= exact <= upper + CLOSE, minute
         widths.append(upper - lower)
     assert sum(widths) / len(widths) <= case.width
+
+
+SETTLED = 10  # minutes until no counter that is 0 when a window begins makes a difference
+EVERY = 45  # seconds: a scrape on the edge of the window is in it or not, by the version
+SETTLED_MINUTES = [minute for minute in range(SETTLED, MINUTES) if (60 * minute - WINDOW) % EVERY]
+SAME_TRAFFIC = [replace(case, scraped=EVERY) for case in CASES if case.title in (
+    "limits on bounds", "limits between bounds", "no request for a while", "a third fails",
+    "a third is aborted and observed", "one of two replicas has other bounds")]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("case", SAME_TRAFFIC, ids=str)
+def test_the_share_that_gateways_count_lies_in_the_band_of_the_same_traffic(
+        case: Case, version: str, tmp_path: Path) -> None:
+    replay = Replay(case.traffic, 60 * MINUTES, case.seed)
+    queries = {(rule, minute): f"{rule} offset {MINUTES - minute}m"
+               for rule in (LOWER, GOODPUT, UPPER) for minute in SETTLED_MINUTES}
+    answers = ask(version, tmp_path, documents(resting_on(f"{LOWER} {UPPER} {GOODPUT}")),
+                  [*case.inputs(replay), *replay.calls(case.limits, case.scraped)],
+                  queries.values(), f"{MINUTES}m", scraped=f"{case.scraped}s")
+    compared = 0
+    for minute in SETTLED_MINUTES:
+        lower, exact, upper = (answers[queries[rule, minute]]
+                               for rule in (LOWER, GOODPUT, UPPER))
+        if not lower:
+            assert exact == upper == [], minute
+            continue
+        assert lower[0][1] - CLOSE <= exact[0][1] <= upper[0][1] + CLOSE, minute
+        assert exact[0][1] == pytest.approx(
+            replay.share(case.limits, *case.window(minute)), abs=CLOSE), minute
+        compared += 1
+    assert compared >= 20
 
 
 def page(per_minute: float = 60, *without: c.Metric, outcomes: tuple[str, ...] = OUTCOMES[:2],

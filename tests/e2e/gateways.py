@@ -84,13 +84,17 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(folder: Path, settle_seconds: float = 1.0,
-            command: Sequence[str] = RUN, more: str = "", **intake: object
-            ) -> Iterator[Gateway]:
-    """One whose ledger is in this folder, begun or gone on with; `more`: other sections."""
+            command: Sequence[str] = RUN, more: str = "",
+            ledger: str = "", **intake: object) -> Iterator[Gateway]:
+    """One whose ledger is in this folder, begun or gone on with.
+
+    `more`: other sections; `ledger`: more keys of that one.
+    """
     config = folder / "inferometer.yml"
     settings = {"listen": "127.0.0.1:0", "settle_seconds": settle_seconds, **intake}
     config.write_text(f"role: gateway\nintake: {json.dumps(settings)}\n"
-                      f"ledger: {json.dumps({'path': str(folder / 'ledger.db')})}\n{more}")
+                      f"ledger: {{path: {json.dumps(str(folder / 'ledger.db'))}, {ledger}}}\n"
+                      f"{more}")
     with launched("--config", str(config), "--listen", "127.0.0.1:0",
                   command=command) as running:
         wait_for(lambda: _intake_port(running) or running.process.poll() is not None,

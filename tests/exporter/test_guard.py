@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -397,6 +398,20 @@ def test_what_was_folded_never_falls_whatever_its_sources_do(
                 assert isinstance(value, float)
                 assert value >= last.get(key, 0.0)
                 last[key] = value
+
+
+def test_a_gauge_that_is_replaced_whole_keeps_no_seats() -> None:
+    clock, guard = Clock(), Guard(Clock())
+    for begin in (0, 50, 500):
+        points: dict[Key, Value] = {(f"u{begin + n}",): 1.0 for n in range(c.USER_SEATS)}
+        assert admit(guard, c.USER_COST, points) == points
+    assert set(folded(guard, c.USER_COST).values()) == {0.0}
+    others = replace(c.USER_COST, replaced=False)
+    guard = Guard(clock)
+    for begin in (0, 50):
+        points = {(f"u{begin + n}",): 1.0 for n in range(c.USER_SEATS)}
+        admitted = admit(guard, others, points)
+    assert len(admitted) == 50  # where a seat is kept for an hour
 
 
 def test_ranks_stay_within_their_labels_budget() -> None:

@@ -31,6 +31,7 @@ SECTIONS = {
     "cost": "cost: {gpu_hour_usd: {NVIDIA H100 80GB HBM3: 3.6}}\n",
     "prices": "prices: [{model: m, input: 1}]\n",
     "limits": "limits: {call_cost_usd: 2}\n",
+    "models": "models: {m: {limits: {call_cost_usd: 1}}}\n",
     "fleet": "fleet: {monthly_usd: {storage: 31}, budgets_usd: {day: 9}, "
              "limits: {error_ratio: 0.5}}\n",
 }

@@ -31,9 +31,28 @@ ledger:
   key_file: /etc/inferometer-key/key
   {{- end }}
 {{- /* What each call is held against: the fleet's exporter publishes the same figures. */ -}}
-{{- with pick (.Values.fleet.config.fleet.limits | default dict) "call_cost_usd" }}
+{{- $fleet := .Values.fleet.config.fleet -}}
+{{- with include "inferometer.callLimits" $fleet.limits }}
 limits:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- $models := dict }}
+{{- range $name, $model := $fleet.models }}
+{{- with include "inferometer.callLimits" ($model | default dict).limits }}
+{{- $_ := set $models $name (dict "limits" (fromYaml .)) }}
+{{- end }}
+{{- end }}
+{{- with $models }}
+models:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Those of the fleet's limits that single calls are held against, those of one model too. */ -}}
+{{- define "inferometer.callLimits" -}}
+{{- with pick (. | default dict) "request_duration_p95_seconds" "time_to_first_token_p95_seconds"
+    "time_per_output_token_p95_seconds" "call_cost_usd" }}
+{{- toYaml . }}
 {{- end }}
 {{- end -}}
 

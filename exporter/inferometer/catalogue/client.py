@@ -84,6 +84,9 @@ CLIENT_PRICE_UNKNOWN = _client("price_unknown_total", "Calls whose tokens are kn
                                "price is not: the cost lacks them.")
 CLIENT_OVER_COST = _client("requests_over_cost_total",
                            "Calls that each cost more than the limit call_cost.")
+CLIENT_WITHIN_LIMITS = _client(
+    "requests_within_limits_total", "Calls that succeeded within the limits of duration, time to "
+    "first token and time per output token at once, as they were when the call was counted.")
 CLIENT_DURATION = _times("request_duration", "How long calls took that succeeded.",
                          DURATION_BOUNDS, "gen_ai.client.inference.duration")
 CLIENT_TTFT = _times("time_to_first_token",
@@ -103,6 +106,6 @@ RERANKS = _step("rag_reranks_total", "Times that documents were put in another o
 CLIENT_METRICS = (
     CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN, CLIENT_OUTPUT,
     CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_COST, CLIENT_PRICE_UNKNOWN,
-    CLIENT_OVER_COST, CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT,
+    CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT,
     TOOL_CALLS, AGENT_RUNS, RETRIEVALS, RERANKS,
 )

@@ -82,6 +82,7 @@ class Metric:
     pairs: tuple[tuple[str, str], ...] = ()  # of its last two labels' values, where not all occur
     stated_range: Range | None = None  # where its unit does not say it
     stated_pace: float = 0.0  # the same, of a counter
+    replaced: bool = False  # a reading is all of it: what it lacks keeps no seat
     under: tuple[Metric, float] | None = None  # never more than so many times its point's there
 
     @cached_property

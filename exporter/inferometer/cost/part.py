@@ -16,7 +16,7 @@ from inferometer.pricing import CallToPrice, PricedCall
 class CostPart(Part):
     """The part that adds up what GPUs and the fleet cost, and knows what calls cost."""
 
-    sections = ("cost", "fleet", "prices", "limits")
+    sections = ("cost", "fleet", "prices", "limits", "models")
 
     def __init__(self, config: Config, gpus: Callable[[], Sequence[PricedGpu]]) -> None:
         self._config = config

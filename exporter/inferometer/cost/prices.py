@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from inferometer import catalogue as c
+from inferometer.call_limits import CallLimitTable
 from inferometer.config import Config
 from inferometer.cost.own_prices import SELF_HOSTED, OwnPrices
 from inferometer.cost.providers import host_of, is_local, names_engine
 from inferometer.cost.tariffs import Tariff
-from inferometer.pricing import NANO, CallToPrice, PricedCall, PriceSource
+from inferometer.pricing import CallToPrice, PricedCall, PriceSource
 
 if TYPE_CHECKING:  # it is an extra
     from inferometer.cost.library import PriceList
 
-_LIMIT = "call_cost_usd"
 _UNKNOWN = PricedCall(PriceSource.UNKNOWN)
 
 
@@ -30,9 +29,9 @@ class CallPrices:
 
     def configure(self, config: Config) -> None:
         """Take the configuration's prices and limits from now on."""
-        own = OwnPrices(config.prices)
+        own, limits = OwnPrices(config.prices), CallLimitTable(config)
         with self._lock:
-            self._own, self._config = own, config
+            self._own, self._limits = own, limits
 
     def open(self) -> None:
         """Load the price list; it takes half a second and some megabytes."""
@@ -43,13 +42,13 @@ class CallPrices:
     def price(self, asked: CallToPrice) -> PricedCall:
         """What a call costs. Never 0 for what nobody knows."""
         with self._lock:
-            own, config = self._own, self._config
+            own, limits = self._own, self._limits
         tariff = self._tariff(asked, own)
         cost = None if tariff is None else tariff.cost(asked.usage, asked.calls)
         if tariff is None or cost is None:
             return _UNKNOWN
         source = PriceSource.SELF_HOSTED if tariff is SELF_HOSTED else PriceSource.HOSTED
-        return PricedCall(source, cost, cost > _limit(config, asked.call.model) * NANO)
+        return PricedCall(source, cost, cost > limits.of(asked.call.model).cost)
 
     def _tariff(self, asked: CallToPrice, own: OwnPrices) -> Tariff | None:
         call = asked.call
@@ -63,13 +62,3 @@ class CallPrices:
             return quote.tariff_of(asked.arrived)
         host = host_of(call.server_address)
         return SELF_HOSTED if names_engine(call.provider) and (not host or is_local(host)) else None
-
-
-def _limit(config: Config, model: str) -> float:
-    """USD that one call may cost: the model's, the fleet's, the gateway's, or the default."""
-    default = c.LIMIT_DEFAULTS["call_cost"]
-    assert default is not None
-    fleet = config.fleet
-    of_model = fleet.models[model].limits if model in fleet.models else {}
-    return next((limits[_LIMIT] for limits in (of_model, fleet.limits, config.limits)
-                 if _LIMIT in limits), default)

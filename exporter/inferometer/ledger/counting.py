@@ -26,7 +26,7 @@ TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
 MEASURES = ("ended", "success", "error", "rejected", "invalid", "abort", "usage_missing", *TOKENS,
             "timed", "duration", "first_tokens",
             "first_token", "documents", "cost", "price_unknown",
-            "over_cost")  # columns of roll-ups
+            "over_cost", "within_limits")  # columns of roll-ups
 # Histograms by name: their bounds in seconds, and the names of their parts.
 BOUNDS = {"duration": DURATION_BOUNDS, "first_token": FIRST_TOKEN_BOUNDS,
           "per_token": PER_TOKEN_BOUNDS}
@@ -61,6 +61,7 @@ class CountedRow(NamedTuple):
     priced: str = ""  # who says what it costs
     cost: int | None = None  # nano-USD
     over_cost: int = 0  # 1 if that is more than the limit
+    within_limits: int = 0  # 1 if it succeeded within those of latency
 
     @property
     def tokens(self) -> tuple[int | None, ...]:
@@ -124,6 +125,9 @@ def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
     if not calls:
         return
     sums[_ending(outcome, row.error_type)] += calls
+    if row.within_limits:
+        sums[_WITHIN_LIMITS_SLOT] += calls
+        rollup[_WITHIN_LIMITS] += calls
     if not is_known and lacks_usage(row):
         sums[_USAGE_MISSING_SLOT] += 1
         rollup[_USAGE_MISSING] += 1
@@ -136,7 +140,7 @@ def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
         _observe(_FIRST_TOKEN, first_token, sums)
         rollup[_FIRST_TOKENS] += 1
         rollup[_FIRST_TOKENS + 1] += first_token
-        if (per_token := _per_token(row)) is not None:
+        if (per_token := per_token_of(row)) is not None:
             _observe(_PER_TOKEN, per_token, sums)
 
 
@@ -162,6 +166,7 @@ _SLOTS = [
     *(("result", result) for result in ("hit", "empty", "unknown")),
     *((name, "") for name in ("cost", "price_unknown", "over_cost")),
     *(("priced", source) for source in PriceSource if source),
+    ("within_limits", ""),
 ]
 _SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
 # Where the parts of a histogram begin, and its bounds in nanoseconds.
@@ -173,6 +178,7 @@ _ENDED, _USAGE_MISSING, _INPUT, _TIMED, _FIRST_TOKENS, _DOCUMENTS, _COST = (
                                "documents", "cost"))
 _COST_SUMS = _SLOT["cost", ""]
 _USAGE_MISSING_SLOT = _SLOT["usage_missing", ""]
+_WITHIN_LIMITS, _WITHIN_LIMITS_SLOT = _PLACES["within_limits"], _SLOT["within_limits", ""]
 _STEP_ENDINGS = {outcome: _SLOT["ended", outcome] for outcome in CLIENT_ERRORS}
 _OUTCOMES = {outcome: _PLACES[outcome] for outcome in CLIENT_ERRORS}
 
@@ -203,8 +209,8 @@ def _result(documents: int | None) -> str:
     return "unknown" if documents is None else "hit" if documents else "empty"
 
 
-def _per_token(row: CountedRow) -> int | None:
-    """Time per token after the first; None where it cannot be reckoned."""
+def per_token_of(row: CountedRow) -> int | None:
+    """Nanoseconds per token after the first; None where they cannot be reckoned."""
     if (row.first_token is None or row.duration is None or row.usage != KNOWN
             or not row.output or row.output < 2 or row.outcome != "success"):
         return None

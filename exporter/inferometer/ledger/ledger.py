@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import Fact
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.errors import LedgerFullError
@@ -53,13 +54,13 @@ class LedgerWriter:
                  clock: Callable[[], int] = time.time_ns,
                  monotonic: Callable[[], float] = time.monotonic,
                  linger: float = LINGER_SECONDS, start: Start = start_thread,
-                 pricing: Pricing = unpriced) -> None:
+                 pricing: Pricing = unpriced, limits: Limiting = default_limits) -> None:
         self._file = file
         self._linger = linger
         self._busy = False  # whether something was committed in the last turn
         self._clock, self._monotonic = clock, monotonic
         self._forms = Forms(file)
-        self._settler = Settler(file, self._forms, pricing)
+        self._settler = Settler(file, self._forms, pricing, limits)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._open = OpenTraces(settle_seconds, max(OPEN_SECONDS, settle_seconds))
         self._marked_at = 0.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inferometer import heap
+from inferometer.call_limits import CallLimits, CallLimitTable
 from inferometer.collector import Collector
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
@@ -21,10 +22,12 @@ from inferometer.parts import Part, Row, Watch
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CallsCollector, CounterReading
-from inferometer.threads import Standing
+from inferometer.sinks.users import UsersCollector
+from inferometer.threads import Loop
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.ledger import LedgerWriter
+    from inferometer.ledger.user_costs import UserCosts
 
 EXTRA = ("sqlalchemy", "alembic")  # packages of it
 STOP_SECONDS = 10.0  # for what was taken and is not committed yet
@@ -41,9 +44,11 @@ class LedgerPart(Part):
 
     def __init__(self, config: Config, pricing: Pricing = unpriced) -> None:
         self._config, self._pricing = config, pricing
+        self._limits = CallLimitTable(config)
         self._ledger: LedgerWriter | None = None
         self._services = Services()
         self.title = "services" if config.takes_telemetry else ""
+        self._users: UserCosts | None = None  # where somebody asked for them
 
     def check(self, config: Config, document: Document) -> None:
         """Report a folder that is missing, and a ledger that is not ours to write."""
@@ -64,8 +69,8 @@ class LedgerPart(Part):
             document.report("ledger.path", str(error))
 
     def configure(self, config: Config) -> None:
-        """Keep what is kept for so long from now on."""
-        self._config = config
+        """Keep what is kept for so long, and hold calls against these limits, from now on."""
+        self._config, self._limits = config, CallLimitTable(config)
         if self._ledger is not None:
             self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days)
 
@@ -77,10 +82,11 @@ class LedgerPart(Part):
         return self._ledger.commit(facts, links, arrived)
 
     def collectors(self) -> Sequence[Collector]:
-        """Calls and steps, and the ledger itself, where there is one."""
+        """Calls and steps, and the ledger itself, where there is one; users where asked for."""
         if not self._config.takes_telemetry:
             return ()
-        return [CallsCollector(self._reading), LedgerCollector(self._condition)]
+        users = [UsersCollector(self._user_costs)] if self._config.ledger.user_costs else []
+        return [CallsCollector(self._reading), LedgerCollector(self._condition), *users]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
@@ -89,6 +95,7 @@ class LedgerPart(Part):
         # Here alone: who takes no telemetry is not to have a database's library in memory.
         from inferometer.ledger.file import open_to_write
         from inferometer.ledger.ledger import LedgerWriter
+        from inferometer.ledger.user_costs import UserCosts
 
         heap.search_seldom()  # facts that are pending are many, and in no circle
         key_path = Path(self._config.ledger.key_path)
@@ -97,16 +104,21 @@ class LedgerPart(Part):
             log.warning("every user of this machine may read the ledger's key",
                         extra={"file": str(key_path)})
         self._ledger = LedgerWriter(file, self._config.intake.settle_seconds,
-                                    pricing=self._pricing)
+                                    pricing=self._pricing, limits=self._limits_of)
+        if self._config.ledger.user_costs:
+            self._users = UserCosts(file.path, key_path)
         self.configure(self._config)
-        self._ledger.loop.start()
+        for loop in self.loops():
+            loop.start()
 
-    def loops(self) -> Sequence[Standing]:
-        """The writer."""
-        return (self._ledger.loop,) if self._ledger is not None else ()
+    def loops(self) -> Sequence[Loop]:
+        """The writer, and what reckons the costs of users."""
+        return tuple(one.loop for one in (self._ledger, self._users) if one is not None)
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""
+        if self._users is not None:
+            self._users.loop.stop()
         if self._ledger is not None:
             self._ledger.stop(STOP_SECONDS)
 
@@ -125,6 +137,12 @@ class LedgerPart(Part):
         reading = self._ledger.reading() if self._ledger is not None else _NOTHING
         self._services.note(reading)
         return reading
+
+    def _user_costs(self) -> Mapping[str, int]:
+        return self._users.reading() if self._users is not None else {}
+
+    def _limits_of(self, model: str) -> CallLimits:
+        return self._limits.of(model)
 
     def _condition(self) -> LedgerCondition:
         return self._ledger.condition() if self._ledger is not None else LedgerCondition(

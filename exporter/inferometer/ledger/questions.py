@@ -11,7 +11,8 @@ from inferometer.pricing import NANO
 
 # Columns of `top`: of calls, and how often what else there was ended, by its kind of row.
 OF_CALLS = ("requests", "success", "error", "rejected", "invalid", "abort", "usage_missing",
-            "input", "cached", "cache_write", "output", "reasoning", "price_unknown", "over_cost")
+            "input", "cached", "cache_write", "output", "reasoning", "price_unknown", "over_cost",
+            "within_limits")
 OF_STEPS = {"tool": "tool_calls", "run": "agent_runs", "retrieval": "retrievals",
             "rerank": "reranks", "evaluation": "evaluations", "feedback": "feedback"}
 TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0002"  # the last of the migrations, which makes these tables
+NEWEST = "0003"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -84,7 +84,7 @@ COUNTED = Table(
         "duration", "first_token", "queue", "prefill", "decode",  # nanoseconds
         "documents")),
     _text("priced"), _number("cost", optional=True),  # nano-USD
-    Column("over_cost", SmallInteger, nullable=False),
+    *(Column(name, SmallInteger, nullable=False) for name in ("over_cost", "within_limits")),
     sqlite_with_rowid=False)
 # Parent links of every span of a settled trace, by the number of one of its facts.
 TRACES = Table("traces", METADATA, _number("seq", key=True),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.engines import Engines, Phases
@@ -14,7 +15,7 @@ from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.file import File
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
-from inferometer.ledger.settling import Rows, priced, rows_of, without_names
+from inferometer.ledger.settling import Rows, judged, rows_of, without_names
 from inferometer.ledger.statements import TRACES_AT_ONCE
 from inferometer.ledger.store import (
     Forms,
@@ -63,8 +64,10 @@ class Moves:
 class Settler:
     """The counters, in memory as in the file."""
 
-    def __init__(self, file: File, forms: Forms, pricing: Pricing = unpriced) -> None:
-        self._file, self._forms, self._pricing = file, forms, pricing
+    def __init__(self, file: File, forms: Forms, pricing: Pricing = unpriced,
+                 limits: Limiting = default_limits) -> None:
+        self._file, self._forms = file, forms
+        self._pricing, self._limits = pricing, limits
         self._cursor = file.connection.cursor()  # of what is asked for many traces
         self.seats = load_seats(file)
         self._engines = Engines()
@@ -143,7 +146,7 @@ class Settler:
                            self._file.keys.veil)
             if made.responses:
                 made.rows = self._billed_once(made, facts)
-            moves.rows += priced(made, self._pricing)
+            moves.rows += judged(made, self._pricing, self._limits)
             moves.engines += self._engines.joined(made.responses, settlement.engines)
             counted = made.counted
         except Exception as error:  # one trace that cannot be settled must not hold up all others

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
+from inferometer.call_limits import Limiting
 from inferometer.facts import (
     AgentRun,
     EngineCall,
@@ -19,6 +20,7 @@ from inferometer.facts import (
     Usage,
 )
 from inferometer.ledger.counting import TOKENS, CountedRow
+from inferometer.ledger.goodput import is_within
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.traces import Kept
 from inferometer.pricing import CallToPrice, Pricing
@@ -92,18 +94,26 @@ def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mappin
     return made
 
 
-def priced(made: Rows, pricing: Pricing) -> Iterator[CountedRow]:
-    """The rows, those that are billed with what they cost; of tokens that nobody knows, nothing."""
+def judged(made: Rows, pricing: Pricing, limits: Limiting) -> Iterator[CountedRow]:
+    """The rows, calls with what is kept of them however prices and limits change later.
+
+    That is whether they were within the limits of their model, and what they cost where they are
+    billed and their tokens are known.
+    """
     for row in made.rows:
         call = made.calls.get(row.seq) if row.kind == "call" else None
-        if call is None or not row.billed or row.usage != UsageState.KNOWN:
+        if call is None:
             yield row
+            continue
+        within = int(is_within(row, limits(call.call.model)))
+        if not row.billed or row.usage != UsageState.KNOWN:
+            yield row._replace(within_limits=within)
             continue
         usage = Usage(row.input, row.cached, row.cache_write, row.output, row.reasoning)
         price = pricing(CallToPrice(call.call, usage, row.calls, row.arrived,
                                     call.engine is not None))
         yield row._replace(priced=price.source._value_, cost=price.cost,
-                           over_cost=int(price.over))
+                           over_cost=int(price.over), within_limits=within)
 
 
 def _within(rows: Sequence[CountedRow], settlement: Settlement, before: Sequence[CountedRow]

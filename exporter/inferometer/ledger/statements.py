@@ -140,6 +140,11 @@ class Statements:
 
         # Values: the hour from which on; of each kind of row what it comes to, by one label.
         self.totals_by = {label: text(self._totals(label)) for label in GROUPS}
+        # (gateway, hour): what known users cost, but for those who cost nothing.
+        self.user_costs = text(select(ROLLUPS.c.user, func.sum(ROLLUPS.c.cost)).where(
+            ROLLUPS.c.gateway == bindparam("gateway_"), ROLLUPS.c.hour == bindparam("hour_"),
+            ROLLUPS.c.user != literal_column("''"),
+            ROLLUPS.c.cost > literal_column("0")).group_by(ROLLUPS.c.user))
         # Retention: (how many, 0); the oldest rows.
         self.oldest_facts = text(select(FACTS.c.seq, FACTS.c.arrived, FACTS.c.state).order_by(
             FACTS.c.seq).limit(bindparam("many_")).offset(bindparam("from_")))

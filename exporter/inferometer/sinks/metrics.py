@@ -37,7 +37,8 @@ class CounterReading(NamedTuple):
 _PLAIN = {"input": c.CLIENT_INPUT, "cached": c.CLIENT_INPUT_CACHED,
           "cache_write": c.CLIENT_INPUT_WRITTEN, "output": c.CLIENT_OUTPUT,
           "reasoning": c.CLIENT_OUTPUT_REASONING, "usage_missing": c.CLIENT_USAGE_MISSING,
-          "price_unknown": c.CLIENT_PRICE_UNKNOWN, "over_cost": c.CLIENT_OVER_COST}
+          "price_unknown": c.CLIENT_PRICE_UNKNOWN, "over_cost": c.CLIENT_OVER_COST,
+          "within_limits": c.CLIENT_WITHIN_LIMITS}
 _TIMES = {"duration": (c.CLIENT_DURATION, c.DURATION_BOUNDS),
           "first_token": (c.CLIENT_TTFT, c.FIRST_TOKEN_BOUNDS),
           "per_token": (c.CLIENT_TPOT, c.PER_TOKEN_BOUNDS)}

@@ -177,6 +177,8 @@ def test_a_call_over_the_limit_says_so() -> None:
     models = table % 1 + "fleet: {limits: {call_cost_usd: 9}, models: {m: {limits: %s}}}"
     strict = prices(models % "{call_cost_usd: 0.1}")
     assert [priced(strict, million, model).over for model in ("m", "n")] == [True, False]
+    gateway = prices(table % 1 + "models: {m: {limits: {call_cost_usd: 0.1}}}")
+    assert [priced(gateway, million, model).over for model in ("m", "n")] == [True, False]
 
 
 def test_what_cannot_be_is_unknown() -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from inferometer.facts import Fact, ModelCall, Usage
 from inferometer.ledger.file import File, open_to_write
@@ -43,8 +44,8 @@ def links(facts: Iterable[Fact]) -> dict[bytes, bytes]:
 class Bench:
     """A ledger whose thread is not started: the test takes its turns, and moves its clocks."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder, self._options = folder, options  # of the writer
         self.passed = 0.0
         self.began = time.time_ns()
         self.ledger = self._open()
@@ -102,7 +103,7 @@ class Bench:
     def _open(self) -> LedgerWriter:
         file = open_to_write(self.folder / "ledger.db", self.folder / "ledger.key")
         return LedgerWriter(file, clock=lambda: self.now, monotonic=lambda: self.passed,
-                            linger=0.0)
+                            linger=0.0, **self._options)
 
 
 @cache
@@ -115,18 +116,18 @@ def _empty() -> Path:
 
 
 @contextmanager
-def ledger_in(folder: Path) -> Iterator[Bench]:
+def ledger_in(folder: Path, **options: Any) -> Iterator[Bench]:
     """A new ledger in a folder, closed at the end; all have one key."""
     for file in _empty().iterdir():
         shutil.copy(file, folder)
-    with ledger_in_place(folder) as bench:
+    with ledger_in_place(folder, **options) as bench:
         yield bench
 
 
 @contextmanager
-def ledger_in_place(folder: Path) -> Iterator[Bench]:
+def ledger_in_place(folder: Path, **options: Any) -> Iterator[Bench]:
     """The ledger that is in a folder, closed at the end."""
-    bench = Bench(folder)
+    bench = Bench(folder, **options)
     try:
         yield bench
     finally:

@@ -184,6 +184,7 @@ def test_a_file_without_prices_has_counts_that_are_not_priced_afterwards(tmp_pat
         row, = connection.execute(f"SELECT {', '.join(COUNTED.columns.keys())} FROM counted")
     counted = CountedRow(*row)
     assert (counted.input, counted.priced, counted.cost, counted.over_cost) == (7, "", None, 0)
+    assert counted.within_limits == 0
     added = Additions(lambda seat: seat)
     added.add(counted)
     assert added.counters == {(1, "input", ""): 7, (1, "ended", "success/"): 1}

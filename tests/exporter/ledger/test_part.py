@@ -60,6 +60,16 @@ def test_it_keeps_counts_and_ends_with_all_that_was_taken(tmp_path: Path) -> Non
         part.commit([], {}, 0)
 
 
+def test_users_are_reckoned_where_somebody_asked_for_them(tmp_path: Path) -> None:
+    for asked in (False, True):
+        part = part_in(tmp_path, "role: gateway\n"
+                                 f"ledger: {{path: ledger.db, user_costs: {str(asked).lower()}}}\n")
+        part.start()
+        assert ("users" in {collector.name for collector in part.collectors()}) == asked
+        assert ("users" in {loop.name for loop in part.loops()}) == asked
+        part.stop()
+
+
 def test_without_an_intake_there_is_no_ledger(tmp_path: Path) -> None:
     part = part_in(tmp_path, "ledger: {path: nowhere/ledger.db}\n")
     part.start()
