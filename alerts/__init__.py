@@ -1,6 +1,7 @@
 """Alerts: definitions only."""
 
 from alerts import (
+    agents,
     client,
     cost,
     degraded,
@@ -20,6 +21,6 @@ from alerts import (
 
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
-    saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, gpu.GROUP,
-    cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, exporter.GROUP,
+    saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, agents.GROUP,
+    gpu.GROUP, cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, exporter.GROUP,
 )

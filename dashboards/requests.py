@@ -1,5 +1,6 @@
 """What applications got from the models they call: calls, errors, time and tokens, by service."""
 
+from dashboards import agents
 from dashboards.lines import BY_CALLER, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import TOKENS_PER_SECOND, limit_line, stat, table, timeseries
@@ -144,5 +145,5 @@ TRACES = PanelRow("Call by call, of the chosen model", (CALLS_AND_TRACES,), coll
 BOARD = Board(
     "requests", "Requests",
     "What applications got from the models that they call, as their own spans tell it.",
-    ("cluster", c.MODEL.name, c.SERVICE_NAME.name), (NOW, CALLS, TIME, TOKENS, COST, SPREAD,
-                                                           TRACES))
+    ("cluster", c.MODEL.name, c.SERVICE_NAME.name),
+    (NOW, CALLS, TIME, TOKENS, COST, SPREAD, agents.ROW, TRACES))

@@ -51,6 +51,7 @@ VARIABLES = (
 NAMES = tuple(variable.name for variable in VARIABLES)
 NOTIFIED = 'severity=~"critical|warning"'  # those of which somebody is notified
 OF_MODELS = ("cluster", "namespace", c.ENGINE.name, c.MODEL.name)
+OF_SERVICES = ("cluster", c.SERVICE_NAME.name)
 OF_REPLICAS = (*OF_MODELS, "pod")
 
 
@@ -69,6 +70,11 @@ def of_replicas(name: str, labels: Iterable[str] = OF_REPLICAS) -> str:
 def of_one_model(name: str) -> str:
     """A gateway's own series, unrecorded, of the model that the reader chose; none of several."""
     return _matched(name, ("cluster", c.SERVICE_NAME.name), f'{c.MODEL.name}="${{model:raw}}"')
+
+
+def of_services(name: str, *matchers: str) -> str:
+    """The gateways' own series, unrecorded, of the applications that the reader chose."""
+    return _matched(name, OF_SERVICES, *matchers)
 
 
 def firing(labels: Iterable[str], *matchers: str) -> str:

@@ -1,6 +1,7 @@
 """Recording rules, which Prometheus computes ahead of every question: definitions only."""
 
 from recording_rules import (
+    agents,
     attribution,
     bounds,
     capacity,
@@ -16,7 +17,7 @@ from recording_rules import (
 )
 
 GROUPS = (
-    *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *capacity.GROUPS,
-    *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS, *exporters.GROUPS,
-    *limits.GROUPS, *goodput.GROUPS,
+    *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *agents.GROUPS,
+    *capacity.GROUPS, *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS,
+    *exporters.GROUPS, *limits.GROUPS, *goodput.GROUPS,
 )

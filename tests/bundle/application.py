@@ -32,7 +32,7 @@ def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str
 def _body(spans: list[dict[str, Any]]) -> dict[str, Any]:
     scope = {"name": "opentelemetry.instrumentation.openai_v2"}
     return {"resourceSpans": [{
-        "resource": {"attributes": _attributes({"service.name": SERVICE})},
+        "resource": {"attributes": attributes({"service.name": SERVICE})},
         "scopeSpans": [{"scope": scope, "spans": spans}]}]}
 
 
@@ -41,7 +41,7 @@ def _span(model: str, seconds: int) -> dict[str, Any]:
     return {
         "traceId": secrets.token_hex(16), "spanId": secrets.token_hex(8), "kind": 3,
         "name": f"chat {model}", "startTimeUnixNano": str(end - seconds * _SECOND),
-        "endTimeUnixNano": str(end), "attributes": _attributes({
+        "endTimeUnixNano": str(end), "attributes": attributes({
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
             "gen_ai.request.model": model, "gen_ai.response.model": model,
             "gen_ai.response.finish_reasons": "stop", "gen_ai.request.stream": True,
@@ -49,7 +49,8 @@ def _span(model: str, seconds: int) -> dict[str, Any]:
             "gen_ai.usage.cache_read.input_tokens": 64, "gen_ai.usage.output_tokens": 24})}
 
 
-def _attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
+def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """As OTLP's JSON has them."""
     kinds = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}
     return [{"key": name, "value": {
         kinds[type(value)]: str(value) if type(value) is int else value}}

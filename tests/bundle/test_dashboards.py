@@ -14,8 +14,9 @@ import pytest
 
 import dashboards
 from dashboards import DASHBOARDS, Board, replicas, requests
-from dashboards.variables import NAMES, OF_MODELS, OF_REPLICAS, VARIABLES
+from dashboards.variables import NAMES, OF_MODELS, OF_REPLICAS, OF_SERVICES, VARIABLES
 from deploy.build.series import TARGETS, rule_series
+from deploy.build.vocabulary import series_of
 from inferometer import catalogue as c
 from recording_rules import GROUPS
 from recording_rules.model import Rule
@@ -32,6 +33,8 @@ for group in GROUPS:
 ENGINES = {name for metric in c.ENGINE_METRICS
            for name in (metric.name, *(f"{metric.name}_{part}"
                                        for part in ("bucket", "count", "sum")))}
+AGENTS = {name for metric in (c.AGENT_RUNS, c.AGENT_CALLS, c.AGENT_TOOL_CALLS, c.TOOL_CALLS,
+                              c.CLIENT_LONG_TRACES) for name in series_of(metric)}
 GPUS = {metric.name for metric in (c.GPU_PEAK_FLOPS, c.GPU_PEAK_BANDWIDTH, c.GPU_POD_INFO)}
 # The one panel whose series have exemplars, by its name: no recorded series has any.
 WITH_EXEMPLARS = requests.CALLS_AND_TRACES.title
@@ -105,7 +108,7 @@ def test_no_panel_asks_for_more_than_is_recorded_but_of_replicas_once_their_row_
     assert (replicas.TITLE in {row.title for row in board.rows}) is ("pod" in board.variables)
     for query in dashboards.queries(board, EVERYTHING):
         for selector in selectors(promql_parser.parse(query.expr)):
-            if query.panel in closed and selector.name in ENGINES | GPUS:
+            if query.panel in closed and selector.name in ENGINES | GPUS | AGENTS:
                 continue
             if query.panel == WITH_EXEMPLARS and selector.name == BUCKETS:
                 continue
@@ -125,6 +128,8 @@ def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
                 heeded = {m.name for m in selector.matchers.matchers if m.value.startswith("chos")}
                 if selector.name in ENGINES:  # the median is of all replicas, whichever is chosen
                     assert heeded in ({*OF_REPLICAS}, {*OF_MODELS}), query
+                elif selector.name in AGENTS:
+                    assert heeded == {*OF_SERVICES}, query
                 elif selector.name in RECORDED:
                     assert heeded == {*board.variables} & {*RECORDED[selector.name].labels}, query
 

@@ -24,6 +24,9 @@ DURATION_BOUNDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60
                    600.0)
 FIRST_TOKEN_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 PER_TOKEN_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0)
+PER_RUN_BOUNDS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # calls
+# Calls of one service in a trace: each bound is at least 2 times the one before.
+LONG_TRACES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 CLIENT_SEATS = 200  # of calls: tuples of the four labels, with the one for what is folded
 STEP_SEATS = 100  # of tools, agents, retrievals
@@ -36,11 +39,13 @@ SERVICE_NAME = Label("service_name", "The application, by its service.name.", bu
 ERROR_TYPE = Label("error_type", "Why it failed.", values=_ERROR_TYPES)
 TOOL = Label("tool", "The tool's name.", budget=100, folds=True)
 AGENT = Label("agent", "The agent's name.", budget=100, folds=True)
+CALLS = Label("calls", "How many calls a trace has come to.",
+              values=tuple(map(str, LONG_TRACES)))
 RESULT_OF_RETRIEVAL = Label(
     "result", "Whether documents came back; unknown where the sender does not tell.",
     values=("hit", "empty", "unknown"))
 _CLIENT = (PROVIDER, MODEL, OPERATION, SERVICE_NAME)
-_LATER = "Boards and rules of agents and retrieval come later."
+_LATER = "Boards and rules of retrieval come later."
 
 
 def _client(name: str, text: str, *labels: Label, otel: str = "",
@@ -54,8 +59,13 @@ def _times(name: str, text: str, bounds: tuple[float, ...], otel: str = "") -> M
                   len(bounds), otel)
 
 
-def _step(name: str, text: str, *labels: Label) -> Metric:
-    return Metric(name, "counter", text, (SERVICE_NAME, *labels), STEP_SEATS, unread=_LATER)
+def _per_run(name: str, text: str, otel: str) -> Metric:
+    return Metric(f"llm_agent_{name}_per_run", "histogram", text, (SERVICE_NAME, AGENT), STEP_SEATS,
+                  len(PER_RUN_BOUNDS), otel)
+
+
+def _step(name: str, text: str, *labels: Label, unread: str = "") -> Metric:
+    return Metric(name, "counter", text, (SERVICE_NAME, *labels), STEP_SEATS, unread=unread)
 
 
 CLIENT_REQUESTS = _client("requests_total", "Calls to models that ended, by how and why; a call "
@@ -87,6 +97,9 @@ CLIENT_OVER_COST = _client("requests_over_cost_total",
 CLIENT_WITHIN_LIMITS = _client(
     "requests_within_limits_total", "Calls that succeeded within the limits of duration, time to "
     "first token and time per output token at once, as they were when the call was counted.")
+CLIENT_LONG_TRACES = _client("long_traces_total", "Traces in which an application has come to so "
+                             "many calls, by the call that made them so many; also while they go "
+                             "on.", CALLS)
 CLIENT_DURATION = _times("request_duration", "How long calls took that succeeded.",
                          DURATION_BOUNDS, "gen_ai.client.inference.duration")
 CLIENT_TTFT = _times("time_to_first_token",
@@ -99,13 +112,20 @@ TOOL_CALLS = _step("llm_tool_calls_total", "Tools that applications ran, by how 
                    TOOL, OUTCOME)
 AGENT_RUNS = _step("llm_agent_runs_total", "Runs of agents, chains and workflows, by how they "
                    "ended.", AGENT, OUTCOME)
+AGENT_CALLS = _per_run(
+    "calls", "Calls to models that an agent's run made or had made, where its spans have any; of "
+    "workflows and chains only the outermost are runs.", "gen_ai.invoke_agent.inference_calls")
+AGENT_TOOL_CALLS = _per_run(
+    "tool_calls", "Tools that ran in an agent's run, counted for the same runs.",
+    "gen_ai.invoke_agent.tool_calls")
 RETRIEVALS = _step("rag_retrievals_total", "Searches for documents, by whether there were any.",
-                   RESULT_OF_RETRIEVAL)
-RERANKS = _step("rag_reranks_total", "Times that documents were put in another order.")
+                   RESULT_OF_RETRIEVAL, unread=_LATER)
+RERANKS = _step("rag_reranks_total", "Times that documents were put in another order.",
+                unread=_LATER)
 
 CLIENT_METRICS = (
     CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN, CLIENT_OUTPUT,
     CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_COST, CLIENT_PRICE_UNKNOWN,
-    CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT,
-    TOOL_CALLS, AGENT_RUNS, RETRIEVALS, RERANKS,
+    CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_DURATION, CLIENT_TTFT,
+    CLIENT_TPOT, TOOL_CALLS, AGENT_RUNS, AGENT_CALLS, AGENT_TOOL_CALLS, RETRIEVALS, RERANKS,
 )

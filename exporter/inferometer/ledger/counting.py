@@ -15,12 +15,14 @@ from inferometer.catalogue import (
     CLIENT_ERRORS,
     DURATION_BOUNDS,
     FIRST_TOKEN_BOUNDS,
+    LONG_TRACES,
+    PER_RUN_BOUNDS,
     PER_TOKEN_BOUNDS,
 )
 from inferometer.pricing import PriceSource
 
 HOUR = 3600 * 10**9  # nanoseconds
-SUM = "sum"  # part of a histogram, in nanoseconds, beside its bounds
+SUM = "sum"  # part of a histogram, of times in nanoseconds, beside its bounds
 KNOWN = "known"  # usage
 TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
 MEASURES = ("ended", "success", "error", "rejected", "invalid", "abort", "usage_missing", *TOKENS,
@@ -30,7 +32,9 @@ MEASURES = ("ended", "success", "error", "rejected", "invalid", "abort", "usage_
 # Histograms by name: their bounds in seconds, and the names of their parts.
 BOUNDS = {"duration": DURATION_BOUNDS, "first_token": FIRST_TOKEN_BOUNDS,
           "per_token": PER_TOKEN_BOUNDS}
-PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in BOUNDS.items()}
+# The same of what is counted in runs of agents: calls to models, and tools.
+RUN_BOUNDS = dict.fromkeys(("run_calls", "run_tools"), PER_RUN_BOUNDS)
+PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in (BOUNDS | RUN_BOUNDS).items()}
 
 
 class CountedRow(NamedTuple):
@@ -62,6 +66,9 @@ class CountedRow(NamedTuple):
     cost: int | None = None  # nano-USD
     over_cost: int = 0  # 1 if that is more than the limit
     within_limits: int = 0  # 1 if it succeeded within those of latency
+    place: int = 0  # of a call, among those of its service in the trace
+    run_calls: int | None = None  # calls to models in a run
+    run_tools: int | None = None
 
     @property
     def tokens(self) -> tuple[int | None, ...]:
@@ -106,6 +113,10 @@ class Additions:
         if row.kind == "retrieval":
             sums[_SLOT["result", _result(row.documents)]] += 1
             rollup[_DOCUMENTS] += row.documents or 0
+        if row.run_calls is not None:
+            _observe(_RUN_CALLS, row.run_calls, sums)
+        if row.run_tools is not None:
+            _observe(_RUN_TOOLS, row.run_tools, sums)
 
     def _place(self, key: RollupKey) -> tuple[list[int], list[int]]:
         """Where rows of this key are added: to the sums of a seat, and to a roll-up."""
@@ -128,6 +139,8 @@ def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
     if row.within_limits:
         sums[_WITHIN_LIMITS_SLOT] += calls
         rollup[_WITHIN_LIMITS] += calls
+    if row.place in _LONG:
+        sums[_LONG[row.place]] += 1
     if not is_known and lacks_usage(row):
         sums[_USAGE_MISSING_SLOT] += 1
         rollup[_USAGE_MISSING] += 1
@@ -167,11 +180,15 @@ _SLOTS = [
     *((name, "") for name in ("cost", "price_unknown", "over_cost")),
     *(("priced", source) for source in PriceSource if source),
     ("within_limits", ""),
+    *(("long_traces", str(calls)) for calls in LONG_TRACES),
 ]
 _SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
 # Where the parts of a histogram begin, and its bounds in nanoseconds.
 _DURATION, _FIRST_TOKEN, _PER_TOKEN = (
     (_SLOT[name, SUM], [round(bound * 1e9) for bound in bounds]) for name, bounds in BOUNDS.items())
+_RUN_CALLS, _RUN_TOOLS = ((_SLOT[name, SUM], [*map(int, bounds)])
+                          for name, bounds in RUN_BOUNDS.items())
+_LONG = {calls: _SLOT["long_traces", str(calls)] for calls in LONG_TRACES}
 _PLACES = {name: place for place, name in enumerate(MEASURES)}
 _ENDED, _USAGE_MISSING, _INPUT, _TIMED, _FIRST_TOKENS, _DOCUMENTS, _COST = (
     _PLACES[name] for name in ("ended", "usage_missing", "input", "timed", "first_tokens",

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0003"  # the last of the migrations, which makes these tables
+NEWEST = "0004"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -85,6 +85,8 @@ COUNTED = Table(
         "documents")),
     _text("priced"), _number("cost", optional=True),  # nano-USD
     *(Column(name, SmallInteger, nullable=False) for name in ("over_cost", "within_limits")),
+    _number("place"),
+    _number("run_calls", optional=True), _number("run_tools", optional=True),
     sqlite_with_rowid=False)
 # Parent links of every span of a settled trace, by the number of one of its facts.
 TRACES = Table("traces", METADATA, _number("seq", key=True),

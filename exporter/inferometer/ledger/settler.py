@@ -15,7 +15,7 @@ from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.file import File
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
-from inferometer.ledger.settling import Rows, judged, rows_of, without_names
+from inferometer.ledger.settling import Rows, judged, placed, rows_of, without_names
 from inferometer.ledger.statements import TRACES_AT_ONCE
 from inferometer.ledger.store import (
     Forms,
@@ -146,6 +146,7 @@ class Settler:
                            self._file.keys.veil)
             if made.responses:
                 made.rows = self._billed_once(made, facts)
+            made.rows = [*placed(made.rows, earlier.calls, self.seats)]
             moves.rows += judged(made, self._pricing, self._limits)
             moves.engines += self._engines.joined(made.responses, settlement.engines)
             counted = made.counted

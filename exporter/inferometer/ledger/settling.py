@@ -94,6 +94,22 @@ def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mappin
     return made
 
 
+def placed(rows: Iterable[CountedRow], before: Iterable[CountedRow], seats: SeatTable
+           ) -> Iterator[CountedRow]:
+    """The rows, each call with its place among those of its service in the trace."""
+    last: dict[str, int] = {}
+    for row in before:
+        service = seats.seats[row.seat].labels.service_name
+        last[service] = max(last.get(service, 0), row.place)
+    for row in rows:
+        if row.kind == "call" and row.calls:
+            service = seats.seats[row.seat].labels.service_name
+            place = last[service] = last.get(service, 0) + 1
+            yield row if row.place == place else row._replace(place=place)
+        else:
+            yield row
+
+
 def judged(made: Rows, pricing: Pricing, limits: Limiting) -> Iterator[CountedRow]:
     """The rows, calls with what is kept of them however prices and limits change later.
 
@@ -180,11 +196,11 @@ def _steps(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
     for step in steps:
         fact: Fact = step.fact
         if len(step.spans) == 1 and fact.span_id in facts:
-            yield _step(fact, facts[fact.span_id], seats, veil), (fact.span_id,), (), None
+            yield _step(step, facts[fact.span_id], seats, veil), (fact.span_id,), (), None
             continue
         own = [span for span in (fact.span_id, *step.spans) if span in facts]
         if own:
-            yield _step(fact, facts[own[0]], seats, veil), own, (), None
+            yield _step(step, facts[own[0]], seats, veil), own, (), None
 
 
 def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) -> CountedRow:
@@ -202,10 +218,12 @@ def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], 
         call.outcome._value_, call.error_type._value_,
         counted.calls or 0, int(counted.billed), usage._value_, *tokens,
         _duration(call), _nanoseconds(call.time_to_first_token),
-        *(phases(engine) if engine else _NO_PHASES))
+        *(phases(engine) if engine else _NO_PHASES), place=1)
 
 
-def _step(fact: Fact, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) -> CountedRow:
+def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable[[str], str]
+          ) -> CountedRow:
+    fact: Fact = step.fact
     kind, name, otherwise = _KINDS[type(fact)]
     label = getattr(fact, name) if name else ""
     if otherwise and not label:
@@ -217,7 +235,16 @@ def _step(fact: Fact, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) 
         veil(fact.conversation) if fact.conversation else None,
         fact.outcome._value_, fact.error_type._value_,
         1, 0, "", *_NO_TOKENS, _duration(fact),
-        documents=fact.documents if isinstance(fact, Retrieval) else None)
+        documents=fact.documents if isinstance(fact, Retrieval) else None,
+        **(_in_run(step) if isinstance(step, RunRow) else {}))
+
+
+def _in_run(run: RunRow) -> dict[str, int | None]:
+    """What a run did, if it is one as people count them: a chain is a step of another's run."""
+    if run.fact.kind != "agent" and run.is_inner:
+        return {}
+    is_seen = run.calls is not None or run.tool_calls  # else nothing was sent of what it did
+    return {"run_calls": run.calls, "run_tools": run.tool_calls if is_seen else None}
 
 
 def without_names(rows: Iterable[CountedRow], names: Container[str]) -> Iterator[CountedRow]:

@@ -52,7 +52,8 @@ _OF_STEPS: dict[str, Any] = {
     **CountedRow._field_defaults, **dict.fromkeys(TOKENS), "calls": 1, "billed": 0, "usage": ""}
 for _own in ("duration", "documents"):
     del _OF_STEPS[_own]
-_OF_CALLS = {"kind": "call", **dict.fromkeys(("queue", "prefill", "decode", "documents"))}
+_OF_CALLS = {"kind": "call", **dict.fromkeys(
+    ("queue", "prefill", "decode", "documents", "run_calls", "run_tools"))}
 STEP_COLUMNS, CALL_COLUMNS = ([name for name in CountedRow._fields if name not in fixed]
                               for fixed in (_OF_STEPS, _OF_CALLS))
 TRACES_AT_ONCE = 32  # that one statement asks for

@@ -81,9 +81,9 @@ def _insert(file: File, rows: Sequence[CountedRow]) -> None:
     steps: list[tuple[object, ...]] = []
     others: list[CountedRow] = []
     for row in sorted(rows):
-        if row.kind != "call":
+        if row.kind != "call" and row.run_calls is row.run_tools is None:
             steps.append(_STEP_VALUES(row))
-        elif row.decode is row.prefill is row.queue is None:
+        elif row.kind == "call" and row.decode is row.prefill is row.queue is None:
             calls.append(_CALL_VALUES(row))
         else:
             others.append(row)

@@ -15,7 +15,7 @@ from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
 from inferometer.values import Exemplar, Histogram, Key
 
-SUM = "sum"  # part of a histogram beside its bounds, in nanoseconds
+SUM = "sum"  # part of a histogram beside its bounds, of times in nanoseconds
 
 
 class CounterReading(NamedTuple):
@@ -48,6 +48,7 @@ _STEPS: Mapping[str, tuple[Metric, str, tuple[str, ...]]] = {
     "retrieval": (c.RETRIEVALS, "result", c.RESULT_OF_RETRIEVAL.values),
     "rerank": (c.RERANKS, "ended", ()),
 }
+_IN_RUNS = {"run_calls": c.AGENT_CALLS, "run_tools": c.AGENT_TOOL_CALLS}
 _NAMED = frozenset(("tool", "run"))  # kinds of steps whose name is a label
 
 
@@ -93,12 +94,20 @@ def _add_call(points: dict[Metric, dict[Key, float | Histogram]],
             counters.get((seat, "ended", f"{outcome}/{error_type}"), 0))
     for name, metric in _PLAIN.items():
         points[metric][key] = float(counters.get((seat, name, ""), 0))
+    for calls in c.CALLS.values:
+        points[c.CLIENT_LONG_TRACES][*key, calls] = float(
+            counters.get((seat, "long_traces", calls), 0))
     _add_cost(points, counters, seat, key)
     for name, (metric, bounds) in _TIMES.items():
-        counts = accumulate(counters.get((seat, name, str(bound)), 0)
-                            for bound in (*bounds, float("inf")))
-        points[metric][key] = Histogram(bounds, tuple(map(float, counts)),
-                                        counters.get((seat, name, SUM), 0) / 1e9)
+        points[metric][key] = _histogram(counters, seat, name, bounds, 1e9)
+
+
+def _histogram(counters: Mapping[tuple[int, str, str], int], seat: int, name: str,
+               bounds: tuple[float, ...], unit: float = 1.0) -> Histogram:
+    """One of which the sum is kept in so many parts of its unit."""
+    counts = accumulate(counters.get((seat, name, str(bound)), 0)
+                        for bound in (*bounds, float("inf")))
+    return Histogram(bounds, tuple(map(float, counts)), counters.get((seat, name, SUM), 0) / unit)
 
 
 def _add_exemplars(points: dict[Metric, dict[Key, float | Histogram]],
@@ -134,3 +143,8 @@ def _add_step(points: dict[Metric, dict[Key, float | Histogram]],
             counters.get((seat, name, outcome), 0) for outcome in c.OUTCOMES))
     for part in parts:
         points[metric][*key, part] = float(counters.get((seat, name, part), 0))
+    if kind == "run":
+        for name, metric in _IN_RUNS.items():
+            calls = _histogram(counters, seat, name, c.PER_RUN_BOUNDS)
+            if calls.counts[-1]:  # of most chains, and where no span tells, it is not known
+                points[metric][key] = calls

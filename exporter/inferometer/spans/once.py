@@ -224,7 +224,8 @@ def _counted_runs(tree: Tree, facts: Mapping[bytes, AgentRun], same: dict[bytes,
         usage = fact.usage
         if not usage and len(spans) > 1:
             usage = _first(facts[member].usage or None for member in sorted(spans)) or usage
-        run = RunRow(fact, frozenset(spans), len(below[span_id]) or None, tool_calls[span_id])
+        run = RunRow(fact, frozenset(spans), len(below[span_id]) or None, tool_calls[span_id],
+                     bool(aboves[span_id]))
         runs.append(_Wrapper(run, fact, usage, below[span_id],
                              [top(above) for above in aboves[span_id]]))
     return sorted(runs, key=lambda run: order(run.fact)) if len(runs) > 1 else runs

@@ -63,6 +63,7 @@ class RunRow(NamedTuple):
     spans: frozenset[bytes]
     calls: int | None = None  # None: its calls were not sent
     tool_calls: int = 0
+    is_inner: bool = False  # whether it is part of another run
 
 
 class Settlement(NamedTuple):
