@@ -35,15 +35,15 @@ def long(calls: int) -> tuple[Firing, ...]:
 
 
 def trace_case(title: str, inputs: tuple[Series, ...], expected: tuple[Firing, ...] = ()) -> Case:
-    return Case(title, agents.LONG, inputs, expected, MINUTE, STEP)
+    return Case(title, agents.LONG, inputs, expected, MINUTE, STEP, once=True)
 
 
 COST_STEP = 2
 COST_DAY = 24 * 60 // COST_STEP
-COST_BEGIN = 2 * COST_DAY
+COST_BEGIN = COST_DAY + COST_DAY // 4
 
 
-def costs(normal: float, loop: float, days: float = 2) -> tuple[Series, ...]:
+def costs(normal: float, loop: float, days: float = 1.25) -> tuple[Series, ...]:
     """USD a minute, before the loop and in it."""
     steps = int(days * COST_DAY)
     begun = steps * normal * COST_STEP

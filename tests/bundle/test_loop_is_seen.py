@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +25,7 @@ from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.config import parse
 from inferometer.cost.prices import CallPrices
+from inferometer.pricing import Pricing
 from inferometer.sinks.metrics import CallsCollector
 from inferometer.spans.normalise import facts_of
 from inferometer.spans.otlp import decode_traces
@@ -29,11 +33,11 @@ from tests.bundle.alert_cases import resting_on
 from tests.bundle.application import attributes
 from tests.bundle.client_inputs import GATEWAY
 from tests.bundle.promtool import VERSIONS, ask, documents, selector
-from tests.exporter.ledger.making import Bench, ledger_in, links
+from tests.exporter.ledger.making import Bench, ledger_in, ledger_in_place, links
 
 pytestmark = pytest.mark.timeout(300)
 FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk would be waited for
-SCRAPED, EXPORTED, EVALUATED = 30, 5, 15  # every so many seconds
+SCRAPED, EXPORTED, EVALUATED, RECORDED = 30, 5, 15, 120  # every so many seconds
 WEEK = 8 * 86_400  # with the day that is not looked at
 PRICES = "prices: [{model: gpt-4o, input: 2.5, output: 10}]"
 CALL_USD = 0.01
@@ -44,9 +48,9 @@ READ = (c.CLIENT_LONG_TRACES, c.CLIENT_COST)
 class Application:
     """One that is watched: time passes, spans are exported, and the page is scraped."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, scrapes: int = 0) -> None:
         self.series: dict[str, list[str]] = {}
-        self._bench, self._scrapes = bench, 0
+        self._bench, self._scrapes = bench, scrapes
         self._collector = CallsCollector(bench.ledger.reading)
 
     @property
@@ -114,28 +118,62 @@ def traces(loop: str) -> Iterator[tuple[str, str]]:
         yield (trace, agent) if loop == "one trace" else (os.urandom(16).hex(), "")
 
 
+@dataclass(frozen=True)
+class Week:
+    """The ledger after a week, and what was scraped."""
+
+    folder: Path
+    began: int  # Unix nanoseconds
+    passed: int  # seconds
+    series: Mapping[str, Sequence[str]]
+
+
+@pytest.fixture(scope="module")
+def week() -> Iterator[Week]:
+    with TemporaryDirectory(dir=FOLDER) as folder:
+        with ledger_in(Path(folder), _price()) as bench:
+            shop = Application(bench)
+            shop.week()
+            shop.wait(SCRAPED - shop.passed % SCRAPED)
+        yield Week(Path(folder), bench.began, shop.passed, shop.series)
+
+
+def _price() -> Pricing:
+    return CallPrices(parse(PRICES, "x.yml", "gateway")).price
+
+
+@contextmanager
+def going_on(week: Week) -> Iterator[Application]:
+    """The application after its week."""
+    with TemporaryDirectory(dir=FOLDER) as folder:
+        shutil.copytree(week.folder, folder, dirs_exist_ok=True)
+        with ledger_in_place(Path(folder), _price()) as bench:
+            bench.began, bench.passed = week.began, week.passed
+            shop = Application(bench, week.passed // SCRAPED + 1)
+            shop.series |= {name: [*values] for name, values in week.series.items()}
+            yield shop
+
+
 @pytest.mark.parametrize("after", [1, 26])  # seconds after a scrape
 @pytest.mark.parametrize(("loop", "alert"), [
     ("one trace", agents.LONG), ("a trace a call", agents.DEAR)], ids=str)
 def test_a_loop_is_seen_within_2_minutes_and_before_it_has_cost_1_usd(
-        loop: str, alert: Alert, after: int, tmp_path: Path) -> None:
-    with TemporaryDirectory(dir=FOLDER) as folder, ledger_in(
-            Path(folder), pricing=CallPrices(parse(PRICES, "x.yml", "gateway")).price) as bench:
-        shop = Application(bench)
-        shop.week()
-        shop.wait(SCRAPED - shop.passed % SCRAPED + after)
+        week: Week, loop: str, alert: Alert, after: int, tmp_path: Path) -> None:
+    with going_on(week) as shop:
+        shop.wait(after)
         begin, spans = shop.passed, traces(loop)
-        for _ in range(150 // EXPORTED):
+        while shop.passed < begin + 150 or shop.passed % RECORDED >= EXPORTED:
+            before = shop.passed
             shop.wait(EXPORTED)
-            made = (shop.passed - begin) // CALL_SECONDS - (
-                shop.passed - begin - EXPORTED) // CALL_SECONDS
+            made = (shop.passed - begin) // CALL_SECONDS - (before - begin) // CALL_SECONDS
             shop.post(*(shop.span("chat", *next(spans), CALL_SECONDS) for _ in range(made)))
+        end = shop.passed // RECORDED * RECORDED
     inputs = [{"series": name, "values": " ".join(values)} for name, values in shop.series.items()]
-    first = f"min_over_time(timestamp({alert.expr})[3m:{EVALUATED}s])"
-    before = f"count_over_time(({alert.expr})[7d:5m] offset 3m)"
+    first = f"min_over_time(timestamp({alert.expr})[5m:{EVALUATED}s])"
+    earlier = f"count_over_time(({alert.expr})[7d:15m] offset 5m)"
     answers = ask(VERSIONS[-1], tmp_path, documents(resting_on(alert.expr)), inputs,
-                  [first, before], f"{begin + 150}s", "2m", f"{SCRAPED}s")
-    assert answers[before] == []
+                  [first, earlier], f"{end}s", f"{RECORDED}s", f"{SCRAPED}s")
+    assert answers[earlier] == []
     (_, seen), = answers[first]
     assert seen - begin <= 120
     assert (seen - begin) / CALL_SECONDS * CALL_USD <= 1
