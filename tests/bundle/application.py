@@ -1,4 +1,4 @@
-"""An application that calls a model: the spans that it posts, in OTLP's JSON."""
+"""An application that calls a model, once by an agent with a tool: the spans that it posts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _SECOND = 10**9
 def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str]:
     """So many streamed calls of this length, which ended just now; their trace ids.
 
-    Raises AssertionError unless they are kept.
+    The first is made by an agent, which uses a tool too. Raises AssertionError unless all is kept.
     """
-    spans = [_span(model, seconds) for _ in range(number)]
+    calls = [_call(model, seconds) for _ in range(number)]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", "/v1/traces", json.dumps(_body(spans)),
+        connection.request("POST", "/v1/traces", json.dumps(_body([*calls, *_run_of(calls[0])])),
                            {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
-        return [span["traceId"] for span in spans]
+        return [span["traceId"] for span in calls]
     finally:
         connection.close()
 
@@ -36,17 +36,31 @@ def _body(spans: list[dict[str, Any]]) -> dict[str, Any]:
         "scopeSpans": [{"scope": scope, "spans": spans}]}]}
 
 
-def _span(model: str, seconds: int) -> dict[str, Any]:
+def _run_of(call: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The agent that made this call, and its tool."""
+    agent = {**_span("invoke_agent", {"gen_ai.agent.name": "clerk"}), "traceId": call["traceId"]}
+    below = {"traceId": agent["traceId"], "parentSpanId": agent["spanId"]}
+    call |= below
+    return agent, {**_span("execute_tool", {"gen_ai.tool.name": "search"}), **below}
+
+
+def _call(model: str, seconds: int) -> dict[str, Any]:
+    return _span("chat", {
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": model, "gen_ai.response.model": model,
+        "gen_ai.response.finish_reasons": "stop", "gen_ai.request.stream": True,
+        "gen_ai.response.time_to_first_chunk": 0.25, "gen_ai.usage.input_tokens": 120,
+        "gen_ai.usage.cache_read.input_tokens": 64, "gen_ai.usage.output_tokens": 24}, seconds)
+
+
+def _span(operation: str, values: dict[str, Any], seconds: int = 2) -> dict[str, Any]:
+    """One that ended just now."""
     end = time.time_ns()
     return {
         "traceId": secrets.token_hex(16), "spanId": secrets.token_hex(8), "kind": 3,
-        "name": f"chat {model}", "startTimeUnixNano": str(end - seconds * _SECOND),
-        "endTimeUnixNano": str(end), "attributes": attributes({
-            "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": model, "gen_ai.response.model": model,
-            "gen_ai.response.finish_reasons": "stop", "gen_ai.request.stream": True,
-            "gen_ai.response.time_to_first_chunk": 0.25, "gen_ai.usage.input_tokens": 120,
-            "gen_ai.usage.cache_read.input_tokens": 64, "gen_ai.usage.output_tokens": 24})}
+        "name": operation, "startTimeUnixNano": str(end - seconds * _SECOND),
+        "endTimeUnixNano": str(end),
+        "attributes": attributes({"gen_ai.operation.name": operation, **values})}
 
 
 def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:

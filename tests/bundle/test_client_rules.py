@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inferometer import catalogue as c
-from recording_rules import client
+from recording_rules import agents, client
 from recording_rules.client import CLIENT, QUANTILES
 from recording_rules.limits import DURATION, ERROR, GOODPUT, INVALID, TPOT
 from tests.bundle.client_inputs import CALLER, GATEWAY, SECOND, calls, spoken, took
@@ -72,6 +72,14 @@ def ended() -> tuple[Series, ...]:
         spoken(c.CLIENT_INPUT, growing(6000, 120)), spoken(c.CLIENT_OUTPUT, growing(600, 120))), {
         client.COST: one(0.011, **CALLER), client.COST_PER_CALL: one(0.01, **CALLER),
         client.COST_PER_1K_TOKENS: one(0.1, **CALLER)}, time="90m"),
+    Case("a cent a minute for more than a day", (spoken(c.CLIENT_COST, growing(0.01, 1600)),), {
+        agents.MOST_COST: one(0.01 / 60, cluster="east", service_name="shop")}, time="1600m"),
+    Case("a cent a minute of two models", (
+        spoken(c.CLIENT_COST, growing(0.01, 1600)),
+        spoken(c.CLIENT_COST, growing(0.03, 1600), model="gpt-4o")), {
+        agents.MOST_COST: one(0.04 / 60, cluster="east", service_name="shop")}, time="1600m"),
+    Case("a cent a minute for less than a day", (spoken(c.CLIENT_COST, growing(0.01, 1400)),), {
+        agents.MOST_COST: NOTHING}, time="1400m"),
     Case("a tenth of the answers without a price", (
         *ended(), spoken(c.CLIENT_PRICE_UNKNOWN, growing(6.6, 120))), {
         client.PRICE_UNKNOWN: one(0.1, **CALLER)}, time="90m"),

@@ -226,6 +226,7 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
     fact: Fact = step.fact
     kind, name, otherwise = _KINDS[type(fact)]
     label = getattr(fact, name) if name else ""
+    run_calls, run_tools = _in_run(step) if isinstance(step, RunRow) else (None, None)
     if otherwise and not label:
         label = getattr(fact, otherwise)
     return CountedRow(
@@ -236,15 +237,15 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
         fact.outcome._value_, fact.error_type._value_,
         1, 0, "", *_NO_TOKENS, _duration(fact),
         documents=fact.documents if isinstance(fact, Retrieval) else None,
-        **(_in_run(step) if isinstance(step, RunRow) else {}))
+        run_calls=run_calls, run_tools=run_tools)
 
 
-def _in_run(run: RunRow) -> dict[str, int | None]:
-    """What a run did, if it is one as people count them: a chain is a step of another's run."""
+def _in_run(run: RunRow) -> tuple[_Count, _Count]:
+    """Calls and tools of a run, if it is one as people count them, and no step of another."""
     if run.fact.kind != "agent" and run.is_inner:
-        return {}
+        return None, None
     is_seen = run.calls is not None or run.tool_calls  # else nothing was sent of what it did
-    return {"run_calls": run.calls, "run_tools": run.tool_calls if is_seen else None}
+    return run.calls, run.tool_calls if is_seen else None
 
 
 def without_names(rows: Iterable[CountedRow], names: Container[str]) -> Iterator[CountedRow]:
