@@ -48,7 +48,7 @@ def ended() -> tuple[Series, ...]:
                       ({**CALLER, **OTHER, "outcome": "success"}, 0.5)]}),
     Case("half of the calls within limits", (
         *ended(), spoken(c.CLIENT_WITHIN_LIMITS, growing(36, 120)),
-        spoken(c.CLIENT_WITHIN_LIMITS, growing(0, 120), **OTHER)), {
+        spoken(c.CLIENT_WITHIN_LIMITS, growing(0, 120), service_name="search")), {
         client.GOODPUT: one(36 / 72, **CALLER)}),
     Case("calls within limits at two gateways", tuple(
         series for scrape, within in ((GATEWAY, 60), (SECOND, 15)) for series in (

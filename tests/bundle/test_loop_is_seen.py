@@ -131,7 +131,7 @@ class Week:
 @pytest.fixture(scope="module")
 def week() -> Iterator[Week]:
     with TemporaryDirectory(dir=FOLDER) as folder:
-        with ledger_in(Path(folder), _price()) as bench:
+        with ledger_in(Path(folder), pricing=_price()) as bench:
             shop = Application(bench)
             shop.week()
             shop.wait(SCRAPED - shop.passed % SCRAPED)
@@ -147,7 +147,7 @@ def going_on(week: Week) -> Iterator[Application]:
     """The application after its week."""
     with TemporaryDirectory(dir=FOLDER) as folder:
         shutil.copytree(week.folder, folder, dirs_exist_ok=True)
-        with ledger_in_place(Path(folder), _price()) as bench:
+        with ledger_in_place(Path(folder), pricing=_price()) as bench:
             bench.began, bench.passed = week.began, week.passed
             shop = Application(bench, week.passed // SCRAPED + 1)
             shop.series |= {name: [*values] for name, values in week.series.items()}

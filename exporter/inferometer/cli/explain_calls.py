@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from inferometer.call_limits import default_limits
 from inferometer.chapters import Cells, Chapter
 from inferometer.facts import ModelCall, Outcome
 from inferometer.ledger.counting import TOKENS, CountedRow, lacks_usage
 from inferometer.ledger.relays import Relays
 from inferometer.ledger.seats import SeatTable
-from inferometer.ledger.settling import priced, rows_of
+from inferometer.ledger.settling import judged, rows_of
 from inferometer.ledger.traces import Kept
 from inferometer.outside import cut
 from inferometer.pricing import NANO, PriceSource, Pricing
@@ -57,7 +58,7 @@ def count_calls(explanation: Explanation, pricing: Pricing) -> CallCount:
         repeated = {row.seq for response_id, row in made.responses
                     if relays.repeats(response_id, row, made.calls[row.seq].call)}
         made.rows = [row._replace(billed=0) if row.seq in repeated else row for row in made.rows]
-        for row in priced(made, pricing):
+        for row in judged(made, pricing, default_limits):
             if row.kind != "call":
                 steps[row.kind] += 1
                 continue
