@@ -48,6 +48,7 @@ ROW = PanelRow("Agents and tools", (
     timeseries("Long traces", "Traces that came to so many calls in the last hour, also while they "
                "go on.", "short",
                Query(f"sum {by((c.CALLS.name,))} "
-                     f"(increase({of_services(c.CLIENT_LONG_TRACES.name)}[1h]))", "{{calls}}"),
+                     f"(increase({of_services(c.CLIENT_LONG_TRACES.name)}[1h])) > 0",
+                     "{{calls}}"),
                empty=SHORT, width=24),
 ), collapsed=True)

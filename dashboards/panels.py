@@ -82,7 +82,7 @@ def timeseries(title: str, description: str, unit: str, *queries: Query, empty: 
     beside = width == WIDTH  # elsewhere a table of figures takes the room of the lines
     drawing = grafana.TimeSeries(
         **_common(title, description, queries, step=step), unit=unit, timeFrom=last or None,
-        lineWidth=1 if stacked else 2, showPoints="never", fillOpacity=30 if stacked else 6,
+        lineWidth=0 if stacked else 2, showPoints="never", fillOpacity=60 if stacked else 6,
         tooltipMode="multi", tooltipSort="desc", axisSoftMin=0,
         legendPlacement="right" if beside else "bottom",
         legendDisplayMode="table" if beside else "list",
@@ -181,7 +181,8 @@ def _variables(board: Board) -> list[grafana.Template]:
                               refresh=grafana.REFRESH_ON_DASHBOARD_LOAD)
     return [source, *(
         grafana.Template(
-            variable.name, variable.query, label=variable.name.capitalize(), dataSource=SOURCE,
+            variable.name, variable.query, dataSource=SOURCE,
+            label=variable.name.removesuffix("_name").capitalize(),
             multi=True, includeAll=True, allValue=EVERYTHING,
             refresh=grafana.REFRESH_ON_TIME_RANGE_CHANGE,
             hide=grafana.SHOW if variable.name in board.variables else grafana.HIDE_VARIABLE)

@@ -74,7 +74,7 @@ CALLS = PanelRow("Calls", (
                      "{{outcome}}"), stacked=True, empty=NO_CALLS),
     table("Services and their models", "The busiest first; a name narrows this board to it.",
           KEYS, [
-        Field("Calls/s", f"sum {by(CLIENT)} ({chosen(client.RATE)})", "reqps"),
+        Field("Calls/s", f"sum {by(CLIENT)} ({chosen(client.RATE)})", "short"),
         Field("Errors ÷ limit", f"{chosen(client.ERROR_RATIO)} / {on(limits.ERROR.labels)} "
               f"group_left () ({chosen(limits.ERROR)} > 0)", "percentunit", OF_LIMIT, width=80),
         Field("p95", chosen(QUANTILES[c.CLIENT_DURATION, 0.95]), "s"),
@@ -118,8 +118,8 @@ COST = PanelRow("Cost", (
            f"{chosen(client.COST)} * 3600"),
     _lines("Per 1000 calls", "What 1000 answered calls cost, over the last hour.", USD,
            f"{chosen(client.COST_PER_CALL)} * 1000"),
-    _lines("Per 1000 tokens", "In and out, over the last hour: a rise is a dearer model, or fewer "
-           "cached tokens.", USD, client.COST_PER_1K_TOKENS),
+    _lines("Per million tokens", "In and out, over the last hour: a rise is a dearer model, or "
+           "fewer cached tokens.", USD, f"{chosen(client.COST_PER_1K_TOKENS)} * 1000"),
 ))
 SPREAD = PanelRow("Median and p99", (
     _lines("Call, p50", "Half of the calls took no longer.", "s",

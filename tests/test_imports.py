@@ -103,7 +103,7 @@ ORDER = """
     demo.gpus  demo.dialects  demo.telemetry
     demo.engine  demo.library
     demo.endpoint  demo.fleet  demo.hosted
-    demo.pods  demo.story
+    demo.agents  demo.pods  demo.story
     demo.world
     demo.applications  demo.exporters
     demo.gateway  demo.prometheus

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from random import Random, SystemRandom
+from typing import Any
 from urllib.parse import urlsplit
 
+from inferometer.demo.agents import AgentRuns
 from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
 from inferometer.demo.telemetry import body, span
@@ -30,6 +32,8 @@ class Applications:
         self._callers = tuple(callers)
         self._address = urlsplit(url).netloc
         self._dice: Random = SystemRandom()  # ids of traces are nobody else's
+        self._runs = {caller.service: AgentRuns(caller.agent, self._dice)
+                      for caller in self._callers if caller.agent}
         self._seen = time.time_ns()
         self._lock = threading.Lock()  # while spans are on their way
         self._loop = Loop("demo-applications", self._turn, lambda: STEP_SECONDS)
@@ -67,11 +71,17 @@ class Applications:
         finally:
             connection.close()
 
-    def _body(self, caller: Caller, endings: Iterable[CallEnding], earlier: int) -> bytes:
+    def _body(self, caller: Caller, endings: Collection[CallEnding], earlier: int) -> bytes:
+        ends = sorted(self._dice.randint(min(earlier, self._seen), self._seen) for _ in endings)
         return body(caller.service, [
-            span(caller.model, self._over_network(ending),
-                 self._dice.randint(min(earlier, self._seen), self._seen), self._dice)
-            for ending in endings])
+            one for ending, end in zip(endings, ends, strict=True)
+            for one in self._spans(caller, self._over_network(ending), end)])
+
+    def _spans(self, caller: Caller, ending: CallEnding, end: int) -> Iterator[Mapping[str, Any]]:
+        runs = self._runs.get(caller.service)
+        yield span(caller.model, ending, end, self._dice, runs.place if runs else None)
+        if runs:
+            yield from runs.followed(ending, end)
 
     def _over_network(self, ending: CallEnding) -> CallEnding:
         way = self._dice.uniform(*NETWORK_SECONDS)

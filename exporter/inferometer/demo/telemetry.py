@@ -1,6 +1,6 @@
 """Spans of calls to models, as OpenTelemetry's conventions have them, in OTLP's JSON.
 
-One call is one trace. Source: docs/gen-ai/gen-ai-spans.md of
+Source: docs/gen-ai/gen-ai-spans.md of
 open-telemetry/semantic-conventions-genai.
 """
 
@@ -10,23 +10,31 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from inferometer.demo.endings import CallEnding
 
 SCOPE = "inferometer.demo"  # no library's: these spans are made up
-CLIENT, ERROR = 3, 2  # kind and status of a span
+INTERNAL, CLIENT, ERROR = 1, 3, 2  # kinds and a status of spans
 NANO = 10**9
+_NAMED_BY = "gen_ai.request.model", "gen_ai.agent.name", "gen_ai.tool.name"
 
 
 @dataclass(frozen=True)
-class CalledModel:
+class ModelAddress:
     """Whom an application asks for what."""
 
     provider: str
     name: str
     address: str
     streamed: bool = True
+
+
+class SpanPlace(NamedTuple):
+    """Where in which trace a span is."""
+
+    trace_id: str
+    parent_id: str  # none at its root
 
 
 def body(service: str, spans: Sequence[Mapping[str, Any]]) -> bytes:
@@ -36,25 +44,39 @@ def body(service: str, spans: Sequence[Mapping[str, Any]]) -> bytes:
         "scopeSpans": [{"scope": {"name": SCOPE}, "spans": spans}]}]}).encode()
 
 
-def span(called: CalledModel, ending: CallEnding, end: int, dice: Random) -> Mapping[str, Any]:
-    """The span of a call that ended then, in Unix nanoseconds."""
+def span(called: ModelAddress, ending: CallEnding, end: int, dice: Random,
+         place: SpanPlace | None = None) -> Mapping[str, Any]:
+    """The span of a call that ended then, in Unix nanoseconds; with no place a trace by itself."""
+    facts = dict(_facts(called, ending, new_id(dice, 12)))
+    return step("chat", facts, ending.error, place or SpanPlace(new_id(dice, 16), ""),
+                new_id(dice, 8), (end - int(ending.seconds * NANO), end), CLIENT)
+
+
+def step(operation: str, facts: Mapping[str, Any], error: str, place: SpanPlace, span_id: str,
+         times: tuple[int, int], kind: int) -> Mapping[str, Any]:
+    """A span of this operation. `times`: begin and end, in Unix nanoseconds."""
+    begin, end = times
+    of = next((facts[key] for key in _NAMED_BY if key in facts), "")
     return {
-        "traceId": _id(dice, 16), "spanId": _id(dice, 8), "name": f"chat {called.name}",
-        "kind": CLIENT, "endTimeUnixNano": str(end),
-        "startTimeUnixNano": str(end - int(ending.seconds * NANO)),
-        "attributes": _attributes(dict(_facts(called, ending, _id(dice, 12)))),
-        "status": {"code": ERROR} if ending.error else {},
+        "traceId": place.trace_id, "parentSpanId": place.parent_id, "spanId": span_id,
+        "name": f"{operation} {of}", "kind": kind,
+        "startTimeUnixNano": str(begin), "endTimeUnixNano": str(end),
+        "attributes": _attributes({"gen_ai.operation.name": operation, **facts,
+                                   **({"error.type": error} if error else {})}),
+        "status": {"code": ERROR} if error else {},
     }
 
 
-def _facts(called: CalledModel, ending: CallEnding, identity: str) -> Iterator[tuple[str, Any]]:
-    yield "gen_ai.operation.name", "chat"
+def new_id(dice: Random, size: int) -> str:
+    """Of a trace or a span, of so many bytes."""
+    return dice.randbytes(size).hex()
+
+
+def _facts(called: ModelAddress, ending: CallEnding, identity: str) -> Iterator[tuple[str, Any]]:
     yield "gen_ai.provider.name", called.provider
     yield "gen_ai.request.model", called.name
     yield "gen_ai.request.stream", called.streamed
     yield "server.address", called.address
-    if ending.error:
-        yield "error.type", ending.error
     if ending.first_token is None:
         return
     yield "gen_ai.response.id", f"chatcmpl-{identity}"
@@ -81,6 +103,3 @@ def _value(value: Any) -> Mapping[str, Any]:
         case _:
             return {"stringValue": value}
 
-
-def _id(dice: Random, size: int) -> str:
-    return dice.randbytes(size).hex()

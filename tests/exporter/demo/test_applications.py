@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from inferometer.demo.agents import LONG_CALLS
 from inferometer.demo.applications import NETWORK_SECONDS
 from inferometer.demo.clock import StoryClock
 from inferometer.demo.endings import CallEnding
@@ -93,6 +94,19 @@ def test_calls_of_every_application_are_counted_and_priced(gateway: DemoGateway)
         assert (first_tokens > 0) == application.model.streamed
     (build,) = shown.find("inferometer_build_info")
     assert build.labels["version"].endswith("+demo")
+
+
+def test_agents_make_calls_and_use_tools_in_runs_that_end(gateway: DemoGateway) -> None:
+    wait_for(lambda: sum(page(gateway).values("llm_agent_calls_per_run_count",
+                                              agent="clerk")) >= 10, SETTLED_SECONDS)
+    shown = page(gateway)
+    runs, calls, tools = (sum(shown.values(name, service_name="support-bot")) for name in (
+        "llm_agent_calls_per_run_count", "llm_agent_calls_per_run_sum",
+        "llm_agent_tool_calls_per_run_sum"))
+    assert runs < calls <= LONG_CALLS * runs
+    assert tools == calls - runs  # one after each call but the last
+    called_tools = {series.labels["tool"] for series in shown.find("llm_tool_calls_total")}
+    assert called_tools == {"find_order", "search_help", "refund", "read_file", "run_tests"}
 
 
 def test_what_applications_saw_is_what_engines_served(world: World, gateway: DemoGateway) -> None:
