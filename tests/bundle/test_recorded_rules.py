@@ -16,6 +16,7 @@ from inferometer import catalogue as c
 from inferometer.catalogue import Label, Metric
 from recording_rules import (
     GROUPS,
+    agents,
     attribution,
     bounds,
     capacity,
@@ -51,7 +52,7 @@ MINUTES = 90
 # They need more history than there is here, or a midnight: tests/bundle/test_request_rules.py and
 # tests/bundle/test_cost_gaps.py have them.
 SEEN_FOR_HOURS = (requests.ERROR_RATIO["6h"], *requests.ERROR_RATIO_LONG.values(),
-                  cost.GAINED_BEFORE_DAY)
+                  cost.GAINED_BEFORE_DAY, agents.MOST_COST)
 IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST, exporters.RENAMED,
               exporters.FLEET_SEEN, cost.GAINED, cost.GAINED_SECONDS)
 OF_TRAFFIC = (

@@ -274,6 +274,7 @@ WAITING = {
     "intake.listen": ALONE + HERE + "intake: {listen: '127.0.0.1:1'}\n",
     "intake.grpc_listen": ALONE + HERE + "intake: {grpc_listen: '127.0.0.1:1'}\n",
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
+    "ledger.user_costs": ALONE + HERE + "ledger: {user_costs: true}\n",
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
 }
 

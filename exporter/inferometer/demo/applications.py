@@ -17,6 +17,7 @@ from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
 from inferometer.demo.telemetry import body, span
 from inferometer.demo.world import World
+from inferometer.reasons import reason_of
 from inferometer.threads import Loop
 
 STEP_SECONDS = 0.5  # between two batches of spans
@@ -96,6 +97,6 @@ def _post(connection: HTTPConnection, spans: bytes) -> None:
         answer = connection.getresponse()
         text = answer.read()
     except HTTPException as error:
-        raise OSError(f"the gateway does not answer: {error!r}") from error
+        raise OSError(f"the gateway does not answer: {reason_of(error)}") from error
     if answer.status != HTTPStatus.OK:
         raise OSError(f"the gateway answers {answer.status}: {text[:200]!r}")
