@@ -71,6 +71,8 @@ ABSENT = {
     "_replicas:effective": "likewise",
     'limit="goodput"': "likewise",
     "and on (cluster, model) client:": "no engine here serves what is called",
+    f"{c.CLIENT_DURATION.name}_bucket{{model=": "likewise",
+    c.CLIENT_LONG_TRACES.name: "no trace comes to so many calls",
     **{f":error_ratio_{window}": "the models are younger than half of the window"
        for window in ("6h", "1d", "3d")},
 }
