@@ -51,7 +51,7 @@ def render(content: Content, refresh: bool = False) -> bytes:
                          _problem_list(grave, content.exporter.now) if grave else None,
                          _totals(content), *_notes(content, notes)),
                 *(_section(section.anchor, section.title, *_watched(section, content))
-                  for section in content.sections),
+                  for section in _sections(content)),
                 tag("div", _section("cost", "Cost", *below.cost(content)),
                     _section("exporter", "This exporter", *below.exporter(content)),
                     class_="beside"),
@@ -75,7 +75,7 @@ def _header(content: Content, refresh: bool) -> Markup:
         tag("nav", tag("ul", joined(*(
             tag("li", tag("a", name, href=f"#{anchor}")) for anchor, name in (
                 *((section.anchor, f"{section.title}{NBSP}{len(section.cards)}")
-                  for section in content.sections),
+                  for section in _sections(content)),
                 ("cost", "Cost"), ("exporter", "This exporter"), ("reading", "How to read"))))),
             aria_label="On this page"))
 
@@ -153,6 +153,12 @@ def _running(content: Content) -> list[Section]:
     return [section for section in content.sections if section.runs and section.asked]
 
 
+def _sections(content: Content) -> Sequence[Section]:
+    """All that a role could read; of an exporter that is sent everything, that alone."""
+    sent = [section for section in content.sections if section.runs and not section.asked]
+    return sent if sent and not _running(content) else content.sections
+
+
 def _answering(section: Section) -> str:
     cards = section.cards
     well = sum(not card.failed and card.level != WAITING for card in cards)
@@ -212,7 +218,7 @@ def _notes(content: Content, notes: Sequence[ProblemRow]) -> Iterator[Markup]:
         yield tag("details", tag("summary", f"{_many(len(notes), 'note')}: ",
                                  foreign(names, IN_PLACE)),
                   _problem_list(notes, content.exporter.now), class_="notes")
-    if not content.assessment.limits.ours:
+    if _running(content) and not content.assessment.limits.ours:
         yield tag("p", "Limits are the defaults: those that are configured are in the fleet's "
                        f"exporter, this one is in the role {content.exporter.role}.",
                   class_="quiet")

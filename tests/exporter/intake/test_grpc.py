@@ -233,7 +233,7 @@ def test_a_crowd_of_idle_channels_holds_up_no_call() -> None:
         began = time.monotonic()
         with channel(door.port) as made:
             assert called(made, BODY).code == OK
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert len(door.server.house.guests) == 201
 
 
