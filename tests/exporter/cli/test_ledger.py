@@ -50,10 +50,10 @@ def test_top_shows_who_used_most_and_what_is_not_settled_yet(ask: Ask) -> None:
     code, printed, complaint = ask("top")
     assert (code, complaint) == (0, "")
     head, first, second, foot = printed.splitlines()
-    assert head.split() == ["model", "requests", "success", "input", "cached", "output", "mean",
-                            "duration", "seconds"]
-    assert first.split() == ["big", "2", "2", "200", "80", "40", "0.500"]
-    assert second.split() == ["m", "1", "1", "100", "40", "20", "0.500"]
+    assert head.split() == ["model", "requests", "success", "input", "cached", "output",
+                            "within", "limits", "mean", "duration", "seconds"]
+    assert first.split() == ["big", "2", "2", "200", "80", "40", "2", "0.500"]
+    assert second.split() == ["m", "1", "1", "100", "40", "20", "1", "0.500"]
     assert foot.endswith("2 in all, 1 facts not settled yet.")
 
 
