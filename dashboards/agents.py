@@ -45,6 +45,12 @@ ROW = PanelRow("Agents and tools", (
     _lines("Tool calls", "Ended per second.", "ops", _rate(c.TOOL_CALLS.name, c.TOOL), c.TOOL),
     _lines("Unsuccessful tool calls", "Share of a tool's calls that failed: agents try again, and "
            "pay for it.", "percentunit", _unsuccessful(c.TOOL_CALLS, c.TOOL), c.TOOL),
+    _lines("MCP operations", "Ended per second, requests and notifications, by the service that "
+           "sent them; calls of tools are among them.", "ops",
+           _rate(c.MCP_OPERATIONS.name, c.METHOD), c.METHOD),
+    _lines("Unsuccessful MCP operations", "Share of them that failed: a server that is down, or is "
+           "asked for what it does not have.", "percentunit",
+           _unsuccessful(c.MCP_OPERATIONS, c.METHOD), c.METHOD),
     timeseries("Long traces", "Traces that came to so many calls in the last hour, also while they "
                "go on.", "short",
                Query(f"sum {by((c.CALLS.name,))} "

@@ -138,13 +138,24 @@ class AgentRun(Fact):
     model: str = ""
 
 
+MCP = "mcp"  # the Model Context Protocol
+
+
 @record
 class ToolCall(Fact):
     """A tool that the application ran for a model."""
 
     tool: str = ""
     call_id: str = ""
-    protocol: str = ""  # mcp, or empty
+    protocol: str = ""  # MCP, or empty
+
+
+@record
+class McpOperation(Fact):
+    """What one side asked of the other over MCP, or let it know."""
+
+    method: str = ""  # as MCP names it: initialize, tools/list, resources/read, …
+    target: str = ""  # the tool or the prompt that it is about
 
 
 @record

@@ -34,7 +34,7 @@ ENGINES = {name for metric in c.ENGINE_METRICS
            for name in (metric.name, *(f"{metric.name}_{part}"
                                        for part in ("bucket", "count", "sum")))}
 AGENTS = {name for metric in (c.AGENT_RUNS, c.AGENT_CALLS, c.AGENT_TOOL_CALLS, c.TOOL_CALLS,
-                              c.CLIENT_LONG_TRACES) for name in series_of(metric)}
+                              c.MCP_OPERATIONS, c.CLIENT_LONG_TRACES) for name in series_of(metric)}
 GPUS = {metric.name for metric in (c.GPU_PEAK_FLOPS, c.GPU_PEAK_BANDWIDTH, c.GPU_POD_INFO)}
 # The one panel whose series have exemplars, by its name: no recorded series has any.
 WITH_EXEMPLARS = requests.CALLS_AND_TRACES.title

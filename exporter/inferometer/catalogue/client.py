@@ -25,11 +25,24 @@ DURATION_BOUNDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60
 FIRST_TOKEN_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 PER_TOKEN_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0)
 PER_RUN_BOUNDS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # calls
+# Methods of MCP by OpenTelemetry's conventions, and those of MCP's own newer versions.
+MCP_METHODS = frozenset((
+    "completion/complete", "elicitation/create", "initialize", "logging/setLevel",
+    "notifications/cancelled", "notifications/elicitation/complete", "notifications/initialized",
+    "notifications/message", "notifications/progress", "notifications/prompts/list_changed",
+    "notifications/resources/list_changed", "notifications/resources/updated",
+    "notifications/roots/list_changed", "notifications/subscriptions/acknowledged",
+    "notifications/tasks/status", "notifications/tools/list_changed", "ping", "prompts/get",
+    "prompts/list", "resources/list", "resources/read", "resources/subscribe",
+    "resources/templates/list", "resources/unsubscribe", "roots/list", "sampling/createMessage",
+    "server/discover", "subscriptions/listen", "tasks/cancel", "tasks/get", "tasks/list",
+    "tasks/result", "tools/call", "tools/list"))
+OTHER_METHOD = "other"
 # Calls of one service in a trace: each bound is at least 2 times the one before.
 LONG_TRACES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 CLIENT_SEATS = 200  # of calls: tuples of the four labels, with the one for what is folded
-STEP_SEATS = 100  # of tools, agents, retrievals
+STEP_SEATS = 100  # of each kind of step: tools, operations over MCP, agents, retrievals
 PROVIDER = Label("provider", "Who was asked, as OpenTelemetry names providers.", budget=200,
                  folds=True)
 OPERATION = Label("operation", "What was asked for, as OpenTelemetry names operations.",
@@ -38,6 +51,8 @@ SERVICE_NAME = Label("service_name", "The application, by its service.name.", bu
                      folds=True)
 ERROR_TYPE = Label("error_type", "Why it failed.", values=_ERROR_TYPES)
 TOOL = Label("tool", "The tool's name.", budget=100, folds=True)
+METHOD = Label("method", "What was asked over MCP, as MCP names its methods; `other` is none of "
+               "them.", budget=len(MCP_METHODS) + 1, folds=True)
 AGENT = Label("agent", "The agent's name.", budget=100, folds=True)
 CALLS = Label("calls", "How many calls a trace has come to.",
               values=tuple(map(str, LONG_TRACES)))
@@ -110,6 +125,9 @@ CLIENT_TPOT = _times("time_per_output_token",
                      PER_TOKEN_BOUNDS)
 TOOL_CALLS = _step("llm_tool_calls_total", "Tools that applications ran, by how they ended.",
                    TOOL, OUTCOME)
+MCP_OPERATIONS = _step(
+    "llm_mcp_operations_total", "Requests and notifications over MCP by how they ended, calls of "
+    "tools included; what client and server tell of one is one.", METHOD, OUTCOME)
 AGENT_RUNS = _step("llm_agent_runs_total", "Runs of agents, chains and workflows, by how they "
                    "ended.", AGENT, OUTCOME)
 AGENT_CALLS = _per_run(
@@ -127,5 +145,6 @@ CLIENT_METRICS = (
     CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN, CLIENT_OUTPUT,
     CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_COST, CLIENT_PRICE_UNKNOWN,
     CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_DURATION, CLIENT_TTFT,
-    CLIENT_TPOT, TOOL_CALLS, AGENT_RUNS, AGENT_CALLS, AGENT_TOOL_CALLS, RETRIEVALS, RERANKS,
+    CLIENT_TPOT, TOOL_CALLS, MCP_OPERATIONS, AGENT_RUNS, AGENT_CALLS, AGENT_TOOL_CALLS,
+    RETRIEVALS, RERANKS,
 )

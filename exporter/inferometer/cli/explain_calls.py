@@ -20,8 +20,9 @@ from inferometer.pricing import NANO, PriceSource, Pricing
 from inferometer.spans.explain.report import LONGEST_NAME, Explanation, short, unread
 from inferometer.spans.settlement import CallRow, UsageState
 
-_KINDS = {"tool": "tools", "run": "runs of agents and chains", "retrieval": "searches",
-          "rerank": "rerankings", "evaluation": "evaluations", "feedback": "feedback"}
+_KINDS = {"tool": "tools", "mcp": "operations over MCP, calls of tools included",
+          "run": "runs of agents and chains", "retrieval": "searches", "rerank": "rerankings",
+          "evaluation": "evaluations", "feedback": "feedback"}
 
 
 @dataclass(frozen=True, slots=True)

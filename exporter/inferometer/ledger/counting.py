@@ -41,7 +41,7 @@ class CountedRow(NamedTuple):
     """A row of the table `counted`, in the order of its columns."""
 
     seq: int
-    kind: str  # call, or of a step: tool, run, retrieval, rerank, evaluation, feedback
+    kind: str  # call, or of a step: tool, mcp, run, retrieval, rerank, evaluation, feedback
     arrived: int
     seat: int
     user: str | None

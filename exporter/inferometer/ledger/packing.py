@@ -16,8 +16,8 @@ from inferometer import facts
 from inferometer.facts import ErrorType, Fact, Outcome, Usage
 
 KINDS: Mapping[str, type[Fact]] = {kind.__name__: kind for kind in (
-    facts.ModelCall, facts.EngineCall, facts.AgentRun, facts.ToolCall, facts.Retrieval,
-    facts.Rerank, facts.Evaluation, facts.Feedback)}
+    facts.ModelCall, facts.EngineCall, facts.AgentRun, facts.ToolCall, facts.McpOperation,
+    facts.Retrieval, facts.Rerank, facts.Evaluation, facts.Feedback)}
 # These have columns or a table of their own.
 APART = frozenset(("trace_id", "span_id", "parent_id", "user", "conversation", "content"))
 _USAGE = "usage."

@@ -13,8 +13,9 @@ from inferometer.pricing import NANO
 OF_CALLS = ("requests", "success", "error", "rejected", "invalid", "abort", "usage_missing",
             "input", "cached", "cache_write", "output", "reasoning", "price_unknown", "over_cost",
             "within_limits")
-OF_STEPS = {"tool": "tool_calls", "run": "agent_runs", "retrieval": "retrievals",
-            "rerank": "reranks", "evaluation": "evaluations", "feedback": "feedback"}
+OF_STEPS = {"tool": "tool_calls", "mcp": "mcp_operations", "run": "agent_runs",
+            "retrieval": "retrievals", "rerank": "reranks", "evaluation": "evaluations",
+            "feedback": "feedback"}
 TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")
 COST = "cost_usd"
 COLUMNS = (*OF_CALLS, COST, *TIMES, *OF_STEPS.values(), "documents")

@@ -23,7 +23,7 @@ class Labels(NamedTuple):
     model: str = ""
     operation: str = ""
     service_name: str = ""
-    name: str = ""  # a tool's or an agent's
+    name: str = ""  # a tool's, a method's or an agent's
 
 
 class SeatRow(NamedTuple):

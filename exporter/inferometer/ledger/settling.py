@@ -8,12 +8,14 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from inferometer.call_limits import Limiting
+from inferometer.catalogue import MCP_METHODS, OTHER_METHOD
 from inferometer.facts import (
     AgentRun,
     EngineCall,
     Evaluation,
     Fact,
     Feedback,
+    McpOperation,
     Rerank,
     Retrieval,
     ToolCall,
@@ -43,7 +45,8 @@ class _StepColumns(NamedTuple):
 
 
 _KINDS: Mapping[type[Fact], _StepColumns] = {
-    ToolCall: _StepColumns("tool", "tool"), AgentRun: _StepColumns("run", "agent", "kind"),
+    ToolCall: _StepColumns("tool", "tool"), McpOperation: _StepColumns("mcp", "method"),
+    AgentRun: _StepColumns("run", "agent", "kind"),
     Retrieval: _StepColumns("retrieval", ""), Rerank: _StepColumns("rerank", ""),
     Evaluation: _StepColumns("evaluation", "evaluation"),
     Feedback: _StepColumns("feedback", "kind")}
@@ -191,8 +194,8 @@ def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
 def _steps(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
            veil: Callable[[str], str]) -> Iterator[_Counting]:
     steps: Iterable[Step[Any] | RunRow] = chain(
-        settlement.runs, settlement.tools, settlement.retrievals, settlement.reranks,
-        settlement.evaluations, settlement.feedback)
+        settlement.runs, settlement.tools, settlement.operations, settlement.retrievals,
+        settlement.reranks, settlement.evaluations, settlement.feedback)
     for step in steps:
         fact: Fact = step.fact
         if len(step.spans) == 1 and fact.span_id in facts:
@@ -229,6 +232,8 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
     run_calls, run_tools = _in_run(step) if isinstance(step, RunRow) else (None, None)
     if otherwise and not label:
         label = getattr(fact, otherwise)
+    if kind == "mcp" and label not in MCP_METHODS:
+        label = OTHER_METHOD
     return CountedRow(
         kept.seq, kind, kept.arrived,
         seats.id_of((kind, "", "", "", fact.service_name, label)),

@@ -89,7 +89,8 @@ def _branch(file: File, forms: Forms, columns: tuple[object, ...]) -> Branch:
     state, counted = columns[7], columns[8]
     rows = [CountedRow(*row) for row in file.connection.execute(
         file.statements.step_of, (kept.seq,))]
-    row = next(iter(sorted(rows, key=lambda one: one.kind != "call")), None)
+    # A tool over MCP has a row as an operation, too, which says no more.
+    row = next(iter(sorted(rows, key=lambda one: (one.kind != "call", one.kind == "mcp"))), None)
     content = file.connection.execute(file.statements.content_of, (kept.seq,)).fetchone()
     return Branch(
         kept, type(kept.fact).__name__,

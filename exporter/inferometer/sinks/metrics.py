@@ -23,8 +23,8 @@ class CounterReading(NamedTuple):
 
     `counters`: by the number of a seat, the name of a counter and its part, which of a histogram is
     an upper bound in seconds. `seats`: by number the kind of what is counted, provider, model,
-    operation, service_name, and the name of a tool or an agent. A change makes another `version`.
-    `exemplars`: of each bucket, by the number of a seat and the name of a histogram.
+    operation, service_name, and the name of a tool, a method or an agent. A change makes another
+    `version`. `exemplars`: of each bucket, by the number of a seat and the name of a histogram.
     """
 
     version: int
@@ -44,12 +44,13 @@ _TIMES = {"duration": (c.CLIENT_DURATION, c.DURATION_BOUNDS),
           "per_token": (c.CLIENT_TPOT, c.PER_TOKEN_BOUNDS)}
 # Counters of steps by the kind of step: the counter's name, and its parts.
 _STEPS: Mapping[str, tuple[Metric, str, tuple[str, ...]]] = {
-    "tool": (c.TOOL_CALLS, "ended", c.OUTCOMES), "run": (c.AGENT_RUNS, "ended", c.OUTCOMES),
+    "tool": (c.TOOL_CALLS, "ended", c.OUTCOMES), "mcp": (c.MCP_OPERATIONS, "ended", c.OUTCOMES),
+    "run": (c.AGENT_RUNS, "ended", c.OUTCOMES),
     "retrieval": (c.RETRIEVALS, "result", c.RESULT_OF_RETRIEVAL.values),
     "rerank": (c.RERANKS, "ended", ()),
 }
 _IN_RUNS = {"run_calls": c.AGENT_CALLS, "run_tools": c.AGENT_TOOL_CALLS}
-_NAMED = frozenset(("tool", "run"))  # kinds of steps whose name is a label
+_NAMED = frozenset(("tool", "mcp", "run"))  # kinds of steps whose name is a label
 
 
 class CallsCollector:

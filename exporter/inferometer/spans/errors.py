@@ -1,7 +1,8 @@
 """Why a call failed, by the many names that libraries give to it: one table, closed answers.
 
 Sources: the exceptions of openai, anthropic, litellm, botocore, google-genai, cohere, mistralai,
-httpx, aiohttp and requests; error codes of the APIs of OpenAI, Anthropic and Google; HTTP's codes.
+httpx, aiohttp and requests; error codes of the APIs of OpenAI, Anthropic and Google; codes
+of HTTP and JSON-RPC.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ _CODES: Mapping[int, ErrorType] = {
     409: ErrorType.BAD_REQUEST, 413: ErrorType.CONTEXT_LENGTH, 422: ErrorType.BAD_REQUEST,
     429: ErrorType.RATE_LIMIT, 499: ErrorType.CANCELLED, 503: ErrorType.OVERLOADED,
     504: ErrorType.TIMEOUT, 529: ErrorType.OVERLOADED,
+}
+# Of JSON-RPC, and those that MCP and its SDKs add.
+_RPC_CODES: Mapping[str, ErrorType] = {
+    "-32700": ErrorType.BAD_REQUEST, "-32600": ErrorType.BAD_REQUEST,
+    "-32601": ErrorType.NOT_FOUND, "-32602": ErrorType.BAD_REQUEST, "-32603": ErrorType.SERVER,
+    "-32000": ErrorType.CONNECTION, "-32001": ErrorType.TIMEOUT, "-32002": ErrorType.NOT_FOUND,
+    "-32020": ErrorType.BAD_REQUEST, "-32021": ErrorType.BAD_REQUEST,
+    "-32022": ErrorType.BAD_REQUEST, "-32800": ErrorType.CANCELLED,
 }
 # "Error code: 429 - …", "HTTP Error 500: …", "status code 503"
 _CODE_IN_TEXT = re.compile(r"(?i)\b(?:error|status|http|code)\D{0,14}\b([45]\d\d)\b|^([45]\d\d)\b")
@@ -109,6 +118,8 @@ def _by_name(name: str) -> ErrorType:
     name = name.strip()[-128:]
     if name.isdigit() and 400 <= int(name) < 600:
         return error_of_code(int(name))
+    if name in _RPC_CODES:
+        return _RPC_CODES[name]
     word = _word(name)
     if _ANY_FAILURE.search(word):
         return ErrorType.OTHER

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from inferometer.facts import (
+    MCP,
     AgentRun,
     EngineCall,
     ErrorType,
     Evaluation,
     Fact,
+    McpOperation,
     ModelCall,
     Rerank,
     Retrieval,
@@ -144,12 +146,18 @@ def _run(reader: SpanReader) -> AgentRun:
 
 
 def _tool(reader: SpanReader) -> ToolCall:
-    protocol = "mcp" if "mcp.method.name" in reader.attributes else ""
+    protocol = MCP if "mcp.method.name" in reader.attributes else reader.flavour.protocol
     tool = reader.text("tool") or _tool_name(reader.span.name)
     if reader.flavour.tool_name is not None:
         tool = reader.flavour.tool_name(tool)
     return ToolCall(*reader.common(reader.error()), tool=tool,
                     call_id=reader.text("call_id"), protocol=protocol)
+
+
+def _operation(reader: SpanReader) -> McpOperation:
+    method = reader.text("method") or reader.span.name.removesuffix(".mcp")
+    return McpOperation(*reader.common(reader.error()), method=method,
+                        target=reader.text("prompt_name"))
 
 
 def _tool_name(span_name: str) -> str:
@@ -183,6 +191,7 @@ def _order(documents: Documents) -> tuple[str, ...] | None:
 _MAKERS: Mapping[StepKind, Callable[[SpanReader], Fact]] = {
     StepKind.CALL: _call, StepKind.ENGINE: _engine, StepKind.AGENT: _run,
     StepKind.WORKFLOW: _run, StepKind.CHAIN: _run, StepKind.TOOL: _tool,
+    StepKind.MCP: _operation,
     StepKind.RETRIEVAL: _retrieval, StepKind.RERANK: _rerank,
 }
 

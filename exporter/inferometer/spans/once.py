@@ -49,8 +49,9 @@ def settle(facts: Sequence[Fact], parents: Mapping[bytes, bytes]) -> Settlement:
     if not in_order or len(rows) > len(calls):
         rows.sort(key=lambda row: order(row.call))
     return Settlement(
-        rows, [run.settled for run in runs], tools, steps.retrievals(tree), steps.reranks(tree),
-        steps.plain(tree, Evaluation), steps.plain(tree, Feedback), loose)
+        rows, [run.settled for run in runs], tools, steps.operations(tree),
+        steps.retrievals(tree), steps.reranks(tree), steps.plain(tree, Evaluation),
+        steps.plain(tree, Feedback), loose)
 
 
 def _plain_calls(tree: Tree) -> Sequence[ModelCall] | None:

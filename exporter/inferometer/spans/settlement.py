@@ -1,7 +1,8 @@
 """What a trace comes to once it is quiet: each call, run, tool and search once.
 
-The spans of each row are all that are this one call. Whoever settles a trace again, because a span
-came late, counts a row only if none of its spans has been counted.
+The spans of each row are all that are this one call; those of a tool may be an operation over MCP
+as well. Whoever settles a trace again, because a span came late, counts a row only if none of its
+spans has been counted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from inferometer.facts import (
     Evaluation,
     Fact,
     Feedback,
+    McpOperation,
     ModelCall,
     Rerank,
     Retrieval,
@@ -72,6 +74,7 @@ class Settlement(NamedTuple):
     rows: Sequence[CallRow] = ()
     runs: Sequence[RunRow] = ()
     tools: Sequence[Step[ToolCall]] = ()
+    operations: Sequence[Step[McpOperation]] = ()  # over MCP: tools that are above among them
     retrievals: Sequence[Step[Retrieval]] = ()
     reranks: Sequence[Step[Rerank]] = ()
     evaluations: Sequence[Step[Evaluation]] = ()

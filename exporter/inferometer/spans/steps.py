@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Generic, TypeVar
 
 from inferometer.facts import (
+    MCP,
     AgentRun,
     Evaluation,
     Fact,
     Feedback,
+    McpOperation,
     ModelCall,
     Outcome,
     Rerank,
@@ -24,6 +26,7 @@ from inferometer.spans.twins import match
 
 F = TypeVar("F", bound=Fact)
 Unmatched = TypeVar("Unmatched", Evaluation, Feedback)
+CALL_OF_TOOL = "tools/call"  # as MCP names it
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +59,17 @@ class _SameStep(Generic[F]):
 def tools(tree: Tree) -> list[Step[ToolCall]]:
     """Tools that ran: a client's and a server's span of one call are one."""
     return _once(tree, ToolCall, _one_tool, _tool)
+
+
+def operations(tree: Tree) -> list[Step[McpOperation]]:
+    """What was asked over MCP, calls of tools included: what the other side saw of it is the same.
+
+    A tool that was called over MCP is a tool and an operation, whatever other spans it has.
+    """
+    if not tree.of(McpOperation) and not any(
+            tool.protocol == MCP for tool in tree.of(ToolCall)):
+        return []
+    return _once(tree.mapped(_as_operation), McpOperation, _one_operation, _operation)
 
 
 def retrievals(tree: Tree) -> list[Step[Retrieval]]:
@@ -142,6 +156,27 @@ def _tool(facts: list[ToolCall]) -> ToolCall:
     return replace(facts[0], outcome=failed.outcome, error_type=failed.error_type,
                    protocol=next((fact.protocol for fact in facts if fact.protocol), ""),
                    call_id=next((fact.call_id for fact in facts if fact.call_id), ""))
+
+
+def _as_operation(fact: Fact) -> Fact:
+    """A call of a tool over MCP as what it is there."""
+    if not isinstance(fact, ToolCall) or fact.protocol != MCP:
+        return fact
+    return McpOperation(**{field.name: getattr(fact, field.name) for field in fields(Fact)},
+                        method=CALL_OF_TOOL, target=fact.tool)
+
+
+def _one_operation(one: McpOperation, other: McpOperation) -> bool:
+    return one.method == other.method and (
+        one.target == other.target or not one.target or not other.target)
+
+
+def _operation(facts: list[McpOperation]) -> McpOperation:
+    """The outermost; it failed if any of its spans says so: the server's says why."""
+    failed = next((fact for fact in reversed(facts) if fact.outcome is not Outcome.SUCCESS),
+                  facts[0])
+    return replace(facts[0], outcome=failed.outcome, error_type=failed.error_type,
+                   target=next((fact.target for fact in facts if fact.target), ""))
 
 
 def _retrieval(facts: list[Retrieval]) -> Retrieval:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from inferometer.facts import Fact
@@ -33,6 +33,10 @@ class Tree:
         self._kinds: dict[type[Fact], list[Fact]] = {}
         for fact in ordered:
             self._kinds.setdefault(type(fact), []).append(fact)
+
+    def mapped(self, change: Callable[[Fact], Fact]) -> Tree:
+        """The same tree of what each fact is changed into."""
+        return Tree(map(change, self.facts.values()), self._parents)
 
     def of(self, kind: type[F]) -> Sequence[F]:
         """All facts of a kind, in order."""

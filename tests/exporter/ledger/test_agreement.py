@@ -48,8 +48,11 @@ def _span(*places: int) -> bytes:
 def _step(draw: st.DrawFn, trace_id: bytes, number: int, place: int, agent: bytes) -> list[Fact]:
     start = BEGIN + (1 + 5 * place) * SECOND
     if draw(st.booleans()) and place:
-        return [ToolCall(trace_id=trace_id, span_id=_span(number, 1, place), parent_id=agent,
-                         tool="t", service_name="shop", start=start, end=start + SECOND)]
+        tool = ToolCall(trace_id=trace_id, span_id=_span(number, 1, place), parent_id=agent,
+                        tool="t", service_name="shop", start=start, end=start + SECOND,
+                        protocol=draw(st.sampled_from(["", "mcp"])))
+        server = replace(tool, span_id=_span(number, 4, place), parent_id=tool.span_id)
+        return [tool, server] if tool.protocol else [tool]
     one: ModelCall = call(
         trace_id, _span(number, 2, place), parent_id=agent, start=start, end=start + SECOND,
         response_id=f"r{place}", outcome=draw(st.sampled_from(

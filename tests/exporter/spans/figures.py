@@ -27,6 +27,7 @@ class Figures:
     tools: tuple[str, ...]
     documents: tuple[int | None, ...]
     reranks: tuple[int | None, ...]
+    operations: tuple[str, ...] = ()  # over MCP: the method, and how it ended
 
     def differences(self, true: Figures) -> dict[str, tuple[Any, Any]]:
         """Each field that is not the true one, with both."""
@@ -47,7 +48,9 @@ def summed(settled: Sequence[Settlement]) -> Figures:
         tools=tuple(sorted(step.fact.tool for trace in settled for step in trace.tools)),
         documents=tuple(step.fact.documents for trace in settled for step in trace.retrievals),
         reranks=tuple(None if rerank.before is None else len(rerank.before)
-                      for rerank in reranks))
+                      for rerank in reranks),
+        operations=tuple(sorted(f"{step.fact.method} {step.fact.outcome}" for trace in settled
+                                for step in trace.operations)))
 
 
 def true(scenario: Mapping[str, Any]) -> Figures:
@@ -56,4 +59,5 @@ def true(scenario: Mapping[str, Any]) -> Figures:
         **{name: scenario["tokens"][name] for name in TOKENS},
         first_tokens=sum(bool(call.get("ttft")) for call in scenario["calls"]),
         tools=tuple(sorted(scenario["tools_run"])),
-        documents=tuple(scenario["retrievals"]), reranks=tuple(scenario["reranks"]))
+        documents=tuple(scenario["retrievals"]), reranks=tuple(scenario["reranks"]),
+        operations=tuple(scenario.get("operations", ())))

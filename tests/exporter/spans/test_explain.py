@@ -32,7 +32,8 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "otlp"
 GOLDENS = ("official-genai-openai+langchain-1.3b0-both",
            "openinf+traceloop-langchain+openai-four", "litellm-proxy-1.110.2",
            "vllm-0.32.0", "vercel-ai-6.0.326", "openinf-langgraph-0.1.80",
-           "traceloop-mcp-0.62.4+mcp-1.30.0", "python-evaluation-event", "haystack-3.4.1")
+           "traceloop-mcp-0.62.4+mcp-1.30.0", "mcp-python-sdk-2.3.0", "python-evaluation-event",
+           "haystack-3.4.1")
 MARK = "it may say what made the span"
 CONTENT = {name for flavour in FLAVOURS for name in flavour.content}
 
@@ -68,8 +69,9 @@ def test_each_span_is_read_as_a_gateway_reads_it(folder: str) -> None:
     for trace_id, trace in traces(folder).items():
         if trace.facts:
             mine, own = settled[trace_id], trace.settled()
-            assert ([*mine.rows], [*mine.runs], [*mine.tools], [*mine.retrievals]) == (
-                [*own.rows], [*own.runs], [*own.tools], [*own.retrievals])
+            assert ([*mine.rows], [*mine.runs], [*mine.tools], [*mine.operations],
+                    [*mine.retrievals]) == (
+                [*own.rows], [*own.runs], [*own.tools], [*own.operations], [*own.retrievals])
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

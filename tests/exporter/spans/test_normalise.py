@@ -13,6 +13,7 @@ import pytest
 from inferometer.facts import (
     AgentRun,
     ErrorType,
+    McpOperation,
     ModelCall,
     Outcome,
     Retrieval,
@@ -148,6 +149,11 @@ def test_a_local_time_within_a_span_of_many_minutes_is_unknown(
     (("GeneratorExit",), "", ErrorType.ABANDONED, Outcome.ABORT),
     (("asyncio.CancelledError",), "", ErrorType.CANCELLED, Outcome.ABORT),
     (("ValueError",), "no such city", ErrorType.OTHER, Outcome.ERROR),
+    (("-32602",), "", ErrorType.BAD_REQUEST, Outcome.INVALID),
+    (("MCPError", "-32601"), "", ErrorType.NOT_FOUND, Outcome.INVALID),
+    (("-32603",), "", ErrorType.SERVER, Outcome.ERROR),
+    (("-32001",), "", ErrorType.TIMEOUT, Outcome.ERROR),
+    (("-31999",), "", ErrorType.OTHER, Outcome.ERROR),
 ])
 def test_errors_have_closed_names_and_somebodys_fault(
         names: tuple[str, ...], message: str, error: ErrorType, outcome: Outcome) -> None:
@@ -233,3 +239,36 @@ def test_a_star_in_a_name_stands_for_any_provider() -> None:
     fact = facts_of(span(raw, "litellm", "raw_gen_ai_request"))
     assert isinstance(fact, ModelCall)
     assert (fact.response_model, fact.response_id) == ("m-2026", "r")
+
+
+@pytest.mark.parametrize(("attributes", "scope", "name", "method"), [
+    ({"mcp.method.name": "resources/read", "mcp.resource.uri": "file:///a"}, "app", "x",
+     "resources/read"),
+    ({"mcp.method.name": "ping"}, "Experimental.ModelContextProtocol", "ping", "ping"),
+    ({"traceloop.entity.input": "{}"}, "opentelemetry.instrumentation.mcp.instrumentation",
+     "prompts/get.mcp", "prompts/get"),
+    ({"mcp.method.name": "x" * 999}, "mcp-python-sdk", "x", "x" * 256),
+])
+def test_an_operation_over_mcp_has_its_method(
+        attributes: Attributes, scope: str, name: str, method: str) -> None:
+    fact = facts_of(span(attributes, scope, name))
+    assert isinstance(fact, McpOperation)
+    assert fact.method == method
+
+
+@pytest.mark.parametrize(("attributes", "scope", "protocol"), [
+    ({"mcp.method.name": "tools/call", "gen_ai.tool.name": "f"}, "mcp-python-sdk", "mcp"),
+    # An agent's span of the tool, to which what saw its call over MCP has added.
+    ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "f",
+      "mcp.method.name": "tools/call"}, "opentelemetry.instrumentation.genai.x", "mcp"),
+    ({"traceloop.span.kind": "tool", "traceloop.entity.name": "f"},
+     "opentelemetry.instrumentation.mcp.instrumentation", "mcp"),
+    ({"traceloop.span.kind": "tool", "traceloop.entity.name": "f"},
+     "opentelemetry.instrumentation.langchain", ""),
+    ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "f"}, "app", ""),
+])
+def test_a_tool_is_called_over_mcp_where_its_span_or_its_sender_says_so(
+        attributes: Attributes, scope: str, protocol: str) -> None:
+    fact = facts_of(span(attributes, scope, "execute_tool f"))
+    assert isinstance(fact, ToolCall)
+    assert (fact.tool, fact.protocol) == ("f", protocol)

@@ -15,6 +15,7 @@ from inferometer.facts import (
     EngineCall,
     ErrorType,
     Fact,
+    McpOperation,
     ModelCall,
     Outcome,
     Retrieval,
@@ -242,6 +243,35 @@ def test_a_tool_that_an_agent_within_it_ran_again_ran_twice() -> None:
     assert len(result.tools) == 2
 
 
+def test_a_tool_over_mcp_is_an_operation_too_and_what_an_agent_tells_of_it_is_not() -> None:
+    result = settled([
+        make(ToolCall, 1, tool="weather", scope="agent", lasts=3.0),
+        make(ToolCall, 2, 1, tool="weather", protocol="mcp", lasts=2.0),
+        make(ToolCall, 3, 2, tool="weather", protocol="mcp", service="server",
+             outcome=Outcome.ERROR, error_type=ErrorType.TOOL)])
+    assert [step.spans for step in result.tools] == [{span_id(1), span_id(2), span_id(3)}]
+    assert [step.spans for step in result.operations] == [{span_id(2), span_id(3)}]
+    operation = result.operations[0].fact
+    assert (operation.method, operation.target, operation.service_name, operation.outcome) == (
+        "tools/call", "weather", "app", Outcome.ERROR)
+
+
+def test_what_a_server_asks_of_another_is_an_operation_of_its_own() -> None:
+    result = settled([
+        make(ToolCall, 1, tool="report", protocol="mcp", lasts=3.0),
+        make(ToolCall, 2, 1, tool="report", protocol="mcp", service="server", lasts=2.0),
+        make(McpOperation, 3, 2, method="resources/read", service="server"),
+        make(ToolCall, 4, 2, tool="weather", protocol="mcp", service="server")])
+    assert [(step.fact.method, step.fact.target) for step in result.operations] == [
+        ("tools/call", "report"), ("resources/read", ""), ("tools/call", "weather")]
+
+
+def test_one_after_another_of_one_sender_is_another_operation() -> None:
+    result = settled([make(McpOperation, number, method="ping", begin=float(number))
+                      for number in (1, 2)])
+    assert len(result.operations) == 2
+
+
 def test_a_search_of_several_places_is_one_search() -> None:
     result = settled([make(Retrieval, 1, lasts=2.0), make(Retrieval, 2, 1, documents=3),
                       make(Retrieval, 3, 1, documents=2)])
@@ -254,7 +284,7 @@ def test_a_circle_of_parents_ends() -> None:
     assert settled([call(1, 2), call(2, 1)]).rows == []
 
 
-_KINDS = (ModelCall, AgentRun, ToolCall, Retrieval, EngineCall)
+_KINDS = (ModelCall, AgentRun, ToolCall, McpOperation, Retrieval, EngineCall)
 
 
 @st.composite
@@ -273,6 +303,11 @@ def _traces(draw: st.DrawFn) -> list[Fact]:
             fields |= {"request_model": draw(st.sampled_from(("a", "a-2024-07-18", "b"))),
                        "response_id": draw(st.sampled_from(("", "r1", "r2"))),
                        "outcome": draw(st.sampled_from((Outcome.SUCCESS, Outcome.ERROR)))}
+        if kind is ToolCall:
+            fields |= {"tool": draw(st.sampled_from(("a", "b"))),
+                       "protocol": draw(st.sampled_from(("", "mcp")))}
+        if kind is McpOperation:
+            fields["method"] = draw(st.sampled_from(("tools/call", "ping")))
         facts.append(make(kind, number, draw(st.integers(0, number - 1)), **fields))
     return facts
 
@@ -300,3 +335,12 @@ def test_each_span_is_in_one_call_and_no_figure_exceeds_all_spans_together(
     assert sum(row.billed for row in result.rows if row.calls) == len(by_call)
     most = sum(fact.usage.input or 0 for fact in facts if isinstance(fact, ModelCall | AgentRun))
     assert tokens(result)[0] <= most
+
+
+@settings(max_examples=80, deadline=None)
+@given(_traces())
+def test_each_span_over_mcp_is_in_one_operation_and_no_other_is(facts: list[Fact]) -> None:
+    over_mcp = [fact.span_id for fact in facts if isinstance(fact, McpOperation)
+                or (isinstance(fact, ToolCall) and fact.protocol)]
+    counted = [member for step in settled(facts).operations for member in step.spans]
+    assert sorted(counted) == sorted(over_mcp)

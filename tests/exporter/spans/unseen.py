@@ -18,6 +18,8 @@ NO_EMBEDDINGS = {"calls", "succeeded", "input"}
 # Its span has no time of a first token, or one of an event that has no token.
 FIRST_TOKEN = {"first_tokens"}
 
+# No span of its trace is that of a notification.
+NOTIFICATIONS = {"operations"}
 # Its span has no cached tokens.
 CACHED = {"cached"}
 
@@ -230,6 +232,11 @@ UNSEEN: Mapping[str, Mapping[str, set[str]]] = {
         "rag_rerank": {"reranks"},
         "boom": TRIES,
     },
+    "traceloop-mcp-0.62.4+mcp-1.30.0": {
+        "mcp_tool": NOTIFICATIONS,
+        "mcp_tool_error": NOTIFICATIONS,
+    },
+    "mcp-python-sdk-2.3.0": {"older_protocol": NOTIFICATIONS},
     "agent-framework-1.23.0": {
         "stream_usage": FIRST_TOKEN,
         "boom": TRIES,

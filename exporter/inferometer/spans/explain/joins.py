@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from inferometer.facts import AgentRun, EngineCall, Fact, ModelCall, ToolCall
+from inferometer.facts import AgentRun, EngineCall, Fact, McpOperation, ModelCall, ToolCall
 from inferometer.spans.calls import calls_of
 from inferometer.spans.once import settle
 from inferometer.spans.running import own_usage
 from inferometer.spans.settlement import CallRow, Settlement
+from inferometer.spans.steps import CALL_OF_TOOL
 from inferometer.spans.tree import Tree, order
 from inferometer.spans.twins import within
 
@@ -55,8 +56,9 @@ def _joins(tree: Tree, settlement: Settlement) -> Iterator[Join]:
             yield from _of_call(tree, row)
     for run in settlement.runs:
         yield from _members(tree, run.fact, run.spans, "run")
-    for steps, kind in ((settlement.tools, "tool"), (settlement.retrievals, "retrieval"),
-                        (settlement.reranks, "rerank")):
+    operations = [step for step in settlement.operations if step.fact.method != CALL_OF_TOOL]
+    for steps, kind in ((settlement.tools, "tool"), (operations, "MCP operation"),
+                        (settlement.retrievals, "retrieval"), (settlement.reranks, "rerank")):
         for step in steps:
             yield from _members(tree, step.fact, step.spans, kind)
     yield from _wrappers(tree)
@@ -92,6 +94,8 @@ def _why(tree: Tree, fact: Fact, members: Sequence[Fact], tries: int | None) -> 
     place = _short(above)
     if tries is not None and tries > 1 and _is_try(tree, fact, above, members):
         return f"one of {tries} tries within {place}: all but the last failed, one after another"
+    if fact.service_name != above.service_name and isinstance(fact, ToolCall | McpOperation):
+        return f"the {_noun(fact)} within {place}, as the service that was asked saw it"
     if fact.service_name != above.service_name:
         return f"within {place}, as the service that it was passed on to saw it: a proxy's call"
     if isinstance(fact, AgentRun):
@@ -121,7 +125,8 @@ def _beside(tree: Tree, fact: Fact, members: Sequence[Fact]) -> str:
     near = _short(next((other for other in others if within(other, fact)), others[0]))
     if isinstance(fact, ModelCall):
         return f"beside {near}, by another scope: within its time, one model, equal tokens"
-    same = " and the same tool" if isinstance(fact, ToolCall) else ""
+    same = " and the same tool" if isinstance(fact, ToolCall) else \
+        " and the same method" if isinstance(fact, McpOperation) else ""
     return f"beside {near}, by another scope: within its time{same}"
 
 
@@ -153,8 +158,8 @@ def _engines(tree: Tree, settlement: Settlement) -> Iterator[Join]:
 
 
 def _noun(fact: Fact) -> str:
-    return {"ToolCall": "tool", "Retrieval": "search", "Rerank": "reranking"}.get(
-        type(fact).__name__, "step")
+    return {"ToolCall": "tool", "McpOperation": "operation", "Retrieval": "search",
+            "Rerank": "reranking"}.get(type(fact).__name__, "step")
 
 
 def _short(fact: Fact) -> str:

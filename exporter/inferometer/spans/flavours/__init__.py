@@ -35,6 +35,7 @@ from inferometer.spans.flavours.openllmetry import (
     OPENLLMETRY_BEDROCK,
     OPENLLMETRY_COHERE,
     OPENLLMETRY_GEMINI,
+    OPENLLMETRY_MCP,
 )
 from inferometer.spans.flavours.spring import SPRING_AI
 from inferometer.spans.flavours.table import Flavour, Origin, as_origin
@@ -44,9 +45,9 @@ from inferometer.spans.vocabulary import Vocabulary
 # Whose mark is asked for first stands first: what adds its names to another's span before those.
 FLAVOURS: tuple[Flavour, ...] = (
     VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY,
-    OPENLLMETRY_BEDROCK, OPENLLMETRY_COHERE, OPENLLMETRY_GEMINI, LITELLM, OPENLIT, LOGFIRE,
-    HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK, PYDANTIC_AI, SEMANTIC_KERNEL,
-    SPRING_AI, CLAUDE_CODE, DDTRACE, MCP, GENAI_BEDROCK, GENAI,
+    OPENLLMETRY_BEDROCK, OPENLLMETRY_COHERE, OPENLLMETRY_GEMINI, OPENLLMETRY_MCP, LITELLM,
+    OPENLIT, LOGFIRE, HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK, PYDANTIC_AI,
+    SEMANTIC_KERNEL, SPRING_AI, CLAUDE_CODE, DDTRACE, MCP, GENAI_BEDROCK, GENAI,
 )
 _MARKS = tuple((mark, flavour) for flavour in FLAVOURS for mark in flavour.marks)
 # The longest first: `opentelemetry.instrumentation.openai_v2` before `….openai*`.

@@ -8,6 +8,7 @@ from inferometer.spans.flavours.genai import GENAI, OPERATIONS
 from inferometer.spans.flavours.reading import count, text
 from inferometer.spans.flavours.table import (
     CHAIN,
+    MCP_OPERATION,
     NOTHING,
     TOOL,
     Means,
@@ -114,5 +115,9 @@ MCP = GENAI.but(
     "MCP",
     scopes=("mcp-*", "mcp", "fastmcp*"),
     marks=("mcp.method.name",),
-    steps=(Steps("mcp.method.name", {"tools/call": TOOL}, otherwise=NOTHING), OPERATIONS),
+    steps=(Steps("mcp.method.name", {"tools/call": TOOL}, otherwise=MCP_OPERATION), OPERATIONS),
+    fields={
+        "method": ("mcp.method.name",),
+        "code": ("rpc.response.status_code",),
+    },
 )

@@ -41,6 +41,8 @@ def _spans(flavour: Flavour) -> Iterator[str]:
         if flavour is GENAI or step not in GENAI.steps:
             for value, means in step.means.items():
                 signs[means.kind][f"`{step.attribute}`"].append(f"`{value}`")
+            if step.otherwise is not None:
+                signs[step.otherwise.kind][f"`{step.attribute}`"].append("any other")
     for kind in StepKind:
         if kind in signs and kind is not StepKind.NOTHING:
             sign_texts = "; ".join(f"{attribute} {', '.join(values)}"

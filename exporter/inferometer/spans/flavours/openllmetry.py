@@ -10,9 +10,11 @@ from inferometer.spans.flavours.reading import Documents, count, document, listi
 from inferometer.spans.flavours.table import (
     AGENT,
     CHAIN,
+    MCP_OPERATION,
     NOTHING,
     TOOL,
     WORKFLOW,
+    Means,
     Steps,
 )
 from inferometer.spans.span import Span
@@ -40,6 +42,11 @@ def _with_thoughts(span: Span) -> dict[str, object]:
     return {"output": total - tokens, "reasoning": total - tokens - output}
 
 
+def _operation(span: Span) -> Means | None:
+    """The method of what is no tool is in the span's name alone."""
+    return MCP_OPERATION if span.name.endswith(".mcp") else None
+
+
 OPENLLMETRY = GENAI.but(
     "OpenLLMetry",
     scopes=("opentelemetry.instrumentation.openai.v*", "opentelemetry.instrumentation.langchain*",
@@ -52,7 +59,7 @@ OPENLLMETRY = GENAI.but(
             "opentelemetry.instrumentation.transformers*",
             "opentelemetry.instrumentation.llamaindex*", "opentelemetry.instrumentation.haystack*",
             "opentelemetry.instrumentation.crewai*", "opentelemetry.instrumentation.agno*",
-            "opentelemetry.instrumentation.openai_agents*", "opentelemetry.instrumentation.mcp*",
+            "opentelemetry.instrumentation.openai_agents*",
             "opentelemetry.instrumentation.voyageai*", "traceloop.*"),
     marks=("traceloop.span.kind", "traceloop.entity.name"),
     steps=(OPERATIONS, _OWN_STEPS, REQUEST_TYPES),
@@ -92,3 +99,7 @@ OPENLLMETRY_GEMINI = OPENLLMETRY.but(
 OPENLLMETRY_COHERE = OPENLLMETRY.but(
     "OpenLLMetry, Cohere", scopes=("opentelemetry.instrumentation.cohere*",), marks=(),
     first_token_events=())
+
+OPENLLMETRY_MCP = OPENLLMETRY.but(
+    "OpenLLMetry, MCP", scopes=("opentelemetry.instrumentation.mcp*",), marks=(), odd=_operation,
+    protocol="mcp")

@@ -24,6 +24,7 @@ class StepKind(StrEnum):
     WORKFLOW = "workflow"
     CHAIN = "chain"
     TOOL = "tool"
+    MCP = "MCP operation"  # but a call of a tool
     RETRIEVAL = "retrieval"
     RERANK = "rerank"
     NOTHING = "nothing"
@@ -48,6 +49,7 @@ AGENT = Means(StepKind.AGENT)
 WORKFLOW = Means(StepKind.WORKFLOW)
 CHAIN = Means(StepKind.CHAIN)
 TOOL = Means(StepKind.TOOL)
+MCP_OPERATION = Means(StepKind.MCP)
 RETRIEVAL = Means(StepKind.RETRIEVAL)
 RERANK = Means(StepKind.RERANK)
 CALL = Means(StepKind.CALL)  # to a model, for the sender does not say what
@@ -129,6 +131,7 @@ class Flavour:
     usage: Callable[[Span], Mapping[str, object]] | None = None  # tokens by the names of Usage
     estimated: Callable[[Span], bool] | None = None  # usage is the sender's own guess
     tool_name: Callable[[str], str] | None = None  # of what stands where a tool's name does
+    protocol: str = ""  # by which all its tools are called
     always_streams: bool = False
     says_streamed: bool = False  # its time to first token is there without a stream too
     least_first_token: float = 0.0  # seconds: one that is shorter leaves a part out
