@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.file import File
 from inferometer.ledger.seats import SeatTable
+from inferometer.spans.steps import CALL_OF_TOOL
 
 CHUNK = 20_000  # facts that are looked at in one transaction, for which the gateway waits
 
@@ -38,8 +39,8 @@ def person(file: File, name: str, seats: SeatTable) -> Person | None:
             kept.calls += row.calls
             kept.tokens += (row.input or 0) + (row.output or 0) if row.billed else 0
             kept.models.add(seats.seats[row.seat].labels.model)
-        else:
-            kept.steps += 1
+        elif row.kind != "mcp" or seats.seats[row.seat].labels.name != CALL_OF_TOOL:
+            kept.steps += 1  # a tool is one, also where it was called over MCP
         for names, other in ((kept.conversations, row.conversation), (kept.users, row.user)):
             if other and other != hashed:
                 names.add(other)

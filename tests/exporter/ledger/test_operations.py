@@ -6,6 +6,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from inferometer.catalogue import OTHER, STEP_SEATS
 from inferometer.collector import Deadline
 from inferometer.facts import Fact, McpOperation, Outcome, ToolCall
 from inferometer.guard import Guard
+from inferometer.ledger import tree
+from inferometer.ledger.people import forget, person
 from inferometer.ledger.questions import top
+from inferometer.ledger.store import load_seats
 from inferometer.ledger.verification import verify
 from inferometer.sinks.metrics import CallsCollector
 from tests.exporter.ledger.making import BEGIN, SECOND, TRACE, Bench, ledger_in
@@ -154,6 +158,22 @@ def test_services_beyond_the_seats_share_one_and_no_operation_is_lost(bench: Ben
     assert sum(shown(bench).values()) == STEP_SEATS + 21
     assert shown(bench)[OTHER, OTHER, "success"] == 22
     assert len({key[:2] for key in shown(bench)}) == STEP_SEATS
+    assert verify(bench.file).differences == []
+
+
+def test_who_used_a_tool_over_mcp_took_one_step_and_is_forgotten_in_all_rows(
+        bench: Bench) -> None:
+    one = replace(tool(protocol="mcp"), user="alice")
+    bench.send(one, replace(asked("tools/list"), user="alice"))
+    bench.wait()
+    kept = person(bench.file, "alice", load_seats(bench.file))
+    assert kept is not None
+    assert kept.steps == 2
+    steps = tree.trace(bench.file, TRACE)
+    assert {step.kind: step.row.kind for step in steps if step.row} == {
+        "ToolCall": "tool", "McpOperation": "mcp"}
+    forget(bench.file, "alice")
+    assert person(bench.file, "alice", load_seats(bench.file)) is None
     assert verify(bench.file).differences == []
 
 
