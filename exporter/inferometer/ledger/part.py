@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
 
 EXTRA = ("sqlalchemy", "alembic")  # packages of it
 STOP_SECONDS = 10.0  # for what was taken and is not committed yet
-_NOTHING = CounterReading(0, {}, {})
+_NOTHING = CounterReading(-1, {}, {})  # before any of the ledger's
 
 log = logging.getLogger(__name__)
 

@@ -28,9 +28,9 @@ class Services:
         self._grew_at: dict[str, float] = {}
 
     def note(self, reading: CounterReading) -> None:
-        """Take up a reading; one that is the same as before costs nothing."""
+        """Take up a reading; one that is the same as before, or older, costs nothing."""
         with self._lock:
-            if reading.version == self._version:
+            if self._version is not None and reading.version <= self._version:
                 return
             calls: Counter[str] = Counter()
             names = {seat: labels[4] for seat, labels in reading.seats.items()

@@ -147,13 +147,16 @@ class Settler:
             if made.responses:
                 made.rows = self._billed_once(made, facts)
             made.rows = [*placed(made.rows, earlier.calls, self.seats)]
-            moves.rows += judged(made, self._pricing, self._limits)
-            moves.engines += self._engines.joined(made.responses, settlement.engines)
-            counted = made.counted
+            rows = [*judged(made, self._pricing, self._limits)]
+            engines = self._engines.joined(made.responses, settlement.engines)
         except Exception as error:  # one trace that cannot be settled must not hold up all others
             self._failures.note(error)
             self.failed += 1
             state = FactState.FAILED
+        else:  # of what fails midway nothing is counted
+            moves.rows += rows
+            moves.engines += engines
+            counted = made.counted
         for span_id, (_, seq, _) in pending.items():
             row = counted.get(span_id)
             if row == seq:

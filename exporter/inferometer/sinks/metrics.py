@@ -23,7 +23,7 @@ class CounterReading(NamedTuple):
 
     `counters`: by the number of a seat, the name of a counter and its part, which of a histogram is
     an upper bound in seconds. `seats`: by number the kind of what is counted, provider, model,
-    operation, service_name, and the name of a tool, a method or an agent. A change makes another
+    operation, service_name, and the name of a tool, a method or an agent. A change makes a higher
     `version`. `exemplars`: of each bucket, by the number of a seat and the name of a histogram.
     """
 
@@ -61,7 +61,7 @@ class CallsCollector:
 
     def __init__(self, read: Callable[[], CounterReading]) -> None:
         self._read = read
-        self._version = -1
+        self._version: int | None = None  # of the reading that they are made of
         self._families: Sequence[Family] = ()
 
     def collect(self, deadline: Deadline) -> Iterable[Family]:

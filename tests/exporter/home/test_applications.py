@@ -124,6 +124,13 @@ def test_a_call_is_dated_when_it_is_first_seen_and_not_before_the_start() -> Non
         "shop": NOW + 60, "bot": NOW + 60}
 
 
+def test_a_reading_that_comes_after_a_newer_one_dates_no_call() -> None:
+    services = Services(clock=lambda: NOW)
+    for now in (reading(3, shop=6), reading(2, shop=5), reading(3, shop=6)):
+        services.note(now)
+    assert [one.read_at for one in services.watch().watched] == [None]
+
+
 def test_the_gateway_has_a_card_with_its_doors_bodies_and_ledger() -> None:
     made = scene(reading())
     for family in LedgerCollector(lambda: LedgerCondition(

@@ -18,6 +18,7 @@ from inferometer.ledger.file import open_to_write
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.people import forget
 from inferometer.ledger.verification import verify
+from inferometer.pricing import CallToPrice, PricedCall, PriceSource
 from inferometer.spans.once import settle
 from tests.exporter.ledger.making import BEGIN, SECOND, TRACE, Bench, call, ledger_in, links
 from tests.exporter.support import wait_for
@@ -366,6 +367,23 @@ def test_a_trace_that_cannot_be_settled_holds_up_no_other(
     assert bench.counters()["ended", "success/"] == 1
     assert bench.ledger.condition().failed == 1
     assert bench.rows("SELECT state FROM facts ORDER BY seq") == [(1,), (2,)]
+
+
+def test_of_a_trace_whose_second_call_cannot_be_priced_nothing_is_counted(tmp_path: Path) -> None:
+    def pricing(asked: CallToPrice) -> PricedCall:
+        if asked.call.model == "odd":
+            raise ZeroDivisionError
+        return PricedCall(PriceSource.HOSTED, 5)
+
+    with ledger_in(tmp_path, pricing=pricing) as bench:
+        bench.send(call(), call(request_model="odd", start=BEGIN + SECOND, end=BEGIN + 2 * SECOND),
+                   call(bytes(16)))
+        bench.wait()
+        assert bench.counters()["ended", "success/"] == 1
+        assert bench.counters()["cost", ""] == 5
+        assert bench.ledger.condition().failed == 1
+        assert bench.rows("SELECT state FROM facts ORDER BY seq") == [(2,), (2,), (1,)]
+        assert verify(bench.file).differences == []
 
 
 def test_facts_are_pending_until_they_are_counted(

@@ -60,6 +60,21 @@ def test_it_keeps_counts_and_ends_with_all_that_was_taken(tmp_path: Path) -> Non
         part.commit([], {}, 0)
 
 
+def test_who_asked_before_the_start_sees_what_the_ledger_has_after_it(tmp_path: Path) -> None:
+    with ledger_in(tmp_path) as bench:
+        bench.send(call())
+        bench.wait()
+    part = part_in(
+        tmp_path, "role: gateway\nledger: {path: ledger.db, key_file: ledger.key}\n")
+    calls, _ = part.collectors()
+    assert not any(family.points for family in calls.collect(Deadline(1)))
+    assert not part.watch().watched
+    part.start()
+    assert any(family.points for family in calls.collect(Deadline(1)))
+    assert [one.key for one in part.watch().watched] == ["shop"]
+    part.stop()
+
+
 def test_users_are_reckoned_where_somebody_asked_for_them(tmp_path: Path) -> None:
     for asked in (False, True):
         part = part_in(tmp_path, "role: gateway\n"
