@@ -16,7 +16,13 @@ from inferometer.cli.verbs import FAILED, OK, complain
 from inferometer.config import Config, ConfigError
 from inferometer.cost.prices import CallPrices
 from inferometer.documents.mistakes import Mistake
-from inferometer.intake.body import BodyMemory, BodyRefusedError, Portion, unpack
+from inferometer.intake.body import (
+    BodyMemory,
+    BodyRefusedError,
+    Portion,
+    TooLargeError,
+    unpack,
+)
 from inferometer.outside import as_json, cut
 from inferometer.reasons import reason_of
 from inferometer.roles import GATEWAY
@@ -27,6 +33,7 @@ from inferometer.spans.explain.report import chapters, explain_bodies
 from inferometer.spans.reader import Wishes
 
 GZIP_MAGIC = b"\x1f\x8b"
+FILE_BYTES = 2**28  # of a file, unpacked: all that is in it is in memory at once
 MOST_ROWS = 40  # of a chapter, that a person is shown
 EXTRA = "needs the packages of the extra: pip install 'inferometer[gateway]'"
 _NEEDED = ("google.protobuf", "opentelemetry.proto")
@@ -78,9 +85,13 @@ def _content(name: str) -> bytes:
 def _bodies(name: str, content: bytes, most: int, also: tuple[str, ...]) -> Iterator[CapturedBody]:
     """The bodies of a file, packed or not. Raises Refused and BodyRefusedError."""
     coding = "gzip" if content.startswith(GZIP_MAGIC) else ""
-    with Portion(BodyMemory(most)) as load:
-        plain = unpack([content], coding, most, load)
-    yield from read_bodies(name, plain, also)
+    with Portion(BodyMemory(FILE_BYTES)) as load:
+        try:
+            plain = unpack([content], coding, FILE_BYTES, load)
+        except TooLargeError as error:
+            raise Refused(413, f"a file may have {FILE_BYTES} bytes unpacked; explain a part of it"
+                          ) from error
+    yield from read_bodies(name, plain, most, also)
 
 
 def _prices(config: Config) -> tuple[CallPrices, str]:

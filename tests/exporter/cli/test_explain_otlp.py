@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from inferometer import cli
-from inferometer.cli import explain
+from inferometer.cli import explain, explain_otlp
 from inferometer.spans.explain.capture import encoding_of
 from tests.exporter.process import command
 from tests.exporter.spans.bodies import FIXTURES
@@ -74,6 +74,41 @@ def test_one_body_counts_the_same_in_every_form_of_its_file(ask: Ask, tmp_path: 
     pb = tmp_path / "pb.gz"
     pb.write_bytes(gzip.compress(BOTH.read_bytes()))
     assert answer(ask, pb)[COUNTING] == answer(ask, BOTH)[COUNTING]
+
+
+def test_a_file_of_many_bodies_may_be_larger_than_one_body_and_is_one_line(
+        ask: Ask, tmp_path: Path) -> None:
+    body = json.dumps(json.loads(JSON.read_bytes())).encode()
+    file, config = tmp_path / "spans.json", tmp_path / "gateway.yml"
+    most = 2**17
+    config.write_text(f"role: gateway\nintake: {{max_body_bytes: {most}}}\n")
+    lines = 2 * most // len(body) + 1
+    file.write_bytes((body + b"\n") * max(lines, explain_otlp.MOST_ROWS + 1))
+    assert len(body) <= most < file.stat().st_size
+    code, printed, complaint = ask("--config", config, file)
+    assert (code, complaint) == (0, "")
+    assert re.search(rf"body +{file}: \d+ bodies of traces in JSON, \d+ spans", printed)
+    assert re.search(r"^  steps +\d+: calls", printed, re.MULTILINE)
+
+
+def test_a_body_that_no_gateway_would_take_is_refused_here_too(ask: Ask, tmp_path: Path) -> None:
+    file, config = tmp_path / "spans.json", tmp_path / "gateway.yml"
+    config.write_text(f"role: gateway\nintake: {{max_body_bytes: {2**16}}}\n")
+    file.write_bytes(json.dumps(json.loads(JSON.read_bytes())).encode() + b" " * 2**16)
+    code, printed, complaint = ask("--config", config, file)
+    assert (code, printed) == (1, "")
+    assert complaint.startswith(f"inferometer: {file}: a body of ")
+    assert f"of which a gateway takes {2**16}" in complaint
+
+
+def test_a_file_that_unpacks_to_more_than_it_may_is_refused(
+        ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain_otlp, "FILE_BYTES", 1000)
+    file = tmp_path / "bomb.gz"
+    file.write_bytes(gzip.compress(b" " * 1001))
+    code, printed, complaint = ask(file)
+    assert (code, printed) == (1, "")
+    assert "a file may have 1000 bytes unpacked" in complaint
 
 
 def test_standard_input_is_a_file_too(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

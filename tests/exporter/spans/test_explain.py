@@ -42,7 +42,7 @@ CONTENT = {name for flavour in FLAVOURS for name in flavour.content}
 def explained(folder: str) -> Explanation:
     files = sorted(file for file in (FIXTURES / folder).iterdir() if file.name != "TRUTH.json")
     return explain_bodies([body for file in files
-                           for body in read_bodies(file.name, file.read_bytes())], Wishes())
+                           for body in read_bodies(file.name, file.read_bytes(), 2**25)], Wishes())
 
 
 def report(folder: str) -> Sequence[Chapter]:

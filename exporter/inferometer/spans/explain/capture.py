@@ -72,15 +72,19 @@ class _NameRecorder(Vocabulary):
         self.events.clear()
 
 
-def read_bodies(origin: str, content: bytes, also: tuple[str, ...] = ()) -> Iterator[CapturedBody]:
+def read_bodies(origin: str, content: bytes, most: int, also: tuple[str, ...] = ()
+                ) -> Iterator[CapturedBody]:
     """The bodies of one file: one, or with JSON one a line, as the Collector's file exporter has.
 
-    `also`: attributes that no table names and a deployment reads. Raises Refused.
+    `most`: bytes of each. `also`: attributes that no table names and a deployment reads. Raises
+    Refused.
     """
     if not content.strip():
         raise Refused(400, "an empty file")
     encoding = encoding_of(content)
     for body in _lines(content) if encoding == JSON else (content,):
+        if len(body) > most:
+            raise Refused(413, f"a body of {len(body)} bytes, of which a gateway takes {most}")
         yield _read(origin, body, encoding, also)
 
 

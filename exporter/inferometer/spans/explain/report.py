@@ -102,12 +102,16 @@ def chapters(explanation: Explanation) -> Iterator[Chapter]:
 
 
 def _bodies(explanation: Explanation) -> Iterator[Cells]:
+    alike: dict[tuple[str, str, str], list[CapturedBody]] = defaultdict(list)
     for body in explanation.bodies:
-        count, noun = (len(body.logs), "records") if body.logs else (len(body.spans), "spans")
-        dropped = ": a gateway counts it and drops it" if body.signal == METRICS else ""
-        encoding = "JSON" if body.encoding == JSON else body.encoding
-        yield "body", (f"{cut(body.origin, LONGEST_NAME * 2)}: {body.signal} in {encoding}, "
-                       f"{count} {noun}{dropped}")
+        alike[body.origin, body.signal, body.encoding].append(body)
+    for (origin, signal, encoding), bodies in alike.items():
+        logs = sum(len(body.logs) for body in bodies)
+        items = f"{logs} records" if logs else f"{sum(len(body.spans) for body in bodies)} spans"
+        dropped = ": a gateway counts it and drops it" if signal == METRICS else ""
+        several = f"{len(bodies)} bodies of " if len(bodies) > 1 else ""
+        yield "body", (f"{cut(origin, LONGEST_NAME * 2)}: {several}{signal} in "
+                       f"{'JSON' if encoding == JSON else encoding}, {items}{dropped}")
     traces = {one.captured.span.trace_id for one in explanation.spans}
     yield "spans", f"{len(explanation.spans)} in {len(traces)} traces"
     yield "steps", (f"{explanation.steps}: calls, runs, tools, searches, and what is about them"
