@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ NO_HTTP2 = (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: tex
 log = logging.getLogger(__name__)
 
 
-class Http2Protocol(asyncio.Protocol):
+class Http2Protocol(asyncio.Protocol, ABC):
     """One connection, without what is asked on it."""
 
     def __init__(self, house: House) -> None:
@@ -35,22 +36,22 @@ class Http2Protocol(asyncio.Protocol):
         self._begun = self._flushing = False
         self._partial = True
 
+    @abstractmethod
     def handle(self, event: Event) -> None:
         """Something came."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lose_all(self) -> None:
         """The client is gone."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def waits(self) -> bool:
         """Whether it is the client's turn: for a call, or for the rest of one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end_when_idle(self) -> None:
         """Close it once no call is open."""
-        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a client that speaks HTTP/2; it begins."""
