@@ -51,6 +51,9 @@ ORDER = """
     bundle.rehearsal
     bundle.places
     bundle
+    config.keys  config.limits
+    config.sections
+    config.checks
     config
     call_limits  next_start  settings
     about

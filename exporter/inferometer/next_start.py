@@ -10,7 +10,7 @@ from inferometer.config import Config
 
 
 def next_start_keys() -> tuple[str, ...]:
-    """The paths of the keys; their fields in config.py say so."""
+    """The paths of the keys; their fields in config say so."""
     return tuple(_flagged(Config(), ""))
 
 

@@ -285,9 +285,9 @@ def test_the_example_says_of_each_key_whether_it_waits_for_the_next_start() -> N
     assert waiting <= set(comments)
     assert waiting - documented == set(), (
         'write "A change takes effect at the next start." above these keys in '
-        "examples/inferometer.yml, or take next_start off their fields in config.py")
+        "examples/inferometer.yml, or take next_start off their fields in config/")
     assert documented - waiting == set(), (
-        "set next_start=True on the fields of these keys in config.py, or take the sentence "
+        "set next_start=True on the fields of these keys in config/, or take the sentence "
         '"A change takes effect at the next start." from above them in examples/inferometer.yml')
 
 

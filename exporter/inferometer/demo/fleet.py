@@ -13,7 +13,7 @@ from typing import Any
 from inferometer.demo.dialects import SGLANG, TGI, VLLM
 from inferometer.demo.engine import Workload
 from inferometer.demo.gpus import NAME
-from inferometer.demo.telemetry import ModelAddress
+from inferometer.demo.telemetry import Callee
 from inferometer.demo.template import Dialect
 
 GPUS = 6
@@ -64,18 +64,18 @@ class Caller:
     """An application: its service's name, the model that it calls, and what serves that."""
 
     service: str
-    model: ModelAddress
+    model: Callee
     served_by: tuple[str, ...]  # engines, or HOSTED
     agent: Agent | None = None  # that makes its calls
 
 
 APPLICATIONS = (
-    Caller("chat-app", ModelAddress("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1")),
-    Caller("code-review", ModelAddress("sglang", CODER, "coder.llm.svc"), ("coder",),
+    Caller("chat-app", Callee("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1")),
+    Caller("code-review", Callee("sglang", CODER, "coder.llm.svc"), ("coder",),
            Agent("reviewer", ("read_file", "run_tests"))),
-    Caller("report-writer", ModelAddress("tgi", MISTRAL, "summaries.llm.svc", streamed=False),
+    Caller("report-writer", Callee("tgi", MISTRAL, "summaries.llm.svc", streamed=False),
            ("summaries",)),
-    Caller("support-bot", ModelAddress("openai", HOSTED, "api.openai.com"), (HOSTED,),
+    Caller("support-bot", Callee("openai", HOSTED, "api.openai.com"), (HOSTED,),
            Agent("clerk", ("find_order", "search_help", "refund"))),
 )
 SPENT_AN_HOUR_USD = (GPUS * GPU_HOUR_USD + STORAGE_USD / 720) * (1 + OVERHEAD_PERCENT / 100)

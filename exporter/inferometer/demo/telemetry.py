@@ -21,7 +21,7 @@ _NAMED_BY = "gen_ai.request.model", "gen_ai.agent.name", "gen_ai.tool.name"
 
 
 @dataclass(frozen=True)
-class ModelAddress:
+class Callee:
     """Whom an application asks for what."""
 
     provider: str
@@ -44,7 +44,7 @@ def body(service: str, spans: Sequence[Mapping[str, Any]]) -> bytes:
         "scopeSpans": [{"scope": {"name": SCOPE}, "spans": spans}]}]}).encode()
 
 
-def span(called: ModelAddress, ending: CallEnding, end: int, dice: Random,
+def span(called: Callee, ending: CallEnding, end: int, dice: Random,
          place: SpanPlace | None = None) -> Mapping[str, Any]:
     """The span of a call that ended then, in Unix nanoseconds; with no place a trace by itself."""
     facts = dict(_facts(called, ending, new_id(dice, 12)))
@@ -72,7 +72,7 @@ def new_id(dice: Random, size: int) -> str:
     return dice.randbytes(size).hex()
 
 
-def _facts(called: ModelAddress, ending: CallEnding, identity: str) -> Iterator[tuple[str, Any]]:
+def _facts(called: Callee, ending: CallEnding, identity: str) -> Iterator[tuple[str, Any]]:
     yield "gen_ai.provider.name", called.provider
     yield "gen_ai.request.model", called.name
     yield "gen_ai.request.stream", called.streamed

@@ -1,0 +1,199 @@
+"""The sections of inferometer.yml, key by key: what it is, and what its values must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_engine_url
+from inferometer.catalogue import BUDGET, PERIOD, TARGETS
+from inferometer.config.keys import key, table
+from inferometer.config.limits import CALL_LIMIT_VALUES, LIMIT_VALUES, USD
+from inferometer.documents.bounds import bounded
+from inferometer.documents.entry import Constraint
+
+MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
+MOST_PRICES = 1000  # entries of the user's own
+
+_ADDRESS = Constraint(is_address, ADDRESS)
+_URL = Constraint(is_engine_url, URL, {"pattern": "^https?://[^/?#@ ]+([/?][^# ]*)?$"})
+_SECONDS = bounded("a number of seconds above 0 and at most 86400",
+                   exclusiveMinimum=0, maximum=86400)
+_TOKENS_USD = bounded("an amount of USD from 0 to 1000000", minimum=0, maximum=1e6)
+_GLOB = Constraint(lambda text: 0 < len(text) <= 200, "text of 1 to 200 characters",
+                   {"minLength": 1, "maxLength": 200})
+_PERCENT = bounded("a percentage from 0 to 1000", minimum=0, maximum=1000)
+_PORT = bounded("a port from 1 to 65535", minimum=1, maximum=65535)
+_PAGE = bounded("a whole number of bytes from 1024 to 1073741824", minimum=2**10, maximum=2**30)
+_DOOR = Constraint(lambda address: not address or is_address(address), f"{ADDRESS}, or nothing")
+_BODY = bounded("a whole number of bytes from 65536 to 67108864", minimum=2**16, maximum=2**26)
+_SETTLE = bounded("a number of seconds from 1 to 60", minimum=1, maximum=60)
+_DAYS = bounded("a whole number of days from 1 to 3660", minimum=1, maximum=3660)
+_FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
+_NAME = bounded("text of at most 100 characters", maxLength=100)
+_SOCKET = Constraint(  # the kernel takes no longer one
+    lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
+    "an absolute path of at most 107 bytes", {"pattern": "^(/.*)?$", "maxLength": 107})
+
+
+@dataclass(frozen=True)
+class WebSection:
+    """Where the page is served and who may read it."""
+
+    listen: str = key("HOST:PORT of the page.", "127.0.0.1:9839", _ADDRESS, next_start=True)
+    config_file: str = key("TLS, users, response headers, a rate limit.", "")
+    enable_reload: bool = key(
+        "Whether POST /-/reload reads the configuration again.", False, next_start=True)
+    enable_alert_log: bool = key(
+        "Whether Alertmanager may POST to /v1/alerts.", False, next_start=True)
+
+
+@dataclass(frozen=True)
+class GpuSection:
+    """Reading GPUs through NVML."""
+
+    enabled: bool = key("Whether GPUs are read.", True, next_start=True)
+    interval_seconds: float = key("Between two readings.", 1.0, _SECONDS)
+    time_to_live_seconds: float = key("After which a reading is not shown.", 5.0, _SECONDS)
+    retry_seconds: float = key("Between two looks for a driver.", 10.0, _SECONDS)
+    kubelet_socket: str = key("The kubelet's PodResources socket, asked which pod has which GPU.",
+                               "", _SOCKET, next_start=True)
+
+
+@dataclass(frozen=True)
+class EngineTarget:
+    """One engine endpoint."""
+
+    url: str = key("http:// or https://, as http://127.0.0.1:8000.", constraint=_URL)
+    name: str = key("What the label `target` says; host:port of the URL if empty.", "", _NAME)
+    model: str = key("The model's name, for an engine that does not report one.", "", _NAME)
+    entry_models: tuple[str, ...] = key(
+        "Models that hand each request on to others of the same page.", (), _NAME)
+    bearer_token_file: str = key("A file with a token to send.", "")
+    bearer_token_env: str = key("The environment variable with a token to send.", "")
+    ca_file: str = key("Certificate authorities to trust.", "")
+    insecure_skip_verify: bool = key("Take any certificate; for trials.", False)
+
+    @property
+    def label(self) -> str:
+        """What the label `target` says: its name, else host:port of its URL."""
+        return self.name or host_and_port(self.url)
+
+
+@dataclass(frozen=True)
+class EnginesSection:
+    """Which engines are read, and how patiently."""
+
+    targets: tuple[EngineTarget, ...] = key("Engines to read.", (), maxItems=TARGETS)
+    discover_ports: tuple[int, ...] | None = key("Ports of 127.0.0.1 to look at.", None, _PORT)
+    discover_seconds: float = key("Between two looks.", 10.0, _SECONDS)
+    timeout_seconds: float = key("An engine has for its page.", 5.0, _SECONDS)
+    max_page_bytes: int = key("Of the largest page.", 16 * 2**20, _PAGE)
+
+
+@dataclass(frozen=True)
+class CostSection:
+    """What GPUs cost."""
+
+    gpu_hour_usd: Mapping[str, float] = table("USD for an hour of a GPU, by product name.", USD)
+
+
+@dataclass(frozen=True)
+class MonthlyUsd:
+    """Fixed costs in USD a month, accrued per second."""
+
+    storage: float | None = key("Storage.", None, USD)
+    vector_db: float | None = key("Vector database.", None, USD)
+    network: float | None = key("Network.", None, USD)
+    other: float | None = key("All else.", None, USD)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent in a period, and whether more of it pages somebody."""
+
+    usd: float = key("In USD; spending more warns.", constraint=USD, alone=True)
+    page: bool = key("Whether spending more pages somebody.", False)
+
+
+@dataclass(frozen=True)
+class ModelFleet:
+    """Budgets and limits of one model."""
+
+    budgets_usd: Mapping[str, Budget] = table(
+        "Budgets in USD, by the calendar (UTC).", dict.fromkeys(PERIOD.values))
+    limits: Mapping[str, float] = table(
+        "Limits that alerts use instead of their own.",
+        LIMIT_VALUES)
+
+
+@dataclass(frozen=True)
+class FleetSection(ModelFleet):
+    """What the one exporter that speaks for all adds."""
+
+    monthly_usd: MonthlyUsd = field(default_factory=MonthlyUsd)
+    overhead_percent: float | None = key("On all that is accrued.", None, _PERCENT)
+    models: Mapping[str, ModelFleet] = table(
+        "Budgets and limits by model.", maxProperties=MODELS, propertyNames={"minLength": 1})
+
+
+@dataclass(frozen=True)
+class IntakeSection:
+    """Where applications send their telemetry, and who may."""
+
+    listen: str = key("HOST:PORT of OTLP over HTTP; 127.0.0.1:4318 in role gateway and nowhere "
+                       "in others, if empty.", "", _DOOR, next_start=True)
+    grpc_listen: str = key("HOST:PORT of OTLP over gRPC; if empty 127.0.0.1:4317 in role gateway "
+                            "where `listen` is empty too, and else nowhere.", "", _DOOR,
+                            next_start=True)
+    config_file: str = key("TLS and users, as of web.config_file.", "")
+    bearer_token_files: tuple[str, ...] = key("Files of one token each, which lets in.", ())
+    max_body_bytes: int = key("Of one body, unpacked.", 32 * 2**20, _BODY)
+    settle_seconds: float = key("For which a trace is quiet before it counts.", 10.0, _SETTLE)
+    request_id_attributes: tuple[str, ...] = key(
+        "Attributes of spans that hold the request's id, before those of conventions.", (), _NAME)
+
+
+@dataclass(frozen=True)
+class LedgerSection:
+    """Where a gateway keeps what it is sent, and for how long."""
+
+    path: str = key("The file; its disk must be local.", "inferometer-ledger.db", _FILE_NAME,
+                     next_start=True)
+    key_file: str = key("The key of users' hashes; the path with .key behind it, if empty.", "",
+                         next_start=True)
+    retention_days: int = key("Days to keep calls.", 30, _DAYS)
+    rollup_days: int = key("Days to keep the sums of each hour.", 400, _DAYS)
+    user_costs: bool = key("Whether metrics have what the dearest users cost this month, by "
+                            "their hashes.", False, next_start=True)
+
+    @property
+    def key_path(self) -> str:
+        """The file with the key; beside the ledger if it is not named."""
+        return self.key_file or f"{self.path}.key"
+
+
+@dataclass(frozen=True)
+class PriceEntry:
+    """What calls to some models cost, from some day on."""
+
+    model: str = key("Models, by what they answer as; * stands for any text.",
+                      constraint=_GLOB)
+    provider: str = key("Providers; * stands for any text.", "*", _GLOB)
+    valid_from: date | None = key(  # noqa: RUF009  # it makes a field, as all of these
+        "The first day, UTC; any day, if empty.", None)
+    input: float | None = key("USD for a million tokens of prompts.", None, _TOKENS_USD)
+    cached: float | None = key("Those from a cache; as input, if empty.", None, _TOKENS_USD)
+    cache_write: float | None = key("Those into a cache; as input, if empty.", None, _TOKENS_USD)
+    output: float | None = key("USD for a million tokens generated.", None, _TOKENS_USD)
+    reasoning: float | None = key("Those to reason; as output, if empty.", None, _TOKENS_USD)
+    per_request: float | None = key("USD for a call, beside its tokens.", None, _TOKENS_USD)
+    self_hosted: bool = key("Whether it costs nothing here: its GPUs are paid already.", False)
+
+
+@dataclass(frozen=True)
+class CalledModel:
+    """What calls to one model are held against."""
+
+    limits: Mapping[str, float] = table("In the place of those of all models.", CALL_LIMIT_VALUES)
