@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.fleet import PARTIES, Fleet, exporter_page
+from bench.fleet import PARTIES, Fleet
+from bench.node_page import exporter_page
 from bench.process import ROOT, cache, free_port, serving
 from bench.report import Figure, say
 from bench.server import Server, prometheus

@@ -22,8 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench import boards
 from bench.backfill import Day, Step, fill, in_order
 from bench.dashboards import rounds, why
-from bench.fleet import BEGIN, GPUS_A_NODE, MODELS, PARTIES, Fleet
+from bench.fleet import BEGIN, MODELS, PARTIES, Fleet
 from bench.gpus import HERD, percentile, series_per_gpu
+from bench.node_page import GPUS_A_NODE
 from bench.pages import Pages
 from bench.process import ROOT, free_port, serving
 from bench.prometheus import WANTED, Native
