@@ -62,6 +62,20 @@ def _slow(name: str, figure: str, rule: Rule, limit: Limit, *, very: bool = Fals
         board="requests")
 
 
+def _unknown(name: str, share: Rule, summary: str, lack: str, consequence: str) -> Alert:
+    """Of too many answered calls a figure is not known."""
+    return Alert(
+        name, CALLS_UNKNOWN, "warning",
+        f"{share} > {MISSING} and {on(CLIENT)} "
+        f"sum {by(CLIENT)} (increase({c.CLIENT_REQUESTS.name}[{HOUR}])) >= {ENOUGH}",
+        summary=summary,
+        description=f"Of {{{{ $value | humanizePercentage }}}} of the answered calls by "
+                    f"{words.CALLER} in the last {HOUR} {lack}, limit {MISSING:.0%}. {consequence}",
+        board="requests", hold="30m",
+        because="It is about figures that somebody reads by day, and a deployment may be under "
+                "way.")
+
+
 _OUTAGE = f"clamp({c.OUTAGE_FACTOR} * {ERROR.selector}, {c.OUTAGE_RATIO}, {c.LARGEST_ERROR_RATIO})"
 OUTAGE = _failing(
     "critical", WINDOW,
@@ -82,27 +96,12 @@ _DURATION, _TTFT = client.JUDGED_QUANTILES.values()
 SLOW = _slow("LLMClientCallsSlow", "duration", _DURATION, DURATION)
 VERY_SLOW = _slow("LLMClientCallsSlow", "duration", _DURATION, DURATION, very=True)
 FIRST_TOKEN_SLOW = _slow("LLMClientFirstTokenSlow", "time to first token", _TTFT, TTFT)
-USAGE_MISSING = Alert(
-    "LLMClientUsageMissing", CALLS_UNKNOWN, "warning",
-    f"{client.USAGE_MISSING} > {MISSING} and {on(CLIENT)} "
-    f"sum {by(CLIENT)} (increase({c.CLIENT_REQUESTS.name}[{HOUR}])) >= {ENOUGH}",
-    summary="Calls are counted without their tokens.",
-    description=f"Of {{{{ $value | humanizePercentage }}}} of the answered calls by {words.CALLER} "
-                f"in the last {HOUR} no span has the tokens, limit {MISSING:.0%}. Tokens and "
-                "cost are too low by as much.",
-    board="requests", hold="30m",
-    because="It is about figures that somebody reads by day, and a deployment may be under way.")
-
-PRICE_UNKNOWN = Alert(
-    "LLMClientPriceUnknown", CALLS_UNKNOWN, "warning",
-    f"{client.PRICE_UNKNOWN} > {MISSING} and {on(CLIENT)} "
-    f"sum {by(CLIENT)} (increase({c.CLIENT_REQUESTS.name}[{HOUR}])) >= {ENOUGH}",
-    summary="Calls are counted without their price.",
-    description=f"Of {{{{ $value | humanizePercentage }}}} of the answered calls by {words.CALLER} "
-                f"in the last {HOUR} the price is not known, limit {MISSING:.0%}. Their cost is "
-                "counted nowhere.",
-    board="requests", hold="30m",
-    because="It is about figures that somebody reads by day, and a deployment may be under way.")
+USAGE_MISSING = _unknown(
+    "LLMClientUsageMissing", client.USAGE_MISSING, "Calls are counted without their tokens.",
+    "no span has the tokens", "Tokens and cost are too low by as much.")
+PRICE_UNKNOWN = _unknown(
+    "LLMClientPriceUnknown", client.PRICE_UNKNOWN, "Calls are counted without their price.",
+    "the price is not known", "Their cost is counted nowhere.")
 DEAR = Alert(
     "LLMClientCallDear", CALLS_DEAR, "warning",
     f"sum {by(CLIENT)} (increase({c.CLIENT_OVER_COST.name}[{LOOK_BACK}])) > 0",
