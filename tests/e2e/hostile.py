@@ -25,6 +25,7 @@ from h2.exceptions import ProtocolError
 from bench.process import children
 from tests.e2e.gateways import Gateway, gateway
 from tests.e2e.hostile_bodies import HOSTILE, Hostile
+from tests.e2e.in_threads import in_threads, while_they_run
 from tests.e2e.otlp_entries import PROTOBUF
 from tests.exporter.intake.grpc_doors import Http2Client, message
 from tests.exporter.support import get
@@ -122,15 +123,8 @@ def beside(running: Gateway, cost: Cost, idle: float) -> Iterator[None]:
                 if status != expected:
                     cost.failures.append(f"an innocent {name} got {status}")
 
-    threads = [threading.Thread(target=watch), threading.Thread(target=ask)]
-    for thread in threads:
-        thread.start()
-    try:
+    with while_they_run((watch, ask), over):
         yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def _scrape(running: Gateway) -> str:
@@ -163,15 +157,6 @@ def attack(running: Gateway, name: str, idle: float, seconds: float, senders: in
     if running.running.process.poll() is not None:
         cost.failures.append("the gateway ended")
     return cost
-
-
-def in_threads(works: Sequence[Callable[[], None]]) -> None:
-    """All of them at once."""
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def costs(names: Sequence[str], seconds: float, senders: int) -> Iterator[Cost]:

@@ -26,12 +26,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.e2e.gateways import RUN, Gateway, GrpcSender, Sender, gateway
+from tests.e2e.in_threads import while_they_run
 from tests.e2e.otlp_entries import PROTOBUF
 
 SABOTAGES = {"": RUN, "early-ack": ("tests.e2e.early_ack", "run")}
@@ -119,15 +121,8 @@ def load(running: Gateway, journal: Journal, seed: str) -> Iterator[None]:
                 else:
                     journal.missed(ids, body)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(SENDERS)]
-    for thread in threads:
-        thread.start()
-    try:
+    with while_they_run([partial(work, number) for number in range(SENDERS)], over):
         yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def difference(running: Gateway, journal: Journal) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
 from inferometer.serve.listening import listening_socket
 from inferometer.serve.web_config import WebConfig
+from tests.exporter.wire import Wire
 
 
 @dataclass
@@ -78,18 +78,10 @@ class Reply:
     body: bytes
 
 
-class Client:
-    """A connection on which bytes are sent as they are."""
+class Client(Wire):
+    """A sender whose answers are read one by one."""
 
-    def __init__(self, port: int, seconds: float = 10.0) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), seconds)
-        self._received = b""
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
+    _received = b""
 
     def send(self, *pieces: bytes) -> Client:
         for piece in pieces:
@@ -99,7 +91,7 @@ class Client:
     def reply(self) -> Reply:
         """The next answer; ConnectionError if there is none."""
         while b"\r\n\r\n" not in self._received:
-            self._more()
+            self._received += self.more()
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in
@@ -107,22 +99,6 @@ class Client:
         status = int(re.match(r"HTTP/1.1 (\d+)", first)[1])  # type: ignore[index]  # else it fails
         size = int(headers.get("content-length", 0))
         while len(self._received) < size:
-            self._more()
+            self._received += self.more()
         body, self._received = self._received[:size], self._received[size:]
         return Reply(status, headers, body)
-
-    def ended(self, seconds: float = 5.0) -> bool:
-        """Whether the door closes the connection within that time."""
-        self.sock.settimeout(seconds)
-        try:
-            return not self.sock.recv(1)
-        except TimeoutError:
-            return False
-        except ConnectionResetError:
-            return True
-
-    def _more(self) -> None:
-        data = self.sock.recv(65536)
-        if not data:
-            raise ConnectionError("no answer")
-        self._received += data

@@ -34,6 +34,7 @@ from inferometer.serve.server import Server
 from inferometer.serve.web_config import WebConfig
 from tests.exporter.process import ALONE, ANYWHERE, announced_port, ready, started
 from tests.exporter.support import Engine, Exporter, fixture, in_thread, launched, wait_for
+from tests.exporter.wire import Wire
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -44,11 +45,8 @@ MOST = Limits().connections
 PATIENT = Limits(head_seconds=60, answer_seconds=60, idle_seconds=60)
 
 
-class Client:
+class Client(Wire):
     """One connection of which one may ask."""
-
-    def __init__(self, port: int, seconds: float = 10.0) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), seconds)
 
     def ask(self, request: bytes = HEALTHY) -> tuple[int, bytes]:
         self.sock.sendall(request)
@@ -58,36 +56,14 @@ class Client:
         """Status and body of one answer; ConnectionError if there is none."""
         received = bytearray()
         while b"\r\n\r\n" not in received:
-            received += self._more()
+            received += self.more()
         head, _, body = received.partition(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length
         while len(body) < int(length[1]):
-            body += self._more()
+            body += self.more()
         assert len(body) == int(length[1]), "more than one answer"
         return int(head.split()[1]), bytes(body)
-
-    def ended(self, seconds: float = 5.0) -> bool:
-        """Whether the server closes the connection within that time."""
-        self.sock.settimeout(seconds)
-        try:
-            return not self.sock.recv(1)
-        except TimeoutError:
-            return False
-        except ConnectionResetError:
-            return True
-
-    def _more(self) -> bytes:
-        data = self.sock.recv(65536)
-        if not data:
-            raise ConnectionError
-        return data
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
 
 
 PageOf = Callable[[Deadline], bytes]
@@ -534,9 +510,9 @@ def test_a_handshake_that_is_never_finished_holds_up_no_other(certificate: Path,
             with Trusting(port, certificate) as client:
                 assert client.ask() == (200, b"healthy\n")
             assert time.monotonic() - began < QUICKLY
-        for client in hostile:
+        for silent in hostile:
             with contextlib.suppress(ConnectionError):
-                while client.sock.recv(65536):
+                while silent.sock.recv(65536):
                     pass
         assert kept.ask() == (200, b"healthy\n")
 
