@@ -23,6 +23,15 @@ _CHOICE = re.compile(r"  (\w+)  ")
 _QUOTED = re.compile(r"`([^`]*)`")
 
 
+class _AsHelm(yaml.SafeLoader):
+    """YAML as Helm reads it: a day is a text."""
+
+
+_AsHelm.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if not resolver[0].endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+
 @dataclass(frozen=True)
 class Comment:
     """What stands above a key: the way to it, the prose, values as YAML, choices of a table."""
@@ -67,5 +76,5 @@ def _comment(path: tuple[str, ...], lines: Sequence[str]) -> Comment:
         block = [*run]
         (values if indented and _YAML.match(block[0]) else prose).extend(block)
     choices = tuple(match[1] for line in prose if (match := _CHOICE.match(line)))
-    return Comment(path, " ".join(prose), yaml.safe_load(textwrap.dedent("\n".join(values))),
-                   choices)
+    shown = yaml.load(textwrap.dedent("\n".join(values)), _AsHelm)
+    return Comment(path, " ".join(prose), shown, choices)

@@ -11,16 +11,13 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-import yaml
 
-from inferometer.config import CALL_LIMITS, LIMITS
 from inferometer.intake import part as intake
 from inferometer.ledger import part as ledger
 from tests.bundle.chart import (
     CHART,
     HELMS,
     LIGHT,
-    NAMESPACE,
     configurations,
     container,
     helm,
@@ -29,7 +26,7 @@ from tests.bundle.chart import (
     with_values,
     workloads,
 )
-from tests.bundle.kubernetes import Manifest, parsed
+from tests.bundle.kubernetes import Manifest
 from tests.bundle.manifests import faults
 from tests.bundle.test_gitops import rendered_with
 from tests.exporter.process import ANYWHERE, announced_port
@@ -43,21 +40,6 @@ KEY = "0123456789abcdef" * 4
 def gateway(values: Manifest | None = None, **others: Any) -> list[Manifest]:
     """The chart with a gateway of these values."""
     return rendered_with({**LIGHT, **others, "gateway": {"enabled": True, **(values or {})}})
-
-
-def unchecked(*flags: str) -> list[Manifest]:
-    """The chart with a gateway and with values that its schema does not take yet."""
-    process = helm("4", "template", "inferometer", CHART, "--namespace", NAMESPACE,
-                   "--skip-schema-validation", "--set", ",".join((
-                       "gateway.enabled=true,rules.enabled=false,dashboards.enabled=false",
-                       "networkPolicy.enabled=true", *flags)))
-    assert process.returncode == 0, process.stderr
-    return parsed(process.stdout)
-
-
-def settings(documents: list[Manifest]) -> Any:
-    """The gateway's inferometer.yml."""
-    return yaml.safe_load(configurations(documents)["inferometer-gateway"])
 
 
 def sent(port: int, token: str = "") -> int:
@@ -256,44 +238,3 @@ def test_a_gateway_has_an_image_of_its_own_from_the_registry_of_all() -> None:
     assert own["gateway"].endswith(f"@sha256:{'0' * 64}")
     assert own["node"].startswith("a.example.org/inferometer:")
     assert "@" not in own["node"]
-
-
-# What it is given and listens on.
-
-
-def test_what_each_call_is_held_against_is_given_once_for_the_fleet_and_the_gateway() -> None:
-    limits = "fleet.config.fleet.limits.call_cost_usd=2,fleet.config.fleet.limits.error_ratio=1"
-    documents = unchecked(limits)
-    assert settings(documents)["limits"] == {"call_cost_usd": 2}
-    fleet = yaml.safe_load(configurations(documents)["inferometer-fleet"])["fleet"]["limits"]
-    assert fleet == {"call_cost_usd": 2, "error_ratio": 1}
-    assert not {"limits", "models"} & settings(gateway(fleet={"config": {"fleet": {
-        "limits": {"error_ratio": 0.1}, "models": {"m": {"limits": {"error_ratio": 0.2}},
-                                                   "n": {"budgets_usd": {"day": 1}}}}}})).keys()
-
-
-def test_the_gateway_gets_every_limit_of_calls_and_no_other_of_the_fleet_and_its_models() -> None:
-    given = dict.fromkeys(LIMITS, 0.5) | {"least_replicas": 1}
-    models = {"org/model:1.5": {"limits": given, "budgets_usd": {"day": 3}},
-              "small": {"limits": {"call_cost_usd": 0.25, "error_ratio": 0.1}},
-              "other": {"budgets_usd": {"day": 1}}}
-    gotten = settings(gateway(fleet={"config": {"fleet": {"limits": given, "models": models}}}))
-    every = dict.fromkeys(CALL_LIMITS, 0.5)
-    assert gotten["limits"] == every
-    assert gotten["models"] == {"org/model:1.5": {"limits": every},
-                                "small": {"limits": {"call_cost_usd": 0.25}}}
-
-
-def test_a_port_is_open_where_the_gateway_listens_and_nowhere_else() -> None:
-    for flags, ports in (("gateway.grpcPort=0,gateway.port=4400", {"otlp-http": 4400}),
-                         ("gateway.grpcPort=4400", {"otlp-http": 4318, "otlp-grpc": 4400})):
-        documents = unchecked(flags)
-        listens = settings(documents)["intake"]
-        assert {int(listens[key].strip(":")) for key in listens if key.endswith("listen")} == {
-            *ports.values()}
-        opened = container(workloads(documents)["gateway"])["ports"]
-        assert {port["name"]: port["containerPort"] for port in opened} == {
-            "inferometer": 9839, **ports}
-        service = one(documents, "Service", "inferometer-gateway")["spec"]["ports"]
-        assert {port["name"]: port["port"] for port in service} == ports
-        assert policy(documents).keys() == {"inferometer", *ports}

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from inferometer.config import load
+from inferometer.config import load, parse
 from inferometer.intake import part as intake
 from inferometer.ledger import part as ledger
 from tests.bundle.composed import FILES, FOLDER, GENERATED, ROOT, Service, binds, compose, model
@@ -223,6 +223,15 @@ def test_the_gateway_takes_its_file_and_writes_to_its_volume_alone(
     grace = re.fullmatch(r"(\d+)s", service["stop_grace_period"])
     assert grace
     assert int(grace[1]) > intake.STOP_SECONDS + ledger.STOP_SECONDS
+
+
+def test_prices_and_limits_that_the_gateways_file_shows_are_taken_once_they_are_uncommented(
+) -> None:
+    text = (FOLDER / "gateway/inferometer.yml").read_text()
+    shown = parse(re.sub(r"(?m)^( *)#(?=[-\w])", r"\1", text), "inferometer.yml")
+    assert [price.model for price in shown.prices] == ["gpt-4o*", "gpt-oss-*"]
+    assert shown.limits
+    assert [model.limits for model in shown.models.values()] != [{}]
 
 
 def test_grafana_has_the_datasource_that_the_boards_begin_with() -> None:

@@ -190,8 +190,8 @@ def test_the_schema_uses_only_keywords_that_are_read() -> None:
                  "additionalProperties", "definitions"}
     texts = {"$schema", "$comment", "description", "required"}
     bounds = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
-              "maxLength", "pattern", "minProperties", "maxProperties", "minItems", "maxItems",
-              "uniqueItems", "propertyNames", "if", "then", "not"}
+              "maxLength", "pattern", "format", "minProperties", "maxProperties", "minItems",
+              "maxItems", "uniqueItems", "propertyNames", "if", "then", "not"}
     assert keywords(schema) - looked_at - texts - bounds == set()
 
 

@@ -22,6 +22,7 @@ from inferometer import __version__
 from inferometer.bundle.options import Options
 from inferometer.cli import main
 from inferometer.cli.verbs import OK
+from inferometer.config import parse
 from tests.bundle.kubernetes import Manifest, parsed, validated
 from tests.bundle.manifests import WORKLOADS, faults, selects
 from tests.bundle.promtool import TOOLS
@@ -277,6 +278,29 @@ def test_a_configuration_of_ones_own_makes_new_pods(version: str) -> None:
                    for volume in manifest["spec"]["template"]["spec"]["volumes"]
                    if "configMap" in volume}
         assert names.keys() <= mounted
+
+
+@pytest.mark.parametrize("version", KUBECTLS)
+@pytest.mark.parametrize("namespace", ["inferometer", "telemetry"])
+def test_a_gateway_gets_prices_by_the_kustomization_that_the_documents_show(
+        namespace: str, version: str, tmp_path: Path) -> None:
+    document = (KUSTOMIZE.parents[1] / "docs/gateway.md").read_text()
+    [shown] = re.findall(r"^# kustomization\.yaml\n(.*?)```", document, re.DOTALL | re.MULTILINE)
+    usual = (GENERATED / "kubernetes/gateway/inferometer.yml").read_text()
+    own = usual.replace("prices: []", "prices: [{model: m, input: 2, valid_from: 2026-12-01}]")
+    root = os.path.relpath(KUSTOMIZE.parents[1], tmp_path)
+    (tmp_path / "gateway.yml").write_text(own)
+    (tmp_path / "kustomization.yaml").write_text(
+        f"namespace: {namespace}\n" + shown.replace("- deploy/", f"- {root}/deploy/"))
+    documents = validated(built(version, tmp_path))
+    [given] = [manifest for manifest in documents if manifest["kind"] == "ConfigMap"
+               and manifest["metadata"]["name"].startswith("inferometer-gateway-")]
+    assert given["metadata"]["namespace"] == namespace
+    assert [price.input for price in parse(given["data"]["inferometer.yml"], "x").prices] == [2.0]
+    [workload] = [manifest for manifest in documents if manifest["kind"] == "StatefulSet"]
+    assert given["metadata"]["name"] in {
+        volume["configMap"]["name"] for volume in workload["spec"]["template"]["spec"]["volumes"]
+        if "configMap" in volume}
 
 
 @pytest.mark.parametrize("version", KUBECTLS)

@@ -28,13 +28,16 @@ ROOT = CHART.parents[1]
 TEXT = (CHART / "values.yaml").read_text(encoding="utf-8")
 DEFAULTS = yaml.safe_load(TEXT)
 SCHEMA = yaml.safe_load(helm.schema())
-VALIDATOR = Draft7Validator(SCHEMA)
+FORMATS = Draft7Validator.FORMAT_CHECKER  # Helm holds values to formats too
+VALIDATOR = Draft7Validator(SCHEMA, format_checker=FORMATS)
 SPELT_AS_KEYS = re.compile(r"[a-z]+([A-Z]|_[a-z])\w*")
-CONFIGS = {role: Draft7Validator(SCHEMA["properties"][role]["properties"]["config"])
+CONFIGS = {role: Draft7Validator(SCHEMA["properties"][role]["properties"]["config"],
+                                 format_checker=FORMATS)
            for role in ("node", "fleet", "sidecar", "gateway")}
 COMMENTS = [*comments(TEXT)]
-EXPOSED = [tuple(path) for path, _ in levels(SCHEMA, SCHEMA)
-           if path[1:2] == ("config",) and len(path) > 3]
+# Sections that are mappings are always there.
+EXPOSED = [tuple(path) for path, schema in levels(SCHEMA, SCHEMA) if path[1:2] == ("config",)
+           and (len(path) > 3 or (len(path) == 3 and schema["type"] != "object"))]
 # Given to each key: the bounds there are, what is just beyond them, and every type.
 CANDIDATES: Sequence[Any] = (
     None, True, 0, -1, 1, 2.5, -1e-9, 1e-9, 1000, 1000.5, 1023, 1024, 65535, 65536, 86400, 86400.5,
@@ -46,12 +49,22 @@ CANDIDATES: Sequence[Any] = (
     "http://a b",
     *([{"url": f"http://a:{i + 1}"} for i in range(number)] for number in (TARGETS, TARGETS + 1)),
     *({f"m{i}": {} for i in range(number)} for number in (config.MODELS, config.MODELS + 1)),
+    "x" * 200, "x" * 201, 10**6, 10**6 + 1,
+    "2026-12-01", "2024-02-29", "2026-02-29", "2026-12-32", "20261201", "2026-12-1",
+    "2026-12-01T00:00:00Z", "2026-W49-2", " 2026-12-01", "\u0662026-12-01", "0000-01-01",
+    {"model": "m", "input": 1}, {"model": "m", "valid_from": "2026-12-01", "self_hosted": True},
+    {"model": "m", "input": 1, "misspelt": 1}, {"input": 1},
+    *([{"model": f"m{i}", "input": 1} for i in range(number)]
+      for number in (config.MOST_PRICES, config.MOST_PRICES + 1)),
 )
 # What no single key can tell is no matter of these tests.
 BESIDE: Mapping[str, Mapping[str, Any]] = {
     "interval_seconds": {"time_to_live_seconds": 86400},
     "time_to_live_seconds": {"interval_seconds": 1e-9},
 }
+# What an item of a list has, unless the value itself is one.
+ITEMS: Mapping[str, Mapping[str, Any]] = {
+    "targets": {"url": "http://a"}, "prices": {"model": "m"}}
 # URLs that are odd in a way that a pattern does not say: the schema takes them, or does not.
 ODD_URLS = {"http://a:65536": True, "http://a:b": True, "http://[::1": True, "HTTP://a": False}
 # Words with the look of a key that stand in comments and are none: whose they are.
@@ -69,10 +82,16 @@ FOREIGN: Mapping[str, str] = {
 def section(path: Sequence[str], value: Any) -> Mapping[str, Any]:
     """The configuration with this value there, and what must be beside it."""
     *parents, key = path[2:]
-    innermost = [value] if key == "[]" else {**BESIDE.get(key, {}), key: value}
+    beside = BESIDE.get(key, {})
+    if "prices" in parents and value is not True:  # with that it has no price
+        beside = {"input" if key == "per_request" else "per_request": 1}
+    innermost = [value] if key == "[]" else {**beside, key: value}
     configuration: Mapping[str, Any] = nested(parents, innermost)
     if "[]" in parents:
-        configuration["engines"]["targets"][0].setdefault("url", "http://a")
+        name = parents[parents.index("[]") - 1]
+        [item] = (configuration.get("engines") or configuration)[name]
+        for needed, usual in ITEMS[name].items():
+            item.setdefault(needed, usual)
     return configuration
 
 
@@ -163,6 +182,9 @@ def test_of_urls_the_schema_takes_a_few_odd_ones_that_the_exporter_does_not() ->
     ("node.config.gpu.interval_seconds", 0, "0"),
     ("node.kubeletSocket", "/" * 108, "107"),
     ("sidecar.config.engines.max_page_bytes", 1, "1024"),
+    ("gateway.config.prices", [{"model": "m", "inputs": 1}], "inputs"),
+    ("gateway.config.prices", [{"model": "m", "input": -1}], "0"),
+    ("gateway.config.prices", [{"model": "m", "input": 1, "valid_from": "2026-02-30"}], "date"),
     ("sidecar.model", "x" * 101, "100"),
 ])
 def test_helm_says_which_key_is_bad_and_why_as_it_installs(

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(60)
 GPU = {metric.name for metric in c.GPU_METRICS}
 ENGINE = {metric.name for metric in c.ENGINE_METRICS}
 GPU_COST = {c.GPU_PRICE.name, c.COST_IDLE.name}
+LIMITS = {metric.name for metric in c.LIMIT_METRICS.values()}
 FIXED_COST = {c.BUDGET.name, c.LIMIT_RATIO.name}
 COLLECTORS = {
     "sidecar": {"engines"}, "node": {"gpu", "cost"}, "fleet": {"cost"}, "gateway": {"cost"},
@@ -84,7 +85,7 @@ def test_a_sidecar_reads_the_engine_and_neither_gpus_nor_cost(
         page = ready(running).scrape()
         assert page.values("llm_server_up") == [1.0]
         assert collectors(page) == COLLECTORS["sidecar"]
-        assert families(page) & {*GPU, c.COST.name, *GPU_COST, *FIXED_COST} == set()
+        assert families(page) & {*GPU, c.COST.name, *GPU_COST, *FIXED_COST, *LIMITS} == set()
         assert fake.calls() == []
         wait_for(lambda: len(running.printed) > 4)
         assert ", sidecar\n" in running.printed[0]
@@ -102,7 +103,7 @@ def test_a_node_reads_gpus_and_their_cost_and_looks_for_no_engine(
         page = running.scrape()
         assert collectors(page) == COLLECTORS["node"]
         assert {series.labels["category"] for series in page.find(c.COST.name)} == {"gpu"}
-        assert families(page) & {*ENGINE, *FIXED_COST} == set()
+        assert families(page) & {*ENGINE, *FIXED_COST, *LIMITS} == set()
         wait_for(lambda: "  engines  not read in this role\n" in running.printed)
         assert get(running.port, "/metrics?collect[]=engines").status == 400
 
@@ -115,7 +116,8 @@ def test_a_fleet_has_fixed_costs_only_and_a_gateway_none_before_it_was_sent_call
         page = ready(running).scrape()
         assert collectors(page) == COLLECTORS[role]
         assert families(page) & {*GPU, *ENGINE, *GPU_COST} == set()
-        assert (families(page) >= FIXED_COST) == (role == "fleet")
+        assert families(page) & {c.BUDGET.name, *LIMITS} == (
+            FIXED_COST if role == "fleet" else set())
         assert {series.labels["category"] for series in page.find(c.COST.name)} == (
             {"storage"} if role == "fleet" else set())
         assert get(running.port, "/").status == 200

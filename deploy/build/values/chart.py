@@ -159,6 +159,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     "config": level(_CONFIG, {
         "intake": _RECORDS.section(config.IntakeSection),
         "ledger": _RECORDS.section(config.LedgerSection),
+        "prices?": _RECORDS.key(config.Config, "prices"),
     }),
 })
 

@@ -6,6 +6,7 @@ Like that, it takes null for a list, and for a mapping that needs no key.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -16,6 +17,9 @@ from deploy.build.values.schema import Schema, level, many, table
 from inferometer.documents.entry import ONE_LINE, Constraint
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
+# A calendar day as Helm hands it on: a text, whether or not it stood in quotes. The format knows
+# how long each month is; the pattern takes no other spelling of a day.
+_DAY = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Records:
 
 
 def _scalar(shape: type, constraint: Constraint | None) -> Schema:
+    if shape is datetime.date:
+        return dict(_DAY)
     bounds = dict(ONE_LINE.bounds) if shape is str else {}
     bounds |= constraint.bounds if constraint else {}
     if bounds.get("multipleOf") == 1:
