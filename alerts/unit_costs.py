@@ -1,4 +1,7 @@
-"""What a request and a million tokens cost, held against limits and their own last week."""
+"""What a request and a million tokens cost, held against limits and their own last week.
+
+Both are those that engines served: what hosted calls cost is neither in the money nor in the units.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ DRIFT = 1.5  # times the last seven days
 _USD = 'printf "%.4g"'
 _VALUE = f"{{{{ $value | {_USD} }}}} USD"
 # Units that cost money: the name of what one costs, and one of all or of a model in a sentence.
-_REQUEST = ("Cost per request", f"A request in {words.CLUSTER} costs",
-            f"A request to {words.MODEL_OF_CLUSTER} costs")
-_TOKENS = ("Cost per million tokens", f"A million tokens in {words.CLUSTER} cost",
-           f"A million tokens of {words.MODEL_OF_CLUSTER} cost")
-
+_REQUEST = ("Cost per self-hosted request", f"A self-hosted request in {words.CLUSTER} costs",
+            f"A self-hosted request to {words.MODEL_OF_CLUSTER} costs")
+_TOKENS = ("Cost per million self-hosted tokens",
+           f"A million self-hosted tokens in {words.CLUSTER} cost",
+           f"A million self-hosted tokens of {words.MODEL_OF_CLUSTER} cost")
 
 
 def _dear(name: str, unit: tuple[str, str, str], rule: Rule, limit: Limit) -> Alert:

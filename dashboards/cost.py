@@ -104,18 +104,22 @@ SPENDING = PanelRow("Spending", (
                line(cost.MODEL_BUDGET_USED, "{{period}} {{model}}"),
                limit_line(limits.BUDGET_USED), empty=NO_BUDGET, width=24, height=8),
 ))
-UNITS = PanelRow("For each request and token", (
-    _drift("Per 1000 requests", "All money over all requests that succeeded: compare the hour "
-           "with its own week.", cost.PER_REQUEST, cost.PER_REQUEST_WEEK, MANY),
-    _drift("Per million tokens", "All money over all tokens, in and out: rises when GPUs idle.",
+UNITS = PanelRow("For each request and token, self-hosted", (
+    _drift("Per 1000 requests, self-hosted", "All money but that of hosted calls, over all "
+           "requests that succeeded on engines: compare the hour with its own week. The board "
+           "Requests has what hosted calls cost.", cost.PER_REQUEST, cost.PER_REQUEST_WEEK, MANY),
+    _drift("Per million tokens, self-hosted", "All money but that of hosted calls, over all "
+           "tokens of engines, in and out: rises when GPUs idle.",
            cost.PER_1M_TOKENS, cost.PER_1M_TOKENS_WEEK),
-    _of_models("Per 1000 requests, by model", "Money attributed to the model over its requests "
-               "that succeeded, in the last hour.", cost.MODEL_PER_REQUEST, limits.REQUEST_COST,
-               MANY),
-    _of_models("Per million tokens, by model", "Money attributed to the model over its tokens, in "
-               "and out, in the last hour.", cost.MODEL_PER_1M_TOKENS, limits.MILLION_TOKENS_COST),
+    _of_models("Per 1000 requests, self-hosted, by model", "Money attributed to the model, but "
+               "not that of hosted calls, over its requests that succeeded on engines, in the "
+               "last hour.", cost.MODEL_PER_REQUEST, limits.REQUEST_COST, MANY),
+    _of_models("Per million tokens, self-hosted, by model", "Money attributed to the model, but "
+               "not that of hosted calls, over its tokens of engines, in and out, in the last "
+               "hour.", cost.MODEL_PER_1M_TOKENS, limits.MILLION_TOKENS_COST),
     table("Models by money", "The dearest first; a model's name leads to what it serves. It costs "
-          "more than this where the GPU board knows the GPUs of some replicas only.", KEYS, [
+          "more than this where the GPU board knows the GPUs of some replicas only. Sums have "
+          "hosted calls; what is per request or token is of engines alone.", KEYS, [
         Field("Today", chosen(cost.MODEL_TODAY), USD),
         Field("This month", chosen(cost.MODEL_MONTH), USD),
         Field("Budget used", chosen(cost.MODEL_BUDGET_USED, IN_MONTH), "percentunit", OF_LIMIT),

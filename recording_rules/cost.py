@@ -1,4 +1,8 @@
-"""Money: what is spent per second, over the UTC calendar, and for each request and token."""
+"""Money: what is spent per second, over the UTC calendar, and for each request and token.
+
+Hosted calls are money of category api. No engine of ours served them, so they are in no cost of a
+request or token here: `recording_rules.client` has what such a call costs.
+"""
 
 from inferometer import catalogue as c
 from inferometer.catalogue import Metric
@@ -68,6 +72,14 @@ MODEL_RATE = Rule(
     f"sum {by(MODEL)} ({_accounts(_OF_NO_GPU, _ATTRIBUTED)} or {_own(_ATTRIBUTED)} "
     f"or {MODEL_GPU_RATE})",
     MODEL, "Money spent on the model, in USD per second: its GPUs, and what exporters say is its.")
+SELF_HOSTED_RATE = Rule(
+    f"fleet:{_USD}_self_hosted:rate5m", f"sum {by(FLEET)} ({RATE}{{{OF_ALL}}})", FLEET,
+    "Money spent on what is self-hosted, in USD per second: all but that of hosted calls.")
+MODEL_SELF_HOSTED_RATE = Rule(
+    f"model:{_USD}_self_hosted:rate5m",
+    f"sum {by(MODEL)} ({_accounts(_OF_NO_GPU, _ATTRIBUTED)} or {MODEL_GPU_RATE})", MODEL,
+    "Money spent on the model as far as it is self-hosted, in USD per second: without that of "
+    "hosted calls to a model of this name.")
 UNATTRIBUTED = Rule(
     f"fleet:{_USD}_unattributed:rate5m", _unattributed(TOTAL_RATE, MODEL_RATE), FLEET,
     "Money spent on no model in particular, in USD per second.")
@@ -149,19 +161,20 @@ def _units(name: str, rate: Rule, expr: str, text: str) -> Rule:
 
 
 FLEET_SERVED = _units(
-    "llm_server_requests_served", TOTAL_RATE,
+    "llm_server_requests_served", SELF_HOSTED_RATE,
     f"sum {by(FLEET)} ({requests.FLEET_RATE}{{{requests.SUCCESS}}})",
     "Requests that succeeded, per second, over all models")
 FLEET_TOKENS = _units(
-    "llm_server_tokens", TOTAL_RATE, f"{tokens.FLEET_INPUT} + {on(FLEET)} {tokens.FLEET_OUTPUT}",
+    "llm_server_tokens", SELF_HOSTED_RATE,
+    f"{tokens.FLEET_INPUT} + {on(FLEET)} {tokens.FLEET_OUTPUT}",
     "Tokens in and out, per second, over all models")
 SERVED = _units(
-    "llm_server_requests_served", MODEL_RATE,
+    "llm_server_requests_served", MODEL_SELF_HOSTED_RATE,
     over_engines(MODEL, lambda engines: f"sum {by(MODEL)} "
                                         f"({requests.RATE}{{{requests.SUCCESS}, {engines}}})"),
     "Requests that succeeded, per second, over all engines of the model")
 TOKENS = _units(
-    "llm_server_tokens", MODEL_RATE,
+    "llm_server_tokens", MODEL_SELF_HOSTED_RATE,
     over_engines(MODEL, lambda engines: f"sum {by(MODEL)} "
                                         f"({tokens.INPUT}{{{engines}}} + {tokens.OUTPUT})"),
     "Tokens in and out, per second, over all engines of the model")
@@ -175,20 +188,22 @@ def _per(unit: str, rate: Rule, units: Rule, number: int = 1) -> tuple[Rule, ...
         f"{level}:{_USD}:per_{unit}_{window}",
         # Sums: money goes on while there is no engine to tell of units.
         ratio(f"sum_over_time({rate}[{window}]){times}", f"sum_over_time({units}[{window}])"),
-        rate.labels, f"Money for each {unit.replace('_', ' ')}, over {window}. "
-                     "Absent without traffic.")
+        rate.labels, f"Money for each {unit.replace('_', ' ')} that engines served, over "
+                     f"{window}, without hosted calls. Absent without traffic.")
         for window in WINDOWS)
 
 
-PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK = _per("request", TOTAL_RATE, FLEET_SERVED)
+PER_REQUEST, PER_REQUEST_DAY, PER_REQUEST_WEEK = _per(
+    "request", SELF_HOSTED_RATE, FLEET_SERVED)
 PER_1M_TOKENS, PER_1M_TOKENS_DAY, PER_1M_TOKENS_WEEK = _per(
-    "1m_tokens", TOTAL_RATE, FLEET_TOKENS, 1_000_000)
+    "1m_tokens", SELF_HOSTED_RATE, FLEET_TOKENS, 1_000_000)
 PER_1K_TOKENS = Rule(f"fleet:{_USD}:per_1k_tokens_1h", f"{PER_1M_TOKENS} / 1000", FLEET,
-                     "Money for each 1000 tokens, over 1h. Absent without traffic.")
+                     "Money for each 1000 tokens that engines served, over 1h, without hosted "
+                     "calls. Absent without traffic.")
 MODEL_PER_REQUEST, MODEL_PER_REQUEST_DAY, MODEL_PER_REQUEST_WEEK = _per(
-    "request", MODEL_RATE, SERVED)
+    "request", MODEL_SELF_HOSTED_RATE, SERVED)
 MODEL_PER_1M_TOKENS, MODEL_PER_1M_TOKENS_DAY, MODEL_PER_1M_TOKENS_WEEK = _per(
-    "1m_tokens", MODEL_RATE, TOKENS, 1_000_000)
+    "1m_tokens", MODEL_SELF_HOSTED_RATE, TOKENS, 1_000_000)
 
 
 def _budget(metric: Metric, level: str, labels: tuple[str, ...], matcher: str, text: str) -> Rule:
@@ -218,8 +233,8 @@ BUDGET_PROJECTED = Rule(
 
 GROUPS = (
     Group("inferometer-cost", (
-        RATE, TOTAL_RATE, MODEL_GPU_RATE, MODEL_RATE, UNATTRIBUTED, GPU_SHARE, IDLE_RATE,
-        IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED, TOKENS,
+        RATE, TOTAL_RATE, MODEL_GPU_RATE, MODEL_RATE, SELF_HOSTED_RATE, MODEL_SELF_HOSTED_RATE,
+        UNATTRIBUTED, GPU_SHARE, IDLE_RATE, IDLE_SHARE, FLEET_SERVED, FLEET_TOKENS, SERVED, TOKENS,
     )),
     # It reads a day of counters; a gain is shown for two of these.
     Group("inferometer-cost-gaps", (GAINED, GAINED_BEFORE_DAY, GAINED_SECONDS),

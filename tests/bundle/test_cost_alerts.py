@@ -87,7 +87,10 @@ def counter_with_a_gap(minutes: int) -> str:
 
 
 TEN = growing(10, 300)  # USD, in a minute of 60 requests and 2 million tokens
-COSTS = (BUILD, UP, spent(TEN), requests("success", growing(60, 300)), *tokens(growing(1e6, 300)))
+# Beside that, twenty times as much for hosted calls, which no engine served.
+HOSTED = spent(growing(200, 300))
+COSTS = (BUILD, UP, HOSTED, spent(TEN, "other"), requests("success", growing(60, 300)),
+         *tokens(growing(1e6, 300)))
 
 
 def drift(*usd: float, hours: int = 24) -> tuple[Series, ...]:
@@ -95,7 +98,8 @@ def drift(*usd: float, hours: int = 24) -> tuple[Series, ...]:
     them for hours. Days of scrapes would take long: these are the recorded rates."""
     paid = " ".join(f"{cost / 1000:g}x{2 * hours - 1}" for cost in usd)
     steps = len(usd) * hours * 2
-    rates = ((cost_rules.TOTAL_RATE, FLEET, paid), (cost_rules.MODEL_RATE, MODEL, paid),
+    rates = ((cost_rules.SELF_HOSTED_RATE, FLEET, paid),
+             (cost_rules.MODEL_SELF_HOSTED_RATE, MODEL, paid),
              (cost_rules.FLEET_SERVED, FLEET, f"0.1x{steps}"),
              (cost_rules.FLEET_TOKENS, FLEET, f"1000x{steps}"),
              (cost_rules.SERVED, MODEL, f"0.1x{steps}"),
@@ -111,19 +115,22 @@ def used(owner: str, share: str, usd: int, period: str, limit: str, scope: Mappi
 
 
 DEAR = (
-    (unit_costs.REQUEST_DEAR, "request_cost", "0.1", "0.1667", "A request in east costs", FLEET),
+    (unit_costs.REQUEST_DEAR, "request_cost", "0.1", "0.1667",
+     "A self-hosted request in east costs", FLEET),
     (unit_costs.MODEL_REQUEST_DEAR, "request_cost", "0.1", "0.1667",
-     "A request to tiny in east costs", MODEL),
-    (unit_costs.TOKENS_DEAR, "million_tokens_cost", "3", "5", "A million tokens in east cost",
-     FLEET),
+     "A self-hosted request to tiny in east costs", MODEL),
+    (unit_costs.TOKENS_DEAR, "million_tokens_cost", "3", "5",
+     "A million self-hosted tokens in east cost", FLEET),
     (unit_costs.MODEL_TOKENS_DEAR, "million_tokens_cost", "3", "5",
-     "A million tokens of tiny in east cost", MODEL),
+     "A million self-hosted tokens of tiny in east cost", MODEL),
 )
 DRIFT = (
-    (unit_costs.REQUEST_DRIFTS, "A request in east costs", "0.04", "0.01807", FLEET),
-    (unit_costs.MODEL_REQUEST_DRIFTS, "A request to tiny in east costs", "0.04", "0.01807", MODEL),
-    (unit_costs.TOKENS_DRIFT, "A million tokens in east cost", "4", "1.807", FLEET),
-    (unit_costs.MODEL_TOKENS_DRIFT, "A million tokens of tiny in east cost", "4", "1.807", MODEL),
+    (unit_costs.REQUEST_DRIFTS, "A self-hosted request in east costs", "0.04", "0.01807", FLEET),
+    (unit_costs.MODEL_REQUEST_DRIFTS, "A self-hosted request to tiny in east costs", "0.04",
+     "0.01807", MODEL),
+    (unit_costs.TOKENS_DRIFT, "A million self-hosted tokens in east cost", "4", "1.807", FLEET),
+    (unit_costs.MODEL_TOKENS_DRIFT, "A million self-hosted tokens of tiny in east cost", "4",
+     "1.807", MODEL),
 )
 IDLE = (gpu(growing(10, 90)), idle(growing(8, 90)), BUILD)
 OF_FLEET = ", the largest of the models' limits"
@@ -245,7 +252,12 @@ CASES = (
     *(Case("they do not", alert, (*COSTS, limit(name, "6")), minute=90)
       for alert, name, *_ in DEAR),
     *(Case("nobody set a limit", alert, COSTS, minute=90) for alert, *_ in DEAR),
-    *(Case("there is no traffic", alert, (BUILD, UP, spent(TEN), limit(name, most)), minute=90)
+    *(Case("there is no traffic", alert, (BUILD, UP, spent(TEN, "other"), limit(name, most)),
+           minute=90)
+      for alert, name, most, *_ in DEAR),
+    *(Case("all money is for hosted calls", alert, (
+        BUILD, UP, HOSTED, requests("success", growing(60, 300)), *tokens(growing(1e6, 300)),
+        limit(name, most)), minute=90)
       for alert, name, most, *_ in DEAR),
     Case("the model may cost more than others", unit_costs.REQUEST_DEAR, (
         *COSTS, limit("request_cost", "0.1"), limit("request_cost", "0.2", "tiny")), minute=90),

@@ -154,8 +154,9 @@ def test_a_unit_costs_what_is_spent_while_it_is_served(version: str, tmp_path: P
         "no requests": served("no requests", "vllm", 2, [c.SERVER_REQUESTS]),
     }
     inputs = [series for fleet in fleets.values() for series in fleet]
-    inputs += [spent(cluster, growing(A_MINUTE, 200), category="api", model="tiny")
-               for cluster in fleets]
+    # Beside what is self-hosted, nine times as much for calls to a hosted model of the same name.
+    inputs += [spent(cluster, growing(A_MINUTE * share, 200), category=category, model="tiny")
+               for cluster in fleets for category, share in (("other", 1), ("api", 9))]
     served_all = ("one", "behind a front", "a front alone", "two engines")
     by_request, by_token = {*served_all, "no input"}, {*served_all, "no requests"}
     expected = (
@@ -171,11 +172,41 @@ def test_a_unit_costs_what_is_spent_while_it_is_served(version: str, tmp_path: P
         assert figure == pytest.approx(dict.fromkeys(keys, usd), rel=0.01), rule
 
 
+def test_calls_to_hosted_models_are_in_no_cost_of_a_request_or_a_token(
+        version: str, tmp_path: Path) -> None:
+    """GPU money, and hosted calls of a gateway: to another model, or to one of the same name."""
+    def gateway(cluster: str, model: str) -> Series:
+        return spent(cluster, growing(9 * A_MINUTE, 200), "10.0.1.1:9839", "api", model)
+
+    clusters = ("self-hosted", "beside", "same name")
+    inputs = [
+        *(one for cluster in (*clusters, "hosted alone") for one in served(cluster, "vllm", 2)),
+        *(spent(cluster, growing(A_MINUTE, 200)) for cluster in clusters),
+        gateway("beside", "gpt"), gateway("same name", "tiny"), gateway("hosted alone", "tiny"),
+    ]
+    of_fleet = ((cost.SELF_HOSTED_RATE, 0.001), (cost.PER_REQUEST, 0.0005),
+                (cost.PER_REQUEST_DAY, 0.0005), (cost.PER_REQUEST_WEEK, 0.0005),
+                (cost.PER_1K_TOKENS, 0.01), (cost.PER_1M_TOKENS, 10),
+                (cost.PER_1M_TOKENS_DAY, 10), (cost.PER_1M_TOKENS_WEEK, 10))
+    # Here it is not known which model has the GPU: none has money that a request may cost.
+    of_models = (cost.MODEL_SELF_HOSTED_RATE, cost.MODEL_PER_REQUEST, cost.MODEL_PER_REQUEST_DAY,
+                 cost.MODEL_PER_REQUEST_WEEK, cost.MODEL_PER_1M_TOKENS,
+                 cost.MODEL_PER_1M_TOKENS_DAY, cost.MODEL_PER_1M_TOKENS_WEEK)
+    groups = (*requests.GROUPS, *tokens.GROUPS, RATES, UNITS)
+    total, *results = figures(version, tmp_path, groups, inputs, (
+        cost.TOTAL_RATE, *(rule for rule, _ in of_fleet), *of_models), "90m")
+    assert total == pytest.approx(per_cluster({
+        "self-hosted": 0.001, "beside": 0.01, "same name": 0.01, "hosted alone": 0.009}), rel=0.01)
+    for figure, (rule, usd) in zip(results, of_fleet, strict=False):
+        assert figure == pytest.approx(per_cluster(dict.fromkeys(clusters, usd)), rel=0.01), rule
+    assert results[len(of_fleet):] == [{}] * len(of_models)
+
+
 def test_money_goes_on_while_no_engine_counts_requests(
         version: str, tmp_path: Path) -> None:
     inputs: list[Series] = [
         {**one, "values": f"{growing(120, 29)} _x60"} for one in served("one", "vllm", 2)]
-    inputs.append(spent("one", growing(A_MINUTE, 90), category="api", model="tiny"))
+    inputs.append(spent("one", growing(A_MINUTE, 90)))
     (result,) = figures(version, tmp_path, (*requests.GROUPS, *tokens.GROUPS, RATES, UNITS), inputs,
                         [cost.PER_REQUEST], "60m")
     # Half an hour of requests for an hour's money; the rate goes on for some minutes.

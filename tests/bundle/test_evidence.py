@@ -92,10 +92,12 @@ CostPerTokenHigh: llm_cost_usd_total llm_server_requests_total llm_server_input_
 CostModelPerRequestHigh: llm_cost_usd_total llm_server_requests_total inferometer_limit_usd
 CostModelPerTokenHigh: llm_cost_usd_total llm_server_requests_total llm_server_input_tokens_total
     llm_server_output_tokens_total inferometer_limit_usd
-CostPerRequestDrifting: fleet:llm_cost_usd_all:rate5m fleet:llm_server_requests_served:rate5m
-CostPerTokenDrifting: fleet:llm_cost_usd_all:rate5m fleet:llm_server_tokens:rate5m
-CostModelPerRequestDrifting: model:llm_cost_usd:rate5m model:llm_server_requests_served:rate5m
-CostModelPerTokenDrifting: model:llm_cost_usd:rate5m model:llm_server_tokens:rate5m
+CostPerRequestDrifting: fleet:llm_cost_usd_self_hosted:rate5m
+    fleet:llm_server_requests_served:rate5m
+CostPerTokenDrifting: fleet:llm_cost_usd_self_hosted:rate5m fleet:llm_server_tokens:rate5m
+CostModelPerRequestDrifting: model:llm_cost_usd_self_hosted:rate5m
+    model:llm_server_requests_served:rate5m
+CostModelPerTokenDrifting: model:llm_cost_usd_self_hosted:rate5m model:llm_server_tokens:rate5m
 InferometerLimitUnused: inferometer_limit_seconds
 InferometerIntakeRefusing: inferometer_intake_bodies_total
 InferometerIntakeTooLarge: inferometer_intake_bodies_total

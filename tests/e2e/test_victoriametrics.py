@@ -75,6 +75,7 @@ SUM = (49, 406.0)
 AT_ENDS = {
     "fleet:llm_cost_usd:rate5m": (16, 1.0),
     "fleet:llm_cost_usd_all:rate5m": (21, 1.0),  # Prometheus looks back for five minutes more
+    "fleet:llm_cost_usd_self_hosted:rate5m": (21, 1.0),
     "fleet:llm_cost_usd_unattributed:rate5m": (29, 1.0),  # and again
     "fleet:llm_cost_usd_all:known_seconds1h": (16, 300.0),
     "fleet:llm_cost_usd:increase1h": SUM,

@@ -174,6 +174,17 @@ def test_a_budget_is_held_against_what_was_spent_since_the_exporter_counts() -> 
     assert problems == {("CostBudgetExceeded", "critical"), ("CostBudgetNearlyUsed", "warning")}
 
 
+@pytest.mark.parametrize(("category", "dear"), [("gpu", True), ("api", False)])
+def test_a_request_costs_what_is_self_hosted_and_nothing_of_hosted_calls(
+        category: str, dear: bool) -> None:
+    load = Load(LAX.replace("limits: {", "limits: {request_cost_usd: 0.05, ", 1))
+    for step in range(WINDOW):  # ten requests in each
+        load.scene.say(c.COST, ("gpu", "", "GPU-0"), 0.1 * step)
+        load.scene.say(c.COST, (category, "gpt", ""), 9.0 * step)
+        load.step(1)
+    assert ("CostPerRequestHigh" in load.alerts()) is dear
+
+
 def test_what_only_informs_is_a_note_and_leaves_the_state_as_it_is() -> None:
     scene = Scene()
     scene.gpu()

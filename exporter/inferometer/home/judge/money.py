@@ -59,7 +59,7 @@ def remember(evidence: Evidence, ledger: Ledger) -> None:
 
 
 def _per_hour(evidence: Evidence, names: tuple[str, ...]) -> float | None:
-    """USD of the last hour for each of these that models counted in it."""
+    """USD of the last hour for each of these that engines counted in it; no hosted calls."""
     counts = {fronts: sum(requests(model, name, evidence.step, HOUR)
                           for key, model in evidence.models()
                           if (key[0] in c.ROUTERS) == fronts for name in names)
@@ -80,9 +80,9 @@ def judgements(ledger: Ledger) -> Iterable[Judgement]:
         Judgement("CostOfIdleGpusHigh", "warning", OVER, _idle(chosen=True)),
         Judgement("CostOfIdleGpusHigh", "info", OVER, _idle(chosen=False)),
         Judgement("CostPerRequestHigh", "warning", OVER, _dear(
-            "request_cost", ("success",), 1.0, "a request costs")),
+            "request_cost", ("success",), 1.0, "a self-hosted request costs")),
         Judgement("CostPerTokenHigh", "warning", OVER, _dear(
-            "million_tokens_cost", ("input", "output"), 1e6, "a million tokens cost")),
+            "million_tokens_cost", ("input", "output"), 1e6, "a million self-hosted tokens cost")),
     )
 
 

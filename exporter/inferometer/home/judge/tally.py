@@ -183,6 +183,8 @@ class Tally:
         for metric, name in ((c.COST, "spent"), (c.COST_IDLE, "idle")):
             for key, value in numbers(latest, metric):
                 grown = self._grown(metric, key, value)
+                if metric is c.COST and key[0] == c.OWN_CATEGORY:
+                    continue  # of hosted calls, which are no requests of engines
                 if grown is not None and not isinstance(grown, Histogram):
                     self.track(name).add(self.step, grown)
                     if metric is c.COST and key[0] == "gpu":
