@@ -29,7 +29,7 @@ ROLES: Mapping[str, Role] = {
     NODE: Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
     "fleet": Role(("web", "fleet"), "fixed costs, budgets and limits of the whole cluster"),
     GATEWAY: Role(("web", "intake", "ledger", "prices", "limits", "models"),
-                  "takes the telemetry of applications, and prices their calls"),
+                  "takes applications' telemetry, prices calls, holds them against limits"),
 }
 
 

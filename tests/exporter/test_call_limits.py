@@ -33,6 +33,8 @@ def test_without_any_the_defaults_are_those_of_the_catalogue() -> None:
     (GENERAL + FLEET, "m", 3, 0.5),  # without a role the fleet's go first
     (GENERAL + FLEET, "other", 3, 9),
     (GENERAL + MODEL + FLEET, "m", 0.1, 0.5),
+    ("models: {m: {limits: {call_cost_usd: 1}}}\nfleet: {limits: {call_cost_usd: 9}}\n",
+     "m", 0.5, 1),
 ])
 def test_the_limits_of_a_model_go_before_those_of_all(text: str, model: str, first_token: float,
                                                       usd: float) -> None:

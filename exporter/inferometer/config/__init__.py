@@ -68,7 +68,7 @@ class Config:
     ledger: LedgerSection = field(default_factory=LedgerSection)
     prices: tuple[PriceEntry, ...] = key("What calls cost.", (), maxItems=MOST_PRICES)
     limits: Mapping[str, float] = table(
-        "What a gateway holds each call against.", CALL_LIMIT_VALUES)
+        "What a gateway holds each call against; it publishes none.", CALL_LIMIT_VALUES)
     models: Mapping[str, CalledModel] = table(
         "The same for single models.", maxProperties=MODELS, propertyNames={"minLength": 1})
 

@@ -124,7 +124,7 @@ class ModelFleet:
     budgets_usd: Mapping[str, Budget] = table(
         "Budgets in USD, by the calendar (UTC).", dict.fromkeys(PERIOD.values))
     limits: Mapping[str, float] = table(
-        "Limits that alerts use instead of their own.",
+        "Limits that alerts and boards use instead of the defaults; published.",
         LIMIT_VALUES)
 
 
