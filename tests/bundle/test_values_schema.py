@@ -18,6 +18,7 @@ from jsonschema import Draft7Validator
 from deploy.build.writers import helm
 from inferometer import config
 from inferometer.catalogue import TARGETS
+from inferometer.config.sections import MOST_PRICES
 from inferometer.documents.entry import Entry
 from inferometer.documents.mistakes import Document
 from tests.bundle.chart import CHART, HELMS, levels, merged, nested, with_values
@@ -55,7 +56,7 @@ CANDIDATES: Sequence[Any] = (
     {"model": "m", "input": 1}, {"model": "m", "valid_from": "2026-12-01", "self_hosted": True},
     {"model": "m", "input": 1, "misspelt": 1}, {"input": 1},
     *([{"model": f"m{i}", "input": 1} for i in range(number)]
-      for number in (config.MOST_PRICES, config.MOST_PRICES + 1)),
+      for number in (MOST_PRICES, MOST_PRICES + 1)),
 )
 # What no single key can tell is no matter of these tests.
 BESIDE: Mapping[str, Mapping[str, Any]] = {
