@@ -31,9 +31,10 @@ def _passed(calls: int, fewer: int) -> str:
     """So many calls, where a trace has come to them now, and none to fewer in the week before."""
     now = (f"sum {by(SERVICE)} (increase({c.CLIENT_LONG_TRACES.name}"
            f'{{{c.CALLS.name}="{calls}"}}[{LOOK_BACK}])) > 0')
-    begin = f"{_traces(fewer, f' offset {WEEK}')} or {_traces(fewer, f' offset {DAY}')} * 0"
-    return (f"({now} and {on(SERVICE)} {_traces(fewer, f' offset {HOUR}')} - ({begin}) == 0) * 0 "
-            f"+ {calls}")
+    earlier = _traces(fewer, f" offset {HOUR}")
+    begin = f"({_traces(fewer, f' offset {WEEK}')} or {_traces(fewer, f' offset {DAY}')} * 0)"
+    since = f"({begin} <= {earlier} or {begin} * 0)"  # of a ledger that was begun anew, from 0 on
+    return f"({now} and {on(SERVICE)} {earlier} - {since} == 0) * 0 + {calls}"
 
 
 LONG = Alert(

@@ -71,6 +71,8 @@ CASES = (
         to_100=one_more()), long(100)),
     trace_case("a trace as long as those of more than a week ago", traces(
         to_10=one_more(f"0x99 1x{BEGIN - 101}", earlier=1), to_20=one_more()), long(20)),
+    trace_case("a ledger that was begun anew 2 days ago", traces(
+        to_10=one_more(f"5x{6 * DAY} 0x{2 * DAY - 2}"), to_20=one_more()), long(20)),
     trace_case("an application that is counted for 3 days", tuple(
         {**one, "values": f"_x{5 * DAY} 0x{3 * DAY - 1} {int(place < 2)}x10"}
         for place, one in enumerate(traces())), long(20)),
