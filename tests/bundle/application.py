@@ -41,7 +41,8 @@ def _run_of(call: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     agent = {**_span("invoke_agent", {"gen_ai.agent.name": "clerk"}), "traceId": call["traceId"]}
     below = {"traceId": agent["traceId"], "parentSpanId": agent["spanId"]}
     call |= below
-    return agent, {**_span("execute_tool", {"gen_ai.tool.name": "search"}), **below}
+    return agent, {**_span("execute_tool", {
+        "gen_ai.tool.name": "search", "mcp.method.name": "tools/call"}), **below}
 
 
 def _call(model: str, seconds: int) -> dict[str, Any]:

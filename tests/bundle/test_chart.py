@@ -162,8 +162,9 @@ def test_values_become_configuration_as_they_are() -> None:
         made = read_yaml(document, role).value
         assert isinstance(made, dict)
         assert made["web"]["listen"] == (":9999" if values == "everything" else ":9839")
-        for section, keys in given[role]["config"].items():
-            assert {key: made[section][key] for key in keys} == keys
+        for section, values_of in given[role]["config"].items():
+            own, keys = made[section], json.loads(json.dumps(values_of, default=str))  # days
+            assert (own if isinstance(keys, list) else {key: own[key] for key in keys}) == keys
 
 
 def test_a_change_of_configuration_makes_new_pods() -> None:

@@ -91,6 +91,7 @@ def test_what_the_board_asks_leads_from_a_slow_bucket_to_the_trace_that_was_post
     assert abs(kept["30.0"]["timestamp"] - time.time()) < PATIENCE_SECONDS + 180
 
 
+@pytest.mark.heavy
 def test_victoriametrics_takes_pages_with_exemplars_and_leaves_them_out(
         sent_to: tuple[Gateway, str, list[str]], tmp_path: Path) -> None:
     running, slow, _ = sent_to

@@ -51,6 +51,8 @@ class AgentRuns:
 
     def _tool(self, end: int) -> Mapping[str, Any]:
         took = int(self._dice.uniform(*TOOL_SECONDS) * NANO)
-        return step("execute_tool", {"gen_ai.tool.name": self._dice.choice(self._agent.tools)},
+        tool = {"gen_ai.tool.name": self._dice.choice(self._agent.tools),
+                "mcp.method.name": "tools/call"}
+        return step("execute_tool", tool,
                     TOOL_ERROR if self._dice.random() < TOOL_FAILS else "",
                     self.place, new_id(self._dice, 8), (end - took, end), INTERNAL)
