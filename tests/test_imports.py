@@ -66,7 +66,7 @@ ORDER = """
     serve.connections  serve.metrics
     serve.server
     spans  spans.errors  spans.messages  spans.settlement  spans.span  spans.tree  spans.twins
-    spans.decoded  spans.vocabulary  spans.running
+    spans.decoded  spans.vocabulary  spans.running  spans.unicode
     spans.envelope  spans.json_values  spans.protobuf_values
     spans.calls  spans.steps
     spans.once

@@ -58,6 +58,7 @@ _RPC_CODES: Mapping[str, ErrorType] = {
     "-32020": ErrorType.BAD_REQUEST, "-32021": ErrorType.BAD_REQUEST,
     "-32022": ErrorType.BAD_REQUEST, "-32800": ErrorType.CANCELLED,
 }
+_CODE = re.compile("[45][0-9][0-9]")  # of HTTP
 # "Error code: 429 - …", "HTTP Error 500: …", "status code 503"
 _CODE_IN_TEXT = re.compile(r"(?i)\b(?:error|status|http|code)\D{0,14}\b([45]\d\d)\b|^([45]\d\d)\b")
 
@@ -116,7 +117,7 @@ def error_of_code(code: int) -> ErrorType:
 @lru_cache(maxsize=1024)
 def _by_name(name: str) -> ErrorType:
     name = name.strip()[-128:]
-    if name.isdigit() and 400 <= int(name) < 600:
+    if _CODE.fullmatch(name):
         return error_of_code(int(name))
     if name in _RPC_CODES:
         return _RPC_CODES[name]

@@ -6,7 +6,7 @@ from inferometer.spans.decoded import BadSpan
 
 TRACE_ID, SPAN_ID = 16, 8  # bytes
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID), bytes(SPAN_ID)
-_LONGEST = 7 * 86_400 * 10**9  # nanoseconds of one span
+LONGEST = 7 * 86_400 * 10**9  # nanoseconds of one span
 _EARLIEST = 946_684_800 * 10**9  # the year 2000
 _LATEST = 4_102_444_800 * 10**9  # the year 2100
 
@@ -27,6 +27,6 @@ def parent(parent_id: bytes, span_id: bytes) -> bytes:
 
 def times(start: int, end: int) -> tuple[int, int]:
     """Start and end; both 0, which is unknown, where they cannot be."""
-    if _EARLIEST < start <= end < _LATEST and end - start <= _LONGEST:
+    if _EARLIEST < start <= end < _LATEST and end - start <= LONGEST:
         return start, end
     return 0, 0

@@ -158,7 +158,7 @@ class _ObjectReader:
     def log(self, message: Object, resource: Resource, scope: Scope) -> LogRecord:
         """A log record."""
         attributes = self._values.all(self._pairs(message))
-        name = message.get("eventName") or attributes.get("event.name") or ""
+        name = text(message.get("eventName")) or attributes.get("event.name") or ""
         return LogRecord(
             _id(message.get("traceId"), TRACE_ID), _id(message.get("spanId"), SPAN_ID),
             str(name)[:256],

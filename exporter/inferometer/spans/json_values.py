@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from inferometer.spans.decoded import BadSpan, BodyCount, Bounds
 from inferometer.spans.span import AttributeValue
+from inferometer.spans.unicode import well_formed
 from inferometer.spans.vocabulary import Vocabulary
 
 Object = Mapping[str, Any]
+_LEAST, _MOST = -2**63, 2**64 - 1  # numbers that protobuf's encoding has, signed or not
 
 
 def listed(message: object, key: str) -> list[Any]:
@@ -35,7 +38,7 @@ def text(value: object, size: int = 256) -> str:
         return ""
     if not isinstance(value, str):
         raise TypeError("text")
-    return value[:size]
+    return well_formed(value[:size])
 
 
 def integer(value: object) -> int:
@@ -43,7 +46,10 @@ def integer(value: object) -> int:
     if value is None:
         return 0
     if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return int(value)
+        read = int(value)
+        if _LEAST <= read <= _MOST:
+            return read
+        raise ValueError("more than 64 bits")
     raise TypeError("number")
 
 
@@ -79,8 +85,7 @@ class JsonValues:
 
     def all(self, pairs: Iterable[Object]) -> dict[str, AttributeValue]:
         """All of them."""
-        return {pair.get("key", ""): self.value(pair.get("value"), self._bounds.text)
-                for pair in pairs}
+        return {_key(pair): self.value(pair.get("value"), self._bounds.text) for pair in pairs}
 
     def value(self, value: Any, size: int, depth: int = 1) -> AttributeValue:
         """A value, of whose texts so many characters are kept."""
@@ -98,7 +103,7 @@ class JsonValues:
 
     def map(self, inner: Any, size: int, depth: int) -> AttributeValue:
         """A map."""
-        return {pair["key"]: self.value(pair.get("value"), size, depth + 1)
+        return {_key(pair): self.value(pair.get("value"), size, depth + 1)
                 for pair in self._items(inner)}
 
     def _items(self, message: object) -> list[Any]:
@@ -106,6 +111,11 @@ class JsonValues:
         items = listed(message, "values")
         self._counts.add_values(len(items))
         return items[:self._bounds.attributes]
+
+
+def _key(pair: Object) -> str:
+    """An attribute's key, of any length. Raises TypeError and AttributeError."""
+    return text(pair.get("key"), sys.maxsize)
 
 
 def _bytes(inner: Any, size: int) -> bytes:

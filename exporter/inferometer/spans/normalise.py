@@ -22,6 +22,7 @@ from inferometer.facts import (
 from inferometer.spans.errors import error_of, outcome_of
 from inferometer.spans.flavours.reading import Documents, count, moment, number, text, truth
 from inferometer.spans.flavours.table import Flavour, StepKind
+from inferometer.spans.ids import times
 from inferometer.spans.reader import SpanReader, Wishes
 from inferometer.spans.shape import shape_of
 from inferometer.spans.span import LogRecord, Span
@@ -215,11 +216,12 @@ def facts_of_log(record: LogRecord, wishes: Wishes = _NO_WISHES) -> Fact | None:
     error = error_of((failure,), "") if failure else ErrorType.NONE
     trace_id = record.trace_id or blake2b(response_id.encode(), digest_size=16).digest()
     explanation = text(attributes.get("gen_ai.evaluation.explanation"))[:1024]
+    start, end = times(record.time, record.time)
     identity = repr((record.span_id, name, label, score, response_id, record.time)).encode()
     return Evaluation(
         trace_id=trace_id, span_id=blake2b(identity, digest_size=8).digest(),
         parent_id=record.span_id, service_name=record.resource.service_name,
-        scope=record.scope.name, name=record.name, start=record.time, end=record.time,
+        scope=record.scope.name, name=record.name, start=start, end=end,
         error_type=error, outcome=outcome_of(error), evaluation=name, label=label, score=score,
         explanation=explanation if wishes.content else "", response_id=response_id)
 
@@ -228,4 +230,7 @@ def _score(value: object) -> float | None:
     """A score, which may be negative."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < float("inf") else None
+    try:
+        return float(value) if abs(value) < float("inf") else None
+    except OverflowError:  # of a whole number that no float has
+        return None

@@ -17,6 +17,7 @@ from inferometer.spans.flavours.reading import (
     text,
 )
 from inferometer.spans.flavours.table import Means, Origin, StepKind
+from inferometer.spans.ids import LONGEST
 from inferometer.spans.shape import COUNTS, RAW, Shape
 from inferometer.spans.span import Attributes, Span, Status
 
@@ -146,7 +147,8 @@ class SpanReader:
         """What every fact has of its span, which ended with this error."""
         span, wishes, field = self.span, self.wishes, self.texts.get
         start = span.start
-        if start == span.end and (seconds := number(self.raw.get("duration"))):
+        if start == span.end and (seconds := number(self.raw.get("duration"))) \
+                and seconds <= LONGEST / 1e9:
             start = max(0, span.end - int(seconds * 1e9))  # a log, at the end of what it is about
         return (span.trace_id, span.span_id, span.parent_id, span.resource.service_name,
                 span.scope.name, span.name, start, span.end, outcome_of(error), error,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from inferometer.spans.span import Attributes, AttributeValue, Span
+from inferometer.spans.unicode import well_formed
 
 LARGEST_TOKENS = 2**40  # of one call
 _SHORT = 512  # characters of a text that is remembered
@@ -17,17 +18,18 @@ _MAX_PYTHON = 4096  # characters of Python's own notation
 _PYTHON = (("'", '"'), ("None", "null"), ("True", "true"), ("False", "false"))
 _ZONE_STEP = 15 * 60 * 10**9  # nanoseconds: local times differ from UTC by multiples of it
 _MOST_OFF = 15 * 3600 * 10**9
-_INDEX = re.compile(r"\d+")
+_INDEX = re.compile("[0-9]{1,9}")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # of a character, as JSON may have it
 
 Documents = tuple[int | None, tuple[str, ...]]
 
 
 def text(value: object) -> str:
     """A value as text; a list is its first element."""
+    while isinstance(value, list | tuple):  # in a document they may nest deeper than calls may
+        value = value[0] if value else ""
     if isinstance(value, str):
         return value
-    if isinstance(value, list | tuple):
-        return text(value[0]) if value else ""
     if value is None or isinstance(value, dict):
         return ""
     return str(value)
@@ -52,7 +54,7 @@ def number(value: object) -> float | None:
         return None
     try:
         read = float(value)  # type: ignore[arg-type]  # else it raises
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return read if 0 <= read < float("inf") else None
 
@@ -79,7 +81,10 @@ def _parsed(value: str) -> object:
         for theirs, ours in _PYTHON:
             value = value.replace(theirs, ours)
     try:
-        return json.loads(value)
+        parsed = json.loads(value)
+        if _HALF.search(value):
+            parsed = json.loads(well_formed(json.dumps(parsed, ensure_ascii=False)))
+        return parsed
     except (ValueError, RecursionError):
         return None
 
