@@ -14,6 +14,7 @@ import pytest
 from tests.exporter.engines.raw import fetched_or_refused, serving_raw, strange_answer
 
 SCRIPT = Path(__file__).with_name("fuzz_pages.py")
+BODIES = SCRIPT.with_name("fuzz_bodies.py")
 SECONDS = 90
 FOUND = 77  # libFuzzer's exit code
 
@@ -22,9 +23,10 @@ fuzzer = pytest.mark.skipif(importlib.util.find_spec("atheris") is None,
                             reason="atheris has no wheel for this Python")
 
 
-def fuzzed(folder: Path, seconds: int, *parser: str) -> subprocess.CompletedProcess[str]:
+def fuzzed(folder: Path, seconds: int, *parser: str,
+           script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
     run = subprocess.run(
-        [sys.executable, SCRIPT, str(seconds), folder / "corpus", *parser],
+        [sys.executable, script, str(seconds), folder / "corpus", *parser],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         timeout=seconds + 60, check=False)
     print(run.stdout[-3000:])
@@ -34,6 +36,13 @@ def fuzzed(folder: Path, seconds: int, *parser: str) -> subprocess.CompletedProc
 @fuzzer
 def test_no_page_makes_the_reader_fail_or_say_what_makes_no_sense(tmp_path: Path) -> None:
     assert fuzzed(tmp_path, SECONDS).returncode == 0
+
+
+@fuzzer
+@pytest.mark.parametrize("kind", ["protobuf", "json", "odd", "tables"])
+def test_no_body_of_spans_makes_its_reader_fail_or_counts_a_call_twice(tmp_path: Path,
+                                                                       kind: str) -> None:
+    assert fuzzed(tmp_path, 45, kind, script=BODIES).returncode == 0
 
 
 @fuzzer
