@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.facts import Fact, Usage
+from inferometer.spans.flavours.reading import numbered, text
 from inferometer.spans.normalise import facts_of, facts_of_log
 from inferometer.spans.once import settle
 from inferometer.spans.otlp import Refused, decode_logs, decode_traces
@@ -40,11 +41,11 @@ def check_facts(facts: Iterable[Fact]) -> None:
                     tokens = getattr(value, part)
                     assert tokens is None or (type(tokens) is int and 0 <= tokens < 2**53)
             elif isinstance(value, Mapping):
-                for text in value.values():
-                    text.encode()
+                for part in value.values():
+                    part.encode()
             elif isinstance(value, tuple):
-                for text in value:
-                    text.encode()
+                for part in value:
+                    part.encode()
         assert 0 <= fact.start <= fact.end < 2**63
 
 
@@ -182,3 +183,14 @@ def test_an_evaluation_of_no_possible_time_has_none() -> None:
         Resource({}), Scope()))
     assert fact is not None
     assert (fact.start, getattr(fact, "score", 1)) == (0, None)
+
+
+def test_lists_that_nest_deeper_than_calls_may_have_their_innermost_text() -> None:
+    nested: Any = "x"
+    for _ in range(5000):
+        nested = [nested]
+    assert text(nested) == "x"
+
+
+def test_an_index_of_thousands_of_digits_is_no_documents_number() -> None:
+    assert numbered({"d." + "9" * 5000 + ".id": "a", "d.0.id": "b"}, "d.", "id") == (1, ("b",))
