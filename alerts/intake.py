@@ -54,5 +54,14 @@ NEARLY_FULL = Alert(
                 f"{LEAST_FREE:.0%} of its disk or {LEAST_FREE_MEBIBYTES} MiB. Once it is full, "
                 "senders are put off, and what they drop is lost.",
     board="exporter")
+HEARTBEAT_LOST = Alert(
+    "InferometerHeartbeatLost", SELF, "warning",
+    f"sum {by(SELF.scope)} (increase({c.HEARTBEAT_LOST.name}[{_WINDOW}])) > 0",
+    summary="Calls that a gateway sends to itself do not come back.",
+    description=f'Of the calls that {words.EXPORTER} sends to itself, one a minute, '
+                f'{{{{ $value | printf "%.0f" }}}} were lost in the last {_WINDOW}. Calls of '
+                "applications went the same way. Its log says where.",
+    board="exporter", hold="0m", because=HAPPENED)
 
-GROUP = AlertGroup("inferometer-intake-alerts", (REFUSING, TOO_LARGE, LAGGING, NEARLY_FULL))
+GROUP = AlertGroup("inferometer-intake-alerts", (
+    REFUSING, TOO_LARGE, LAGGING, NEARLY_FULL, HEARTBEAT_LOST))

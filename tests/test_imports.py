@@ -28,12 +28,12 @@ ORDER = """
     durations  heap  outside  reasons
     chapters  logs  receipt  threads  roles  protobuf
     catalogue.limits  catalogue.model
-    catalogue.engine  catalogue.gpu
+    catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
     catalogue.exporter
     catalogue
     record
-    facts
+    facts  heartbeats
     pricing
     values
     rendered  rendered.block
@@ -165,7 +165,9 @@ ORDERS = {
     "intake": """
         intake  intake.accepting  intake.answer  intake.grpc_frames  intake.tally  intake.workers
         intake.body  intake.grpc_answer  intake.listener
-        intake.access  intake.batch  intake.collector  intake.grpc_http2
+        intake.access  intake.batch  intake.collector  intake.grpc_http2  intake.beat
+        intake.own_door
+        intake.heartbeat
         intake.application  intake.child
         intake.grpc_call  intake.grpc_house
         intake.grpc_protocol
@@ -182,7 +184,7 @@ ORDERS = {
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.migrations.env  ledger.statements  ledger.parcel
         ledger.file
-        ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.beats  ledger.questions  ledger.retention  ledger.store  ledger.people
         ledger.tree  ledger.verification  ledger.engines
         ledger.settler
         ledger.ledger  ledger.user_costs

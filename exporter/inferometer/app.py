@@ -57,7 +57,7 @@ def make_parts(config: Config, refusals: Refusals,
         EnginesPart(config, refusals),
         cost,
         ledger,
-        IntakePart(config, ledger.commit),
+        IntakePart(config, ledger.commit, ledger),
         AlertLogPart(config),
     ]
 

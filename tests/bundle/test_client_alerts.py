@@ -49,6 +49,11 @@ def bodies(result: str, values: str) -> Series:
     return series(c.INTAKE_BODIES, values, scrape=GATEWAY, signal="traces", result=result)
 
 
+def lost(reason: str, values: str) -> Series:
+    """Heartbeats."""
+    return series(c.HEARTBEAT_LOST, values, scrape=GATEWAY, reason=reason)
+
+
 def ledger(metric: Metric, value: float) -> Series:
     return series(metric, f"{value}x60", scrape=GATEWAY)
 
@@ -158,6 +163,14 @@ CASES = (
              "or 256 MiB. Once it is full, senders are put off, and what they drop is lost.")),
     Case("a disk with room", intake.NEARLY_FULL, (
         ledger(c.LEDGER_BYTES, 5 * GIB), ledger(c.LEDGER_FREE, 5 * GIB))),
+    # One is sent at minute 1 at the latest, and lost 110 seconds later.
+    Case("5 minutes after heartbeats began to be lost", intake.HEARTBEAT_LOST, (
+        lost("uncounted", "0 0 0 1 2 3 4"), lost("refused", "0x60")),
+        ours("Of the calls that gateway-0 in east/inferometer sends to itself, one a minute, 2 "
+             "were lost in the last 15m. Calls of applications went the same way. Its log says "
+             "where."), minute=4),
+    Case("heartbeats that come back", intake.HEARTBEAT_LOST, (
+        lost("uncounted", "0x60"), lost("refused", "2x60"))),
 )
 
 

@@ -70,10 +70,16 @@ class Tokens:
 class Admission:
     """Whether a request is let in."""
 
-    def __init__(self, web: WebConfig | None, tokens: Tokens) -> None:
+    def __init__(self, web: WebConfig | None, tokens: Tokens, own: str = "") -> None:
         self._web = web
+        self._own = f"Bearer {own}" if own else ""  # of the gateway itself, as a sender
         self._tokens = tokens
         self.open = web is None and not tokens  # to all
+
+    def is_own(self, header: str) -> bool:
+        """Whether it is the gateway itself that sends."""
+        return bool(self._own) and hmac.compare_digest(
+            header.encode(errors="surrogatepass"), self._own.encode())
 
     def check(self, peer: Any) -> None:
         """Raises BodyRefusedError for a client that may not even ask: `peer` is its certificate."""

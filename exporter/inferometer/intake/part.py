@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import ssl
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,9 +13,11 @@ from inferometer.addresses import split_address
 from inferometer.collector import Collector
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
+from inferometer.heartbeats import BeatLedger
 from inferometer.intake.access import Admission, Tokens, read_token
 from inferometer.intake.body import BodyMemory, Sizes
 from inferometer.intake.collector import IntakeCollector
+from inferometer.intake.heartbeat import Heartbeat, HeartbeatPace
 from inferometer.intake.tally import IntakeTally
 from inferometer.parts import Part, Row, Watch, Watched
 from inferometer.reasons import reason_of
@@ -38,15 +41,20 @@ class IntakePart(Part):
     sections = ("intake",)
     noun, kind = "gateway", "gateway"
 
-    def __init__(self, config: Config, commit: Commit) -> None:
+    def __init__(self, config: Config, commit: Commit, beats: BeatLedger | None = None,
+                 pace: HeartbeatPace | None = None) -> None:
         self._config = config
         self._commit = commit
         self._tally = IntakeTally()
         self._memory = BodyMemory(Sizes().held_bytes)
         self._web: WebConfig | None = None
-        self._access = Admission(None, Tokens(()))
+        self._own_token = secrets.token_urlsafe()
+        self._access = Admission(None, Tokens(()), self._own_token)
         self._service: IntakeService | None = None
         self._urls: dict[str, str] = {}  # by protocol
+        self._door: tuple[str, int] | None = None  # over HTTP
+        self._heartbeat = None if beats is None else Heartbeat(
+            beats, self._post, lambda: self._config.intake.settle_seconds, pace)
         self.title = "gateway" if config.takes_telemetry else ""
 
     def check(self, config: Config, document: Document) -> None:
@@ -74,11 +82,14 @@ class IntakePart(Part):
         if web is not None and self._web is not None:
             web.inherit(self._web)
         self._web = web
-        self._access = Admission(web, Tokens(config.intake.bearer_token_files))
+        self._access = Admission(web, Tokens(config.intake.bearer_token_files), self._own_token)
 
     def collectors(self) -> Sequence[Collector]:
         """What it counts of what comes in, where it listens."""
-        return [IntakeCollector(self._tally, self._memory)] if self._config.takes_telemetry else []
+        if not self._config.takes_telemetry:
+            return []
+        beats = [] if self._heartbeat is None else [self._heartbeat]
+        return [IntakeCollector(self._tally, self._memory), *beats]
 
     def start(self) -> None:
         """Listen. Raises ListenError."""
@@ -106,7 +117,11 @@ class IntakePart(Part):
             access=lambda: self._access,
             headers=lambda: self._web.headers if self._web is not None else {},
             settings=lambda: self._config.intake)
+        if "http" in openings:
+            self._door = openings["http"].listener.getsockname()[:2]
         self._service.start()
+        if self._heartbeat is not None:
+            self._heartbeat.start()
 
     @property
     def url(self) -> str:
@@ -114,11 +129,14 @@ class IntakePart(Part):
         return self._urls.get("http", "")
 
     def loops(self) -> Sequence[Standing]:
-        """The event loop, and the threads that read bodies."""
-        return self._service.loops() if self._service is not None else ()
+        """The event loop, the threads that read bodies, and the heartbeat."""
+        beat = [] if self._heartbeat is None else [self._heartbeat.loop]
+        return [*self._service.loops(), *beat] if self._service is not None else ()
 
     def stop(self) -> None:
         """Answer what is being sent, and nobody else."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         if self._service is not None:
             self._service.stop(STOP_SECONDS)
 
@@ -136,6 +154,18 @@ class IntakePart(Part):
         failure = "" if details else "nothing listens for applications yet"
         return Watch([Watched("", "Telemetry of applications", failure=failure,
                               details=details)], 1)
+
+    def _post(self, body: bytes) -> int:
+        """A heartbeat's way in: over HTTP, but where there is no such door, or where only those may
+        enter who have a certificate. Raises OSError, HTTPException, TimeoutError.
+        """
+        from inferometer.intake.own_door import SECONDS, post_traces  # here alone, as in `start`
+
+        assert self._service is not None  # it has started
+        context = self._context()
+        if self._door is None or (context and context.verify_mode == ssl.CERT_REQUIRED):
+            return self._service.hand_in(body, SECONDS)
+        return post_traces(self._door, context is not None, self._own_token, body)
 
     def _context(self) -> ssl.SSLContext | None:
         """For a new connection. Raises OSError and WebConfigError."""

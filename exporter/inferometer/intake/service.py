@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -109,6 +110,7 @@ class IntakeService:
         self._serving = Loop("intake", self._serve, lambda: AGAIN_SECONDS)
         self._stopped = False
         self._ended = threading.Event()
+        self._events: asyncio.AbstractEventLoop | None = None  # while it serves
 
     def loops(self) -> Sequence[Standing]:
         """What is to go on until it is stopped."""
@@ -132,6 +134,28 @@ class IntakeService:
         for listener in self._listeners:
             listener.close()
 
+    def hand_in(self, body: bytes, seconds: float) -> int:
+        """Have a body of traces in protobuf kept, that comes through no listener: its status.
+
+        Raises TimeoutError, and OSError while nothing serves.
+        """
+        if self._events is None:
+            raise ConnectionRefusedError("the intake does not serve")
+        kept = asyncio.run_coroutine_threadsafe(self._hand_in(body), self._events)
+        try:
+            return kept.result(seconds)
+        finally:
+            kept.cancel()
+
+    async def _hand_in(self, body: bytes) -> int:
+        try:
+            with Portion(self._memory) as load:
+                load.take(len(body))
+                await self._accept(Sent("traces", PROTOBUF, "", [body], time.time_ns(), load))
+        except BodyRefusedError as error:
+            return int(error.status)
+        return int(HTTPStatus.OK)
+
     def _serve(self) -> None:
         if self._stopped:
             return
@@ -142,6 +166,7 @@ class IntakeService:
             self._ended.set()
 
     async def _serve_all(self) -> None:
+        self._events = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:  # where one breaks, all are begun anew
             for server in self._servers:
                 tasks.create_task(server.serve())

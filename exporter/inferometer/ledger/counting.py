@@ -22,6 +22,7 @@ from inferometer.catalogue import (
 from inferometer.pricing import PriceSource
 
 HOUR = 3600 * 10**9  # nanoseconds
+HEARTBEAT = "heartbeat"  # the kind of a row that adds nothing, and has no seat
 SUM = "sum"  # part of a histogram, of times in nanoseconds, beside its bounds
 KNOWN = "known"  # usage
 TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
@@ -41,7 +42,8 @@ class CountedRow(NamedTuple):
     """A row of the table `counted`, in the order of its columns."""
 
     seq: int
-    kind: str  # call, or of a step: tool, mcp, run, retrieval, rerank, evaluation, feedback
+    # Call, or of a step: tool, mcp, run, retrieval, rerank, evaluation, feedback; or HEARTBEAT.
+    kind: str
     arrived: int
     seat: int
     user: str | None
@@ -97,6 +99,8 @@ class Additions:
 
     def add(self, row: CountedRow) -> None:
         """Add a row."""
+        if row.kind == HEARTBEAT:
+            return
         key = row.arrived // HOUR, row.seat, row.user or ""
         place = self._places.get(key)
         if place is None:

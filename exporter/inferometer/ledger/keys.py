@@ -18,6 +18,7 @@ NAME_SIZE = 10  # bytes of a user's or conversation's hash: a million users have
 IN_TRACE_BITS = 40  # of a digest: the rest is the trace's, so that its spans lie side by side
 _TRACE_SIZE, _SPAN_SIZE = 3, 5  # bytes of the same
 _MOST_NAMES = 65536  # hashes that are remembered
+_HALF = 8  # bytes of a heartbeat's trace id that are random; the others are signed with the key
 
 
 class Veiled(str):
@@ -35,6 +36,7 @@ class KeyRing:
     _names: bytes
     sampling: bytes
     capabilities: bytes
+    _beats: bytes
     _of_trace: hashlib.blake2b = field(init=False, compare=False)
     _of_span: hashlib.blake2b = field(init=False, compare=False)
 
@@ -49,7 +51,7 @@ class KeyRing:
         def derived(purpose: str) -> bytes:
             return hmac.digest(key, f"inferometer/{purpose}".encode(), "sha256")
         return cls(derived("fingerprint")[:8].hex(), derived("identity"), derived("names"),
-                   derived("sampling"), derived("capabilities"))
+                   derived("sampling"), derived("capabilities"), derived("heartbeats"))
 
     def trace_digest(self, trace_id: bytes) -> int:
         """The least digest that a span of the trace can have: a signed number of 64 bits."""
@@ -62,6 +64,18 @@ class KeyRing:
         digest = self._of_span.copy()
         digest.update(trace_id + span_id)
         return int.from_bytes(digest.digest(), "big")
+
+    def beat_trace(self) -> bytes:
+        """A trace id of a heartbeat, which nobody can make who has no key."""
+        begin = os.urandom(_HALF)
+        return begin + self._beat_mark(begin)
+
+    def is_beat(self, trace_id: bytes) -> bool:
+        """Whether it is one of these."""
+        return trace_id[_HALF:] == self._beat_mark(trace_id[:_HALF])
+
+    def _beat_mark(self, begin: bytes) -> bytes:
+        return hashlib.blake2b(begin, digest_size=_HALF, key=self._beats).digest()
 
     def veil(self, name: str) -> Veiled:
         """What stands for a user or a conversation in the ledger; what is veiled stays so."""

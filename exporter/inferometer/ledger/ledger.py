@@ -56,6 +56,7 @@ class LedgerWriter:
                  linger: float = LINGER_SECONDS, start: Start = start_thread,
                  pricing: Pricing = unpriced, limits: Limiting = default_limits) -> None:
         self._file = file
+        self.beat_trace = file.keys.beat_trace
         self._linger = linger
         self._busy = False  # whether something was committed in the last turn
         self._clock, self._monotonic = clock, monotonic

@@ -14,6 +14,7 @@ from inferometer.collector import Collector
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
 from inferometer.facts import Fact
+from inferometer.heartbeats import BeatState
 from inferometer.ledger.collector import LedgerCollector, LedgerCondition
 from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.keys import is_open_to_all
@@ -80,6 +81,19 @@ class LedgerPart(Part):
         if self._ledger is None:
             raise LedgerFullError("the ledger is not open")
         return self._ledger.commit(facts, links, arrived)
+
+    def beat_trace(self) -> bytes:
+        """See BeatLedger."""
+        if self._ledger is None:
+            raise LedgerFullError("the ledger is not open")
+        return self._ledger.beat_trace()
+
+    def beat_state(self, trace_id: bytes) -> BeatState:
+        """See BeatLedger."""
+        from inferometer.ledger.beats import beat_state  # here alone, as in `start`
+
+        section = self._config.ledger
+        return beat_state(Path(section.path), Path(section.key_path), trace_id)
 
     def collectors(self) -> Sequence[Collector]:
         """Calls and steps, and the ledger itself, where there is one; users where asked for."""

@@ -94,3 +94,14 @@ class SeatTable:
             return
         self._numbered[kind] = self._numbered.get(kind, 0) + 1
         self._seated[kind] = self._seated.get(kind, 0) + seat.seated
+
+
+class NoSeats(SeatTable):
+    """For rows that are in no figure: none has a number."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def id_of(self, labels: tuple[str, str, str, str, str, str]) -> int:
+        """No seat's number."""
+        return 0

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
-from inferometer.ledger.counting import CountedRow
+from inferometer.heartbeats import SERVICE
+from inferometer.ledger.counting import HEARTBEAT, CountedRow
 from inferometer.ledger.engines import Engines, Phases
 from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.file import File
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
+from inferometer.ledger.seats import NoSeats
 from inferometer.ledger.settling import Rows, judged, placed, rows_of, without_names
 from inferometer.ledger.statements import TRACES_AT_ONCE
 from inferometer.ledger.store import (
@@ -30,6 +32,7 @@ from inferometer.ledger.traces import LINK, Kept, Trace, parents_in
 from inferometer.pricing import Pricing, unpriced
 from inferometer.sinks.metrics import CounterReading
 from inferometer.spans.once import settle
+from inferometer.spans.settlement import Settlement
 from inferometer.threads import Failures
 
 # Of a trace that goes on and on only the last ones are looked at again for what comes late.
@@ -142,13 +145,14 @@ class Settler:
         state = FactState.SETTLED
         try:
             settlement = settle([one.fact for one in facts.values()], parents)
-            made = rows_of(settlement, facts, earlier.counted, earlier.calls, self.seats,
-                           self._file.keys.veil)
-            if made.responses:
-                made.rows = self._billed_once(made, facts)
-            made.rows = [*placed(made.rows, earlier.calls, self.seats)]
-            rows = [*judged(made, self._pricing, self._limits)]
-            engines = self._engines.joined(made.responses, settlement.engines)
+            if self._are_beats(facts):
+                made = rows_of(settlement, facts, earlier.counted, (), NoSeats(), str)
+                rows = [row._replace(kind=HEARTBEAT) for row in made.rows]
+                engines: Sequence[Phases] = ()
+            else:
+                made = self._counted(settlement, facts, earlier)
+                rows = [*judged(made, self._pricing, self._limits)]
+                engines = [*self._engines.joined(made.responses, settlement.engines)]
         except Exception as error:  # one trace that cannot be settled must not hold up all others
             self._failures.note(error)
             self.failed += 1
@@ -163,6 +167,20 @@ class Settler:
                 moves.own.append(seq)
             else:
                 moves.marks.append((int(state), row, seq))
+
+    def _counted(self, settlement: Settlement, facts: Mapping[bytes, Kept], earlier: Earlier
+                 ) -> Rows:
+        made = rows_of(settlement, facts, earlier.counted, earlier.calls, self.seats,
+                       self._file.keys.veil)
+        if made.responses:
+            made.rows = self._billed_once(made, facts)
+        made.rows = [*placed(made.rows, earlier.calls, self.seats)]
+        return made
+
+    def _are_beats(self, facts: Mapping[bytes, Kept]) -> bool:
+        """Whether a trace is one that a gateway with our key sent to itself."""
+        fact = next(iter(facts.values())).fact
+        return fact.service_name == SERVICE and self._file.keys.is_beat(fact.trace_id)
 
     def _billed_once(self, made: Rows, facts: Mapping[bytes, Kept]) -> list[CountedRow]:
         """The rows, without the tokens that another service's trace has had of one call."""
