@@ -184,7 +184,8 @@ ORDERS = {
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.migrations.env  ledger.statements  ledger.parcel
         ledger.file
-        ledger.beats  ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.high_water  ledger.pressure
+        ledger.beats  ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
         ledger.tree  ledger.verification  ledger.engines
         ledger.settler
         ledger.ledger  ledger.user_costs

@@ -219,9 +219,13 @@ class App:
         return text_response(HTTPStatus.OK, "healthy")
 
     def _respond_ready(self, _: Received) -> Response:
-        if self.is_ready():
-            return text_response(HTTPStatus.OK, "ready")
-        return text_response(HTTPStatus.SERVICE_UNAVAILABLE, "not ready")
+        if not self.is_ready():
+            return text_response(HTTPStatus.SERVICE_UNAVAILABLE, "not ready")
+        hindrances = [why for part in self._running if (why := part.hindrance())]
+        if hindrances:
+            return text_response(HTTPStatus.SERVICE_UNAVAILABLE,
+                                 f"not ready: {', '.join(hindrances)}")
+        return text_response(HTTPStatus.OK, "ready")
 
     def _respond_reload(self, received: Received) -> Response:
         if mistake := received.once("reload", self.reload):

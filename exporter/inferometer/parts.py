@@ -109,6 +109,10 @@ class Part:
         """Whether its first look has ended."""
         return True
 
+    def hindrance(self) -> str:
+        """Why it can do nothing of its work now, in a line; empty if it can. It may come and go."""
+        return ""
+
     def greeting(self, seconds: float) -> Iterable[Row]:
         """What the terminal shows at the start, after waiting so long for the first look."""
         return ()

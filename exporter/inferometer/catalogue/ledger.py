@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from inferometer.catalogue.model import Metric
+from inferometer.catalogue.model import FLAG, Label, Metric
+
+REFUSAL = Label("reason", "Why a ledger takes nothing now.",
+                values=("write_failed", "disk_full", "max_bytes"))
 
 LEDGER_PENDING = Metric(
     "inferometer_ledger_pending_facts", "gauge",
@@ -16,6 +19,15 @@ LEDGER_BYTES = Metric(
 LEDGER_FREE = Metric(
     "inferometer_ledger_free_bytes", "gauge",
     "What is left on the ledger's disk for it to grow.")
+LEDGER_COMMIT_LAG = Metric(
+    "inferometer_ledger_commit_lag_seconds", "gauge",
+    "For how long the oldest body has waited for the disk, or nothing could be written; senders "
+    "are told to come again after as long.", unread="Heartbeats tell of what it comes to.")
+LEDGER_REFUSING = Metric(
+    "inferometer_ledger_refusing", "gauge",
+    "1 while nothing is taken for this reason, else 0; senders are put off, and the gateway is not "
+    "ready.", (REFUSAL,), stated_range=FLAG,
+    unread="InferometerIntakeRefusing tells of it where something is sent; this says why.")
 LEDGER_COMMIT = Metric(
     "inferometer_ledger_last_commit_timestamp_seconds", "gauge",
     "When facts were last made durable.", unread="It follows the load.")
@@ -29,4 +41,4 @@ LEDGER_FAILED = Metric(
     "Traces that could not be counted, by a fault of ours; their facts are kept.",
     unread="The log has the fault.")
 LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
-                  LEDGER_SKEWED, LEDGER_FAILED)
+                  LEDGER_SKEWED, LEDGER_FAILED, LEDGER_COMMIT_LAG, LEDGER_REFUSING)

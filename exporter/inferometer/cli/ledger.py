@@ -23,7 +23,7 @@ FORMATS = ("table", "csv", "json")
 GROUPS = ("model", "service", "user", "provider", "operation", "tool", "agent")
 ACTIONS = {  # and whether they are about something that must be named
     "top": "", "verify": "", "backup": "FILE", "trace": "ID", "who": "USER",
-    "forget": "USER|CONVERSATION",
+    "forget": "USER|CONVERSATION", "check": "", "vacuum": "",
 }
 
 
@@ -111,7 +111,10 @@ VERB = Verb(
     "  who      what is kept of one user, who is in the ledger by a hash alone\n"
     "  forget   remove a user or a conversation from it; counts and sums stay as they are\n"
     "  verify   reckon all counters and roll-ups anew from the rows, and compare\n"
-    "  backup   write a copy that is whole while the gateway goes on",
+    "  backup   write a copy that is whole while the gateway goes on\n"
+    "  check    read all of the file, and say what is damaged and how much of it is unused\n"
+    "  vacuum   give back what deleted rows have left: all of it while no gateway has the file\n"
+    "           and the disk has room for a second one, else piece by piece beside it",
     "Calls count once their trace has been quiet for a while (intake.settle_seconds), by the\n"
     "hour in which they arrived. A user's or conversation's name never reaches the ledger:\n"
     "who and forget make its hash with the gateway's key.\n\n"
@@ -123,7 +126,9 @@ VERB = Verb(
     "  inferometer ledger who alice@example.com --config /etc/inferometer/gateway.yml\n"
     "  inferometer ledger forget alice@example.com\n"
     "  inferometer ledger verify --ledger /var/lib/inferometer/ledger.db\n"
-    "  inferometer ledger backup /backup/ledger.db\n\n"
-    "Exit codes: 0 well, 1 the ledger cannot be read, a difference was found, or nothing is\n"
+    "  inferometer ledger backup /backup/ledger.db\n"
+    "  inferometer ledger check --ledger /backup/ledger.db --key-file ledger.key\n"
+    "  inferometer ledger vacuum --config /etc/inferometer/gateway.yml\n\n"
+    "Exit codes: 0 well, 1 the ledger cannot be read, is damaged or differs, or nothing is\n"
     "known of what was asked for, 2 wrong arguments or configuration.",
     _add_arguments, ledger)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +16,12 @@ from inferometer.cli.verbs import FAILED, OK, complain
 from inferometer.config import ConfigError
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import milliseconds
-from inferometer.ledger import people, questions, tree, verification
+from inferometer.ledger import care, people, questions, tree, verification
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.file import File
 from inferometer.ledger.store import load_seats
 from inferometer.outside import as_json, shown
+from inferometer.reasons import reason_of
 from inferometer.settings import COMMAND_LINE
 
 TableCell = str | float | None
@@ -72,6 +74,46 @@ def backup(file: File, options: argparse.Namespace) -> int:
     file.copy_to(target)
     print(f"{target}: {target.stat().st_size:,} bytes. It is of no use without the key, "
           "which is not in it: keep a copy of that, too, in another place.")
+    return OK
+
+
+def check(file: File, options: argparse.Namespace) -> int:
+    """Print what is damaged, and what the file's size is made of."""
+    try:
+        health = care.check(file)
+    except sqlite3.Error as error:
+        complain(f"{file.path}: {reason_of(error)}; restore a backup")
+        return FAILED
+    if options.format == "table":
+        for fault in health.faults:
+            print(shown(fault))
+        print(f"{file.path}: {len(health.faults) or 'no'} "
+              f"fault{'' if len(health.faults) == 1 else 's'}; {health.bytes:,} bytes, "
+              f"{health.unused:,} of them unused.")
+        if health.restored:
+            print("It is older than what was written here last: its gateway will give it a new id, "
+                  "and counters begin at 0.")
+    else:
+        _print(options.format, health._fields, [[
+            len(health.faults), health.bytes, health.unused, str(health.restored).lower()]],
+            health._asdict())
+    return FAILED if health.faults else OK
+
+
+def vacuum(file: File, options: argparse.Namespace) -> int:
+    """Make the file smaller, and print by how much."""
+    try:
+        done = care.vacuum(file)
+    except sqlite3.Error as error:
+        complain(f"{file.path}: {reason_of(error)}")
+        return FAILED
+    if options.format == "table":
+        way = "written anew" if done.rewritten else "unused pages given back beside its gateway, or " \
+            "for want of room to write it anew"
+        print(f"{file.path}: {done.before:,} bytes before, {done.after:,} now; {way}.")
+    else:
+        _print(options.format, done._fields, [[
+            done.before, done.after, str(done.rewritten).lower()]], done._asdict())
     return OK
 
 
@@ -178,4 +220,4 @@ def _moment(nanoseconds: int) -> str:
 
 ACTIONS: Mapping[str, Callable[[File, argparse.Namespace], int]] = {
     "top": top, "verify": verify, "backup": backup, "trace": trace, "who": show_person,
-    "forget": forget}
+    "forget": forget, "check": check, "vacuum": vacuum}

@@ -30,6 +30,8 @@ _DOOR = Constraint(lambda address: not address or is_address(address), f"{ADDRES
 _BODY = bounded("a whole number of bytes from 65536 to 67108864", minimum=2**16, maximum=2**26)
 _SETTLE = bounded("a number of seconds from 1 to 60", minimum=1, maximum=60)
 _DAYS = bounded("a whole number of days from 1 to 3660", minimum=1, maximum=3660)
+_SIZE = Constraint(lambda size: not size or size >= 2**24,
+                   "a whole number of bytes from 16777216 on, or 0", {"minimum": 0})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
 _SOCKET = Constraint(  # the kernel takes no longer one
@@ -165,6 +167,8 @@ class LedgerSection:
                          next_start=True)
     retention_days: int = key("Days to keep calls.", 30, _DAYS)
     rollup_days: int = key("Days to keep the sums of each hour.", 400, _DAYS)
+    max_bytes: int = key("Of the file and its log, beyond which nothing is taken; 0: as many as "
+                         "its disk has.", 0, _SIZE)
     user_costs: bool = key("Whether metrics have what the dearest users cost this month, by "
                             "their hashes.", False, next_start=True)
 

@@ -7,11 +7,13 @@ may be tried again is 503 with a Retry-After, never 429: there are exporters tha
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-RETRY_SECONDS = 2
+RETRY_SECONDS = 2  # after which one may send again, at least
+MOST_RETRY_SECONDS = 30
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 PLAIN = "text/plain; charset=utf-8"
 
@@ -28,7 +30,6 @@ _CODES: Mapping[HTTPStatus, int] = {
 REJECTED = {"traces": "rejectedSpans", "logs": "rejectedLogRecords",
             "metrics": "rejectedDataPoints"}
 _HEADERS: Mapping[HTTPStatus, Mapping[str, str]] = {
-    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_SECONDS)},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Basic, Bearer"},
 }
 
@@ -56,9 +57,16 @@ def taken(signal: str, encoding: str, rejected: int = 0, why: str = "") -> Reply
     return Reply(HTTPStatus.OK, message, PROTOBUF)
 
 
-def refused(status: HTTPStatus, why: str, encoding: str = "") -> Reply:
+def retry_seconds(lag: float) -> int:
+    """After how long one may send again what the gateway, so many seconds behind, did not take."""
+    return min(MOST_RETRY_SECONDS, max(RETRY_SECONDS, math.ceil(lag)))
+
+
+def refused(status: HTTPStatus, why: str, encoding: str = "", lag: float = 0.0) -> Reply:
     """A google.rpc.Status, or a line of text to who speaks no encoding of OTLP."""
     headers = _HEADERS.get(status, {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = {"Retry-After": str(retry_seconds(lag))}
     code = _CODES.get(status, 2)
     if encoding == JSON:
         text = json.dumps({"code": code, "message": why})

@@ -124,7 +124,7 @@ class SignalPath:
             self._door.tally.body(self._signal, "lost")
             return
         except BodyRefusedError as error:
-            answer = refused(error.status, str(error), request.encoding)
+            answer = refused(error.status, str(error), request.encoding, error.lag)
         except Exception as error:  # a fault of ours: the sender gets an answer, and we the place
             log.error("a body could not be taken", exc_info=error,
                       extra={"signal": self._signal, "why": reason_of(error)})

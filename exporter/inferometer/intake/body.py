@@ -22,9 +22,10 @@ SEND_FEWER = "send fewer spans at a time: OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 class BodyRefusedError(Exception):
     """The body is not taken: its status, and why in a line for who sent it."""
 
-    def __init__(self, status: HTTPStatus, why: str) -> None:
+    def __init__(self, status: HTTPStatus, why: str, lag: float = 0.0) -> None:
         super().__init__(why)
         self.status = status
+        self.lag = lag  # seconds, after which it may be sent again
 
 
 class TooLargeError(BodyRefusedError):

@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from inferometer.intake.answer import RETRY_SECONDS, bytes_field, number_field
+from inferometer.intake.answer import bytes_field, number_field, retry_seconds
 
 UNAVAILABLE = 14
 # Codes of gRPC for those of HTTP by which a body is refused.
@@ -34,9 +34,7 @@ CODINGS: Header = (b"grpc-accept-encoding", b"identity,gzip")
 TAKEN: tuple[Header, ...] = ((b"grpc-status", b"0"),)
 NO_GRPC: tuple[Header, ...] = ((b":status", b"415"), (b"content-length", b"0"))
 
-_RETRY_INFO = bytes_field(1, number_field(1, RETRY_SECONDS))
-_TYPED_RETRY_INFO = (bytes_field(1, b"type.googleapis.com/google.rpc.RetryInfo")
-                     + bytes_field(2, _RETRY_INFO))
+_RETRY_INFO_TYPE = bytes_field(1, b"type.googleapis.com/google.rpc.RetryInfo")
 
 
 def prefixed(message: bytes) -> bytes:
@@ -44,7 +42,7 @@ def prefixed(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(PREFIX - 1, "big") + message
 
 
-def refused(status: HTTPStatus, why: str) -> tuple[Header, ...]:
+def refused(status: HTTPStatus, why: str, lag: float = 0.0) -> tuple[Header, ...]:
     """Headers of an answer that has nothing else. What may be tried again has a RetryInfo twice:
     in the status, as the specification has it, and where Python's exporter looks for it.
     """
@@ -53,8 +51,9 @@ def refused(status: HTTPStatus, why: str) -> tuple[Header, ...]:
     headers = [*HEADERS, CODINGS, (b"grpc-status", b"%d" % code),
                (b"grpc-message", urllib.parse.quote(why, safe=" :;,./=+()'").encode())]
     if code == UNAVAILABLE:
-        details += bytes_field(3, _TYPED_RETRY_INFO)
-        headers.append((b"google.rpc.retryinfo-bin", _base64(_RETRY_INFO)))
+        retry_info = bytes_field(1, number_field(1, retry_seconds(lag)))
+        details += bytes_field(3, _RETRY_INFO_TYPE + bytes_field(2, retry_info))
+        headers.append((b"google.rpc.retryinfo-bin", _base64(retry_info)))
     return (*headers, (b"grpc-status-details-bin", _base64(details)))
 
 

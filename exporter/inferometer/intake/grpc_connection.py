@@ -175,7 +175,7 @@ class GrpcConnection(Http2Protocol):
         gone = call.over
         self._close(call, RESULTS.get(error.status, "failed"))
         if not gone:
-            self.send(call.stream, refused(error.status, str(error)))
+            self.send(call.stream, refused(error.status, str(error), error.lag))
 
     def lose_all(self) -> None:
         """The client is gone."""

@@ -195,7 +195,8 @@ class IntakeService:
         except Exception as error:  # whatever keeps it from being kept, it may be sent again
             self._failures.note(error)
             raise BodyRefusedError(HTTPStatus.SERVICE_UNAVAILABLE,
-                                   "it cannot be kept now; send it again") from error
+                                   "it cannot be kept now; send it again",
+                                   getattr(error, "lag", 0.0)) from error
         return _taken(batch) if batch.rejected else _NOTHING_REJECTED
 
     def _batch_here(self, sent: Sent, wish: Wish) -> Delivery | None:

@@ -20,6 +20,8 @@ class LedgerCondition(NamedTuple):
     last_commit: int | None  # Unix nanoseconds
     skewed: int
     failed: int
+    commit_lag: float = 0.0  # seconds
+    refusal: str = ""  # why nothing is taken, a value of REFUSAL
 
 
 class LedgerCollector:
@@ -36,8 +38,11 @@ class LedgerCollector:
         now = self._condition()
         values = {c.LEDGER_PENDING: now.pending, c.LEDGER_LAG: now.lag, c.LEDGER_BYTES: now.bytes,
                   c.LEDGER_FREE: now.free, c.LEDGER_SKEWED: now.skewed, c.LEDGER_FAILED: now.failed,
+                  c.LEDGER_COMMIT_LAG: now.commit_lag,
                   c.LEDGER_COMMIT: None if now.last_commit is None else now.last_commit / 1e9}
         for metric, value in values.items():
             family = Family(metric)
             family.add(None if value is None else float(value))
             yield family
+        yield Family(c.LEDGER_REFUSING, {
+            (reason,): float(reason == now.refusal) for reason in c.REFUSAL.values})

@@ -8,7 +8,12 @@ class LedgerError(Exception):
 
 
 class LedgerFullError(Exception):
-    """Too much is pending: what came is not taken, and may be sent again."""
+    """What came is not taken, and may be sent again. `lag`: seconds by which the ledger is behind.
+    """
+
+    def __init__(self, why: str, lag: float = 0.0) -> None:
+        super().__init__(why)
+        self.lag = lag
 
 
 class KeyFileError(Exception):

@@ -102,6 +102,17 @@ def open_to_write(path: Path, key_path: Path) -> File:
         raise LedgerError(f"{path}: {reason_of(error)}") from error
 
 
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep gateways from a ledger. Raises LedgerError where one has it."""
+    try:
+        lock = _locked(path)
+    except OSError as error:
+        raise LedgerError(f"{path}: {reason_of(error)}") from error
+    with lock:
+        yield
+
+
 def open_beside(path: Path, key_path: Path) -> File:
     """Open a ledger that a gateway may be writing. Raises LedgerError."""
     if not path.is_file():

@@ -2,14 +2,12 @@
 
 What is committed is on the disk before its future resolves: facts in rows of their own, pending,
 and the parents of all spans in packed links. Once a trace is quiet its rows, counters and roll-ups
-move in one transaction; so after a crash what was pending settles from the file, and nothing is
-lost or counted twice.
+move in one transaction; so after a crash what was pending settles from the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import queue
 import threading
@@ -21,7 +19,9 @@ from inferometer.facts import Fact
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.file import File
+from inferometer.ledger.high_water import MARK, HighWater, mark_of
 from inferometer.ledger.parcel import FactRow, Parcel, rows_of
+from inferometer.ledger.pressure import WHY, Pressure, delete_content
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
@@ -38,13 +38,11 @@ LINGER_SECONDS = 0.004  # that a body waits for others, where they come one afte
 SETTLE_SECONDS = 0.5  # between settlements: many traces at once cost less than one by one
 TICK_SECONDS = 0.05  # between looks at what is due
 MARK_SECONDS = 5.0
+PROBE_SECONDS = 1.0  # the same, while nothing can be written
 PURGE_SECONDS = 10.0  # between looks for what is too old
 MOST_PENDING = 150_000  # facts in memory: beyond it nothing more is taken
 MOST_WAITING = 10_000  # commits that wait for the writer
-NANOSECONDS = 10**9
-SKEW = 600 * NANOSECONDS
-
-log = logging.getLogger(__name__)
+SKEW = 600 * 10**9  # nanoseconds
 
 
 class LedgerWriter:
@@ -64,7 +62,9 @@ class LedgerWriter:
         self._settler = Settler(file, self._forms, pricing, limits)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._open = OpenTraces(settle_seconds, max(OPEN_SECONDS, settle_seconds))
+        self.pressure = Pressure(file, clock)
         self._marked_at = 0.0
+        self._high_water, self._last_mark = HighWater(file.path), mark_of(file)
         self._failures = Failures("commit")
         self._retention = Retention(file)
         self._purging, self._purge_at = False, 0.0
@@ -72,8 +72,7 @@ class LedgerWriter:
         self._taken = self._written = 0  # facts: by who commits, and by the writer, or refused
         self._last_commit: int | None = None
         self._due_at = math.inf  # when the next trace is to be settled
-        self._behind = False  # whether there is more to settle at once
-        self._settle_at = 0.0
+        self._behind, self._settle_at = False, 0.0  # whether there is more to settle at once
         self._stopping = False
         self._ended = threading.Event()
         self._next_seq, self._next_links = 1, 1
@@ -82,15 +81,16 @@ class LedgerWriter:
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
                ) -> Receipt:
-        """Have them written. The receipt says so once they are on the disk, or says why not.
-
-        Raises LedgerFullError.
-        """
-        waiting = self._taken - self._written
-        if (self._stopping or self._open.facts + waiting >= MOST_PENDING
+        """Have them written: the receipt says once they are, or why not. Raises LedgerFullError."""
+        if refusal := self.pressure.refusal:
+            raise LedgerFullError(WHY[refusal], self.pressure.lag)
+        if (self._stopping or self._open.facts + self._taken - self._written >= MOST_PENDING
                 or self._queue.qsize() >= MOST_WAITING):
-            raise LedgerFullError("too much is pending")
+            raise LedgerFullError("too much is pending",
+                                  max(self.pressure.lag, self._settle_lag()))
         self._taken += len(facts)
+        if self.pressure.waits_since is None:
+            self.pressure.waits_since = arrived
         batch = Parcel(facts, links, arrived, Receipt())
         self._queue.put(batch)
         return batch.done
@@ -101,13 +101,17 @@ class LedgerWriter:
 
     def condition(self) -> LedgerCondition:
         """How it does."""
-        lag = max(0.0, self._monotonic() - self._due_at)
-        return LedgerCondition(self._open.facts, lag, self._file.bytes(), self._file.free_bytes(),
-                         self._last_commit,
-                         self._skewed, self._settler.failed)
+        return LedgerCondition(
+            self._open.facts, self._settle_lag(), self._file.bytes(), self._file.free_bytes(),
+            self._last_commit, self._skewed, self._settler.failed, self.pressure.lag,
+            self.pressure.refusal)
 
-    def configure(self, retention_days: int, rollup_days: int) -> None:
-        """Keep rows and roll-ups for so long."""
+    def _settle_lag(self) -> float:
+        return max(0.0, self._monotonic() - self._due_at)
+
+    def configure(self, retention_days: int, rollup_days: int, max_bytes: int = 0) -> None:
+        """Keep rows and roll-ups for so long, and take nothing beyond so many bytes."""
+        self.pressure.max_bytes = max_bytes
         self._retention.days, self._retention.rollup_days = retention_days, rollup_days
 
     def stop(self, seconds: float) -> None:
@@ -124,14 +128,20 @@ class LedgerWriter:
         group = self._group()
         if group:
             self._commit(group)
-        elif self._stopping:
+            self.pressure.waits_since = None if self._queue.empty() else group[-1].arrived
+        elif self._stopping and self._queue.empty():  # else something came at the last moment
+            self.pressure.try_to(self._write_mark)
             self._ended.set()
             return
+        self._mark()  # first: also while nothing can be settled
         self.settle_some()
-        self._mark()
         if self._purging or self._monotonic() >= self._purge_at:
-            self._purging = self._retention.purge(self._clock(), self._settler.seats)
-            self._purge_at = self._monotonic() + PURGE_SECONDS
+            self._purge()
+
+    def _purge(self) -> None:
+        self._purging = self._retention.purge(self._clock(), self._settler.seats) or (
+            self.pressure.tight and delete_content(self._file))
+        self._purge_at = self._monotonic() + PURGE_SECONDS
 
     def _group(self) -> list[Parcel]:
         """What waits now, after waiting for a first one; and a moment longer where more may come.
@@ -162,6 +172,7 @@ class LedgerWriter:
                     self._commit([batch])
                 return
             self._failures.note(error)
+            self._marked_at = -math.inf  # whether anything can be written is seen at once
             group[0].done.set_exception(error)
         else:
             for batch in group:
@@ -225,8 +236,8 @@ class LedgerWriter:
         """Settle what is quiet, if it is time; as much as one transaction takes."""
         now = self._monotonic()
         if self._behind or now >= self._settle_at:
+            self._behind, self._settle_at = False, now + SETTLE_SECONDS  # also if it fails
             self._behind = self._settle()
-            self._settle_at = now + SETTLE_SECONDS
 
     def _settle(self) -> bool:
         """Settle what one transaction takes; whether there is more."""
@@ -253,20 +264,30 @@ class LedgerWriter:
     def _mark(self) -> None:
         """Once in a while write from where on facts may be pending, and delete old links."""
         now = self._monotonic()
-        if now - self._marked_at < MARK_SECONDS:
+        if now - self._marked_at < (PROBE_SECONDS if self.pressure.failing else MARK_SECONDS):
             return
         self._marked_at = now
+        self.pressure.try_to(self._write_mark)
+        self.pressure.look()
+
+    def _write_mark(self) -> None:
+        """Raises OSError and sqlite3.Error."""
         least = self._open.least_seq() or self._next_seq
         with self._file.transaction() as connection:
-            connection.execute(self._file.statements.put_meta, ("pending_from", str(least)))
+            connection.executemany(self._file.statements.put_meta, [
+                ("pending_from", str(least)), (MARK, str(self._last_mark + 1))])
             connection.execute(self._file.statements.delete_forgotten, (least,))
             connection.execute(self._file.statements.delete_links,
                                (self._open.links_from(self._next_links),))
+        self._last_mark += 1
+        self._high_water.write(self._file.gateway, self._last_mark)  # last: it is never ahead
 
     def _restore(self) -> None:
         """Have in memory again what was pending when the last writer ended."""
         connection, statements = self._file.connection, self._file.statements
-        self._next_seq = (connection.execute(statements.last_fact).fetchone()[0] or 0) + 1
+        # Where all facts are deleted by now, numbers go on all the same.
+        self._next_seq = max((connection.execute(statements.last_fact).fetchone()[0] or 0) + 1,
+                             int(self._file.meta.get("pending_from", 1)))
         self._next_links = (connection.execute(statements.last_links).fetchone()[0] or 0) + 1
         now = self._monotonic()
         for row in connection.execute(statements.pending_facts,

@@ -73,7 +73,8 @@ class LedgerPart(Part):
         """Keep what is kept for so long, and hold calls against these limits, from now on."""
         self._config, self._limits = config, CallLimitTable(config)
         if self._ledger is not None:
-            self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days)
+            self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days,
+                                   config.ledger.max_bytes)
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
                ) -> Receipt:
@@ -108,6 +109,7 @@ class LedgerPart(Part):
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
         from inferometer.ledger.file import open_to_write
+        from inferometer.ledger.high_water import is_restored, renew
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.user_costs import UserCosts
 
@@ -117,6 +119,11 @@ class LedgerPart(Part):
         if is_open_to_all(key_path):
             log.warning("every user of this machine may read the ledger's key",
                         extra={"file": str(key_path)})
+        if is_restored(file):
+            before = file.gateway
+            renew(file)
+            log.warning("an older copy of the ledger was put here: it has a new id, and its "
+                        "counters begin at 0", extra={"id": file.gateway, "before": before})
         self._ledger = LedgerWriter(file, self._config.intake.settle_seconds,
                                     pricing=self._pricing, limits=self._limits_of)
         if self._config.ledger.user_costs:
@@ -128,6 +135,14 @@ class LedgerPart(Part):
     def loops(self) -> Sequence[Loop]:
         """The writer, and what reckons the costs of users."""
         return tuple(one.loop for one in (self._ledger, self._users) if one is not None)
+
+    def hindrance(self) -> str:
+        """Why nothing is taken now."""
+        if self._ledger is None or not (refusal := self._ledger.pressure.refusal):
+            return ""
+        from inferometer.ledger.pressure import WHY  # here alone, as in `start`
+
+        return WHY[refusal]
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""

@@ -181,6 +181,17 @@ class Statements:
         self.find_rollup = text(select(*(ROLLUPS.c[name] for name in MEASURES)).where(*this))
         self.delete_rollup = text(delete(ROLLUPS).where(*this))
         self.step_of = text(select(*COUNTED.c).where(COUNTED.c.seq == _SEQ))
+        # (how many, 0); those of the oldest facts. And up to a number.
+        self.oldest_contents = text(select(CONTENTS.c.seq).order_by(CONTENTS.c.seq).limit(
+            bindparam("many_")).offset(bindparam("from_")))
+        self.delete_contents_until = text(delete(CONTENTS).where(CONTENTS.c.seq <= _SEQ))
+        # (new gateway, the one before): see high_water.
+        self.renew_counters = text(update(COUNTERS).where(
+            COUNTERS.c.gateway == bindparam("before_")).values(
+            gateway=bindparam("gateway_"), purged=COUNTERS.c.purged - COUNTERS.c.value,
+            value=literal_column("0")))
+        self.renew_rollups = text(update(ROLLUPS).where(
+            ROLLUPS.c.gateway == bindparam("before_")).values(gateway=bindparam("gateway_")))
         self.content_of = text(select(CONTENTS.c.content).where(CONTENTS.c.seq == _SEQ))
 
     def _totals(self, label: str) -> ClauseElement:

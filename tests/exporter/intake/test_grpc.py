@@ -128,6 +128,15 @@ def test_a_refusal_says_why_and_whether_to_come_again(status: HTTPStatus, code: 
     assert (answer.metadata.get("google.rpc.retryinfo-bin") == RETRY_INFO) == retried
 
 
+def test_who_is_put_off_is_told_by_how_much_the_ledger_is_behind() -> None:
+    def accept(sent: Sent) -> Taken:
+        raise BodyRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "behind", 6.5)
+
+    with opened_grpc(accept=accept) as door, channel(door.port) as made:
+        answer = called(made, BODY)
+    assert answer.metadata["google.rpc.retryinfo-bin"] == b"\n\x02\x08\x07"
+
+
 def test_a_fault_of_ours_is_answered_and_ends_no_other_call() -> None:
     def accept(sent: Sent) -> Taken:
         if sent.signal == "logs":

@@ -15,6 +15,7 @@ from inferometer.intake.access import Admission, Tokens
 from inferometer.intake.body import BodyMemory
 from inferometer.intake.service import IntakeService, Opening
 from inferometer.intake.tally import IntakeTally
+from inferometer.ledger.errors import LedgerFullError
 from inferometer.receipt import Receipt
 from inferometer.serve.listening import listening_socket
 from tests.exporter.intake.doors import Client, Reply
@@ -78,3 +79,13 @@ def test_a_disk_that_is_full_puts_every_sender_off_and_is_logged_once(
         replies = posted(port, 20)
     assert {(reply.status, reply.headers["retry-after"]) for reply in replies} == {(503, "2")}
     assert [vars(record)["why"] for record in caplog.records] == ["disk full"]
+
+
+@pytest.mark.parametrize(("lag", "seconds"), [(0.0, "2"), (7.2, "8"), (600.0, "30")])
+def test_who_is_put_off_is_told_by_how_much_the_ledger_is_behind(lag: float, seconds: str) -> None:
+    def commit(facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int) -> Receipt:
+        raise LedgerFullError("too much is pending", lag)
+
+    with serving(commit) as port:
+        (reply,) = posted(port)
+    assert (reply.status, reply.headers["retry-after"]) == (503, seconds)

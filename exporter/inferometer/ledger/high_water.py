@@ -1,0 +1,67 @@
+"""How a ledger notices that its file is an older copy, and what it does then.
+
+Beside the file stands another one with the number of its last mark, which also is in the file. A
+file whose mark is lower was restored: what Prometheus was shown is more than what it has. So it
+gets a new id, and its counters begin at 0: a counter that fell would be added a second time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+from inferometer.ledger.file import File
+
+MARK = "mark"  # in the table meta
+
+
+class HighWater:
+    """The file beside a ledger: the ledger's id, and its last mark."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._path = ledger.with_name(f"{ledger.name}.mark")
+
+    def read(self) -> tuple[str, int] | None:
+        """Id and mark; None where there are none that can be read."""
+        with contextlib.suppress(OSError, ValueError):
+            gateway, mark = self._path.read_text(encoding="ascii").split()
+            return gateway, int(mark)
+        return None
+
+    def write(self, gateway: str, mark: int) -> None:
+        """Put both in the place of what was there. Raises OSError."""
+        part = self._path.with_name(f"{self._path.name}.part")
+        part.write_text(f"{gateway} {mark}\n", encoding="ascii")
+        os.replace(part, self._path)
+
+
+def mark_of(file: File) -> int:
+    """The last mark in the file, 0 where it has none."""
+    return int(dict(file.connection.execute(file.statements.all_meta).fetchall()).get(MARK, 0))
+
+
+def is_restored(file: File) -> bool:
+    """Whether the file is older than the one that was written here last, or was moved here."""
+    mark, beside = mark_of(file), HighWater(file.path).read()
+    if beside is None:
+        return mark > 0
+    return beside[0] != file.gateway or mark < beside[1]
+
+
+def renew(file: File) -> None:
+    """Give the ledger a new id and counters of 0; the sums of hours go with it.
+
+    What its rows come to is taken off as what retention has deleted is added: so `verify` reckons
+    as before.
+    """
+    gateway, statements = uuid.uuid4().hex, file.statements
+    beside = HighWater(file.path).read()
+    mark = max(mark_of(file), beside[1] if beside else 0) + 1
+    with file.transaction() as connection:
+        for statement in (statements.renew_counters, statements.renew_rollups):
+            connection.execute(statement, (gateway, file.gateway))
+        connection.executemany(statements.put_meta, [("gateway", gateway), (MARK, str(mark))])
+    file.gateway = file.meta["gateway"] = gateway
+    HighWater(file.path).write(gateway, mark)
