@@ -108,8 +108,8 @@ def vacuum(file: File, options: argparse.Namespace) -> int:
         complain(f"{file.path}: {reason_of(error)}")
         return FAILED
     if options.format == "table":
-        way = "written anew" if done.rewritten else "unused pages given back beside its gateway, or " \
-            "for want of room to write it anew"
+        way = "written anew" if done.rewritten else (
+            "unused pages given back beside its gateway, or for want of room to write it anew")
         print(f"{file.path}: {done.before:,} bytes before, {done.after:,} now; {way}.")
     else:
         _print(options.format, done._fields, [[
