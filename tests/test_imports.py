@@ -182,7 +182,7 @@ ORDERS = {
         ledger.exemplars  ledger.relays  ledger.goodput  ledger.dearest
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
-        ledger.migrations.env  ledger.statements  ledger.parcel
+        ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.file
         ledger.high_water  ledger.pressure
         ledger.beats  ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people

@@ -37,6 +37,7 @@ class Gateway:
     running: Exporter
     intake: int  # its port
     folder: Path
+    config: Path
     grpc: int = 0  # the port of gRPC, if it has one
 
     @property
@@ -71,7 +72,7 @@ class Gateway:
     def verb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`inferometer ledger` of its ledger."""
         return subprocess.run(
-            [sys.executable, "-m", "inferometer", "ledger", *arguments, "--ledger", self.ledger],
+            [sys.executable, "-m", "inferometer", "ledger", *arguments, "--config", self.config],
             capture_output=True, text=True, check=False, timeout=SETTLE_SECONDS)
 
     def _top(self) -> Any:
@@ -85,23 +86,26 @@ class Gateway:
 @contextlib.contextmanager
 def gateway(folder: Path, settle_seconds: float = 1.0,
             command: Sequence[str] = RUN, more: str = "",
-            ledger: str = "", **intake: object) -> Iterator[Gateway]:
+            ledger: str = "", env: Mapping[str, str] | None = None,
+            config: Path | None = None, **intake: object) -> Iterator[Gateway]:
     """One whose ledger is in this folder, begun or gone on with.
 
-    `more`: other sections; `ledger`: more keys of that one.
+    `more`: other sections; `ledger`: more keys of that one; `env`: more of its environment;
+    `config`: where its configuration is to be, if not in the folder.
     """
-    config = folder / "inferometer.yml"
+    config = config or folder / "inferometer.yml"
     settings = {"listen": "127.0.0.1:0", "settle_seconds": settle_seconds, **intake}
     config.write_text(f"role: gateway\nintake: {json.dumps(settings)}\n"
                       f"ledger: {{path: {json.dumps(str(folder / 'ledger.db'))}, {ledger}}}\n"
                       f"{more}")
-    with launched("--config", str(config), "--listen", "127.0.0.1:0",
+    with launched("--config", str(config), "--listen", "127.0.0.1:0", env=env,
                   command=command) as running:
         wait_for(lambda: _intake_port(running) or running.process.poll() is not None,
                  START_SECONDS)
         assert running.process.poll() is None, "".join(running.lines)
         running.port = announced_port(running)
-        yield Gateway(running, _intake_port(running), folder, _intake_port(running, "gRPC"))
+        yield Gateway(running, _intake_port(running), folder, config,
+                      _intake_port(running, "gRPC"))
 
 
 def _intake_port(running: Exporter, row: str = "intake") -> int:
@@ -112,7 +116,9 @@ def _intake_port(running: Exporter, row: str = "intake") -> int:
 class Sender:
     """One client on one connection, as exporters keep it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, again: float = AGAIN_SECONDS) -> None:
+        """`again`: seconds for which it sends anew what is put off."""
+        self._again = again
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def __enter__(self) -> Sender:
@@ -128,7 +134,7 @@ class Sender:
         if packed:
             headers["Content-Encoding"] = "gzip"
             body = gzip.compress(body, 1)
-        deadline = time.monotonic() + AGAIN_SECONDS
+        deadline = time.monotonic() + self._again
         while True:
             pieces = (body[i:i + PIECE] for i in range(0, len(body), PIECE))
             self._connection.request("POST", PATHS[signal], pieces if chunked else body, headers)
@@ -142,7 +148,8 @@ class Sender:
 class GrpcSender:
     """The same over gRPC."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, again: float = AGAIN_SECONDS) -> None:
+        self._again = again
         self._channel = grpc.insecure_channel(
             f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)])
 
@@ -157,7 +164,7 @@ class GrpcSender:
         assert encoding == "application/x-protobuf"
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
             METHODS[signal])
-        deadline = time.monotonic() + AGAIN_SECONDS
+        deadline = time.monotonic() + self._again
         while True:
             try:
                 method(body, timeout=60)

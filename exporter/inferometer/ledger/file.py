@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 import uuid
@@ -13,6 +14,7 @@ from typing import IO
 
 from inferometer.ledger.errors import KeyFileError, LedgerError
 from inferometer.ledger.keys import KeyRing, make_key_file, read_keys
+from inferometer.ledger.presence import LOGS, Presence, beside, is_still
 from inferometer.ledger.schema import NEWEST
 from inferometer.ledger.statements import Statements
 from inferometer.reasons import reason_of
@@ -20,6 +22,8 @@ from inferometer.reasons import reason_of
 REVISION = "SELECT version_num FROM alembic_version"
 PATIENCE_SECONDS = 10.0  # for another process that writes: a verb that forgets, or a backup
 CACHE_KIB = 16384
+
+log = logging.getLogger(__name__)
 
 
 class File:
@@ -29,11 +33,7 @@ class File:
         self.path = path
         self.statements = Statements()
         self._lock = lock
-        self.connection = _connect(path)
-        # Full: what is acknowledged outlives the machine's power, and not the process alone. The
-        # group that waits for one fsync is all that came during the one before.
-        for pragma in ("synchronous=FULL", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
-            self.connection.execute(f"PRAGMA {pragma}")
+        self._connect()
         self.meta: dict[str, str] = dict(
             self.connection.execute(self.statements.all_meta).fetchall())
         self.keys = _keys_of(path, key_path, self.meta["key"])
@@ -42,6 +42,8 @@ class File:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing."""
+        if self._lock:
+            self.require_in_place()
         connection = self.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -54,7 +56,7 @@ class File:
 
     def bytes(self) -> int:
         """Of the file and its log."""
-        return sum(_size(self.path.with_name(self.path.name + ending)) for ending in ("", "-wal"))
+        return sum(_size(beside(self.path, ending)) for ending in ("", "-wal"))
 
     def free_bytes(self) -> int | None:
         """That are left for it on its disk; None where the disk does not tell."""
@@ -81,11 +83,45 @@ class File:
             part.unlink(missing_ok=True)
             raise LedgerError(f"{target}: {reason_of(error)}") from error
 
+    def require_in_place(self) -> None:
+        """Put the file back where somebody removed it, or its log: it is there while it is open.
+
+        Raises LedgerError where another file has its place, or it cannot be put back.
+        """
+        if self._presence.is_over():
+            self._put_back()
+
+    def _put_back(self) -> None:
+        self.copy_to(self.path)
+        self.connection.close()
+        for ending in LOGS:  # of the one that is gone
+            beside(self.path, ending).unlink(missing_ok=True)
+        self._connect()
+        if self._lock and not is_still(self._lock):
+            lock = self._lock
+            self._lock = _locked(self.path)
+            lock.close()
+        log.warning("the ledger's file was removed while it was open, and is put back",
+                    extra={"file": str(self.path)})
+
     def close(self) -> None:
         """Let another have it."""
+        if self._lock:
+            try:
+                self.require_in_place()
+            except LedgerError as error:  # it ends all the same
+                log.error("the ledger's file is not where it was", extra={"why": str(error)})
         self.connection.close()
         if self._lock:
             self._lock.close()
+
+    def _connect(self) -> None:
+        self.connection = _connect(self.path)
+        self._presence = Presence(self.path)
+        # Full: what is acknowledged outlives the machine's power, and not the process alone. The
+        # group that waits for one fsync is all that came during the one before.
+        for pragma in ("synchronous=FULL", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
+            self.connection.execute(f"PRAGMA {pragma}")
 
 
 def open_to_write(path: Path, key_path: Path) -> File:

@@ -71,7 +71,6 @@ class Settler:
                  limits: Limiting = default_limits) -> None:
         self._file, self._forms = file, forms
         self._pricing, self._limits = pricing, limits
-        self._cursor = file.connection.cursor()  # of what is asked for many traces
         self.seats = load_seats(file)
         self._engines = Engines()
         self._relays = load_relays(file, forms)
@@ -202,7 +201,7 @@ class Settler:
             chunk = firsts[begin:begin + TRACES_AT_ONCE]
             values = [value for first in chunk for value in (first, first + _LAST)]
             values += (0, -1) * (TRACES_AT_ONCE - len(chunk))  # of no trace
-            rows += self._cursor.execute(statement, values).fetchone()[:len(chunk)]
+            rows += self._file.connection.execute(statement, values).fetchone()[:len(chunk)]
         return rows
 
     def _earlier(self, trace_id: bytes) -> Earlier:

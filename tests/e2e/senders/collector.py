@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.gateways import gateway
 from tests.e2e.senders.comparing import Comparison, compare
@@ -146,7 +147,7 @@ def survived(victim: str, times: int, folder: Path, seed: str = "") -> Iterator[
     """
     chance = random.Random(seed)
     port = free_port()
-    listen = {"listen": f"127.0.0.1:{port}"}
+    listen: dict[str, Any] = {"listen": f"127.0.0.1:{port}"}
     with provider() as asked, contextlib.ExitStack() as gateways:
         running = gateways.enter_context(gateway(folder, SETTLE_SECONDS, **listen))
         with collector(port, folder) as between, \

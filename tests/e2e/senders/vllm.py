@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.gateways import gateway
 from tests.e2e.senders.kinds import Kind, python
@@ -45,7 +46,7 @@ def served(folder: Path, protocol: str = "http/protobuf") -> Served:
     """Call a vLLM that sends its spans by this protocol, until all is counted."""
     kind = application()
     grpc = f"127.0.0.1:{free_port()}"
-    doors = {"grpc_listen": grpc} if protocol == "grpc" else {}
+    doors: dict[str, Any] = {"grpc_listen": grpc} if protocol == "grpc" else {}
     with gateway(folder, SETTLE_SECONDS, **doors) as running:
         url = f"http://127.0.0.1:{running.intake}"
         endpoint = f"http://{grpc}" if doors else f"{url}/v1/traces"

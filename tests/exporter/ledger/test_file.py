@@ -19,6 +19,7 @@ from inferometer.ledger.file import File, examine, open_beside, open_to_write
 from inferometer.ledger.keys import IN_TRACE_BITS, KeyRing
 from inferometer.ledger.schema import COUNTED, METADATA, NEWEST
 from inferometer.ledger.statements import Statements
+from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import call, ledger_in, ledger_in_place
 
 
@@ -244,3 +245,33 @@ def test_a_fact_comes_out_of_the_file_as_it_went_in(tmp_path: Path) -> None:
                 "time_to_first_token", "streamed", "tries", "parent_id", "response_id",
                 "refused")})
         assert bench.rows("SELECT content FROM contents") == [('{"in": "hi"}',)]
+
+
+@pytest.mark.parametrize("gone", [("",), ("-wal",), ("-shm",), ("", "-wal", "-shm", ".lock")])
+def test_a_file_that_is_removed_while_it_is_open_is_put_back(
+        gone: tuple[str, ...], tmp_path: Path) -> None:
+    with ledger_in(tmp_path) as bench:
+        bench.send(call(bytes(16)))
+        bench.wait()
+        bench.send(call(bytes([1] * 16)))
+        for ending in gone:
+            (tmp_path / f"ledger.db{ending}").unlink()
+        bench.send(call(bytes([2] * 16)))
+        with pytest.raises(LedgerError, match="another gateway"):
+            opened(tmp_path)
+        bench.restart()
+        bench.wait()
+        assert bench.rows("SELECT count(*) FROM facts") == [(3,)]
+        assert bench.counters()["ended", "success/"] == 3
+        assert verify(bench.file).differences == []
+
+
+def test_another_file_in_the_place_of_the_open_one_is_neither_written_nor_lost(
+        tmp_path: Path) -> None:
+    with ledger_in(tmp_path) as bench:
+        bench.send(call(bytes(16)))
+        (tmp_path / "ledger.db").rename(tmp_path / "first.db")
+        (tmp_path / "ledger.db").write_bytes(b"")
+        with pytest.raises(LedgerError, match="another file"):
+            bench.send(call(bytes([1] * 16)))
+        assert (tmp_path / "ledger.db").read_bytes() == b""

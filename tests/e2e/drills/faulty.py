@@ -1,0 +1,114 @@
+"""`inferometer` with a fault of its own, which a drill is to notice.
+
+    python -m tests.e2e.drills.faulty FAULT run ...
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from inferometer.cli import main
+from inferometer.facts import Fact
+from inferometer.ledger import file as file_of_ledger
+from inferometer.ledger.errors import LedgerError
+from inferometer.ledger.file import File
+from inferometer.ledger.ledger import LedgerWriter
+from inferometer.ledger.retention import Retention
+from inferometer.receipt import Receipt
+
+LATE_SECONDS = 1.0
+
+
+def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Put another function in the place of one, which it is given."""
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+def acknowledge_early() -> None:
+    """Senders are answered a second before what they sent is committed."""
+    def make(commit: Any) -> Any:
+        def commit_late(ledger: LedgerWriter, facts: Sequence[Fact],
+                        links: Mapping[bytes, bytes], arrived: int) -> Receipt:
+            timer = threading.Timer(LATE_SECONDS, commit, (ledger, facts, links, arrived))
+            timer.daemon = True
+            timer.start()
+            done = Receipt()
+            done.set_result(None)
+            return done
+        return commit_late
+
+    replace(LedgerWriter, "commit", make)
+
+
+def sync_nothing() -> None:
+    """The disk is not waited for."""
+    def make(begin: Any) -> Any:
+        def begin_unsynced(file: File, *arguments: Any) -> None:
+            begin(file, *arguments)
+            file.connection.execute("PRAGMA synchronous=OFF")
+        return begin_unsynced
+
+    replace(File, "__init__", make)
+
+
+def wait_by_wall_clock() -> None:
+    """How long a trace was quiet is taken from the clock that people set."""
+    def make(begin: Any) -> Any:
+        def begin_by_wall(ledger: LedgerWriter, *arguments: Any, **options: Any) -> None:
+            begin(ledger, *arguments, **options, monotonic=time.time)
+        return begin_by_wall
+
+    replace(LedgerWriter, "__init__", make)
+
+
+def forget_repeats() -> None:
+    """What came is known for a day."""
+    def make(configure: Any) -> Any:
+        def configure_short(ledger: LedgerWriter, retention_days: int, rollup_days: int) -> None:
+            configure(ledger, 1, rollup_days)
+        return configure_short
+
+    replace(LedgerWriter, "configure", make)
+
+
+def keep_all() -> None:
+    """Nothing is ever deleted."""
+    replace(Retention, "purge", lambda _: lambda *_: False)
+
+
+def write_elsewhere() -> None:
+    """A ledger that cannot be opened is begun in another place."""
+    def make(open_to_write: Any) -> Any:
+        def open_anywhere(path: Path, key_path: Path) -> File:
+            try:
+                return open_to_write(path, key_path)  # type: ignore[no-any-return]
+            except LedgerError:
+                folder = Path(tempfile.mkdtemp())
+                return open_to_write(  # type: ignore[no-any-return]
+                    folder / path.name, folder / key_path.name)
+        return open_anywhere
+
+    replace(file_of_ledger, "open_to_write", make)
+    replace(file_of_ledger, "examine", lambda _: lambda *_: None)
+
+
+def trust_the_handle() -> None:
+    """Whether the file is still where it was is not looked at."""
+    replace(File, "require_in_place", lambda _: lambda _: None)
+
+
+FAULTS: Mapping[str, Callable[[], None]] = {
+    "early-ack": acknowledge_early, "no-fsync": sync_nothing, "wall-clock": wait_by_wall_clock,
+    "forgets-repeats": forget_repeats, "keeps-all": keep_all, "writes-elsewhere": write_elsewhere,
+    "trusts-handle": trust_the_handle,
+}
+
+if __name__ == "__main__":
+    FAULTS[sys.argv[1]]()
+    sys.exit(main(sys.argv[2:]))
