@@ -18,12 +18,12 @@ LONGER = pytest.mark.timeout(900)
 
 @LONGER
 def test_a_killed_gateway_loses_nothing() -> None:
-    assert main(["killed", "--rounds", "2"]) == 0
+    assert main(["killed", "--rounds", "2", "--store", "sqlite"]) == 0
 
 
 @LONGER
 def test_a_gateway_that_answers_before_it_has_committed_is_noticed() -> None:
-    assert main(["killed", "--rounds", "1", "--sabotage"]) == 0
+    assert main(["killed", "--rounds", "1", "--store", "sqlite", "--sabotage"]) == 0
 
 
 @LONGER
