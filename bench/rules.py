@@ -21,6 +21,7 @@ from recording_rules.latency import QUANTILES, QUANTILES_HOUR
 RULES = in_order(GROUPS)
 SMALLER = 10  # times smaller is the fleet beside which growth is seen
 DEAREST = 8
+CLIENT = "client:"  # the level of rules about applications' calls
 COMPARED_SECONDS = 720  # between two moments at which all rules are evaluated
 
 
@@ -47,6 +48,12 @@ class Round:
     def wall_share(self) -> float:
         """The same of the time that passes."""
         return _share(self.wall)
+
+    @property
+    def of_calls(self) -> float:
+        """The quickest times of the rules about applications' calls alone."""
+        return _share([took if step.rule.name.startswith(CLIENT) else 0.0
+                       for step, took in zip(RULES, self.least, strict=True)])
 
     @property
     def series(self) -> int:
@@ -89,6 +96,8 @@ def figures(small: Round, large: Round, sizes: Sizes) -> Iterator[Figure]:
                  sizes.rules_percent)
     yield Figure("the same, the quickest of several rounds", "%", large.least_share,
                  sizes.rules_percent)
+    yield Figure("of that, rules about applications' calls", "%", large.of_calls,
+                 sizes.rules_percent / 4)
     yield Figure("the same, by the clock", "%", large.wall_share, sizes.rules_percent)
     yield Figure(f"recorded series, {SMALLER} times the fleet", "", large.series, SMALLER,
                  small.series, "the small one")
