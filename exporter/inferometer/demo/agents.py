@@ -15,7 +15,7 @@ from inferometer.demo.fleet import Agent
 from inferometer.demo.telemetry import INTERNAL, NANO, SpanPlace, new_id, step
 
 CALLS = 1, 6  # of most runs
-LONG_RUN, LONG_CALLS = 0.02, 12  # how often a run goes on for so long
+LONG_RUN, LONG_CALLS = 0.05, 12  # how often a run goes on for so long
 TOOL_SECONDS, TOOL_FAILS = (0.05, 0.4), 0.04
 TOOL_ERROR = "TimeoutError"
 
