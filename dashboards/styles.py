@@ -41,8 +41,8 @@ LINE_STYLES: Mapping[str, Json] = {
     "critical": _tint(RED), "warning": _tint(AMBER),
 }
 # Of columns, in pixels; the longest names take what the others leave.
-_WIDTHS = {"Engine": 72, "Cluster": 72, "Namespace": 90, "Severity": 80, "Alert": 250, "GPU": 50,
-           "Where": 130, "Node": 150}
+_WIDTHS = {"Engine": 72, "Cluster": 72, "Provider": 76, "Namespace": 90, "Severity": 80,
+           "Alert": 250, "GPU": 50, "Where": 130, "Node": 150}
 _LONGEST = ("Model", "About", "Signal", "UUID")
 _LONG = 245  # for "meta-llama/Llama-3.1-8B-Instruct"
 # How high an axis is at least, so that nothing at all does not look like much.
