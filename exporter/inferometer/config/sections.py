@@ -32,7 +32,7 @@ _SETTLE = bounded("a number of seconds from 1 to 60", minimum=1, maximum=60)
 _DAYS = bounded("a whole number of days from 1 to 3660", minimum=1, maximum=3660)
 _SIZE = Constraint(lambda size: not size or size >= 2**24,
                    "a whole number of bytes from 16777216 on, or 0",
-                   {"anyOf": [{"const": 0}, {"minimum": 2**24}]})
+                   {"minimum": 0, "anyOf": [{"maximum": 0}, {"minimum": 2**24}]})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
 _SOCKET = Constraint(  # the kernel takes no longer one
