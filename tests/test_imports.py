@@ -178,9 +178,17 @@ ORDERS = {
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.migrations.env  ledger.statements  ledger.parcel
+        ledger.database  ledger.digests  ledger.shared_schema
+        ledger.memory  ledger.purging
         ledger.file
         ledger.questions  ledger.retention  ledger.store  ledger.people
         ledger.tree  ledger.verification  ledger.engines
+        ledger.session
+        ledger.leases  ledger.partitions
+        ledger.shared_pending
+        ledger.postgres
+        ledger.postgres_opening
+        ledger.opening
         ledger.settler
         ledger.ledger  ledger.user_costs
         ledger.part

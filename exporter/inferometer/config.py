@@ -7,6 +7,7 @@ it takes. What no single key can tell is checked further down. All mistakes are 
 from __future__ import annotations
 
 import dataclasses
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -60,6 +61,7 @@ _SETTLE = bounded("a number of seconds from 1 to 60", minimum=1, maximum=60)
 _DAYS = bounded("a whole number of days from 1 to 3660", minimum=1, maximum=3660)
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
+_GATEWAY = bounded("text of at most 200 characters", maxLength=200)
 _SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
     "an absolute path of at most 107 bytes", {"pattern": "^(/.*)?$", "maxLength": 107})
@@ -217,6 +219,10 @@ class LedgerSection:
 
     path: str = _key("The file; its disk must be local.", "inferometer-ledger.db", _FILE_NAME,
                      next_start=True)
+    dsn_file: str = _key("A file with the connection string of a PostgreSQL database, which is "
+                         "the ledger in the place of `path`.", "", next_start=True)
+    gateway: str = _key("Which of the gateways this is that share the database; the host's name, "
+                        "if empty.", "", _GATEWAY, next_start=True)
     key_file: str = _key("The key of users' hashes; the path with .key behind it, if empty.", "",
                          next_start=True)
     retention_days: int = _key("Days to keep calls.", 30, _DAYS)
@@ -228,6 +234,11 @@ class LedgerSection:
     def key_path(self) -> str:
         """The file with the key; beside the ledger if it is not named."""
         return self.key_file or f"{self.path}.key"
+
+    @property
+    def gateway_id(self) -> str:
+        """What counters of this gateway go by in a database that several share."""
+        return self.gateway or socket.gethostname()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from inferometer.roles import GATEWAY
 from inferometer.settings import COMMAND_LINE, Flags
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
-    from inferometer.ledger.file import File
+    from inferometer.ledger.database import Database
 
 FORMATS = ("table", "csv", "json")
 GROUPS = ("model", "service", "user", "provider", "operation", "tool", "agent")
@@ -41,26 +43,25 @@ def ledger(options: argparse.Namespace) -> int:
     from inferometer.cli import ledger_actions
 
     try:
-        file = _open(options)
-        try:
-            return ledger_actions.ACTIONS[options.action](file, options)
-        finally:
-            file.close()
+        with closing(_open(options)) as database:
+            return ledger_actions.ACTIONS[options.action](database, options)
     except LedgerError as error:
         complain(str(error))
         return FAILED
 
 
-def _open(options: argparse.Namespace) -> File:
+def _open(options: argparse.Namespace) -> Database:
     """The ledger that flags or the configuration file name. Raises ConfigError, LedgerError."""
-    from inferometer.ledger.file import open_beside
+    from inferometer.ledger.opening import open_beside
 
     config, document = settings.load(options.config, Flags(role=GATEWAY))
     document.finish(ConfigError)
-    path = options.ledger or Path(config.ledger.path)
-    key_file = options.key_file or Path(
-        f"{path}.key" if options.ledger and not config.ledger.key_file else config.ledger.key_path)
-    return open_beside(path, key_file)
+    section = config.ledger
+    if options.ledger:
+        section = replace(section, path=str(options.ledger), dsn_file="")
+    if options.key_file:
+        section = replace(section, key_file=str(options.key_file))
+    return open_beside(section)
 
 
 def _wrong(path: str, why: str) -> ConfigError:

@@ -7,14 +7,20 @@ import fcntl
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from inferometer.ledger.database import Pending
 from inferometer.ledger.errors import KeyFileError, LedgerError
-from inferometer.ledger.keys import KeyRing, make_key_file, read_keys
+from inferometer.ledger.keys import keys_of, make_key_file, read_keys
+from inferometer.ledger.memory import MARK, MemoryPending
+from inferometer.ledger.parcel import FactRows
+from inferometer.ledger.purging import delete_oldest
 from inferometer.ledger.schema import NEWEST
-from inferometer.ledger.statements import Statements
+from inferometer.ledger.seats import SeatTable
+from inferometer.ledger.statements import Insertion, Statements
+from inferometer.ledger.traces import Kept
 from inferometer.reasons import reason_of
 
 REVISION = "SELECT version_num FROM alembic_version"
@@ -23,25 +29,38 @@ CACHE_KIB = 16384
 
 
 class File:
-    """An open ledger: its connection, its keys, and the gateway that it belongs to."""
+    """An open ledger in SQLite's file, of one gateway; see Database."""
+
+    first_seat = 1
 
     def __init__(self, path: Path, key_path: Path, lock: IO[bytes] | None) -> None:
         self.path = path
         self.statements = Statements()
         self._lock = lock
+        self._next_number = 0  # 0: not known yet
         self.connection = _connect(path)
         # Full: what is acknowledged outlives the machine's power, and not the process alone. The
         # group that waits for one fsync is all that came during the one before.
         for pragma in ("synchronous=FULL", f"cache_size=-{CACHE_KIB}", "temp_store=MEMORY"):
             self.connection.execute(f"PRAGMA {pragma}")
-        self.meta: dict[str, str] = dict(
+        self.meta: Mapping[str, str] = dict(
             self.connection.execute(self.statements.all_meta).fetchall())
-        self.keys = _keys_of(path, key_path, self.meta["key"])
+        self.keys = keys_of(str(path), key_path, self.meta["key"])
         self.gateway = self.meta["gateway"]
 
+    @property
+    def name(self) -> str:
+        """Where it is, for people."""
+        return str(self.path)
+
+    @property
+    def usable(self) -> bool:
+        """Always: it needs no server."""
+        return True
+
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing."""
+    def transaction(self, alone: str = "", beside: str = "") -> Iterator[sqlite3.Connection]:
+        """All of it or nothing; there is never another one."""
         connection = self.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -51,6 +70,63 @@ class File:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """All reads see one moment."""
+        self.connection.execute("BEGIN")
+        try:
+            yield self.connection
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows of an answer, as they are read."""
+        return self.connection.execute(statement, values)
+
+    def numbers(self, many: int, arrived: int) -> int:
+        """Numbers that follow the last one."""
+        if not self._next_number:
+            last = self.connection.execute(self.statements.last_fact).fetchone()[0]
+            self._next_number = (last or 0) + 1
+        self._next_number += many
+        return self._next_number - many
+
+    def insert(self, insertion: Insertion, rows: Iterable[Sequence[Any]]) -> None:
+        """Write new rows."""
+        self.connection.executemany(insertion.text, rows)
+
+    def insert_facts(self, rows: FactRows) -> Collection[int]:
+        """Write facts, pending. Returns the numbers of those that came before."""
+        connection, statements = self.connection, self.statements
+        written = sum(connection.executemany(statement, values).rowcount for statement, values
+                      in ((statements.insert_fact, rows.named),
+                          (statements.insert_nameless_fact, rows.nameless)) if values)
+        if written == len(rows.kept):
+            return ()
+        return {row[0] for row in (*rows.named, *rows.nameless)
+                if connection.execute(statements.find_fact, (row[1],)).fetchone()[0] != row[0]}
+
+    def chunks(self, size: int) -> Iterator[tuple[int, int]]:
+        """First and last numbers of facts, with at most so many between them."""
+        last = self.connection.execute(self.statements.last_fact).fetchone()[0] or 0
+        for first in range(0, last + 1, size):
+            yield first, first + size - 1
+
+    def pending(self, quiet: float, most: float, monotonic: Callable[[], float],
+                kept: Callable[[Sequence[Any]], Kept]) -> Pending:
+        """Traces that are not settled, in memory."""
+        return MemoryPending(self, quiet, most, monotonic, kept)
+
+    def count_pending(self) -> int:
+        """Facts that are not settled."""
+        meta = dict(self.connection.execute(self.statements.all_meta).fetchall())
+        return int(self.connection.execute(
+            self.statements.count_pending, (int(meta.get(MARK, 0)),)).fetchone()[0])
+
+    def purge(self, horizon: int, seats: SeatTable) -> bool:
+        """Delete the oldest ones of what arrived before the horizon, and give room back."""
+        return delete_oldest(self, horizon, seats)
 
     def bytes(self) -> int:
         """Of the file and its log."""
@@ -124,7 +200,7 @@ def examine(path: Path, key_path: Path) -> None:
             _refuse_strange(path)
             meta = _meta(path)
         if meta:
-            _keys_of(path, key_path, meta["key"])
+            keys_of(str(path), key_path, meta["key"])
         elif key_path.exists():
             read_keys(key_path)
     except (OSError, sqlite3.Error, KeyFileError) as error:
@@ -192,19 +268,6 @@ def _revision(path: Path) -> str | None:
         except sqlite3.DatabaseError:
             raise LedgerError(f"{path} is no ledger: give another ledger.path") from None
     return str(row[0]) if row else None
-
-
-def _keys_of(path: Path, key_path: Path, fingerprint: str) -> KeyRing:
-    """The keys, which must be those that the ledger was begun with."""
-    try:
-        keys = read_keys(key_path)
-    except FileNotFoundError:
-        raise LedgerError(f"{key_path} is missing: {path} was written with the key of fingerprint "
-                          f"{fingerprint}, and means nothing with another") from None
-    if keys.fingerprint != fingerprint:
-        raise LedgerError(f"{key_path} has another key (fingerprint {keys.fingerprint}) than "
-                          f"{path} was written with ({fingerprint})")
-    return keys
 
 
 def _connect(path: Path) -> sqlite3.Connection:

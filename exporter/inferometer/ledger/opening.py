@@ -1,0 +1,58 @@
+"""Opens the ledger that a configuration names: a file of SQLite, or a database of PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inferometer.config import LedgerSection
+from inferometer.ledger.database import Database
+from inferometer.ledger.errors import LedgerError
+
+
+def open_to_write(section: LedgerSection) -> Database:
+    """Open it as its gateway; made where there is none. Raises LedgerError."""
+    key_path = Path(section.key_path)
+    if section.dsn_file:
+        _require_driver()
+        from inferometer.ledger import postgres_opening
+
+        return postgres_opening.open_to_write(
+            Path(section.dsn_file), key_path, section.gateway_id)
+    from inferometer.ledger import file
+
+    return file.open_to_write(Path(section.path), key_path)
+
+
+def open_beside(section: LedgerSection) -> Database:
+    """Open one that gateways may be writing. Raises LedgerError."""
+    key_path = Path(section.key_path)
+    if section.dsn_file:
+        _require_driver()
+        from inferometer.ledger import postgres_opening
+
+        return postgres_opening.open_beside(
+            Path(section.dsn_file), key_path, section.gateway_id)
+    from inferometer.ledger import file
+
+    return file.open_beside(Path(section.path), key_path)
+
+
+def examine(section: LedgerSection) -> None:
+    """Raise LedgerError for what a gateway would refuse; asks no server, and changes nothing."""
+    if section.dsn_file:
+        _require_driver()
+        from inferometer.ledger import postgres_opening
+
+        postgres_opening.examine(Path(section.dsn_file), Path(section.key_path))
+        return
+    from inferometer.ledger import file
+
+    file.examine(Path(section.path), Path(section.key_path))
+
+
+def _require_driver() -> None:
+    try:
+        import psycopg  # noqa: F401  # whether it is there
+    except ImportError:
+        raise LedgerError("ledger.dsn_file needs the packages of the extra: pip install "
+                          "'inferometer[gateway,postgres]'") from None
