@@ -188,7 +188,7 @@ ORDERS = {
         ledger.shared_pending
         ledger.postgres
         ledger.postgres_opening
-        ledger.opening
+        ledger.opening  ledger.copying
         ledger.settler
         ledger.ledger  ledger.user_costs
         ledger.part

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from inferometer import settings
 from inferometer.cli.verbs import FAILED, Verb, complain
-from inferometer.config import ConfigError
+from inferometer.config import ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import DurationError, milliseconds
 from inferometer.ledger.errors import LedgerError
@@ -25,7 +25,7 @@ FORMATS = ("table", "csv", "json")
 GROUPS = ("model", "service", "user", "provider", "operation", "tool", "agent")
 ACTIONS = {  # and whether they are about something that must be named
     "top": "", "verify": "", "backup": "FILE", "trace": "ID", "who": "USER",
-    "forget": "USER|CONVERSATION",
+    "forget": "USER|CONVERSATION", "copy": "",
 }
 
 
@@ -43,6 +43,8 @@ def ledger(options: argparse.Namespace) -> int:
     from inferometer.cli import ledger_actions
 
     try:
+        if options.action == "copy":
+            return ledger_actions.copy(*_sections(options))
         with closing(_open(options)) as database:
             return ledger_actions.ACTIONS[options.action](database, options)
     except LedgerError as error:
@@ -54,14 +56,19 @@ def _open(options: argparse.Namespace) -> Database:
     """The ledger that flags or the configuration file name. Raises ConfigError, LedgerError."""
     from inferometer.ledger.opening import open_beside
 
+    named, configured = _sections(options)
+    return open_beside(named if options.ledger else configured)
+
+
+def _sections(options: argparse.Namespace) -> tuple[LedgerSection, LedgerSection]:
+    """The file that is named, and the ledger that is configured. Raises ConfigError."""
     config, document = settings.load(options.config, Flags(role=GATEWAY))
     document.finish(ConfigError)
     section = config.ledger
-    if options.ledger:
-        section = replace(section, path=str(options.ledger), dsn_file="")
     if options.key_file:
         section = replace(section, key_file=str(options.key_file))
-    return open_beside(section)
+    path = str(options.ledger) if options.ledger else section.path
+    return replace(section, path=path, dsn_file=""), section
 
 
 def _wrong(path: str, why: str) -> ConfigError:
@@ -112,7 +119,8 @@ VERB = Verb(
     "  who      what is kept of one user, who is in the ledger by a hash alone\n"
     "  forget   remove a user or a conversation from it; counts and sums stay as they are\n"
     "  verify   reckon all counters and roll-ups anew from the rows, and compare\n"
-    "  backup   write a copy that is whole while the gateway goes on",
+    "  backup   write a copy that is whole while the gateway goes on; of a database, pg_dump does\n"
+    "  copy     move a file into the database of ledger.dsn_file, while no gateway runs",
     "Calls count once their trace has been quiet for a while (intake.settle_seconds), by the\n"
     "hour in which they arrived. A user's or conversation's name never reaches the ledger:\n"
     "who and forget make its hash with the gateway's key.\n\n"
@@ -124,7 +132,8 @@ VERB = Verb(
     "  inferometer ledger who alice@example.com --config /etc/inferometer/gateway.yml\n"
     "  inferometer ledger forget alice@example.com\n"
     "  inferometer ledger verify --ledger /var/lib/inferometer/ledger.db\n"
-    "  inferometer ledger backup /backup/ledger.db\n\n"
+    "  inferometer ledger backup /backup/ledger.db\n"
+    "  inferometer ledger copy --config gateway.yml --ledger ledger.db\n\n"
     "Exit codes: 0 well, 1 the ledger cannot be read, a difference was found, or nothing is\n"
     "known of what was asked for, 2 wrong arguments or configuration.",
     _add_arguments, ledger)

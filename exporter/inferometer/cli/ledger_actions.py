@@ -8,16 +8,20 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from inferometer.cli.verbs import FAILED, OK, complain
-from inferometer.config import ConfigError
+from inferometer.config import ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import milliseconds
 from inferometer.ledger import people, questions, tree, verification
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import Database
+from inferometer.ledger.errors import LedgerError
+from inferometer.ledger.file import open_to_write
+from inferometer.ledger.opening import require_driver
 from inferometer.ledger.store import load_all_seats
 from inferometer.outside import as_json, shown
 from inferometer.settings import COMMAND_LINE
@@ -73,6 +77,33 @@ def backup(database: Database, options: argparse.Namespace) -> int:
     print(f"{target}: {target.stat().st_size:,} bytes. It is of no use without the key, "
           "which is not in it: keep a copy of that, too, in another place.")
     return OK
+
+
+def copy(source: LedgerSection, target: LedgerSection) -> int:
+    """Copy a file into a database, and compare them. Raises ConfigError, LedgerError."""
+    if not target.dsn_file:
+        raise ConfigError(Mistake("copy", "needs the ledger.dsn_file of a configuration file: "
+                                          "inferometer ledger copy --config FILE",
+                                  document=COMMAND_LINE))
+    if not Path(source.path).is_file():
+        raise LedgerError(f"{source.path} is no file")
+    if not Path(target.key_path).is_file():
+        raise LedgerError(f"{target.key_path} is missing: put the key of the file there, which "
+                          f"is {source.key_path}")
+    require_driver()
+    # Here alone: it needs another extra.
+    from inferometer.ledger import copying, postgres_opening
+
+    # As their gateway has them: so it may not be at work on either.
+    with closing(open_to_write(Path(source.path), Path(source.key_path))) as file, \
+            closing(postgres_opening.open_to_write(Path(target.dsn_file), Path(target.key_path),
+                                                   target.gateway_id)) as database:
+        rows = copying.copy(file, database, time.monotonic)
+        verified = verification.verify(database)
+        print(f"{database.name}: " + ", ".join(f"{count:,} {name}" for name, count in rows.items()))
+        print(f"{len(verified.differences) or 'no'} difference"
+              f"{'' if len(verified.differences) == 1 else 's'} between rows and counters.")
+    return FAILED if verified.differences else OK
 
 
 def trace(database: Database, options: argparse.Namespace) -> int:

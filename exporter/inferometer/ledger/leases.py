@@ -17,7 +17,6 @@ from inferometer.ledger.errors import LedgerLostError
 from inferometer.ledger.session import Session, Sessions
 from inferometer.ledger.shared_schema import SLOTS
 
-LEASE_SECONDS = 15.0
 RENEWALS = 3  # in the time of a lease
 _SEEN = """UPDATE gateways SET seen = clock_timestamp() WHERE id = %s"""
 _ALIVE = """SELECT count(*) FROM gateways
@@ -37,8 +36,8 @@ _HELD = """SELECT slot, fence FROM leases WHERE holder = %s ORDER BY slot FOR SH
 class Leases:
     """The slots of one gateway."""
 
-    def __init__(self, database: Sessions, seconds: float = LEASE_SECONDS) -> None:
-        self._database, self._seconds = database, seconds
+    def __init__(self, database: Sessions) -> None:
+        self._database, self._seconds = database, database.lease_seconds
         self._fences: dict[int, int] = {}  # by slot
         self._renew_at = 0.0
 
@@ -85,5 +84,5 @@ class Leases:
             with contextlib.suppress(psycopg.Error, LedgerLostError), \
                     self._database.transaction() as session:
                 session.execute(_LEAVE, (self._database.gateway, self.slots))
-                session.execute("UPDATE gateways SET seen = NULL WHERE id = %s",
+                session.execute("UPDATE gateways SET seen = 'epoch' WHERE id = %s",
                                 (self._database.gateway,))

@@ -13,7 +13,7 @@ def open_to_write(section: LedgerSection) -> Database:
     """Open it as its gateway; made where there is none. Raises LedgerError."""
     key_path = Path(section.key_path)
     if section.dsn_file:
-        _require_driver()
+        require_driver()
         from inferometer.ledger import postgres_opening
 
         return postgres_opening.open_to_write(
@@ -27,7 +27,7 @@ def open_beside(section: LedgerSection) -> Database:
     """Open one that gateways may be writing. Raises LedgerError."""
     key_path = Path(section.key_path)
     if section.dsn_file:
-        _require_driver()
+        require_driver()
         from inferometer.ledger import postgres_opening
 
         return postgres_opening.open_beside(
@@ -40,7 +40,7 @@ def open_beside(section: LedgerSection) -> Database:
 def examine(section: LedgerSection) -> None:
     """Raise LedgerError for what a gateway would refuse; asks no server, and changes nothing."""
     if section.dsn_file:
-        _require_driver()
+        require_driver()
         from inferometer.ledger import postgres_opening
 
         postgres_opening.examine(Path(section.dsn_file), Path(section.key_path))
@@ -50,7 +50,8 @@ def examine(section: LedgerSection) -> None:
     file.examine(Path(section.path), Path(section.key_path))
 
 
-def _require_driver() -> None:
+def require_driver() -> None:
+    """Raise LedgerError where what speaks to PostgreSQL is missing."""
     try:
         import psycopg  # noqa: F401  # whether it is there
     except ImportError:

@@ -31,6 +31,7 @@ from inferometer.reasons import reason_of
 
 CONNECT_SECONDS = 5
 RETRY_SECONDS = 1.0  # between tries to connect
+LEASE_SECONDS = 15.0
 IDLE_SECONDS = 15  # for which a transaction may do nothing: who is frozen in one lets go of it
 LOCK_SECONDS = 30
 BLOCK = 2**20  # numbers that a gateway takes at a time
@@ -71,6 +72,7 @@ class Postgres:
         self._days: set[int] = set()  # whose partitions are there
         self._bytes, self._bytes_at = 0, 0.0
         self.connected = 0  # how often
+        self.lease_seconds = LEASE_SECONDS
         self._partitions = Partitions(self)
         self._lock = threading.Lock()  # over the size
 

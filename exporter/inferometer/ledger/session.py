@@ -55,6 +55,7 @@ class Sessions(Database, Protocol):
     """A database that several gateways share, with this one's connection."""
 
     connected: int  # how often
+    lease_seconds: float  # for which it holds what it settles, unless it says that it is alive
 
     @property
     def connection(self) -> Session:

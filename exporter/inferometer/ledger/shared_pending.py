@@ -8,7 +8,7 @@ lost or out of date.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from inferometer.ledger.keys import IN_TRACE_BITS
@@ -24,6 +24,7 @@ CLOCK_SECONDS = 60.0  # between looks at the database's clock
 SIZE_SECONDS = 30.0  # between looks at its size
 MARK_SECONDS = 5.0  # between looks at how much waits
 MOST_NUMBER = 2**63 - 1
+DATABASE_NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"  # Unix seconds
 _COLUMNS = ("trace", "slot", "begun", "touched", "facts", "links")
 _TYPES = ("bytea", "int2", "float8", "float8", "int8[]", "bytea")
 _FACTS = f"""SELECT {", ".join(f'"{column.name}"' for column in FACTS.columns)} FROM facts
@@ -58,6 +59,7 @@ class SharedPending:
         self.facts = 0  # in our slots, about
         self.leases = Leases(database)
         self.leases.renew()
+        self._now()
         self._count()
 
     @staticmethod
@@ -75,13 +77,10 @@ class SharedPending:
                 links.setdefault(trace_id, []).append(packed)
         for one in kept:
             numbers.setdefault(one.fact.trace_id, []).append(one.seq)
-        now, digest_of = self._now(), self._database.keys.trace_digest
-        session = self._database.connection
-        session.copy("touched", _COLUMNS, _TYPES, (
-            (trace_id, slot_of(digests.get(trace_id) or digest_of(trace_id)), now, now,
-             numbers.get(trace_id, []), b"".join(links.get(trace_id, ())))
-            for trace_id in links.keys() | numbers.keys()))
-        session.execute(_TOUCH)
+        digest_of = self._database.keys.trace_digest
+        touch(self._database, self._now(), (
+            (trace_id, digests.get(trace_id) or digest_of(trace_id), numbers.get(trace_id, []),
+             b"".join(links.get(trace_id, ()))) for trace_id in links.keys() | numbers.keys()))
         self._written = len(kept)
 
     def remember(self) -> None:
@@ -159,12 +158,21 @@ class SharedPending:
         """Unix seconds of the database's clock, by ours since it was looked at."""
         session = self._database.connection
         if self._connected != self._database.connected or time.monotonic() >= self._clock_at:
-            now = session.execute(
-                "SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
+            now = session.execute(DATABASE_NOW).fetchone()[0]
             self._ahead = now - self._monotonic()
             self._clock_at = time.monotonic() + CLOCK_SECONDS
             self._connected = self._database.connected
         return self._monotonic() + self._ahead
+
+
+def touch(database: Sessions, now: float,
+          traces: Iterable[tuple[bytes, int, Sequence[int | None], bytes]]) -> None:
+    """Note of each trace, by its digest, new facts and new links; it is not quiet now."""
+    session = database.connection
+    session.copy("touched", _COLUMNS, _TYPES, (
+        (trace_id, slot_of(digest), now, now, facts, links)
+        for trace_id, digest, facts, links in traces))
+    session.execute(_TOUCH)
 
 
 def slot_of(digest: int) -> int:

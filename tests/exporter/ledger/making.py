@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 from inferometer.config import LedgerSection
 from inferometer.facts import Fact, ModelCall, Usage
 from inferometer.ledger.database import Database
-from inferometer.ledger.file import File
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.opening import open_to_write
 from inferometer.ledger.schema import METADATA
@@ -57,8 +56,10 @@ FULL_SHARED = (["CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE pl
 class Bench:
     """A ledger whose thread is not started: the test takes its turns, and moves its clocks."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, gateway: str = "gateway", lease_seconds: float = 15.0,
+                 **options: Any) -> None:
         self.folder, self._options = folder, options  # of the writer
+        self._gateway, self._lease_seconds = gateway, lease_seconds
         self.passed = 0.0
         self.began = time.time_ns()
         self.ledger = self._open()
@@ -116,23 +117,31 @@ class Bench:
     @contextmanager
     def full(self, table: str) -> Iterator[None]:
         """The database takes no new row of a table."""
-        make, drop = FULL if isinstance(self.file, File) else FULL_SHARED
+        make, drop = FULL_SHARED if self.is_shared else FULL
         for statement in make:
             self.file.connection.execute(statement.format(table))
         yield
         self.file.connection.execute(drop.format(table))
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is in a database that several gateways may share."""
+        return (self.folder / "dsn").exists()
+
     def content(self) -> bytes:
         """All that is kept, as it is."""
-        if isinstance(self.file, File):
+        if not self.is_shared:
             self.file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return (self.folder / "ledger.db").read_bytes()
         return "".join(str(self.rows(f"SELECT {table}::text FROM {table}"))
                        for table in METADATA.tables).encode()
 
     def _open(self) -> LedgerWriter:
+        database = opened(self.folder, self._gateway)
+        if self.is_shared:
+            database.lease_seconds = self._lease_seconds  # type: ignore[attr-defined]
         return LedgerWriter(
-            opened(self.folder), clock=lambda: self.now, monotonic=lambda: self.passed, linger=0.0,
+            database, clock=lambda: self.now, monotonic=lambda: self.passed, linger=0.0,
             **self._options)
 
 
