@@ -1,9 +1,9 @@
 """What a span costs the ledger: its commit, and its settling to the end.
 
-    python -m bench.intake_ledger [captured|gathered] [SPANS] [DSN_FILE]
+    python -m bench.intake_ledger [captured|gathered] [SPANS] [DSN_FILE] [BODIES]
 
 prints microseconds of CPU time a span, in one thread, without a door: bodies are read outside of
-what is measured, and committed in groups of as many as there are connections in `bench intake`.
+what is measured, and committed in groups of so many, as there are connections in `bench intake`.
 Where a file names a database of PostgreSQL, which must be empty, that is the ledger; its server's
 work is in the seconds that pass, and not in the CPU time of this process.
 """
@@ -50,11 +50,12 @@ class Watch:
         self.passed += time.perf_counter() - began
 
 
-def main(kind: str = "captured", spans: str = str(SPANS), dsn_file: str = "") -> int:
+def main(kind: str = "captured", spans: str = str(SPANS), dsn_file: str = "",
+         bodies_at_once: str = str(CONNECTIONS)) -> int:
     """Measure it, after a tenth of it as a warm-up; the exit code."""
     heap.search_seldom()  # as a gateway does
     with tempfile.TemporaryDirectory() as folder:
-        running = Run(Path(folder), dsn_file)
+        running = Run(Path(folder), dsn_file, int(bodies_at_once))
         running.all(kind, int(spans) // 10, first=1)
         running.commits, running.settles, running.facts = Watch(), Watch(), 0
         number = running.all(kind, int(spans), first=10_000_000)
@@ -71,7 +72,8 @@ def main(kind: str = "captured", spans: str = str(SPANS), dsn_file: str = "") ->
 class Run:
     """A ledger whose turns are taken here, and whose clock goes as fast as spans come."""
 
-    def __init__(self, folder: Path, dsn_file: str = "") -> None:
+    def __init__(self, folder: Path, dsn_file: str, bodies_at_once: int) -> None:
+        self._bodies_at_once = bodies_at_once
         self.file = open_to_write(LedgerSection(
             path=str(folder / "ledger.db"), key_file=str(folder / "ledger.key"),
             dsn_file=dsn_file, gateway="bench"))
@@ -84,7 +86,7 @@ class Run:
     def all(self, kind: str, spans: int, first: int) -> int:
         """Commit and settle so many spans; how many they were."""
         made, number = _deliveries(kind, spans, first), 0
-        while group := list(islice(made, CONNECTIONS)):
+        while group := list(islice(made, self._bodies_at_once)):
             self.commits.timed(self._ledger.write, [
                 Parcel(one.facts, one.links, self._now(), Receipt()) for one in group])
             self.settles.timed(self._ledger.settle_some)

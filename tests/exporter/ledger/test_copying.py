@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("psycopg")
 
-from inferometer import cli  # noqa: E402  # after what may skip all of it
-from tests.exporter.ledger.making import Bench, call, ledger_in, opened  # noqa: E402
-from tests.postgres import Server  # noqa: E402
+from inferometer import cli  # after what may skip all of it
+from tests.exporter.ledger.making import Bench, call, ledger_in, opened
+from tests.postgres import Server
 
 ENDED = ("ended", "success/")
 
