@@ -275,6 +275,9 @@ WAITING = {
     "intake.grpc_listen": ALONE + HERE + "intake: {grpc_listen: '127.0.0.1:1'}\n",
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
+    "ledger.dsn_file": ALONE + HERE + "ledger: {dsn_file: elsewhere}\n",
+    "ledger.gateway": ALONE + HERE + "ledger: {gateway: another}\n",
+    "ledger.user_costs": ALONE + HERE + "ledger: {user_costs: true}\n",
 }
 
 
