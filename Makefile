@@ -91,8 +91,8 @@ collector: ## An OpenTelemetry Collector, compiled of Debian's packages
 	bash tests/tools/debian.sh $(TOOLS) otelcol
 
 .PHONY: tools
-tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl
-	bash tests/tools/debian.sh $(TOOLS)
+tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl, PostgreSQL
+	bash tests/tools/debian.sh $(TOOLS) postgresql
 
 .PHONY: helm
 helm: $(VENV)/installed-dev

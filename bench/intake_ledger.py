@@ -1,9 +1,11 @@
 """What a span costs the ledger: its commit, and its settling to the end.
 
-    python -m bench.intake_ledger [captured|gathered] [SPANS]
+    python -m bench.intake_ledger [captured|gathered] [SPANS] [DSN_FILE] [BODIES]
 
 prints microseconds of CPU time a span, in one thread, without a door: bodies are read outside of
-what is measured, and committed in groups of as many as there are connections in `bench intake`.
+what is measured, and committed in groups of so many, as there are connections in `bench intake`.
+Where a file names a database of PostgreSQL, which must be empty, that is the ledger; its server's
+work is in the seconds that pass, and not in the CPU time of this process.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from bench.intake import SETTLE_SECONDS
 from bench.otlp import KINDS, bodies
 from bench.otlp_sender import CONNECTIONS
 from inferometer import heap
+from inferometer.config import LedgerSection
 from inferometer.intake.batch import Delivery, Wish, batch_of
-from inferometer.ledger.file import open_to_write
 from inferometer.ledger.ledger import LedgerWriter
+from inferometer.ledger.opening import open_to_write
 from inferometer.ledger.parcel import Parcel
 from inferometer.ledger.verification import verify
 from inferometer.receipt import Receipt
@@ -34,38 +37,46 @@ LARGEST = 32 * 2**20  # bytes of a body
 
 
 class Watch:
-    """CPU seconds of what is called."""
+    """Seconds of what is called: of this process's CPU time, and of the clock."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = self.passed = 0.0
 
     def timed(self, function: Callable[..., object], *arguments: object) -> None:
         """Call it."""
-        began = time.process_time()
+        began, cpu_began = time.perf_counter(), time.process_time()
         function(*arguments)
-        self.seconds += time.process_time() - began
+        self.seconds += time.process_time() - cpu_began
+        self.passed += time.perf_counter() - began
 
 
-def main(kind: str = "captured", spans: str = str(SPANS)) -> int:
+def main(kind: str = "captured", spans: str = str(SPANS), dsn_file: str = "",
+         bodies_at_once: str = str(CONNECTIONS)) -> int:
     """Measure it, after a tenth of it as a warm-up; the exit code."""
     heap.search_seldom()  # as a gateway does
     with tempfile.TemporaryDirectory() as folder:
-        running = Run(Path(folder))
+        running = Run(Path(folder), dsn_file, int(bodies_at_once))
         running.all(kind, int(spans) // 10, first=1)
-        running.commits, running.settles = Watch(), Watch()
+        running.commits, running.settles, running.facts = Watch(), Watch(), 0
         number = running.all(kind, int(spans), first=10_000_000)
         for name, watch in (("commit", running.commits), ("settle", running.settles)):
             print(f"{name} {watch.seconds / number * 1e6:.1f} us a span")
         differences = len(verify(running.file).differences)
         print(f"{number} spans, {running.facts} facts, {differences} differences")
+        print(f"{running.facts / running.commits.passed:.0f} facts a second committed, "
+              f"{running.facts / running.settles.passed:.0f} settled")
+        running.file.close()
     return os.EX_OK if not differences else 1
 
 
 class Run:
     """A ledger whose turns are taken here, and whose clock goes as fast as spans come."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = open_to_write(folder / "ledger.db", folder / "ledger.key")
+    def __init__(self, folder: Path, dsn_file: str, bodies_at_once: int) -> None:
+        self._bodies_at_once = bodies_at_once
+        self.file = open_to_write(LedgerSection(
+            path=str(folder / "ledger.db"), key_file=str(folder / "ledger.key"),
+            dsn_file=dsn_file, gateway="bench"))
         self.passed, self.began = 0.0, time.time_ns()
         self.facts = 0
         self.commits, self.settles = Watch(), Watch()
@@ -75,7 +86,7 @@ class Run:
     def all(self, kind: str, spans: int, first: int) -> int:
         """Commit and settle so many spans; how many they were."""
         made, number = _deliveries(kind, spans, first), 0
-        while group := list(islice(made, CONNECTIONS)):
+        while group := list(islice(made, self._bodies_at_once)):
             self.commits.timed(self._ledger.write, [
                 Parcel(one.facts, one.links, self._now(), Receipt()) for one in group])
             self.settles.timed(self._ledger.settle_some)

@@ -183,10 +183,22 @@ ORDERS = {
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
+        ledger.database  ledger.digests  ledger.shared_schema
+        ledger.high_water
+        ledger.memory  ledger.purging
         ledger.file
-        ledger.high_water  ledger.pressure
-        ledger.beats  ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.file_opening
+        ledger.pressure
+        ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
         ledger.tree  ledger.verification  ledger.engines
+        ledger.session
+        ledger.leases  ledger.shared_relays
+        ledger.partitions
+        ledger.shared_pending
+        ledger.postgres
+        ledger.postgres_opening
+        ledger.opening  ledger.copying
+        ledger.beats
         ledger.settler
         ledger.ledger  ledger.user_costs
         ledger.part

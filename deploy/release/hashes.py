@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME, GATEWAY = "deploy/requirements.txt", "deploy/requirements-gateway.txt"
 BACKEND = "deploy/requirements-build.txt"
 # The extras of each image. A gateway's has every role; the other has all that run in great numbers.
-EXTRAS = {RUNTIME: ("kubelet",), GATEWAY: ("kubelet", "gateway")}
+EXTRAS = {RUNTIME: ("kubelet",), GATEWAY: ("kubelet", "gateway", "postgres")}
 COMMAND = "make hashes"
 
 

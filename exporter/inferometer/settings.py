@@ -84,6 +84,7 @@ def _resolve(config: Config, folder: Path) -> Config:
     intake = replace(config.intake, config_file=beside(config.intake.config_file),
                      bearer_token_files=tuple(map(beside, config.intake.bearer_token_files)))
     ledger = replace(config.ledger, path=beside(config.ledger.path),
+                     dsn_file=beside(config.ledger.dsn_file),
                      key_file=beside(config.ledger.key_file))
     return replace(
         config, web=replace(config.web, config_file=beside(config.web.config_file)), intake=intake,

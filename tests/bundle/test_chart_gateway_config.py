@@ -157,3 +157,14 @@ def test_a_port_is_open_where_the_gateway_listens_and_nowhere_else() -> None:
         service = one(documents, "Service", "inferometer-gateway")["spec"]["ports"]
         assert {port["name"]: port["port"] for port in service} == ports
         assert policy(documents).keys() == {"inferometer", *ports}
+
+
+def test_several_replicas_share_a_database_and_are_kept_apart() -> None:
+    documents = gateway({"replicas": 3, "dsnSecret": "database", "keySecret": "key"})
+    assert settings(documents)["ledger"]["dsn_file"] == "/etc/inferometer-database/dsn"
+    pod = workloads(documents)["gateway"]["spec"]
+    (spread,) = pod["topologySpreadConstraints"]
+    budget = one(documents, "PodDisruptionBudget", "inferometer-gateway")
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"] == spread["labelSelector"]
+    assert not [document for document in gateway() if document["kind"] == "PodDisruptionBudget"]

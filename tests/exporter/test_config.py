@@ -295,7 +295,7 @@ def test_these_keys_wait_for_the_next_start() -> None:
     assert next_start_keys() == (
         "role", "web.listen", "web.enable_reload", "web.enable_alert_log", "gpu.enabled",
         "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "ledger.path",
-        "ledger.key_file", "ledger.user_costs")
+        "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.user_costs")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [

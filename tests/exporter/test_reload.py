@@ -276,6 +276,8 @@ WAITING = {
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
     "ledger.user_costs": ALONE + HERE + "ledger: {user_costs: true}\n",
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
+    "ledger.dsn_file": ALONE + HERE + "ledger: {dsn_file: elsewhere}\n",
+    "ledger.gateway": ALONE + HERE + "ledger: {gateway: another}\n",
 }
 
 

@@ -250,6 +250,8 @@ command -v gcc > /dev/null || MISSING+=(gcc)
 [ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
 for program in openssl "${COMMANDS[@]/#dockerd/tar}"; do
   [[ $program != victoria-metrics && $program != otelcol ]] || continue
+  # Its programs are in a folder of its version, and none of its name.
+  [[ $program != postgresql || -z $(compgen -G "/usr/lib/postgresql/*/bin/initdb") ]] || continue
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
 if engine_missing; then # what debootstrap calls

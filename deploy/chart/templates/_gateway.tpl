@@ -27,6 +27,9 @@ intake:
   {{- end }}
 ledger:
   path: /var/lib/inferometer/ledger.db
+  {{- if $values.dsnSecret }}
+  dsn_file: /etc/inferometer-database/dsn
+  {{- end }}
   {{- if $values.keySecret }}
   key_file: /etc/inferometer-key/key
   {{- end }}
@@ -60,7 +63,7 @@ models:
 exchanges its files. */ -}}
 {{- define "inferometer.gatewaySecrets" -}}
 {{- range $volume, $secret := dict "intake" .Values.gateway.configSecret "tokens" .Values.gateway.tokenSecret
-    "key" .Values.gateway.keySecret }}
+    "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret }}
 {{- if $secret }}
 - volume: inferometer-{{ $volume }}
   secret: {{ $secret }}

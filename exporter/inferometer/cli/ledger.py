@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inferometer import settings
 from inferometer.cli.verbs import FAILED, Verb, complain
-from inferometer.config import ConfigError
+from inferometer.config import ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import DurationError, milliseconds
 from inferometer.ledger.errors import LedgerError
@@ -17,13 +19,13 @@ from inferometer.roles import GATEWAY
 from inferometer.settings import COMMAND_LINE, Flags
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
-    from inferometer.ledger.file import File
+    from inferometer.ledger.database import Database
 
 FORMATS = ("table", "csv", "json")
 GROUPS = ("model", "service", "user", "provider", "operation", "tool", "agent")
 ACTIONS = {  # and whether they are about something that must be named
     "top": "", "verify": "", "backup": "FILE", "trace": "ID", "who": "USER",
-    "forget": "USER|CONVERSATION", "check": "", "vacuum": "",
+    "forget": "USER|CONVERSATION", "copy": "", "check": "", "vacuum": "",
 }
 
 
@@ -41,26 +43,32 @@ def ledger(options: argparse.Namespace) -> int:
     from inferometer.cli import ledger_actions
 
     try:
-        file = _open(options)
-        try:
-            return ledger_actions.ACTIONS[options.action](file, options)
-        finally:
-            file.close()
+        if options.action == "copy":
+            return ledger_actions.copy(*_sections(options))
+        with closing(_open(options)) as database:
+            return ledger_actions.ACTIONS[options.action](database, options)
     except LedgerError as error:
         complain(str(error))
         return FAILED
 
 
-def _open(options: argparse.Namespace) -> File:
+def _open(options: argparse.Namespace) -> Database:
     """The ledger that flags or the configuration file name. Raises ConfigError, LedgerError."""
-    from inferometer.ledger.file import open_beside
+    from inferometer.ledger.opening import open_beside
 
+    named, configured = _sections(options)
+    return open_beside(named if options.ledger else configured)
+
+
+def _sections(options: argparse.Namespace) -> tuple[LedgerSection, LedgerSection]:
+    """The file that is named, and the ledger that is configured. Raises ConfigError."""
     config, document = settings.load(options.config, Flags(role=GATEWAY))
     document.finish(ConfigError)
-    path = options.ledger or Path(config.ledger.path)
-    key_file = options.key_file or Path(
-        f"{path}.key" if options.ledger and not config.ledger.key_file else config.ledger.key_path)
-    return open_beside(path, key_file)
+    section = config.ledger
+    if options.key_file:
+        section = replace(section, key_file=str(options.key_file))
+    path = str(options.ledger) if options.ledger else section.path
+    return replace(section, path=path, dsn_file=""), section
 
 
 def _wrong(path: str, why: str) -> ConfigError:
@@ -111,8 +119,9 @@ VERB = Verb(
     "  who      what is kept of one user, who is in the ledger by a hash alone\n"
     "  forget   remove a user or a conversation from it; counts and sums stay as they are\n"
     "  verify   reckon all counters and roll-ups anew from the rows, and compare\n"
-    "  backup   write a copy that is whole while the gateway goes on\n"
-    "  check    read all of the file, and say what is damaged and how much of it is unused\n"
+    "  backup   write a copy that is whole while the gateway goes on; of a database, pg_dump does\n"
+    "  copy     move a file into the database of ledger.dsn_file, while no gateway runs\n"
+    "  check    read all of a file, and say what is damaged and how much of it is unused\n"
     "  vacuum   give back what deleted rows have left: all of it while no gateway has the file\n"
     "           and the disk has room for a second one, else piece by piece beside it",
     "Calls count once their trace has been quiet for a while (intake.settle_seconds), by the\n"
@@ -127,6 +136,7 @@ VERB = Verb(
     "  inferometer ledger forget alice@example.com\n"
     "  inferometer ledger verify --ledger /var/lib/inferometer/ledger.db\n"
     "  inferometer ledger backup /backup/ledger.db\n"
+    "  inferometer ledger copy --config gateway.yml --ledger ledger.db\n"
     "  inferometer ledger check --ledger /backup/ledger.db --key-file ledger.key\n"
     "  inferometer ledger vacuum --config /etc/inferometer/gateway.yml\n\n"
     "Exit codes: 0 well, 1 the ledger cannot be read, is damaged or differs, or nothing is\n"

@@ -9,17 +9,22 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from inferometer.cli.verbs import FAILED, OK, complain
-from inferometer.config import ConfigError
+from inferometer.config import ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import milliseconds
 from inferometer.ledger import care, people, questions, tree, verification
 from inferometer.ledger.counting import HOUR
+from inferometer.ledger.database import Database
+from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File
-from inferometer.ledger.store import load_seats
+from inferometer.ledger.file_opening import open_to_write
+from inferometer.ledger.opening import require_driver
+from inferometer.ledger.store import load_all_seats
 from inferometer.outside import as_json, shown
 from inferometer.reasons import reason_of
 from inferometer.settings import COMMAND_LINE
@@ -28,14 +33,14 @@ TableCell = str | float | None
 ALWAYS = ("requests", "input", "output")  # columns that a table shows even where all is 0
 
 
-def top(file: File, options: argparse.Namespace) -> int:
+def top(database: Database, options: argparse.Namespace) -> int:
     """Print who used most."""
     since = (time.time_ns() - milliseconds(options.last) * 10**6) // HOUR * HOUR
-    groups = questions.top(file, options.by, since)
+    groups = questions.top(database, options.by, since)
     rows: list[list[TableCell]] = [[group.name, *group.figures.values()]
                               for group in groups[:options.limit]]
     columns = [options.by, *questions.COLUMNS]
-    pending = questions.pending(file)
+    pending = database.count_pending()
     if options.format == "table":
         print("\n".join(_table(columns, rows)))
         print(f"Arrived since {_moment(since)}; {len(groups)} in all, {pending} facts not "
@@ -47,9 +52,9 @@ def top(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def verify(file: File, options: argparse.Namespace) -> int:
+def verify(database: Database, options: argparse.Namespace) -> int:
     """Reckon all anew, and print what differs."""
-    verified = verification.verify(file)
+    verified = verification.verify(database)
     columns = ("place", "key", "stored", "reckoned")
     rows: list[list[TableCell]] = [[one.place, one.key, str(one.stored), str(one.reckoned)]
                               for one in verified.differences[:verification.MOST_SHOWN]]
@@ -65,20 +70,21 @@ def verify(file: File, options: argparse.Namespace) -> int:
     return FAILED if verified.differences else OK
 
 
-def backup(file: File, options: argparse.Namespace) -> int:
+def backup(database: Database, options: argparse.Namespace) -> int:
     """Write a copy, which is whole or not there."""
     target = Path(options.subject)
     if target.exists():
         complain(f"{target} exists already")
         return FAILED
-    file.copy_to(target)
+    database.copy_to(target)
     print(f"{target}: {target.stat().st_size:,} bytes. It is of no use without the key, "
           "which is not in it: keep a copy of that, too, in another place.")
     return OK
 
 
-def check(file: File, options: argparse.Namespace) -> int:
-    """Print what is damaged, and what the file's size is made of."""
+def check(database: Database, options: argparse.Namespace) -> int:
+    """Print what is damaged, and what the file's size is made of. Raises LedgerError."""
+    file = _file_of(database)
     try:
         health = care.check(file)
     except sqlite3.Error as error:
@@ -100,8 +106,9 @@ def check(file: File, options: argparse.Namespace) -> int:
     return FAILED if health.faults else OK
 
 
-def vacuum(file: File, options: argparse.Namespace) -> int:
-    """Make the file smaller, and print by how much."""
+def vacuum(database: Database, options: argparse.Namespace) -> int:
+    """Make the file smaller, and print by how much. Raises LedgerError."""
+    file = _file_of(database)
     try:
         done = care.vacuum(file)
     except sqlite3.Error as error:
@@ -117,13 +124,47 @@ def vacuum(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def trace(file: File, options: argparse.Namespace) -> int:
+def _file_of(database: Database) -> File:
+    if not isinstance(database, File):
+        raise LedgerError(f"{database.name} is no file: PostgreSQL looks after its own, by "
+                          "pg_amcheck and VACUUM")
+    return database
+
+
+def copy(source: LedgerSection, target: LedgerSection) -> int:
+    """Copy a file into a database, and compare them. Raises ConfigError, LedgerError."""
+    if not target.dsn_file:
+        raise ConfigError(Mistake("copy", "needs the ledger.dsn_file of a configuration file: "
+                                          "inferometer ledger copy --config FILE",
+                                  document=COMMAND_LINE))
+    if not Path(source.path).is_file():
+        raise LedgerError(f"{source.path} is no file")
+    if not Path(target.key_path).is_file():
+        raise LedgerError(f"{target.key_path} is missing: put the key of the file there, which "
+                          f"is {source.key_path}")
+    require_driver()
+    # Here alone: it needs another extra.
+    from inferometer.ledger import copying, postgres_opening
+
+    # As their gateway has them: so it may not be at work on either.
+    with closing(open_to_write(Path(source.path), Path(source.key_path))) as file, \
+            closing(postgres_opening.open_to_write(Path(target.dsn_file), Path(target.key_path),
+                                                   target.gateway_id)) as database:
+        rows = copying.copy(file, database, time.monotonic)
+        verified = verification.verify(database)
+        print(f"{database.name}: " + ", ".join(f"{count:,} {name}" for name, count in rows.items()))
+        print(f"{len(verified.differences) or 'no'} difference"
+              f"{'' if len(verified.differences) == 1 else 's'} between rows and counters.")
+    return FAILED if verified.differences else OK
+
+
+def trace(database: Database, options: argparse.Namespace) -> int:
     """Print a trace as a tree."""
     text = options.subject.lower().removeprefix("0x").replace("-", "")
     if not re.fullmatch("[0-9a-f]{32}", text):
         raise ConfigError(Mistake("trace", f"{options.subject!r} is no trace id, which has 32 "
                                            "hexadecimal digits", document=COMMAND_LINE))
-    steps = [line for root in tree.trace(file, bytes.fromhex(text)) for line in root.lines()]
+    steps = [line for root in tree.trace(database, bytes.fromhex(text)) for line in root.lines()]
     if not steps:
         complain(f"no step of the trace {text} is kept")
         return FAILED
@@ -156,12 +197,12 @@ def _step(depth: int, branch: tree.Branch) -> list[TableCell]:
             fact.span_id.hex()]
 
 
-def show_person(file: File, options: argparse.Namespace) -> int:
+def show_person(database: Database, options: argparse.Namespace) -> int:
     """Print what is kept of a user or a conversation."""
-    person = people.person(file, options.subject, load_seats(file))
+    person = people.person(database, options.subject, load_all_seats(database))
     if person is None:
         complain(f"nothing is kept of {options.subject!r}, whose hash is "
-                 f"{file.keys.veil(options.subject)}")
+                 f"{database.keys.veil(options.subject)}")
         return FAILED
     facts: dict[str, TableCell] = {
         "hash": person.name, "calls": person.calls, "steps": person.steps,
@@ -176,11 +217,11 @@ def show_person(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def forget(file: File, options: argparse.Namespace) -> int:
+def forget(database: Database, options: argparse.Namespace) -> int:
     """Remove a user or a conversation."""
-    changed = people.forget(file, options.subject)
+    changed = people.forget(database, options.subject)
     print(f"removed from {changed} rows; counts and sums stay as they are")
-    if pending := questions.pending(file):
+    if pending := database.count_pending():
         print(f"{pending} facts are not settled yet: what they have of it is written in a "
               "moment, so do this again in a minute")
     return OK if changed else FAILED
@@ -218,6 +259,6 @@ def _moment(nanoseconds: int) -> str:
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="seconds")
 
 
-ACTIONS: Mapping[str, Callable[[File, argparse.Namespace], int]] = {
+ACTIONS: Mapping[str, Callable[[Database, argparse.Namespace], int]] = {
     "top": top, "verify": verify, "backup": backup, "trace": trace, "who": show_person,
     "forget": forget, "check": check, "vacuum": vacuum}

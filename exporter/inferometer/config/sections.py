@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -35,6 +36,7 @@ _SIZE = Constraint(lambda size: not size or size >= 2**24,
                    {"minimum": 0, "anyOf": [{"maximum": 0}, {"minimum": 2**24}]})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
+_GATEWAY = bounded("text of at most 200 characters", maxLength=200)
 _SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
     "an absolute path of at most 107 bytes", {"pattern": "^(/.*)?$", "maxLength": 107})
@@ -164,12 +166,16 @@ class LedgerSection:
 
     path: str = key("The file; its disk must be local.", "inferometer-ledger.db", _FILE_NAME,
                      next_start=True)
+    dsn_file: str = key("A file with the connection string of a PostgreSQL database, which is the "
+                        "ledger in the place of `path`.", "", next_start=True)
+    gateway: str = key("Which of the gateways this is that share the database; the host's name, "
+                       "if empty.", "", _GATEWAY, next_start=True)
     key_file: str = key("The key of users' hashes; the path with .key behind it, if empty.", "",
                          next_start=True)
     retention_days: int = key("Days to keep calls.", 30, _DAYS)
     rollup_days: int = key("Days to keep the sums of each hour.", 400, _DAYS)
-    max_bytes: int = key("Of the file and its log, beyond which nothing is taken; 0: as many as "
-                         "its disk has.", 0, _SIZE)
+    max_bytes: int = key("Of the file and its log, or of the database, beyond which nothing is "
+                         "taken; 0: as many as its disk has.", 0, _SIZE)
     user_costs: bool = key("Whether metrics have what the dearest users cost this month, by "
                             "their hashes.", False, next_start=True)
 
@@ -177,6 +183,11 @@ class LedgerSection:
     def key_path(self) -> str:
         """The file with the key; beside the ledger if it is not named."""
         return self.key_file or f"{self.path}.key"
+
+    @property
+    def gateway_id(self) -> str:
+        """What counters of this gateway go by in a database that several share."""
+        return self.gateway or socket.gethostname()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import contextlib
 from typing import NamedTuple
 
 from inferometer.ledger.errors import LedgerError
-from inferometer.ledger.file import File, alone
+from inferometer.ledger.file import File
+from inferometer.ledger.file_opening import alone
 from inferometer.ledger.high_water import is_restored
 
 MOST_SHOWN = 100  # faults
@@ -35,7 +36,7 @@ def check(file: File) -> Health:
     connection = file.connection
     faults = [str(text) for (text,) in connection.execute(
         f"PRAGMA integrity_check({MOST_SHOWN})").fetchall() if text != "ok"]
-    return Health(faults, file.bytes(), _unused(file), is_restored(file))
+    return Health(faults, file.bytes(), _unused(file), is_restored(file, file.path))
 
 
 def vacuum(file: File) -> Vacuumed:
@@ -44,9 +45,9 @@ def vacuum(file: File) -> Vacuumed:
     All of it is written anew where no gateway has it and the disk has room for a second one; else
     unused pages are given back in pieces, beside the gateway. Raises sqlite3.Error.
     """
-    before, free = file.bytes(), file.free_bytes()
+    before, disk = file.bytes(), file.disk()
     with contextlib.ExitStack() as stack:
-        rewritten = free is None or free > before
+        rewritten = disk is None or disk[0] > before
         if rewritten:
             try:
                 stack.enter_context(alone(file.path))
@@ -58,8 +59,7 @@ def vacuum(file: File) -> Vacuumed:
             unused = _unused(file) + 1
             while (left := _unused(file)) < unused:
                 unused = left
-                # A pragma that gives rows gives back pages only as these are read, to the last.
-                file.connection.executescript(f"PRAGMA incremental_vacuum({PAGES})")
+                file.give_back(PAGES)
         file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return Vacuumed(before, file.bytes(), rewritten)
 

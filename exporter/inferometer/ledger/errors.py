@@ -7,6 +7,10 @@ class LedgerError(Exception):
     """The ledger cannot be used; the message says why in one line."""
 
 
+class LedgerLostError(LedgerError):
+    """The server cannot be reached now: what came is not kept, and may be sent again."""
+
+
 class LedgerFullError(Exception):
     """What came is not taken, and may be sent again. `lag`: seconds by which the ledger is behind.
     """

@@ -1,4 +1,4 @@
-"""The ledger's file: opened by its one writer, or beside it by whoever asks."""
+"""A ledger in SQLite's file."""
 
 from __future__ import annotations
 
@@ -7,41 +7,61 @@ import fcntl
 import logging
 import os
 import sqlite3
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from inferometer.ledger.errors import KeyFileError, LedgerError
-from inferometer.ledger.keys import KeyRing, make_key_file, read_keys
+from inferometer.ledger.database import Pending
+from inferometer.ledger.errors import LedgerError
+from inferometer.ledger.high_water import HighWater
+from inferometer.ledger.keys import keys_of
+from inferometer.ledger.memory import PENDING_FROM, MemoryPending, load_relays
+from inferometer.ledger.parcel import FactRows
 from inferometer.ledger.presence import LOGS, Presence, beside, is_still
-from inferometer.ledger.schema import NEWEST
-from inferometer.ledger.statements import Statements
+from inferometer.ledger.purging import delete_content, delete_oldest
+from inferometer.ledger.relays import Relays
+from inferometer.ledger.seats import SeatTable
+from inferometer.ledger.statements import Insertion, Statements
+from inferometer.ledger.traces import Kept
 from inferometer.reasons import reason_of
 
-REVISION = "SELECT version_num FROM alembic_version"
 PATIENCE_SECONDS = 10.0  # for another process that writes: a verb that forgets, or a backup
 CACHE_KIB = 16384
+FREED_PAGES = 200  # that are given back at a time
 
 log = logging.getLogger(__name__)
 
 
 class File:
-    """An open ledger: its connection, its keys, and the gateway that it belongs to."""
+    """An open ledger in SQLite's file, of one gateway; see Database."""
+
+    first_seat = 1
+    failures: tuple[type[Exception], ...] = (OSError, sqlite3.Error, LedgerError)
 
     def __init__(self, path: Path, key_path: Path, lock: IO[bytes] | None) -> None:
         self.path = path
         self.statements = Statements()
         self._lock = lock
+        self._next_number = 0  # 0: not known yet
         self._connect()
-        self.meta: dict[str, str] = dict(
+        self.meta: Mapping[str, str] = dict(
             self.connection.execute(self.statements.all_meta).fetchall())
-        self.keys = _keys_of(path, key_path, self.meta["key"])
+        self.keys = keys_of(str(path), key_path, self.meta["key"])
         self.gateway = self.meta["gateway"]
 
+    @property
+    def name(self) -> str:
+        """Where it is, for people."""
+        return str(self.path)
+
+    @property
+    def usable(self) -> bool:
+        """Always: it needs no server."""
+        return True
+
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing."""
+    def transaction(self, alone: str = "", beside: str = "") -> Iterator[sqlite3.Connection]:
+        """All of it or nothing; there is never another one."""
         if self._lock:
             self.require_in_place()
         connection = self.connection
@@ -54,23 +74,101 @@ class File:
                 connection.execute("ROLLBACK")
             raise
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """All reads see one moment."""
+        self.connection.execute("BEGIN")
+        try:
+            yield self.connection
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows of an answer, as they are read."""
+        return self.connection.execute(statement, values)
+
+    def numbers(self, many: int, arrived: int) -> int:
+        """Numbers that follow the last one."""
+        if not self._next_number:
+            last = self.connection.execute(self.statements.last_fact).fetchone()[0]
+            # Where all facts are deleted by now, numbers go on all the same.
+            self._next_number = max((last or 0) + 1, int(self.meta.get(PENDING_FROM, 1)))
+        self._next_number += many
+        return self._next_number - many
+
+    def insert(self, insertion: Insertion, rows: Iterable[Sequence[Any]]) -> None:
+        """Write new rows."""
+        self.connection.executemany(insertion.text, rows)
+
+    def insert_facts(self, rows: FactRows) -> Collection[int]:
+        """Write facts, pending. Returns the numbers of those that came before."""
+        connection, statements = self.connection, self.statements
+        written = sum(connection.executemany(statement, values).rowcount for statement, values
+                      in ((statements.insert_fact, rows.named),
+                          (statements.insert_nameless_fact, rows.nameless)) if values)
+        if written == len(rows.kept):
+            return ()
+        return {row[0] for row in (*rows.named, *rows.nameless)
+                if connection.execute(statements.find_fact, (row[1],)).fetchone()[0] != row[0]}
+
+    def chunks(self, size: int) -> Iterator[tuple[int, int]]:
+        """First and last numbers of facts, with at most so many between them."""
+        last = self.connection.execute(self.statements.last_fact).fetchone()[0] or 0
+        for first in range(0, last + 1, size):
+            yield first, first + size - 1
+
+    def pending(self, quiet: float, most: float, monotonic: Callable[[], float],
+                kept: Callable[[Sequence[Any]], Kept]) -> Pending:
+        """Traces that are not settled, in memory."""
+        return MemoryPending(self, HighWater(self.path), quiet, most, monotonic, kept)
+
+    def relays(self, kept: Callable[[Sequence[Any]], Kept]) -> Relays:
+        """The last calls whose tokens count, in memory."""
+        return load_relays(self, kept)
+
+    def count_pending(self) -> int:
+        """Facts that are not settled."""
+        meta = dict(self.connection.execute(self.statements.all_meta).fetchall())
+        return int(self.connection.execute(
+            self.statements.count_pending, (int(meta.get(PENDING_FROM, 0)),)).fetchone()[0])
+
+    def purge(self, horizon: int, seats: SeatTable) -> bool:
+        """Delete the oldest ones of what arrived before the horizon, and give room back."""
+        done = delete_oldest(self, horizon, seats)
+        if done:
+            self.give_back(FREED_PAGES)
+        return done
+
+    def delete_content(self) -> bool:
+        """Delete what was said, of the oldest facts that have it; whether there was any."""
+        done = delete_content(self)
+        if done:
+            self.give_back(FREED_PAGES)
+        return done
+
+    def give_back(self, pages: int) -> None:
+        """Make the file smaller by so many of its unused pages."""
+        # A pragma that gives rows gives back pages only as these are read, to the last.
+        self.connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+
     def bytes(self) -> int:
         """Of the file and its log."""
-        return sum(_size(beside(self.path, ending)) for ending in ("", "-wal"))
+        return sum(size_of(beside(self.path, ending)) for ending in ("", "-wal"))
 
-    def free_bytes(self) -> int | None:
-        """That are left for it on its disk; None where the disk does not tell."""
+    def disk(self) -> tuple[int, int] | None:
+        """Bytes that are free on its disk, and all of them; None where the disk does not tell."""
         try:
             disk = os.statvfs(self.path)
-        except OSError:
+        except OSError as error:
+            log.debug("the disk does not tell", extra={"why": reason_of(error)})
             return None
-        return disk.f_bavail * disk.f_frsize
+        return disk.f_bavail * disk.f_frsize, (disk.f_blocks or 1) * disk.f_frsize
 
     def copy_to(self, target: Path) -> None:
         """Write all of it, as it is at one moment, to another file. Raises LedgerError."""
         part = target.with_name(target.name + ".part")
         try:
-            with contextlib.closing(_connect(part)) as copy:
+            with contextlib.closing(connect(part)) as copy:
                 os.chmod(part, 0o600)
                 self.connection.backup(copy)  # in one step: else each commit would begin it anew
             handle = os.open(part, os.O_RDONLY)
@@ -99,7 +197,7 @@ class File:
         self._connect()
         if self._lock and not is_still(self._lock):
             lock = self._lock
-            self._lock = _locked(self.path)
+            self._lock = take_lock(self.path)
             lock.close()
         log.warning("the ledger's file was removed while it was open, and is put back",
                     extra={"file": str(self.path)})
@@ -116,7 +214,7 @@ class File:
             self._lock.close()
 
     def _connect(self) -> None:
-        self.connection = _connect(self.path)
+        self.connection = connect(self.path)
         self._presence = Presence(self.path)
         # Full: what is acknowledged outlives the machine's power, and not the process alone. The
         # group that waits for one fsync is all that came during the one before.
@@ -124,137 +222,7 @@ class File:
             self.connection.execute(f"PRAGMA {pragma}")
 
 
-def open_to_write(path: Path, key_path: Path) -> File:
-    """Open the ledger as its one writer; made where there is none. Raises LedgerError."""
-    try:
-        lock = _locked(path)
-        try:
-            _prepare(path, key_path)
-            return File(path, key_path, lock)
-        except BaseException:
-            lock.close()
-            raise
-    except (OSError, sqlite3.Error, KeyFileError) as error:
-        raise LedgerError(f"{path}: {reason_of(error)}") from error
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Keep gateways from a ledger. Raises LedgerError where one has it."""
-    try:
-        lock = _locked(path)
-    except OSError as error:
-        raise LedgerError(f"{path}: {reason_of(error)}") from error
-    with lock:
-        yield
-
-
-def open_beside(path: Path, key_path: Path) -> File:
-    """Open a ledger that a gateway may be writing. Raises LedgerError."""
-    if not path.is_file():
-        raise LedgerError(f"{path} is no file: a gateway makes it, where its ledger.path says")
-    try:
-        if _revision(path) != NEWEST:
-            _refuse_strange(path)
-            raise LedgerError(f"{path} is of an older inferometer: its gateway brings it up to "
-                              "date when it starts")
-        return File(path, key_path, None)
-    except (OSError, sqlite3.Error, KeyFileError) as error:
-        raise LedgerError(f"{path}: {reason_of(error)}") from error
-
-
-def examine(path: Path, key_path: Path) -> None:
-    """Raise LedgerError for a file that a gateway would refuse; changes nothing."""
-    try:
-        meta = {}
-        if _revision(path) is not None:
-            _refuse_strange(path)
-            meta = _meta(path)
-        if meta:
-            _keys_of(path, key_path, meta["key"])
-        elif key_path.exists():
-            read_keys(key_path)
-    except (OSError, sqlite3.Error, KeyFileError) as error:
-        raise LedgerError(f"{path}: {reason_of(error)}") from error
-
-
-def _prepare(path: Path, key_path: Path) -> None:
-    """Make the file if there is none, and bring it up to date."""
-    if _revision(path) is None:
-        with contextlib.suppress(FileExistsError):
-            make_key_file(key_path)
-        fingerprint = read_keys(key_path).fingerprint
-        with contextlib.closing(_connect(path)) as connection:
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # before the first table
-            connection.execute("PRAGMA journal_mode=WAL")
-        _migrate(path)
-        _begin(path, fingerprint)
-        return
-    _refuse_strange(path)
-    _migrate(path)
-    if not _meta(path):  # who made it was killed on the way
-        _begin(path, read_keys(key_path).fingerprint)
-
-
-def _begin(path: Path, fingerprint: str) -> None:
-    """Note whose it is."""
-    with contextlib.closing(_connect(path)) as connection:
-        connection.execute("BEGIN")
-        connection.executemany(Statements().put_meta, [
-            ("key", fingerprint), ("gateway", uuid.uuid4().hex)])
-        connection.execute("COMMIT")
-
-
-def _meta(path: Path) -> dict[str, str]:
-    with contextlib.closing(_connect(path)) as connection:
-        return dict(connection.execute(Statements().all_meta).fetchall())
-
-
-def _migrate(path: Path) -> None:
-    if _revision(path) != NEWEST:
-        from inferometer.ledger import migration  # slow and large: only where it is needed
-
-        migration.migrate(path)
-
-
-def _refuse_strange(path: Path) -> None:
-    revision = _revision(path)
-    if revision == NEWEST:
-        return
-    from inferometer.ledger import migration
-
-    if revision not in migration.revisions():
-        raise LedgerError(f"{path} is of a newer inferometer (version {revision} of the file, this "
-                          f"one knows {NEWEST}): run that one, or restore a backup")
-
-
-def _revision(path: Path) -> str | None:
-    """The version of the file, None for one that is empty or missing. Raises LedgerError."""
-    if not _size(path):
-        return None
-    with contextlib.closing(_connect(path)) as connection:
-        try:
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            row = connection.execute(REVISION).fetchone() if tables else None
-        except sqlite3.DatabaseError:
-            raise LedgerError(f"{path} is no ledger: give another ledger.path") from None
-    return str(row[0]) if row else None
-
-
-def _keys_of(path: Path, key_path: Path, fingerprint: str) -> KeyRing:
-    """The keys, which must be those that the ledger was begun with."""
-    try:
-        keys = read_keys(key_path)
-    except FileNotFoundError:
-        raise LedgerError(f"{key_path} is missing: {path} was written with the key of fingerprint "
-                          f"{fingerprint}, and means nothing with another") from None
-    if keys.fingerprint != fingerprint:
-        raise LedgerError(f"{key_path} has another key (fingerprint {keys.fingerprint}) than "
-                          f"{path} was written with ({fingerprint})")
-    return keys
-
-
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """Open it, made for its owner alone where there is none."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -262,8 +230,11 @@ def _connect(path: Path) -> sqlite3.Connection:
                            check_same_thread=False)
 
 
-def _locked(path: Path) -> IO[bytes]:
-    """A lock beside the file: closing the file itself would take SQLite's own locks away."""
+def take_lock(path: Path) -> IO[bytes]:
+    """A lock beside the file: closing the file itself would take SQLite's own locks away.
+
+    Raises LedgerError where another gateway has it.
+    """
     lock = open(path.with_name(path.name + ".lock"), "wb")  # noqa: SIM115 - held while it is open
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -273,7 +244,8 @@ def _locked(path: Path) -> IO[bytes]:
     return lock
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     try:
         return os.stat(path).st_size
     except FileNotFoundError:

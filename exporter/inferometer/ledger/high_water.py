@@ -12,7 +12,7 @@ import os
 import uuid
 from pathlib import Path
 
-from inferometer.ledger.file import File
+from inferometer.ledger.database import Database
 
 MARK = "mark"  # in the table meta
 
@@ -37,31 +37,32 @@ class HighWater:
         os.replace(part, self._path)
 
 
-def mark_of(file: File) -> int:
+def mark_of(database: Database) -> int:
     """The last mark in the file, 0 where it has none."""
-    return int(dict(file.connection.execute(file.statements.all_meta).fetchall()).get(MARK, 0))
+    meta = database.connection.execute(database.statements.all_meta).fetchall()
+    return int(dict(meta).get(MARK, 0))
 
 
-def is_restored(file: File) -> bool:
+def is_restored(database: Database, path: Path) -> bool:
     """Whether the file is older than the one that was written here last, or was moved here."""
-    mark, beside = mark_of(file), HighWater(file.path).read()
+    mark, beside = mark_of(database), HighWater(path).read()
     if beside is None:
         return mark > 0
-    return beside[0] != file.gateway or mark < beside[1]
+    return beside[0] != database.gateway or mark < beside[1]
 
 
-def renew(file: File) -> None:
+def renew(database: Database, path: Path) -> None:
     """Give the ledger a new id and counters of 0; the sums of hours go with it.
 
     What its rows come to is taken off as what retention has deleted is added: so `verify` reckons
     as before.
     """
-    gateway, statements = uuid.uuid4().hex, file.statements
-    beside = HighWater(file.path).read()
-    mark = max(mark_of(file), beside[1] if beside else 0) + 1
-    with file.transaction() as connection:
+    gateway, statements = uuid.uuid4().hex, database.statements
+    beside = HighWater(path).read()
+    mark = max(mark_of(database), beside[1] if beside else 0) + 1
+    with database.transaction() as connection:
         for statement in (statements.renew_counters, statements.renew_rollups):
-            connection.execute(statement, (gateway, file.gateway))
+            connection.execute(statement, (gateway, database.gateway))
         connection.executemany(statements.put_meta, [("gateway", gateway), (MARK, str(mark))])
-    file.gateway = file.meta["gateway"] = gateway
-    HighWater(file.path).write(gateway, mark)
+    database.gateway, database.meta = gateway, {**database.meta, "gateway": gateway}
+    HighWater(path).write(gateway, mark)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from inferometer.ledger.errors import KeyFileError
+from inferometer.ledger.errors import KeyFileError, LedgerError
 
 SIZE = 32  # bytes of the key, which the file has in hex
 NAME_SIZE = 10  # bytes of a user's or conversation's hash: a million users have no two alike
@@ -96,6 +96,22 @@ def read_keys(path: Path) -> KeyRing:
         if len(key) == SIZE:
             return KeyRing.of(key)
     raise KeyFileError(f"{path} must hold {2 * SIZE} hexadecimal digits, and nothing else")
+
+
+def keys_of(ledger: str, path: Path, fingerprint: str) -> KeyRing:
+    """The keys of a file, which must be those that the ledger was begun with.
+
+    Raises LedgerError, KeyFileError.
+    """
+    try:
+        keys = read_keys(path)
+    except FileNotFoundError:
+        raise LedgerError(f"{path} is missing: {ledger} was written with the key of fingerprint "
+                          f"{fingerprint}, and means nothing with another") from None
+    if keys.fingerprint != fingerprint:
+        raise LedgerError(f"{path} has another key (fingerprint {keys.fingerprint}) than "
+                          f"{ledger} was written with ({fingerprint})")
+    return keys
 
 
 def make_key_file(path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 # Before the imports: Alembic logs each of its plugins as it is imported.
@@ -27,11 +27,24 @@ def revisions() -> set[str]:
 
 def migrate(path: Path, folder: Path = FOLDER) -> None:
     """Bring the file to the newest version of a folder of migrations, all of it or nothing."""
-    engine = create_engine("sqlite://", poolclass=NullPool,
-                           creator=lambda: sqlite3.connect(path, isolation_level=None))
+    _migrate(create_engine("sqlite://", poolclass=NullPool,
+                           creator=lambda: sqlite3.connect(path, isolation_level=None)),
+             "BEGIN IMMEDIATE", folder)
+
+
+def migrate_database(dsn: str, folder: Path = FOLDER) -> None:
+    """The same of a database of PostgreSQL."""
+    import psycopg  # of another extra
+
+    _migrate(create_engine("postgresql+psycopg://", poolclass=NullPool,
+                           creator=lambda: psycopg.connect(dsn, autocommit=True)),
+             "BEGIN", folder)
+
+
+def _migrate(engine: Engine, begin: str, folder: Path) -> None:
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql(begin)
             config = _config(folder)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -56,18 +56,20 @@ class LedgerPart(Part):
         if not config.takes_telemetry or not document.good(
                 "role", "intake.listen", "intake.grpc_listen", "ledger"):
             return
-        path = Path(config.ledger.path)
-        if not path.absolute().parent.is_dir():
-            document.report("ledger.path", f"{path.absolute().parent} is no folder")
-            return
+        place, path = "ledger.dsn_file", Path(config.ledger.path)
+        if not config.ledger.dsn_file:
+            place = "ledger.path"
+            if not path.absolute().parent.is_dir():
+                document.report(place, f"{path.absolute().parent} is no folder")
+                return
         if any(importlib.util.find_spec(package) is None for package in EXTRA):
             return  # the intake says so
-        from inferometer.ledger.file import examine  # here alone, as in `start`
+        from inferometer.ledger.opening import examine  # here alone, as in `start`
 
         try:
-            examine(path, Path(config.ledger.key_path))
+            examine(config.ledger)
         except LedgerError as error:
-            document.report("ledger.path", str(error))
+            document.report(place, str(error))
 
     def configure(self, config: Config) -> None:
         """Keep what is kept for so long, and hold calls against these limits, from now on."""
@@ -93,8 +95,7 @@ class LedgerPart(Part):
         """See BeatLedger."""
         from inferometer.ledger.beats import beat_state  # here alone, as in `start`
 
-        section = self._config.ledger
-        return beat_state(Path(section.path), Path(section.key_path), trace_id)
+        return beat_state(self._config.ledger, trace_id)
 
     def collectors(self) -> Sequence[Collector]:
         """Calls and steps, and the ledger itself, where there is one; users where asked for."""
@@ -108,26 +109,21 @@ class LedgerPart(Part):
         if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
-        from inferometer.ledger.file import open_to_write
-        from inferometer.ledger.high_water import is_restored, renew
         from inferometer.ledger.ledger import LedgerWriter
+        from inferometer.ledger.opening import open_beside, open_to_write
         from inferometer.ledger.user_costs import UserCosts
 
         heap.search_seldom()  # facts that are pending are many, and in no circle
-        key_path = Path(self._config.ledger.key_path)
-        file = open_to_write(Path(self._config.ledger.path), key_path)
+        section = self._config.ledger
+        key_path = Path(section.key_path)
+        database = open_to_write(section)
         if is_open_to_all(key_path):
             log.warning("every user of this machine may read the ledger's key",
                         extra={"file": str(key_path)})
-        if is_restored(file):
-            before = file.gateway
-            renew(file)
-            log.warning("an older copy of the ledger was put here: it has a new id, and its "
-                        "counters begin at 0", extra={"id": file.gateway, "before": before})
-        self._ledger = LedgerWriter(file, self._config.intake.settle_seconds,
+        self._ledger = LedgerWriter(database, self._config.intake.settle_seconds,
                                     pricing=self._pricing, limits=self._limits_of)
         if self._config.ledger.user_costs:
-            self._users = UserCosts(file.path, key_path)
+            self._users = UserCosts(lambda: open_beside(section))
         self.configure(self._config)
         for loop in self.loops():
             loop.start()
@@ -155,7 +151,7 @@ class LedgerPart(Part):
         """Where it is, and what waits to be counted."""
         if self._ledger is not None:
             pending = self._ledger.condition().pending
-            yield "ledger", f"{self._config.ledger.path}, {pending} calls and steps pending"
+            yield "ledger", f"{self._ledger.name}, {pending} calls and steps pending"
 
     def watch(self) -> Watch:
         """The services that call models."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from inferometer.ledger.counting import CountedRow
-from inferometer.ledger.file import File
+from inferometer.ledger.database import FORGETTING, Database
 from inferometer.ledger.seats import SeatTable
 from inferometer.spans.steps import CALL_OF_TOOL
 
@@ -27,11 +27,12 @@ class Person:
     users: set[str] = field(default_factory=set)
 
 
-def person(file: File, name: str, seats: SeatTable) -> Person | None:
+def person(database: Database, name: str, seats: SeatTable) -> Person | None:
     """What is kept of a user, or of a conversation; None where there is nothing."""
-    hashed = file.keys.veil(name)
+    hashed = database.keys.veil(name)
     kept = Person(hashed)
-    for one in file.connection.execute(file.statements.counted_of, (hashed, hashed)):
+    for one in database.connection.execute(
+            database.statements.counted_of, (hashed, hashed)):
         row = CountedRow(*one)
         kept.first = kept.first or row.arrived
         kept.last = row.arrived
@@ -47,24 +48,25 @@ def person(file: File, name: str, seats: SeatTable) -> Person | None:
     return kept if kept.first else None
 
 
-def forget(file: File, name: str) -> int:
+def forget(database: Database, name: str) -> int:
     """Remove a user or a conversation; in how many rows it stood. Sums and counts stay."""
-    hashed, statements = file.keys.veil(name), file.statements
-    with file.transaction() as connection:  # first: what is settled from now on has no such name
+    hashed, statements = database.keys.veil(name), database.statements
+    # First: what is settled from now on has no such name.
+    with database.transaction(alone=FORGETTING) as connection:
         last = connection.execute(statements.last_fact).fetchone()[0] or 0
         connection.execute(statements.put_forgotten, (hashed, last))
     changed = 0
-    for first in range(0, last + 1, CHUNK):
-        chunk = first, first + CHUNK - 1, hashed
-        with file.transaction() as connection:
+    for first, last in database.chunks(CHUNK):
+        chunk = first, last, hashed
+        with database.transaction(alone=FORGETTING) as connection:
             for delete in statements.delete_contents_of:
                 connection.execute(delete, chunk)
             for update in statements.forget_names:
                 changed += connection.execute(update, chunk).rowcount
-    keys = file.connection.execute(statements.rollups_of, (hashed,)).fetchall()
-    for first in range(0, len(keys), CHUNK):
-        with file.transaction() as connection:
-            for key in keys[first:first + CHUNK]:
+    keys = database.connection.execute(statements.rollups_of, (hashed,)).fetchall()
+    for begin in range(0, len(keys), CHUNK):
+        with database.transaction(alone=FORGETTING) as connection:
+            for key in keys[begin:begin + CHUNK]:
                 sums = connection.execute(statements.find_rollup, (*key, hashed)).fetchone()
                 connection.execute(statements.add_rollup, (*key, "", *sums))
                 connection.execute(statements.delete_rollup, (*key, hashed))

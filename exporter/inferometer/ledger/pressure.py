@@ -7,13 +7,10 @@ was acknowledged, whose counting writes as well.
 from __future__ import annotations
 
 import logging
-import os
-import sqlite3
 from collections.abc import Callable, Mapping
 
 from inferometer.catalogue import REFUSAL
-from inferometer.ledger.file import File
-from inferometer.reasons import reason_of
+from inferometer.ledger.database import Database
 from inferometer.threads import Failures
 
 LEAST_FREE = 0.05  # of the disk: below it nothing is taken
@@ -26,8 +23,6 @@ WHY: Mapping[str, str] = {
     WRITE_FAILED: "nothing can be written to the ledger",
     DISK_FULL: f"less than {LEAST_FREE:.0%} of the ledger's disk is free",
     TOO_LARGE: "the ledger has come to ledger.max_bytes"}
-CHUNK = 500  # facts whose content is deleted at a time
-FREED_PAGES = 200
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +30,9 @@ log = logging.getLogger(__name__)
 class Pressure:
     """Asked by all threads; told by the writer's alone."""
 
-    def __init__(self, file: File, clock: Callable[[], int]) -> None:
-        self._file, self._clock = file, clock
-        self.max_bytes = 0  # of the file and its log; 0: as many as the disk has
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database, self._clock = database, clock
+        self.max_bytes = 0  # 0: as many as the disk has
         self.waits_since: int | None = None  # arrival of the oldest that waits, Unix nanoseconds
         self.failing = False
         self._failing_since = 0
@@ -62,7 +57,7 @@ class Pressure:
         """Write something small, and know by it whether anything can be written."""
         try:
             write()
-        except (OSError, sqlite3.Error) as error:
+        except self._database.failures as error:
             self._failures.note(error)
             if not self.failing:
                 self._failing_since = self._clock()
@@ -73,7 +68,7 @@ class Pressure:
 
     def look(self) -> None:
         """See how much room there is."""
-        size, disk = self._file.bytes(), _disk(self._file)
+        size, disk = self._database.bytes(), self._database.disk()
         free, total = disk or (1, 1)
         slack = 1 + AGAIN if self._no_room == DISK_FULL else 1.0
         most = self.max_bytes * (1 - AGAIN / 10 if self._no_room == TOO_LARGE else 1.0)
@@ -92,25 +87,3 @@ class Pressure:
         else:
             log.warning("the ledger takes calls again")
         self._reported = now
-
-
-def delete_content(file: File) -> bool:
-    """Delete what was said, of the oldest facts that have it; whether there was any."""
-    statements, connection = file.statements, file.connection
-    rows = connection.execute(statements.oldest_contents, (CHUNK, 0)).fetchall()
-    if rows:
-        with file.transaction():
-            connection.execute(statements.delete_contents_until, (rows[-1][0],))
-        # A pragma that gives rows gives back pages only as these are read, to the last.
-        connection.executescript(f"PRAGMA incremental_vacuum({FREED_PAGES})")
-    return bool(rows)
-
-
-def _disk(file: File) -> tuple[int, int] | None:
-    """Bytes that are free on the ledger's disk, and all of them; None where it does not tell."""
-    try:
-        disk = os.statvfs(file.path)
-    except OSError as error:
-        log.debug("the disk does not tell", extra={"why": reason_of(error)})
-        return None
-    return disk.f_bavail * disk.f_frsize, (disk.f_blocks or 1) * disk.f_frsize

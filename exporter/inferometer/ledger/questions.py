@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inferometer.ledger.counting import HOUR, MEASURES
-from inferometer.ledger.file import File
+from inferometer.ledger.database import Database
 from inferometer.pricing import NANO
 
 # Columns of `top`: of calls, and how often what else there was ended, by its kind of row.
@@ -32,11 +32,11 @@ class Top:
         name: None if name in TIMES else 0 for name in COLUMNS})
 
 
-def top(file: File, by: str, since: int) -> Sequence[Top]:
+def top(database: Database, by: str, since: int) -> Sequence[Top]:
     """All groups by what they used, most tokens first; since this hour of arrival began."""
     groups: dict[str, Top] = {}
-    for name, kind, *sums in file.connection.execute(
-            file.statements.totals_by[by], (since // HOUR,)):
+    for name, kind, *sums in database.connection.execute(
+            database.statements.totals_by[by], (since // HOUR,)):
         if ONLY.get(by, kind) != kind:
             continue
         _add(groups.setdefault(name, Top(name)).figures, kind,
@@ -44,13 +44,6 @@ def top(file: File, by: str, since: int) -> Sequence[Top]:
     return sorted(groups.values(), key=lambda group: (*(
         -(group.figures[name] or 0) for name in ("input", "requests", *OF_STEPS.values())),
         group.name))
-
-
-def pending(file: File) -> int:
-    """How many facts are not settled yet."""
-    since = dict(file.connection.execute(file.statements.all_meta).fetchall())
-    return int(file.connection.execute(
-        file.statements.count_pending, (int(since.get("pending_from", 0)),)).fetchone()[0])
 
 
 def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -> None:

@@ -19,7 +19,7 @@ WITHIN = 600 * 10**9  # nanoseconds between the arrivals of both
 SKEW = 10 * 10**9  # nanoseconds that the clocks of two machines may differ
 
 
-class _Billed(NamedTuple):
+class Billed(NamedTuple):
     """A call whose tokens count."""
 
     service_name: str
@@ -34,31 +34,41 @@ class Relays:
 
     def __init__(self, calls: Iterable[tuple[ModelCall, int, str, int | None, int | None]] = ()
                  ) -> None:
-        self._billed: OrderedDict[str, _Billed] = OrderedDict()
+        self._billed: OrderedDict[str, Billed] = OrderedDict()
         for call, arrived, usage, tokens, output in calls:
             if call.response_id:
-                self._put(call.response_id, _Billed(
+                self._put(call.response_id, Billed(
                     call.service_name, arrived, call.start, call.end,
                     (tokens, output) if usage == KNOWN else (None, None)))
+
+    def begin(self, response_ids: Iterable[str]) -> None:
+        """Get ready for calls with these ids. Here all there is to know is in memory."""
+
+    def end(self) -> None:
+        """Keep what was noted since."""
 
     def repeats(self, response_id: str, row: CountedRow, call: ModelCall) -> bool:
         """Whether another service's call had these tokens; one that is new is remembered."""
         tokens = (row.input, row.output) if row.usage == KNOWN else (None, None)
-        new = _Billed(call.service_name, row.arrived, call.start, call.end, tokens)
+        new = Billed(call.service_name, row.arrived, call.start, call.end, tokens)
         earlier = self._billed.get(response_id)
         if earlier is not None and _one_call(earlier, new):
             return True
         if row.billed:
-            self._put(response_id, new)
+            self.note(response_id, new)
         return False
 
-    def _put(self, response_id: str, billed: _Billed) -> None:
+    def note(self, response_id: str, billed: Billed) -> None:
+        """Remember a call whose tokens count."""
+        self._put(response_id, billed)
+
+    def _put(self, response_id: str, billed: Billed) -> None:
         self._billed[response_id] = billed
         if len(self._billed) > MOST:
             self._billed.popitem(last=False)
 
 
-def _one_call(earlier: _Billed, new: _Billed) -> bool:
+def _one_call(earlier: Billed, new: Billed) -> bool:
     """Whether two services speak of one call, and the tokens of the new one are nothing new."""
     return (earlier.service_name != new.service_name
             and abs(new.arrived - earlier.arrived) <= WITHIN

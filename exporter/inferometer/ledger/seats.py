@@ -13,6 +13,7 @@ from inferometer.catalogue import CLIENT_SEATS, OTHER, STEP_SEATS
 
 LONGEST = 200  # characters of a value: the label guard's own limit
 MOST_NUMBERS = 10_000  # tuples of one kind that have a number of their own
+NUMBERS_BITS = 20  # of a number: the rest is the gateway's, where several share a database
 
 
 class Labels(NamedTuple):
@@ -35,13 +36,17 @@ class SeatRow(NamedTuple):
 
 
 class SeatTable:
-    """All label tuples of a ledger. `unsaved` are those that the file does not have yet."""
+    """All label tuples of a gateway. `unsaved` are those that the ledger does not have yet.
 
-    def __init__(self, seats: Iterable[SeatRow]) -> None:
+    Those of others are there only to be read. `first` is the number of the first new one.
+    """
+
+    def __init__(self, seats: Iterable[SeatRow], first: int = 1) -> None:
+        self._next = first
         self.seats: dict[int, SeatRow] = {}
         self.unsaved: list[SeatRow] = []
         self._ids: dict[tuple[str, ...], int] = {}
-        self._others: dict[str, int] = {}
+        self._others: dict[tuple[int, str], int] = {}  # by gateway and kind
         self._numbered: dict[str, int] = {}
         self._seated: dict[str, int] = {}
         self._shown: dict[int, int] = {}
@@ -57,7 +62,8 @@ class SeatTable:
         """The seat whose series show what has this number: its own, or the one of the folded."""
         seat = self._shown.get(number)
         if seat is None:
-            seat = self._shown[number] = self._other(self.seats[number].labels.kind)
+            seat = self._shown[number] = self._other(
+                self.seats[number].labels.kind, number >> NUMBERS_BITS)
         return seat
 
     def _number(self, labels: Labels) -> int:
@@ -68,17 +74,17 @@ class SeatTable:
             return self.id_of(clean)
         if (any(len(text) > LONGEST or text == OTHER for text in labels[1:])
                 or self._numbered.get(kind, 0) >= MOST_NUMBERS):
-            return self._other(kind)
+            return self._other(kind, self._next >> NUMBERS_BITS)
         most = CLIENT_SEATS if kind == "call" else STEP_SEATS
         return self._make(labels, self._seated.get(kind, 0) < most - 1)
 
-    def _other(self, kind: str) -> int:
-        if kind not in self._others:
+    def _other(self, kind: str, gateway: int) -> int:
+        if (gateway, kind) not in self._others:
             self._make(Labels(kind, OTHER, OTHER, OTHER, OTHER, OTHER), seated=True)
-        return self._others[kind]
+        return self._others[gateway, kind]
 
     def _make(self, labels: Labels, seated: bool) -> int:
-        seat = SeatRow(len(self.seats) + 1, labels, seated)
+        seat = SeatRow(self._next, labels, seated)
         self._add(seat)
         self.unsaved.append(seat)
         return seat.id
@@ -86,11 +92,13 @@ class SeatTable:
     def _add(self, seat: SeatRow) -> None:
         kind = seat.labels.kind
         self.seats[seat.id] = seat
+        if seat.id >> NUMBERS_BITS == self._next >> NUMBERS_BITS:
+            self._next = max(self._next, seat.id + 1)
         self._ids[seat.labels] = seat.id
         if seat.seated:
             self._shown[seat.id] = seat.id
         if seat.labels.service_name == OTHER:
-            self._others[kind] = seat.id
+            self._others[seat.id >> NUMBERS_BITS, kind] = seat.id
             return
         self._numbered[kind] = self._numbered.get(kind, 0) + 1
         self._seated[kind] = self._seated.get(kind, 0) + seat.seated

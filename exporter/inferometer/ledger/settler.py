@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,9 +12,9 @@ from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
 from inferometer.heartbeats import SERVICE
 from inferometer.ledger.counting import HEARTBEAT, CountedRow
+from inferometer.ledger.database import FORGETTING, Database
 from inferometer.ledger.engines import Engines, Phases
 from inferometer.ledger.exemplars import Exemplars
-from inferometer.ledger.file import File
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.seats import NoSeats
@@ -23,7 +24,6 @@ from inferometer.ledger.store import (
     Forms,
     Mark,
     load_counters,
-    load_relays,
     load_seats,
     mark_facts,
     write_rows,
@@ -67,16 +67,17 @@ class Moves:
 class Settler:
     """The counters, in memory as in the file."""
 
-    def __init__(self, file: File, forms: Forms, pricing: Pricing = unpriced,
+    def __init__(self, database: Database, forms: Forms, pricing: Pricing = unpriced,
                  limits: Limiting = default_limits) -> None:
-        self._file, self._forms = file, forms
+        self._database, self._forms = database, forms
         self._pricing, self._limits = pricing, limits
-        self.seats = load_seats(file)
+        self.seats = load_seats(database)
         self._engines = Engines()
-        self._relays = load_relays(file, forms)
-        self._counters = load_counters(file)
+        self._relays = database.relays(forms.kept)
+        self._counters = load_counters(database)
         self._exemplars = Exemplars()
         self._version = 0  # of the counters
+        self._in_doubt = False  # whether they may be other than what the database has
         self._lock = threading.Lock()  # over all of these
         self._failures = Failures("settle")
         self.failed = 0  # traces
@@ -88,22 +89,39 @@ class Settler:
                 number: seat.labels for number, seat in self.seats.seats.items() if seat.seated},
                 self._exemplars.by_histogram())
 
-    def settle(self, traces: Sequence[tuple[bytes, Trace]]) -> None:
-        """Settle these traces. Raises what keeps it from being written; then nothing has moved."""
+    def settle(self, take: Callable[[], Sequence[tuple[bytes, Trace]]]) -> None:
+        """Settle the traces that are taken in a transaction.
+
+        Raises what keeps it from being written; then nothing has moved, unless the database was
+        lost at the end: what it has is read again before more is settled.
+        """
+        if self._in_doubt:
+            self._load()
         try:
-            self._settle(traces)
+            self._settle(take)
         except BaseException:
-            seats, counters = load_seats(self._file), load_counters(self._file)
-            self._relays = load_relays(self._file, self._forms)
-            with self._lock:
-                self.seats, self._counters = seats, counters
+            self._in_doubt = True
+            with contextlib.suppress(Exception):  # whatever it is, it is tried again
+                self._load()
             raise
 
-    def _settle(self, traces: Sequence[tuple[bytes, Trace]]) -> None:
+    def _load(self) -> None:
+        seats, counters = load_seats(self._database), load_counters(self._database)
+        self._relays = self._database.relays(self._forms.kept)
+        with self._lock:
+            self.seats, self._counters = seats, counters
+            self._version += 1
+        self._in_doubt = False
+
+    def _settle(self, take: Callable[[], Sequence[tuple[bytes, Trace]]]) -> None:
         moves = Moves()
         settled: list[tuple[bytes, Sequence[CountedRow]]] = []
-        with self._file.transaction() as connection:
-            forgotten = dict(connection.execute(self._file.statements.all_forgotten).fetchall())
+        with self._database.transaction(beside=FORGETTING) as connection:
+            traces = take()
+            self._relays.begin({
+                one.fact.response_id for _, trace in traces for one in trace.facts.values()
+                if isinstance(one.fact, ModelCall) and one.fact.response_id})
+            forgotten = dict(connection.execute(self._database.statements.all_forgotten).fetchall())
             for (trace_id, trace), rows in zip(traces, self._rows_of(traces), strict=True):
                 earlier = _NOTHING if rows == len(trace.facts) else self._earlier(trace_id)
                 begin = len(moves.rows)
@@ -113,10 +131,11 @@ class Settler:
                     moves.rows[begin:] = without_names(moves.rows[begin:], {
                         name for name, until in forgotten.items() if first <= until})
                 settled.append((trace_id, moves.rows[begin:]))
-            grown = write_rows(self._file, moves.rows, self.seats)
-            connection.executemany(self._file.statements.put_phases, moves.engines)
-            mark_facts(self._file, moves.own, moves.marks)
-            connection.executemany(self._file.statements.put_trace, moves.links)
+            self._relays.end()
+            grown = write_rows(self._database, moves.rows, self.seats)
+            connection.executemany(self._database.statements.put_phases, moves.engines)
+            mark_facts(self._database, moves.own, moves.marks)
+            connection.executemany(self._database.statements.put_trace, moves.links)
         self.seats.unsaved.clear()
         with self._lock:
             for key, value in grown.items():
@@ -170,7 +189,7 @@ class Settler:
     def _counted(self, settlement: Settlement, facts: Mapping[bytes, Kept], earlier: Earlier
                  ) -> Rows:
         made = rows_of(settlement, facts, earlier.counted, earlier.calls, self.seats,
-                       self._file.keys.veil)
+                       self._database.keys.veil)
         if made.responses:
             made.rows = self._billed_once(made, facts)
         made.rows = [*placed(made.rows, earlier.calls, self.seats)]
@@ -179,7 +198,7 @@ class Settler:
     def _are_beats(self, facts: Mapping[bytes, Kept]) -> bool:
         """Whether a trace is one that a gateway with our key sent to itself."""
         fact = next(iter(facts.values())).fact
-        return fact.service_name == SERVICE and self._file.keys.is_beat(fact.trace_id)
+        return fact.service_name == SERVICE and self._database.keys.is_beat(fact.trace_id)
 
     def _billed_once(self, made: Rows, facts: Mapping[bytes, Kept]) -> list[CountedRow]:
         """The rows, without the tokens that another service's trace has had of one call."""
@@ -192,22 +211,22 @@ class Settler:
 
     def _rows_of(self, traces: Sequence[tuple[bytes, Trace]]) -> list[int]:
         """How many facts the file has of each: for most only those that are pending here."""
-        digest_of = self._file.keys.trace_digest
+        digest_of = self._database.keys.trace_digest
         firsts = [digest_of(trace_id) if trace.digest is None else trace.digest
                   for trace_id, trace in traces]
-        statement = self._file.statements.count_of_traces
+        statement = self._database.statements.count_of_traces
         rows: list[int] = []
         for begin in range(0, len(firsts), TRACES_AT_ONCE):
             chunk = firsts[begin:begin + TRACES_AT_ONCE]
             values = [value for first in chunk for value in (first, first + _LAST)]
             values += (0, -1) * (TRACES_AT_ONCE - len(chunk))  # of no trace
-            rows += self._file.connection.execute(statement, values).fetchone()[:len(chunk)]
+            rows += self._database.connection.execute(statement, values).fetchone()[:len(chunk)]
         return rows
 
     def _earlier(self, trace_id: bytes) -> Earlier:
         """What the file has of the trace from before."""
-        connection, statements = self._file.connection, self._file.statements
-        first = self._file.keys.trace_digest(trace_id)
+        connection, statements = self._database.connection, self._database.statements
+        first = self._database.keys.trace_digest(trace_id)
         span = first, first + _LAST
         facts: dict[bytes, Kept] = {}
         counted: dict[bytes, int] = {}

@@ -6,7 +6,8 @@ cursor. Values are bound by position, in the order of the table's columns unless
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -41,7 +42,8 @@ from inferometer.ledger.schema import (
 )
 
 _DIALECTS: dict[str, Dialect] = {  # their makers have no types
-    "sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}  # type: ignore[no-untyped-call]
+    "sqlite": sqlite.dialect(),
+    "postgresql": postgresql.dialect(paramstyle="format")}  # type: ignore[no-untyped-call]
 _SEQ: BindParameter[int] = bindparam("seq_")
 # What `top` groups by, and the column of the table `seats` that has it.
 GROUPS = {"model": "model", "service": "service_name", "user": "", "provider": "provider",
@@ -60,12 +62,24 @@ TRACES_AT_ONCE = 32  # that one statement asks for
 BY_SEQ = (CONTENTS, COUNTED, TRACES, FACTS)  # tables whose key is a fact's number
 
 
-class Statements:
-    """The statements in one database's dialect."""
+class Insertion(NamedTuple):
+    """New rows of a table: a statement, or for who has other means what it does."""
 
-    def __init__(self, dialect: str = "sqlite") -> None:
+    text: str
+    table: str
+    columns: Sequence[str]  # that are bound, and after them those that are the same in all rows
+    fixed: Sequence[int | str | None]
+
+
+class Statements:
+    """The statements in one database's dialect.
+
+    `identities` is the table in which a digest stands once, with the number of its fact.
+    """
+
+    def __init__(self, dialect: str = "sqlite", identities: Table = FACTS) -> None:
         self._dialect = dialect
-        text = self._text
+        text, new = self._text, self._insertion
         # Values are bound at a price: what is the same for all is none.
         pending = {"state": int(FactState.PENDING), "counted": None}
         self.insert_fact = text(self._fixed(FACTS, **pending).on_conflict_do_nothing(
@@ -73,13 +87,13 @@ class Statements:
         self.insert_nameless_fact = text(self._fixed(
             FACTS, **pending, user=None, conversation=None).on_conflict_do_nothing(
             index_elements=["digest"]))
-        self.insert_content = text(self._insert(CONTENTS).on_conflict_do_nothing())
-        self.insert_links = text(self._insert(LINKS))
-        self.insert_counted = text(self._insert(COUNTED))
-        self.insert_counted_call = text(self._fixed(COUNTED, **_OF_CALLS))
-        self.insert_counted_step = text(self._fixed(COUNTED, **_OF_STEPS))
-        self.insert_seat = text(self._insert(SEATS))
-        self.insert_form = text(self._insert(FORMS))
+        self.insert_content = new(CONTENTS)
+        self.insert_links = new(LINKS)
+        self.insert_counted = new(COUNTED)
+        self.insert_counted_call = new(COUNTED, **_OF_CALLS)
+        self.insert_counted_step = new(COUNTED, **_OF_STEPS)
+        self.insert_seat = new(SEATS)
+        self.insert_form = new(FORMS)
         self.put_meta = text(self._upsert(META, set_=("value",)))
         self.put_forgotten = text(self._upsert(FORGOTTEN, set_=("until",)))
         self.put_trace = text(self._upsert(TRACES, set_=("links",)))
@@ -97,23 +111,24 @@ class Statements:
             queue=bindparam("queue_"), prefill=bindparam("prefill_"),
             decode=bindparam("decode_")))
         # Values: digest.
-        self.find_fact = text(select(FACTS.c.seq, FACTS.c.state).where(
-            FACTS.c.digest == bindparam("digest_")))
+        self.find_fact = text(select(identities.c.seq).where(
+            identities.c.digest == bindparam("digest_")))
         # (first digest, last digest) of a trace
-        in_trace = FACTS.c.digest.between(bindparam("first_"), bindparam("last_"))
+        in_trace = identities.c.digest.between(bindparam("first_"), bindparam("last_"))
+        numbers_in_trace = select(identities.c.seq).where(in_trace)
         # The same of TRACES_AT_ONCE traces, one after another.
         self.count_of_traces = text(select(*(
-            select(func.count()).select_from(FACTS).where(FACTS.c.digest.between(
+            select(func.count()).select_from(identities).where(identities.c.digest.between(
                 bindparam(f"first_{i}"), bindparam(f"last_{i}"))).scalar_subquery()
             for i in range(TRACES_AT_ONCE))))
         # (first digest, last digest, how many, 0): the last of them
-        self.facts_of_trace = text(select(*FACTS.c).where(in_trace).order_by(
+        self.facts_of_trace = text(select(*FACTS.c).where(
+            in_trace if identities is FACTS else FACTS.c.seq.in_(numbers_in_trace)).order_by(
             FACTS.c.seq.desc()).limit(bindparam("many_")).offset(bindparam("from_")))
         self.calls_of_trace = text(select(*COUNTED.c).where(
-            COUNTED.c.kind == literal_column("'call'"),
-            COUNTED.c.seq.in_(select(FACTS.c.seq).where(in_trace))))
-        self.links_of_trace = text(select(TRACES.c.links).where(TRACES.c.seq.in_(
-            select(FACTS.c.seq).where(in_trace))))
+            COUNTED.c.kind == literal_column("'call'"), COUNTED.c.seq.in_(numbers_in_trace)))
+        self.links_of_trace = text(select(TRACES.c.links).where(
+            TRACES.c.seq.in_(numbers_in_trace)))
         # Values: the number from which on facts may be pending.
         self.pending_facts = text(select(*FACTS.c).where(
             FACTS.c.seq >= _SEQ, FACTS.c.state == literal_column(str(int(FactState.PENDING)))
@@ -151,15 +166,15 @@ class Statements:
             FACTS.c.seq).limit(bindparam("many_")).offset(bindparam("from_")))
         self.counted_until = text(select(*COUNTED.c).where(COUNTED.c.seq <= _SEQ))
         self.delete_until = [text(delete(table).where(table.c.seq <= _SEQ)) for table in BY_SEQ]
-        self.delete_rollups = text(delete(ROLLUPS).where(
-            ROLLUPS.c.gateway == bindparam("gateway_"), ROLLUPS.c.hour < bindparam("hour_")))
+        self.delete_rollups = text(delete(ROLLUPS).where(ROLLUPS.c.hour < bindparam("hour_")))
         # Verification, and looking for one user or conversation.
         self.all_identities = text(select(
             FACTS.c.seq, FACTS.c.digest, FACTS.c.trace, FACTS.c.span, FACTS.c.state,
             FACTS.c.counted).order_by(FACTS.c.seq))
         self.all_counted = text(select(*COUNTED.c).order_by(COUNTED.c.seq))
-        self.all_rollups = text(select(*list(ROLLUPS.c)[1:]).where(
-            ROLLUPS.c.gateway == bindparam("gateway_")))
+        # Of all gateways: each has label tuples of its own, so that no two have one key.
+        self.every_counter = text(select(*list(COUNTERS.c)[1:]))
+        self.every_rollup = text(select(*list(ROLLUPS.c)[1:]))
         self.counted_of = text(select(*COUNTED.c).where(or_(
             COUNTED.c.user == bindparam("user_"),
             COUNTED.c.conversation == bindparam("conversation_"))).order_by(COUNTED.c.seq))
@@ -202,6 +217,11 @@ class Statements:
 
     def _text(self, statement: ClauseElement) -> str:
         return str(statement.compile(dialect=_DIALECTS[self._dialect]))
+
+    def _insertion(self, table: Table, **fixed: int | str | None) -> Insertion:
+        bound = [column.name for column in table.c if column.name not in fixed]
+        statement = self._fixed(table, **fixed) if fixed else self._insert(table)
+        return Insertion(self._text(statement), table.name, [*bound, *fixed], [*fixed.values()])
 
     def _insert(self, table: Table) -> sqlite.Insert:
         # Both have the same clauses; a type for both there is none.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from inferometer.facts import Fact
 from inferometer.ledger.counting import CountedRow
-from inferometer.ledger.file import File
+from inferometer.ledger.database import Database
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.store import Forms
@@ -41,18 +41,18 @@ class Branch:
             yield from branch.lines(depth + 1)
 
 
-def trace(file: File, trace_id: bytes) -> list[Branch]:
+def trace(database: Database, trace_id: bytes) -> list[Branch]:
     """The outermost steps of a trace; none where it is not known."""
-    first = file.keys.trace_digest(trace_id)
+    first = database.keys.trace_digest(trace_id)
     span = first, first + 2**IN_TRACE_BITS - 1
-    forms = Forms(file, read_only=True)
+    forms = Forms(database, read_only=True)
     branches: dict[bytes, Branch] = {}
-    for row in file.connection.execute(
-            file.statements.facts_of_trace, (*span, MOST_SHOWN, 0)).fetchall():
+    for row in database.connection.execute(
+            database.statements.facts_of_trace, (*span, MOST_SHOWN, 0)).fetchall():
         if row[3] == trace_id:
-            branches[row[4]] = _branch(file, forms, row)
+            branches[row[4]] = _branch(database, forms, row)
     parents = {span_id: branch.fact.parent_id for span_id, branch in branches.items()}
-    for (packed,) in file.connection.execute(file.statements.links_of_trace, span):
+    for (packed,) in database.connection.execute(database.statements.links_of_trace, span):
         parents.update(parents_in(packed))
     return _grown(branches, parents)
 
@@ -84,14 +84,14 @@ def _is_below(branches: Mapping[bytes, Branch], parents: Mapping[bytes, bytes], 
     return False
 
 
-def _branch(file: File, forms: Forms, columns: tuple[object, ...]) -> Branch:
+def _branch(database: Database, forms: Forms, columns: tuple[object, ...]) -> Branch:
     kept = forms.kept(columns)
     state, counted = columns[7], columns[8]
-    rows = [CountedRow(*row) for row in file.connection.execute(
-        file.statements.step_of, (kept.seq,))]
+    rows = [CountedRow(*row) for row in database.connection.execute(
+        database.statements.step_of, (kept.seq,))]
     # A tool over MCP has a row as an operation, too, which says no more.
     row = next(iter(sorted(rows, key=lambda one: (one.kind != "call", one.kind == "mcp"))), None)
-    content = file.connection.execute(file.statements.content_of, (kept.seq,)).fetchone()
+    content = database.connection.execute(database.statements.content_of, (kept.seq,)).fetchone()
     return Branch(
         kept, type(kept.fact).__name__,
         PENDING if state == FactState.PENDING else FAILED if state == FactState.FAILED else

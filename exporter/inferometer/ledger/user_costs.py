@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 from inferometer.ledger.counting import HOUR
+from inferometer.ledger.database import Database
 from inferometer.ledger.dearest import dearest
-from inferometer.ledger.file import File, open_beside
 from inferometer.threads import Loop
 
 RETRY_SECONDS = 60.0  # after a turn that failed
@@ -24,8 +23,9 @@ _NOTHING: Mapping[str, int] = {}
 class UserCosts:
     """The dearest users of the month, in UTC; of a ledger that its gateway goes on writing."""
 
-    def __init__(self, path: Path, key_path: Path, clock: Callable[[], int] = time.time_ns) -> None:
-        self._path, self._key_path, self._clock = path, key_path, clock
+    def __init__(self, opened: Callable[[], Database],
+                 clock: Callable[[], int] = time.time_ns) -> None:
+        self._opened, self._clock = opened, clock
         self._reckoned_at = 0  # Unix nanoseconds
         self._costs = _NOTHING
         self.loop = Loop("users", self.reckon, self._pause)
@@ -35,10 +35,10 @@ class UserCosts:
         return self._costs if self._clock() - self._reckoned_at < KEPT else _NOTHING
 
     def reckon(self) -> None:
-        """Replace all of it. Raises LedgerError, sqlite3.Error; then the old ones stay a while."""
+        """Replace all of it. Raises what the database does; then the old ones stay a while."""
         now = self._clock()
-        with closing(open_beside(self._path, self._key_path)) as file:
-            costs = month_costs(file, now)
+        with closing(self._opened()) as database:
+            costs = month_costs(database, now)
         self._costs, self._reckoned_at = dearest(costs, self._costs), now
 
     def _pause(self) -> float:
@@ -49,18 +49,15 @@ class UserCosts:
         return (HOUR - now % HOUR) / 1e9
 
 
-def month_costs(file: File, now: int) -> dict[str, int]:
+def month_costs(database: Database, now: int) -> dict[str, int]:
     """Nano-USD of the month of `now` by user, of calls whose price is known and not 0."""
     costs: dict[str, int] = {}
-    connection, statement = file.connection, file.statements.user_costs
-    connection.execute("BEGIN")  # all reads see one moment
-    try:
+    with database.snapshot() as connection:
         # Hour by hour: the database has in memory what it groups at a time.
         for hour in range(_month_begin(now) // HOUR, now // HOUR + 1):
-            for user, cost in connection.execute(statement, (file.gateway, hour)):
+            for user, cost in connection.execute(
+                    database.statements.user_costs, (database.gateway, hour)):
                 costs[user] = costs.get(user, 0) + cost
-    finally:
-        connection.execute("ROLLBACK")
     return costs
 
 

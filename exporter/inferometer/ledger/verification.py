@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from inferometer.ledger.counting import HOUR, MEASURES, Additions, CountedRow
-from inferometer.ledger.file import File
-from inferometer.ledger.retention import PURGED
+from inferometer.ledger.database import Database
+from inferometer.ledger.purging import PURGED
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.seats import SeatTable
-from inferometer.ledger.store import load_seats
+from inferometer.ledger.store import load_all_seats
 
 MOST_SHOWN = 100  # differences
 
@@ -36,37 +36,34 @@ class Verified:
     differences: Sequence[Discrepancy]
 
 
-def verify(file: File) -> Verified:
+def verify(database: Database) -> Verified:
     """Compare everything, as it was at one moment; a gateway may go on meanwhile."""
-    connection = file.connection
-    connection.execute("BEGIN")  # all reads see one moment
-    try:
-        meta = dict(connection.execute(file.statements.all_meta).fetchall())
-        seats = load_seats(file)
+    with database.snapshot() as connection:
+        statements = database.statements
+        meta = dict(connection.execute(statements.all_meta).fetchall())
+        seats = load_all_seats(database)
         reckoned = Additions(seats.shown)
         counted: set[int] = set()
         rows = 0
-        for row in connection.execute(file.statements.all_counted):
+        for row in database.stream(statements.all_counted):
             one = CountedRow(*row)
             reckoned.add(one)
             counted.add(one.seq)
             rows += 1
-        counters = connection.execute(file.statements.all_counters, (file.gateway,)).fetchall()
-        rollups = connection.execute(file.statements.all_rollups, (file.gateway,)).fetchall()
-        facts, wrong = _facts(file, counted)
+        counters = connection.execute(statements.every_counter).fetchall()
+        rollups = connection.execute(statements.every_rollup).fetchall()
+        facts, wrong = _facts(database, counted)
         differences = [
             *wrong, *_counters(counters, reckoned, seats),
             *_rollups(rollups, reckoned, seats, int(meta.get(PURGED, -1)))]
         return Verified(facts, rows, len(counters), len(rollups), differences)
-    finally:
-        connection.execute("ROLLBACK")
 
 
-def _facts(file: File, counted: set[int]) -> tuple[int, list[Discrepancy]]:
+def _facts(database: Database, counted: set[int]) -> tuple[int, list[Discrepancy]]:
     """How many there are; those that are not who they were, or whose row is missing."""
-    keys, wrong, number = file.keys, [], 0
-    for seq, digest, trace, span, state, row in file.connection.execute(
-            file.statements.all_identities):
+    keys, wrong, number = database.keys, [], 0
+    for seq, digest, trace, span, state, row in database.stream(
+            database.statements.all_identities):
         number += 1
         right = keys.trace_digest(trace) + keys.span_digest(trace, span)
         if digest != right:

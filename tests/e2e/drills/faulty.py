@@ -15,7 +15,7 @@ from typing import Any
 
 from inferometer.cli import main
 from inferometer.facts import Fact
-from inferometer.ledger import file as file_of_ledger
+from inferometer.ledger import file_opening
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File
 from inferometer.ledger.ledger import LedgerWriter
@@ -70,8 +70,8 @@ def wait_by_wall_clock() -> None:
 def forget_repeats() -> None:
     """What came is known for a day."""
     def make(configure: Any) -> Any:
-        def configure_short(ledger: LedgerWriter, retention_days: int, rollup_days: int) -> None:
-            configure(ledger, 1, rollup_days)
+        def configure_short(ledger: LedgerWriter, retention_days: int, *others: int) -> None:
+            configure(ledger, 1, *others)
         return configure_short
 
     replace(LedgerWriter, "configure", make)
@@ -94,8 +94,8 @@ def write_elsewhere() -> None:
                     folder / path.name, folder / key_path.name)
         return open_anywhere
 
-    replace(file_of_ledger, "open_to_write", make)
-    replace(file_of_ledger, "examine", lambda _: lambda *_: None)
+    replace(file_opening, "open_to_write", make)
+    replace(file_opening, "examine", lambda _: lambda *_: None)
 
 
 def trust_the_handle() -> None:

@@ -43,22 +43,23 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway_in(folder: Path, more: str = "", pace: HeartbeatPace = FAST, *,
-               doors: str = "listen: 127.0.0.1:0") -> Iterator[Gateway]:
+               doors: str = "listen: 127.0.0.1:0", ledger: str = "path: ledger.db",
+               ) -> Iterator[Gateway]:
     """One that settles after a second and sends heartbeats fast, stopped at the end."""
     file = folder / "gateway.yml"
-    file.write_text(f"role: gateway\nledger: {{path: ledger.db}}\n"
+    file.write_text(f"role: gateway\nledger: {{{ledger}}}\n"
                     f"intake: {{settle_seconds: 1, {doors}}}\n{more}")
     config, document = settings.load(file, Flags())
-    ledger = LedgerPart(config)
-    intake = IntakePart(config, ledger.commit, ledger, pace)
-    for part in (ledger, intake):
+    keeper = LedgerPart(config)
+    intake = IntakePart(config, keeper.commit, keeper, pace)
+    for part in (keeper, intake):
         part.check(config, document)
         document.finish(ConfigError)
         part.configure(config)
-    ledger.start()
+    keeper.start()
     try:
         intake.start()
-        yield Gateway(folder, intake, ledger)
+        yield Gateway(folder, intake, keeper)
     finally:
         intake.stop()
-        ledger.stop()
+        keeper.stop()

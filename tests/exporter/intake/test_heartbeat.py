@@ -19,7 +19,7 @@ from inferometer.heartbeats import SERVICE
 from inferometer.intake.answer import PROTOBUF
 from inferometer.intake.batch import Wish, batch_of
 from inferometer.intake.beat import beat_body
-from inferometer.ledger.file import open_beside
+from inferometer.ledger.file_opening import open_beside
 from inferometer.ledger.keys import KeyRing
 from inferometer.ledger.questions import top
 from inferometer.ledger.statements import GROUPS

@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from inferometer.ledger.file import open_to_write
+from inferometer.ledger.file_opening import open_to_write
 from inferometer.ledger.ledger import LedgerWriter
 from tests.exporter.ledger.making import call, links
 

@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, ClassVar
 
+from inferometer.config import LedgerSection
 from inferometer.facts import Fact, ModelCall, Usage
-from inferometer.ledger.file import File, open_to_write
+from inferometer.ledger.database import Database
 from inferometer.ledger.ledger import LedgerWriter
+from inferometer.ledger.opening import open_to_write
+from inferometer.ledger.schema import METADATA
+from tests.postgres import Server
 
 TRACE = bytes(range(16))
 SECOND = 10**9
@@ -41,19 +45,29 @@ def links(facts: Iterable[Fact]) -> dict[bytes, bytes]:
     return packed
 
 
+FULL = (["CREATE TRIGGER refuse BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'full'); END"],
+        "DROP TRIGGER refuse")
+FULL_SHARED = (["CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'full'; END $$",
+                "CREATE TRIGGER refuse BEFORE INSERT ON {} FOR EACH ROW "
+                "EXECUTE FUNCTION refuse()"], "DROP TRIGGER refuse ON {}")
+
+
 class Bench:
     """A ledger whose thread is not started: the test takes its turns, and moves its clocks."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, gateway: str = "gateway", lease_seconds: float = 600.0,
+                 **options: Any) -> None:
         self.folder, self._options = folder, options  # of the writer
+        self._gateway, self._lease_seconds = gateway, lease_seconds
         self.passed = 0.0
         self.began = time.time_ns()
         self.ledger = self._open()
 
     @property
-    def file(self) -> File:
+    def file(self) -> Database:
         """As the ledger has it."""
-        return self.ledger._file
+        return self.ledger._database
 
     @property
     def now(self) -> int:
@@ -73,9 +87,10 @@ class Bench:
         """What the ledger's thread does in one go."""
         self.ledger._turn()
 
-    def wait(self, seconds: float = 11.0) -> None:
+    def wait(self, seconds: float | None = None) -> None:
         """Let time pass, and have all settled that is quiet."""
-        self.passed += seconds
+        # A database has a clock of its own, which went on while others were opened.
+        self.passed += seconds or (71.0 if self.is_shared else 11.0)
         self.ledger.settle_due()
 
     def restart(self) -> None:
@@ -97,29 +112,96 @@ class Bench:
         return sums
 
     def rows(self, query: str) -> Sequence[tuple[object, ...]]:
-        """What the file answers."""
+        """What the ledger answers."""
         return self.file.connection.execute(query).fetchall()
 
+    @contextmanager
+    def full(self, table: str) -> Iterator[None]:
+        """The database takes no new row of a table."""
+        make, drop = FULL_SHARED if self.is_shared else FULL
+        for statement in make:
+            self.file.connection.execute(statement.format(table))
+        yield
+        self.file.connection.execute(drop.format(table))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is in a database that several gateways may share."""
+        return (self.folder / "dsn").exists()
+
+    def content(self) -> bytes:
+        """All that is kept, as it is."""
+        if not self.is_shared:
+            self.file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return (self.folder / "ledger.db").read_bytes()
+        return "".join(str(self.rows(f"SELECT {table}::text FROM {table}"))
+                       for table in METADATA.tables).encode()
+
     def _open(self) -> LedgerWriter:
-        file = open_to_write(self.folder / "ledger.db", self.folder / "ledger.key")
-        return LedgerWriter(file, clock=lambda: self.now, monotonic=lambda: self.passed,
-                            linger=0.0, **self._options)
+        database = opened(self.folder, self._gateway)
+        if self.is_shared:
+            database.lease_seconds = self._lease_seconds  # type: ignore[attr-defined]
+        return LedgerWriter(
+            database, clock=lambda: self.now, monotonic=lambda: self.passed, linger=0.0,
+            **self._options)
+
+
+def opened(folder: Path, gateway: str = "gateway") -> Database:
+    """The ledger of a folder: of the database that it names, or of the file in it."""
+    return open_to_write(section(folder, gateway))
+
+
+def section(folder: Path, gateway: str = "gateway") -> LedgerSection:
+    """What a configuration says of the same."""
+    dsn = folder / "dsn"
+    return LedgerSection(path=str(folder / "ledger.db"), key_file=str(folder / "ledger.key"),
+                         dsn_file=str(dsn) if dsn.exists() else "", gateway=gateway)
+
+
+class Stores:
+    """Where new ledgers are made: in files, or in databases of a server."""
+
+    server: ClassVar[Server | None] = None
+
+    @classmethod
+    def make(cls, folder: Path) -> None:
+        """Make a new ledger in the folder, or in a database that it names."""
+        if cls.server is None:
+            for file in _empty().iterdir():
+                shutil.copy(file, folder)
+            return
+        template = _template(cls.server)
+        shutil.copy(template / "ledger.key", folder)
+        (folder / "dsn").write_text(cls.server.database("template_ledger"))
+
+
+@cache
+def _template(server: Server) -> Path:
+    """The folder of a ledger in a database that others are made of."""
+    import psycopg  # here alone: a ledger in a file needs none
+
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE template_ledger")
+    (folder / "dsn").write_text(server.dsn("template_ledger"))
+    opened(folder).close()
+    return folder
 
 
 @cache
 def _empty() -> Path:
     """The folder of a new ledger, made once: to make its tables takes a while."""
     folder = Path(mkdtemp())
-    open_to_write(folder / "ledger.db", folder / "ledger.key").close()
+    opened(folder).close()
     atexit.register(shutil.rmtree, folder)
     return folder
 
 
 @contextmanager
 def ledger_in(folder: Path, **options: Any) -> Iterator[Bench]:
-    """A new ledger in a folder, closed at the end; all have one key."""
-    for file in _empty().iterdir():
-        shutil.copy(file, folder)
+    """A new ledger in a folder, closed at the end; all of one store have one key."""
+    Stores.make(folder)
     with ledger_in_place(folder, **options) as bench:
         yield bench
 

@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inferometer.facts import AgentRun, Fact, ModelCall, Outcome, ToolCall, Usage
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import BEGIN, SECOND, Bench, call, ledger_in
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk would be waited for
 RUN, RESTART, PAUSE = "send", "restart", "pause"
@@ -85,7 +88,7 @@ def figures(bench: Bench) -> object:
     return ({(reading.seats[seat], name, part): value
              for (seat, name, part), value in reading.counters.items()},
             sorted(bench.rows(
-                "SELECT kind, model, service_name, name, user, sum(ended), sum(input), "
+                'SELECT kind, model, service_name, name, "user", sum(ended), sum(input), '
                 "sum(usage_missing) FROM rollups JOIN seats ON id = seat GROUP BY 1, 2, 3, 4, 5")))
 
 

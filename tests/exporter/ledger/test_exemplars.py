@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from inferometer.values import Exemplar, Histogram
 from tests.exporter.ledger.making import BEGIN, SECOND, Bench, call, ledger_in
 from tests.exporter.ledger.test_agreement import FOLDER
 from tests.exporter.ledger.test_seats import shown
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 KEY = ("openai", "m", "chat", "shop")
 FIRST, SECOND_TRACE = b"1" * 16, b"2" * 16

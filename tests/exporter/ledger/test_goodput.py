@@ -15,6 +15,8 @@ from inferometer.ledger.questions import top
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import BEGIN, SECOND, Bench, call, ledger_in
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 LIMITS = CallLimits(2 * SECOND, SECOND // 2, SECOND // 10, SECOND)
 STREAMED = {"streamed": True, "time_to_first_token": 0.5, "usage": Usage(100, None, None, 11)}
 WITHIN = ("within_limits", "")

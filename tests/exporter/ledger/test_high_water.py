@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.ledger.high_water import HighWater, is_restored, renew
+from inferometer.ledger.high_water import HighWater, is_restored
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import Bench, call, ledger_in
 
@@ -20,6 +20,10 @@ DAY = 86400
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with ledger_in(tmp_path) as bench:
         yield bench
+
+
+def path(bench: Bench) -> Path:
+    return bench.folder / "ledger.db"
 
 
 def mark(bench: Bench) -> None:
@@ -52,11 +56,9 @@ def test_a_copy_that_is_put_back_counts_from_0_under_a_new_id(
     counted(bench, 2)
     assert bench.counters()[REQUESTS] == 5
     restored(bench, tmp_path / "copy.db")
-    assert is_restored(bench.file)
-    renew(bench.file)
-    bench.restart()
     assert bench.file.gateway != before
-    assert not is_restored(bench.file)
+    bench.restart()
+    assert not is_restored(bench.file, path(bench))
     assert not bench.counters().get(REQUESTS)
     assert not verify(bench.file).differences
     counted(bench, 1)
@@ -75,21 +77,21 @@ def test_a_ledger_that_goes_on_keeps_its_id(bench: Bench) -> None:
     counted(bench, 1)
     for _ in range(2):
         bench.restart()
-        assert not is_restored(bench.file)
+        assert not is_restored(bench.file, path(bench))
         assert bench.counters()[REQUESTS] == 1
         mark(bench)
 
 
 def test_a_copy_without_what_stood_beside_it_is_a_new_ledger(bench: Bench) -> None:
     counted(bench, 1)
-    HighWater(bench.file.path)._path.unlink()
-    assert is_restored(bench.file)
+    HighWater(path(bench))._path.unlink()
+    assert is_restored(bench.file, path(bench))
 
 
 def test_a_ledger_of_an_earlier_version_keeps_its_id(bench: Bench) -> None:
     bench.send(call())
-    assert not is_restored(bench.file)
-    assert HighWater(bench.file.path).read() is None
+    assert not is_restored(bench.file, path(bench))
+    assert HighWater(path(bench)).read() is None
 
 
 def test_numbers_go_on_where_all_facts_are_deleted(bench: Bench) -> None:

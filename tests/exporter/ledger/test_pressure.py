@@ -38,9 +38,8 @@ def mark(bench: Bench) -> int:
 def test_while_nothing_can_be_written_nothing_is_taken_and_then_it_is_again(
         bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.send(call())
-    bench.file.connection.executescript(
-        f"CREATE TEMP TRIGGER a BEFORE INSERT ON facts {REFUSE};"
-        f"CREATE TEMP TRIGGER b BEFORE INSERT ON meta {REFUSE};")
+    for name, table in (("a", "facts"), ("b", "meta")):
+        bench.rows(f"CREATE TEMP TRIGGER {name} BEFORE INSERT ON {table} {REFUSE}")
     with pytest.raises(sqlite3.Error):
         bench.send(call())
     bench.passed += 7
@@ -51,7 +50,8 @@ def test_while_nothing_can_be_written_nothing_is_taken_and_then_it_is_again(
     with pytest.raises(LedgerFullError, match="nothing can be written") as refused:
         bench.send(call())
     assert refused.value.lag == pytest.approx(7, abs=0.1)
-    bench.file.connection.executescript("DROP TRIGGER a; DROP TRIGGER b;")
+    for name in "ab":
+        bench.rows(f"DROP TRIGGER {name}")
     bench.passed += 2  # nobody sends: it tries by itself
     bench.turn()
     assert (bench.ledger.condition().refusal, bench.ledger.condition().commit_lag) == ("", 0)
@@ -62,7 +62,7 @@ def test_while_nothing_can_be_written_nothing_is_taken_and_then_it_is_again(
 
 
 def test_one_body_that_cannot_be_written_is_no_reason_to_take_nothing(bench: Bench) -> None:
-    bench.file.connection.executescript(
+    bench.rows(
         "CREATE TEMP TRIGGER a BEFORE INSERT ON facts WHEN new.user IS NOT NULL " + REFUSE)
     with pytest.raises(sqlite3.Error):
         bench.send(call(user="alice"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from inferometer.ledger.retention import CHUNK
+from inferometer.ledger.purging import CHUNK
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import Bench, call, ledger_in
 

@@ -17,6 +17,8 @@ from inferometer.values import Histogram
 from tests.exporter.ledger.making import BEGIN, SECOND, TRACE, Bench, call, ledger_in
 from tests.exporter.spans.bodies import traces
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:

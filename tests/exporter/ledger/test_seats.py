@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from inferometer import catalogue as c
 from inferometer.catalogue import CLIENT_SEATS, OTHER
 from inferometer.collector import Deadline
@@ -14,6 +16,8 @@ from inferometer.ledger.verification import verify
 from inferometer.sinks.metrics import CallsCollector
 from inferometer.values import Histogram
 from tests.exporter.ledger.making import Bench, call, ledger_in
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def shown(bench: Bench) -> dict[c.Metric, Family]:
@@ -47,7 +51,7 @@ def test_models_beyond_the_cap_share_one_series_also_after_a_restart(tmp_path: P
         assert requests(again, OTHER) == 23
         assert verify(bench.file).differences == []
         assert bench.rows("SELECT model FROM rollups JOIN seats ON id = seat "
-                          "WHERE model LIKE 'm%' AND NOT seated LIMIT 1") != []
+                          "WHERE model LIKE 'm%' AND seated = 0 LIMIT 1") != []
 
 
 def test_each_family_fits_its_catalogue_entry_and_begins_at_0(tmp_path: Path) -> None:

@@ -17,12 +17,15 @@ from inferometer.guard import Guard
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.dearest import dearest
 from inferometer.ledger.errors import LedgerError
+from inferometer.ledger.opening import open_beside
 from inferometer.ledger.people import forget
 from inferometer.ledger.user_costs import UserCosts
 from inferometer.pricing import NANO, CallToPrice, PricedCall, PriceSource
 from inferometer.sinks.users import UsersCollector
 from inferometer.values import Key, Value
-from tests.exporter.ledger.making import Bench, call, ledger_in
+from tests.exporter.ledger.making import Bench, call, ledger_in, section
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 MIDDLE = int(datetime(2026, 11, 15, 12, 30, tzinfo=UTC).timestamp()) * NANO
 MONTH_END = int(datetime(2026, 11, 30, 23, 30, tzinfo=UTC).timestamp()) * NANO
@@ -48,8 +51,7 @@ class Scene:
     def __init__(self, bench: Bench, now: int) -> None:
         bench.began = now
         self.bench = bench
-        self.costs = UserCosts(bench.folder / "ledger.db", bench.folder / "ledger.key",
-                               lambda: bench.now)
+        self.costs = UserCosts(lambda: open_beside(section(bench.folder)), lambda: bench.now)
         self.collector = UsersCollector(self.costs.reading)
         self.guard = Guard(lambda: bench.passed)
 

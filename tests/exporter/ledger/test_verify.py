@@ -9,14 +9,16 @@ import pytest
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import call, ledger_in
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 @pytest.mark.parametrize(("change", "place"), [
-    ("UPDATE counted SET input = input + 1 WHERE seq = 2", "counters"),
-    ("UPDATE counted SET user = NULL WHERE seq = 1", "rollups"),
-    ("UPDATE counted SET duration = duration + 1 WHERE seq = 2", "counters"),
-    ("UPDATE counted SET arrived = arrived - 3600000000000 WHERE seq = 2", "rollups"),
-    ("DELETE FROM counted WHERE seq = 2", "facts"),
-    ("UPDATE facts SET span = x'0000000000000001' WHERE seq = 2", "facts"),
+    ("UPDATE counted SET input = input + 1 WHERE seq = {second}", "counters"),
+    ('UPDATE counted SET "user" = NULL WHERE seq = {first}', "rollups"),
+    ("UPDATE counted SET duration = duration + 1 WHERE seq = {second}", "counters"),
+    ("UPDATE counted SET arrived = arrived - 3600000000000 WHERE seq = {second}", "rollups"),
+    ("DELETE FROM counted WHERE seq = {second}", "facts"),
+    ("UPDATE facts SET span = trace WHERE seq = {second}", "facts"),
     ("UPDATE counters SET value = value + 1 WHERE name = 'output'", "counters"),
     ("DELETE FROM counters WHERE name = 'output'", "counters"),
     ("UPDATE rollups SET cached = 0", "rollups"),
@@ -28,5 +30,6 @@ def test_verify_finds_what_was_changed(tmp_path: Path, change: str, place: str) 
         bench.wait()
         verified = verify(bench.file)
         assert (verified.facts, verified.rows, verified.differences) == (3, 3, [])
-        bench.file.connection.execute(change)
+        (first,), (second,), _ = bench.rows("SELECT seq FROM facts ORDER BY seq")
+        bench.file.connection.execute(change.format(first=first, second=second))
         assert place in {one.place for one in verify(bench.file).differences}
