@@ -12,7 +12,8 @@ from tests.e2e.drills.drill import DRILLS
 # As many as show the fault, where a drill has more or takes long.
 ROUNDS: Mapping[str, int] = {"killed": 8, "drained": 3, "power-cut": 4, "disk-full": 1,
                              "read-only": 1, "file-removed": 1, "locked": 1, "clock-set-back": 1,
-                             "repeated-later": 1, "a-year": 75}
+                             "repeated-later": 2, "a-year": 75, "restarted": 2, "cut": 2,
+                             "given-to-both": 1, "frozen": 1}
 LONGER = pytest.mark.timeout(900)
 
 

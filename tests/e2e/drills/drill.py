@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.drills import clocks, disks, ends
+from tests.e2e.drills import clocks, disks, ends, servers
 from tests.e2e.drills.figures import Figures
 from tests.e2e.drills.scene import Scene
+from tests.e2e.drills.shared_store import postgres
 from tests.e2e.drills.stores import Stores, sqlite
 
-STORES: Mapping[str, Stores] = {"sqlite": sqlite}
+STORES: Mapping[str, Stores] = {"sqlite": sqlite, "postgres": postgres}
+BOTH = tuple(STORES)
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,20 @@ class Drill:
 
 
 DRILLS: Mapping[str, Drill] = {
-    "killed": Drill(ends.kill, "early-ack", 200),
-    "drained": Drill(ends.drain, "early-ack", 20),
+    "killed": Drill(ends.kill, "early-ack", 200, BOTH),
+    "drained": Drill(ends.drain, "early-ack", 20, BOTH),
     "power-cut": Drill(ends.cut_power, "no-fsync", 20),
     "disk-full": Drill(disks.fill, "early-ack", 3, mounts=True),
     "read-only": Drill(disks.make_read_only, "writes-elsewhere", 3, mounts=True),
     "file-removed": Drill(disks.remove_file, "trusts-handle", 3),
     "locked": Drill(disks.lock, "early-ack", 3),
     "clock-set-back": Drill(clocks.set_back, "wall-clock", 2),
-    "repeated-later": Drill(clocks.repeat, "forgets-repeats", 2),
+    "repeated-later": Drill(clocks.repeat, "forgets-repeats", 2, BOTH),
     "a-year": Drill(clocks.pass_days, "keeps-all", 365),
+    "restarted": Drill(servers.restart, "early-ack", 5, ("postgres",)),
+    "cut": Drill(servers.cut, "early-ack", 10, ("postgres",)),
+    "given-to-both": Drill(servers.give_both, "forgets-identities", 4, ("postgres",)),
+    "frozen": Drill(servers.freeze, "keeps-slots", 2, ("postgres",)),
 }
 
 

@@ -103,10 +103,26 @@ def trust_the_handle() -> None:
     replace(File, "require_in_place", lambda _: lambda _: None)
 
 
+def forget_identities() -> None:
+    """Whether a span came before is not looked at."""
+    from inferometer.ledger import postgres  # the driver is in an extra
+
+    replace(postgres, "_NEW_FACTS", lambda statement: statement.replace(
+        "SELECT digest, seq FROM incoming", "SELECT (random() * 9e18)::int8, seq FROM incoming"))
+
+
+def keep_slots() -> None:
+    """A lease does not end, whatever becomes of who holds it."""
+    from inferometer.ledger import postgres  # the driver is in an extra
+
+    replace(postgres, "LEASE_SECONDS", lambda _: 3600.0)
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
     "early-ack": acknowledge_early, "no-fsync": sync_nothing, "wall-clock": wait_by_wall_clock,
     "forgets-repeats": forget_repeats, "keeps-all": keep_all, "writes-elsewhere": write_elsewhere,
-    "trusts-handle": trust_the_handle,
+    "trusts-handle": trust_the_handle, "forgets-identities": forget_identities,
+    "keeps-slots": keep_slots,
 }
 
 if __name__ == "__main__":
