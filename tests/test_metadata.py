@@ -87,7 +87,7 @@ def test_what_the_image_installs_has_versions_that_are_tested_and_hashes(
         file: str, lines: list[str]) -> None:
     versions, constraints = hashes.pinned(text(file)), hashes.pinned(text("constraints.txt"))
     assert versions == {name: constraints[name] for name in versions}
-    assert {re.split(r"[><=~]", line)[0] for line in lines} <= {*versions}
+    assert {re.split(r"[\[><=~]", line)[0] for line in lines} <= {*versions}
     entries = re.split(r"\n(?=\w)", re.sub(r"^#.*\n", "", text(file), flags=re.MULTILINE))
     assert len(entries) == len(versions)
     for entry in entries:

@@ -45,6 +45,7 @@ def main(root: Path = ROOT) -> int:
              "--generate-hashes", "--no-annotate", "--custom-compile-command", COMMAND,
              "--python-version", project["project"]["requires-python"].removeprefix(">="),
              "--no-emit-package", "httpx2-jsfetch",  # of a Python in a browser alone
+             "--no-emit-package", "tzdata",  # of Windows alone
              "--constraints", root / "constraints.txt", "--output-file", root / file, "-"],
             input="\n".join(lines), text=True, check=False)
         if done.returncode:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.e2e.drills.figures import Rows
+from tests.e2e.drills.stores import SENT
 from tests.postgres import Server, programs, server
 
 
@@ -40,7 +41,7 @@ class PostgresStore:
 
     def rows(self, folder: Path) -> Rows:
         """Of the database."""
-        ids = self.ask("SELECT encode(trace || span, 'hex') FROM facts")
+        ids = self.ask(f"SELECT encode(trace || span, 'hex') FROM facts WHERE {SENT}")
         counted = self.ask("SELECT coalesce(sum(calls), 0) FROM counted WHERE kind = 'call'")
         return Rows([bytes.fromhex(one) for one in ids], int(counted[0]))
 
