@@ -186,6 +186,10 @@ ORDERS = {
         ledger.file
         ledger.high_water  ledger.pressure
         ledger.beats  ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.clickhouse  ledger.clickhouse.connection  ledger.clickhouse.outbox
+        ledger.clickhouse.tables
+        ledger.clickhouse.answers  ledger.clickhouse.archive
+        ledger.clickhouse.shipper
         ledger.tree  ledger.verification  ledger.engines
         ledger.settler
         ledger.ledger  ledger.user_costs

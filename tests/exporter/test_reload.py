@@ -276,6 +276,9 @@ WAITING = {
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
     "ledger.user_costs": ALONE + HERE + "ledger: {user_costs: true}\n",
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
+    **{f"ledger.clickhouse.{key}": ALONE + HERE + f"ledger: {{clickhouse: {{{key}: {value}}}}}\n"
+       for key, value in (("url", "'http://127.0.0.1:1'"), ("database", "elsewhere"),
+                          ("user", "somebody"), ("password_file", "elsewhere"))},
 }
 
 

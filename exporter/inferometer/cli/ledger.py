@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from inferometer import settings
 from inferometer.cli.verbs import FAILED, Verb, complain
-from inferometer.config import ConfigError
+from inferometer.config import ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import DurationError, milliseconds
 from inferometer.ledger.errors import LedgerError
@@ -23,8 +23,9 @@ FORMATS = ("table", "csv", "json")
 GROUPS = ("model", "service", "user", "provider", "operation", "tool", "agent")
 ACTIONS = {  # and whether they are about something that must be named
     "top": "", "verify": "", "backup": "FILE", "trace": "ID", "who": "USER",
-    "forget": "USER|CONVERSATION", "check": "", "vacuum": "",
+    "forget": "USER|CONVERSATION", "check": "", "vacuum": "", "clickhouse": "",
 }
+STORES = ("ledger", "clickhouse")  # that may be asked
 
 
 def ledger(options: argparse.Namespace) -> int:
@@ -40,10 +41,14 @@ def ledger(options: argparse.Namespace) -> int:
     # Here alone: no other verb needs what is in the extra.
     from inferometer.cli import ledger_actions
 
+    config, document = settings.load(options.config, Flags(role=GATEWAY))
+    document.finish(ConfigError)
+    if options.action == "clickhouse" or options.on == "clickhouse":
+        _check_clickhouse(config.ledger.clickhouse.url)
     try:
-        file = _open(options)
+        file = _open(options, config.ledger)
         try:
-            return ledger_actions.ACTIONS[options.action](file, options)
+            return ledger_actions.ACTIONS[options.action](file, options, config.ledger.clickhouse)
         finally:
             file.close()
     except LedgerError as error:
@@ -51,15 +56,23 @@ def ledger(options: argparse.Namespace) -> int:
         return FAILED
 
 
-def _open(options: argparse.Namespace) -> File:
-    """The ledger that flags or the configuration file name. Raises ConfigError, LedgerError."""
+def _check_clickhouse(url: str) -> None:
+    """Raise ConfigError where there is none to be asked."""
+    if not url:
+        raise ConfigError(Mistake("ledger.clickhouse.url", "names no ClickHouse; --config names "
+                                  "the file that does", document=COMMAND_LINE))
+    if importlib.util.find_spec("clickhouse_connect") is None:
+        raise _wrong("ledger", "needs the packages of the extra: pip install "
+                               "'inferometer[clickhouse]'")
+
+
+def _open(options: argparse.Namespace, section: LedgerSection) -> File:
+    """The ledger that flags or the configuration file name. Raises LedgerError."""
     from inferometer.ledger.file import open_beside
 
-    config, document = settings.load(options.config, Flags(role=GATEWAY))
-    document.finish(ConfigError)
-    path = options.ledger or Path(config.ledger.path)
+    path = options.ledger or Path(section.path)
     key_file = options.key_file or Path(
-        f"{path}.key" if options.ledger and not config.ledger.key_file else config.ledger.key_path)
+        f"{path}.key" if options.ledger and not section.key_file else section.key_path)
     return open_beside(path, key_file)
 
 
@@ -97,6 +110,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"what top groups by: {', '.join(GROUPS)} (model)")
     parser.add_argument("--last", type=_last, default="24h", metavar="DURATION",
                         help="how far back top looks, in whole hours: 24h, 30d (24h)")
+    parser.add_argument("--on", choices=STORES, default="ledger",
+                        help="which store top asks: ledger, or clickhouse, to which it gives "
+                             "what is counted (ledger)")
     parser.add_argument("--limit", type=_limit, default=20, metavar="ROWS",
                         help="how many rows top shows at most (20)")
     parser.add_argument("--format", choices=FORMATS, default="table",
@@ -114,7 +130,8 @@ VERB = Verb(
     "  backup   write a copy that is whole while the gateway goes on\n"
     "  check    read all of the file, and say what is damaged and how much of it is unused\n"
     "  vacuum   give back what deleted rows have left: all of it while no gateway has the file\n"
-    "           and the disk has room for a second one, else piece by piece beside it",
+    "           and the disk has room for a second one, else piece by piece beside it\n"
+    "  clickhouse  how much is in ClickHouse, and how much waits for it",
     "Calls count once their trace has been quiet for a while (intake.settle_seconds), by the\n"
     "hour in which they arrived. A user's or conversation's name never reaches the ledger:\n"
     "who and forget make its hash with the gateway's key.\n\n"
@@ -128,7 +145,9 @@ VERB = Verb(
     "  inferometer ledger verify --ledger /var/lib/inferometer/ledger.db\n"
     "  inferometer ledger backup /backup/ledger.db\n"
     "  inferometer ledger check --ledger /backup/ledger.db --key-file ledger.key\n"
-    "  inferometer ledger vacuum --config /etc/inferometer/gateway.yml\n\n"
-    "Exit codes: 0 well, 1 the ledger cannot be read, is damaged or differs, or nothing is\n"
-    "known of what was asked for, 2 wrong arguments or configuration.",
+    "  inferometer ledger vacuum --config /etc/inferometer/gateway.yml\n"
+    "  inferometer ledger clickhouse --config /etc/inferometer/gateway.yml\n"
+    "  inferometer ledger top --on clickhouse --by user --last 400d --config gateway.yml\n\n"
+    "Exit codes: 0 well, 1 the ledger or ClickHouse cannot be read, the ledger is damaged or\n"
+    "differs, or nothing is known of what was asked for, 2 wrong arguments or configuration.",
     _add_arguments, ledger)

@@ -8,12 +8,14 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inferometer.cli.verbs import FAILED, OK, complain
-from inferometer.config import ConfigError
+from inferometer.config import ClickHouseSection, ConfigError
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import milliseconds
 from inferometer.ledger import care, people, questions, tree, verification
@@ -24,14 +26,22 @@ from inferometer.outside import as_json, shown
 from inferometer.reasons import reason_of
 from inferometer.settings import COMMAND_LINE
 
+if TYPE_CHECKING:  # it is in an extra
+    from inferometer.ledger.clickhouse.answers import ArchiveAnswers
+    from inferometer.ledger.clickhouse.archive import Archive
+
 TableCell = str | float | None
 ALWAYS = ("requests", "input", "output")  # columns that a table shows even where all is 0
 
 
-def top(file: File, options: argparse.Namespace) -> int:
+def top(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print who used most."""
     since = (time.time_ns() - milliseconds(options.last) * 10**6) // HOUR * HOUR
-    groups = questions.top(file, options.by, since)
+    if options.on == "clickhouse":
+        with archive_of(store) as (answers, _):
+            groups = questions.top(answers, options.by, since)
+    else:
+        groups = questions.top(questions.LedgerAnswers(file), options.by, since)
     rows: list[list[TableCell]] = [[group.name, *group.figures.values()]
                               for group in groups[:options.limit]]
     columns = [options.by, *questions.COLUMNS]
@@ -47,7 +57,7 @@ def top(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def verify(file: File, options: argparse.Namespace) -> int:
+def verify(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Reckon all anew, and print what differs."""
     verified = verification.verify(file)
     columns = ("place", "key", "stored", "reckoned")
@@ -65,7 +75,7 @@ def verify(file: File, options: argparse.Namespace) -> int:
     return FAILED if verified.differences else OK
 
 
-def backup(file: File, options: argparse.Namespace) -> int:
+def backup(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Write a copy, which is whole or not there."""
     target = Path(options.subject)
     if target.exists():
@@ -77,7 +87,7 @@ def backup(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def check(file: File, options: argparse.Namespace) -> int:
+def check(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print what is damaged, and what the file's size is made of."""
     try:
         health = care.check(file)
@@ -100,7 +110,7 @@ def check(file: File, options: argparse.Namespace) -> int:
     return FAILED if health.faults else OK
 
 
-def vacuum(file: File, options: argparse.Namespace) -> int:
+def vacuum(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Make the file smaller, and print by how much."""
     try:
         done = care.vacuum(file)
@@ -117,7 +127,7 @@ def vacuum(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def trace(file: File, options: argparse.Namespace) -> int:
+def trace(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print a trace as a tree."""
     text = options.subject.lower().removeprefix("0x").replace("-", "")
     if not re.fullmatch("[0-9a-f]{32}", text):
@@ -156,7 +166,7 @@ def _step(depth: int, branch: tree.Branch) -> list[TableCell]:
             fact.span_id.hex()]
 
 
-def show_person(file: File, options: argparse.Namespace) -> int:
+def show_person(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print what is kept of a user or a conversation."""
     person = people.person(file, options.subject, load_seats(file))
     if person is None:
@@ -176,14 +186,52 @@ def show_person(file: File, options: argparse.Namespace) -> int:
     return OK
 
 
-def forget(file: File, options: argparse.Namespace) -> int:
+def forget(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Remove a user or a conversation."""
     changed = people.forget(file, options.subject)
     print(f"removed from {changed} rows; counts and sums stay as they are")
     if pending := questions.pending(file):
         print(f"{pending} facts are not settled yet: what they have of it is written in a "
               "moment, so do this again in a minute")
+    if store.url:
+        print("ClickHouse loses it within seconds while the gateway runs")
     return OK if changed else FAILED
+
+
+def show_clickhouse(file: File, options: argparse.Namespace, store: ClickHouseSection) -> int:
+    """Print what is in ClickHouse of this ledger, and what waits."""
+    from inferometer.ledger.clickhouse.outbox import Outbox
+
+    outbox = Outbox(file)
+    with archive_of(store) as (_, archive):
+        batches, rows, summed = archive.extent(file.gateway)
+    facts: dict[str, TableCell] = {
+        "waiting": outbox.waiting(), "to forget": len(outbox.names_to_forget()),
+        "batches": batches, "rows": rows, "summed up to batch": summed}
+    if options.format == "table":
+        width = max(map(len, facts))
+        print("\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in facts.items()))
+    else:
+        _print(options.format, [*facts], [[*facts.values()]], facts)
+    return OK
+
+
+@contextmanager
+def archive_of(store: ClickHouseSection) -> Iterator[tuple[ArchiveAnswers, Archive]]:
+    """The ClickHouse of the configuration, to ask and to look after. Raises LedgerError."""
+    # Here alone, as it needs what is in another extra.
+    from inferometer.ledger.clickhouse.answers import ArchiveAnswers
+    from inferometer.ledger.clickhouse.archive import Archive
+    from inferometer.ledger.clickhouse.connection import connect_as, plain_words
+
+    client = connect_as(store)
+    try:
+        with plain_words(store):
+            archive = Archive(client)
+            archive.prepare()
+            yield ArchiveAnswers(client), archive
+    finally:
+        client.close()
 
 
 def _print(form: str, columns: Sequence[str], rows: Sequence[Sequence[TableCell]],
@@ -218,6 +266,6 @@ def _moment(nanoseconds: int) -> str:
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="seconds")
 
 
-ACTIONS: Mapping[str, Callable[[File, argparse.Namespace], int]] = {
+ACTIONS: Mapping[str, Callable[[File, argparse.Namespace, ClickHouseSection], int]] = {
     "top": top, "verify": verify, "backup": backup, "trace": trace, "who": show_person,
-    "forget": forget, "check": check, "vacuum": vacuum}
+    "forget": forget, "check": check, "vacuum": vacuum, "clickhouse": show_clickhouse}

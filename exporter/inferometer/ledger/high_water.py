@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer.ledger.file import File
 
-MARK = "mark"  # in the table meta
+MARK, FORMER = "mark", "former"  # in the table meta
 
 
 class HighWater:
@@ -50,8 +51,14 @@ def is_restored(file: File) -> bool:
     return beside[0] != file.gateway or mark < beside[1]
 
 
+def former_ids(file: File) -> Sequence[str]:
+    """The ids that the ledger had before, the first one first."""
+    return dict(file.connection.execute(file.statements.all_meta).fetchall()).get(
+        FORMER, "").split()
+
+
 def renew(file: File) -> None:
-    """Give the ledger a new id and counters of 0; the sums of hours go with it.
+    """Give the ledger a new id and counters of 0; sums of hours and numbers of batches go with it.
 
     What its rows come to is taken off as what retention has deleted is added: so `verify` reckons
     as before.
@@ -60,8 +67,11 @@ def renew(file: File) -> None:
     beside = HighWater(file.path).read()
     mark = max(mark_of(file), beside[1] if beside else 0) + 1
     with file.transaction() as connection:
-        for statement in (statements.renew_counters, statements.renew_rollups):
+        for statement in (statements.renew_counters, statements.renew_rollups,
+                          statements.renew_batches):
             connection.execute(statement, (gateway, file.gateway))
-        connection.executemany(statements.put_meta, [("gateway", gateway), (MARK, str(mark))])
+        connection.executemany(statements.put_meta, [
+            ("gateway", gateway), (MARK, str(mark)),
+            (FORMER, " ".join((*former_ids(file), file.gateway)))])
     file.gateway = file.meta["gateway"] = gateway
     HighWater(file.path).write(gateway, mark)

@@ -48,7 +48,10 @@ def person(file: File, name: str, seats: SeatTable) -> Person | None:
 
 
 def forget(file: File, name: str) -> int:
-    """Remove a user or a conversation; in how many rows it stood. Sums and counts stay."""
+    """Remove a user or a conversation; in how many rows it stood. Sums and counts stay.
+
+    Where rows have left for another store, they are to lose it there too.
+    """
     hashed, statements = file.keys.veil(name), file.statements
     with file.transaction() as connection:  # first: what is settled from now on has no such name
         last = connection.execute(statements.last_fact).fetchone()[0] or 0
@@ -61,11 +64,15 @@ def forget(file: File, name: str) -> int:
                 connection.execute(delete, chunk)
             for update in statements.forget_names:
                 changed += connection.execute(update, chunk).rowcount
-    keys = file.connection.execute(statements.rollups_of, (hashed,)).fetchall()
+    connection = file.connection
+    keys = connection.execute(statements.rollups_of, (hashed,)).fetchall()
     for first in range(0, len(keys), CHUNK):
         with file.transaction() as connection:
             for key in keys[first:first + CHUNK]:
                 sums = connection.execute(statements.find_rollup, (*key, hashed)).fetchone()
                 connection.execute(statements.add_rollup, (*key, "", *sums))
                 connection.execute(statements.delete_rollup, (*key, hashed))
+    if connection.execute(statements.last_batches, (file.gateway, "rows", 1, 0)).fetchone():
+        with file.transaction() as connection:  # last: no batch from now on has it
+            connection.execute(statements.insert_forget_there, (hashed,))
     return changed

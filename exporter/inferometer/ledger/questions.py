@@ -1,9 +1,10 @@
-"""What is asked of a ledger: who used most."""
+"""What is asked of a ledger, or of the store that its rows go to: who used most."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from inferometer.ledger.counting import HOUR, MEASURES
 from inferometer.ledger.file import File
@@ -32,11 +33,32 @@ class Top:
         name: None if name in TIMES else 0 for name in COLUMNS})
 
 
-def top(file: File, by: str, since: int) -> Sequence[Top]:
+class AskedStore(Protocol):
+    """A store that can be asked."""
+
+    def totals(self, by: str, hour: int) -> Iterable[Sequence[Any]]:
+        """Of each group, one of GROUPS, and each kind of row: both names, and then the sums.
+
+        Sums are by the names of MEASURES, since this hour of Unix time.
+        """
+        ...
+
+
+class LedgerAnswers:
+    """The answers of a ledger itself, from its roll-ups."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def totals(self, by: str, hour: int) -> Iterable[Sequence[Any]]:
+        """See AskedStore."""
+        return self._file.connection.execute(self._file.statements.totals_by[by], (hour,))
+
+
+def top(answers: AskedStore, by: str, since: int) -> Sequence[Top]:
     """All groups by what they used, most tokens first; since this hour of arrival began."""
     groups: dict[str, Top] = {}
-    for name, kind, *sums in file.connection.execute(
-            file.statements.totals_by[by], (since // HOUR,)):
+    for name, kind, *sums in answers.totals(by, since // HOUR):
         if ONLY.get(by, kind) != kind:
             continue
         _add(groups.setdefault(name, Top(name)).figures, kind,
