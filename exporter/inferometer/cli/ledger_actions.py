@@ -39,7 +39,7 @@ def top(file: File, options: argparse.Namespace, store: ClickHouseSection) -> in
     since = (time.time_ns() - milliseconds(options.last) * 10**6) // HOUR * HOUR
     if options.on == "clickhouse":
         with archive_of(store) as (answers, _):
-            groups = questions.top(answers, options.by, since)
+            groups = questions.top(answers, options.by, since, options.limit)
     else:
         groups = questions.top(questions.LedgerAnswers(file), options.by, since)
     rows: list[list[TableCell]] = [[group.name, *group.figures.values()]

@@ -36,10 +36,11 @@ class Top:
 class AskedStore(Protocol):
     """A store that can be asked."""
 
-    def totals(self, by: str, hour: int) -> Iterable[Sequence[Any]]:
+    def totals(self, by: str, hour: int, most: int) -> Iterable[Sequence[Any]]:
         """Of each group, one of GROUPS, and each kind of row: both names, and then the sums.
 
-        Sums are by the names of MEASURES, since this hour of Unix time.
+        Sums are by the names of MEASURES, since this hour of Unix time. Groups may be left out that
+        are not among so many in the order of `top`; 0 leaves none out.
         """
         ...
 
@@ -50,22 +51,25 @@ class LedgerAnswers:
     def __init__(self, file: File) -> None:
         self._file = file
 
-    def totals(self, by: str, hour: int) -> Iterable[Sequence[Any]]:
-        """See AskedStore."""
+    def totals(self, by: str, hour: int, most: int) -> Iterable[Sequence[Any]]:
+        """See AskedStore; none is left out."""
         return self._file.connection.execute(self._file.statements.totals_by[by], (hour,))
 
 
-def top(answers: AskedStore, by: str, since: int) -> Sequence[Top]:
-    """All groups by what they used, most tokens first; since this hour of arrival began."""
+def top(store: AskedStore, by: str, since: int, most: int = 0) -> Sequence[Top]:
+    """Groups by what they used, most tokens first; since this hour of arrival began.
+
+    All of them, or so many.
+    """
     groups: dict[str, Top] = {}
-    for name, kind, *sums in answers.totals(by, since // HOUR):
+    for name, kind, *sums in store.totals(by, since // HOUR, most):
         if ONLY.get(by, kind) != kind:
             continue
         _add(groups.setdefault(name, Top(name)).figures, kind,
              dict(zip(MEASURES, sums, strict=True)))
     return sorted(groups.values(), key=lambda group: (*(
         -(group.figures[name] or 0) for name in ("input", "requests", *OF_STEPS.values())),
-        group.name))
+        group.name))[:most or None]
 
 
 def pending(file: File) -> int:

@@ -84,7 +84,6 @@ SUMS = {
 }
 # Of rows: `toInt64`, as a sum of nothing but NULL is NULL, and a count has no sign.
 OF_ROWS = ", ".join(f"toInt64(ifNull({SUMS[name]}, 0)) AS `sum_{name}`" for name in MEASURES)
-OF_SUMS = ", ".join(f"sum(`{name}`) AS `sum_{name}`" for name in MEASURES)
 HOUR_SECONDS = HOUR // 10**9
 _OF_CHUNK = "gateway = {gateway:String} AND batch BETWEEN {first:UInt64} AND {last:UInt64}"
 # Values: gateway, chunk, first, last (batches): their sums by the hour.

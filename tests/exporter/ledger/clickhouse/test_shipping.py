@@ -343,7 +343,7 @@ def test_a_ledger_put_back_from_a_copy_gives_out_nothing_twice(
     rows = [*fill.written[:100], *lost, *new]
     assert warehouse.counted() == sorted((row.seq, row.kind, row.arrived) for row in rows)
     assert sum(top.figures["requests"] or 0
-               for top in tops(ArchiveAnswers(warehouse.client))["model"]) == sum(
+               for top in tops(ArchiveAnswers(warehouse.client), 0, ["model"])["model"]) == sum(
         row.calls for row in rows if row.kind == "call")
 
 

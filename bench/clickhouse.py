@@ -1,0 +1,178 @@
+"""What ClickHouse takes and answers: chdb, which is ClickHouse within this process.
+
+    python -m bench.clickhouse [CALLS] [FOLDER]
+
+ships rows of a ledger, beside a bare loop that inserts the same columns; then makes CALLS (100
+million) within ClickHouse, of 100,000 users whose share falls as 1/rank, over 30 days, adds them up
+as a gateway has them added up, and asks who used most: from the sums, and from the rows. Beside
+each stands the shortest query for the 100 greatest sums of one column. It needs `.[chdb]`, some
+4 GB for each 100 million calls in FOLDER, which is deleted at the end, and 8 GB of memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from bench.report import Figure, say, table
+from inferometer.ledger.clickhouse.answers import ArchiveAnswers
+from inferometer.ledger.clickhouse.archive import Archive
+from inferometer.ledger.clickhouse.connection import connect
+from inferometer.ledger.clickhouse.outbox import NumberedBatch
+from inferometer.ledger.clickhouse.shipper import BATCH_ROWS, BATCH_SECONDS, Shipper
+from inferometer.ledger.clickhouse.tables import SENT
+from inferometer.ledger.counting import HOUR, CountedRow
+from inferometer.ledger.file import open_beside, open_to_write
+from inferometer.ledger.questions import top
+from inferometer.ledger.seats import SeatTable
+from inferometer.ledger.store import write_rows
+
+CALLS = 100_000_000
+SHIPPED = 100_000  # rows of the ledger
+USERS = 100_000
+BEGIN = 20_000 * 24 * HOUR
+SPAN = 30 * 24 * HOUR
+AT_ONCE = 5_000_000  # calls of one chunk of sums
+BATCH = 1_000_000  # calls of one batch of those that are made
+MEMORY = 6 * 2**30  # bytes of one query
+ROUNDS = 5
+LEAST_ROWS, MOST_SECONDS = 13_000.0, 1.0
+
+
+def main(calls: str = str(CALLS), folder: str = "") -> int:
+    """Measure it; the exit code."""
+    place = Path(tempfile.mkdtemp(dir=folder or None))
+    try:
+        figures = [*_shipping(place), *_asking(place, int(calls))]
+        print(table(figures))
+        return os.EX_OK
+    finally:
+        shutil.rmtree(place)
+
+
+def _shipping(folder: Path) -> list[Figure]:
+    """Rows for each second of CPU time, that of the server within this process included."""
+    client = connect(f"chdb://{folder}/store", "shipped")
+    archive = Archive(client)
+    archive.prepare()
+    _fill(folder)
+    now = [0.0]
+    shipper = Shipper(lambda: open_beside(folder / "ledger.db", folder / "ledger.key"),
+                      lambda: archive, monotonic=lambda: now[0])
+    now[0] += BATCH_SECONDS
+    seconds = _cpu(shipper.turn)
+    assert shipper.condition().waiting == 0
+    columns = client.query(f"SELECT {', '.join(f'`{name}`' for name in SENT)} FROM calls LIMIT "
+                           f"{BATCH_ROWS}", column_oriented=True).result_columns
+    client.command("CREATE TABLE bare AS calls")
+    bare = _cpu(lambda: [client.insert(
+        "bare", columns, column_names=[*SENT], column_type_names=[*SENT.values()],
+        column_oriented=True) for _ in range(SHIPPED // BATCH_ROWS)])
+    client.close()
+    say(f"{SHIPPED / bare:,.0f} rows a second of one core by a bare loop of INSERTs")
+    return [Figure("rows shipped a second of one core", "rows/s", SHIPPED / seconds, LEAST_ROWS,
+                   at_least=True)]
+
+
+def _fill(folder: Path) -> None:
+    file = open_to_write(folder / "ledger.db", folder / "ledger.key")
+    seats = SeatTable([])
+    seat = seats.id_of(("call", "openai", "m", "chat", "shop", ""))
+    with file.transaction() as connection:
+        write_rows(file, [CountedRow(
+            i, "call", BEGIN + i * 10**7, seat, f"{i % USERS:020x}", f"{i:020x}", "success", "", 1,
+            1, "known", i % 4000, i % 1000, None, i % 700, None, i * 7919 % 10**10,
+            i * 7919 % 10**9, priced="hosted", cost=i * 31, within_limits=1, place=1)
+            for i in range(1, SHIPPED + 1)], seats)
+        connection.execute(file.statements.put_meta, ("pending_from", str(SHIPPED + 1)))
+    file.close()
+
+
+def _asking(folder: Path, calls: int) -> list[Figure]:
+    """Seconds until the 100 greatest users are known, of all calls."""
+    client = connect(f"chdb://{folder}/store", "asked")
+    client.set_client_setting("max_memory_usage", MEMORY)
+    client.set_client_setting("max_bytes_before_external_group_by", MEMORY // 4)
+    archive = Archive(client)
+    archive.prepare()
+    for first in range(0, calls, BATCH):  # one block each, as a batch that is shipped
+        client.command(_made(first, calls), settings={
+            "max_block_size": BATCH, "max_insert_block_size": BATCH, "max_threads": 1})
+        if (first + BATCH) % AT_ONCE == 0:
+            say(f"{first + BATCH:,} calls made")
+    client.command(
+        "INSERT INTO batches (gateway, batch, copy, rows, first, last, first_arrived, last_arrived)"
+        " SELECT gateway, batch, any(copy), count(), min(seq), max(seq), min(arrived), "
+        "max(arrived) FROM calls GROUP BY gateway, batch")
+    answers = ArchiveAnswers(client)
+    raw = _seconds(lambda: top(answers, "user", 0, 100), 1)
+    expected = top(answers, "user", 0, 100)
+    bare_raw = _seconds(lambda: client.query(_bare("calls")), 2)
+    batches = AT_ONCE // BATCH
+    for chunk in range(-(-calls // AT_ONCE)):
+        archive.roll_up("bench", NumberedBatch(chunk + 1, chunk * batches + 1,
+                                               (chunk + 1) * batches))
+        say(f"{(chunk + 1) * AT_ONCE:,} calls added up")
+    assert top(answers, "user", 0, 100) == expected
+    summed = _seconds(lambda: top(answers, "user", 0, 100), ROUNDS)
+    bare_summed = _seconds(lambda: client.query(_bare("rollups")), ROUNDS)
+    for name, rows, size in client.query(
+            "SELECT table, sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND "
+            "database = 'asked' AND table IN ('calls', 'rollups') GROUP BY table").result_rows:
+        say(f"{name}: {rows:,} rows, {size / 1e9:.2f} GB")
+    client.close()
+    say(f"from rows {raw:.2f} s, by the shortest query of them {bare_raw:.2f} s")
+    say(f"from sums {summed:.2f} s, by the shortest query of them {bare_summed:.2f} s")
+    return [Figure(f"top 100 users of {calls / 1e6:g} M calls, from sums", "s", summed,
+                   MOST_SECONDS)]
+
+
+def _made(first: int, calls: int) -> str:
+    """An INSERT of a batch of calls: most of few users, each with a service of its own."""
+    user = f"toUInt32(exp(sipHash64(number) / 18446744073709551616. * log({USERS})))"
+    shared = "sipHash64(number, {})"
+    columns = {
+        "gateway": "'bench'", "batch": f"intDiv(number, {BATCH}) + 1",
+        "rows": str(BATCH), "provider": "'openai'", "model": "concat('m', toString(rank % 8))",
+        "operation": "'chat'", "service_name": "concat('service', toString(rank % 20))",
+        "seq": "number + 1", "kind": "'call'",
+        "arrived": f"fromUnixTimestamp64Nano(toInt64({BEGIN} + number * {SPAN // calls}))",
+        "user": "lower(hex(sipHash128(rank)))", "outcome": "'success'", "calls": "1",
+        "billed": "1", "usage": "'known'", "input": f"{shared.format(1)} % 4000",
+        "output": f"{shared.format(2)} % 700", "duration": f"{shared.format(3)} % 10000000000",
+        "first_token": f"{shared.format(4)} % 1000000000", "priced": "'hosted'",
+        "cost": f"{shared.format(5)} % 1000000", "within_limits": "1", "place": "1"}
+    return (f"INSERT INTO calls ({', '.join(columns)}) "
+            f"SELECT {', '.join(columns.values())} FROM "
+            f"(SELECT number, {user} AS rank FROM numbers({first}, {BATCH}))")
+
+
+def _bare(name: str) -> str:
+    return (f"SELECT user, sum(input) AS tokens FROM {name} GROUP BY user "
+            "ORDER BY tokens DESC LIMIT 100")
+
+
+def _cpu(function: Callable[[], object]) -> float:
+    began = time.process_time()
+    function()
+    return time.process_time() - began
+
+
+def _seconds(function: Callable[[], object], rounds: int) -> float:
+    """The median of so many, after one more."""
+    seconds = []
+    for _ in range(rounds + 1):
+        began = time.monotonic()
+        function()
+        seconds.append(time.monotonic() - began)
+    return median(seconds[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
