@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,9 +37,8 @@ def plain_words(section: ClickHouseSection) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        text = re.sub(r"^.*?DB::Exception: |\s*\(version [^)]*\).*$", "", str(error), flags=re.S)
         raise LedgerError(f"ClickHouse at {masked(section.url)}: "
-                          f"{shown(text) or 'no answer'}") from error
+                          f"{shown(reason_of(error))}") from error
 
 
 def connect(url: str, database: str, user: str = "", password: str = "") -> Client:

@@ -161,6 +161,7 @@ def test_what_is_behind_the_sums_is_in_the_answers_too(warehouse: Warehouse, ben
     assert_all_is_there(warehouse, bench, fill)
 
 
+@pytest.mark.timeout(1800)  # a ledger and a database for each step
 def test_who_is_killed_at_any_step_leaves_all_of_it_to_the_next_once(
         engine: Path, tmp_path: Path) -> None:
     killed = 0
@@ -181,6 +182,7 @@ def test_who_is_killed_at_any_step_leaves_all_of_it_to_the_next_once(
     assert killed > 40
 
 
+@pytest.mark.timeout(1800)  # a ledger and a database for each step
 def test_a_second_shipper_at_any_step_of_the_first_doubles_nothing(
         engine: Path, tmp_path: Path) -> None:
     for turn in range(1, 1000, 3):
