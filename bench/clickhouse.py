@@ -4,9 +4,11 @@
 
 ships rows of a ledger, beside a bare loop that inserts the same columns; then makes CALLS (100
 million) within ClickHouse, of 100,000 users whose share falls as 1/rank, over 30 days, adds them up
-as a gateway has them added up, and asks who used most: from the sums, and from the rows. Beside
-each stands the shortest query for the 100 greatest sums of one column. It needs `.[chdb]`, some
-4 GB for each 100 million calls in FOLDER, which is deleted at the end, and 8 GB of memory.
+as a gateway has them added up, each hour at half past and the day after midnight, and asks who used
+most: from the rows, from sums of hours, and from sums of days, also with a window that begins
+within a day. Beside each stands the shortest query for the 100 greatest sums of one column. It
+needs `.[chdb]`, some 7 GB for each 100 million calls in FOLDER, which is deleted at the end, and
+8 GB of memory.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from clickhouse_connect.driver.client import Client
+
 from bench.report import Figure, say, table
 from inferometer.ledger.clickhouse.answers import ArchiveAnswers
 from inferometer.ledger.clickhouse.archive import Archive
 from inferometer.ledger.clickhouse.connection import connect
 from inferometer.ledger.clickhouse.outbox import NumberedBatch
 from inferometer.ledger.clickhouse.shipper import BATCH_ROWS, BATCH_SECONDS, Shipper
-from inferometer.ledger.clickhouse.tables import SENT
+from inferometer.ledger.clickhouse.tables import DAYS, HOURS, SENT
 from inferometer.ledger.counting import HOUR, CountedRow
 from inferometer.ledger.file import open_beside, open_to_write
 from inferometer.ledger.questions import top
@@ -38,8 +42,8 @@ SHIPPED = 100_000  # rows of the ledger
 USERS = 100_000
 BEGIN = 20_000 * 24 * HOUR
 SPAN = 30 * 24 * HOUR
-AT_ONCE = 5_000_000  # calls of one chunk of sums
-BATCH = 1_000_000  # calls of one batch of those that are made
+TURNS = SPAN // HOUR  # batches, each of an hour's calls, and added up alone
+IN_DAY = 24  # of these
 MEMORY = 6 * 2**30  # bytes of one query
 ROUNDS = 5
 LEAST_ROWS, MOST_SECONDS = 13_000.0, 1.0
@@ -101,48 +105,70 @@ def _asking(folder: Path, calls: int) -> list[Figure]:
     client.set_client_setting("max_bytes_before_external_group_by", MEMORY // 4)
     archive = Archive(client)
     archive.prepare()
-    for first in range(0, calls, BATCH):  # one block each, as a batch that is shipped
-        client.command(_made(first, calls), settings={
-            "max_block_size": BATCH, "max_insert_block_size": BATCH, "max_threads": 1})
-        if (first + BATCH) % AT_ONCE == 0:
-            say(f"{first + BATCH:,} calls made")
+    _make(client, calls)
+    answers = ArchiveAnswers(client)
+    began = time.monotonic()
+    expected = top(answers, "user", 0, 100)
+    raw, bare_raw = time.monotonic() - began, _seconds(lambda: client.query(_bare("calls")), 2)
+    say(f"from rows {raw:.2f} s, by the shortest query of them {bare_raw:.2f} s")
+    within = BEGIN + 9 * HOUR
+    expected_within = top(answers, "user", within, 100)
+    for turn in range(1, TURNS + 1):
+        archive.add_up(HOURS, "bench", NumberedBatch(turn, turn, turn))
+    say("added up by the hour")
+    _ask(answers, "sums of hours", "rollups")
+    for day in range(TURNS // IN_DAY):
+        archive.add_up(DAYS, "bench", NumberedBatch(
+            day + 1, day * IN_DAY + 1, (day + 1) * IN_DAY))
+    say("added up by the day")
+    assert top(answers, "user", 0, 100) == expected
+    assert top(answers, "user", within, 100) == expected_within
+    summed = _ask(answers, "sums of days", "days")
+    edged = _seconds(lambda: top(answers, "user", within, 100), ROUNDS)
+    for name, rows, size in client.query(
+            "SELECT table, sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND "
+            "database = 'asked' AND table IN ('calls', 'rollups', 'days') GROUP BY table "
+            "ORDER BY table").result_rows:
+        say(f"{name}: {rows:,} rows, {size / 1e9:.2f} GB")
+    client.close()
+    of = f"top 100 users of {calls / 1e6:g} M calls,"
+    return [Figure(f"{of} from sums of days", "s", summed, MOST_SECONDS),
+            Figure(f"{of} from 9 h of the first day on", "s", edged, MOST_SECONDS)]
+
+
+def _ask(answers: ArchiveAnswers, name: str, table: str) -> float:
+    """Seconds of `top`, beside those of the shortest query."""
+    seconds = _seconds(lambda: top(answers, "user", 0, 100), ROUNDS)
+    bare = _seconds(lambda: answers.client.query(_bare(table)), ROUNDS)
+    say(f"from {name} {seconds:.2f} s, by the shortest query of them {bare:.2f} s")
+    return seconds
+
+
+def _make(client: Client, calls: int) -> None:
+    """Calls in a batch an hour, and one copy of each named."""
+    size = -(-calls // TURNS)
+    for turn in range(TURNS):
+        client.command(_made(turn, size, min(size, calls - turn * size)), settings={
+            "max_block_size": size, "max_insert_block_size": size, "max_threads": 1})
+        if (turn + 1) % (TURNS // 10) == 0:
+            say(f"{min((turn + 1) * size, calls):,} calls made")
     client.command(
         "INSERT INTO batches (gateway, batch, copy, rows, first, last, first_arrived, last_arrived)"
         " SELECT gateway, batch, any(copy), count(), min(seq), max(seq), min(arrived), "
         "max(arrived) FROM calls GROUP BY gateway, batch")
-    answers = ArchiveAnswers(client)
-    raw = _seconds(lambda: top(answers, "user", 0, 100), 1)
-    expected = top(answers, "user", 0, 100)
-    bare_raw = _seconds(lambda: client.query(_bare("calls")), 2)
-    batches = AT_ONCE // BATCH
-    for chunk in range(-(-calls // AT_ONCE)):
-        archive.roll_up("bench", NumberedBatch(chunk + 1, chunk * batches + 1,
-                                               (chunk + 1) * batches))
-        say(f"{(chunk + 1) * AT_ONCE:,} calls added up")
-    assert top(answers, "user", 0, 100) == expected
-    summed = _seconds(lambda: top(answers, "user", 0, 100), ROUNDS)
-    bare_summed = _seconds(lambda: client.query(_bare("rollups")), ROUNDS)
-    for name, rows, size in client.query(
-            "SELECT table, sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND "
-            "database = 'asked' AND table IN ('calls', 'rollups') GROUP BY table").result_rows:
-        say(f"{name}: {rows:,} rows, {size / 1e9:.2f} GB")
-    client.close()
-    say(f"from rows {raw:.2f} s, by the shortest query of them {bare_raw:.2f} s")
-    say(f"from sums {summed:.2f} s, by the shortest query of them {bare_summed:.2f} s")
-    return [Figure(f"top 100 users of {calls / 1e6:g} M calls, from sums", "s", summed,
-                   MOST_SECONDS)]
 
 
-def _made(first: int, calls: int) -> str:
+def _made(turn: int, size: int, rows: int) -> str:
     """An INSERT of a batch of calls: most of few users, each with a service of its own."""
     user = f"toUInt32(exp(sipHash64(number) / 18446744073709551616. * log({USERS})))"
     shared = "sipHash64(number, {})"
+    arrived = f"{BEGIN + HOUR // 2} + number * {HOUR // size}"
     columns = {
-        "gateway": "'bench'", "batch": f"intDiv(number, {BATCH}) + 1",
-        "rows": str(BATCH), "provider": "'openai'", "model": "concat('m', toString(rank % 8))",
+        "gateway": "'bench'", "batch": str(turn + 1),
+        "rows": str(rows), "provider": "'openai'", "model": "concat('m', toString(rank % 8))",
         "operation": "'chat'", "service_name": "concat('service', toString(rank % 20))",
         "seq": "number + 1", "kind": "'call'",
-        "arrived": f"fromUnixTimestamp64Nano(toInt64({BEGIN} + number * {SPAN // calls}))",
+        "arrived": f"fromUnixTimestamp64Nano(toInt64({arrived}))",
         "user": "lower(hex(sipHash128(rank)))", "outcome": "'success'", "calls": "1",
         "billed": "1", "usage": "'known'", "input": f"{shared.format(1)} % 4000",
         "output": f"{shared.format(2)} % 700", "duration": f"{shared.format(3)} % 10000000000",
@@ -150,7 +176,7 @@ def _made(first: int, calls: int) -> str:
         "cost": f"{shared.format(5)} % 1000000", "within_limits": "1", "place": "1"}
     return (f"INSERT INTO calls ({', '.join(columns)}) "
             f"SELECT {', '.join(columns.values())} FROM "
-            f"(SELECT number, {user} AS rank FROM numbers({first}, {BATCH}))")
+            f"(SELECT number, {user} AS rank FROM numbers({turn * size}, {rows}))")
 
 
 def _bare(name: str) -> str:

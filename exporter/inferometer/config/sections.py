@@ -171,7 +171,7 @@ class ClickHouseSection:
     user: str = key("Who may write it; `default` if empty.", "", _NAME, next_start=True)
     password_file: str = key("A file with the user's password.", "", next_start=True)
     retention_days: int = key("Days to keep calls there.", 400, _DAYS)
-    rollup_days: int = key("Days to keep the sums of each hour there.", 1100, _DAYS)
+    rollup_days: int = key("Days to keep sums of hours and days there.", 1100, _DAYS)
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def is_restored(file: File) -> bool:
 
 def former_ids(file: File) -> Sequence[str]:
     """The ids that the ledger had before, the first one first."""
-    return dict(file.connection.execute(file.statements.all_meta).fetchall()).get(
-        FORMER, "").split()
+    meta: dict[str, str] = dict(file.connection.execute(file.statements.all_meta).fetchall())
+    return meta.get(FORMER, "").split()
 
 
 def renew(file: File) -> None:

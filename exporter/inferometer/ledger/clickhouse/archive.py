@@ -17,9 +17,11 @@ from inferometer.ledger.clickhouse.tables import (
     BATCH_COPIES,
     CHUNK_COPIES,
     CREATE,
+    DAY_COPIES,
+    HOURS,
     LABELS,
-    ROLL_UP,
     SENT,
+    Level,
 )
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.errors import LedgerError
@@ -122,38 +124,44 @@ class Archive:
             column_names=["gateway", "batch", "copy", "rows", "first", "last", "first_arrived",
                           "last_arrived"], settings=SETTINGS)
 
-    def chunk_end(self, gateway: str) -> ChunkEnd:
+    def chunk_end(self, gateway: str, level: Level = HOURS) -> ChunkEnd:
         """Up to where there are sums."""
-        rows = self._rows("SELECT max(chunk), max(last) FROM chunks WHERE gateway = "
+        rows = self._rows(f"SELECT max(chunk), max(last) FROM {level.names} WHERE gateway = "
                           "{gateway:String}", gateway=gateway)
         return ChunkEnd(*rows[0])
 
-    def roll_up(self, gateway: str, chunk: NumberedBatch) -> None:
-        """Add up batches by the hour, and have the sums count. Raises LedgerError."""
+    def last_named(self, gateway: str, level: Level) -> int:
+        """When sums were named last, in Unix seconds by the server's clock; 0 if never."""
+        return self._number(f"SELECT toUnixTimestamp(max(named)) FROM {level.names} WHERE gateway "
+                            "= {gateway:String}", gateway=gateway)
+
+    def add_up(self, level: Level, gateway: str, chunk: NumberedBatch) -> None:
+        """Add up batches by the hour, or these sums by the day, and have it count.
+
+        Raises LedgerError.
+        """
         values = {"gateway": gateway, "chunk": chunk.number, "first": chunk.first,
                   "last": chunk.last}
-        expected = self._number(
-            "SELECT sum(one) FROM (SELECT any(rows) AS one FROM batches WHERE "
-            "gateway = {gateway:String} AND batch BETWEEN {first:UInt64} AND {last:UInt64} "
-            "GROUP BY batch)", **values)
-        if not expected:  # batches whose rows all were here already
+        expected = self._number(level.rows, **values)
+        if not expected:  # of rows that all were here already, or that are deleted by now
             return
-        find = ("SELECT copy FROM rollups WHERE gateway = {gateway:String} "
+        find = (f"SELECT copy FROM {level.sums} WHERE gateway = {{gateway:String}} "
                 "AND chunk = {chunk:UInt64} GROUP BY copy HAVING sum(counted) = {expected:UInt64}")
         copies = self._rows(find, expected=expected, **values)
         if not copies:
-            self._client.command(ROLL_UP, parameters=values, settings=SETTINGS)
+            self._client.command(level.add_up, parameters=values, settings=SETTINGS)
             copies = self._rows(find, expected=expected, **values)
         if not copies:
-            raise LedgerError(f"the sums of batches {chunk.first} to {chunk.last} are not of "
+            raise LedgerError(f"{level.sums} of {chunk.first} to {chunk.last} are not of "
                               f"{expected} rows")
         self._client.insert(
-            "chunks", [[gateway, chunk.number, copies[0][0], chunk.first, chunk.last, expected]],
+            level.names, [[gateway, chunk.number, copies[0][0], chunk.first, chunk.last, expected]],
             column_names=["gateway", "chunk", "copy", "first", "last", "rows"], settings=SETTINGS)
 
     def forget(self, name: str) -> None:
         """Take a user's or conversation's hash out of all copies; done when it returns."""
-        for table, column in (("calls", "user"), ("calls", "conversation"), ("rollups", "user")):
+        for table, column in (("calls", "user"), ("calls", "conversation"), ("rollups", "user"),
+                              ("days", "user")):
             self._client.command(
                 f"ALTER TABLE {table} UPDATE {column} = '' WHERE {column} = {{name:String}}",
                 parameters={"name": name}, settings={"mutations_sync": 2})
@@ -171,7 +179,8 @@ class Archive:
         Both are Unix nanoseconds.
         """
         for table, form, until in (("calls", "%Y%m%d", days_until),
-                                   ("rollups", "%Y%m", months_until)):
+                                   ("rollups", "%Y%m", months_until),
+                                   ("days", "%Y%m", months_until)):
             first = datetime.fromtimestamp(until / 1e9, UTC).strftime(form)
             for (partition,) in self._rows(
                     "SELECT DISTINCT partition_id FROM system.parts WHERE active AND "
@@ -183,7 +192,8 @@ class Archive:
         """Delete copies that do not count, of what was named a day ago and more."""
         for table, names, number, counting in (
                 ("calls", "batches", "batch", BATCH_COPIES),
-                ("rollups", "chunks", "chunk", CHUNK_COPIES)):
+                ("rollups", "chunks", "chunk", CHUNK_COPIES),
+                ("days", "day_chunks", "chunk", DAY_COPIES)):
             mine = "gateway = {gateway:String}"
             until = self._number(f"SELECT max({number}) FROM {names} WHERE {mine} "
                                  "AND named < now() - INTERVAL 1 DAY", gateway=gateway)

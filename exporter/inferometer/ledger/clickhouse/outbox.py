@@ -14,7 +14,8 @@ from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.file import File
 from inferometer.ledger.high_water import former_ids
 
-ROWS, SUMS = "rows", "sums"  # kinds of batches
+# Kinds of batches: of rows, of batches that are added up together, and of these in turn.
+ROWS, SUMMED_BATCHES, SUMMED_CHUNKS = "rows", "sums", "days"
 _NONE = (0, 0, 0, 0, 1)
 
 
@@ -64,21 +65,21 @@ class Outbox:
             return self._begin(ROWS, NumberedBatch(
                 max(last.number, after) + 1, first, end, last.last_late + 1, late))
 
-    def next_sums(self, until: int, after: tuple[int, int], least: int, most: int
+    def next_sums(self, kind: str, until: int, after: tuple[int, int], least: int, most: int
                   ) -> NumberedBatch | None:
-        """The sums that are to be sent: the last ones, or new ones of so many batches.
+        """The sums that are to be sent: the last ones, or new ones of so many batches or chunks.
 
         They are of those up to `until`. New ones have a number above the first of `after`, and
         begin after the other. None where there are too few.
         """
         with self._file.transaction():
-            last = self._last(SUMS)
+            last = self._last(kind)
             if not last.sent:
                 return last
             number, end = max(last.number, after[0]), max(last.last, after[1])
             if until - end < max(1, least):
                 return None
-            return self._begin(SUMS, NumberedBatch(number + 1, end + 1, min(until, end + most)))
+            return self._begin(kind, NumberedBatch(number + 1, end + 1, min(until, end + most)))
 
     def rows(self, batch: NumberedBatch) -> Sequence[CountedRow]:
         """Its rows; some may be deleted by now."""
@@ -97,9 +98,10 @@ class Outbox:
             if kind == ROWS:
                 connection.execute(statements.delete_late, (batch.last_late, batch.last))
 
-    def newest(self, kind: str) -> NumberedBatch:
-        """The last that is there, or on its way; with the number 0 where there was none."""
-        return self._last(kind)
+    def newest(self, kind: str) -> int:
+        """The number of the last that is there, 0 where there was none."""
+        last = self._last(kind)
+        return last.number if last.sent else last.number - 1
 
     def waiting(self) -> int:
         """Rows that are counted, and not there."""

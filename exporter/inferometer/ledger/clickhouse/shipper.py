@@ -17,7 +17,8 @@ from typing import NamedTuple
 from inferometer.config import LedgerSection
 from inferometer.ledger.clickhouse.archive import Archive
 from inferometer.ledger.clickhouse.connection import connect_as, plain_words
-from inferometer.ledger.clickhouse.outbox import ROWS, SUMS, NumberedBatch, Outbox
+from inferometer.ledger.clickhouse.outbox import ROWS, NumberedBatch, Outbox
+from inferometer.ledger.clickhouse.tables import DAY_SECONDS, DAYS, HOURS, Level
 from inferometer.ledger.file import File, open_beside
 from inferometer.ledger.retention import DAY
 from inferometer.ledger.store import load_seats
@@ -108,6 +109,7 @@ class Shipper:
             self._flushed_at = self._monotonic()
         if self._due(self._added_at, CHUNK_SECONDS):
             self._add_up(outbox, archive, 1)
+            self._add_up_days(outbox, archive)
             self._tidy(outbox.gateway, archive)  # days whose calls are added up
             self._added_at = self._monotonic()
         else:
@@ -125,18 +127,24 @@ class Shipper:
                 archive.name(gateway, batch, copy, rows)
         outbox.note_sent(ROWS, batch)
 
-    def _add_up(self, outbox: Outbox, archive: Archive, least: int) -> None:
-        """Have sums of the batches that are there, while there are at least so many."""
-        last, gateway = outbox.newest(ROWS), outbox.gateway
-        until = last.number if last.sent else last.number - 1
+    def _add_up(self, outbox: Outbox, archive: Archive, least: int, level: Level = HOURS) -> None:
+        """Have sums of what is there below them, while there are at least so many."""
+        until = outbox.newest(ROWS if level is HOURS else HOURS.kind)
+        gateway, most = outbox.gateway, self._chunk_batches
         while not self._stopped:
-            end = archive.chunk_end(gateway)
-            chunk = outbox.next_sums(until, end, least, self._chunk_batches)
+            end = archive.chunk_end(gateway, level)
+            chunk = outbox.next_sums(level.kind, until, end, least, most)
             if chunk is None:
                 return
             if end.last < chunk.first:  # else it was named, and nobody noted it
-                archive.roll_up(gateway, chunk)
-            outbox.note_sent(SUMS, chunk)
+                archive.add_up(level, gateway, chunk)
+            outbox.note_sent(level.kind, chunk)
+
+    def _add_up_days(self, outbox: Outbox, archive: Archive) -> None:
+        """Once a day, so that the sums of a day are few."""
+        named = archive.last_named(outbox.gateway, DAYS)
+        if named // DAY_SECONDS < self._clock() // DAY:
+            self._add_up(outbox, archive, 1, DAYS)
 
     def _tidy(self, gateway: str, archive: Archive) -> None:
         """Delete what is kept for long enough, and now and then what counts nowhere."""

@@ -6,6 +6,9 @@ what is sent again, even to the last byte, has another.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from inferometer.ledger.clickhouse.outbox import SUMMED_BATCHES, SUMMED_CHUNKS
 from inferometer.ledger.counting import HOUR, KNOWN, MEASURES, TOKENS, CountedRow
 from inferometer.ledger.seats import Labels
 
@@ -32,6 +35,24 @@ def _columns(columns: dict[str, str]) -> str:
     return ", ".join(f"`{name}` {type_}" for name, type_ in columns.items())
 
 
+def _create_sums(table: str, moment: str, order: str) -> str:
+    """`counted` is of how many rows. The user is in no key, so that it can be taken out."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table} (gateway LowCardinality(String), chunk UInt64, "
+        f"copy UInt64, {moment} DateTime('UTC'), "
+        f"{_columns(dict.fromkeys(_KEYS[:-1], _WORD))}, user String, counted UInt64, "
+        f"{_columns(dict.fromkeys(MEASURES, _COUNT))}) ENGINE MergeTree "
+        f"PARTITION BY toYYYYMM({moment}) ORDER BY ({moment}, kind, {order})")
+
+
+def _create_names(table: str) -> str:
+    """Which copies of sums count, and what they are of, by numbers from `first` to `last`."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table} (gateway String, chunk UInt64, copy UInt64, "
+        "first UInt64, last UInt64, rows UInt64, named DateTime64(9, 'UTC') DEFAULT now64(9)) "
+        "ENGINE MergeTree ORDER BY (gateway, chunk)")
+
+
 CREATE = (
     f"CREATE TABLE IF NOT EXISTS calls ({_columns(SENT)}, {_COPY}) ENGINE MergeTree "
     "PARTITION BY toYYYYMMDD(arrived) ORDER BY (arrived, gateway, seq) "
@@ -41,23 +62,18 @@ CREATE = (
     "first Int64, last Int64, first_arrived DateTime64(9, 'UTC'), "
     "last_arrived DateTime64(9, 'UTC'), named DateTime64(9, 'UTC') DEFAULT now64(9)) "
     "ENGINE MergeTree ORDER BY (gateway, batch)",
-    # Sums of the hour over several batches; `counted` is of how many rows. The user is in no key,
-    # so that it can be taken out.
-    "CREATE TABLE IF NOT EXISTS rollups (gateway LowCardinality(String), chunk UInt64, "
-    "copy UInt64, hour DateTime('UTC'), "
-    f"{_columns(dict.fromkeys(_KEYS[:-1], _WORD))}, user String, counted UInt64, "
-    f"{_columns(dict.fromkeys(MEASURES, _COUNT))}) ENGINE MergeTree "
-    "PARTITION BY toYYYYMM(hour) ORDER BY (hour, kind, service_name, provider, model)",
-    "CREATE TABLE IF NOT EXISTS chunks (gateway String, chunk UInt64, copy UInt64, "
-    "first UInt64, last UInt64, rows UInt64, named DateTime64(9, 'UTC') DEFAULT now64(9)) "
-    "ENGINE MergeTree ORDER BY (gateway, chunk)")
-TABLES = ("calls", "batches", "rollups", "chunks")
+    # Sums of the hour over several batches, and of the day over several chunks of these.
+    _create_sums("rollups", "hour", "service_name, provider, model"), _create_names("chunks"),
+    # Who used most stands side by side, as is asked of them.
+    _create_sums("days", "day", "input"), _create_names("day_chunks"))
+TABLES = ("calls", "batches", "rollups", "chunks", "days", "day_chunks")
 
 # Of the copies that are named, the first of each counts: a later one never takes its place.
 BATCH_COPIES = ("SELECT argMin(copy, (named, copy)) FROM batches WHERE {} "
                 "GROUP BY gateway, batch")
-CHUNK_COPIES = ("SELECT argMin(copy, (named, copy)) FROM chunks WHERE {} "
-                "GROUP BY gateway, chunk")
+CHUNK_COPIES, DAY_COPIES = (
+    f"SELECT argMin(copy, (named, copy)) FROM {names} WHERE {{}} GROUP BY gateway, chunk"
+    for names in ("chunks", "day_chunks"))
 
 _IS_CALL = "kind = 'call'"
 _CALLED = f"{_IS_CALL} AND calls != 0"
@@ -85,11 +101,39 @@ SUMS = {
 # Of rows: `toInt64`, as a sum of nothing but NULL is NULL, and a count has no sign.
 OF_ROWS = ", ".join(f"toInt64(ifNull({SUMS[name]}, 0)) AS `sum_{name}`" for name in MEASURES)
 HOUR_SECONDS = HOUR // 10**9
-_OF_CHUNK = "gateway = {gateway:String} AND batch BETWEEN {first:UInt64} AND {last:UInt64}"
-# Values: gateway, chunk, first, last (batches): their sums by the hour.
-ROLL_UP = (
-    "INSERT INTO rollups SELECT {gateway:String}, {chunk:UInt64}, "
-    "sipHash64({gateway:String}, {chunk:UInt64}, now64(9)), "
-    f"toStartOfHour(arrived) AS hour, {', '.join(_KEYS)}, count(), {OF_ROWS} FROM calls "
-    f"WHERE copy IN ({BATCH_COPIES.format(_OF_CHUNK)}) "
-    f"GROUP BY hour, {', '.join(_KEYS)}")
+DAY_SECONDS = 24 * HOUR_SECONDS
+_OF_GATEWAY = "gateway = {gateway:String} AND"
+_OF_BATCHES = _OF_GATEWAY + " batch BETWEEN {first:UInt64} AND {last:UInt64}"
+_OF_CHUNKS = _OF_GATEWAY + " chunk BETWEEN {first:UInt64} AND {last:UInt64}"
+_SUMS_HEAD = ("SELECT {gateway:String}, {chunk:UInt64}, "
+              "sipHash64({gateway:String}, {chunk:UInt64}, now64(9))")
+_BATCHES_THERE = ("SELECT any(rows) AS one, min(first_arrived) AS begin, max(last_arrived) AS end "
+                  f"FROM batches WHERE {_OF_BATCHES} GROUP BY batch")
+_CHUNKS_THERE = f"FROM rollups WHERE copy IN ({CHUNK_COPIES.format(_OF_CHUNKS)})"
+
+
+class Level(NamedTuple):
+    """A table of sums, the one that names its copies, and how they are made of what is below.
+
+    Values of both statements: gateway, chunk, and from `first` to `last` what is added up.
+    """
+
+    kind: str  # of batches of an outbox
+    sums: str
+    names: str
+    rows: str  # a query for their number
+    add_up: str
+
+
+HOURS = Level(
+    SUMMED_BATCHES, "rollups", "chunks", f"SELECT sum(one) FROM ({_BATCHES_THERE})",
+    # Their arrivals spare it the days that they are not of.
+    f"INSERT INTO rollups WITH (SELECT (min(begin), max(end)) FROM ({_BATCHES_THERE})) AS arrivals "
+    f"{_SUMS_HEAD}, toStartOfHour(arrived) AS hour, {', '.join(_KEYS)}, count(), {OF_ROWS} "
+    "FROM calls WHERE arrived >= arrivals.1 AND arrived <= arrivals.2 "
+    f"AND copy IN ({BATCH_COPIES.format(_OF_BATCHES)}) GROUP BY hour, {', '.join(_KEYS)}")
+DAYS = Level(
+    SUMMED_CHUNKS, "days", "day_chunks", f"SELECT sum(counted) {_CHUNKS_THERE}",
+    f"INSERT INTO days {_SUMS_HEAD}, toStartOfDay(hour) AS day, {', '.join(_KEYS)}, sum(counted), "
+    f"{', '.join(f'sum(`{name}`)' for name in MEASURES)} {_CHUNKS_THERE} "
+    f"GROUP BY day, {', '.join(_KEYS)}")

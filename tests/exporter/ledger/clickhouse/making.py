@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from inferometer.ledger.clickhouse.answers import ArchiveAnswers
 from inferometer.ledger.clickhouse.archive import Archive
 from inferometer.ledger.clickhouse.connection import connect
 from inferometer.ledger.clickhouse.shipper import BATCH_SECONDS, CHUNK_SECONDS, Shipper
+from inferometer.ledger.clickhouse.tables import DAY_SECONDS, TABLES
 from inferometer.ledger.file import File
-from tests.exporter.ledger.clickhouse.filling import beside
+from tests.exporter.ledger.clickhouse.filling import DAY, beside
 from tests.exporter.ledger.making import Bench
 
 NUMBERS = itertools.count(1)
@@ -37,7 +39,8 @@ class Warehouse:
     def __init__(self, folder: Path) -> None:
         self._url, self.database = f"chdb://{folder}", f"test{next(NUMBERS)}"
         self.client = self.connected()
-        self.clock = Clock()
+        # Sums are named by the server's own clock, today.
+        self.clock, self._began = Clock(), time.time_ns() // DAY * DAY
 
     def connected(self) -> Client:
         client = connect(self._url, self.database)
@@ -48,11 +51,12 @@ class Warehouse:
                 ledger: Callable[[], File] | None = None, **options: Any) -> Shipper:
         return Shipper(ledger or (lambda: beside(bench)),
                        lambda: Archive(client or self.client), monotonic=self.clock,
+                       clock=lambda: self._began + int(self.clock.now * 1e9),
                        **{"batch_rows": 40, "chunk_batches": 3, **options})
 
     def ship_all(self, shipper: Shipper) -> None:
-        """Let time pass until all is there, and is added up."""
-        for seconds in (BATCH_SECONDS, CHUNK_SECONDS):
+        """Let time pass until all is there, and is added up by the hour and by the day."""
+        for seconds in (BATCH_SECONDS, CHUNK_SECONDS, DAY_SECONDS):
             self.clock.now += seconds
             shipper.turn()
 
@@ -61,7 +65,7 @@ class Warehouse:
 
     def forget_tokens(self) -> None:
         """As after any window: a token that comes again is new."""
-        for table in ("calls", "batches", "rollups", "chunks"):
+        for table in TABLES:
             self.client.command(
                 f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = 0")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ pytest.importorskip("chdb", reason="the extra chdb is not installed")
 
 from inferometer.ledger.clickhouse.answers import ArchiveAnswers
 from inferometer.ledger.clickhouse.archive import Archive
+from inferometer.ledger.clickhouse.shipper import CHUNK_SECONDS
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.questions import LedgerAnswers, top
 from inferometer.ledger.statements import GROUPS
@@ -53,7 +54,38 @@ def test_both_stores_answer_the_same(warehouse: Warehouse, bench: Bench, seed: i
         assert tops(answers, since, GROUPS) == truth(bench, since, GROUPS)
     for by in GROUPS:
         for most in (1, 2, 100):
-            assert top(answers, by, 0, most) == top(LedgerAnswers(bench.file), by, 0, most)
+            expected = top(LedgerAnswers(bench.file), by, 0, most)
+            assert top(answers, by, 0, most) == expected
+            assert top(ArchiveAnswers(warehouse.client, ties=0), by, 0, most) == expected
+
+
+def test_a_window_of_days_is_answered_from_sums_of_days_and_of_the_hours_before_them(
+        warehouse: Warehouse, bench: Bench) -> None:
+    fill = Fill(bench)
+    fill.rows(300, begin=MIDNIGHT, span=3 * DAY)
+    warehouse.ship_all(warehouse.shipper(bench))
+    for statement in ("calls DELETE WHERE true",
+                      f"rollups DELETE WHERE hour >= {(MIDNIGHT + DAY) // 10**9}",
+                      f"days DELETE WHERE day < {(MIDNIGHT + DAY) // 10**9}"):
+        warehouse.client.command(f"ALTER TABLE {statement}", settings={"mutations_sync": 2})
+    since = MIDNIGHT + 16 * HOUR
+    assert tops(ArchiveAnswers(warehouse.client), since) == truth(bench, since) != {}
+
+
+def test_days_are_added_up_once_a_day_and_hours_behind_them_are_in_the_answers(
+        warehouse: Warehouse, bench: Bench) -> None:
+    fill = Fill(bench)
+    shipper = warehouse.shipper(bench)
+    answers = ArchiveAnswers(warehouse.client)
+    counts: list[Sequence[int]] = []
+    for hours in (1, 1, 24):
+        fill.rows(60, span=DAY)
+        warehouse.clock.now += hours * CHUNK_SECONDS
+        shipper.turn()
+        assert tops(answers, MIDNIGHT) == truth(bench, MIDNIGHT)
+        counts += warehouse.rows("SELECT count(), (SELECT max(chunk) FROM chunks) = max(last) "
+                                 "FROM day_chunks")
+    assert counts == [(1, 1), (1, 0), (2, 1)]
 
 
 def test_days_and_months_that_are_kept_for_long_enough_are_deleted(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.ledger.clickhouse.outbox import ROWS, SUMS, NumberedBatch, Outbox
+from inferometer.ledger.clickhouse.outbox import ROWS, SUMMED_BATCHES, NumberedBatch, Outbox
 from inferometer.ledger.clickhouse.tables import CREATE, OF_ROWS, SENT
 from inferometer.ledger.clickhouse.tables import SUMS as MEASURED
 from inferometer.ledger.counting import HEARTBEAT, MEASURES, CountedRow
@@ -111,16 +111,17 @@ def test_numbers_go_on_behind_those_that_are_there(bench: Bench) -> None:
 
 def test_sums_are_of_batches_side_by_side(bench: Bench) -> None:
     outbox = Outbox(bench.file)
-    assert outbox.next_sums(2, (0, 0), least=3, most=3) is None
-    first = outbox.next_sums(8, (0, 0), least=3, most=3)
+    assert outbox.next_sums(SUMMED_BATCHES, 2, (0, 0), least=3, most=3) is None
+    first = outbox.next_sums(SUMMED_BATCHES, 8, (0, 0), least=3, most=3)
     assert first == NumberedBatch(1, 1, 3)
-    assert outbox.next_sums(9, (0, 0), least=3, most=3) == first
-    outbox.note_sent(SUMS, first)
-    assert outbox.next_sums(8, (1, 3), least=3, most=3) == NumberedBatch(2, 4, 6)
+    assert outbox.next_sums(SUMMED_BATCHES, 9, (0, 0), least=3, most=3) == first
+    outbox.note_sent(SUMMED_BATCHES, first)
+    assert outbox.next_sums(SUMMED_BATCHES, 8, (1, 3), least=3, most=3) == NumberedBatch(2, 4, 6)
 
 
 def test_numbers_of_sums_go_on_behind_those_that_are_there(bench: Bench) -> None:
-    assert Outbox(bench.file).next_sums(9, (4, 7), least=1, most=3) == NumberedBatch(5, 8, 9)
+    assert Outbox(bench.file).next_sums(
+        SUMMED_BATCHES, 9, (4, 7), least=1, most=3) == NumberedBatch(5, 8, 9)
 
 
 def test_heartbeats_stay_in_the_ledger(bench: Bench) -> None:

@@ -240,6 +240,12 @@ class Ignoring(ArchiveAnswers):
     def chunks(self, where: str) -> str:
         return "SELECT copy FROM rollups WHERE false"
 
+    def days(self, where: str) -> str:
+        return "SELECT copy FROM days WHERE false"
+
+    def arrivals(self, where: str) -> str:
+        return "true"
+
 
 class Wire:
     """What may become of an INSERT between client and server."""
@@ -375,9 +381,10 @@ def test_who_is_forgotten_here_is_forgotten_there_in_rows_sums_and_copies(
     warehouse.ship_all(warehouse.shipper(bench))
     query = "SELECT count() FROM {} WHERE user = '" + hashed + "'"
     assert warehouse.rows(query.format("calls")) == [(ROWS,)]
-    assert warehouse.rows(query.format("rollups")) != [(0,)]
+    for table in ("rollups", "days"):
+        assert warehouse.rows(query.format(table)) != [(0,)]
     assert tops(ArchiveAnswers(warehouse.client)) == truth(bench)
     assert forget(bench.file, "Alice") == ROWS
     warehouse.ship_all(warehouse.shipper(bench))
-    for table in ("calls", "rollups"):
+    for table in ("calls", "rollups", "days"):
         assert warehouse.rows(query.format(table)) == [(0,)]
