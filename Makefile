@@ -123,7 +123,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-test-all: $(VENV)/installed-bench $(VENV)/installed-fuzz $(VENV)/installed-release
+test-all: $(VENV)/installed-bench $(VENV)/installed-fuzz $(VENV)/installed-release $(VENV)/installed-chdb
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@
@@ -135,6 +135,10 @@ $(VENV)/installed-release: $(VENV)/installed-dev
 $(VENV)/installed-fuzz: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary=atheris \
 		-c constraints.txt -e '.[fuzz]' || echo "No atheris for this Python: nothing is fuzzed"
+	touch $@
+
+$(VENV)/installed-chdb: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[chdb]'
 	touch $@
 
 $(VENV)/installed-boards: $(VENV)/installed

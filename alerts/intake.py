@@ -63,5 +63,14 @@ HEARTBEAT_LOST = Alert(
                 "applications went the same way. Its log says where.",
     board="exporter", hold="0m", because=HAPPENED)
 
+NOT_SHIPPED = Alert(
+    "InferometerClickHouseFailing", SELF, "warning",
+    f"sum {by(SELF.scope)} (increase({c.CLICKHOUSE_FAILURES.name}[5m])) > 0",
+    summary="What a gateway counts does not reach ClickHouse.",
+    description=f'{words.EXPORTER} tried {{{{ $value | printf "%.0f" }}}} times in the last 5m to '
+                "bring to ClickHouse what waits for it, and failed. Calls wait in the ledger until "
+                "ledger.retention_days. Its log says why.",
+    board="exporter")
+
 GROUP = AlertGroup("inferometer-intake-alerts", (
-    REFUSING, TOO_LARGE, LAGGING, NEARLY_FULL, HEARTBEAT_LOST))
+    REFUSING, TOO_LARGE, LAGGING, NEARLY_FULL, HEARTBEAT_LOST, NOT_SHIPPED))

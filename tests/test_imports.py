@@ -190,6 +190,10 @@ ORDERS = {
         ledger.file_opening
         ledger.pressure
         ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.clickhouse  ledger.clickhouse.connection  ledger.clickhouse.outbox
+        ledger.clickhouse.tables
+        ledger.clickhouse.answers  ledger.clickhouse.archive
+        ledger.clickhouse.shipper
         ledger.tree  ledger.verification  ledger.engines
         ledger.session
         ledger.leases  ledger.shared_relays

@@ -84,7 +84,7 @@ def reason_of(error: BaseException) -> str:
     for kind, words in _KINDS:
         if isinstance(error, kind):
             return _one_line(words if isinstance(words, str) else words(error))
-    if words := _database(error):
+    if words := _database(error) or _clickhouse(error):
         return words
     return _one_line(f"{UNFORESEEN} {_spaced(error)}: {error}".rstrip(": "))
 
@@ -136,6 +136,18 @@ def _database(error: BaseException) -> str:
     """By the code alone: who keeps nothing is not to have SQLite in memory."""
     name = str(getattr(error, "sqlite_errorname", ""))
     return next((words for pattern, words in _DATABASE if re.fullmatch(pattern, name)), "")
+
+
+def _clickhouse(error: BaseException) -> str:
+    """The server's own words, or why it gave none; by the name of its client's room, as above."""
+    if not type(error).__module__.startswith("clickhouse_connect."):
+        return ""
+    if words := re.search(r"DB::Exception: (.*?)\s*(?:\(version |$)", str(error), re.DOTALL):
+        return _one_line(words[1])
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
+    return reason_of(cause) if cause is not None else "no answer"
 
 
 def _spaced(error: BaseException) -> str:

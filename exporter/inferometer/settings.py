@@ -85,7 +85,9 @@ def _resolve(config: Config, folder: Path) -> Config:
                      bearer_token_files=tuple(map(beside, config.intake.bearer_token_files)))
     ledger = replace(config.ledger, path=beside(config.ledger.path),
                      dsn_file=beside(config.ledger.dsn_file),
-                     key_file=beside(config.ledger.key_file))
+                     key_file=beside(config.ledger.key_file), clickhouse=replace(
+                         config.ledger.clickhouse,
+                         password_file=beside(config.ledger.clickhouse.password_file)))
     return replace(
         config, web=replace(config.web, config_file=beside(config.web.config_file)), intake=intake,
         ledger=ledger, engines=replace(config.engines, targets=targets))

@@ -58,6 +58,10 @@ def ledger(metric: Metric, value: float) -> Series:
     return series(metric, f"{value}x60", scrape=GATEWAY)
 
 
+def shipping(failures: str) -> Series:
+    return series(c.CLICKHOUSE_FAILURES, failures, scrape=GATEWAY)
+
+
 def ours(text: str) -> tuple[Firing, ...]:
     return (Firing(OURS, text),)
 
@@ -171,6 +175,11 @@ CASES = (
              "where."), minute=4),
     Case("heartbeats that come back", intake.HEARTBEAT_LOST, (
         lost("uncounted", "0x60"), lost("refused", "2x60"))),
+    Case("ClickHouse is down", intake.NOT_SHIPPED, (shipping("0+2x60"),),
+         ours("gateway-0 in east/inferometer tried 10 times in the last 5m to bring to ClickHouse "
+              "what waits for it, and failed. Calls wait in the ledger until "
+              "ledger.retention_days. Its log says why.")),
+    Case("ClickHouse was started anew", intake.NOT_SHIPPED, (shipping("0x10 2x50"),), minute=25),
 )
 
 

@@ -266,11 +266,12 @@ def test_every_key_of_the_example_is_explained() -> None:
 def comments_above_keys(text: str) -> dict[str, str]:
     """What is written above each key of the example, those commented out too, by its path."""
     comments: dict[str, str] = {}
-    section, comment = "", ""
+    path: list[str] = []
+    comment = ""
     for line in text.splitlines():
-        if match := re.match(r"(  )?#?([a-z_]+):", line):
-            section = section if match[1] else match[2]
-            comments[f"{section}.{match[2]}" if match[1] else section] = comment
+        if match := re.match(r"((?:  )*)#?([a-z_]+):", line):
+            path = [*path[:len(match[1]) // 2], match[2]]
+            comments[".".join(path)] = comment
             comment = ""
         else:
             comment = f"{comment} {line.strip().removeprefix('#').strip()}" if line else ""
@@ -295,7 +296,9 @@ def test_these_keys_wait_for_the_next_start() -> None:
     assert next_start_keys() == (
         "role", "web.listen", "web.enable_reload", "web.enable_alert_log", "gpu.enabled",
         "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "ledger.path",
-        "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.user_costs")
+        "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.user_costs",
+        "ledger.clickhouse.url", "ledger.clickhouse.database", "ledger.clickhouse.user",
+        "ledger.clickhouse.password_file")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [

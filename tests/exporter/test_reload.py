@@ -278,6 +278,9 @@ WAITING = {
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",
     "ledger.dsn_file": ALONE + HERE + "ledger: {dsn_file: elsewhere}\n",
     "ledger.gateway": ALONE + HERE + "ledger: {gateway: another}\n",
+    **{f"ledger.clickhouse.{key}": ALONE + HERE + f"ledger: {{clickhouse: {{{key}: {value}}}}}\n"
+       for key, value in (("url", "'http://127.0.0.1:1'"), ("database", "elsewhere"),
+                          ("user", "somebody"), ("password_file", "elsewhere"))},
 }
 
 

@@ -40,5 +40,13 @@ LEDGER_FAILED = Metric(
     "inferometer_ledger_failed_traces_total", "counter",
     "Traces that could not be counted, by a fault of ours; their facts are kept.",
     unread="The log has the fault.")
+CLICKHOUSE_WAITING = Metric(
+    "inferometer_clickhouse_waiting_rows", "gauge",
+    "Calls and steps that are counted, and are not in ClickHouse yet. Only where the ledger has "
+    "one.", unread="It follows the load; an alert asks whether what waits gets through.")
+CLICKHOUSE_FAILURES = Metric(
+    "inferometer_clickhouse_failures_total", "counter",
+    "Attempts to bring to ClickHouse what waits for it that failed. Only where the ledger has one.")
 LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
-                  LEDGER_SKEWED, LEDGER_FAILED, LEDGER_COMMIT_LAG, LEDGER_REFUSING)
+                  LEDGER_SKEWED, LEDGER_FAILED, LEDGER_COMMIT_LAG, LEDGER_REFUSING,
+                  CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES)

@@ -19,14 +19,15 @@ from inferometer.roles import GATEWAY
 from inferometer.settings import COMMAND_LINE, Flags
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
-    from inferometer.ledger.database import Database
+    pass
 
 FORMATS = ("table", "csv", "json")
 GROUPS = ("model", "service", "user", "provider", "operation", "tool", "agent")
 ACTIONS = {  # and whether they are about something that must be named
     "top": "", "verify": "", "backup": "FILE", "trace": "ID", "who": "USER",
-    "forget": "USER|CONVERSATION", "copy": "", "check": "", "vacuum": "",
+    "forget": "USER|CONVERSATION", "copy": "", "check": "", "vacuum": "", "clickhouse": "",
 }
+STORES = ("ledger", "clickhouse")  # that may be asked
 
 
 def ledger(options: argparse.Namespace) -> int:
@@ -41,34 +42,44 @@ def ledger(options: argparse.Namespace) -> int:
                                "'inferometer[gateway]'")
     # Here alone: no other verb needs what is in the extra.
     from inferometer.cli import ledger_actions
+    from inferometer.ledger.opening import open_beside
 
+    config, document = settings.load(options.config, Flags(role=GATEWAY))
+    document.finish(ConfigError)
+    if options.action == "clickhouse" or options.on == "clickhouse":
+        _check_clickhouse(config.ledger.clickhouse.url)
     try:
+        named = named_file(options, config.ledger)
         if options.action == "copy":
-            return ledger_actions.copy(*_sections(options))
-        with closing(_open(options)) as database:
-            return ledger_actions.ACTIONS[options.action](database, options)
+            return ledger_actions.copy(named, config.ledger)
+        with closing(open_beside(named if options.ledger else keyed(
+                options, config.ledger))) as database:
+            return ledger_actions.ACTIONS[options.action](
+                database, options, config.ledger.clickhouse)
     except LedgerError as error:
         complain(str(error))
         return FAILED
 
 
-def _open(options: argparse.Namespace) -> Database:
-    """The ledger that flags or the configuration file name. Raises ConfigError, LedgerError."""
-    from inferometer.ledger.opening import open_beside
-
-    named, configured = _sections(options)
-    return open_beside(named if options.ledger else configured)
+def keyed(options: argparse.Namespace, section: LedgerSection) -> LedgerSection:
+    """The ledger that is configured, with the key file that a flag names."""
+    return replace(section, key_file=str(options.key_file)) if options.key_file else section
 
 
-def _sections(options: argparse.Namespace) -> tuple[LedgerSection, LedgerSection]:
-    """The file that is named, and the ledger that is configured. Raises ConfigError."""
-    config, document = settings.load(options.config, Flags(role=GATEWAY))
-    document.finish(ConfigError)
-    section = config.ledger
-    if options.key_file:
-        section = replace(section, key_file=str(options.key_file))
+def named_file(options: argparse.Namespace, section: LedgerSection) -> LedgerSection:
+    """The file that is named, or is configured."""
     path = str(options.ledger) if options.ledger else section.path
-    return replace(section, path=path, dsn_file=""), section
+    return replace(keyed(options, section), path=path, dsn_file="")
+
+
+def _check_clickhouse(url: str) -> None:
+    """Raise ConfigError where there is none to be asked."""
+    if not url:
+        raise ConfigError(Mistake("ledger.clickhouse.url", "names no ClickHouse; --config names "
+                                  "the file that does", document=COMMAND_LINE))
+    if importlib.util.find_spec("clickhouse_connect") is None:
+        raise _wrong("ledger", "needs the packages of the extra: pip install "
+                               "'inferometer[clickhouse]'")
 
 
 def _wrong(path: str, why: str) -> ConfigError:
@@ -105,6 +116,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"what top groups by: {', '.join(GROUPS)} (model)")
     parser.add_argument("--last", type=_last, default="24h", metavar="DURATION",
                         help="how far back top looks, in whole hours: 24h, 30d (24h)")
+    parser.add_argument("--on", choices=STORES, default="ledger",
+                        help="which store top asks: ledger, or clickhouse, to which it gives "
+                             "what is counted (ledger)")
     parser.add_argument("--limit", type=_limit, default=20, metavar="ROWS",
                         help="how many rows top shows at most (20)")
     parser.add_argument("--format", choices=FORMATS, default="table",
@@ -123,7 +137,8 @@ VERB = Verb(
     "  copy     move a file into the database of ledger.dsn_file, while no gateway runs\n"
     "  check    read all of a file, and say what is damaged and how much of it is unused\n"
     "  vacuum   give back what deleted rows have left: all of it while no gateway has the file\n"
-    "           and the disk has room for a second one, else piece by piece beside it",
+    "           and the disk has room for a second one, else piece by piece beside it\n"
+    "  clickhouse  how much is in ClickHouse, and how much waits for it",
     "Calls count once their trace has been quiet for a while (intake.settle_seconds), by the\n"
     "hour in which they arrived. A user's or conversation's name never reaches the ledger:\n"
     "who and forget make its hash with the gateway's key.\n\n"
@@ -138,7 +153,9 @@ VERB = Verb(
     "  inferometer ledger backup /backup/ledger.db\n"
     "  inferometer ledger copy --config gateway.yml --ledger ledger.db\n"
     "  inferometer ledger check --ledger /backup/ledger.db --key-file ledger.key\n"
-    "  inferometer ledger vacuum --config /etc/inferometer/gateway.yml\n\n"
-    "Exit codes: 0 well, 1 the ledger cannot be read, is damaged or differs, or nothing is\n"
-    "known of what was asked for, 2 wrong arguments or configuration.",
+    "  inferometer ledger vacuum --config /etc/inferometer/gateway.yml\n"
+    "  inferometer ledger clickhouse --config /etc/inferometer/gateway.yml\n"
+    "  inferometer ledger top --on clickhouse --by user --last 400d --config gateway.yml\n\n"
+    "Exit codes: 0 well, 1 the ledger or ClickHouse cannot be read, the ledger is damaged or\n"
+    "differs, or nothing is known of what was asked for, 2 wrong arguments or configuration.",
     _add_arguments, ledger)

@@ -8,13 +8,14 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inferometer.cli.verbs import FAILED, OK, complain
-from inferometer.config import ConfigError, LedgerSection
+from inferometer.config import ClickHouseSection, ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import milliseconds
 from inferometer.ledger import care, people, questions, tree, verification
@@ -29,14 +30,22 @@ from inferometer.outside import as_json, shown
 from inferometer.reasons import reason_of
 from inferometer.settings import COMMAND_LINE
 
+if TYPE_CHECKING:  # it is in an extra
+    from inferometer.ledger.clickhouse.answers import ArchiveAnswers
+    from inferometer.ledger.clickhouse.archive import Archive
+
 TableCell = str | float | None
 ALWAYS = ("requests", "input", "output")  # columns that a table shows even where all is 0
 
 
-def top(database: Database, options: argparse.Namespace) -> int:
+def top(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print who used most."""
     since = (time.time_ns() - milliseconds(options.last) * 10**6) // HOUR * HOUR
-    groups = questions.top(database, options.by, since)
+    if options.on == "clickhouse":
+        with archive_of(store) as (answers, _):
+            groups = questions.top(answers, options.by, since, options.limit)
+    else:
+        groups = questions.top(questions.LedgerAnswers(database), options.by, since)
     rows: list[list[TableCell]] = [[group.name, *group.figures.values()]
                               for group in groups[:options.limit]]
     columns = [options.by, *questions.COLUMNS]
@@ -52,7 +61,7 @@ def top(database: Database, options: argparse.Namespace) -> int:
     return OK
 
 
-def verify(database: Database, options: argparse.Namespace) -> int:
+def verify(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Reckon all anew, and print what differs."""
     verified = verification.verify(database)
     columns = ("place", "key", "stored", "reckoned")
@@ -70,7 +79,7 @@ def verify(database: Database, options: argparse.Namespace) -> int:
     return FAILED if verified.differences else OK
 
 
-def backup(database: Database, options: argparse.Namespace) -> int:
+def backup(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Write a copy, which is whole or not there."""
     target = Path(options.subject)
     if target.exists():
@@ -82,7 +91,7 @@ def backup(database: Database, options: argparse.Namespace) -> int:
     return OK
 
 
-def check(database: Database, options: argparse.Namespace) -> int:
+def check(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print what is damaged, and what the file's size is made of. Raises LedgerError."""
     file = _file_of(database)
     try:
@@ -106,7 +115,7 @@ def check(database: Database, options: argparse.Namespace) -> int:
     return FAILED if health.faults else OK
 
 
-def vacuum(database: Database, options: argparse.Namespace) -> int:
+def vacuum(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Make the file smaller, and print by how much. Raises LedgerError."""
     file = _file_of(database)
     try:
@@ -158,7 +167,7 @@ def copy(source: LedgerSection, target: LedgerSection) -> int:
     return FAILED if verified.differences else OK
 
 
-def trace(database: Database, options: argparse.Namespace) -> int:
+def trace(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print a trace as a tree."""
     text = options.subject.lower().removeprefix("0x").replace("-", "")
     if not re.fullmatch("[0-9a-f]{32}", text):
@@ -197,7 +206,7 @@ def _step(depth: int, branch: tree.Branch) -> list[TableCell]:
             fact.span_id.hex()]
 
 
-def show_person(database: Database, options: argparse.Namespace) -> int:
+def show_person(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Print what is kept of a user or a conversation."""
     person = people.person(database, options.subject, load_all_seats(database))
     if person is None:
@@ -217,14 +226,53 @@ def show_person(database: Database, options: argparse.Namespace) -> int:
     return OK
 
 
-def forget(database: Database, options: argparse.Namespace) -> int:
+def forget(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
     """Remove a user or a conversation."""
     changed = people.forget(database, options.subject)
     print(f"removed from {changed} rows; counts and sums stay as they are")
     if pending := database.count_pending():
         print(f"{pending} facts are not settled yet: what they have of it is written in a "
               "moment, so do this again in a minute")
+    if store.url:
+        print("ClickHouse loses it within seconds while the gateway runs")
     return OK if changed else FAILED
+
+
+def show_clickhouse(database: Database, options: argparse.Namespace, store: ClickHouseSection
+                    ) -> int:
+    """Print what is in ClickHouse of this ledger, and what waits."""
+    from inferometer.ledger.clickhouse.outbox import Outbox
+
+    outbox = Outbox(_file_of(database))
+    with archive_of(store) as (_, archive):
+        batches, rows, summed = archive.extent(outbox.gateway)
+    facts: dict[str, TableCell] = {
+        "waiting": outbox.waiting(), "to forget": len(outbox.names_to_forget()),
+        "batches": batches, "rows": rows, "summed up to batch": summed}
+    if options.format == "table":
+        width = max(map(len, facts))
+        print("\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in facts.items()))
+    else:
+        _print(options.format, [*facts], [[*facts.values()]], facts)
+    return OK
+
+
+@contextmanager
+def archive_of(store: ClickHouseSection) -> Iterator[tuple[ArchiveAnswers, Archive]]:
+    """The ClickHouse of the configuration, to ask and to look after. Raises LedgerError."""
+    # Here alone, as it needs what is in another extra.
+    from inferometer.ledger.clickhouse.answers import ArchiveAnswers
+    from inferometer.ledger.clickhouse.archive import Archive
+    from inferometer.ledger.clickhouse.connection import connect_as, plain_words
+
+    client = connect_as(store)
+    try:
+        with plain_words(store):
+            archive = Archive(client)
+            archive.prepare()
+            yield ArchiveAnswers(client), archive
+    finally:
+        client.close()
 
 
 def _print(form: str, columns: Sequence[str], rows: Sequence[Sequence[TableCell]],
@@ -259,6 +307,6 @@ def _moment(nanoseconds: int) -> str:
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="seconds")
 
 
-ACTIONS: Mapping[str, Callable[[Database, argparse.Namespace], int]] = {
+ACTIONS: Mapping[str, Callable[[Database, argparse.Namespace, ClickHouseSection], int]] = {
     "top": top, "verify": verify, "backup": backup, "trace": trace, "who": show_person,
-    "forget": forget, "check": check, "vacuum": vacuum}
+    "forget": forget, "check": check, "vacuum": vacuum, "clickhouse": show_clickhouse}

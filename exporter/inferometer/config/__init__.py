@@ -20,6 +20,7 @@ from inferometer.config.sections import (
     MOST_PRICES,
     Budget,
     CalledModel,
+    ClickHouseSection,
     CostSection,
     EnginesSection,
     EngineTarget,
@@ -40,9 +41,9 @@ from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 
 __all__ = (
     "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "Budget",
-    "CalledModel", "Config", "ConfigError", "CostSection", "EngineTarget", "EnginesSection",
-    "FleetSection", "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet", "MonthlyUsd",
-    "PriceEntry", "WebSection", "check", "load", "parse", "read",
+    "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection", "EngineTarget",
+    "EnginesSection", "FleetSection", "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet",
+    "MonthlyUsd", "PriceEntry", "WebSection", "check", "load", "parse", "read",
 )
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
 INTAKE_GRPC_LISTEN = "127.0.0.1:4317"  # and of OTLP over gRPC

@@ -34,6 +34,10 @@ _DAYS = bounded("a whole number of days from 1 to 3660", minimum=1, maximum=3660
 _SIZE = Constraint(lambda size: not size or size >= 2**24,
                    "a whole number of bytes from 16777216 on, or 0",
                    {"minimum": 0, "anyOf": [{"maximum": 0}, {"minimum": 2**24}]})
+_STORE = Constraint(lambda text: not text or is_engine_url(text), f"{URL}, or nothing",
+                    {"pattern": "^(https?://[^/?#@ ]+([/?][^# ]*)?)?$"})
+_DATABASE = Constraint(lambda name: 0 < len(name) <= 100, "text of 1 to 100 characters",
+                       {"minLength": 1, "maxLength": 100})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
 _GATEWAY = bounded("text of at most 200 characters", maxLength=200)
@@ -161,6 +165,18 @@ class IntakeSection:
 
 
 @dataclass(frozen=True)
+class ClickHouseSection:
+    """A ClickHouse to which a ledger gives what is counted; none without a URL."""
+
+    url: str = key("http:// or https:// and where it answers.", "", _STORE, next_start=True)
+    database: str = key("Made where it is missing.", "inferometer", _DATABASE, next_start=True)
+    user: str = key("Who may write it; `default` if empty.", "", _NAME, next_start=True)
+    password_file: str = key("A file with the user's password.", "", next_start=True)
+    retention_days: int = key("Days to keep calls there.", 400, _DAYS)
+    rollup_days: int = key("Days to keep sums of hours and days there.", 1100, _DAYS)
+
+
+@dataclass(frozen=True)
 class LedgerSection:
     """Where a gateway keeps what it is sent, and for how long."""
 
@@ -178,6 +194,7 @@ class LedgerSection:
                          "taken; 0: as many as its disk has.", 0, _SIZE)
     user_costs: bool = key("Whether metrics have what the dearest users cost this month, by "
                             "their hashes.", False, next_start=True)
+    clickhouse: ClickHouseSection = field(default_factory=ClickHouseSection)
 
     @property
     def key_path(self) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer.ledger.database import Database
 
-MARK = "mark"  # in the table meta
+MARK, FORMER = "mark", "former"  # in the table meta
 
 
 class HighWater:
@@ -51,8 +52,15 @@ def is_restored(database: Database, path: Path) -> bool:
     return beside[0] != database.gateway or mark < beside[1]
 
 
+def former_ids(database: Database) -> Sequence[str]:
+    """The ids that the ledger had before, the first one first."""
+    meta: dict[str, str] = dict(database.connection.execute(
+        database.statements.all_meta).fetchall())
+    return meta.get(FORMER, "").split()
+
+
 def renew(database: Database, path: Path) -> None:
-    """Give the ledger a new id and counters of 0; the sums of hours go with it.
+    """Give the ledger a new id and counters of 0; sums of hours and numbers of batches go with it.
 
     What its rows come to is taken off as what retention has deleted is added: so `verify` reckons
     as before.
@@ -61,8 +69,11 @@ def renew(database: Database, path: Path) -> None:
     beside = HighWater(path).read()
     mark = max(mark_of(database), beside[1] if beside else 0) + 1
     with database.transaction() as connection:
-        for statement in (statements.renew_counters, statements.renew_rollups):
+        for statement in (statements.renew_counters, statements.renew_rollups,
+                          statements.renew_batches):
             connection.execute(statement, (gateway, database.gateway))
-        connection.executemany(statements.put_meta, [("gateway", gateway), (MARK, str(mark))])
+        connection.executemany(statements.put_meta, [
+            ("gateway", gateway), (MARK, str(mark)),
+            (FORMER, " ".join((*former_ids(database), database.gateway)))])
     database.gateway, database.meta = gateway, {**database.meta, "gateway": gateway}
     HighWater(path).write(gateway, mark)

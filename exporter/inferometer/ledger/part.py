@@ -27,10 +27,12 @@ from inferometer.sinks.users import UsersCollector
 from inferometer.threads import Loop
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
+    from inferometer.ledger.clickhouse.shipper import Shipper
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.user_costs import UserCosts
 
 EXTRA = ("sqlalchemy", "alembic")  # packages of it
+CLIENT = "clickhouse_connect"  # the same of a ClickHouse
 STOP_SECONDS = 10.0  # for what was taken and is not committed yet
 _NOTHING = CounterReading(-1, {}, {})  # before any of the ledger's
 
@@ -50,6 +52,7 @@ class LedgerPart(Part):
         self._services = Services()
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
+        self._shipper: Shipper | None = None  # the same of a ClickHouse
 
     def check(self, config: Config, document: Document) -> None:
         """Report a folder that is missing, and a ledger that is not ours to write."""
@@ -64,6 +67,12 @@ class LedgerPart(Part):
                 return
         if any(importlib.util.find_spec(package) is None for package in EXTRA):
             return  # the intake says so
+        if config.ledger.clickhouse.url and importlib.util.find_spec(CLIENT) is None:
+            document.report("ledger.clickhouse.url", "needs the packages of the extra: pip install "
+                                                     "'inferometer[clickhouse]'")
+        if config.ledger.clickhouse.url and config.ledger.dsn_file:
+            document.report("ledger.clickhouse.url", "is for a ledger in a file: what is in the "
+                                                     "database of ledger.dsn_file stays there")
         from inferometer.ledger.opening import examine  # here alone, as in `start`
 
         try:
@@ -77,6 +86,9 @@ class LedgerPart(Part):
         if self._ledger is not None:
             self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days,
                                    config.ledger.max_bytes)
+        if self._shipper is not None:
+            self._shipper.configure(config.ledger.clickhouse.retention_days,
+                                    config.ledger.clickhouse.rollup_days)
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
                ) -> Receipt:
@@ -124,13 +136,18 @@ class LedgerPart(Part):
                                     pricing=self._pricing, limits=self._limits_of)
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
+        if self._config.ledger.clickhouse.url:
+            from inferometer.ledger.clickhouse.shipper import shipper_of
+
+            self._shipper = shipper_of(self._config.ledger)
         self.configure(self._config)
         for loop in self.loops():
             loop.start()
 
     def loops(self) -> Sequence[Loop]:
-        """The writer, and what reckons the costs of users."""
-        return tuple(one.loop for one in (self._ledger, self._users) if one is not None)
+        """The writer, what reckons the costs of users, and what goes to ClickHouse."""
+        return tuple(one.loop for one in (self._ledger, self._users, self._shipper)
+                     if one is not None)
 
     def hindrance(self) -> str:
         """Why nothing is taken now."""
@@ -144,6 +161,8 @@ class LedgerPart(Part):
         """Commit what was taken; what is pending settles after the next start."""
         if self._users is not None:
             self._users.loop.stop()
+        if self._shipper is not None:
+            self._shipper.stop()
         if self._ledger is not None:
             self._ledger.stop(STOP_SECONDS)
 
@@ -170,5 +189,9 @@ class LedgerPart(Part):
         return self._limits.of(model)
 
     def _condition(self) -> LedgerCondition:
-        return self._ledger.condition() if self._ledger is not None else LedgerCondition(
+        condition = self._ledger.condition() if self._ledger is not None else LedgerCondition(
             0, 0.0, 0, None, None, 0, 0)
+        if self._shipper is None:
+            return condition
+        waiting, failures = self._shipper.condition()
+        return condition._replace(waiting=waiting, failures=failures)

@@ -13,7 +13,7 @@ from inferometer.ledger.schema import CONTENTS, COUNTED
 from inferometer.ledger.seats import NUMBERS_BITS
 from inferometer.ledger.session import Session, Sessions
 from inferometer.ledger.shared_relays import delete_old
-from inferometer.ledger.statements import BY_SEQ
+from inferometer.ledger.statements import BY_DAY
 from inferometer.ledger.store import load_all_seats
 
 DAY_BITS = 40  # of a number, below its day
@@ -45,7 +45,7 @@ class Partitions:
         with self._database.transaction(alone=MAKING) as session:
             made = {row[0] for row in session.execute(_DAYS)}
             for one in {*range(day, day + AHEAD + 1)} - made:
-                for table in BY_SEQ:
+                for table in BY_DAY:
                     # Made apart and attached: so nobody who reads or writes has to wait.
                     name = f"{table.name}_{one}"
                     session.execute(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING ALL)")
@@ -100,7 +100,7 @@ class Partitions:
         with self._database.transaction() as session:
             session.execute(_IMPATIENT)
             names = dict(session.execute("SELECT number, id FROM gateways").fetchall())
-            for table in BY_SEQ:
+            for table in BY_DAY:
                 session.execute(f"DROP TABLE {table.name}_{of_day.day}")
             session.executemany(statements.add_counter, [
                 (names[key[0] >> NUMBERS_BITS], *key, 0, value)

@@ -49,7 +49,10 @@ def person(database: Database, name: str, seats: SeatTable) -> Person | None:
 
 
 def forget(database: Database, name: str) -> int:
-    """Remove a user or a conversation; in how many rows it stood. Sums and counts stay."""
+    """Remove a user or a conversation; in how many rows it stood. Sums and counts stay.
+
+    Where rows have left for another store, they are to lose it there too.
+    """
     hashed, statements = database.keys.veil(name), database.statements
     # First: what is settled from now on has no such name.
     with database.transaction(alone=FORGETTING) as connection:
@@ -70,4 +73,8 @@ def forget(database: Database, name: str) -> int:
                 sums = connection.execute(statements.find_rollup, (*key, hashed)).fetchone()
                 connection.execute(statements.add_rollup, (*key, "", *sums))
                 connection.execute(statements.delete_rollup, (*key, hashed))
+    if database.connection.execute(
+            statements.last_batches, (database.gateway, "rows", 1, 0)).fetchone():
+        with database.transaction() as connection:  # last: no batch from now on has it
+            connection.execute(statements.insert_forget_there, (hashed,))
     return changed

@@ -1,9 +1,10 @@
-"""What is asked of a ledger: who used most."""
+"""What is asked of a ledger, or of the store that its rows go to: who used most."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from inferometer.ledger.counting import HOUR, MEASURES
 from inferometer.ledger.database import Database
@@ -32,18 +33,44 @@ class Top:
         name: None if name in TIMES else 0 for name in COLUMNS})
 
 
-def top(database: Database, by: str, since: int) -> Sequence[Top]:
-    """All groups by what they used, most tokens first; since this hour of arrival began."""
+class AskedStore(Protocol):
+    """A store that can be asked."""
+
+    def totals(self, by: str, hour: int, most: int) -> Iterable[Sequence[Any]]:
+        """Of each group, one of GROUPS, and each kind of row: both names, and then the sums.
+
+        Sums are by the names of MEASURES, since this hour of Unix time. Groups may be left out that
+        are not among so many in the order of `top`; 0 leaves none out.
+        """
+        ...
+
+
+class LedgerAnswers:
+    """The answers of a ledger itself, from its roll-ups."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def totals(self, by: str, hour: int, most: int) -> Iterable[Sequence[Any]]:
+        """See AskedStore; none is left out."""
+        return self._database.connection.execute(
+            self._database.statements.totals_by[by], (hour,))
+
+
+def top(store: AskedStore, by: str, since: int, most: int = 0) -> Sequence[Top]:
+    """Groups by what they used, most tokens first; since this hour of arrival began.
+
+    All of them, or so many.
+    """
     groups: dict[str, Top] = {}
-    for name, kind, *sums in database.connection.execute(
-            database.statements.totals_by[by], (since // HOUR,)):
+    for name, kind, *sums in store.totals(by, since // HOUR, most):
         if ONLY.get(by, kind) != kind:
             continue
         _add(groups.setdefault(name, Top(name)).figures, kind,
              dict(zip(MEASURES, sums, strict=True)))
     return sorted(groups.values(), key=lambda group: (*(
         -(group.figures[name] or 0) for name in ("input", "requests", *OF_STEPS.values())),
-        group.name))
+        group.name))[:most or None]
 
 
 def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0004"  # the last of the migrations, which makes these tables
+NEWEST = "0005"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -105,3 +105,17 @@ ROLLUPS = Table(
     _text("gateway", key=True), _number("hour", key=True),  # Unix hours of arrival
     _number("seat", key=True), _text("user", key=True), *(_number(name) for name in MEASURES),
     sqlite_with_rowid=False)
+# What goes to another store, in numbered batches: of rows of `counted`, by their numbers, and of
+# sums, by the numbers of batches. What a batch is of is written before it is sent, for good.
+BATCHES = Table(
+    "batches", METADATA,
+    _text("gateway", key=True), _text("kind", key=True), _number("number", key=True),
+    _number("first"), _number("last"),
+    _number("first_late"), _number("last_late"),  # by the ids of `late_rows`
+    Column("sent", SmallInteger, nullable=False),
+    sqlite_with_rowid=False)
+# Rows that were counted after all facts of then, up to theirs, had settled: batches may be past it.
+LATE_ROWS = Table("late_rows", METADATA, _number("id", key=True), _number("seq"), _text("kind"),
+                  UniqueConstraint("seq", "kind"))
+# Hashes that are forgotten here, and in the other store not yet.
+FORGET_THERE = Table("forget_there", METADATA, _text("name", key=True))

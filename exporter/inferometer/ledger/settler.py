@@ -39,6 +39,7 @@ from inferometer.threads import Failures
 MOST_EARLIER = 1000  # facts
 MOST_LINKS = 50_000
 _LAST = 2**IN_TRACE_BITS - 1
+LATE = "late_rows"  # in the table meta: the last id that one of this name had
 
 
 class Earlier(NamedTuple):
@@ -62,6 +63,7 @@ class Moves:
     own: list[int] = field(default_factory=list)  # facts that stand for rows of their own
     marks: list[Mark] = field(default_factory=list)  # of the others
     links: list[tuple[int, bytes]] = field(default_factory=list)
+    late: list[CountedRow] = field(default_factory=list)  # rows of facts that had settled before
 
 
 class Settler:
@@ -130,9 +132,14 @@ class Settler:
                     first = min(one.seq for one in trace.facts.values())
                     moves.rows[begin:] = without_names(moves.rows[begin:], {
                         name for name, until in forgotten.items() if first <= until})
+                if earlier.facts:
+                    pending = {one.seq for one in trace.facts.values()}
+                    moves.late += [row for row in moves.rows[begin:] if row.seq not in pending]
                 settled.append((trace_id, moves.rows[begin:]))
             self._relays.end()
             grown = write_rows(self._database, moves.rows, self.seats)
+            if moves.late:
+                self._note_late(moves.late)
             connection.executemany(self._database.statements.put_phases, moves.engines)
             mark_facts(self._database, moves.own, moves.marks)
             connection.executemany(self._database.statements.put_trace, moves.links)
@@ -143,6 +150,18 @@ class Settler:
             for trace_id, of_trace in settled:
                 self._exemplars.add(trace_id, of_trace, self.seats.shown)
             self._version += bool(grown)
+
+    def _note_late(self, rows: Sequence[CountedRow]) -> None:
+        """Note those that are older than all that is pending: batches may be past them."""
+        connection, statements = self._database.connection, self._database.statements
+        meta = dict(connection.execute(statements.all_meta).fetchall())
+        pending_from, last = int(meta.get("pending_from", 0)), int(meta.get(LATE, 0))
+        late = [row for row in rows if row.seq < pending_from and row.kind != HEARTBEAT]
+        if not late:
+            return
+        connection.executemany(statements.insert_late, [
+            (last + i, row.seq, row.kind) for i, row in enumerate(late, start=1)])
+        connection.execute(statements.put_meta, (LATE, str(last + len(late))))
 
     def _settle_one(self, trace: Trace, earlier: Earlier, moves: Moves) -> None:
         facts = {**earlier.facts, **trace.facts} if earlier.facts else trace.facts

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BindParameter,
     Table,
+    and_,
     bindparam,
     delete,
+    exists,
     func,
     literal_column,
     null,
@@ -25,14 +27,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from inferometer.ledger.counting import MEASURES, TOKENS, CountedRow
+from inferometer.ledger.counting import HEARTBEAT, MEASURES, TOKENS, CountedRow
 from inferometer.ledger.schema import (
+    BATCHES,
     CONTENTS,
     COUNTED,
     COUNTERS,
     FACTS,
+    FORGET_THERE,
     FORGOTTEN,
     FORMS,
+    LATE_ROWS,
     LINKS,
     META,
     ROLLUPS,
@@ -59,7 +64,7 @@ _OF_CALLS = {"kind": "call", **dict.fromkeys(
 STEP_COLUMNS, CALL_COLUMNS = ([name for name in CountedRow._fields if name not in fixed]
                               for fixed in (_OF_STEPS, _OF_CALLS))
 TRACES_AT_ONCE = 32  # that one statement asks for
-BY_SEQ = (CONTENTS, COUNTED, TRACES, FACTS)  # tables whose key is a fact's number
+BY_DAY = (CONTENTS, COUNTED, TRACES, FACTS)  # tables of which a database has a part for each day
 
 
 class Insertion(NamedTuple):
@@ -165,7 +170,8 @@ class Statements:
         self.oldest_facts = text(select(FACTS.c.seq, FACTS.c.arrived, FACTS.c.state).order_by(
             FACTS.c.seq).limit(bindparam("many_")).offset(bindparam("from_")))
         self.counted_until = text(select(*COUNTED.c).where(COUNTED.c.seq <= _SEQ))
-        self.delete_until = [text(delete(table).where(table.c.seq <= _SEQ)) for table in BY_SEQ]
+        self.delete_until = [text(delete(table).where(table.c.seq <= _SEQ))
+                             for table in (LATE_ROWS, *BY_DAY)]
         self.delete_rollups = text(delete(ROLLUPS).where(ROLLUPS.c.hour < bindparam("hour_")))
         # Verification, and looking for one user or conversation.
         self.all_identities = text(select(
@@ -195,6 +201,7 @@ class Statements:
         this = [column == bindparam(f"{column.name}_") for column in (*_ROLLUP_KEY, ROLLUPS.c.user)]
         self.find_rollup = text(select(*(ROLLUPS.c[name] for name in MEASURES)).where(*this))
         self.delete_rollup = text(delete(ROLLUPS).where(*this))
+        self._for_other_stores()
         self.step_of = text(select(*COUNTED.c).where(COUNTED.c.seq == _SEQ))
         # (how many, 0); those of the oldest facts. And up to a number.
         self.oldest_contents = text(select(CONTENTS.c.seq).order_by(CONTENTS.c.seq).limit(
@@ -208,6 +215,46 @@ class Statements:
         self.renew_rollups = text(update(ROLLUPS).where(
             ROLLUPS.c.gateway == bindparam("before_")).values(gateway=bindparam("gateway_")))
         self.content_of = text(select(CONTENTS.c.content).where(CONTENTS.c.seq == _SEQ))
+
+    def _for_other_stores(self) -> None:
+        """Those of batches that leave for another store."""
+        text, of_kind = self._text, (BATCHES.c.gateway == bindparam("gateway_"),
+                                     BATCHES.c.kind == bindparam("kind_"))
+        self.insert_batch = text(self._insert(BATCHES))
+        # (gateway, kind, how many, 0): the last of them
+        self.last_batches = text(select(*BATCHES.c).where(*of_kind).order_by(
+            BATCHES.c.number.desc()).limit(bindparam("many_")).offset(bindparam("from_")))
+        # (gateway, kind, number)
+        self.note_sent = text(update(BATCHES).where(
+            *of_kind, BATCHES.c.number == bindparam("number_")).values(sent=literal_column("1")))
+        self.delete_batches = text(delete(BATCHES).where(
+            *of_kind, BATCHES.c.number < bindparam("number_")))
+        self.insert_late = text(self._insert(LATE_ROWS).on_conflict_do_nothing())
+        self.last_late = text(select(func.max(LATE_ROWS.c.id)))
+        # (last id, last number): those that were sent, and that no batch to come is of
+        self.delete_late = text(delete(LATE_ROWS).where(
+            LATE_ROWS.c.id <= bindparam("id_"), LATE_ROWS.c.seq <= bindparam("seq_")))
+        of_applications = COUNTED.c.kind != literal_column(f"'{HEARTBEAT}'")
+        # (first number, last number)
+        punctual = _chunk(COUNTED), of_applications, ~exists().where(
+            LATE_ROWS.c.seq == COUNTED.c.seq, LATE_ROWS.c.kind == COUNTED.c.kind)
+        self.punctual_rows = text(select(*COUNTED.c).where(*punctual).order_by(COUNTED.c.seq))
+        # The same, how many, how many to pass over: their numbers.
+        self.punctual_numbers = text(select(COUNTED.c.seq).where(*punctual).order_by(
+            COUNTED.c.seq).limit(bindparam("many_")).offset(bindparam("over_")))
+        self.count_punctual = text(select(func.count()).select_from(COUNTED).where(*punctual))
+        # (first id, last id)
+        late = LATE_ROWS.c.id.between(bindparam("from_"), bindparam("to_"))
+        self.late_rows = text(select(*COUNTED.c).join(LATE_ROWS, and_(
+            LATE_ROWS.c.seq == COUNTED.c.seq, LATE_ROWS.c.kind == COUNTED.c.kind)).where(
+            late, of_applications).order_by(COUNTED.c.seq))
+        self.count_late = text(select(func.count()).select_from(LATE_ROWS).where(late))
+        self.renew_batches = text(update(BATCHES).where(
+            BATCHES.c.gateway == bindparam("before_")).values(gateway=bindparam("gateway_")))
+        self.insert_forget_there = text(self._insert(FORGET_THERE).on_conflict_do_nothing())
+        self.all_forget_there = text(select(*FORGET_THERE.c))
+        self.delete_forget_there = text(delete(FORGET_THERE).where(
+            FORGET_THERE.c.name == bindparam("name_")))
 
     def _totals(self, label: str) -> ClauseElement:
         column = ROLLUPS.c.user if label == "user" else SEATS.c[GROUPS[label]]

@@ -21,7 +21,7 @@ from inferometer.intake.batch import Wish, batch_of
 from inferometer.intake.beat import beat_body
 from inferometer.ledger.file_opening import open_beside
 from inferometer.ledger.keys import KeyRing
-from inferometer.ledger.questions import top
+from inferometer.ledger.questions import LedgerAnswers, top
 from inferometer.ledger.statements import GROUPS
 from inferometer.ledger.verification import verify
 from inferometer.spans.reader import Wishes
@@ -62,7 +62,7 @@ def test_it_comes_back_and_is_in_no_figure(tmp_path: Path, doors: str) -> None:
         for name in ("llm_client_requests_total", "llm_cost_usd_total"):
             assert not gateway.points(name)
         with closing(open_beside(tmp_path / "ledger.db", tmp_path / "ledger.db.key")) as file:
-            assert not [group for by in GROUPS for group in top(file, by, 0)]
+            assert not [group for by in GROUPS for group in top(LedgerAnswers(file), by, 0)]
             tables = {table: file.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                       for table in ("facts", "counted", "seats", "counters", "rollups")}
             assert tables.pop("facts") >= tables.pop("counted") >= 2

@@ -11,7 +11,7 @@ import pytest
 from inferometer.call_limits import CallLimits, CallLimitTable
 from inferometer.config import parse
 from inferometer.facts import ErrorType, ModelCall, Outcome, Usage
-from inferometer.ledger.questions import top
+from inferometer.ledger.questions import LedgerAnswers, top
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import BEGIN, SECOND, Bench, call, ledger_in
 
@@ -73,7 +73,8 @@ def test_each_model_has_its_limits_and_later_ones_leave_what_was_counted(tmp_pat
         assert verify(bench.file).differences == []
         bench.restart()
         assert bench.counters()[WITHIN] == 2
-        figures = {group.name: group.figures for group in top(bench.file, "model", 0)}
+        figures = {group.name: group.figures
+                   for group in top(LedgerAnswers(bench.file), "model", 0)}
         assert [(figures[model]["within_limits"], figures[model]["requests"])
                 for model in ("m", "n")] == [(0, 1), (2, 3)]
 
