@@ -52,7 +52,7 @@ print(r.urlopen(asked, timeout=20).status)
 """
 MAY = subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True,
                      check=False).returncode == 0
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900), pytest.mark.skipif(
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1500), pytest.mark.skipif(
     not MAY, reason="an engine needs a root that may make namespaces")]
 
 
@@ -94,7 +94,7 @@ def takes_telemetry(docker: Docker) -> None:
         capture_output=True, text=True, check=True, timeout=60).stdout
     assert status == "200\n"
     docker.compose(*COMPOSE, "restart", "gateway")
-    wait_for(lambda: counted(docker) > 0, 120)
+    wait_for(lambda: counted(docker) > 0, 300)
 
 
 def counted(docker: Docker) -> float:

@@ -79,9 +79,11 @@ def exporter(content: Content) -> Iterator[Markup]:
     """Its version, role and collectors."""
     running = units.duration(content.exporter.now - content.exporter.started_at)
     role = f" in the role {content.exporter.role}" if content.exporter.role else ""
+    in_force = ("Its configuration is in force, as it was read last." if content.config_good else
+                "The configuration in the file was not taken at the last reload; the old one is in "
+                "force.")
     yield tag("p", f"Inferometer {content.exporter.version}, running for {running}{role}. "
-                   "The configuration " + ("in the file is in force." if content.config_good else
-                      "in the file was not taken at the last reload; the old one is in force."))
+                   f"{in_force}")
     if content.collectors:
         yield _table("Collectors", ("Collector", "State", "Took"), [
             (collector.name, badge(*((GOOD, "Works") if collector.works else (BAD, "Failed"))),

@@ -18,8 +18,8 @@ OF_STEPS = {"tool": "tool_calls", "mcp": "mcp_operations", "run": "agent_runs",
             "retrieval": "retrievals", "rerank": "reranks", "evaluation": "evaluations",
             "feedback": "feedback"}
 TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")
-COST = "cost_usd"
-COLUMNS = (*OF_CALLS, COST, *TIMES, *OF_STEPS.values(), "documents")
+COST, WITHOUT_COST = "cost_usd", "calls_without_cost"
+COLUMNS = (*OF_CALLS, COST, WITHOUT_COST, *TIMES, *OF_STEPS.values(), "documents")
 # Groups that are of one kind of row.
 ONLY = {"tool": "tool", "agent": "run", "model": "call", "provider": "call", "operation": "call"}
 
@@ -30,7 +30,7 @@ class Top:
 
     name: str
     figures: dict[str, float | None] = field(default_factory=lambda: {
-        name: None if name in TIMES else 0 for name in COLUMNS})
+        name: None if name in (COST, *TIMES) else 0 for name in COLUMNS})
 
 
 class AskedStore(Protocol):
@@ -79,9 +79,17 @@ def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -
         figures["documents"] = (figures["documents"] or 0) + sums["documents"]
         return
     figures.update({name: sums[name] for name in OF_CALLS[1:]}, requests=sums["ended"])
-    figures[COST] = sums["cost"] / NANO
+    figures.update(_cost(sums))
     for name, count, total in zip(TIMES, ("timed", "first_tokens"), ("duration", "first_token"),
                                   strict=True):
         figures[name] = sums[total] / sums[count] / 1e9 if sums[count] else None
 
 
+def _cost(sums: Mapping[str, int]) -> dict[str, float | None]:
+    """What calls cost in USD, and of how many that is not known, which the sum lacks.
+
+    A sum that is nothing but for those is not known.
+    """
+    without = sums["price_unknown"] + sums["usage_missing"]
+    return {COST: sums["cost"] / NANO if sums["cost"] or not without else None,
+            WITHOUT_COST: without}

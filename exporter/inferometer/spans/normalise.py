@@ -156,7 +156,8 @@ def _tool(reader: SpanReader) -> ToolCall:
 
 
 def _operation(reader: SpanReader) -> McpOperation:
-    method = reader.text("method") or reader.span.name.removesuffix(".mcp")
+    method = reader.flavour.method(reader.span) if reader.flavour.method is not None \
+        else reader.text("method") or reader.span.name.removesuffix(".mcp")
     return McpOperation(*reader.common(reader.error()), method=method,
                         target=reader.text("prompt_name"))
 

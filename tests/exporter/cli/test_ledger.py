@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from inferometer import cli
-from inferometer.facts import AgentRun, ToolCall
+from inferometer.facts import AgentRun, ToolCall, Usage
+from inferometer.pricing import NANO, CallToPrice, PricedCall, PriceSource
 from tests.exporter.ledger.making import BEGIN, SECOND, TRACE, Bench, call, ledger_in
 
 Ask = Callable[..., tuple[int, str, str]]
@@ -64,6 +65,33 @@ def test_top_is_for_programs_too(ask: Ask) -> None:
             for row in answer["rows"]] == [("other", 2, 0, 0), ("shop", 1, 1, 1)]
     rows = [*csv.DictReader(io.StringIO(ask("top", "--by", "tool", "--format", "csv")[1]))]
     assert [(row["tool"], row["tool_calls"]) for row in rows] == [("search", "1")]
+
+
+def priced(asked: CallToPrice) -> PricedCall:
+    """A dollar for each call to the model m; what others cost nobody knows."""
+    has_price = asked.call.model == "m"
+    return PricedCall(PriceSource.HOSTED, NANO) if has_price else PricedCall(PriceSource.UNKNOWN)
+
+
+def test_a_cost_that_is_not_known_is_no_0_and_what_a_sum_lacks_is_shown(
+        tmp_path: Path, ask: Ask) -> None:
+    folder = tmp_path / "priced"
+    folder.mkdir()
+    with ledger_in(folder, pricing=priced) as bench:
+        tokenless = call(bytes(14) + b"ab", service_name="chat", usage=Usage())
+        bench.send(call(), call(bytes(15) + b"a", request_model="big"), tokenless,
+                   call(bytes(15) + b"b", service_name="batch", request_model="big"),
+                   ToolCall(trace_id=TRACE, span_id=os.urandom(8), tool="search", name="search",
+                            service_name="tools", start=BEGIN, end=BEGIN + SECOND))
+        bench.wait()
+        own = "--ledger", folder / "ledger.db", "--key-file", folder / "ledger.key"
+        rows = json.loads(ask("top", "--by", "service", "--format", "json", *own)[1])["rows"]
+        assert {row["service"]: (row["cost_usd"], row["calls_without_cost"]) for row in rows} == {
+            "shop": (1, 1), "batch": (None, 1), "chat": (None, 1), "tools": (None, 0)}
+        head, *lines = ask("top", "--by", "service", *own)[1].splitlines()
+        assert "cost usd  calls without cost" in head
+        assert [line.split()[0] for line in lines if "1.000" in line] == ["shop"]
+        assert all(" 0.000" not in line for line in lines)
 
 
 def test_top_by_user_shows_hashes_and_no_more_rows_than_asked_for(ask: Ask, bench: Bench) -> None:

@@ -82,6 +82,12 @@ def test_a_posted_body_is_priced_on_the_page_and_in_the_ledger(tmp_path: Path) -
         assert top["shop"]["cost_usd"] == pytest.approx(mini, abs=1e-12)
         assert top["agent-demo"]["cost_usd"] == pytest.approx(USD, abs=1e-12)
         assert (top["shop"]["price_unknown"], top["shop"]["over_cost"]) == (1, 1)
+        assert top["shop"]["calls_without_cost"] == 1
+        models = json.loads(running.verb("top", "--by", "model", "--format", "json").stdout)
+        by_model = {row["model"]: (row["cost_usd"], row["calls_without_cost"])
+                    for row in models["rows"]}
+        assert by_model["gpt-oss-20b"] == (None, 1)
+        assert by_model["llama"] == (0, 0)  # known to cost nothing
         assert "cost usd" in running.verb("top").stdout
         assert running.verb("verify").returncode == 0
 

@@ -179,7 +179,7 @@ def test_the_page_speaks_only_of_what_its_role_reads_and_counts(role: str, phras
     for words in phrases:
         assert words in shown
     assert absent not in shown
-    assert f"in the role {role}. The configuration in the file is in force." in shown
+    assert f"in the role {role}. Its configuration is in force, as it was read last." in shown
 
 
 def test_a_gpus_card_says_which_pods_have_it() -> None:

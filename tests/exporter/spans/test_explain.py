@@ -33,7 +33,7 @@ GOLDENS = ("official-genai-openai+langchain-1.3b0-both",
            "openinf+traceloop-langchain+openai-four", "litellm-proxy-1.110.2",
            "vllm-0.32.0", "vercel-ai-6.0.326", "openinf-langgraph-0.1.80",
            "traceloop-mcp-0.62.4+mcp-1.30.0", "mcp-python-sdk-2.3.0", "python-evaluation-event",
-           "haystack-3.4.1")
+           "haystack-3.4.1", "openlit-mcp-1.45.0+mcp-1.30.0")
 MARK = "it may say what made the span"
 CONTENT = {name for flavour in FLAVOURS for name in flavour.content}
 

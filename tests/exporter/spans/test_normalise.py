@@ -26,7 +26,7 @@ from inferometer.spans.normalise import facts_of
 from inferometer.spans.otlp import decode_traces
 from inferometer.spans.reader import Wishes
 from inferometer.spans.span import Attributes, Event, Kind, Resource, Scope, Span, Status
-from tests.exporter.spans.bodies import bodies
+from tests.exporter.spans.bodies import bodies, scenarios
 
 START = 1_800_000_000 * 10**9
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
@@ -247,6 +247,10 @@ def test_a_star_in_a_name_stands_for_any_provider() -> None:
     ({"mcp.method.name": "ping"}, "Experimental.ModelContextProtocol", "ping", "ping"),
     ({"traceloop.entity.input": "{}"}, "opentelemetry.instrumentation.mcp.instrumentation",
      "prompts/get.mcp", "prompts/get"),
+    ({"mcp.method": "list_tools"}, "openlit.instrumentation.mcp", "mcp tools/list", "tools/list"),
+    ({"mcp.request.payload": """{"method": "send_request", "params": {"args": [
+        "root=PingRequest(method='ping', params=None)"]}}"""}, "openlit.instrumentation.mcp",
+     "mcp transport/request", "ping"),
     ({"mcp.method.name": "x" * 999}, "mcp-python-sdk", "x", "x" * 256),
 ])
 def test_an_operation_over_mcp_has_its_method(
@@ -272,3 +276,24 @@ def test_a_tool_is_called_over_mcp_where_its_span_or_its_sender_says_so(
     fact = facts_of(span(attributes, scope, "execute_tool f"))
     assert isinstance(fact, ToolCall)
     assert (fact.tool, fact.protocol) == ("f", protocol)
+
+
+@pytest.mark.parametrize(("attributes", "tool"), [
+    ({"mcp.tool.name": "f"}, "f"),
+    ({"mcp.request.payload": '{"params": {"args": ["f", {}]}}'}, "f"),
+    ({}, ""),  # without content a name that is given by its place is not kept
+])
+def test_a_tool_that_openlit_saw_has_the_name_that_is_kept(
+        attributes: Attributes, tool: str) -> None:
+    fact = facts_of(span({"mcp.system": "mcp", **attributes}, "openlit.instrumentation.mcp",
+                         "mcp tools/call"))
+    assert isinstance(fact, ToolCall)
+    assert (fact.tool, fact.protocol, fact.outcome) == (tool, "mcp", Outcome.SUCCESS)
+
+
+def test_what_openlit_tells_of_a_server_is_the_call_and_not_how_it_was_set_up() -> None:
+    settled = scenarios("openlit-mcp-1.45.0+mcp-1.30.0")[""]
+    assert [(step.fact.method, step.fact.service_name, step.fact.outcome)
+            for one in settled for step in one.operations] == [
+        ("tools/call", "weather-server", Outcome.SUCCESS)]
+    assert len(settled) > 5  # traces of handlers that were registered

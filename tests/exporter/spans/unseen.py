@@ -236,6 +236,9 @@ UNSEEN: Mapping[str, Mapping[str, set[str]]] = {
         "mcp_tool": NOTIFICATIONS,
         "mcp_tool_error": NOTIFICATIONS,
     },
+    "openlit-mcp-1.45.0+mcp-1.30.0": dict.fromkeys((
+        "lists", "tool", "tool_keywords", "tool_error", "tool_unknown", "tool_of_an_agent",
+        "resource", "resource_missing", "prompt", "prompt_missing"), NOTIFICATIONS),
     "mcp-python-sdk-2.3.0": {"older_protocol": NOTIFICATIONS},
     "agent-framework-1.23.0": {
         "stream_usage": FIRST_TOKEN,

@@ -27,7 +27,8 @@ CONTENT = "what was said: a gateway does not keep it"
 KIND = "what it is"  # as which field the attribute stands that says so
 # Functions of a table that read attributes themselves, and the field that each is about.
 _RULES = {"usage": "tokens", "documents": "documents", "reranked": "documents",
-          "response_id": "response_id", "refused": "refused", "estimated": "estimated"}
+          "response_id": "response_id", "refused": "refused", "estimated": "estimated",
+          "method": "method"}
 _WORD = re.compile(r"[\w.:/-]{1,40}")  # a value that may be shown: nobody's sentence
 _CONTENT = frozenset(name for flavour in FLAVOURS for name in flavour.content)
 

@@ -29,7 +29,7 @@ from inferometer.spans.flavours.llama_index import LLAMA_INDEX
 from inferometer.spans.flavours.logfire import LOGFIRE
 from inferometer.spans.flavours.mlflow import MLFLOW
 from inferometer.spans.flavours.openinference import OPENINFERENCE
-from inferometer.spans.flavours.openlit import OPENLIT
+from inferometer.spans.flavours.openlit import OPENLIT, OPENLIT_MCP
 from inferometer.spans.flavours.openllmetry import (
     OPENLLMETRY,
     OPENLLMETRY_BEDROCK,
@@ -46,8 +46,8 @@ from inferometer.spans.vocabulary import Vocabulary
 FLAVOURS: tuple[Flavour, ...] = (
     VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY,
     OPENLLMETRY_BEDROCK, OPENLLMETRY_COHERE, OPENLLMETRY_GEMINI, OPENLLMETRY_MCP, LITELLM,
-    OPENLIT, LOGFIRE, HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK, PYDANTIC_AI,
-    SEMANTIC_KERNEL, SPRING_AI, CLAUDE_CODE, DDTRACE, MCP, GENAI_BEDROCK, GENAI,
+    OPENLIT, OPENLIT_MCP, LOGFIRE, HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK,
+    PYDANTIC_AI, SEMANTIC_KERNEL, SPRING_AI, CLAUDE_CODE, DDTRACE, MCP, GENAI_BEDROCK, GENAI,
 )
 _MARKS = tuple((mark, flavour) for flavour in FLAVOURS for mark in flavour.marks)
 # The longest first: `opentelemetry.instrumentation.openai_v2` before `….openai*`.

@@ -5,16 +5,36 @@ Source: openlit/openlit, sdk/python/src/openlit/semcov/__init__.py.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from inferometer.spans.flavours.genai import GENAI, OPERATIONS
 from inferometer.spans.flavours.reading import count, document, step_into, text
 from inferometer.spans.flavours.table import (
     CHAIN,
+    MCP_OPERATION,
+    NOTHING,
     RETRIEVAL,
+    TOOL,
+    Means,
     Steps,
+    inside,
 )
-from inferometer.spans.span import Span
+from inferometer.spans.span import Kind, Span
 
 _MESSAGES = "gen_ai.output.messages"
+# Methods of MCP by what stands in a span's name behind `mcp `, where that is another.
+_METHODS: Mapping[str, str] = {
+    **{name: name for name in ("initialize", "tools/call", "tools/list", "resources/list",
+                               "resources/read", "prompts/list", "prompts/get")},
+    "client/ping": "ping",
+    "client/set_logging": "logging/setLevel",
+    "client/complete": "completion/complete",
+}
+_REQUEST = "mcp.request.payload"
+# "root=CallToolRequest(method='tools/call', params=CallToolRequestParams(…, name='search', …"
+_SENT = re.compile(r"root=\w+\(method='([A-Za-z/]+)'")
+_SENT_NAME = re.compile(r"[(,] ?name='([^']*)'")
 
 
 def _estimated(span: Span) -> bool:
@@ -54,4 +74,47 @@ OPENLIT = GENAI.but(
     least_first_token=0.02,  # it begins with the answer's head, which may come with the token
     estimated=_estimated,
     long=(_MESSAGES,),
+)
+
+
+def _method(span: Span) -> str:
+    """What was asked, as MCP names it; of a request as it is sent the payload alone says so."""
+    name = span.name.removeprefix("mcp ")
+    if name != "transport/request":
+        return _METHODS.get(name, "")
+    sent = _SENT.search(text(span.attributes.get(_REQUEST)))
+    return sent[1] if sent else ""
+
+
+def _operation(span: Span) -> Means:
+    """A server's own spans are of its start and of handlers that are registered, not called."""
+    method = "" if span.kind is Kind.SERVER else _method(span)
+    return NOTHING if not method else TOOL if method == "tools/call" else MCP_OPERATION
+
+
+def _tool(name: str) -> str:
+    """A tool's name; a span without one has its own in its stead, which names none."""
+    if name.startswith("mcp "):
+        return ""
+    sent = _SENT_NAME.search(name) if name.startswith("root=") else None
+    return sent[1] if sent else name
+
+
+# Each request has up to four spans, one in another: of the session's function, of the coroutine
+# that it makes, and of the request as it is sent. Where no content is kept only the name of a
+# tool that is given by keyword is known, and whether the tool failed is not.
+OPENLIT_MCP = OPENLIT.but(
+    "OpenLIT, MCP",
+    scopes=("openlit.instrumentation.mcp*",),
+    marks=(),
+    odd=_operation,
+    method=_method,
+    tool_name=_tool,
+    protocol="mcp",
+    estimated=None,
+    fields={
+        "tool": ("mcp.tool.name", inside(_REQUEST, "params", "args", "0", long=True)),
+        "failed": (inside("mcp.response.payload", "isError", long=True),),
+    },
+    content=(*OPENLIT.content, "mcp.tool.arguments"),
 )

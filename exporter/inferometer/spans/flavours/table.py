@@ -132,6 +132,7 @@ class Flavour:
     estimated: Callable[[Span], bool] | None = None  # usage is the sender's own guess
     tool_name: Callable[[str], str] | None = None  # of what stands where a tool's name does
     protocol: str = ""  # by which all its tools are called
+    method: Callable[[Span], str] | None = None  # of MCP, which no attribute has
     always_streams: bool = False
     says_streamed: bool = False  # its time to first token is there without a stream too
     least_first_token: float = 0.0  # seconds: one that is shorter leaves a part out
