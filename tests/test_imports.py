@@ -186,7 +186,7 @@ ORDERS = {
         ledger.file
         ledger.high_water  ledger.pressure
         ledger.beats  ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
-        ledger.tree  ledger.verification  ledger.engines
+        ledger.tree  ledger.verification  ledger.engines  ledger.repeats
         ledger.settler
         ledger.ledger  ledger.user_costs
         ledger.part

@@ -36,9 +36,15 @@ LEDGER_SKEWED = Metric(
     "Calls and steps that had ended more than 10 minutes before they arrived, or ended after it, "
     "by the sender's clock; they are accounted by their arrival all the same.",
     unread="It is asked when an hour's figures surprise.")
+LEDGER_REUSED_IDS = Metric(
+    "inferometer_ledger_reused_ids_total", "counter",
+    "Calls and steps that came under the trace id and span id of another one that is kept, each "
+    "time they came: the first is counted, they are not. The same one sent again is not here.",
+    unread="The log names one of them every ten minutes.")
 LEDGER_FAILED = Metric(
     "inferometer_ledger_failed_traces_total", "counter",
     "Traces that could not be counted, by a fault of ours; their facts are kept.",
     unread="The log has the fault.")
 LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
-                  LEDGER_SKEWED, LEDGER_FAILED, LEDGER_COMMIT_LAG, LEDGER_REFUSING)
+                  LEDGER_SKEWED, LEDGER_REUSED_IDS, LEDGER_FAILED, LEDGER_COMMIT_LAG,
+                  LEDGER_REFUSING)

@@ -22,6 +22,7 @@ from inferometer.ledger.file import File
 from inferometer.ledger.high_water import MARK, HighWater, mark_of
 from inferometer.ledger.parcel import FactRow, Parcel, rows_of
 from inferometer.ledger.pressure import WHY, Pressure, delete_content
+from inferometer.ledger.repeats import Repeats
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
@@ -59,6 +60,7 @@ class LedgerWriter:
         self._busy = False  # whether something was committed in the last turn
         self._clock, self._monotonic = clock, monotonic
         self._forms = Forms(file)
+        self._repeats = Repeats(file, self._forms.current, monotonic)
         self._settler = Settler(file, self._forms, pricing, limits)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._open = OpenTraces(settle_seconds, max(OPEN_SECONDS, settle_seconds))
@@ -104,7 +106,7 @@ class LedgerWriter:
         return LedgerCondition(
             self._open.facts, self._settle_lag(), self._file.bytes(), self._file.free_bytes(),
             self._last_commit, self._skewed, self._settler.failed, self.pressure.lag,
-            self.pressure.refusal)
+            self.pressure.refusal, self._repeats.reused)
 
     def _settle_lag(self) -> float:
         return max(0.0, self._monotonic() - self._due_at)
@@ -186,26 +188,23 @@ class LedgerWriter:
         links = [(self._next_links + i, batch.arrived, packed_links(batch.links))
                  for i, batch in enumerate(group)]
         statements = self._file.statements
+        old: Sequence[FactRow] = ()
         with self._file.transaction() as connection:
             written = sum(connection.executemany(statement, values).rowcount for statement, values
                           in ((statements.insert_fact, rows.named),
                               (statements.insert_nameless_fact, rows.nameless)) if values)
             if written != len(kept):  # some came before
-                new = self._new_ones([*rows.named, *rows.nameless])
-                contents = [row for row in contents if row[0] in new]
-                kept = [fact for fact in kept if fact.seq in new]
+                old = self._repeats.among(rows)
+                numbers = {row[0] for row in old}
+                contents = [row for row in contents if row[0] not in numbers]
+                kept = [fact for fact in kept if fact.seq not in numbers]
             connection.executemany(statements.insert_links, links)
             connection.executemany(statements.insert_content, contents)
         self._remember(group, kept, rows.digests)
         self._next_seq += len(rows.kept)
         self._next_links += len(links)
         self._last_commit = self._clock()
-
-    def _new_ones(self, rows: Sequence[FactRow]) -> set[int]:
-        """The numbers of those that are written; the others came before."""
-        find, connection = self._file.statements.find_fact, self._file.connection
-        return {row[0] for row in rows if connection.execute(find, (row[1],)).fetchone()[0]
-                == row[0]}
+        self._repeats.note(old)
 
     def _remember(self, group: Sequence[Parcel], kept: Sequence[Kept],
                   digests: Mapping[bytes, int]) -> None:

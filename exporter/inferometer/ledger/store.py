@@ -36,6 +36,7 @@ class Forms:
                     (forms[kind, names], kind, json.dumps(names)) for kind, names in new])
         self.packers: Mapping[type[Fact], tuple[int, Callable[[Fact], str]]] = {
             type_: (forms[kind, names_of(type_)], packer(type_)) for kind, type_ in KINDS.items()}
+        self.current = frozenset(number for number, _ in self.packers.values())
         self._unpackers = {number: Unpacker(kind, names)
                            for (kind, names), number in forms.items() if kind in KINDS}
 
