@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.e2e.doors.account import Account, held_against, most_memory
+from tests.e2e.doors.account import Account, compared, most_memory
 from tests.e2e.doors.fuzzing import DOORS, gateway_to_talk_to, talk
 
 TALKS = 100  # in a round
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             for door in doors:
                 print(f"{door}, seed {seed}: ", end="", flush=True)
                 talk(running, door, account, TALKS, seed)
-                wrong = held_against(running, account)
+                wrong = compared(running, account)
                 print(f"{len(account.must)} calls taken, {len(account.may)} without an answer, "
                       f"{len(account.never)} in what is no request; "
                       f"{most_memory(running.pid) / 2**20:.0f} MiB; "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.doors import over_http
-from tests.e2e.doors.account import Account, held_against
+from tests.e2e.doors.account import Account, compared
 from tests.e2e.doors.fuzzing import DOORS, gateway_to_talk_to, talk
 from tests.e2e.drills.bodies import INPUT, OUTPUT
 from tests.e2e.fuzz_doors import main
@@ -33,7 +33,7 @@ def test_no_talk_breaks_a_door_or_a_count(running: Gateway, account: Account) ->
     for door in DOORS:
         talk(running, door, account, TALKS)
     assert min(len(account.must), len(account.may), len(account.never)) > TALKS
-    assert held_against(running, account) == []
+    assert compared(running, account) == []
 
 
 @pytest.mark.heavy

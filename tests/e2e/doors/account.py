@@ -56,7 +56,7 @@ def new_body(chance: random.Random) -> Body:
     return calls(chance, time.time_ns())
 
 
-def held_against(gateway: Gateway, account: Account) -> list[str]:
+def compared(gateway: Gateway, account: Account) -> list[str]:
     """What is wrong with a gateway that nobody talks to any more, once it has counted all."""
     page, _ = gateway.settled()
     wrong = account.mistakes(
@@ -65,8 +65,8 @@ def held_against(gateway: Gateway, account: Account) -> list[str]:
          sum(page.values("llm_client_output_tokens_total", service_name=SERVICE))))
     if failed := sum(page.values("inferometer_intake_bodies_total", result="failed")):
         wrong.append(f"{failed:g} bodies were answered by a fault of ours")
-    if held := page.value("inferometer_intake_held_bytes"):
-        wrong.append(f"{held:g} bytes of bodies are still held")
+    if load := page.value("inferometer_intake_held_bytes"):
+        wrong.append(f"{load:g} bytes of bodies are still held")
     if (memory := most_memory(gateway.pid)) > MOST_MEMORY:
         wrong.append(f"it had {memory / 2**20:.0f} MiB in memory")
     if gateway.running.process.poll() is not None:

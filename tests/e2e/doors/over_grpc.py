@@ -40,12 +40,12 @@ class Call:
 
     def send(self, client: Http2Client, stream: int, body: bytes) -> None:
         """Send its message, and the end."""
-        whole = message(gzip.compress(body, 1), packed=True) if self.packed else message(body)
+        data = message(gzip.compress(body, 1), packed=True) if self.packed else message(body)
         for size in self.pieces:
-            piece, whole = whole[:size], whole[size:]
+            piece, data = data[:size], data[size:]
             client.http2.send_data(stream, piece, pad_length=self.padding or None)
             client.flush()
-        client.send(stream, whole, end=True)
+        client.send(stream, data, end=True)
 
 
 def _call(client: Http2Client, data: bytes, *metadata: tuple[str, str], end: bool = True,

@@ -73,9 +73,10 @@ def mangled(head: bytes, place: int) -> bytes:
     """A head with some bytes of it gone, doubled or another."""
     dice, changed = random.Random(place), bytearray(head)
     for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(len(changed))
-        piece = changed[at:at + dice.randint(1, 8)]
-        changed[at:at + len(piece)] = dice.choice((b"", piece * 2, dice.randbytes(len(piece))))
+        first = dice.randrange(len(changed))
+        piece = changed[first:first + dice.randint(1, 8)]
+        changed[first:first + len(piece)] = dice.choice(
+            (b"", piece * 2, dice.randbytes(len(piece))))
     return bytes(changed)
 
 
