@@ -80,28 +80,29 @@ class Run:
         self.passed, self.began = 0.0, time.time_ns()
         self.facts = 0
         self.commits, self.settles = Watch(), Watch()
-        self._ledger = LedgerWriter(self.file, SETTLE_SECONDS, linger=0.0, clock=self._now,
+        self.ledger = LedgerWriter(self.file, SETTLE_SECONDS, linger=0.0, clock=self._now,
                                     monotonic=lambda: self.passed)
 
     def all(self, kind: str, spans: int, first: int) -> int:
         """Commit and settle so many spans; how many they were."""
-        made, number = _deliveries(kind, spans, first), 0
+        made, number = deliveries(kind, spans, first), 0
         while group := list(islice(made, self._bodies_at_once)):
-            self.commits.timed(self._ledger.write, [
+            self.commits.timed(self.ledger.write, [
                 Parcel(one.facts, one.links, self._now(), Receipt()) for one in group])
-            self.settles.timed(self._ledger.settle_some)
+            self.settles.timed(self.ledger.settle_some)
             number += sum(one.entries for one in group)
             self.facts += sum(len(one.facts) for one in group)
             self.passed += sum(one.entries for one in group) / PACE
         self.passed += 10 * SETTLE_SECONDS
-        self.settles.timed(self._ledger.settle_due)
+        self.settles.timed(self.ledger.settle_due)
         return number
 
     def _now(self) -> int:
         return self.began + int(self.passed * 1e9)
 
 
-def _deliveries(kind: str, spans: int, first: int) -> Iterator[Delivery]:
+def deliveries(kind: str, spans: int, first: int) -> Iterator[Delivery]:
+    """What the door hands over of so many spans, body by body."""
     for template, body in bodies(KINDS[kind](), spans, first):
         yield batch_of(Wish("traces", template.encoding, "", LARGEST, Wishes()), body)
 

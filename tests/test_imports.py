@@ -194,7 +194,7 @@ ORDERS = {
         ledger.clickhouse.tables
         ledger.clickhouse.answers  ledger.clickhouse.archive
         ledger.clickhouse.shipper
-        ledger.tree  ledger.verification  ledger.engines
+        ledger.tree  ledger.verification  ledger.engines  ledger.repeats
         ledger.session
         ledger.leases  ledger.shared_relays
         ledger.partitions

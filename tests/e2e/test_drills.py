@@ -23,6 +23,11 @@ def test_a_killed_gateway_loses_nothing() -> None:
 
 
 @LONGER
+def test_a_gateway_without_power_loses_nothing_and_counts_on() -> None:
+    assert main(["power-cut", "--rounds", "2", "--store", "sqlite"]) == 0
+
+
+@LONGER
 def test_a_gateway_that_answers_before_it_has_committed_is_noticed() -> None:
     assert main(["killed", "--rounds", "1", "--store", "sqlite", "--sabotage"]) == 0
 

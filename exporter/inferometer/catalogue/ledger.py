@@ -36,6 +36,11 @@ LEDGER_SKEWED = Metric(
     "Calls and steps that had ended more than 10 minutes before they arrived, or ended after it, "
     "by the sender's clock; they are accounted by their arrival all the same.",
     unread="It is asked when an hour's figures surprise.")
+LEDGER_REUSED_IDS = Metric(
+    "inferometer_ledger_reused_ids_total", "counter",
+    "Calls and steps that came under the trace id and span id of another one that is kept, each "
+    "time they came: the first is counted, they are not. The same one sent again is not here.",
+    unread="The log names one of them every ten minutes.")
 LEDGER_FAILED = Metric(
     "inferometer_ledger_failed_traces_total", "counter",
     "Traces that could not be counted, by a fault of ours; their facts are kept.",
@@ -48,5 +53,5 @@ CLICKHOUSE_FAILURES = Metric(
     "inferometer_clickhouse_failures_total", "counter",
     "Attempts to bring to ClickHouse what waits for it that failed. Only where the ledger has one.")
 LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
-                  LEDGER_SKEWED, LEDGER_FAILED, LEDGER_COMMIT_LAG, LEDGER_REFUSING,
-                  CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES)
+                  LEDGER_SKEWED, LEDGER_REUSED_IDS, LEDGER_FAILED, LEDGER_COMMIT_LAG,
+                  LEDGER_REFUSING, CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES)

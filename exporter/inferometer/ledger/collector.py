@@ -22,6 +22,7 @@ class LedgerCondition(NamedTuple):
     failed: int
     commit_lag: float = 0.0  # seconds
     refusal: str = ""  # why nothing is taken, a value of REFUSAL
+    reused: int = 0  # facts under the ids of others
     waiting: int | None = None  # rows that are not in ClickHouse; None where there is none
     failures: int | None = None  # of bringing them there
 
@@ -40,7 +41,7 @@ class LedgerCollector:
         now = self._condition()
         values = {c.LEDGER_PENDING: now.pending, c.LEDGER_LAG: now.lag, c.LEDGER_BYTES: now.bytes,
                   c.LEDGER_FREE: now.free, c.LEDGER_SKEWED: now.skewed, c.LEDGER_FAILED: now.failed,
-                  c.LEDGER_COMMIT_LAG: now.commit_lag,
+                  c.LEDGER_COMMIT_LAG: now.commit_lag, c.LEDGER_REUSED_IDS: now.reused,
                   c.CLICKHOUSE_WAITING: now.waiting, c.CLICKHOUSE_FAILURES: now.failures,
                   c.LEDGER_COMMIT: None if now.last_commit is None else now.last_commit / 1e9}
         for metric, value in values.items():

@@ -32,10 +32,27 @@ class HighWater:
         return None
 
     def write(self, gateway: str, mark: int) -> None:
-        """Put both in the place of what was there. Raises OSError."""
+        """Put both in the place of what was there, durably. Raises OSError.
+
+        Else a power failure could leave an empty file, or none, and look like a restore.
+        """
         part = self._path.with_name(f"{self._path.name}.part")
-        part.write_text(f"{gateway} {mark}\n", encoding="ascii")
+        with part.open("w", encoding="ascii") as file:
+            file.write(f"{gateway} {mark}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        is_first = not self._path.exists()
         os.replace(part, self._path)
+        if is_first:  # later a name that is not durable yet leaves a lower mark, which is as good
+            _sync_folder(self._path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def mark_of(database: Database) -> int:

@@ -21,6 +21,7 @@ from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.parcel import Parcel, rows_of
 from inferometer.ledger.pressure import WHY, Pressure
+from inferometer.ledger.repeats import Repeats
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
@@ -56,6 +57,7 @@ class LedgerWriter:
         self._busy = False  # whether something was committed in the last turn
         self._clock, self._monotonic = clock, monotonic
         self._forms = Forms(database)
+        self._repeats = Repeats(database, self._forms.current, monotonic)
         self._settler = Settler(database, self._forms, pricing, limits)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._pending = database.pending(settle_seconds, max(OPEN_SECONDS, settle_seconds),
@@ -105,7 +107,7 @@ class LedgerWriter:
         return LedgerCondition(
             self._pending.facts, self._pending.lag(), self._database.bytes(),
             disk[0] if disk else None, self._last_commit, self._skewed, self._settler.failed,
-            self.pressure.lag, self.pressure.refusal)
+            self.pressure.lag, self.pressure.refusal, self._repeats.reused)
 
     def configure(self, retention_days: int, rollup_days: int, max_bytes: int = 0) -> None:
         """Keep rows and roll-ups for so long, and take nothing beyond so many bytes."""
@@ -198,6 +200,8 @@ class LedgerWriter:
             if one.fact.end and not -SKEW <= one.fact.end - one.arrived <= SKEW:
                 self._skewed += 1
         self._last_commit = self._clock()
+        if old:
+            self._repeats.note(row for row in (*rows.named, *rows.nameless) if row[0] in old)
 
     def settle_due(self) -> None:
         """Settle all that is quiet."""

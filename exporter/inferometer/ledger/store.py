@@ -33,6 +33,7 @@ class Forms:
                     if number > self._written])
         self.packers: Mapping[type[Fact], tuple[int, Callable[[Fact], str]]] = {
             type_: (forms[kind, names_of(type_)], packer(type_)) for kind, type_ in KINDS.items()}
+        self.current = frozenset(number for number, _ in self.packers.values())
         self._unpackers = {number: Unpacker(kind, names)
                            for (kind, names), number in forms.items() if kind in KINDS}
 

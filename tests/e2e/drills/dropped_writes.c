@@ -273,6 +273,16 @@ int fdatasync(int handle)
     return synced(real(handle), handle);
 }
 
+static void leave(struct file *file)
+{
+    for (int handle = 0; handle < MOST_HANDLES; handle++)
+        if (of_handle[handle] == file)
+            of_handle[handle] = NULL;
+    close(file->copy);
+    forget(file);
+    file->name[0] = '\0';
+}
+
 int unlink(const char *path)
 {
     REAL(unlink);
@@ -285,14 +295,31 @@ int unlink(const char *path)
         pthread_mutex_lock(&lock);
         real(copy);
         struct file *file = find(name);
-        for (int handle = 0; file && handle < MOST_HANDLES; handle++)
-            if (of_handle[handle] == file)
-                of_handle[handle] = NULL;
-        if (file) {
-            close(file->copy);
-            forget(file);
-            file->name[0] = '\0';
-        }
+        if (file)
+            leave(file);
+        pthread_mutex_unlock(&lock);
+    }
+    return failed;
+}
+
+int rename(const char *from, const char *to)
+{
+    REAL(rename);
+    int failed = real(from, to);
+    const char *before = failed ? NULL : name_of(from), *after = failed ? NULL : name_of(to);
+
+    if (before && after) {
+        char copy[PATH_MAX], copy_after[PATH_MAX];
+        copy_path(copy, before);
+        copy_path(copy_after, after);
+        pthread_mutex_lock(&lock);
+        struct file *replaced = find(after), *file = find(before);
+        if (replaced)
+            leave(replaced);
+        if (real(copy, copy_after))
+            fail(copy);
+        if (file)
+            snprintf(file->name, sizeof file->name, "%s", after);
         pthread_mutex_unlock(&lock);
     }
     return failed;

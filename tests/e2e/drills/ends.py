@@ -6,10 +6,12 @@ import time
 
 from tests.e2e.drills.scene import Scene
 from tests.e2e.drills.shims import DroppedWrites
+from tests.e2e.gateways import Gateway
 
 SHORTEST, LONGEST = 0.3, 2.5  # seconds of load before the end
 DRAIN_SECONDS = 10.0
 CHECKS = 10  # of a drill with many rounds
+RESTORED = "an older copy of the ledger was put here"  # in the log
 
 
 def kill(scene: Scene) -> None:
@@ -59,5 +61,12 @@ def cut_power(scene: Scene) -> None:
                 scene.scrape(running)
                 running.kill()
         changed += power.cut()
+        _require_its_own(running)
     with scene.gateway() as running:
         scene.finish(running)
+    _require_its_own(running)
+
+
+def _require_its_own(ended: Gateway) -> None:
+    """Raise AssertionError where the ledger was taken for a restored copy: its counters fell."""
+    assert not any(RESTORED in line for line in ended.running.lines), "its counters began anew"
