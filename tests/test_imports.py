@@ -115,7 +115,8 @@ ORDER = """
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs
-    cli.explain_calls  cli.ledger_actions
+    cli.explain_calls  cli.ledger_tables
+    cli.ledger_actions
     cli.explain_otlp
     cli.*
     cli

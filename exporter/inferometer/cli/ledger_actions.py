@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import re
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inferometer.cli.ledger_tables import TableCell, moment, print_as, print_facts, table
 from inferometer.cli.verbs import FAILED, OK, complain
 from inferometer.config import ClickHouseSection, ConfigError, LedgerSection
 from inferometer.documents.mistakes import Mistake
@@ -26,7 +24,7 @@ from inferometer.ledger.file import File
 from inferometer.ledger.file_opening import open_to_write
 from inferometer.ledger.opening import require_driver
 from inferometer.ledger.store import load_all_seats
-from inferometer.outside import as_json, shown
+from inferometer.outside import shown
 from inferometer.reasons import reason_of
 from inferometer.settings import COMMAND_LINE
 
@@ -34,8 +32,6 @@ if TYPE_CHECKING:  # it is in an extra
     from inferometer.ledger.clickhouse.answers import ArchiveAnswers
     from inferometer.ledger.clickhouse.archive import Archive
 
-TableCell = str | float | None
-ALWAYS = ("requests", "input", "output")  # columns that a table shows even where all is 0
 
 
 def top(database: Database, options: argparse.Namespace, store: ClickHouseSection) -> int:
@@ -51,12 +47,12 @@ def top(database: Database, options: argparse.Namespace, store: ClickHouseSectio
     columns = [options.by, *questions.COLUMNS]
     pending = database.count_pending()
     if options.format == "table":
-        print("\n".join(_table(columns, rows)))
-        print(f"Arrived since {_moment(since)}; {len(groups)} in all, {pending} facts not "
+        print("\n".join(table(columns, rows)))
+        print(f"Arrived since {moment(since)}; {len(groups)} in all, {pending} facts not "
               "settled yet.")
     else:
-        _print(options.format, columns, rows, {
-            "by": options.by, "since": _moment(since), "groups": len(groups), "pending": pending,
+        print_as(options.format, columns, rows, {
+            "by": options.by, "since": moment(since), "groups": len(groups), "pending": pending,
             "rows": [dict(zip(columns, row, strict=True)) for row in rows]})
     return OK
 
@@ -69,13 +65,13 @@ def verify(database: Database, options: argparse.Namespace, store: ClickHouseSec
                               for one in verified.differences[:verification.MOST_SHOWN]]
     if options.format == "table":
         if rows:
-            print("\n".join(_table(columns, rows)))
+            print("\n".join(table(columns, rows)))
         print(f"{verified.facts} facts, {verified.rows} rows, {verified.counters} counters, "
               f"{verified.rollups} roll-ups: "
               f"{len(verified.differences) or 'no'} difference"
               f"{'' if len(verified.differences) == 1 else 's'}.")
     else:
-        _print(options.format, columns, rows, verification.as_data(verified))
+        print_as(options.format, columns, rows, verification.as_data(verified))
     return FAILED if verified.differences else OK
 
 
@@ -109,7 +105,7 @@ def check(database: Database, options: argparse.Namespace, store: ClickHouseSect
             print("It is older than what was written here last: its gateway will give it a new id, "
                   "and counters begin at 0.")
     else:
-        _print(options.format, health._fields, [[
+        print_as(options.format, health._fields, [[
             len(health.faults), health.bytes, health.unused, str(health.restored).lower()]],
             health._asdict())
     return FAILED if health.faults else OK
@@ -128,7 +124,7 @@ def vacuum(database: Database, options: argparse.Namespace, store: ClickHouseSec
             "unused pages given back beside its gateway, or for want of room to write it anew")
         print(f"{file.path}: {done.before:,} bytes before, {done.after:,} now; {way}.")
     else:
-        _print(options.format, done._fields, [[
+        print_as(options.format, done._fields, [[
             done.before, done.after, str(done.rewritten).lower()]], done._asdict())
     return OK
 
@@ -179,14 +175,14 @@ def trace(database: Database, options: argparse.Namespace, store: ClickHouseSect
         return FAILED
     rows = [_step(depth, branch) for depth, branch in steps]
     if options.format == "table":
-        print("\n".join(_table(STEPS[1:], [
+        print("\n".join(table(STEPS[1:], [
             [f"{'· ' * depth}{row[1]}", *row[2:]]
             for (depth, _), row in zip(steps, rows, strict=True)])))
         for _, branch in steps:
             for name, content in branch.content.items():
                 print(f"{branch.fact.span_id.hex()} {shown(name)}: {shown(content)}")
     else:
-        _print(options.format, STEPS, rows, {"trace_id": text, "steps": [
+        print_as(options.format, STEPS, rows, {"trace_id": text, "steps": [
             dict(zip(STEPS, row, strict=True)) | {"content": dict(branch.content)}
             for row, (_, branch) in zip(rows, steps, strict=True)]})
     return OK
@@ -215,14 +211,10 @@ def show_person(database: Database, options: argparse.Namespace, store: ClickHou
         return FAILED
     facts: dict[str, TableCell] = {
         "hash": person.name, "calls": person.calls, "steps": person.steps,
-        "tokens": person.tokens, "first": _moment(person.first), "last": _moment(person.last),
+        "tokens": person.tokens, "first": moment(person.first), "last": moment(person.last),
         "models": ", ".join(sorted(person.models)), "users": len(person.users),
         "conversations": len(person.conversations)}
-    if options.format == "table":
-        width = max(map(len, facts))
-        print("\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in facts.items()))
-    else:
-        _print(options.format, [*facts], [[*facts.values()]], facts)
+    print_facts(options.format, facts)
     return OK
 
 
@@ -249,11 +241,7 @@ def show_clickhouse(database: Database, options: argparse.Namespace, store: Clic
     facts: dict[str, TableCell] = {
         "waiting": outbox.waiting(), "to forget": len(outbox.names_to_forget()),
         "batches": batches, "rows": rows, "summed up to batch": summed}
-    if options.format == "table":
-        width = max(map(len, facts))
-        print("\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in facts.items()))
-    else:
-        _print(options.format, [*facts], [[*facts.values()]], facts)
+    print_facts(options.format, facts)
     return OK
 
 
@@ -273,38 +261,6 @@ def archive_of(store: ClickHouseSection) -> Iterator[tuple[ArchiveAnswers, Archi
             yield ArchiveAnswers(client), archive
     finally:
         client.close()
-
-
-def _print(form: str, columns: Sequence[str], rows: Sequence[Sequence[TableCell]],
-           data: object) -> None:
-    if form == "json":
-        print(as_json(data, indent=2))
-    else:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(columns)
-        writer.writerows(rows)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[TableCell]]) -> list[str]:
-    """Lines of a table without the columns in which there is nothing."""
-    kept = [i for i, name in enumerate(columns)
-            if not i or name in ALWAYS or any(row[i] for row in rows)]
-    lines = [[columns[i].replace("_", " ") for i in kept],
-             *([_cell(row[i]) for i in kept] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(cell.rjust(width) if i else cell.ljust(width)
-                      for i, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-            for line in lines]
-
-
-def _cell(value: TableCell) -> str:
-    if isinstance(value, str):
-        return shown(value) or "-"
-    return "-" if value is None else f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _moment(nanoseconds: int) -> str:
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="seconds")
 
 
 ACTIONS: Mapping[str, Callable[[Database, argparse.Namespace, ClickHouseSection], int]] = {

@@ -132,3 +132,10 @@ def test_a_document_that_is_wrong_already_is_not_looked_into_further(tmp_path: P
     error = document.error()
     assert error is not None
     assert len(error.mistakes) == 1
+
+
+def test_clickhouse_beside_a_database_is_refused_by_its_key(tmp_path: Path) -> None:
+    (tmp_path / "dsn").write_text("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(ConfigError, match=r"ledger\.clickhouse\.url.* is for a ledger in a file"):
+        part_in(tmp_path, "role: gateway\nledger: {dsn_file: dsn, clickhouse: "
+                          "{url: 'http://127.0.0.1:1'}}\n")
