@@ -64,7 +64,7 @@ def examine(dsn_path: Path, key_path: Path) -> None:
         if key_path.exists():
             read_keys(key_path)
     except (OSError, KeyFileError) as error:
-        raise LedgerError(str(error)) from error
+        raise LedgerError(f"{key_path}: {reason_of(error)}") from error
 
 
 def read_dsn(path: Path) -> str:
