@@ -63,7 +63,9 @@ def examine(dsn_path: Path, key_path: Path) -> None:
     try:
         if key_path.exists():
             read_keys(key_path)
-    except (OSError, KeyFileError) as error:
+    except KeyFileError as error:
+        raise LedgerError(str(error)) from error
+    except OSError as error:
         raise LedgerError(f"{key_path}: {reason_of(error)}") from error
 
 
