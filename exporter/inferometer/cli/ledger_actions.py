@@ -41,18 +41,16 @@ def top(database: Database, options: argparse.Namespace, store: ClickHouseSectio
         with archive_of(store) as (answers, _):
             groups = questions.top(answers, options.by, since, options.limit)
     else:
-        groups = questions.top(questions.LedgerAnswers(database), options.by, since)
-    rows: list[list[TableCell]] = [[group.name, *group.figures.values()]
-                              for group in groups[:options.limit]]
+        groups = questions.top(questions.LedgerAnswers(database), options.by, since, options.limit)
+    rows: list[list[TableCell]] = [[group.name, *group.figures.values()] for group in groups]
     columns = [options.by, *questions.COLUMNS]
     pending = database.count_pending()
     if options.format == "table":
         print("\n".join(table(columns, rows)))
-        print(f"Arrived since {moment(since)}; {len(groups)} in all, {pending} facts not "
-              "settled yet.")
+        print(f"Arrived since {moment(since)}; {pending} facts not settled yet.")
     else:
         print_as(options.format, columns, rows, {
-            "by": options.by, "since": moment(since), "groups": len(groups), "pending": pending,
+            "by": options.by, "since": moment(since), "pending": pending,
             "rows": [dict(zip(columns, row, strict=True)) for row in rows]})
     return OK
 

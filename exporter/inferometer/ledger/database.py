@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from inferometer.ledger.compiling import Insertion
 from inferometer.ledger.keys import KeyRing
 from inferometer.ledger.parcel import FactRows, Parcel
 from inferometer.ledger.relays import Relays
 from inferometer.ledger.seats import SeatTable
-from inferometer.ledger.statements import Insertion, Statements
+from inferometer.ledger.statements import Statements
 from inferometer.ledger.traces import Kept, Trace
 
 # What one does at a time.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import IO, Any
 
+from inferometer.ledger.compiling import Insertion
 from inferometer.ledger.database import Pending
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.high_water import HighWater
@@ -21,7 +22,7 @@ from inferometer.ledger.presence import LOGS, Presence, beside, is_still
 from inferometer.ledger.purging import delete_content, delete_oldest
 from inferometer.ledger.relays import Relays
 from inferometer.ledger.seats import SeatTable
-from inferometer.ledger.statements import Insertion, Statements
+from inferometer.ledger.statements import Statements
 from inferometer.ledger.traces import Kept
 from inferometer.reasons import reason_of
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from inferometer.ledger.compiling import Insertion
 from inferometer.ledger.database import Pending
 from inferometer.ledger.digests import lock_number
 from inferometer.ledger.errors import LedgerError, LedgerLostError
@@ -27,7 +28,7 @@ from inferometer.ledger.session import Session
 from inferometer.ledger.shared_pending import SharedPending
 from inferometer.ledger.shared_relays import SharedRelays
 from inferometer.ledger.shared_schema import IDENTITIES, NUMBERS
-from inferometer.ledger.statements import Insertion, Statements
+from inferometer.ledger.statements import Statements
 from inferometer.ledger.traces import Kept
 from inferometer.reasons import reason_of
 

@@ -20,6 +20,8 @@ OF_STEPS = {"tool": "tool_calls", "mcp": "mcp_operations", "run": "agent_runs",
 TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")
 COST, WITHOUT_COST = "cost_usd", "calls_without_cost"
 COLUMNS = (*OF_CALLS, COST, WITHOUT_COST, *TIMES, *OF_STEPS.values(), "documents")
+TIES = 1000  # groups beyond those asked for that are looked at, as they may have as much
+_INPUT = MEASURES.index("input")
 # Groups that are of one kind of row.
 ONLY = {"tool": "tool", "agent": "run", "model": "call", "provider": "call", "operation": "call"}
 
@@ -52,9 +54,24 @@ class LedgerAnswers:
         self._database = database
 
     def totals(self, by: str, hour: int, most: int) -> Iterable[Sequence[Any]]:
-        """See AskedStore; none is left out."""
-        return self._database.connection.execute(
-            self._database.statements.totals_by[by], (hour,))
+        """See AskedStore. None is left out but users: those are more than a thousand others."""
+        connection, statements = self._database.connection, self._database.statements
+        if most and by == "user":
+            # First by what decides it: all sums of all users would be many times that.
+            leaders = connection.execute(
+                statements.totals_of_leaders, (hour, hour, most + TIES, 0)).fetchall()
+            if _are_enough(leaders, most):
+                return leaders
+        return connection.execute(statements.totals_by[by], (hour,))
+
+
+def _are_enough(leaders: Sequence[Sequence[Any]], most: int) -> bool:
+    """Whether whoever was left out has less than the last of so many, or nobody was."""
+    tokens: dict[str, int] = {}
+    for name, _, *sums in leaders:
+        tokens[name] = tokens.get(name, 0) + sums[_INPUT]
+    greatest = sorted(tokens.values(), reverse=True)
+    return len(greatest) < most + TIES or greatest[-1] < greatest[most - 1]
 
 
 def top(store: AskedStore, by: str, since: int, most: int = 0) -> Sequence[Top]:

@@ -6,11 +6,11 @@ cursor. Values are bound by position, in the order of the table's columns unless
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    Select,
     Table,
     and_,
     bindparam,
@@ -23,10 +23,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import ClauseElement, ColumnElement
+from sqlalchemy.sql import ColumnElement
 
+from inferometer.ledger.compiling import Compiler
 from inferometer.ledger.counting import HEARTBEAT, MEASURES, TOKENS, CountedRow
 from inferometer.ledger.schema import (
     BATCHES,
@@ -46,13 +45,12 @@ from inferometer.ledger.schema import (
     FactState,
 )
 
-_DIALECTS: dict[str, Dialect] = {  # their makers have no types
-    "sqlite": sqlite.dialect(),
-    "postgresql": postgresql.dialect(paramstyle="format")}  # type: ignore[no-untyped-call]
 _SEQ: BindParameter[int] = bindparam("seq_")
 # What `top` groups by, and the column of the table `seats` that has it.
 GROUPS = {"model": "model", "service": "service_name", "user": "", "provider": "provider",
           "operation": "operation", "tool": "name", "agent": "name"}
+# The hour from which on. Of all gateways: the key begins with them.
+_SINCE = (ROLLUPS.c.gateway.in_(select(COUNTERS.c.gateway)), ROLLUPS.c.hour >= bindparam("hour_"))
 _ROLLUP_KEY = (ROLLUPS.c.gateway, ROLLUPS.c.hour, ROLLUPS.c.seat)
 # What is the same in all rows of steps, and in those of calls that no engine tells of.
 _OF_STEPS: dict[str, Any] = {
@@ -67,23 +65,14 @@ TRACES_AT_ONCE = 32  # that one statement asks for
 BY_DAY = (CONTENTS, COUNTED, TRACES, FACTS)  # tables of which a database has a part for each day
 
 
-class Insertion(NamedTuple):
-    """New rows of a table: a statement, or for who has other means what it does."""
-
-    text: str
-    table: str
-    columns: Sequence[str]  # that are bound, and after them those that are the same in all rows
-    fixed: Sequence[int | str | None]
-
-
-class Statements:
+class Statements(Compiler):
     """The statements in one database's dialect.
 
     `identities` is the table in which a digest stands once, with the number of its fact.
     """
 
     def __init__(self, dialect: str = "sqlite", identities: Table = FACTS) -> None:
-        self._dialect = dialect
+        super().__init__(dialect)
         text, new = self._text, self._insertion
         # Values are bound at a price: what is the same for all is none.
         pending = {"state": int(FactState.PENDING), "counted": None}
@@ -161,6 +150,11 @@ class Statements:
 
         # Values: the hour from which on; of each kind of row what it comes to, by one label.
         self.totals_by = {label: text(self._totals(label)) for label in GROUPS}
+        # (hour, hour, how many, 0): the same of so many users, those of most input tokens.
+        self.totals_of_leaders = text(self._totals("user").where(ROLLUPS.c.user.in_(
+            select(ROLLUPS.c.user).where(*_SINCE).group_by(ROLLUPS.c.user).order_by(
+                func.sum(ROLLUPS.c.input).desc()).limit(
+                bindparam("many_")).offset(bindparam("from_")))))
         # (gateway, hour): what known users cost, but for those who cost nothing.
         self.user_costs = text(select(ROLLUPS.c.user, func.sum(ROLLUPS.c.cost)).where(
             ROLLUPS.c.gateway == bindparam("gateway_"), ROLLUPS.c.hour == bindparam("hour_"),
@@ -256,44 +250,11 @@ class Statements:
         self.delete_forget_there = text(delete(FORGET_THERE).where(
             FORGET_THERE.c.name == bindparam("name_")))
 
-    def _totals(self, label: str) -> ClauseElement:
+    def _totals(self, label: str) -> Select[Any]:
         column = ROLLUPS.c.user if label == "user" else SEATS.c[GROUPS[label]]
         return select(column, SEATS.c.kind, *(func.sum(ROLLUPS.c[name]) for name in MEASURES)).join(
             SEATS, SEATS.c.id == ROLLUPS.c.seat).where(
-            ROLLUPS.c.hour >= bindparam("hour_")).group_by(column, SEATS.c.kind)
-
-    def _text(self, statement: ClauseElement) -> str:
-        return str(statement.compile(dialect=_DIALECTS[self._dialect]))
-
-    def _insertion(self, table: Table, **fixed: int | str | None) -> Insertion:
-        bound = [column.name for column in table.c if column.name not in fixed]
-        statement = self._fixed(table, **fixed) if fixed else self._insert(table)
-        return Insertion(self._text(statement), table.name, [*bound, *fixed], [*fixed.values()])
-
-    def _insert(self, table: Table) -> sqlite.Insert:
-        # Both have the same clauses; a type for both there is none.
-        return sqlite.insert(table) if self._dialect == "sqlite" else (
-            postgresql.insert(table))  # type: ignore[return-value]  # see above
-
-    def _fixed(self, table: Table, **fixed: int | str | None) -> sqlite.Insert:
-        """An insert of rows that have the same in these columns; the others are bound."""
-        return self._insert(table).values({column.name: bindparam(f"{column.name}_")
-                                           if column.name not in fixed
-                                           else _literal(fixed[column.name])
-                                           for column in table.c})
-
-    def _upsert(self, table: Table, set_: tuple[str, ...] = (), add: tuple[str, ...] = ()
-                ) -> ClauseElement:
-        insert = self._insert(table)
-        return insert.on_conflict_do_update(
-            index_elements=[*table.primary_key.columns.keys()],
-            set_={name: insert.excluded[name] for name in set_} | {
-                name: table.c[name] + insert.excluded[name] for name in add})
-
-
-def _literal(value: int | str | None) -> ColumnElement[Any]:
-    return null() if value is None else literal_column(
-        f"'{value}'" if isinstance(value, str) else str(value))
+            *_SINCE).group_by(column, SEATS.c.kind)
 
 
 def _chunk(table: Table) -> ColumnElement[bool]:

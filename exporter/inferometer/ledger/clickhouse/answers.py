@@ -14,7 +14,7 @@ from inferometer.ledger.clickhouse.tables import (
     SUMS,
 )
 from inferometer.ledger.counting import MEASURES
-from inferometer.ledger.questions import OF_STEPS, ONLY
+from inferometer.ledger.questions import OF_STEPS, ONLY, TIES
 from inferometer.ledger.statements import GROUPS
 
 if TYPE_CHECKING:  # it is in an extra
@@ -33,7 +33,6 @@ _BY_HOUR = f"last <= {_of_gateway('ends')}"
 _BEHIND_DAYS = f"{_BY_HOUR} AND chunk > {_of_gateway('day_ends')}"
 _BEHIND_HOURS = f"batch > {_of_gateway('ends')} AND batch <= {_of_gateway('newest')}"
 _BEGIN, _MIDNIGHT = (f"toDateTime({{{name}:Int64}}, 'UTC')" for name in ("begin", "midnight"))
-TIES = 1000
 
 
 class Extents(NamedTuple):
