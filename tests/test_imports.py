@@ -183,7 +183,8 @@ ORDERS = {
         ledger.exemplars  ledger.relays  ledger.goodput  ledger.dearest
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
-        ledger.migrations.env  ledger.compiling  ledger.statements  ledger.parcel  ledger.presence
+        ledger.compiling
+        ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.database  ledger.digests  ledger.shared_schema
         ledger.high_water
         ledger.memory  ledger.purging
