@@ -100,8 +100,9 @@ def gateway(folder: Path, settle_seconds: float = 1.0,
                       f"{more}")
     with launched("--config", str(config), "--listen", "127.0.0.1:0", env=env,
                   command=command) as running:
-        wait_for(lambda: _intake_port(running) or running.process.poll() is not None,
-                 START_SECONDS)
+        doors = ["intake", "gRPC"] if intake.get("grpc_listen") else ["intake"]
+        wait_for(lambda: all(_intake_port(running, door) for door in doors)
+                 or running.process.poll() is not None, START_SECONDS)
         assert running.process.poll() is None, "".join(running.lines)
         running.port = announced_port(running)
         yield Gateway(running, _intake_port(running), folder, config,
