@@ -70,6 +70,8 @@ def _fill(database: Database, calls: int, begin: int) -> None:
     database.insert(database.statements.insert_seat, [
         (seat, "call", "openai", f"m{seat}", "chat", f"service{seat}", "", 1)
         for seat in range(MODELS)])
+    database.connection.execute(  # roll-ups are of gateways that have counters
+        database.statements.add_counter, (database.gateway, 0, "ended", "success/", 0, 0))
     for hour in range(24 * DAYS):
         ranks = Counter(int(math.exp(chance.random() * width))
                         for _ in range(calls // (24 * DAYS)))
