@@ -29,7 +29,8 @@ def _tint(colour: str) -> Json:
 
 def _dashed(colour: str) -> Json:
     return {**_tint(colour), "custom__lineStyle": {"fill": "dash", "dash": [8, 6]},
-            "custom__fillOpacity": 0, "custom__stacking": {"mode": "none"}}
+            "custom__lineWidth": 2, "custom__fillOpacity": 0,
+            "custom__stacking": {"mode": "none"}}
 
 
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.

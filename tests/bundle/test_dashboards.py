@@ -88,6 +88,15 @@ def test_what_is_unknown_has_no_colour_of_what_is_known(board: Board) -> None:
 
 
 @every_board
+def test_a_dashed_line_has_a_width_also_over_areas_that_have_none(board: Board) -> None:
+    for panel in asking(RENDERED[board.uid]):
+        for override in panel["fieldConfig"]["overrides"]:
+            properties = {item["id"]: item["value"] for item in override["properties"]}
+            if "custom.lineStyle" in properties:
+                assert properties["custom.lineWidth"] > 0, panel["title"]
+
+
+@every_board
 def test_every_panel_has_description_unit_and_why_it_may_be_empty(
         board: Board) -> None:
     titles = [panel["title"] for panel in asking(RENDERED[board.uid])]
@@ -290,6 +299,7 @@ def test_a_limit_is_drawn_dashed_from_what_is_in_force() -> None:
                 if re.search(dressed["matcher"]["options"].strip("/"), "limit")] == [[
                     {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}},
                     {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}},
+                    {"id": "custom.lineWidth", "value": 2},
                     {"id": "custom.fillOpacity", "value": 0},
                     {"id": "custom.stacking", "value": {"mode": "none"}}]]
 
