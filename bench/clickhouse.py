@@ -20,11 +20,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 from clickhouse_connect.driver.client import Client
 
 from bench.report import Figure, say, table
+from bench.timing import median_seconds
 from inferometer.ledger.clickhouse.answers import ArchiveAnswers
 from inferometer.ledger.clickhouse.archive import Archive
 from inferometer.ledger.clickhouse.connection import connect
@@ -109,7 +109,8 @@ def _asking(folder: Path, calls: int) -> list[Figure]:
     answers = ArchiveAnswers(client)
     began = time.monotonic()
     expected = top(answers, "user", 0, 100)
-    raw, bare_raw = time.monotonic() - began, _seconds(lambda: client.query(_bare("calls")), 2)
+    raw = time.monotonic() - began
+    bare_raw = median_seconds(lambda: client.query(_bare("calls")), 2)
     say(f"from rows {raw:.2f} s, by the shortest query of them {bare_raw:.2f} s")
     within = BEGIN + 9 * HOUR
     expected_within = top(answers, "user", within, 100)
@@ -124,7 +125,7 @@ def _asking(folder: Path, calls: int) -> list[Figure]:
     assert top(answers, "user", 0, 100) == expected
     assert top(answers, "user", within, 100) == expected_within
     summed = _ask(answers, "sums of days", "days")
-    edged = _seconds(lambda: top(answers, "user", within, 100), ROUNDS)
+    edged = median_seconds(lambda: top(answers, "user", within, 100), ROUNDS)
     for name, rows, size in client.query(
             "SELECT table, sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND "
             "database = 'asked' AND table IN ('calls', 'rollups', 'days') GROUP BY table "
@@ -138,8 +139,8 @@ def _asking(folder: Path, calls: int) -> list[Figure]:
 
 def _ask(answers: ArchiveAnswers, name: str, table: str) -> float:
     """Seconds of `top`, beside those of the shortest query."""
-    seconds = _seconds(lambda: top(answers, "user", 0, 100), ROUNDS)
-    bare = _seconds(lambda: answers.client.query(_bare(table)), ROUNDS)
+    seconds = median_seconds(lambda: top(answers, "user", 0, 100), ROUNDS)
+    bare = median_seconds(lambda: answers.client.query(_bare(table)), ROUNDS)
     say(f"from {name} {seconds:.2f} s, by the shortest query of them {bare:.2f} s")
     return seconds
 
@@ -188,16 +189,6 @@ def _cpu(function: Callable[[], object]) -> float:
     began = time.process_time()
     function()
     return time.process_time() - began
-
-
-def _seconds(function: Callable[[], object], rounds: int) -> float:
-    """The median of so many, after one more."""
-    seconds = []
-    for _ in range(rounds + 1):
-        began = time.monotonic()
-        function()
-        seconds.append(time.monotonic() - began)
-    return median(seconds[1:])
 
 
 if __name__ == "__main__":

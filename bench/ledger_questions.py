@@ -18,14 +18,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
-from statistics import median
 
 from bench.intake_ledger import deliveries
 from bench.otlp_sender import CONNECTIONS
 from bench.report import Figure, say, table
+from bench.timing import median_seconds
 from inferometer.ledger.counting import HOUR, MEASURES
 from inferometer.ledger.database import Database
 from inferometer.ledger.file_opening import open_to_write
@@ -85,8 +85,9 @@ def _fill(database: Database, calls: int, begin: int) -> None:
 
 
 def _asked(database: Database, window: str, hour: int, most: float) -> Figure:
-    seconds = _seconds(lambda: top(LedgerAnswers(database), "user", hour * HOUR, 100))
-    bare = _seconds(lambda: database.connection.execute(_BARE, (hour,)).fetchall())
+    seconds = median_seconds(lambda: top(LedgerAnswers(database), "user", hour * HOUR, 100), ROUNDS)
+    bare = median_seconds(lambda: database.connection.execute(_BARE, (hour,)).fetchall(),
+                          ROUNDS)
     say(f"{window}: {seconds:.2f} s, by the shortest query {bare:.2f} s")
     return Figure(f"top 100 users of {window}", "s", seconds, most)
 
@@ -131,16 +132,6 @@ def _committed(ledger: LedgerWriter, numbers: Iterator[int]) -> float:
             passed += time.perf_counter() - began
             facts += sum(len(parcel.facts) for parcel in group)
     return facts / passed
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    """The median of some, after one more."""
-    seconds = []
-    for _ in range(ROUNDS + 1):
-        began = time.monotonic()
-        function()
-        seconds.append(time.monotonic() - began)
-    return median(seconds[1:])
 
 
 if __name__ == "__main__":

@@ -82,12 +82,12 @@ def measured(way: str, seconds: float, rate: float, folder: Path) -> Outcome:
         stack.callback(sender.wait)
         stack.callback(sender.kill)
         wait_for(lambda: _ids(running, folder)[1], SECONDS, 0.2)  # the first spans have come
-        time.sleep(BEFORE)
+        time.sleep(BEFORE)  # for which it sends to a gateway that is there
         running.kill()
         gateways.close()
         time.sleep(seconds)  # what is measured
         running = gateways.enter_context(gateway(folder, listen=listen))
-        time.sleep(AFTER)
+        time.sleep(AFTER)  # for which what waits is sent again
         (folder / "over").touch()
         results = json.loads(sender.communicate(timeout=SECONDS)[0])
         with contextlib.suppress(AssertionError):  # what is lost is what is measured
