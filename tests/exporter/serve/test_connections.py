@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import resource
+import select
 import socket
 import ssl
 import struct
@@ -236,11 +237,15 @@ def test_answers_that_nobody_reads_are_bounded_together() -> None:
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(serving(limits, lambda _: bytes(page)))
         deaf = crowd(stack, port, 20, SCRAPE)
-        time.sleep(1)
+        wait_for(lambda: all(map(_has_news, deaf)), 60)  # an answer begun, or a connection closed
         with Client(port, 60) as client:
             assert client.ask(SCRAPE) == (200, page)
         hung_up = sum(_cut_off(client) for client in deaf)
         assert 10 <= hung_up < 20
+
+
+def _has_news(client: Client) -> bool:
+    return bool(select.select([client.sock], [], [], 0)[0])
 
 
 def _cut_off(client: Client) -> bool:
