@@ -32,6 +32,7 @@ from inferometer.ledger.file_opening import open_to_write
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.parcel import Parcel
 from inferometer.ledger.questions import LedgerAnswers, top
+from inferometer.ledger.ranking import Ranker
 from inferometer.receipt import Receipt
 
 CALLS, USERS, DAYS = 10_000_000, 100_000, 30
@@ -81,6 +82,9 @@ def _fill(database: Database, calls: int, begin: int) -> None:
                  *(times * (1 + i * 7919 % 1000) for i in range(len(MEASURES))))
                 for rank, times in ranks.items()))
         rows += len(ranks)
+    ranker, now = Ranker(database), time.time_ns()
+    seconds = median_seconds(lambda: ranker.rank(now), 24 * DAYS)
+    say(f"{1e3 * seconds:.1f} ms to rank the users of an hour, once it is over")
     say(f"{calls:,} calls come to {rows:,} sums")
 
 

@@ -184,8 +184,10 @@ ORDERS = {
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.compiling
+        ledger.ranking_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.database  ledger.digests  ledger.shared_schema
+        ledger.ranking
         ledger.high_water
         ledger.memory  ledger.purging
         ledger.file

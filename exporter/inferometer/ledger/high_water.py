@@ -87,7 +87,7 @@ def renew(database: Database, path: Path) -> None:
     mark = max(mark_of(database), beside[1] if beside else 0) + 1
     with database.transaction() as connection:
         for statement in (statements.renew_counters, statements.renew_rollups,
-                          statements.renew_batches):
+                          statements.renew_batches, *statements.ranking.renew):
             connection.execute(statement, (gateway, database.gateway))
         connection.executemany(statements.put_meta, [
             ("gateway", gateway), (MARK, str(mark)),

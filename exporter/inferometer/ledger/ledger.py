@@ -21,6 +21,7 @@ from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.parcel import Parcel, rows_of
 from inferometer.ledger.pressure import WHY, Pressure
+from inferometer.ledger.ranking import Ranker
 from inferometer.ledger.repeats import Repeats
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
@@ -66,6 +67,7 @@ class LedgerWriter:
         self._tidied_at = 0.0
         self._failures = Failures("commit")
         self._retention = Retention(database)
+        self._ranker = Ranker(database)
         self._purging, self._purge_at = False, 0.0
         self._skewed = 0
         self._taken = self._written = 0  # facts: by who commits, and by the writer, or refused
@@ -141,7 +143,8 @@ class LedgerWriter:
 
     def _purge(self) -> None:
         self._purging = self._retention.purge(self._clock(), self._settler.seats) or (
-            self.pressure.tight and self._database.delete_content())
+            self.pressure.tight and self._database.delete_content()) or (
+            self._ranker.rank(self._clock()))
         self._purge_at = self._monotonic() + PURGE_SECONDS
 
     def _group(self) -> list[Parcel]:

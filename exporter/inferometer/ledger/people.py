@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.database import FORGETTING, Database
+from inferometer.ledger.ranking import forget_rank
 from inferometer.ledger.seats import SeatTable
 from inferometer.spans.steps import CALL_OF_TOOL
 
@@ -60,16 +61,18 @@ def forget(database: Database, name: str) -> int:
         connection.execute(statements.put_forgotten, (hashed, last))
     changed = 0
     for first, last in database.chunks(CHUNK):
-        chunk = first, last, hashed
+        of_name = first, last, hashed
         with database.transaction(alone=FORGETTING) as connection:
             for delete in statements.delete_contents_of:
-                connection.execute(delete, chunk)
+                connection.execute(delete, of_name)
             for update in statements.forget_names:
-                changed += connection.execute(update, chunk).rowcount
+                changed += connection.execute(update, of_name).rowcount
     keys = database.connection.execute(statements.rollups_of, (hashed,)).fetchall()
     for begin in range(0, len(keys), CHUNK):
         with database.transaction(alone=FORGETTING) as connection:
-            for key in keys[begin:begin + CHUNK]:
+            chunk = keys[begin:begin + CHUNK]
+            forget_rank(database, {(gateway, hour) for gateway, hour, _ in chunk})
+            for key in chunk:
                 sums = connection.execute(statements.find_rollup, (*key, hashed)).fetchone()
                 connection.execute(statements.add_rollup, (*key, "", *sums))
                 connection.execute(statements.delete_rollup, (*key, hashed))

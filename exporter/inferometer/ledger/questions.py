@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from inferometer.ledger.counting import HOUR, MEASURES
 from inferometer.ledger.database import Database
+from inferometer.ledger.ranking import totals_of_first
 from inferometer.pricing import NANO
 
 # Columns of `top`: of calls, and how often what else there was ended, by its kind of row.
@@ -57,6 +58,9 @@ class LedgerAnswers:
         """See AskedStore. None is left out but users: those are more than a thousand others."""
         connection, statements = self._database.connection, self._database.statements
         if most and by == "user":
+            first = totals_of_first(self._database, hour, most, TIES)
+            if first is not None:
+                return first
             # First by what decides it: all sums of all users would be many times that.
             leaders = connection.execute(
                 statements.totals_of_leaders, (hour, hour, most + TIES, 0)).fetchall()

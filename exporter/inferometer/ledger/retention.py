@@ -30,6 +30,8 @@ class Retention:
             return True
         if self._rollups_until < (hour := (now - self.rollup_days * DAY) // HOUR):
             with database.transaction(alone=PURGING) as connection:
-                connection.execute(database.statements.delete_rollups, (hour,))
+                for statement in (database.statements.delete_rollups,
+                                  *database.statements.ranking.delete_until):
+                    connection.execute(statement, (hour,))
             self._rollups_until = hour
         return False

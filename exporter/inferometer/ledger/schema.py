@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0005"  # the last of the migrations, which makes these tables
+NEWEST = "0006"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -102,9 +103,19 @@ COUNTERS = Table(
     sqlite_with_rowid=False)
 ROLLUPS = Table(
     "rollups", METADATA,
-    _text("gateway", key=True), _number("hour", key=True),  # Unix hours of arrival
-    _number("seat", key=True), _text("user", key=True), *(_number(name) for name in MEASURES),
+    _text("gateway"), _number("hour"),  # Unix hours of arrival
+    _number("seat"), _text("user"), *(_number(name) for name in MEASURES),
+    PrimaryKeyConstraint("gateway", "hour", "user", "seat"), sqlite_with_rowid=False)
+# Hours that are over, with the users of most input tokens, and how many more than `floor` each has:
+# nobody else has more than that. What is added to such an hour later makes it one without.
+RANKED_HOURS = Table(
+    "ranked_hours", METADATA,
+    _text("gateway", key=True), _number("hour", key=True), _number("floor"),
     sqlite_with_rowid=False)
+LEADERS = Table(
+    "leaders", METADATA,
+    _text("gateway", key=True), _number("hour", key=True), _text("user", key=True),
+    _number("input"), _number("lead"), sqlite_with_rowid=False)
 # What goes to another store, in numbered batches: of rows of `counted`, by their numbers, and of
 # sums, by the numbers of batches. What a batch is of is written before it is sent, for good.
 BATCHES = Table(

@@ -27,6 +27,7 @@ from sqlalchemy.sql import ColumnElement
 
 from inferometer.ledger.compiling import Compiler
 from inferometer.ledger.counting import HEARTBEAT, MEASURES, TOKENS, CountedRow
+from inferometer.ledger.ranking_statements import RankingStatements
 from inferometer.ledger.schema import (
     BATCHES,
     CONTENTS,
@@ -196,6 +197,7 @@ class Statements(Compiler):
         self.find_rollup = text(select(*(ROLLUPS.c[name] for name in MEASURES)).where(*this))
         self.delete_rollup = text(delete(ROLLUPS).where(*this))
         self._for_other_stores()
+        self.ranking = RankingStatements(dialect)
         self.step_of = text(select(*COUNTED.c).where(COUNTED.c.seq == _SEQ))
         # (how many, 0); those of the oldest facts. And up to a number.
         self.oldest_contents = text(select(CONTENTS.c.seq).order_by(CONTENTS.c.seq).limit(

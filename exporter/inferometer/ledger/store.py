@@ -12,6 +12,7 @@ from inferometer.ledger.counting import Additions, CountedRow, CounterKey
 from inferometer.ledger.database import FORMS, Database
 from inferometer.ledger.keys import Veiled
 from inferometer.ledger.packing import KINDS, Unpacker, names_of, packer
+from inferometer.ledger.ranking import forget_rank
 from inferometer.ledger.seats import NUMBERS_BITS, Labels, SeatRow, SeatTable
 from inferometer.ledger.statements import CALL_COLUMNS, STEP_COLUMNS
 from inferometer.ledger.traces import Kept
@@ -117,6 +118,7 @@ def write_rows(database: Database, rows: Sequence[CountedRow], seats: SeatTable)
         (gateway, *key, value, 0) for key, value in grown.items()])
     connection.executemany(statements.add_rollup, [
         (gateway, *key, *sums) for key, sums in added.rollups.items()])
+    forget_rank(database, {(gateway, hour) for hour, *_ in added.rollups})
     return grown
 
 

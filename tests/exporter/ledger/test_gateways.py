@@ -12,7 +12,11 @@ import pytest
 
 pytest.importorskip("psycopg")
 
-from inferometer.ledger.errors import LedgerError  # after what may skip all of it
+from inferometer.facts import Usage  # after what may skip all of it
+from inferometer.ledger import ranking
+from inferometer.ledger.counting import HOUR
+from inferometer.ledger.errors import LedgerError
+from inferometer.ledger.questions import LedgerAnswers, top
 from inferometer.ledger.shared_schema import SLOTS
 from inferometer.ledger.verification import verify
 from tests.exporter.ledger.making import Bench, call, links, opened
@@ -197,3 +201,27 @@ def test_a_second_gateway_with_the_same_id_is_refused(tmp_path: Path) -> None:
             opened(tmp_path, "a")
         a.close()
         opened(tmp_path, "a").close()
+
+
+def test_the_first_users_are_those_of_all_gateways(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "LEADERS", 12)
+    chance = random.Random(2)
+    with gateways(tmp_path, "a", "b") as benches:
+        for bench in benches:
+            bench.began -= bench.began % HOUR
+            bench.ledger.configure(30, 60)
+        for _ in range(3):
+            for bench in benches:
+                bench.send(*(call(
+                    os.urandom(16), user=f"user{int(60 ** chance.random())}",
+                    usage=Usage(chance.randrange(1, 1000), output=1)) for _ in range(120)))
+            settle_all(*benches)
+            for bench in benches:
+                bench.passed += 3600.0
+                bench.ledger._purge()
+        a = benches[0]
+        assert len(a.rows("SELECT hour FROM ranked_hours")) == 6
+        assert ranking.totals_of_first(a.file, 0, 5, 20) is not None
+        answers = LedgerAnswers(a.file)
+        assert top(answers, "user", 0, 5) == top(answers, "user", 0)[:5]
