@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import bcrypt
 import pytest
 
-from deploy.release.hashes import BACKEND, GATEWAY, RUNTIME, pinned
+from deploy.release.hashes import BACKEND, GATEWAY, RUNTIME, normal, pinned
 from inferometer.about import PROJECT_URL
 from inferometer.bundle import RUNBOOK, render
 from tests.dockerfile import Image, build, can_demote, context, instructions, stages_of
@@ -213,7 +213,7 @@ def test_each_package_has_a_wheel_of_a_pinned_hash_for(
          "--platform", f"manylinux_2_17_{architecture}", "-r", ROOT / file, "--report", report],
         check=True, timeout=300)
     wheels = {item["metadata"]["name"] for item in json.loads(report.read_text())["install"]}
-    assert {name.lower().replace("_", "-") for name in wheels} == {
+    assert {*map(normal, wheels)} == {
         *pinned((ROOT / file).read_text())}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME, GATEWAY = "deploy/requirements.txt", "deploy/requirements-gateway.txt"
 BACKEND = "deploy/requirements-build.txt"
 # The extras of each image. A gateway's has every role; the other has all that run in great numbers.
-EXTRAS = {RUNTIME: ("kubelet",), GATEWAY: ("kubelet", "gateway", "postgres")}
+EXTRAS = {RUNTIME: ("kubelet",), GATEWAY: ("kubelet", "gateway", "postgres", "clickhouse")}
 COMMAND = "make hashes"
 
 
@@ -25,15 +26,21 @@ def requirements(project: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     extras = project["project"]["optional-dependencies"]
     for file, names in EXTRAS.items():
         yield file, [*project["project"]["dependencies"],
-                     *(line for name in names for line in extras[name])]
+                     *(line for name in names for line in extras[name]
+                       if not line.startswith("inferometer["))]  # of an extra that is named too
     yield BACKEND, project["build-system"]["requires"]
 
 
 def pinned(text: str) -> dict[str, str]:
-    """The versions in such a file, by the names of their packages as an index writes them."""
+    """The versions in such a file, by the normal names of their packages."""
     lines = (line.split(";")[0].split(" \\")[0] for line in text.splitlines() if "==" in line)
-    return {name.strip().lower().replace("_", "-"): version.strip()
+    return {normal(name.strip()): version.strip()
             for name, version in (line.split("==") for line in lines)}
+
+
+def normal(name: str) -> str:
+    """A package's name as an index compares it: PEP 503."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def main(root: Path = ROOT) -> int:

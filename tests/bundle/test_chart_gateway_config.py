@@ -168,3 +168,17 @@ def test_several_replicas_share_a_database_and_are_kept_apart() -> None:
     assert budget["spec"]["maxUnavailable"] == 1
     assert budget["spec"]["selector"] == spread["labelSelector"]
     assert not [document for document in gateway() if document["kind"] == "PodDisruptionBudget"]
+
+
+def test_the_password_of_a_clickhouse_is_a_file_of_a_secret() -> None:
+    documents = gateway({"clickhouseSecret": "archive", "config": {
+        "ledger": {"clickhouse": {"url": "http://clickhouse:8123", "user": "inferometer"}}}})
+    assert settings(documents)["ledger"]["clickhouse"] == {
+        "url": "http://clickhouse:8123", "user": "inferometer",
+        "password_file": "/etc/inferometer-clickhouse/password"}
+    pod = workloads(documents)["gateway"]["spec"]
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "inferometer-clickhouse")
+    assert volume["secret"]["secretName"] == "archive"
+    (mount,) = (one for one in container(workloads(documents)["gateway"])["volumeMounts"]
+                if one["name"] == volume["name"])
+    assert mount["mountPath"] == "/etc/inferometer-clickhouse"

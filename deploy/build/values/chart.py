@@ -151,6 +151,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
                       minItems=1),
     "keySecret": text("An existing Secret with the key of users' hashes."),
     "dsnSecret": text("An existing Secret with the connection string of a database."),
+    "clickhouseSecret": text("An existing Secret with the password of a ClickHouse."),
     "persistence": level("The volume of its ledger.", {
         "size": text("How large it is.", "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
         "storageClass": text("Of which class; the cluster's default if empty."),

@@ -33,6 +33,10 @@ ledger:
   {{- if $values.keySecret }}
   key_file: /etc/inferometer-key/key
   {{- end }}
+  {{- if $values.clickhouseSecret }}
+  clickhouse:
+    password_file: /etc/inferometer-clickhouse/password
+  {{- end }}
 {{- /* What each call is held against: the fleet's exporter publishes the same figures. */ -}}
 {{- $fleet := .Values.fleet.config.fleet -}}
 {{- with include "inferometer.callLimits" $fleet.limits }}
@@ -63,7 +67,8 @@ models:
 exchanges its files. */ -}}
 {{- define "inferometer.gatewaySecrets" -}}
 {{- range $volume, $secret := dict "intake" .Values.gateway.configSecret "tokens" .Values.gateway.tokenSecret
-    "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret }}
+    "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret
+    "clickhouse" .Values.gateway.clickhouseSecret }}
 {{- if $secret }}
 - volume: inferometer-{{ $volume }}
   secret: {{ $secret }}
