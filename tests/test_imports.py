@@ -82,7 +82,7 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metrics  sinks.users
+    sinks  sinks.metrics  sinks.request_line  sinks.users
     parts
     PARTS
     home  home.history  home.markup
