@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import PURGING, Database
+from inferometer.ledger.request_statements import statements_of
 from inferometer.ledger.seats import SeatTable
 
 DAY = 24 * HOUR
@@ -33,5 +34,7 @@ class Retention:
                 for statement in (database.statements.delete_rollups,
                                   *database.statements.ranking.delete_until):
                     connection.execute(statement, (hour,))
+                connection.execute(statements_of(database.dialect).delete_settled_before,
+                                   (now - self.days * DAY,))
             self._rollups_until = hour
         return False
