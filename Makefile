@@ -27,7 +27,7 @@ demo: $(VENV)/installed-gateway ## A made-up fleet with an incident in it, and i
 test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine victoria collector senders wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine victoria collector senders elastic wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
@@ -91,8 +91,8 @@ collector: ## An OpenTelemetry Collector, compiled of Debian's packages
 	bash tests/tools/debian.sh $(TOOLS) otelcol
 
 .PHONY: tools
-tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl, PostgreSQL
-	bash tests/tools/debian.sh $(TOOLS) postgresql
+tools: helm ## Prometheus and Alertmanager, Helm and kubectl of two releases each, gcc, openssl, PostgreSQL, rsyslog
+	bash tests/tools/debian.sh $(TOOLS) postgresql rsyslog
 
 .PHONY: helm
 helm: $(VENV)/installed-dev
@@ -181,6 +181,17 @@ $(SENDERS)/%/installed: tests/e2e/senders/python/%.txt | $(VENV)/bin/python
 	touch $@
 
 $(SENDERS)/node/installed: $(wildcard tests/e2e/senders/node/*) | $(VENV)/installed-boards
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# Elastic's own types and list of fields, for the tests.
+ELASTIC := .cache/elastic
+.PHONY: elastic
+elastic: $(ELASTIC)/installed ## Elastic's own types and fields, against which its templates are checked
+
+$(ELASTIC)/installed: $(wildcard tests/e2e/elastic/node/*) | $(VENV)/installed-boards
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -17,6 +17,8 @@ from deploy.build.bundle import Bundle
 from deploy.build.writers import (
     alerts,
     compose,
+    elastic,
+    kibana,
     kubernetes,
     metrics_page,
     prometheus,
@@ -49,6 +51,10 @@ def defined(bundle: Bundle, options: Options) -> dict[str, str]:
         **{f"dashboards/{uid}.json": _json(board) for uid, board in bundle.boards.items()},
         **{f"scaling/{name}": _stream(example.documents, example.remarks)
            for name, example in scaling.examples().items()},
+        **{f"elastic/{path}.json": _json(document)
+           for path, document in elastic.documents().items()},
+        "elastic/kibana.ndjson": kibana.text(),
+        **{f"elastic/{name}": f"# {ORIGIN}\n{text}" for name, text in elastic.shippers().items()},
         "metrics.md": f"<!-- {ORIGIN} -->\n{metrics_page.page(bundle)}",
     }
     in_kubernetes = _yaml(prometheus.configuration_in_kubernetes(kubernetes.adapted(options)),

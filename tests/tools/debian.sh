@@ -23,6 +23,10 @@
 #
 #   TOOLS_DIR/PROGRAM/PROGRAM   (forky: victoria-metrics and vmalert, 1.145 or newer)
 #
+# Where `rsyslog` is among the commands,
+#
+#   TOOLS_DIR/rsyslog/usr/...   (bookworm: rsyslog 8.2302 and its output to Elasticsearch)
+#
 # Where `otelcol` is among the commands, which takes 3 GB for the time being and some minutes,
 #
 #   TOOLS_DIR/collector/otelcol   an OpenTelemetry Collector (forky: 0.141 or newer), compiled from
@@ -47,6 +51,7 @@ COMPOSE_PLUGIN=usr/libexec/docker/cli-plugins/docker-compose # where its package
 ENGINE=(docker.io containerd runc debootstrap iptables libip4tc2 libip6tc2 libmnl0
   libnetfilter-conntrack3 libnfnetlink0 libnftnl11 libxtables12)
 VICTORIA=(victoria-metrics vmalert)
+RSYSLOG=(rsyslog rsyslog-elasticsearch libestr0 libfastjson4 liblognorm5)
 COLLECTOR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/collector # its main package
 COLLECTOR_PACKAGES=(golang-opentelemetry-collector-dev golang-github-coreos-bbolt-dev)
 GO=go-1.26
@@ -186,6 +191,12 @@ fetch_victoria() {
   done
 }
 
+fetch_rsyslog() {
+  unpack bookworm "${RSYSLOG[@]}"
+  rm -rf "$TOOLS/rsyslog"
+  mv "$WORK/bookworm/root" "$TOOLS/rsyslog"
+}
+
 # Debian has the Collector as Go packages alone, which need some two hundred others.
 fetch_collector() {
   local work=$WORK/forky deb found
@@ -218,7 +229,7 @@ complete() {
 
 all_complete() {
   complete 2.42 && complete 3 && [ -x "$TOOLS/$COMPOSE" ] && ! engine_missing && ! victoria_missing &&
-    ! collector_missing
+    ! collector_missing && ! rsyslog_missing
 }
 
 engine_missing() {
@@ -227,6 +238,10 @@ engine_missing() {
 
 victoria_missing() {
   [[ " ${COMMANDS[*]} " == *" victoria-metrics "* && ! -x $TOOLS/vmalert/vmalert ]]
+}
+
+rsyslog_missing() {
+  [[ " ${COMMANDS[*]} " == *" rsyslog "* && ! -x $TOOLS/rsyslog/usr/sbin/rsyslogd ]]
 }
 
 # collector_missing: it was asked for, and is not there or made of other source.
@@ -249,11 +264,14 @@ MISSING=()
 command -v gcc > /dev/null || MISSING+=(gcc)
 [ -e /usr/include/stdio.h ] || MISSING+=(libc6-dev)
 for program in openssl "${COMMANDS[@]/#dockerd/tar}"; do
-  [[ $program != victoria-metrics && $program != otelcol ]] || continue
+  [[ $program != victoria-metrics && $program != otelcol && $program != rsyslog ]] || continue
   # Its programs are in a folder of its version, and none of its name.
   [[ $program != postgresql || -z $(compgen -G "/usr/lib/postgresql/*/bin/initdb") ]] || continue
   command -v "$program" > /dev/null || MISSING+=("$program")
 done
+if rsyslog_missing && ! ldconfig -p | grep -q 'libcurl\.so\.4'; then
+  MISSING+=(libcurl4)
+fi
 if engine_missing; then # what debootstrap calls
   for program in wget gpgv; do
     command -v "$program" > /dev/null || MISSING+=("$program")
@@ -284,6 +302,7 @@ if ! all_complete; then
   ! engine_missing || fetch_engine
   ! victoria_missing || fetch_victoria
   ! collector_missing || fetch_collector
+  ! rsyslog_missing || fetch_rsyslog
 fi
 
 if [ ! -e "$TEMPLATES/default.tmpl" ]; then

@@ -1,0 +1,1 @@
+"""Elasticsearch's side of the request log, in the stead of a cluster."""
