@@ -82,7 +82,10 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metrics  sinks.users
+    sinks  sinks.metrics  sinks.users  sinks.encoding_repair  sinks.presets
+    sinks.redaction_names
+    sinks.encoding  sinks.redaction_values
+    sinks.redaction
     parts
     PARTS
     home  home.history  home.markup
