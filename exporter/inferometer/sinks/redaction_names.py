@@ -31,8 +31,8 @@ _PROSE = {"error", "failed"}
 _READ_FROM_PROSE = {"llamaindex.step.input_summary"}
 _USER_FIELDS = {"user", "conversation"}
 # Fields that stay within a document, besides the counts and times.
-DOCUMENT_TEXTS = frozenset(("request_model", "response_model", "response_id", "finish_reason",
-                            "service_tier", "first_token"))
+_DOCUMENT_TEXTS = frozenset(("request_model", "response_model", "response_id", "finish_reason",
+                             "service_tier", "first_token"))
 
 # Source: the registry of opentelemetry.io/docs/specs/semconv, and captured spans.
 _PREFIXES = (
@@ -111,13 +111,18 @@ _OF_CALLS = ("gen_ai.", "llm.", "ai.", "langfuse.", "langsmith.", "traceloop.", 
              "embedding.", "reranker.", "message.", "event.body", "lk.", "crew_", "task_")
 
 
-def _documents() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
-    """By attribute, the fields that a table reads within its document, with where they stand."""
-    read: dict[str, dict[tuple[str, tuple[str, ...]], None]] = {}
+def _documents() -> dict[str, tuple[tuple[bool, tuple[str, ...]], ...]]:
+    """By attribute, what a table reads within its document: whether a text stays, and where.
+
+    Of a document that may be anybody's answer no text stays that a single key leads to.
+    """
+    read: dict[str, dict[tuple[bool, tuple[str, ...]], None]] = {}
     for field, origin in origins():
         if origin.path and not origin.event and field not in _USER_FIELDS | _PROSE:
-            read.setdefault(origin.attribute, {})[field, origin.path] = None
-    return {attribute: tuple(fields) for attribute, fields in read.items()}
+            text = field in _DOCUMENT_TEXTS and (
+                len(origin.path) > 1 or origin.attribute not in _content)
+            read.setdefault(origin.attribute, {})[text, origin.path] = None
+    return {attribute: tuple(places) for attribute, places in read.items()}
 
 
 def _split(names: Iterable[str]) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
@@ -128,8 +133,8 @@ def _split(names: Iterable[str]) -> tuple[frozenset[str], tuple[tuple[str, str],
     return frozenset(name for name in names if "*" not in name), patterns
 
 
-DOCUMENTS = _documents()
 _content = content_names()
+DOCUMENTS = _documents()
 _stay, _stay_patterns = _split((kind_names() | set(_NAMES.split()) | {
     origin.attribute for field, origin in origins()
     if not origin.path and field not in _PROSE}) - _content - _READ_FROM_PROSE)

@@ -9,7 +9,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from inferometer.sinks.redaction_names import DOCUMENT_TEXTS, DOCUMENTS, document_name
+from inferometer.sinks.redaction_names import DOCUMENTS, document_name
 from inferometer.spans.flavours.reading import document, step_into
 
 LONGEST_NAME = 512  # characters: ids of responses have up to 200
@@ -17,7 +17,6 @@ _MOST_NAMES = 64  # in a list
 _LARGEST_DOCUMENT = 256 * 1024  # characters
 _SCALARS = ("int_value", "double_value", "bool_value")
 _EMAIL = re.compile(r"[^\s@:/]+@[^\s@]+\.\w")
-_DIGITS = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _KEY = secrets.token_bytes(32)  # of this process: a digest says nothing to who guesses the value
 
 
@@ -56,21 +55,14 @@ def emptied(value: Any, kind: str, key: str) -> bool:
         return False
     parsed = document(value.string_value)
     cut: dict[str, Any] = {}
-    for field, path in DOCUMENTS[document_name(key)]:
+    for text, path in DOCUMENTS[document_name(key)]:
         inner = step_into(parsed, path)
-        if _may_stay(field, inner):
+        if isinstance(inner, int | float) or (
+                text and isinstance(inner, str) and len(inner) <= LONGEST_NAME):
             _put(cut, path, inner)
     if cut:
         value.string_value = json.dumps(_with_lists(cut), separators=(",", ":"))
     return bool(cut)
-
-
-def _may_stay(field: str, inner: object) -> bool:
-    if isinstance(inner, int | float):
-        return True
-    return isinstance(inner, str) and (
-        (field in DOCUMENT_TEXTS and len(inner) <= LONGEST_NAME)
-        or _DIGITS.fullmatch(inner) is not None)
 
 
 def _put(tree: dict[str, Any], path: tuple[str, ...], inner: object) -> None:
