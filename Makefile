@@ -18,16 +18,27 @@ help: ## What there is to make
 run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 	$(BIN)/inferometer run $(ARGS)
 
+# Programs that take what is passed on: an environment for each, as their packages clash.
+RECEIVERS := $(CURDIR)/.cache/receivers
+.PHONY: receivers
+receivers: $(RECEIVERS)/test-agent/installed $(RECEIVERS)/phoenix/installed $(RECEIVERS)/mlflow/installed ## Datadog's test agent, Phoenix and MLflow, for tests/e2e/test_destinations_real.py
+
+$(RECEIVERS)/%/installed: tests/e2e/receivers/python/%.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
 # Prometheus comes with the tools of the tests; without it there is a page, and no alert.
 demo: $(VENV)/installed-gateway ## A made-up fleet with an incident in it, and its alerts (ARGS="--faster 1")
 	@command -v prometheus >/dev/null || test -x $(PROMETHEUS) || \
 		bash tests/tools/debian.sh $(TOOLS) >/dev/null || true
 	@$(BIN)/inferometer demo $$(test ! -x $(PROMETHEUS) || echo --prometheus $(PROMETHEUS)) $(ARGS)
 
-test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
+test: $(VENV)/installed-dev tools ssh $(CURDIR)/.cache/receivers/test-agent/installed check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine victoria collector senders wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine victoria collector senders receivers wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
