@@ -18,17 +18,6 @@ help: ## What there is to make
 run: $(VENV)/installed ## Start the exporter (ARGS="--config inferometer.yml")
 	$(BIN)/inferometer run $(ARGS)
 
-# Programs that take what is passed on: an environment for each, as their packages clash.
-RECEIVERS := $(CURDIR)/.cache/receivers
-.PHONY: receivers
-receivers: $(RECEIVERS)/test-agent/installed $(RECEIVERS)/phoenix/installed $(RECEIVERS)/mlflow/installed ## Datadog's test agent, Phoenix and MLflow, for tests/e2e/test_destinations_real.py
-
-$(RECEIVERS)/%/installed: tests/e2e/receivers/python/%.txt | $(VENV)/bin/python
-	rm -rf $(@D)
-	$(BIN)/python -m venv $(@D)
-	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
-	touch $@
-
 # Prometheus comes with the tools of the tests; without it there is a page, and no alert.
 demo: $(VENV)/installed-gateway ## A made-up fleet with an incident in it, and its alerts (ARGS="--faster 1")
 	@command -v prometheus >/dev/null || test -x $(PROMETHEUS) || \
@@ -195,4 +184,15 @@ $(SENDERS)/node/installed: $(wildcard tests/e2e/senders/node/*) | $(VENV)/instal
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# Programs that take what is passed on: an environment for each, as their packages clash.
+RECEIVERS := $(CURDIR)/.cache/receivers
+.PHONY: receivers
+receivers: $(RECEIVERS)/test-agent/installed $(RECEIVERS)/phoenix/installed $(RECEIVERS)/mlflow/installed ## Datadog's test agent, Phoenix and MLflow, for tests/e2e/test_destinations_real.py
+
+$(RECEIVERS)/%/installed: tests/e2e/receivers/python/%.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
 	touch $@
