@@ -84,6 +84,10 @@ ORDER = """
     spans.explain.report
     sinks  sinks.metrics  sinks.request_line  sinks.request_log_file  sinks.users
     sinks.request_log
+    sinks  sinks.metrics  sinks.users  sinks.encoding_repair  sinks.presets
+    sinks.redaction_names
+    sinks.encoding  sinks.redaction_values
+    sinks.redaction
     parts
     PARTS
     home  home.history  home.markup
