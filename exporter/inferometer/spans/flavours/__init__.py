@@ -6,7 +6,7 @@ the service that sent it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from inferometer.spans.flavours.agents import (
@@ -90,6 +90,25 @@ def vocabulary(content: bool, also: tuple[str, ...] = ()) -> Vocabulary:
                       {prefix for flavour in FLAVOURS for prefix in flavour.prefixes},
                       {*_EVENTS, *(event for flavour in FLAVOURS
                                    for event in (*flavour.first_token_events, *flavour.events))})
+
+
+def origins() -> Iterator[tuple[str, Origin]]:
+    """Each field of every table, with each place where it stands."""
+    for flavour in FLAVOURS:
+        for field, sources in flavour.fields.items():
+            for source in sources:
+                yield field, as_origin(source)
+
+
+def content_names() -> frozenset[str]:
+    """The attributes with what was said, of every table."""
+    return frozenset(name for flavour in FLAVOURS for name in flavour.content)
+
+
+def kind_names() -> frozenset[str]:
+    """The attributes that say which table a span has, and which step it is."""
+    return frozenset(name for flavour in FLAVOURS
+                     for name in (*flavour.marks, *(step.attribute for step in flavour.steps)))
 
 
 def _sources(flavour: Flavour) -> list[Origin]:
