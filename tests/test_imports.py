@@ -30,6 +30,7 @@ ORDER = """
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
+    catalogue.forward
     catalogue.exporter
     catalogue
     record
@@ -52,7 +53,7 @@ ORDER = """
     bundle.places
     bundle
     config.keys  config.limits
-    config.sections
+    config.sections  config.destinations
     config.checks
     config
     call_limits  next_start  settings
@@ -83,11 +84,13 @@ ORDER = """
     spans.explain.sources
     spans.explain.report
     sinks  sinks.metrics  sinks.request_line  sinks.request_log_file  sinks.users
-    sinks.request_log
-    sinks  sinks.metrics  sinks.users  sinks.encoding_repair  sinks.presets
-    sinks.redaction_names
-    sinks.encoding  sinks.redaction_values
-    sinks.redaction
+    sinks.request_log  sinks.encoding_repair  sinks.presets
+    sinks.redaction_names  sinks.outbox  sinks.partial
+    sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
+    sinks.redaction  sinks.forward_http  sinks.destination_check
+    sinks.forward_body
+    sinks.forwarder
+    sinks.forwarding  sinks.forward_families
     parts
     PARTS
     home  home.history  home.markup
@@ -191,9 +194,10 @@ ORDERS = {
         ledger.compiling
         ledger.ranking_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
-        ledger.request_statements
+        ledger.request_statements  ledger.outbox_statements
         ledger.database  ledger.digests  ledger.shared_schema
-        ledger.ranking
+        ledger.ranking  ledger.outbox_keeper
+        ledger.outbox
         ledger.high_water
         ledger.memory  ledger.purging
         ledger.file

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0007"  # the last of the migrations, which makes these tables
+NEWEST = "0008"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -136,4 +137,24 @@ REQUEST_LOG = Table(
     "request_log", METADATA,
     _text("gateway", key=True), _number("number", key=True), _number("settled"),  # Unix ns
     Column("calls", LargeBinary, nullable=False),  # their numbers, packed
+    sqlite_with_rowid=False)
+# Bodies as they came, until each destination has them; it holds content, and is empty where there
+# is no destination. Numbers are each gateway's own.
+OUTBOX = Table(
+    "outbox", METADATA,
+    _text("gateway", key=True), _number("seq", key=True), _number("arrived"), _text("signal"),
+    _number("size"), _text("encoding"), _text("coding"), _text("hops"),
+    Column("body", LargeBinary, nullable=False),
+    # So that what waits is added up without reading any body.
+    Index("outbox_sizes", "gateway", "seq", "signal", "size", "arrived"))
+OUTBOX_CURSORS = Table(
+    "outbox_cursors", METADATA,
+    _text("gateway", key=True), _text("destination", key=True), _number("seq"),  # the last done
+    sqlite_with_rowid=False)
+# Bodies that a destination refused for good, until they are sent again, or dropped.
+OUTBOX_REFUSED = Table(
+    "outbox_refused", METADATA,
+    _text("gateway", key=True), _text("destination", key=True), _number("seq", key=True),
+    _number("status"), _text("why"),
+    Column("again", SmallInteger, nullable=False),  # whether it is to be sent again
     sqlite_with_rowid=False)
