@@ -30,6 +30,7 @@ ORDER = """
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
+    catalogue.forward
     catalogue.exporter
     catalogue
     record
@@ -52,7 +53,7 @@ ORDER = """
     bundle.places
     bundle
     config.keys  config.limits
-    config.sections
+    config.sections  config.destinations
     config.checks
     config
     call_limits  next_start  settings
@@ -86,6 +87,10 @@ ORDER = """
     sinks.redaction_names
     sinks.encoding  sinks.redaction_values
     sinks.redaction
+    sinks.outbox  sinks.partial  sinks.destinations
+    sinks.forward_http
+    sinks.forwarder
+    sinks.forwarding  sinks.forward_families
     parts
     PARTS
     home  home.history  home.markup
@@ -188,7 +193,10 @@ ORDERS = {
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.compiling
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
+        ledger.outbox_statements
         ledger.database  ledger.digests  ledger.shared_schema
+        ledger.outbox_keeper
+        ledger.outbox
         ledger.high_water
         ledger.memory  ledger.purging
         ledger.file

@@ -41,6 +41,7 @@ _OF_SECTIONS = {
     "prices": {c.PRICE_SOURCE_INFO},
     "fleet": {c.COST, c.BUDGET, c.BUDGET_PAGE, *c.LIMIT_METRICS.values()},
     "intake": {*c.INTAKE_METRICS},
+    "destinations": {*c.FORWARD_METRICS},
     "ledger": {c.COST, *c.CLIENT_METRICS, *c.LEDGER_METRICS, *c.USER_METRICS},
 }
 

@@ -19,6 +19,7 @@ from inferometer.config import (
     LIMITS,
     Config,
     ConfigError,
+    DestinationEntry,
     EngineTarget,
     PriceEntry,
     WebSection,
@@ -240,6 +241,8 @@ def test_the_example_with_all_its_examples_sets_every_key() -> None:
         field.name for field in dataclasses.fields(EngineTarget)}
     assert {key for entry in raw["prices"] for key in entry} == {
         field.name for field in dataclasses.fields(PriceEntry)}
+    assert {key for entry in raw["destinations"] for key in entry} == {
+        field.name for field in dataclasses.fields(DestinationEntry)}
     assert set(config.fleet.limits) == set(LIMITS)
     assert config.cost.gpu_hour_usd
 
@@ -296,9 +299,10 @@ def test_these_keys_wait_for_the_next_start() -> None:
     assert next_start_keys() == (
         "role", "web.listen", "web.enable_reload", "web.enable_alert_log", "gpu.enabled",
         "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "ledger.path",
-        "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.user_costs",
+        "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.outbox_max_bytes",
+        "ledger.outbox_hours", "ledger.user_costs",
         "ledger.clickhouse.url", "ledger.clickhouse.database", "ledger.clickhouse.user",
-        "ledger.clickhouse.password_file")
+        "ledger.clickhouse.password_file", "destinations")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [

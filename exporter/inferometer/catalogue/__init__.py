@@ -11,6 +11,7 @@ from inferometer.catalogue.client import *
 from inferometer.catalogue.cost import *
 from inferometer.catalogue.engine import *
 from inferometer.catalogue.exporter import *
+from inferometer.catalogue.forward import *
 from inferometer.catalogue.gpu import *
 from inferometer.catalogue.heartbeat import *
 from inferometer.catalogue.intake import *
@@ -20,4 +21,4 @@ from inferometer.catalogue.model import *
 from inferometer.catalogue.users import *
 
 METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *CLIENT_METRICS, *INTAKE_METRICS,
-           *LEDGER_METRICS, *HEARTBEAT_METRICS, *USER_METRICS, *SELF_METRICS)
+           *LEDGER_METRICS, *FORWARD_METRICS, *HEARTBEAT_METRICS, *USER_METRICS, *SELF_METRICS)

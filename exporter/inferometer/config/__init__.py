@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inferometer.config.checks import check_gpu, check_models, check_prices, check_targets
+from inferometer.catalogue import DESTINATIONS
+from inferometer.config.checks import (
+    check_destinations,
+    check_gpu,
+    check_models,
+    check_prices,
+    check_targets,
+)
+from inferometer.config.destinations import DestinationEntry
 from inferometer.config.keys import key, table
 from inferometer.config.limits import CALL_LIMIT_VALUES, CALL_LIMITS, LIMITS
 from inferometer.config.sections import (
@@ -41,9 +49,10 @@ from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 
 __all__ = (
     "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "Budget",
-    "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection", "EngineTarget",
-    "EnginesSection", "FleetSection", "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet",
-    "MonthlyUsd", "PriceEntry", "WebSection", "check", "load", "parse", "read",
+    "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection", "DestinationEntry",
+    "EngineTarget", "EnginesSection", "FleetSection", "GpuSection", "IntakeSection",
+    "LedgerSection", "ModelFleet", "MonthlyUsd", "PriceEntry", "WebSection",
+    "check", "load", "parse", "read",
 )
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
 INTAKE_GRPC_LISTEN = "127.0.0.1:4317"  # and of OTLP over gRPC
@@ -68,6 +77,8 @@ class Config:
     intake: IntakeSection = field(default_factory=IntakeSection)
     ledger: LedgerSection = field(default_factory=LedgerSection)
     prices: tuple[PriceEntry, ...] = key("What calls cost.", (), maxItems=MOST_PRICES)
+    destinations: tuple[DestinationEntry, ...] = key(
+        "Where a gateway sends on what it takes.", (), maxItems=DESTINATIONS, next_start=True)
     limits: Mapping[str, float] = table(
         "What a gateway holds each call against; it publishes none.", CALL_LIMIT_VALUES)
     models: Mapping[str, CalledModel] = table(
@@ -88,6 +99,11 @@ class Config:
     def takes_telemetry(self) -> bool:
         """Whether applications send anything here."""
         return bool(self.intake_listen or self.intake_grpc_listen)
+
+    @property
+    def forwarded(self) -> frozenset[str]:
+        """Signals that any destination takes."""
+        return frozenset(signal for one in self.destinations for signal in one.signals)
 
     def has(self, section: str) -> bool:
         """Whether the section is for this exporter's role."""
@@ -144,5 +160,6 @@ def _check_across(config: Config, document: Document) -> None:
     check_gpu(config.gpu, document)
     check_targets(config.engines.targets, document)
     check_prices(config.prices, document)
+    check_destinations(config.destinations, document)
     check_models("fleet.models", config.fleet.models, document)
     check_models("models", config.models, document)

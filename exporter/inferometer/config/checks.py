@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from inferometer.catalogue import TARGETS
+from inferometer.catalogue import DESTINATIONS, TARGETS
+from inferometer.config.destinations import DestinationEntry
 from inferometer.config.sections import (
     MODELS,
     MOST_PRICES,
@@ -77,3 +78,23 @@ def check_targets(targets: tuple[EngineTarget, ...], document: Document) -> None
             document.report(path, f"has the name {name!r}, as {paths[name]} has; "
                                   "give it another name")
         paths.setdefault(name, path)
+
+
+def check_destinations(destinations: tuple[DestinationEntry, ...], document: Document) -> None:
+    """Report too many, two of one name, keys without a certificate, and a header named twice."""
+    if len(destinations) > DESTINATIONS:
+        document.report("destinations", f"must have at most {DESTINATIONS} destinations, not "
+                                        f"{len(destinations)}")
+    paths: dict[str, str] = {}
+    for i, one in enumerate(destinations):
+        path = f"destinations[{i}]"
+        if one.key_file and not one.cert_file:
+            document.report(f"{path}.key_file", "is of no use without cert_file")
+        for header in one.headers.keys() & one.header_files.keys():
+            document.report(f"{path}.header_files", f"has {header}, as headers has; give it once")
+        if not document.good(f"{path}.url", f"{path}.name") or not one.url:
+            continue
+        if one.label in paths:
+            document.report(path, f"has the name {one.label!r}, as {paths[one.label]} has; "
+                                  "give it another name")
+        paths.setdefault(one.label, path)

@@ -36,6 +36,8 @@ _SIZE = Constraint(lambda size: not size or size >= 2**24,
                    {"minimum": 0, "anyOf": [{"maximum": 0}, {"minimum": 2**24}]})
 _STORE = Constraint(lambda text: not text or is_engine_url(text), f"{URL}, or nothing",
                     {"pattern": "^(https?://[^/?#@ ]+([/?][^# ]*)?)?$"})
+_OUTBOX = bounded("a whole number of bytes from 1048576 on", minimum=2**20, maximum=2**50)
+_HOURS = bounded("a number of hours above 0 and at most 720", exclusiveMinimum=0, maximum=720)
 _DATABASE = Constraint(lambda name: 0 < len(name) <= 100, "text of 1 to 100 characters",
                        {"minLength": 1, "maxLength": 100})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
@@ -192,6 +194,9 @@ class LedgerSection:
     rollup_days: int = key("Days to keep the sums of each hour.", 400, _DAYS)
     max_bytes: int = key("Of the file and its log, or of the database, beyond which nothing is "
                          "taken; 0: as many as its disk has.", 0, _SIZE)
+    outbox_max_bytes: int = key("Of bodies that wait for destinations; beyond it the oldest are "
+                                "dropped.", 2**30, _OUTBOX, next_start=True)
+    outbox_hours: float = key("After which they are dropped, too.", 24.0, _HOURS, next_start=True)
     user_costs: bool = key("Whether metrics have what the dearest users cost this month, by "
                             "their hashes.", False, next_start=True)
     clickhouse: ClickHouseSection = field(default_factory=ClickHouseSection)

@@ -34,6 +34,7 @@ from inferometer.intake.body import (
 )
 from inferometer.intake.tally import IntakeTally
 from inferometer.reasons import reason_of
+from inferometer.sinks.outbox import HOPS
 
 ENCODINGS = {b"application/x-protobuf": PROTOBUF, b"application/json": JSON}  # by content type
 CODINGS = ("gzip", "")  # of the body, that Content-Encoding may name
@@ -43,6 +44,7 @@ NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 log = logging.getLogger(__name__)
 RequestScope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_HOPS = HOPS.encode()
 _CODINGS = {b"identity": "", **{coding.encode(): coding for coding in CODINGS}}
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -56,6 +58,7 @@ class Sent(NamedTuple):
     pieces: list[bytes]
     arrived: int  # Unix nanoseconds of our clock
     load: Portion
+    hops: str = ""  # marks of gateways that it has been through
 
 
 class Taken(NamedTuple):
@@ -152,7 +155,8 @@ class SignalPath:
                                 load)
             request.complete = True
             door.tally.bytes(signal, load.bytes)
-            sent = Sent(signal, encoding, coding, pieces, time.time_ns(), load)
+            sent = Sent(signal, encoding, coding, pieces, time.time_ns(), load,
+                        request.headers.get(_HOPS, b"").decode("latin-1"))
             rejected, why = await door.accept(sent)
         return taken(signal, encoding, rejected, why)
 
@@ -176,6 +180,7 @@ RESULTS: Mapping[HTTPStatus, str] = {
     HTTPStatus.BAD_REQUEST: "invalid",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported",
+    HTTPStatus.LOOP_DETECTED: "invalid",
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "unauthorized",
 }

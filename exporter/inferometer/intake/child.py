@@ -40,8 +40,10 @@ class BodyReader:
         self._socket: socket.socket | None = None
 
     def batch(self, wish: Wish, pieces: list[bytes], load: Portion,
-              answer_load: Portion) -> Delivery:
+              answer_load: Portion, keep: bool = False) -> Delivery:
         """What is in a body, whose pieces are dropped from its load once they are handed over.
+
+        `keep`: they are not, as somebody else has them still.
 
         Raises BodyRefusedError, and OSError where no process can be had.
         """
@@ -51,7 +53,8 @@ class BodyReader:
             while pieces:
                 piece = pieces.pop(0)
                 _send(sock, piece)
-                load.drop(len(piece))
+                if not keep:
+                    load.drop(len(piece))
             answer = _receive(sock, answer_load)
         except (OSError, EOFError) as error:
             self.end()

@@ -33,6 +33,7 @@ class GrpcCall:
     began: float  # by the event loop's clock
     last: float  # when something of it came
     coding: str = ""  # of a compressed message
+    hops: str = ""  # marks of gateways that it has been through
     timer: asyncio.TimerHandle | None = None  # until the client is overdue
     guess: asyncio.Task[None] | None = None  # of its password
     unacknowledged: int = 0  # bytes that came before it was let in
@@ -64,7 +65,7 @@ class GrpcCall:
         if self._missing or len(self._prefix) < PREFIX:
             raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "the message is shorter than its length")
         coding = self.coding if self._prefix[0] else ""
-        return Sent(self.signal, PROTOBUF, coding, self._pieces, arrived, self.load)
+        return Sent(self.signal, PROTOBUF, coding, self._pieces, arrived, self.load, self.hops)
 
     @property
     def bytes(self) -> int:

@@ -25,6 +25,7 @@ from inferometer.intake.grpc_call import SIGNALS, GrpcCall, coding_of, is_grpc
 from inferometer.intake.grpc_house import House
 from inferometer.intake.grpc_protocol import Http2Protocol
 from inferometer.reasons import reason_of
+from inferometer.sinks.outbox import HOPS
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class GrpcConnection(Http2Protocol):
         self._watch(call)
         try:
             call.coding = coding_of(headers)
+            call.hops = headers.get(HOPS.encode(), b"").decode("latin-1")
             self._let_in(call, headers.get(b"authorization", b"").decode("latin-1"))
         except BodyRefusedError as error:
             self._refuse(call, error)

@@ -116,7 +116,8 @@ class IntakePart(Part):
             openings.get("http"), openings.get("grpc"), self._commit, self._tally, self._memory,
             access=lambda: self._access,
             headers=lambda: self._web.headers if self._web is not None else {},
-            settings=lambda: self._config.intake)
+            settings=lambda: self._config.intake,
+            forwarded=self._config.forwarded)
         if "http" in openings:
             self._door = openings["http"].listener.getsockname()[:2]
         self._service.start()

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from itertools import product
@@ -32,6 +32,7 @@ from inferometer.intake.grpc_listener import GrpcListener
 from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
 from inferometer.intake.workers import Crossing, Deed, Worker
+from inferometer.sinks.outbox import LoopedError, SentBody
 from inferometer.spans.reader import Wishes
 from inferometer.threads import Failures, Loop, Standing
 
@@ -42,6 +43,7 @@ NEAR_BYTES = {JSON: 2**20, PROTOBUF: 8 * 2**20}
 MOST_GUESSES = 16  # of passwords, that wait to be tried
 AGAIN_SECONDS = 1.0  # until the event loop is begun anew, where it broke
 _NOTHING_REJECTED = Taken()
+_NOTHING_READ = Delivery()
 DROPPED = "metrics"  # the signal that is counted, and goes nowhere
 _DECODED = ("traces", "logs")  # the others
 
@@ -49,9 +51,12 @@ _DECODED = ("traces", "logs")  # the others
 class Commit(Protocol):
     """Keeps facts durably."""
 
-    def __call__(self, facts: Sequence[Fact], links: Mapping[bytes, bytes],
-                 arrived: int) -> Deed[None]:
-        """Done once they are kept; with an exception if they cannot be now."""
+    def __call__(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
+                 body: SentBody | None = None) -> Deed[None]:
+        """Done once they are kept; with an exception if they cannot be now.
+
+        `body`: what they came in, where it is to be forwarded. Raises LoopedError.
+        """
         ...
 
 
@@ -84,8 +89,10 @@ class IntakeService:
                  tally: IntakeTally, memory: BodyMemory, *, access: Callable[[], Admission],
                  headers: Callable[[], Mapping[str, str]],
                  settings: Callable[[], IntakeSection],
-                 bounds: ConnectionBounds | None = None) -> None:
+                 bounds: ConnectionBounds | None = None,
+                 forwarded: Collection[str] = ()) -> None:
         self._commit = commit
+        self._forwarded = forwarded  # signals
         self._tally = tally
         self._memory = memory
         self._settings = settings
@@ -184,20 +191,36 @@ class IntakeService:
             self._guesses.begin(lambda: self._access().guess(header)))
 
     async def _accept(self, sent: Sent) -> Taken:
+        body = self._body(sent) if sent.signal in self._forwarded else None
         if sent.signal == DROPPED:
-            return _NOTHING_REJECTED
-        wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
-        batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
-        self._tally.entries(sent.signal, batch.entries, batch.rejected)
+            if body is None:
+                return _NOTHING_REJECTED
+            batch = _NOTHING_READ
+        else:
+            wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
+            batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
+            self._tally.entries(sent.signal, batch.entries, batch.rejected)
+        await self._keep(sent, batch, body)
+        return _taken(batch) if batch.rejected else _NOTHING_REJECTED
+
+    async def _keep(self, sent: Sent, batch: Delivery, body: SentBody | None) -> None:
+        """Have it kept. Raises BodyRefusedError."""
         try:
             await self._crossing.result(
-                self._commit(batch.facts, batch.links, sent.arrived))
+                self._commit(batch.facts, batch.links, sent.arrived, body))
+        except LoopedError as error:
+            raise BodyRefusedError(HTTPStatus.LOOP_DETECTED, str(error)) from error
         except Exception as error:  # whatever keeps it from being kept, it may be sent again
             self._failures.note(error)
             raise BodyRefusedError(HTTPStatus.SERVICE_UNAVAILABLE,
                                    "it cannot be kept now; send it again",
                                    getattr(error, "lag", 0.0)) from error
-        return _taken(batch) if batch.rejected else _NOTHING_REJECTED
+
+    def _body(self, sent: Sent) -> SentBody:
+        """The body as it came, before its pieces are read and dropped."""
+        if len(sent.pieces) > 1:
+            sent.pieces[:] = [b"".join(sent.pieces)]
+        return SentBody(sent.signal, sent.encoding, sent.coding, b"".join(sent.pieces), sent.hops)
 
     def _batch_here(self, sent: Sent, wish: Wish) -> Delivery | None:
         """What is in the body, if it is small enough to be read by the event loop's own thread."""
@@ -230,7 +253,8 @@ class IntakeService:
     def _read_far(self, sent: Sent, wish: Wish) -> Delivery:
         with Portion(self._memory) as load:
             try:
-                return self._child.batch(wish, sent.pieces, sent.load, load)
+                return self._child.batch(wish, sent.pieces, sent.load, load,
+                                         keep=sent.signal in self._forwarded)
             except OSError as error:
                 raise BodyRefusedError(HTTPStatus.SERVICE_UNAVAILABLE,
                                    "no process can be had to read it; send it again") from error

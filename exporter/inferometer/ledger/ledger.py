@@ -19,6 +19,7 @@ from inferometer.facts import Fact
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
+from inferometer.ledger.outbox_keeper import OutboxKeeper
 from inferometer.ledger.parcel import Parcel, rows_of
 from inferometer.ledger.pressure import WHY, Pressure
 from inferometer.ledger.repeats import Repeats
@@ -28,6 +29,7 @@ from inferometer.ledger.store import Forms
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CounterReading
+from inferometer.sinks.outbox import SentBody
 from inferometer.threads import Failures, Loop, Start, start_thread
 
 GROUP_ROWS = 1000  # facts that are committed together, if so many wait
@@ -50,7 +52,8 @@ class LedgerWriter:
                  clock: Callable[[], int] = time.time_ns,
                  monotonic: Callable[[], float] = time.monotonic,
                  linger: float = LINGER_SECONDS, start: Start = start_thread,
-                 pricing: Pricing = unpriced, limits: Limiting = default_limits) -> None:
+                 pricing: Pricing = unpriced, limits: Limiting = default_limits,
+                 outbox: OutboxKeeper | None = None) -> None:
         self._database = database
         self.beat_trace = database.keys.beat_trace
         self._linger = linger
@@ -66,6 +69,7 @@ class LedgerWriter:
         self._tidied_at = 0.0
         self._failures = Failures("commit")
         self._retention = Retention(database)
+        self._outbox = outbox or OutboxKeeper(database, {}, 0, 0.0, clock)
         self._purging, self._purge_at = False, 0.0
         self._skewed = 0
         self._taken = self._written = 0  # facts: by who commits, and by the writer, or refused
@@ -80,9 +84,12 @@ class LedgerWriter:
         """Where it is, for people."""
         return self._database.name
 
-    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
-               ) -> Receipt:
-        """Have them written: the receipt says once they are, or why not. Raises LedgerFullError."""
+    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
+               body: SentBody | None = None) -> Receipt:
+        """Have them written: the receipt says once they are, or why not. Raises LedgerFullError.
+
+        `body`: what they came in, where it is to be forwarded.
+        """
         if refusal := self.pressure.refusal:
             raise LedgerFullError(WHY[refusal], self.pressure.lag)
         waiting = self._taken - self._written
@@ -93,7 +100,7 @@ class LedgerWriter:
         self._taken += len(facts)
         if self.pressure.waits_since is None:
             self.pressure.waits_since = arrived
-        batch = Parcel(facts, links, arrived, Receipt())
+        batch = Parcel(facts, links, arrived, Receipt(), body)
         self._queue.put(batch)
         return batch.done
 
@@ -136,11 +143,12 @@ class LedgerWriter:
             return
         self._tidy()  # first: also while nothing can be settled
         self.settle_some()
-        if self._purging or self._monotonic() >= self._purge_at:
+        if self._purging or self._outbox.is_due or self._monotonic() >= self._purge_at:
             self._purge()
 
     def _purge(self) -> None:
-        self._purging = self._retention.purge(self._clock(), self._settler.seats) or (
+        dropping = self._outbox.look(self.pressure.tight)
+        self._purging = self._retention.purge(self._clock(), self._settler.seats) or dropping or (
             self.pressure.tight and self._database.delete_content())
         self._purge_at = self._monotonic() + PURGE_SECONDS
 
@@ -195,7 +203,9 @@ class LedgerWriter:
                 kept = [one for one in kept if one.seq not in old]
             self._pending.write(group, kept, rows.digests)
             database.insert(database.statements.insert_content, contents)
+            bodies = self._outbox.write(group)
         self._pending.remember()
+        self._outbox.remember(bodies)
         for one in kept:
             if one.fact.end and not -SKEW <= one.fact.end - one.arrived <= SKEW:
                 self._skewed += 1

@@ -11,6 +11,7 @@ from inferometer.facts import Fact
 from inferometer.ledger.keys import KeyRing
 from inferometer.ledger.traces import Kept
 from inferometer.receipt import Receipt
+from inferometer.sinks.outbox import SentBody
 
 FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
 Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, and what packs
@@ -23,6 +24,7 @@ class Parcel(NamedTuple):
     links: Mapping[bytes, bytes]  # by trace id: traces.LINK bytes for each of its spans
     arrived: int  # Unix nanoseconds
     done: Receipt
+    body: SentBody | None = None  # as it came, where it is to be forwarded
 
 
 class FactRows(NamedTuple):

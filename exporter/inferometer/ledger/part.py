@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +20,23 @@ from inferometer.ledger.collector import LedgerCollector, LedgerCondition
 from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.keys import is_open_to_all
 from inferometer.ledger.services import Services
+from inferometer.outside import masked
 from inferometer.parts import Part, Row, Watch
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
+from inferometer.sinks.destinations import check_destinations, destination_of
+from inferometer.sinks.forward_families import ForwardCollector
+from inferometer.sinks.forwarding import Forwarding
 from inferometer.sinks.metrics import CallsCollector, CounterReading
+from inferometer.sinks.outbox import Conditions, ForwardOutbox, SentBody
 from inferometer.sinks.users import UsersCollector
 from inferometer.threads import Loop
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.clickhouse.shipper import Shipper
+    from inferometer.ledger.database import Database
     from inferometer.ledger.ledger import LedgerWriter
+    from inferometer.ledger.outbox_keeper import OutboxKeeper
     from inferometer.ledger.user_costs import UserCosts
 
 EXTRA = ("sqlalchemy", "alembic")  # packages of it
@@ -42,7 +50,7 @@ log = logging.getLogger(__name__)
 class LedgerPart(Part):
     """Keeps what comes in, and counts it."""
 
-    sections = ("ledger",)
+    sections = ("ledger", "destinations")
     noun, kind = "service", "service"
 
     def __init__(self, config: Config, pricing: Pricing = unpriced) -> None:
@@ -53,12 +61,15 @@ class LedgerPart(Part):
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
         self._shipper: Shipper | None = None  # the same of a ClickHouse
+        self._forwarding: Forwarding | None = None  # and of destinations
+        self._outbox: OutboxKeeper | None = None
 
     def check(self, config: Config, document: Document) -> None:
         """Report a folder that is missing, and a ledger that is not ours to write."""
         if not config.takes_telemetry or not document.good(
                 "role", "intake.listen", "intake.grpc_listen", "ledger"):
             return
+        check_destinations(config, document)
         place, path = "ledger.dsn_file", Path(config.ledger.path)
         if not config.ledger.dsn_file:
             place = "ledger.path"
@@ -90,12 +101,17 @@ class LedgerPart(Part):
             self._shipper.configure(config.ledger.clickhouse.retention_days,
                                     config.ledger.clickhouse.rollup_days)
 
-    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
-               ) -> Receipt:
-        """See LedgerWriter.commit. Raises LedgerFullError, also while there is no ledger."""
+    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
+               body: SentBody | None = None) -> Receipt:
+        """See LedgerWriter.commit. Raises LedgerFullError, also while there is no ledger.
+
+        Raises LoopedError for a body that was sent from here.
+        """
         if self._ledger is None:
             raise LedgerFullError("the ledger is not open")
-        return self._ledger.commit(facts, links, arrived)
+        if body is not None and body.hops and self._forwarding is not None:
+            self._forwarding.require_new(body)
+        return self._ledger.commit(facts, links, arrived, body)
 
     def beat_trace(self) -> bytes:
         """See BeatLedger."""
@@ -114,7 +130,10 @@ class LedgerPart(Part):
         if not self._config.takes_telemetry:
             return ()
         users = [UsersCollector(self._user_costs)] if self._config.ledger.user_costs else []
-        return [CallsCollector(self._reading), LedgerCollector(self._condition), *users]
+        forward = [ForwardCollector(
+            lambda: self._forwarding.counts() if self._forwarding is not None else {},
+            self._waiting)] if self._config.destinations else []
+        return [CallsCollector(self._reading), LedgerCollector(self._condition), *forward, *users]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
@@ -133,7 +152,8 @@ class LedgerPart(Part):
             log.warning("every user of this machine may read the ledger's key",
                         extra={"file": str(key_path)})
         self._ledger = LedgerWriter(database, self._config.intake.settle_seconds,
-                                    pricing=self._pricing, limits=self._limits_of)
+                                    pricing=self._pricing, limits=self._limits_of,
+                                    outbox=self._begin_forwarding(database))
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
@@ -145,9 +165,10 @@ class LedgerPart(Part):
             loop.start()
 
     def loops(self) -> Sequence[Loop]:
-        """The writer, what reckons the costs of users, and what goes to ClickHouse."""
-        return tuple(one.loop for one in (self._ledger, self._users, self._shipper)
-                     if one is not None)
+        """The writer, what reckons the costs of users, and what goes elsewhere."""
+        forwarding = self._forwarding.loops() if self._forwarding is not None else ()
+        return (*(one.loop for one in (self._ledger, self._users, self._shipper)
+                  if one is not None), *forwarding)
 
     def hindrance(self) -> str:
         """Why nothing is taken now."""
@@ -163,6 +184,8 @@ class LedgerPart(Part):
             self._users.loop.stop()
         if self._shipper is not None:
             self._shipper.stop()
+        if self._forwarding is not None:
+            self._forwarding.stop()
         if self._ledger is not None:
             self._ledger.stop(STOP_SECONDS)
 
@@ -171,6 +194,8 @@ class LedgerPart(Part):
         if self._ledger is not None:
             pending = self._ledger.condition().pending
             yield "ledger", f"{self._ledger.name}, {pending} calls and steps pending"
+        for entry in self._config.destinations:
+            yield "forward", f"{entry.label}  {masked(entry.url)}"
 
     def watch(self) -> Watch:
         """The services that call models."""
@@ -187,6 +212,28 @@ class LedgerPart(Part):
 
     def _limits_of(self, model: str) -> CallLimits:
         return self._limits.of(model)
+
+    def _begin_forwarding(self, database: Database) -> OutboxKeeper:
+        """What keeps bodies for destinations, and those that send them: they start later."""
+        from inferometer.ledger.opening import open_beside  # here alone, as in `start`
+        from inferometer.ledger.outbox import DestinationOutbox
+        from inferometer.ledger.outbox_keeper import OutboxKeeper
+
+        config, section = self._config, self._config.ledger
+
+        def open_outbox(destination: str, signals: frozenset[str]) -> ForwardOutbox:
+            return DestinationOutbox(open_beside(section), destination, signals)
+
+        forwarding = self._forwarding = Forwarding(
+            config, open_outbox, database.keys.fingerprint if section.dsn_file
+            else database.gateway)  # gateways of one database are one to others
+        self._outbox = OutboxKeeper(
+            database, {one.label: destination_of(one).signals for one in config.destinations},
+            section.outbox_max_bytes, section.outbox_hours, time.time_ns, forwarding.wake)
+        return self._outbox
+
+    def _waiting(self) -> Conditions:
+        return self._outbox.conditions() if self._outbox is not None else {}
 
     def _condition(self) -> LedgerCondition:
         condition = self._ledger.condition() if self._ledger is not None else LedgerCondition(

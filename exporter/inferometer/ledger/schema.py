@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0005"  # the last of the migrations, which makes these tables
+NEWEST = "0007"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -119,3 +120,23 @@ LATE_ROWS = Table("late_rows", METADATA, _number("id", key=True), _number("seq")
                   UniqueConstraint("seq", "kind"))
 # Hashes that are forgotten here, and in the other store not yet.
 FORGET_THERE = Table("forget_there", METADATA, _text("name", key=True))
+# Bodies as they came, until each destination has them; it holds content, and is empty where there
+# is no destination. Numbers are each gateway's own.
+OUTBOX = Table(
+    "outbox", METADATA,
+    _text("gateway", key=True), _number("seq", key=True), _number("arrived"), _text("signal"),
+    _number("size"), _text("encoding"), _text("coding"), _text("hops"),
+    Column("body", LargeBinary, nullable=False),
+    # So that what waits is added up without reading any body.
+    Index("outbox_sizes", "gateway", "seq", "signal", "size", "arrived"))
+OUTBOX_CURSORS = Table(
+    "outbox_cursors", METADATA,
+    _text("gateway", key=True), _text("destination", key=True), _number("seq"),  # the last done
+    sqlite_with_rowid=False)
+# Bodies that a destination refused for good, until they are sent again, or dropped.
+OUTBOX_REFUSED = Table(
+    "outbox_refused", METADATA,
+    _text("gateway", key=True), _text("destination", key=True), _number("seq", key=True),
+    _number("status"), _text("why"),
+    Column("again", SmallInteger, nullable=False),  # whether it is to be sent again
+    sqlite_with_rowid=False)
