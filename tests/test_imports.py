@@ -84,11 +84,10 @@ ORDER = """
     spans.explain.sources
     spans.explain.report
     sinks  sinks.metrics  sinks.users  sinks.encoding_repair  sinks.presets
-    sinks.redaction_names
-    sinks.encoding  sinks.redaction_values
-    sinks.redaction
-    sinks.outbox  sinks.partial  sinks.destinations
-    sinks.forward_http
+    sinks.redaction_names  sinks.outbox  sinks.partial
+    sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
+    sinks.redaction  sinks.forward_http  sinks.destination_check
+    sinks.forward_body
     sinks.forwarder
     sinks.forwarding  sinks.forward_families
     parts

@@ -100,11 +100,6 @@ class Config:
         """Whether applications send anything here."""
         return bool(self.intake_listen or self.intake_grpc_listen)
 
-    @property
-    def forwarded(self) -> frozenset[str]:
-        """Signals that any destination takes."""
-        return frozenset(signal for one in self.destinations for signal in one.signals)
-
     def has(self, section: str) -> bool:
         """Whether the section is for this exporter's role."""
         return belongs(self.role, section)

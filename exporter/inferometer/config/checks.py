@@ -88,11 +88,13 @@ def check_destinations(destinations: tuple[DestinationEntry, ...], document: Doc
     paths: dict[str, str] = {}
     for i, one in enumerate(destinations):
         path = f"destinations[{i}]"
-        if one.key_file and not one.cert_file:
-            document.report(f"{path}.key_file", "is of no use without cert_file")
+        if one.client_key_file and not one.client_cert_file:
+            document.report(f"{path}.client_key_file", "is of no use without client_cert_file")
+        if not one.url and not one.preset:
+            document.report(path, "has neither a url nor a preset; give one of them")
         for header in one.headers.keys() & one.header_files.keys():
             document.report(f"{path}.header_files", f"has {header}, as headers has; give it once")
-        if not document.good(f"{path}.url", f"{path}.name") or not one.url:
+        if not document.good(f"{path}.url", f"{path}.name", f"{path}.preset") or not one.label:
             continue
         if one.label in paths:
             document.report(path, f"has the name {one.label!r}, as {paths[one.label]} has; "

@@ -11,10 +11,15 @@ from inferometer.documents.bounds import bounded
 from inferometer.documents.entry import Constraint
 
 SIGNALS = ("traces", "logs", "metrics")
+ENCODINGS = ("protobuf", "json")
 NOTHING, CONTENT, CONTENT_AND_USERS = REDACTIONS = ("none", "content", "content_and_users")
 
 _NAME = bounded("text of at most 100 characters", maxLength=100)
-_PLACE = Constraint(is_engine_url, URL, {"pattern": "^https?://[^/?#@ ]+([/?][^# ]*)?$"})
+_PLACE = Constraint(lambda url: not url or is_engine_url(url), f"{URL}, or nothing",
+                    {"pattern": "^(https?://[^/?#@ ]+([/?][^# ]*)?)?$"})
+_ENCODING = Constraint(lambda encoding: encoding in ("", *ENCODINGS),
+                       f"one of {', '.join(ENCODINGS)}",
+                       {"enum": ["", *ENCODINGS]})
 _SIGNAL = Constraint(lambda signal: signal in SIGNALS, f"one of {', '.join(SIGNALS)}",
                      {"enum": [*SIGNALS]})
 _REDACTION = Constraint(lambda level: level in ("", *REDACTIONS),
@@ -26,24 +31,29 @@ _TIMEOUT = bounded("a number of seconds above 0 and at most 300", exclusiveMinim
 class DestinationEntry:
     """One place to which a gateway sends on what it takes, over OTLP/HTTP."""
 
+    preset: str = key("What it is, which says how it is sent to; any that takes OTLP, if empty.",
+                      "", _NAME)
     url: str = key("http:// or https://, as of OTEL_EXPORTER_OTLP_ENDPOINT: /v1/traces and its "
-                   "like are added.", constraint=_PLACE)
-    name: str = key("What the label `destination` says; host:port of the URL if empty.", "", _NAME)
-    signals: tuple[str, ...] = key("Which are sent.", SIGNALS, _SIGNAL)
+                   "like are added; the preset's if empty.", "", _PLACE)
+    name: str = key("What the label `destination` says; if empty the preset, or host:port of the "
+                    "URL.", "", _NAME)
+    key_file: str = key("A file with the key that lets in, sent as the preset has it.", "")
+    signals: tuple[str, ...] = key("Which are sent; all that it takes, if empty.", (), _SIGNAL)
+    encoding: str = key("protobuf or json; the preset's if empty, or as it came.", "", _ENCODING)
     headers: Mapping[str, str] = table("Headers to send, which are no secrets.")
     header_files: Mapping[str, str] = table("Headers to send, by the file that holds the value.")
     redact: str = key("What is taken out: none, content, or content_and_users; if empty the last, "
                       "and none for 127.0.0.1, ::1 and localhost.", "", _REDACTION)
     ca_file: str = key("Certificate authorities to trust.", "")
-    cert_file: str = key("A certificate of the client.", "")
-    key_file: str = key("The key of `cert_file`.", "")
+    client_cert_file: str = key("A certificate to show.", "")
+    client_key_file: str = key("Its key.", "")
     insecure_skip_verify: bool = key("Take any certificate; for trials.", False)
     timeout_seconds: float = key("It has for an answer.", 10.0, _TIMEOUT)
 
     @property
     def label(self) -> str:
         """What the label `destination` says."""
-        return self.name or host_and_port(self.url)
+        return self.name or self.preset or (host_and_port(self.url) if self.url else "")
 
     @property
     def redaction(self) -> str:

@@ -24,6 +24,7 @@ from inferometer.reasons import reason_of
 from inferometer.serve.listening import ListenError, listening_socket
 from inferometer.serve.web_config import WebConfig
 from inferometer.serve.web_settings import WebConfigError
+from inferometer.sinks.destinations import forwarded
 from inferometer.threads import Standing
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
@@ -117,7 +118,7 @@ class IntakePart(Part):
             access=lambda: self._access,
             headers=lambda: self._web.headers if self._web is not None else {},
             settings=lambda: self._config.intake,
-            forwarded=self._config.forwarded)
+            forwarded=forwarded(self._config))
         if "http" in openings:
             self._door = openings["http"].listener.getsockname()[:2]
         self._service.start()

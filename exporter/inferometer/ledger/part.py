@@ -24,7 +24,8 @@ from inferometer.outside import masked
 from inferometer.parts import Part, Row, Watch
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
-from inferometer.sinks.destinations import check_destinations, destination_of
+from inferometer.sinks.destination_check import check_destinations
+from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.forwarding import Forwarding
 from inferometer.sinks.metrics import CallsCollector, CounterReading

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from inferometer.outside import shown
 from inferometer.reasons import reason_of
-from inferometer.sinks.destinations import Destination, DestinationError, IsOwn
+from inferometer.sinks.destinations import Destination, DestinationError
+from inferometer.sinks.own_doors import IsOwn
 
 MOST_ANSWER = 65536  # bytes of an answer that are read
 LONGEST_REASON = 200  # characters of one that are shown

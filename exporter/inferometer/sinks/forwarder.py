@@ -16,7 +16,9 @@ from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
 from inferometer.outside import shown
+from inferometer.reasons import reason_of
 from inferometer.sinks.destinations import Destination, DestinationError
+from inferometer.sinks.forward_body import fitted
 from inferometer.sinks.forward_http import DestinationAnswer
 from inferometer.sinks.outbox import HOPS, MOST_HOPS, ForwardOutbox, SentBody, WaitingBody
 from inferometer.sinks.partial import PartialSuccess, partial_success
@@ -75,6 +77,7 @@ class Forwarder:
         self._outbox: ForwardOutbox | None = None
         self._failed = 0  # times, one after another
         self._retry_at = 0.0
+        self._fit: tuple[tuple[str, int], SentBody | None] | None = None
         self._stopped = False
         self._turns = threading.Lock()
         self._rejections = Failures(f"forward {destination.name}")
@@ -116,10 +119,14 @@ class Forwarder:
                 self._close()
 
     def _send(self, outbox: ForwardOutbox, waiting: WaitingBody) -> None:
-        body = waiting.body
+        body = self._fitted(waiting)
+        if body is None:
+            self._set_aside(outbox, waiting, 0, "it is no OTLP that can be sent there")
+            return
         answer = self._sender.post(body.signal, self._headers(body), body.content)
         if 200 <= answer.status < 300:
             outbox.note_done(waiting)
+            self._fit = None
             self.counts = self.counts._replace(done=self.counts.done + 1)
             self._note(partial_success(answer.content, answer.content_type))
         elif answer.status == HTTPStatus.LOOP_DETECTED:
@@ -127,10 +134,26 @@ class Forwarder:
         elif answer.status in RETRIED:
             raise ForwardError(answer.words, answer.retry_after)
         else:
-            outbox.set_aside(waiting, answer.status, answer.words)
-            self.counts = self.counts._replace(refused=self.counts.refused + 1)
-            self._rejections.note(ForwardError(
-                f"{self.destination.place} refused a body for good: {answer.words}"))
+            self._set_aside(outbox, waiting, answer.status, answer.words)
+
+    def _set_aside(self, outbox: ForwardOutbox, waiting: WaitingBody, status: int, why: str
+                   ) -> None:
+        outbox.set_aside(waiting, status, why)
+        self._fit = None
+        self.counts = self.counts._replace(refused=self.counts.refused + 1)
+        self._rejections.note(ForwardError(
+            f"a body is set aside, {self.destination.place} does not take it: {why}"))
+
+    def _fitted(self, waiting: WaitingBody) -> SentBody | None:
+        """The body as the destination is to have it; made once, however often it is sent."""
+        number = waiting.owner, waiting.number
+        if self._fit is None or self._fit[0] != number:
+            try:
+                self._fit = number, fitted(waiting.body, self.destination)
+            except ValueError as error:
+                log.debug("a body cannot be sent on", extra={"why": reason_of(error)})
+                self._fit = number, None
+        return self._fit[1]
 
     def _headers(self, body: SentBody) -> Mapping[str, str]:
         """Those of one request. Raises DestinationError."""

@@ -55,7 +55,7 @@ def test_heartbeats_go_nowhere(tmp_path: Path) -> None:
 def test_a_destination_that_was_away_for_an_hour_gets_all_in_order(tmp_path: Path) -> None:
     port = free_port()
     bodies = numbered(60)
-    with sending_in(tmp_path, away=DestinationEntry(f"http://127.0.0.1:{port}")) as sending:
+    with sending_in(tmp_path, away=DestinationEntry(url=f"http://127.0.0.1:{port}")) as sending:
         for body in bodies:
             sending.take(body)
             sending.turn()
@@ -96,7 +96,7 @@ def test_a_slow_destination_delays_neither_another_nor_an_answer(tmp_path: Path)
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_what_may_be_sent_again_is(tmp_path: Path, status: int) -> None:
-    with receiver() as place, sending_in(tmp_path, busy=DestinationEntry(place.url)) as sending:
+    with receiver() as place, sending_in(tmp_path, busy=DestinationEntry(url=place.url)) as sending:
         place.answer = lambda _: Answer(status, {"Retry-After": "120"})
         sending.take(b"first")
         sending.turn()
@@ -110,7 +110,8 @@ def test_what_may_be_sent_again_is(tmp_path: Path, status: int) -> None:
 
 
 def test_pauses_grow_to_a_minute_and_no_two_are_alike(tmp_path: Path) -> None:
-    with sending_in(tmp_path, gone=DestinationEntry(f"http://127.0.0.1:{free_port()}")) as sending:
+    with sending_in(tmp_path, gone=DestinationEntry(
+            url=f"http://127.0.0.1:{free_port()}")) as sending:
         forwarder = sending.forwarders["gone"]
         sending.take(b"first")
         pauses = []
@@ -125,7 +126,8 @@ def test_pauses_grow_to_a_minute_and_no_two_are_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [301, 400, 401, 413, 500])
 def test_what_is_refused_for_good_is_set_aside_and_the_next_one_goes(
         tmp_path: Path, status: int) -> None:
-    with receiver() as place, sending_in(tmp_path, strict=DestinationEntry(place.url)) as sending:
+    with receiver() as place, sending_in(
+            tmp_path, strict=DestinationEntry(url=place.url)) as sending:
         place.answer = lambda request: Answer(
             status if request.body == b"bad" else 200, {"Location": f"{place.url}/elsewhere"})
         for body in (b"bad", b"good"):
@@ -141,7 +143,8 @@ def test_what_is_refused_for_good_is_set_aside_and_the_next_one_goes(
 
 def test_a_partial_success_is_noted_and_nothing_is_sent_again(
         tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with receiver() as place, sending_in(tmp_path, picky=DestinationEntry(place.url)) as sending:
+    with receiver() as place, sending_in(
+            tmp_path, picky=DestinationEntry(url=place.url)) as sending:
         place.answer = lambda _: Answer(200, {"Content-Type": "application/json"}, (
             b'{"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too old"}}'))
         sending.take(b"first")
@@ -154,8 +157,8 @@ def test_a_partial_success_is_noted_and_nothing_is_sent_again(
 
 def test_a_destination_gets_the_signals_that_it_takes(tmp_path: Path) -> None:
     with receiver() as all_of_it, receiver() as logs, sending_in(
-            tmp_path, all=DestinationEntry(all_of_it.url),
-            logs=DestinationEntry(logs.url, signals=("logs",))) as sending:
+            tmp_path, all=DestinationEntry(url=all_of_it.url),
+            logs=DestinationEntry(url=logs.url, signals=("logs",))) as sending:
         for signal in ("traces", "logs", "metrics"):
             sending.take(signal.encode(), signal)
         sending.turn()
@@ -165,7 +168,7 @@ def test_a_destination_gets_the_signals_that_it_takes(tmp_path: Path) -> None:
 
 
 def test_without_destinations_nothing_is_kept(tmp_path: Path) -> None:
-    with receiver() as place, sending_in(tmp_path, away=DestinationEntry(place.url)) as sending:
+    with receiver() as place, sending_in(tmp_path, away=DestinationEntry(url=place.url)) as sending:
         sending.take(b"first")
         sending.restart({})
         assert sending.rows("SELECT count(*) FROM outbox") == [(0,)]
@@ -175,9 +178,10 @@ def test_without_destinations_nothing_is_kept(tmp_path: Path) -> None:
 
 def test_a_new_destination_begins_with_what_comes_then(tmp_path: Path) -> None:
     with receiver() as old, receiver() as new, sending_in(
-            tmp_path, old=DestinationEntry(old.url)) as sending:
+            tmp_path, old=DestinationEntry(url=old.url)) as sending:
         sending.take(b"first")
-        sending.restart({"old": DestinationEntry(old.url), "new": DestinationEntry(new.url)})
+        sending.restart({name: DestinationEntry(url=place.url)
+                         for name, place in (("old", old), ("new", new))})
         sending.take(b"second")
         sending.turn()
         assert (old.bodies, new.bodies) == ([b"first", b"second"], [b"second"])
@@ -185,7 +189,7 @@ def test_a_new_destination_begins_with_what_comes_then(tmp_path: Path) -> None:
 
 def test_beyond_its_size_the_oldest_are_dropped_counted_and_told(
         tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with receiver() as place, sending_in(tmp_path, away=DestinationEntry(place.url)) as sending:
+    with receiver() as place, sending_in(tmp_path, away=DestinationEntry(url=place.url)) as sending:
         sending._bounds = 1000, 24.0
         sending.restart()
         for i in range(15):
@@ -199,7 +203,7 @@ def test_beyond_its_size_the_oldest_are_dropped_counted_and_told(
 
 
 def test_what_is_too_old_is_dropped(tmp_path: Path) -> None:
-    with receiver() as place, sending_in(tmp_path, away=DestinationEntry(place.url)) as sending:
+    with receiver() as place, sending_in(tmp_path, away=DestinationEntry(url=place.url)) as sending:
         sending.take(b"old")
         sending.wait(23 * HOUR)
         sending.take(b"new")
