@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
-from inferometer.sinks.encoding import encoding_of, message_of
+from inferometer.sinks.encoding import encoding_of
 from inferometer.sinks.presets import PRESETS
-from inferometer.sinks.redaction import CONTENT_AND_USERS, NONE
+from inferometer.sinks.redaction import CONTENT, CONTENT_AND_USERS
 from inferometer.spans.decoded import JSON, PROTOBUF
 from tests.e2e.receivers.demands import BASES, DEMANDS, KEYS, OWN, TRACES
-from tests.e2e.receivers.sending import pass_on, post
-from tests.e2e.receivers.strict import items_in, receiving
-from tests.exporter.sinks.captured import TYPES, SentBody, bodies
-
-HEAVY = 200_000  # bytes: larger ones say nothing that the others do not
-
-
-def number(sent: SentBody) -> int:
-    """Of the spans, records or metrics of a body."""
-    message = message_of(sent.body, sent.content_type, sent.signal)
-    return items_in(message.SerializeToString(), TYPES[".pb"], sent.signal)
+from tests.e2e.receivers.sending import PASSED_SECONDS, gateway_before, post, send_all
+from tests.e2e.receivers.strict import receiving
+from tests.exporter.sinks.captured import TYPES, bodies
+from tests.exporter.support import wait_for
 
 
-@pytest.mark.parametrize(("name", "level"), [
-    *((name, NONE) for name in sorted(PRESETS)), ("langfuse", CONTENT_AND_USERS),
-    ("phoenix", CONTENT_AND_USERS)])
-def test_every_captured_body_reaches_its_service_whole(name: str, level: str) -> None:
-    preset = PRESETS[name]
-    with receiving(DEMANDS[name]) as (receiver, port):
-        for sent in bodies():
-            if sent.signal in preset.signals and len(sent.body) < HEAVY:
-                status = pass_on(preset, sent, f"http://127.0.0.1:{port}{BASES[name]}",
-                                 KEYS.get(name, ""), OWN.get(name), level)
-                assert status == 200, (sent.name, receiver.refused)
+@pytest.mark.timeout(900)
+def test_every_captured_body_reaches_every_service_through_a_gateway(tmp_path: Path) -> None:
+    levels = {"langfuse": CONTENT_AND_USERS, "phoenix": CONTENT_AND_USERS, "honeycomb": CONTENT}
+    with ExitStack() as stack:
+        receivers, places = {}, {}
+        for name in PRESETS:
+            receivers[name], port = stack.enter_context(receiving(DEMANDS[name]))
+            places[name] = f"http://127.0.0.1:{port}{BASES[name]}"
+        gateway = stack.enter_context(gateway_before(tmp_path, places, levels))
+        sent = send_all(gateway, bodies())
+        sums = {name: {signal: sent[signal] for signal in sorted(preset.signals)}
+                for name, preset in PRESETS.items()}
 
-    assert sorted({signal for signal, _ in receiver.taken}) == sorted(preset.signals)
-    assert receiver.number(TRACES) == sum(
-        number(sent) for sent in bodies() if sent.signal == TRACES and len(sent.body) < HEAVY)
+        wait_for(lambda: all(sum(count for _, count in receivers[name].taken)
+                             >= sum(sums[name].values()) for name in PRESETS),
+                 PASSED_SECONDS, 0.5)
+
+        assert {name: receiver.refused for name, receiver in receivers.items()
+                if receiver.refused} == {}
+        assert {name: {signal: receiver.number(signal)
+                       for signal in sorted(PRESETS[name].signals)}
+                for name, receiver in receivers.items()} == sums
+        said = [any(b"Capital of France" in body for body in receiver.bodies)
+                for receiver in map(receivers.get, ("otlp", *levels)) if receiver]
+        assert said == [True, False, False, False]
 
 
 def test_each_preset_is_held_against_its_service_and_no_other_is() -> None:
