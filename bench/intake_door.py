@@ -122,8 +122,8 @@ class _Keeper:
         self._queue: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
         threading.Thread(target=self._keep, daemon=True).start()
 
-    def commit(self, facts: Sequence[object], links: Mapping[bytes, bytes], arrived: int
-               ) -> Receipt:
+    def commit(self, facts: Sequence[object], links: Mapping[bytes, bytes], arrived: int,
+               points: Sequence[object] = ()) -> Receipt:
         """As Commit has it."""
         done = Receipt()
         self._queue.put(done)

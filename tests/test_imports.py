@@ -33,7 +33,7 @@ ORDER = """
     catalogue.exporter
     catalogue
     record
-    facts  heartbeats
+    facts  heartbeats  points
     pricing
     values
     rendered  rendered.block
@@ -78,11 +78,14 @@ ORDER = """
     spans.ids  spans.shape
     spans.reader
     spans.normalise
-    spans.json_body  spans.protobuf_body
+    spans.metric_names
+    spans.metric_points
+    spans.json_body  spans.metrics_json  spans.metrics_protobuf  spans.protobuf_body
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metrics  sinks.users
+    sinks  sinks.metered  sinks.users
+    sinks.metrics
     parts
     PARTS
     home  home.history  home.markup
@@ -185,7 +188,9 @@ ORDERS = {
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.compiling
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
-        ledger.database  ledger.digests  ledger.shared_schema
+        ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
+        ledger.growths
+        ledger.metering
         ledger.high_water
         ledger.memory  ledger.purging
         ledger.file

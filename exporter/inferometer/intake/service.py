@@ -32,6 +32,7 @@ from inferometer.intake.grpc_listener import GrpcListener
 from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
 from inferometer.intake.workers import Crossing, Deed, Worker
+from inferometer.points import MetricPoint
 from inferometer.spans.reader import Wishes
 from inferometer.threads import Failures, Loop, Standing
 
@@ -42,15 +43,14 @@ NEAR_BYTES = {JSON: 2**20, PROTOBUF: 8 * 2**20}
 MOST_GUESSES = 16  # of passwords, that wait to be tried
 AGAIN_SECONDS = 1.0  # until the event loop is begun anew, where it broke
 _NOTHING_REJECTED = Taken()
-DROPPED = "metrics"  # the signal that is counted, and goes nowhere
-_DECODED = ("traces", "logs")  # the others
+_SIGNALS = ("traces", "logs", "metrics")
 
 
 class Commit(Protocol):
-    """Keeps facts durably."""
+    """Keeps facts and data points durably."""
 
-    def __call__(self, facts: Sequence[Fact], links: Mapping[bytes, bytes],
-                 arrived: int) -> Deed[None]:
+    def __call__(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
+                 points: Sequence[MetricPoint] = ()) -> Deed[None]:
         """Done once they are kept; with an exception if they cannot be now."""
         ...
 
@@ -67,7 +67,7 @@ class _BodyTerms(NamedTuple):
         most, wishes = section.max_body_bytes, Wishes(
             request_id_attributes=section.request_id_attributes)
         return cls(section, Sizes(most), {
-            kind: Wish(*kind, most, wishes) for kind in product(_DECODED, NEAR_BYTES, CODINGS)})
+            kind: Wish(*kind, most, wishes) for kind in product(_SIGNALS, NEAR_BYTES, CODINGS)})
 
 
 class Opening(NamedTuple):
@@ -184,14 +184,12 @@ class IntakeService:
             self._guesses.begin(lambda: self._access().guess(header)))
 
     async def _accept(self, sent: Sent) -> Taken:
-        if sent.signal == DROPPED:
-            return _NOTHING_REJECTED
         wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
         batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
         self._tally.entries(sent.signal, batch.entries, batch.rejected)
         try:
             await self._crossing.result(
-                self._commit(batch.facts, batch.links, sent.arrived))
+                self._commit(batch.facts, batch.links, sent.arrived, batch.points))
         except Exception as error:  # whatever keeps it from being kept, it may be sent again
             self._failures.note(error)
             raise BodyRefusedError(HTTPStatus.SERVICE_UNAVAILABLE,

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer.ledger.database import Database
+from inferometer.ledger.metering import forget_streams
 
 MARK, FORMER = "mark", "former"  # in the table meta
 
@@ -89,6 +91,7 @@ def renew(database: Database, path: Path) -> None:
         for statement in (statements.renew_counters, statements.renew_rollups,
                           statements.renew_batches):
             connection.execute(statement, (gateway, database.gateway))
+        forget_streams(connection, database, time.time_ns())
         connection.executemany(statements.put_meta, [
             ("gateway", gateway), (MARK, str(mark)),
             (FORMER, " ".join((*former_ids(database), database.gateway)))])

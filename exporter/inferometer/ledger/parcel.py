@@ -10,6 +10,7 @@ from typing import NamedTuple
 from inferometer.facts import Fact
 from inferometer.ledger.keys import KeyRing
 from inferometer.ledger.traces import Kept
+from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 
 FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
@@ -17,12 +18,15 @@ Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, an
 
 
 class Parcel(NamedTuple):
-    """What one body had: its facts, packed parent links of all its spans, and when it arrived."""
+    """What one body had, and when it arrived: facts, with packed parent links of all its spans, or
+    data points.
+    """
 
     facts: Sequence[Fact]
     links: Mapping[bytes, bytes]  # by trace id: traces.LINK bytes for each of its spans
     arrived: int  # Unix nanoseconds
     done: Receipt
+    points: Sequence[MetricPoint] = ()
 
 
 class FactRows(NamedTuple):

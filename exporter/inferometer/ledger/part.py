@@ -20,6 +20,7 @@ from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.keys import is_open_to_all
 from inferometer.ledger.services import Services
 from inferometer.parts import Part, Row, Watch
+from inferometer.points import MetricPoint
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CallsCollector, CounterReading
@@ -90,12 +91,12 @@ class LedgerPart(Part):
             self._shipper.configure(config.ledger.clickhouse.retention_days,
                                     config.ledger.clickhouse.rollup_days)
 
-    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
-               ) -> Receipt:
+    def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
+               points: Sequence[MetricPoint] = ()) -> Receipt:
         """See LedgerWriter.commit. Raises LedgerFullError, also while there is no ledger."""
         if self._ledger is None:
             raise LedgerFullError("the ledger is not open")
-        return self._ledger.commit(facts, links, arrived)
+        return self._ledger.commit(facts, links, arrived, points)
 
     def beat_trace(self) -> bytes:
         """See BeatLedger."""
