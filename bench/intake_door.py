@@ -123,7 +123,7 @@ class _Keeper:
         threading.Thread(target=self._keep, daemon=True).start()
 
     def commit(self, facts: Sequence[object], links: Mapping[bytes, bytes], arrived: int,
-               body: object = None) -> Receipt:
+               body: object = None, points: Sequence[object] = ()) -> Receipt:
         """As Commit has it."""
         done = Receipt()
         self._queue.put(done)

@@ -34,7 +34,7 @@ ORDER = """
     catalogue.exporter
     catalogue
     record
-    facts  heartbeats
+    facts  heartbeats  points
     pricing
     values
     rendered  rendered.block
@@ -79,11 +79,14 @@ ORDER = """
     spans.ids  spans.shape
     spans.reader
     spans.normalise
-    spans.json_body  spans.protobuf_body
+    spans.metric_names
+    spans.metric_points
+    spans.json_body  spans.metrics_json  spans.metrics_protobuf  spans.protobuf_body
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metrics  sinks.request_line  sinks.request_log_file  sinks.users
+    sinks  sinks.metered  sinks.request_line  sinks.request_log_file  sinks.users
+    sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.presets
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
@@ -195,9 +198,9 @@ ORDERS = {
         ledger.ranking_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements
-        ledger.database  ledger.digests  ledger.shared_schema
-        ledger.ranking  ledger.outbox_keeper
-        ledger.outbox
+        ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
+        ledger.ranking  ledger.outbox_keeper  ledger.growths
+        ledger.outbox  ledger.metering
         ledger.high_water
         ledger.memory  ledger.purging
         ledger.file

@@ -59,6 +59,9 @@ CALLS = Label("calls", "How many calls a trace has come to.",
 RESULT_OF_RETRIEVAL = Label(
     "result", "Whether documents came back; unknown where the sender does not tell.",
     values=("hit", "empty", "unknown"))
+CLIENT_SOURCE = Label("source", "Which telemetry of a service its calls are counted by.",
+                      values=("spans", "metrics"))
+_SOURCE_UNREAD = "It is asked where a service's figures are fewer than another's."
 _CLIENT = (PROVIDER, MODEL, OPERATION, SERVICE_NAME)
 _LATER = "Boards and rules of retrieval come later."
 
@@ -83,6 +86,10 @@ def _step(name: str, text: str, *labels: Label, unread: str = "") -> Metric:
     return Metric(name, "counter", text, (SERVICE_NAME, *labels), STEP_SEATS, unread=unread)
 
 
+CLIENT_INFO = Metric(
+    "llm_client_info", "gauge", "How a service's calls are counted; always 1. By the metrics of a "
+    "service that sends no spans there is no cost, and nothing is known of single calls.",
+    (SERVICE_NAME, CLIENT_SOURCE), CLIENT_SEATS, unread=_SOURCE_UNREAD)
 CLIENT_REQUESTS = _client("requests_total", "Calls to models that ended, by how and why; a call "
                           "that several spans tell of is one.", OUTCOME, ERROR_TYPE,
                           pairs=CLIENT_ENDINGS)
@@ -142,7 +149,8 @@ RERANKS = _step("rag_reranks_total", "Times that documents were put in another o
                 unread=_LATER)
 
 CLIENT_METRICS = (
-    CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN, CLIENT_OUTPUT,
+    CLIENT_INFO, CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN,
+    CLIENT_OUTPUT,
     CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_COST, CLIENT_PRICE_UNKNOWN,
     CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_DURATION, CLIENT_TTFT,
     CLIENT_TPOT, TOOL_CALLS, MCP_OPERATIONS, AGENT_RUNS, AGENT_CALLS, AGENT_TOOL_CALLS,

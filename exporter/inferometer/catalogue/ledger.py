@@ -6,6 +6,8 @@ from inferometer.catalogue.model import FLAG, Label, Metric
 
 REFUSAL = Label("reason", "Why a ledger takes nothing now.",
                 values=("write_failed", "disk_full", "max_bytes"))
+UNMETERED = Label("reason", "Why a data point of a metric about calls is not counted.", values=(
+    "spans", "another_name", "repeated", "baseline", "impossible", "bounds"))
 
 LEDGER_PENDING = Metric(
     "inferometer_ledger_pending_facts", "gauge",
@@ -45,6 +47,12 @@ LEDGER_FAILED = Metric(
     "inferometer_ledger_failed_traces_total", "counter",
     "Traces that could not be counted, by a fault of ours; their facts are kept.",
     unread="The log has the fault.")
+LEDGER_UNMETERED = Metric(
+    "inferometer_ledger_unmetered_points_total", "counter",
+    "Data points of metrics about calls that are not counted: spans of the same service are, the "
+    "sender says the same under another name, it came before, it is the first of what began before "
+    "the gateway looked, it cannot be, or it has other buckets than its service's others.",
+    (UNMETERED,), unread="It is asked when a service's metrics do not show.")
 CLICKHOUSE_WAITING = Metric(
     "inferometer_clickhouse_waiting_rows", "gauge",
     "Calls and steps that are counted, and are not in ClickHouse yet. Only where the ledger has "
@@ -65,5 +73,5 @@ REQUEST_LOG_FAILURES = Metric(
     "Attempts to write what waits for the request log that failed. Only where there is one.")
 LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
                   LEDGER_SKEWED, LEDGER_REUSED_IDS, LEDGER_FAILED, LEDGER_COMMIT_LAG,
-                  LEDGER_REFUSING, CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES,
+                  LEDGER_REFUSING, LEDGER_UNMETERED, CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES,
                   REQUEST_LOG_LINES, REQUEST_LOG_WAITING, REQUEST_LOG_FAILURES)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from inferometer.facts import Fact
 from inferometer.intake.answer import JSON, PROTOBUF
 from inferometer.intake.body import BodyRefusedError
+from inferometer.points import MetricPoint
 from inferometer.spans import decoded, otlp
 from inferometer.spans.normalise import facts_of, facts_of_log
 from inferometer.spans.reader import Wishes
@@ -22,7 +23,7 @@ _DECODERS: Mapping[str, Callable[..., decoded.Decoded[Any]]] = {
 class Wish(NamedTuple):
     """How a body is to be read."""
 
-    signal: str  # traces or logs
+    signal: str  # traces, logs or metrics
     encoding: str
     coding: str
     body_bytes: int  # that it may have, unpacked
@@ -34,13 +35,16 @@ class Delivery(NamedTuple):
 
     facts: Sequence[Fact] = ()
     links: Mapping[bytes, bytes] = {}  # by trace: each id, its parent's
-    entries: int = 0  # spans or records that were read
+    entries: int = 0  # spans, records or data points that were read
     rejected: Mapping[str, int] = {}  # and that were not, by reason
+    points: Sequence[MetricPoint] = ()
 
 
 def batch_of(wish: Wish, body: bytes) -> Delivery:
     """Read an unpacked body. Raises BodyRefusedError for no OTLP, and beyond its bounds."""
     try:
+        if wish.signal == "metrics":
+            return _points(wish, body)
         items = _DECODERS[wish.signal](body, _ENCODINGS[wish.encoding],
                                        content=wish.wishes.content, also=wish.wishes.attributes)
         traces, wishes = wish.signal == "traces", wish.wishes
@@ -63,3 +67,10 @@ def batch_of(wish: Wish, body: bytes) -> Delivery:
         raise BodyRefusedError(HTTPStatus(error.status), error.message) from error
     return Delivery(facts, {trace: bytes(pairs) for trace, pairs in links.items()}, count,
                  dict(items.rejected))
+
+
+def _points(wish: Wish, body: bytes) -> Delivery:
+    """Raises Refused."""
+    decoded_points = otlp.decode_metrics(body, _ENCODINGS[wish.encoding])
+    points = list(decoded_points.spans)
+    return Delivery(entries=len(points), rejected=dict(decoded_points.rejected), points=points)

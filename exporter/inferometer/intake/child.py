@@ -20,7 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from inferometer import facts, heap
+from inferometer import facts, heap, points
 from inferometer.intake.batch import Delivery, Wish, batch_of
 from inferometer.intake.body import SEND_FEWER, BodyMemory, BodyRefusedError, Portion, unpack
 
@@ -93,14 +93,14 @@ class BodyReader:
 
 
 class _Facts(pickle.Unpickler):
-    """Reads an answer, in which only facts may be: what the process read came from outside."""
+    """Reads an answer, in which only facts and points may be: what it read came from outside."""
 
     def __init__(self, answer: bytes) -> None:
         super().__init__(io.BytesIO(answer))
 
     def find_class(self, module: str, name: str) -> Any:
-        """A class of facts. Raises UnpicklingError for any other."""
-        if module not in (facts.__name__, Delivery.__module__):
+        """A class of facts, or of points. Raises UnpicklingError for any other."""
+        if module not in (facts.__name__, points.__name__, Delivery.__module__):
             raise pickle.UnpicklingError(f"{module}.{name} is no fact")
         return super().find_class(module, name)
 

@@ -32,6 +32,7 @@ from inferometer.intake.grpc_listener import GrpcListener
 from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
 from inferometer.intake.workers import Crossing, Deed, Worker
+from inferometer.points import MetricPoint
 from inferometer.sinks.outbox import LoopedError, SentBody
 from inferometer.spans.reader import Wishes
 from inferometer.threads import Failures, Loop, Standing
@@ -43,16 +44,14 @@ NEAR_BYTES = {JSON: 2**20, PROTOBUF: 8 * 2**20}
 MOST_GUESSES = 16  # of passwords, that wait to be tried
 AGAIN_SECONDS = 1.0  # until the event loop is begun anew, where it broke
 _NOTHING_REJECTED = Taken()
-_NOTHING_READ = Delivery()
-DROPPED = "metrics"  # the signal that is counted, and goes nowhere
-_DECODED = ("traces", "logs")  # the others
+_SIGNALS = ("traces", "logs", "metrics")
 
 
 class Commit(Protocol):
-    """Keeps facts durably."""
+    """Keeps facts and data points durably."""
 
     def __call__(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-                 body: SentBody | None = None) -> Deed[None]:
+                 body: SentBody | None = None, points: Sequence[MetricPoint] = ()) -> Deed[None]:
         """Done once they are kept; with an exception if they cannot be now.
 
         `body`: what they came in, where it is to be forwarded. Raises LoopedError.
@@ -72,7 +71,7 @@ class _BodyTerms(NamedTuple):
         most, wishes = section.max_body_bytes, Wishes(
             request_id_attributes=section.request_id_attributes)
         return cls(section, Sizes(most), {
-            kind: Wish(*kind, most, wishes) for kind in product(_DECODED, NEAR_BYTES, CODINGS)})
+            kind: Wish(*kind, most, wishes) for kind in product(_SIGNALS, NEAR_BYTES, CODINGS)})
 
 
 class Opening(NamedTuple):
@@ -192,14 +191,9 @@ class IntakeService:
 
     async def _accept(self, sent: Sent) -> Taken:
         body = self._body(sent) if sent.signal in self._forwarded else None
-        if sent.signal == DROPPED:
-            if body is None:
-                return _NOTHING_REJECTED
-            batch = _NOTHING_READ
-        else:
-            wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
-            batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
-            self._tally.entries(sent.signal, batch.entries, batch.rejected)
+        wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
+        batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
+        self._tally.entries(sent.signal, batch.entries, batch.rejected)
         await self._keep(sent, batch, body)
         return _taken(batch) if batch.rejected else _NOTHING_REJECTED
 
@@ -207,7 +201,7 @@ class IntakeService:
         """Have it kept. Raises BodyRefusedError."""
         try:
             await self._crossing.result(
-                self._commit(batch.facts, batch.links, sent.arrived, body))
+                self._commit(batch.facts, batch.links, sent.arrived, body, batch.points))
         except LoopedError as error:
             raise BodyRefusedError(HTTPStatus.LOOP_DETECTED, str(error)) from error
         except Exception as error:  # whatever keeps it from being kept, it may be sent again

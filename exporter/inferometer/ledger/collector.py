@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from inferometer import catalogue as c
@@ -27,6 +28,7 @@ class LedgerCondition(NamedTuple):
     waiting: int | None = None  # rows that are not in ClickHouse; None where there is none
     failures: int | None = None  # of bringing them there
     logged: RequestLogCondition | None = None  # None where there is no request log
+    unmetered: Mapping[str, int] = MappingProxyType({})  # data points, by why
 
 
 class LedgerCollector:
@@ -54,5 +56,7 @@ class LedgerCollector:
             family = Family(metric)
             family.add(None if value is None else float(value))
             yield family
+        yield Family(c.LEDGER_UNMETERED, {
+            (reason,): float(now.unmetered.get(reason, 0)) for reason in c.UNMETERED.values})
         yield Family(c.LEDGER_REFUSING, {
             (reason,): float(reason == now.refusal) for reason in c.REFUSAL.values})

@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from inferometer.ledger.database import MIGRATING
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File
+from inferometer.ledger.metering import POINTS_SINCE
 from inferometer.ledger.partitions import DAY_BITS, Partitions, day_of
 from inferometer.ledger.postgres import BLOCK, Postgres, types_of
 from inferometer.ledger.purging import PURGED
@@ -26,9 +27,13 @@ from inferometer.ledger.schema import (
     FACTS,
     FORGOTTEN,
     FORMS,
+    GROWTHS,
+    METRIC_BOUNDS,
     REQUEST_LOG,
     ROLLUPS,
     SEATS,
+    SPAN_SENDERS,
+    STREAMS,
     TRACES,
 )
 from inferometer.ledger.shared_pending import DATABASE_NOW, touch
@@ -41,7 +46,7 @@ FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the f
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
             FORGOTTEN: ("until",)}
 _TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
-           REQUEST_LOG)
+           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS)
 
 
 class Days:
@@ -90,8 +95,9 @@ def copy(file: File, database: Postgres, monotonic: Callable[[], float]) -> Mapp
         session.execute("INSERT INTO identities (digest, seq) SELECT digest, seq FROM facts")
         _copy_pending(file, database, days, monotonic)
         session.execute(database.statements.put_meta, (COPIED, file.gateway))
-        if PURGED in file.meta:
-            session.execute(database.statements.put_meta, (PURGED, file.meta[PURGED]))
+        for name in (PURGED, POINTS_SINCE):
+            if name in file.meta:
+                session.execute(database.statements.put_meta, (name, file.meta[name]))
         last = file.connection.execute(file.statements.last_fact).fetchone()[0] or 0
         session.execute(f"SELECT setval('{NUMBERS}', %s, false)", (last // BLOCK + 1,))
         for table in _TABLES:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer.ledger.database import Database
+from inferometer.ledger.metering import forget_streams
 from inferometer.ledger.request_statements import statements_of
 
 MARK, FORMER = "mark", "former"  # in the table meta
@@ -91,6 +93,7 @@ def renew(database: Database, path: Path) -> None:
                           statements.renew_batches, *statements.ranking.renew,
                           statements_of(database.dialect).renew):
             connection.execute(statement, (gateway, database.gateway))
+        forget_streams(connection, database, time.time_ns())
         connection.executemany(statements.put_meta, [
             ("gateway", gateway), (MARK, str(mark)),
             (FORMER, " ".join((*former_ids(database), database.gateway)))])

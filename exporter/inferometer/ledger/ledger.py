@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from inferometer.call_limits import Limiting, default_limits
-from inferometer.facts import Fact
+from inferometer.facts import Fact, ModelCall
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
+from inferometer.ledger.metering import Meter
 from inferometer.ledger.outbox_keeper import OutboxKeeper
 from inferometer.ledger.parcel import Parcel, rows_of
 from inferometer.ledger.pressure import WHY, Pressure
@@ -28,6 +29,7 @@ from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
+from inferometer.points import MetricPoint
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CounterReading
@@ -38,6 +40,7 @@ GROUP_ROWS = 1000  # facts that are committed together, if so many wait
 SETTLE_FACTS = 2000  # that are settled in one transaction, for which commits wait
 OPEN_SECONDS = 60.0  # at most, from a trace's first span until it is settled
 LINGER_SECONDS = 0.004  # that a body waits for others, where they come one after another
+METER_TIMES = 6  # as long as a trace is to be quiet: until what metrics tell is counted
 SETTLE_SECONDS = 0.5  # between settlements: many traces at once cost less than one by one
 TICK_SECONDS = 0.05  # between looks at what is due
 PROBE_SECONDS = 1.0  # between tries to write something, while nothing can be written
@@ -65,6 +68,7 @@ class LedgerWriter:
         self._repeats = Repeats(database, self._forms.current, monotonic)
         self._settler = Settler(database, self._forms, pricing, limits,
                                 RequestNotes(database, clock) if logs_requests else None)
+        self._meter = Meter(database, clock, METER_TIMES * settle_seconds)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._pending = database.pending(settle_seconds, max(OPEN_SECONDS, settle_seconds),
                                          monotonic, self._forms.kept)
@@ -89,7 +93,8 @@ class LedgerWriter:
         return self._database.name
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-               body: SentBody | None = None) -> Receipt:
+               body: SentBody | None = None, points: Sequence[MetricPoint] = ()
+               ) -> Receipt:
         """Have them written: the receipt says once they are, or why not. Raises LedgerFullError.
 
         `body`: what they came in, where it is to be forwarded.
@@ -104,7 +109,7 @@ class LedgerWriter:
         self._taken += len(facts)
         if self.pressure.waits_since is None:
             self.pressure.waits_since = arrived
-        batch = Parcel(facts, links, arrived, Receipt(), body)
+        batch = Parcel(facts, links, arrived, Receipt(), body, points)
         self._queue.put(batch)
         return batch.done
 
@@ -118,7 +123,8 @@ class LedgerWriter:
         return LedgerCondition(
             self._pending.facts, self._pending.lag(), self._database.bytes(),
             disk[0] if disk else None, self._last_commit, self._skewed, self._settler.failed,
-            self.pressure.lag, self.pressure.refusal, self._repeats.reused)
+            self.pressure.lag, self.pressure.refusal, self._repeats.reused,
+            unmetered=self._meter.unmetered)
 
     def configure(self, retention_days: int, rollup_days: int, max_bytes: int = 0) -> None:
         """Keep rows and roll-ups for so long, and take nothing beyond so many bytes."""
@@ -196,7 +202,15 @@ class LedgerWriter:
         self._written += sum(len(batch.facts) for batch in group)
 
     def write(self, group: Sequence[Parcel]) -> None:
-        """Commit the batches in one transaction."""
+        """Commit the batches: those of facts in one transaction, each of points in its own."""
+        for parcel in group:
+            if parcel.points:
+                self._meter.keep(parcel.points, parcel.arrived)
+                self._last_commit = self._clock()
+        if group := [parcel for parcel in group if not parcel.points]:
+            self._write(group)
+
+    def _write(self, group: Sequence[Parcel]) -> None:
         database = self._database
         many = sum(len(parcel.facts) for parcel in group)
         first = database.numbers(many, max(parcel.arrived for parcel in group))
@@ -209,8 +223,11 @@ class LedgerWriter:
             self._pending.write(group, kept, rows.digests)
             database.insert(database.statements.insert_content, contents)
             bodies = self._outbox.write(group)
+            senders = self._meter.note_senders({
+                one.fact.service_name for one in kept if type(one.fact) is ModelCall})
         self._pending.remember()
         self._outbox.remember(bodies)
+        self._meter.remember(senders)
         for one in kept:
             if one.fact.end and not -SKEW <= one.fact.end - one.arrived <= SKEW:
                 self._skewed += 1
@@ -220,7 +237,7 @@ class LedgerWriter:
 
     def settle_due(self) -> None:
         """Settle all that is quiet."""
-        while self._settle():
+        while self._settle() or self._count_metered():
             pass
         self._behind = False
 
@@ -229,7 +246,14 @@ class LedgerWriter:
         now = self._monotonic()
         if self._behind or now >= self._settle_at:
             self._behind, self._settle_at = False, now + SETTLE_SECONDS  # also if it fails
-            self._behind = self._settle()
+            self._behind = self._settle() or self._count_metered()
+
+    def _count_metered(self) -> bool:
+        """Count what metrics tell and is due; whether there is more."""
+        if not self._meter.is_due():
+            return False
+        self._settler.meter(self._meter.take)
+        return self._meter.is_due()
 
     def _settle(self) -> bool:
         """Settle what one transaction takes; whether there is more."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from inferometer.facts import Fact
 from inferometer.ledger.keys import KeyRing
 from inferometer.ledger.traces import Kept
+from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 from inferometer.sinks.outbox import SentBody
 
@@ -18,13 +19,16 @@ Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, an
 
 
 class Parcel(NamedTuple):
-    """What one body had: its facts, packed parent links of all its spans, and when it arrived."""
+    """What one body had, and when it arrived: facts, with packed parent links of all its spans, or
+    data points.
+    """
 
     facts: Sequence[Fact]
     links: Mapping[bytes, bytes]  # by trace id: traces.LINK bytes for each of its spans
     arrived: int  # Unix nanoseconds
     done: Receipt
     body: SentBody | None = None  # as it came, where it is to be forwarded
+    points: Sequence[MetricPoint] = ()
 
 
 class FactRows(NamedTuple):

@@ -22,6 +22,7 @@ from inferometer.ledger.keys import is_open_to_all
 from inferometer.ledger.services import Services
 from inferometer.outside import masked
 from inferometer.parts import Part, Row, Watch
+from inferometer.points import MetricPoint
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.destination_check import check_destinations
@@ -108,7 +109,8 @@ class LedgerPart(Part):
             self._request_log.configure(config.request_log.max_bytes, config.request_log.files)
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-               body: SentBody | None = None) -> Receipt:
+               body: SentBody | None = None, points: Sequence[MetricPoint] = ()
+               ) -> Receipt:
         """See LedgerWriter.commit. Raises LedgerFullError, also while there is no ledger.
 
         Raises LoopedError for a body that was sent from here.
@@ -117,7 +119,7 @@ class LedgerPart(Part):
             raise LedgerFullError("the ledger is not open")
         if body is not None and body.hops and self._forwarding is not None:
             self._forwarding.require_new(body)
-        return self._ledger.commit(facts, links, arrived, body)
+        return self._ledger.commit(facts, links, arrived, body, points)
 
     def beat_trace(self) -> bytes:
         """See BeatLedger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,7 @@ import psycopg
 from inferometer.ledger.database import MIGRATING
 from inferometer.ledger.errors import KeyFileError, LedgerError
 from inferometer.ledger.keys import KeyRing, keys_of, make_key_file, read_keys
+from inferometer.ledger.metering import forget_streams
 from inferometer.ledger.postgres import Postgres, place_of
 from inferometer.ledger.schema import NEWEST
 from inferometer.ledger.seats import NUMBERS_BITS
@@ -118,6 +120,7 @@ def _renew_if_restored(database: Postgres, session: Session) -> None:
     session.execute("UPDATE gateways SET origin = %s WHERE id = %s", (now, database.gateway))
     if before is not None:
         session.execute(database.statements.renew_counters, (database.gateway, database.gateway))
+        forget_streams(session, database, time.time_ns())
         log.warning("the database was restored, or another server took over: this gateway's "
                     "counters begin at 0", extra={"ledger": database.name, "before": before,
                                                   "now": now})

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0008"  # the last of the migrations, which makes these tables
+NEWEST = "0009"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -158,3 +158,16 @@ OUTBOX_REFUSED = Table(
     _number("status"), _text("why"),
     Column("again", SmallInteger, nullable=False),  # whether it is to be sent again
     sqlite_with_rowid=False)
+# What senders of metrics had counted when they were last seen, by a keyed hash of who and what.
+# `start` is the sender's own, 0 where the stream has none: see streams.
+STREAMS = Table(
+    "streams", METADATA, Column("stream", LargeBinary, primary_key=True), _number("seen"),
+    _number("start"), _text("state"), Index("streams_by_seen", "seen"), sqlite_with_rowid=False)
+# By how much they grew, until it is known whether spans tell of the same calls: see metering.
+GROWTHS = Table("growths", METADATA, _number("id", key=True), _number("arrived"),
+                _text("service_name"), _text("growths"))
+# Services that send spans of calls, and when the last of these came.
+SPAN_SENDERS = Table("span_senders", METADATA, _text("service_name", key=True), _number("seen"))
+# The bounds that a service's histograms have where they are its metrics': for good.
+METRIC_BOUNDS = Table("metric_bounds", METADATA, _text("service_name", key=True),
+                      _text("name", key=True), _text("bounds"))

@@ -12,21 +12,23 @@ from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
 from inferometer.heartbeats import SERVICE
 from inferometer.ledger.counting import HEARTBEAT, CountedRow
-from inferometer.ledger.database import FORGETTING, Database
+from inferometer.ledger.database import FORGETTING, METERING, Database
 from inferometer.ledger.engines import Engines, Phases
 from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.schema import FactState
-from inferometer.ledger.seats import NoSeats
+from inferometer.ledger.seats import NoSeats, SeatTable
 from inferometer.ledger.settling import Rows, judged, placed, rows_of, without_names
 from inferometer.ledger.statements import TRACES_AT_ONCE
 from inferometer.ledger.store import (
+    Counters,
     Forms,
     Mark,
     load_counters,
     load_seats,
     mark_facts,
+    write_metered,
     write_rows,
 )
 from inferometer.ledger.traces import LINK, Kept, Trace, parents_in
@@ -98,10 +100,17 @@ class Settler:
         Raises what keeps it from being written; then nothing has moved, unless the database was
         lost at the end: what it has is read again before more is settled.
         """
+        self._safely(lambda: self._settle(take))
+
+    def meter(self, take: Callable[[SeatTable], Counters]) -> None:
+        """Add to counters what is taken in a transaction, of which the ledger has no rows."""
+        self._safely(lambda: self._meter(take))
+
+    def _safely(self, work: Callable[[], None]) -> None:
         if self._in_doubt:
             self._load()
         try:
-            self._settle(take)
+            work()
         except BaseException:
             self._in_doubt = True
             with contextlib.suppress(Exception):  # whatever it is, it is tried again
@@ -152,6 +161,16 @@ class Settler:
                 self._counters[key] = self._counters.get(key, 0) + value
             for trace_id, of_trace in settled:
                 self._exemplars.add(trace_id, of_trace, self.seats.shown)
+            self._version += bool(grown)
+
+    def _meter(self, take: Callable[[SeatTable], Counters]) -> None:
+        with self._database.transaction(alone=METERING):
+            grown = take(self.seats)
+            write_metered(self._database, grown, self.seats)
+        self.seats.unsaved.clear()
+        with self._lock:
+            for key, value in grown.items():
+                self._counters[key] = self._counters.get(key, 0) + value
             self._version += bool(grown)
 
     def _note_late(self, rows: Sequence[CountedRow]) -> None:

@@ -37,11 +37,15 @@ from inferometer.ledger.schema import (
     FORGET_THERE,
     FORGOTTEN,
     FORMS,
+    GROWTHS,
     LATE_ROWS,
     LINKS,
     META,
+    METRIC_BOUNDS,
     ROLLUPS,
     SEATS,
+    SPAN_SENDERS,
+    STREAMS,
     TRACES,
     FactState,
 )
@@ -63,6 +67,7 @@ _OF_CALLS = {"kind": "call", **dict.fromkeys(
 STEP_COLUMNS, CALL_COLUMNS = ([name for name in CountedRow._fields if name not in fixed]
                               for fixed in (_OF_STEPS, _OF_CALLS))
 TRACES_AT_ONCE = 32  # that one statement asks for
+STREAMS_AT_ONCE = 100
 BY_DAY = (CONTENTS, COUNTED, TRACES, FACTS)  # tables of which a database has a part for each day
 
 
@@ -198,6 +203,7 @@ class Statements(Compiler):
         self.delete_rollup = text(delete(ROLLUPS).where(*this))
         self._for_other_stores()
         self.ranking = RankingStatements(dialect)
+        self._for_streams()
         self.step_of = text(select(*COUNTED.c).where(COUNTED.c.seq == _SEQ))
         # (how many, 0); those of the oldest facts. And up to a number.
         self.oldest_contents = text(select(CONTENTS.c.seq).order_by(CONTENTS.c.seq).limit(
@@ -251,6 +257,36 @@ class Statements(Compiler):
         self.all_forget_there = text(select(*FORGET_THERE.c))
         self.delete_forget_there = text(delete(FORGET_THERE).where(
             FORGET_THERE.c.name == bindparam("name_")))
+
+    def _for_streams(self) -> None:
+        """Those of metrics that senders sum up themselves."""
+        text = self._text
+        # STREAMS_AT_ONCE keys
+        self.find_streams = text(select(STREAMS.c.stream, STREAMS.c.state).where(
+            STREAMS.c.stream.in_([bindparam(f"stream_{i}") for i in range(STREAMS_AT_ONCE)])))
+        self.put_stream = text(self._upsert(STREAMS, set_=("seen", "start", "state")))
+        self.count_streams = text(select(func.count()).select_from(STREAMS))
+        # (how many, 0): those that were not seen for longest
+        self.oldest_streams = text(select(STREAMS.c.stream, STREAMS.c.start).order_by(
+            STREAMS.c.seen).limit(bindparam("many_")).offset(bindparam("from_")))
+        self.delete_stream = text(delete(STREAMS).where(STREAMS.c.stream == bindparam("stream_")))
+        self.delete_streams = text(delete(STREAMS))
+        self.insert_growths = text(self._insert(GROWTHS))
+        self.last_growths = text(select(func.max(GROWTHS.c.id)))
+        # (until when they arrived, and from when on, how many, 0)
+        self.due_growths = text(select(*GROWTHS.c).where(or_(
+            GROWTHS.c.arrived <= bindparam("until_"), GROWTHS.c.arrived > bindparam("after_"))
+            ).order_by(GROWTHS.c.id).limit(bindparam("many_")).offset(bindparam("from_")))
+        self.delete_growths = text(delete(GROWTHS).where(GROWTHS.c.id == bindparam("id_")))
+        self.delete_all_growths = text(delete(GROWTHS))
+        self.put_span_sender = text(self._upsert(SPAN_SENDERS, set_=("seen",)))
+        self.find_span_sender = text(select(SPAN_SENDERS.c.seen).where(
+            SPAN_SENDERS.c.service_name == bindparam("service_")))
+        self.put_bounds = text(self._insert(METRIC_BOUNDS).on_conflict_do_nothing())
+        # (service, name)
+        self.find_bounds = text(select(METRIC_BOUNDS.c.bounds).where(
+            METRIC_BOUNDS.c.service_name == bindparam("service_"),
+            METRIC_BOUNDS.c.name == bindparam("name_")))
 
     def _totals(self, label: str) -> Select[Any]:
         column = ROLLUPS.c.user if label == "user" else SEATS.c[GROUPS[label]]

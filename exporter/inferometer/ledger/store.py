@@ -122,6 +122,15 @@ def write_rows(database: Database, rows: Sequence[CountedRow], seats: SeatTable)
     return grown
 
 
+def write_metered(database: Database, grown: Counters, seats: SeatTable) -> None:
+    """Write what counters grow by of which there are no rows: as if these were deleted already."""
+    statements = database.statements
+    database.insert(statements.insert_seat, [
+        (seat.id, *seat.labels, int(seat.seated)) for seat in seats.unsaved])
+    database.connection.executemany(statements.add_counter, [
+        (database.gateway, *key, value, value) for key, value in grown.items()])
+
+
 Mark = tuple[int, int | None, int]  # a fact's new state, the row that it is part of, its number
 
 

@@ -13,6 +13,7 @@ from inferometer.catalogue import Metric
 from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
+from inferometer.sinks.metered import METRICS, PLAIN, TIMES, add_metered, by_seat
 from inferometer.values import Exemplar, Histogram, Key
 
 SUM = "sum"  # part of a histogram beside its bounds, of times in nanoseconds
@@ -33,15 +34,6 @@ class CounterReading(NamedTuple):
     exemplars: Mapping[tuple[int, str], tuple[Exemplar | None, ...]] = MappingProxyType({})
 
 
-# Counters of calls that have no parts, and histograms with their bounds.
-_PLAIN = {"input": c.CLIENT_INPUT, "cached": c.CLIENT_INPUT_CACHED,
-          "cache_write": c.CLIENT_INPUT_WRITTEN, "output": c.CLIENT_OUTPUT,
-          "reasoning": c.CLIENT_OUTPUT_REASONING, "usage_missing": c.CLIENT_USAGE_MISSING,
-          "price_unknown": c.CLIENT_PRICE_UNKNOWN, "over_cost": c.CLIENT_OVER_COST,
-          "within_limits": c.CLIENT_WITHIN_LIMITS}
-_TIMES = {"duration": (c.CLIENT_DURATION, c.DURATION_BOUNDS),
-          "first_token": (c.CLIENT_TTFT, c.FIRST_TOKEN_BOUNDS),
-          "per_token": (c.CLIENT_TPOT, c.PER_TOKEN_BOUNDS)}
 # Counters of steps by the kind of step: the counter's name, and its parts.
 _STEPS: Mapping[str, tuple[Metric, str, tuple[str, ...]]] = {
     "tool": (c.TOOL_CALLS, "ended", c.OUTCOMES), "mcp": (c.MCP_OPERATIONS, "ended", c.OUTCOMES),
@@ -75,7 +67,12 @@ class CallsCollector:
 def _families(reading: CounterReading) -> Sequence[Family]:
     points: dict[Metric, dict[Key, float | Histogram]] = {
         metric: {} for metric in (*c.CLIENT_METRICS, c.COST)}
+    metered = {seat for seat, labels in reading.seats.items() if labels[-1] == METRICS}
     for seat, (kind, *labels, name) in reading.seats.items():
+        if kind == "call" and labels[-1] != c.OTHER:
+            points[c.CLIENT_INFO][labels[-1], "metrics" if seat in metered else "spans"] = 1.0
+        if seat in metered:
+            continue
         if kind == "call":
             _add_call(points, reading.counters, seat, tuple(labels))
             if reading.exemplars:
@@ -84,6 +81,8 @@ def _families(reading: CounterReading) -> Sequence[Family]:
             service = labels[-1]
             _add_step(points, reading.counters, seat, kind,
                       (service, name) if kind in _NAMED else (service,))
+    for seat, counters in by_seat(reading.counters, metered).items():
+        add_metered(points, counters, tuple(reading.seats[seat][1:-1]))
     return [Family(metric, of_metric) for metric, of_metric in points.items()]
 
 
@@ -93,13 +92,13 @@ def _add_call(points: dict[Metric, dict[Key, float | Histogram]],
     for outcome, error_type in c.CLIENT_ENDINGS:
         requests[*key, outcome, error_type] = float(
             counters.get((seat, "ended", f"{outcome}/{error_type}"), 0))
-    for name, metric in _PLAIN.items():
+    for name, metric in PLAIN.items():
         points[metric][key] = float(counters.get((seat, name, ""), 0))
     for calls in c.CALLS.values:
         points[c.CLIENT_LONG_TRACES][*key, calls] = float(
             counters.get((seat, "long_traces", calls), 0))
     _add_cost(points, counters, seat, key)
-    for name, (metric, bounds) in _TIMES.items():
+    for name, (metric, bounds) in TIMES.items():
         points[metric][key] = _histogram(counters, seat, name, bounds, 1e9)
 
 
@@ -114,7 +113,7 @@ def _histogram(counters: Mapping[tuple[int, str, str], int], seat: int, name: st
 def _add_exemplars(points: dict[Metric, dict[Key, float | Histogram]],
                    exemplars: Mapping[tuple[int, str], tuple[Exemplar | None, ...]], seat: int,
                    key: Key) -> None:
-    for name, (metric, _) in _TIMES.items():
+    for name, (metric, _) in TIMES.items():
         histogram = points[metric][key]
         if (seat, name) in exemplars and isinstance(histogram, Histogram):
             points[metric][key] = replace(histogram, exemplars=exemplars[seat, name])

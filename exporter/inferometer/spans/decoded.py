@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from inferometer.points import MetricPoint
 from inferometer.spans.span import LogRecord, Span
 
-Item = TypeVar("Item", Span, LogRecord)
+Item = TypeVar("Item", Span, LogRecord, MetricPoint)
 
 PROTOBUF, JSON = "protobuf", "json"  # the encodings of a body
 
@@ -19,6 +20,8 @@ class Bounds:
     """How much one body may hold. What is beyond them is refused, or costs its own span."""
 
     spans: int = 10_000  # or log records
+    metrics: int = 10_000
+    points: int = 50_000  # of metrics about calls; those of others are not looked at
     resources: int = 1_000
     scopes: int = 1_000
     fields: int = 20_000  # of a body in protobuf, around its spans and beside these three
@@ -58,7 +61,8 @@ class BodyCount:
         self._bounds = bounds
         self._left_of_span = bounds.span_values
         self._left = {name: getattr(bounds, name)
-                     for name in ("resources", "scopes", "spans", "fields", "values")}
+                     for name in ("resources", "scopes", "spans", "metrics", "points", "fields",
+                                  "values")}
 
     def add(self, name: str, number: int = 1) -> None:
         """Count so many more. Raises Refused once there are too many."""
@@ -88,7 +92,7 @@ REASONS = ("bad_id", "malformed", "too_large", "too_many_attributes", "too_many_
 
 @dataclass(slots=True)
 class Decoded(Generic[Item]):
-    """The spans of one body, made one by one as they are read.
+    """The spans, records or data points of one body, made one by one as they are read.
 
     `rejected` counts by reason and is complete once the spans are read to their end.
     """

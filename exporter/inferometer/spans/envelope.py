@@ -18,7 +18,7 @@ SMALL = 64 * 1024
 
 @dataclass(slots=True)
 class Batch:
-    """The spans, or records, of one scope; all of them unparsed."""
+    """The spans, records or metrics of one scope; all of them unparsed."""
 
     resource: bytes
     scope: bytes = b""
@@ -26,19 +26,20 @@ class Batch:
     items: list[bytes] = field(default_factory=list)
 
 
-def batches(body: bytes, counts: BodyCount) -> list[Batch]:
-    """The batches of a body. Raises ProtobufError and Refused."""
+def batches(body: bytes, counts: BodyCount, items: str = "spans") -> list[Batch]:
+    """The batches of a body. `items`: as what they are counted. Raises ProtobufError and Refused.
+    """
     made: list[Batch] = []
     for number, wire_type, value in fields(body):
         if number == _ROOT_RESOURCES and wire_type == BYTES and isinstance(value, bytes):
             counts.add("resources")
-            made += _of_resource(value, counts)
+            made += _of_resource(value, counts, items)
         else:
             counts.add("fields")
     return made
 
 
-def _of_resource(resource_spans: bytes, counts: BodyCount) -> list[Batch]:
+def _of_resource(resource_spans: bytes, counts: BodyCount, items: str) -> list[Batch]:
     resource, scopes = b"", []
     for number, wire_type, value in fields(resource_spans):
         if wire_type != BYTES or not isinstance(value, bytes):
@@ -50,15 +51,15 @@ def _of_resource(resource_spans: bytes, counts: BodyCount) -> list[Batch]:
             counts.add("fields")
             if number == _RESOURCE:
                 resource = value
-    return [_of_scope(Batch(resource), scope_spans, counts) for scope_spans in scopes]
+    return [_of_scope(Batch(resource), scope_spans, counts, items) for scope_spans in scopes]
 
 
-def _of_scope(batch: Batch, scope_spans: bytes, counts: BodyCount) -> Batch:
+def _of_scope(batch: Batch, scope_spans: bytes, counts: BodyCount, items: str) -> Batch:
     for number, wire_type, value in fields(scope_spans):
         if wire_type != BYTES or not isinstance(value, bytes):
             counts.add("fields")
         elif number == _ITEMS:
-            counts.add("spans")
+            counts.add(items)
             batch.items.append(value)
         else:
             counts.add("fields")

@@ -1,4 +1,4 @@
-"""OTLP bodies to spans and log records, one by one: a broken one costs itself.
+"""OTLP bodies to spans, log records and data points, one by one: a broken one costs itself.
 
 Source of the messages: opentelemetry/proto/collector/trace/v1/trace_service.proto and what it
 imports; of their JSON: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding".
@@ -6,6 +6,7 @@ imports; of their JSON: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encodin
 
 from __future__ import annotations
 
+from inferometer.points import MetricPoint
 from inferometer.spans.decoded import JSON, Bounds, Decoded, Refused
 from inferometer.spans.flavours import vocabulary
 from inferometer.spans.span import LogRecord, Span
@@ -40,4 +41,15 @@ def decode_logs(body: bytes, encoding: str, bounds: Bounds = _DEFAULT,
     return protobuf_body.logs(body, bounds, words)
 
 
-__all__ = ["Bounds", "Decoded", "Refused", "decode_logs", "decode_traces"]
+def decode_metrics(body: bytes, encoding: str, bounds: Bounds = _DEFAULT) -> Decoded[MetricPoint]:
+    """The data points of an ExportMetricsServiceRequest that say something of calls. Raises as
+    decode_traces.
+    """
+    if encoding == JSON:
+        from inferometer.spans import metrics_json
+        return metrics_json.metrics(body, bounds)
+    from inferometer.spans import metrics_protobuf
+    return metrics_protobuf.metrics(body, bounds)
+
+
+__all__ = ["Bounds", "Decoded", "Refused", "decode_logs", "decode_metrics", "decode_traces"]

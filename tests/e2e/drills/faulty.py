@@ -21,6 +21,7 @@ from inferometer.ledger.file import File
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.request_queue import WaitingCalls
 from inferometer.ledger.retention import Retention
+from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 
 LATE_SECONDS = 1.0
@@ -35,8 +36,9 @@ def acknowledge_early() -> None:
     """Senders are answered a second before what they sent is committed."""
     def make(commit: Any) -> Any:
         def commit_late(ledger: LedgerWriter, facts: Sequence[Fact],
-                        links: Mapping[bytes, bytes], arrived: int) -> Receipt:
-            timer = threading.Timer(LATE_SECONDS, commit, (ledger, facts, links, arrived))
+                        links: Mapping[bytes, bytes], arrived: int,
+                        points: Sequence[MetricPoint] = ()) -> Receipt:
+            timer = threading.Timer(LATE_SECONDS, commit, (ledger, facts, links, arrived, points))
             timer.daemon = True
             timer.start()
             done = Receipt()

@@ -16,6 +16,7 @@ from inferometer.intake.body import BodyMemory
 from inferometer.intake.service import IntakeService, Opening
 from inferometer.intake.tally import IntakeTally
 from inferometer.ledger.errors import LedgerFullError
+from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 from inferometer.serve.listening import listening_socket
 from inferometer.sinks.outbox import SentBody
@@ -31,12 +32,12 @@ class Keeper:
         self.receipts: list[Receipt] = []
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-               body: SentBody | None = None) -> Receipt:
+               body: SentBody | None = None, points: Sequence[MetricPoint] = ()) -> Receipt:
         self.receipts.append(Receipt())
         return self.receipts[-1]
 
     def full(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-             body: SentBody | None = None) -> Receipt:
+             body: SentBody | None = None, points: Sequence[MetricPoint] = ()) -> Receipt:
         receipt = self.commit(facts, links, arrived)
         threading.Timer(0.01, lambda: receipt.set_exception(OSError("disk full"))).start()
         return receipt
@@ -87,7 +88,7 @@ def test_a_disk_that_is_full_puts_every_sender_off_and_is_logged_once(
 @pytest.mark.parametrize(("lag", "seconds"), [(0.0, "2"), (7.2, "8"), (600.0, "30")])
 def test_who_is_put_off_is_told_by_how_much_the_ledger_is_behind(lag: float, seconds: str) -> None:
     def commit(facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-               body: SentBody | None = None) -> Receipt:
+               body: SentBody | None = None, points: Sequence[MetricPoint] = ()) -> Receipt:
         raise LedgerFullError("too much is pending", lag)
 
     with serving(commit) as port:
