@@ -72,5 +72,14 @@ NOT_SHIPPED = Alert(
                 "ledger.retention_days. Its log says why.",
     board="exporter")
 
+NOT_LOGGED = Alert(
+    "InferometerRequestLogFailing", SELF, "warning",
+    f"sum {by(SELF.scope)} (increase({c.REQUEST_LOG_FAILURES.name}[5m])) > 0",
+    summary="What a gateway counts does not reach its request log.",
+    description=f'{words.EXPORTER} tried {{{{ $value | printf "%.0f" }}}} times in the last 5m to '
+                "write what waits for its request log, and failed. Calls wait in the ledger until "
+                "ledger.retention_days. Its log says why.",
+    board="exporter")
+
 GROUP = AlertGroup("inferometer-intake-alerts", (
-    REFUSING, TOO_LARGE, LAGGING, NEARLY_FULL, HEARTBEAT_LOST, NOT_SHIPPED))
+    REFUSING, TOO_LARGE, LAGGING, NEARLY_FULL, HEARTBEAT_LOST, NOT_SHIPPED, NOT_LOGGED))

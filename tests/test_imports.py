@@ -25,7 +25,7 @@ PACKAGE = Path(inferometer.__file__).parent
 # name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
 ORDER = """
     inferometer
-    durations  heap  outside  reasons
+    durations  heap  outside  reasons  request_ids
     chapters  logs  receipt  threads  roles  protobuf
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
@@ -82,7 +82,8 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metrics  sinks.request_line  sinks.users
+    sinks  sinks.metrics  sinks.request_line  sinks.request_log_file  sinks.users
+    sinks.request_log
     parts
     PARTS
     home  home.history  home.markup
@@ -185,6 +186,7 @@ ORDERS = {
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.compiling
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
+        ledger.request_statements
         ledger.database  ledger.digests  ledger.shared_schema
         ledger.high_water
         ledger.memory  ledger.purging
@@ -196,7 +198,7 @@ ORDERS = {
         ledger.clickhouse.tables
         ledger.clickhouse.answers  ledger.clickhouse.archive
         ledger.clickhouse.shipper
-        ledger.tree  ledger.verification  ledger.engines  ledger.repeats
+        ledger.tree  ledger.verification  ledger.engines  ledger.repeats  ledger.request_queue
         ledger.session
         ledger.leases  ledger.shared_relays
         ledger.partitions

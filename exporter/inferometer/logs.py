@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
+from inferometer import request_ids
 from inferometer.outside import as_json, cut, for_log, spelt
 from inferometer.reasons import is_ours, places_of, reason_of
 
@@ -90,11 +91,13 @@ def formatter_for(stream: TextIO, form: str, environ: Mapping[str, str]) -> logg
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """The `extra` of the call, and what there is to say of its error.
+    """The `extra` of the call, whose request it is for, and what there is to say of its error.
 
     Where that is not one of ours it says where it came up; the rest of it is for `debug` alone.
     """
     fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    if (request := request_ids.current()) is not None:
+        fields.setdefault("request_id", request.text)
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return fields

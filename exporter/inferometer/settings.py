@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inferometer import config as configuration
-from inferometer.config import Config, ConfigError, EngineTarget
+from inferometer.config import STANDARD_OUTPUT, Config, ConfigError, EngineTarget
 from inferometer.documents.entry import Entry
 from inferometer.documents.mistakes import Document, Mistake
 from inferometer.documents.readers import read_yaml_file
@@ -88,6 +88,9 @@ def _resolve(config: Config, folder: Path) -> Config:
                      key_file=beside(config.ledger.key_file), clickhouse=replace(
                          config.ledger.clickhouse,
                          password_file=beside(config.ledger.clickhouse.password_file)))
+    path = config.request_log.path
+    request_log = replace(config.request_log,
+                          path=path if path == STANDARD_OUTPUT else beside(path))
     return replace(
         config, web=replace(config.web, config_file=beside(config.web.config_file)), intake=intake,
-        ledger=ledger, engines=replace(config.engines, targets=targets))
+        ledger=ledger, request_log=request_log, engines=replace(config.engines, targets=targets))

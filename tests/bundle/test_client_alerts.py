@@ -62,6 +62,10 @@ def shipping(failures: str) -> Series:
     return series(c.CLICKHOUSE_FAILURES, failures, scrape=GATEWAY)
 
 
+def logging(failures: str) -> Series:
+    return series(c.REQUEST_LOG_FAILURES, failures, scrape=GATEWAY)
+
+
 def ours(text: str) -> tuple[Firing, ...]:
     return (Firing(OURS, text),)
 
@@ -180,6 +184,11 @@ CASES = (
               "what waits for it, and failed. Calls wait in the ledger until "
               "ledger.retention_days. Its log says why.")),
     Case("ClickHouse was started anew", intake.NOT_SHIPPED, (shipping("0x10 2x50"),), minute=25),
+    Case("a request log on a full disk", intake.NOT_LOGGED, (logging("0+2x60"),),
+         ours("gateway-0 in east/inferometer tried 10 times in the last 5m to write what waits for "
+              "its request log, and failed. Calls wait in the ledger until "
+              "ledger.retention_days. Its log says why.")),
+    Case("a request log that goes on", intake.NOT_LOGGED, (logging("0x10 2x50"),), minute=25),
 )
 
 

@@ -298,7 +298,7 @@ def test_these_keys_wait_for_the_next_start() -> None:
         "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "ledger.path",
         "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.user_costs",
         "ledger.clickhouse.url", "ledger.clickhouse.database", "ledger.clickhouse.user",
-        "ledger.clickhouse.password_file")
+        "ledger.clickhouse.password_file", "request_log.path")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [

@@ -273,6 +273,7 @@ WAITING = {
     "gpu.kubelet_socket": HERE + NOWHERE + "gpu: {kubelet_socket: /nowhere}\n",
     "intake.listen": ALONE + HERE + "intake: {listen: '127.0.0.1:1'}\n",
     "intake.grpc_listen": ALONE + HERE + "intake: {grpc_listen: '127.0.0.1:1'}\n",
+    "request_log.path": ALONE + HERE + "request_log: {path: elsewhere.ndjson}\n",
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
     "ledger.user_costs": ALONE + HERE + "ledger: {user_costs: true}\n",
     "ledger.key_file": ALONE + HERE + "ledger: {key_file: elsewhere.key}\n",

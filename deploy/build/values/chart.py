@@ -160,6 +160,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     "config": level(_CONFIG, {
         "intake": _RECORDS.section(config.IntakeSection),
         "ledger": _RECORDS.section(config.LedgerSection),
+        "request_log?": _RECORDS.section(config.RequestLogSection),
         "prices?": _RECORDS.key(config.Config, "prices"),
     }),
 })

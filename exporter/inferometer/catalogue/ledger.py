@@ -52,6 +52,18 @@ CLICKHOUSE_WAITING = Metric(
 CLICKHOUSE_FAILURES = Metric(
     "inferometer_clickhouse_failures_total", "counter",
     "Attempts to bring to ClickHouse what waits for it that failed. Only where the ledger has one.")
+REQUEST_LOG_LINES = Metric(
+    "inferometer_request_log_lines_total", "counter",
+    "Lines that were written to the request log. Only where a gateway has one.",
+    unread="It follows the load.")
+REQUEST_LOG_WAITING = Metric(
+    "inferometer_request_log_waiting_calls", "gauge",
+    "Calls that are counted, and have no line in the request log yet. Only where there is one.",
+    unread="It follows the load; an alert asks whether lines can be written.")
+REQUEST_LOG_FAILURES = Metric(
+    "inferometer_request_log_failures_total", "counter",
+    "Attempts to write what waits for the request log that failed. Only where there is one.")
 LEDGER_METRICS = (LEDGER_PENDING, LEDGER_LAG, LEDGER_BYTES, LEDGER_FREE, LEDGER_COMMIT,
                   LEDGER_SKEWED, LEDGER_REUSED_IDS, LEDGER_FAILED, LEDGER_COMMIT_LAG,
-                  LEDGER_REFUSING, CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES)
+                  LEDGER_REFUSING, CLICKHOUSE_WAITING, CLICKHOUSE_FAILURES,
+                  REQUEST_LOG_LINES, REQUEST_LOG_WAITING, REQUEST_LOG_FAILURES)

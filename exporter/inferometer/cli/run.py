@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from inferometer import __version__, heap
 from inferometer.app import App, named_variables
 from inferometer.cli.arguments import ROLES_HELP, add_log, add_role, address, engine
 from inferometer.cli.verbs import FAILED, OK, Verb, complain, strange_variables
+from inferometer.config import STANDARD_OUTPUT
 from inferometer.home.markup import NBSP
 from inferometer.home.units import duration
 from inferometer.ledger.errors import LedgerError
@@ -89,12 +91,14 @@ def _handle_signals(reloads: Errand, server: Server, reasons: list[str]) -> None
 def _greet(app: App, server: Server, seconds: float) -> None:
     """Print the addresses, and what each part has found after at most so many seconds."""
     role = f", {app.config.role}" if app.config.role else ""
+    # What stands on standard output is for programs then.
+    file = sys.stderr if app.config.request_log.path == STANDARD_OUTPUT else sys.stdout
     with contextlib.suppress(OSError):  # nobody may read it
         print(f"Inferometer {__version__}{role}\n"
               f"  metrics  {server.url}/metrics\n"
-              f"  page     {server.url}/  for a person", flush=True)
+              f"  page     {server.url}/  for a person", file=file, flush=True)
         for label, text in app.greeting(seconds):
-            print(f"  {label:8} {on_one_line(text)}", flush=True)
+            print(f"  {label:8} {on_one_line(text)}", file=file, flush=True)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

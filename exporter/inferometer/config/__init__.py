@@ -18,6 +18,7 @@ from inferometer.config.limits import CALL_LIMIT_VALUES, CALL_LIMITS, LIMITS
 from inferometer.config.sections import (
     MODELS,
     MOST_PRICES,
+    STANDARD_OUTPUT,
     Budget,
     CalledModel,
     ClickHouseSection,
@@ -31,6 +32,7 @@ from inferometer.config.sections import (
     ModelFleet,
     MonthlyUsd,
     PriceEntry,
+    RequestLogSection,
     WebSection,
 )
 from inferometer.documents.entry import Constraint, Entry
@@ -40,10 +42,11 @@ from inferometer.documents.records import read_record
 from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 
 __all__ = (
-    "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "Budget",
-    "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection", "EngineTarget",
-    "EnginesSection", "FleetSection", "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet",
-    "MonthlyUsd", "PriceEntry", "WebSection", "check", "load", "parse", "read",
+    "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "STANDARD_OUTPUT",
+    "Budget", "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection",
+    "EngineTarget", "EnginesSection", "FleetSection", "GpuSection", "IntakeSection",
+    "LedgerSection", "ModelFleet", "MonthlyUsd", "PriceEntry", "RequestLogSection", "WebSection",
+    "check", "load", "parse", "read",
 )
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
 INTAKE_GRPC_LISTEN = "127.0.0.1:4317"  # and of OTLP over gRPC
@@ -67,6 +70,7 @@ class Config:
     fleet: FleetSection = field(default_factory=FleetSection)
     intake: IntakeSection = field(default_factory=IntakeSection)
     ledger: LedgerSection = field(default_factory=LedgerSection)
+    request_log: RequestLogSection = field(default_factory=RequestLogSection)
     prices: tuple[PriceEntry, ...] = key("What calls cost.", (), maxItems=MOST_PRICES)
     limits: Mapping[str, float] = table(
         "What a gateway holds each call against; it publishes none.", CALL_LIMIT_VALUES)

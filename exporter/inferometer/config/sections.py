@@ -15,6 +15,7 @@ from inferometer.documents.bounds import bounded
 from inferometer.documents.entry import Constraint
 
 MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
+STANDARD_OUTPUT = "-"  # in the place of a file
 MOST_PRICES = 1000  # entries of the user's own
 
 _ADDRESS = Constraint(is_address, ADDRESS)
@@ -40,6 +41,9 @@ _DATABASE = Constraint(lambda name: 0 < len(name) <= 100, "text of 1 to 100 char
                        {"minLength": 1, "maxLength": 100})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
+_FILES = bounded("a whole number of files from 2 to 1000", minimum=2, maximum=1000)
+_LOG_BYTES = bounded("a whole number of bytes from 1048576 to 1099511627776", minimum=2**20,
+                     maximum=2**40)
 _GATEWAY = bounded("text of at most 200 characters", maxLength=200)
 _SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
@@ -205,6 +209,15 @@ class LedgerSection:
     def gateway_id(self) -> str:
         """What counters of this gateway go by in a database that several share."""
         return self.gateway or socket.gethostname()
+
+
+@dataclass(frozen=True)
+class RequestLogSection:
+    """Where a gateway writes a line for each call; nowhere without a path."""
+
+    path: str = key("The file, or - for standard output.", "", next_start=True)
+    max_bytes: int = key("Of one file, before the next is begun.", 100 * 2**20, _LOG_BYTES)
+    files: int = key("Files that are kept, the one that is written included.", 5, _FILES)
 
 
 @dataclass(frozen=True)

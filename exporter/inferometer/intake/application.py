@@ -34,6 +34,7 @@ from inferometer.intake.body import (
 )
 from inferometer.intake.tally import IntakeTally
 from inferometer.reasons import reason_of
+from inferometer.request_ids import RequestId, begin
 
 ENCODINGS = {b"application/x-protobuf": PROTOBUF, b"application/json": JSON}  # by content type
 CODINGS = ("gzip", "")  # of the body, that Content-Encoding may name
@@ -118,6 +119,7 @@ class SignalPath:
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = _Upload(dict(scope["headers"]), scope["state"], receive)
+        begin(request.id)
         try:
             answer = await self._take(request)
         except LostError:
@@ -131,7 +133,7 @@ class SignalPath:
             answer = refused(HTTPStatus.INTERNAL_SERVER_ERROR, "it could not be taken",
                              request.encoding)
         self._door.tally.body(self._signal, RESULTS.get(answer.status, "failed"))
-        await _respond(answer, self._door.headers(), request, send)
+        await _respond(answer, {**self._door.headers(), **request.id.headers}, request, send)
 
     async def _take(self, request: _Upload) -> Reply:
         """Raises BodyRefusedError and LostError."""
@@ -186,12 +188,13 @@ class _Upload:
     and whether all of the body has come in already.
     """
 
-    __slots__ = ("arrived", "complete", "declared", "encoding", "headers", "peer", "receive")
+    __slots__ = ("arrived", "complete", "declared", "encoding", "headers", "id", "peer", "receive")
 
     def __init__(self, headers: Mapping[bytes, bytes], state: Mapping[str, Any],
                  receive: Receive) -> None:
         length = headers.get(b"content-length", b"")
         self.headers = headers
+        self.id = RequestId.of_raw(headers)
         self.encoding = _encoding(headers.get(b"content-type", b""))
         self.declared = int(length) if length.isdigit() else None
         self.peer = state.get("peer")

@@ -12,6 +12,7 @@ from inferometer.intake.answer import PROTOBUF
 from inferometer.intake.application import CODINGS, Sent
 from inferometer.intake.body import BodyRefusedError, Portion, TooLargeError
 from inferometer.intake.grpc_answer import PREFIX
+from inferometer.request_ids import RequestId
 
 _SERVICES = "/opentelemetry.proto.collector."
 SIGNALS: Mapping[str, str] = {  # by path
@@ -32,6 +33,7 @@ class GrpcCall:
     load: Portion
     began: float  # by the event loop's clock
     last: float  # when something of it came
+    id: RequestId
     coding: str = ""  # of a compressed message
     timer: asyncio.TimerHandle | None = None  # until the client is overdue
     guess: asyncio.Task[None] | None = None  # of its password

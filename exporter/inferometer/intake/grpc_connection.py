@@ -25,6 +25,7 @@ from inferometer.intake.grpc_call import SIGNALS, GrpcCall, coding_of, is_grpc
 from inferometer.intake.grpc_house import House
 from inferometer.intake.grpc_protocol import Http2Protocol
 from inferometer.reasons import reason_of
+from inferometer.request_ids import RequestId, begin
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ class GrpcConnection(Http2Protocol):
         self.stop_waiting()
         resources = contextlib.ExitStack()
         call = GrpcCall(stream, signal, self._door.sizes().body_bytes, resources,
-                        resources.enter_context(Portion(self._door.memory)), now, now)
+                        resources.enter_context(Portion(self._door.memory)), now, now,
+                        RequestId.of_raw(headers))
         self._calls[stream] = call
         self._watch(call)
         try:
@@ -104,6 +106,7 @@ class GrpcConnection(Http2Protocol):
 
     async def _guess(self, call: GrpcCall, header: str) -> None:
         """Until it has ended no more of the message may come than the window."""
+        begin(call.id)
         try:
             if not await self._door.guess(header):
                 raise BodyRefusedError(HTTPStatus.UNAUTHORIZED, "unauthorized")
@@ -149,6 +152,7 @@ class GrpcConnection(Http2Protocol):
 
     async def _take(self, call: GrpcCall) -> None:
         """Have the message kept, and answer."""
+        begin(call.id)
         try:
             sent = call.sent(time.time_ns())
             self._door.tally.bytes(call.signal, call.bytes)
@@ -169,13 +173,14 @@ class GrpcConnection(Http2Protocol):
         gone = call.over
         self._close(call, result)
         if not gone:
-            self.send(call.stream, HEADERS, prefixed(message), TAKEN)
+            self.send(call.stream, (*HEADERS, *call.id.raw_headers), prefixed(message), TAKEN)
 
     def _refuse(self, call: GrpcCall, error: BodyRefusedError) -> None:
         gone = call.over
         self._close(call, RESULTS.get(error.status, "failed"))
         if not gone:
-            self.send(call.stream, refused(error.status, str(error), error.lag))
+            self.send(call.stream, (*refused(error.status, str(error), error.lag),
+                                    *call.id.raw_headers))
 
     def lose_all(self) -> None:
         """The client is gone."""

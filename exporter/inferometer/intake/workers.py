@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -94,10 +95,11 @@ class Worker:
     def begin(self, job: Callable[[], T]) -> Future[T]:
         """What the job will return, or raise."""
         done: Future[T] = Future()
+        context = copy_context()  # it is done on behalf of the same request
 
         def work() -> None:
             try:
-                done.set_result(job())
+                done.set_result(context.run(job))
             except Exception as error:  # who waits for it gets it, whatever it is
                 done.set_exception(error)
 

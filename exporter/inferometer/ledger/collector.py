@@ -8,6 +8,7 @@ from typing import NamedTuple
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.families import Family
+from inferometer.sinks.request_log import RequestLogCondition
 
 
 class LedgerCondition(NamedTuple):
@@ -25,6 +26,7 @@ class LedgerCondition(NamedTuple):
     reused: int = 0  # facts under the ids of others
     waiting: int | None = None  # rows that are not in ClickHouse; None where there is none
     failures: int | None = None  # of bringing them there
+    logged: RequestLogCondition | None = None  # None where there is no request log
 
 
 class LedgerCollector:
@@ -44,6 +46,10 @@ class LedgerCollector:
                   c.LEDGER_COMMIT_LAG: now.commit_lag, c.LEDGER_REUSED_IDS: now.reused,
                   c.CLICKHOUSE_WAITING: now.waiting, c.CLICKHOUSE_FAILURES: now.failures,
                   c.LEDGER_COMMIT: None if now.last_commit is None else now.last_commit / 1e9}
+        if now.logged is not None:
+            values |= {c.REQUEST_LOG_LINES: now.logged.lines,
+                       c.REQUEST_LOG_WAITING: now.logged.waiting,
+                       c.REQUEST_LOG_FAILURES: now.logged.failures}
         for metric, value in values.items():
             family = Family(metric)
             family.add(None if value is None else float(value))

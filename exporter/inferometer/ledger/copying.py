@@ -18,6 +18,7 @@ from inferometer.ledger.file import File
 from inferometer.ledger.partitions import DAY_BITS, Partitions, day_of
 from inferometer.ledger.postgres import BLOCK, Postgres, types_of
 from inferometer.ledger.purging import PURGED
+from inferometer.ledger.request_queue import packed, unpacked
 from inferometer.ledger.schema import (
     CONTENTS,
     COUNTED,
@@ -25,6 +26,7 @@ from inferometer.ledger.schema import (
     FACTS,
     FORGOTTEN,
     FORMS,
+    REQUEST_LOG,
     ROLLUPS,
     SEATS,
     TRACES,
@@ -38,7 +40,8 @@ FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the f
 # Columns that are a fact's number.
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
             FORGOTTEN: ("until",)}
-_TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN)
+_TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
+           REQUEST_LOG)
 
 
 class Days:
@@ -124,6 +127,8 @@ def _rows(file: File, database: Postgres, table: Table, days: Days) -> Iterator[
         row = list(one)
         for i in numbers:
             row[i] = days.number(row[i])
+        if table is REQUEST_LOG:
+            row[-1] = packed([days.number(seq) or seq for seq in unpacked(row[-1])])
         if gateway is not None:
             row[gateway] = database.gateway
         yield row

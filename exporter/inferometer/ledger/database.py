@@ -107,6 +107,7 @@ class Pending(Protocol):
 class Database(Protocol):
     """An open ledger: its connection, its keys, and the gateway that counters belong to."""
 
+    dialect: str  # of its statements, by SQLAlchemy's name
     statements: Statements
     keys: KeyRing
     gateway: str
@@ -189,6 +190,14 @@ class Database(Protocol):
 
     def copy_to(self, target: Path) -> None:
         """Write all of it, as it is at one moment, to another file. Raises LedgerError."""
+        ...
+
+    def be_fast(self) -> None:
+        """Have commits of this connection outlive the process, and not wait for the disk."""
+        ...
+
+    def is_current(self) -> bool:
+        """Whether it is still the one that others open by its name."""
         ...
 
     def close(self) -> None:

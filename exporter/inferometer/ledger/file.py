@@ -28,6 +28,7 @@ from inferometer.reasons import reason_of
 
 PATIENCE_SECONDS = 10.0  # for another process that writes: a verb that forgets, or a backup
 CACHE_KIB = 16384
+LEAST_CACHE_KIB = 1024  # of a connection for small things
 FREED_PAGES = 200  # that are given back at a time
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class File:
     """An open ledger in SQLite's file, of one gateway; see Database."""
 
     first_seat = 1
+    dialect = "sqlite"
     failures: tuple[type[Exception], ...] = (OSError, sqlite3.Error, LedgerError)
 
     def __init__(self, path: Path, key_path: Path, lock: IO[bytes] | None) -> None:
@@ -181,6 +183,21 @@ class File:
         except (OSError, sqlite3.Error) as error:
             part.unlink(missing_ok=True)
             raise LedgerError(f"{target}: {reason_of(error)}") from error
+
+    def be_fast(self) -> None:
+        """Have commits of this connection outlive the process, and not wait for the disk.
+
+        The next commit of the one that writes takes them there.
+        """
+        self.connection.execute("PRAGMA synchronous=NORMAL")
+        self.connection.execute(f"PRAGMA cache_size=-{LEAST_CACHE_KIB}")
+
+    def is_current(self) -> bool:
+        """Whether it is still the file of its name."""
+        try:
+            return not self._presence.is_over()
+        except LedgerError:  # another one is
+            return False
 
     def require_in_place(self) -> None:
         """Put the file back where somebody removed it, or its log: it is there while it is open.

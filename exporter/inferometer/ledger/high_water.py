@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer.ledger.database import Database
+from inferometer.ledger.request_statements import statements_of
 
 MARK, FORMER = "mark", "former"  # in the table meta
 
@@ -87,7 +88,8 @@ def renew(database: Database, path: Path) -> None:
     mark = max(mark_of(database), beside[1] if beside else 0) + 1
     with database.transaction() as connection:
         for statement in (statements.renew_counters, statements.renew_rollups,
-                          statements.renew_batches):
+                          statements.renew_batches,
+                          statements_of(database.dialect).renew):
             connection.execute(statement, (gateway, database.gateway))
         connection.executemany(statements.put_meta, [
             ("gateway", gateway), (MARK, str(mark)),

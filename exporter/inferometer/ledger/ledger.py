@@ -22,6 +22,7 @@ from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.parcel import Parcel, rows_of
 from inferometer.ledger.pressure import WHY, Pressure
 from inferometer.ledger.repeats import Repeats
+from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
@@ -50,7 +51,8 @@ class LedgerWriter:
                  clock: Callable[[], int] = time.time_ns,
                  monotonic: Callable[[], float] = time.monotonic,
                  linger: float = LINGER_SECONDS, start: Start = start_thread,
-                 pricing: Pricing = unpriced, limits: Limiting = default_limits) -> None:
+                 pricing: Pricing = unpriced, limits: Limiting = default_limits,
+                 logs_requests: bool = False) -> None:
         self._database = database
         self.beat_trace = database.keys.beat_trace
         self._linger = linger
@@ -58,7 +60,8 @@ class LedgerWriter:
         self._clock, self._monotonic = clock, monotonic
         self._forms = Forms(database)
         self._repeats = Repeats(database, self._forms.current, monotonic)
-        self._settler = Settler(database, self._forms, pricing, limits)
+        self._settler = Settler(database, self._forms, pricing, limits,
+                                RequestNotes(database, clock) if logs_requests else None)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._pending = database.pending(settle_seconds, max(OPEN_SECONDS, settle_seconds),
                                          monotonic, self._forms.kept)

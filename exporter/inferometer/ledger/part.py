@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from inferometer import heap
 from inferometer.call_limits import CallLimits, CallLimitTable
 from inferometer.collector import Collector
-from inferometer.config import Config
+from inferometer.config import STANDARD_OUTPUT, Config, RequestLogSection
 from inferometer.documents.mistakes import Document
 from inferometer.facts import Fact
 from inferometer.heartbeats import BeatState
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.clickhouse.shipper import Shipper
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.user_costs import UserCosts
+    from inferometer.sinks.request_log import RequestLog
 
 EXTRA = ("sqlalchemy", "alembic")  # packages of it
 CLIENT = "clickhouse_connect"  # the same of a ClickHouse
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 class LedgerPart(Part):
     """Keeps what comes in, and counts it."""
 
-    sections = ("ledger",)
+    sections = ("ledger", "request_log")
     noun, kind = "service", "service"
 
     def __init__(self, config: Config, pricing: Pricing = unpriced) -> None:
@@ -53,6 +54,7 @@ class LedgerPart(Part):
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
         self._shipper: Shipper | None = None  # the same of a ClickHouse
+        self._request_log: RequestLog | None = None  # and of a line for each call
 
     def check(self, config: Config, document: Document) -> None:
         """Report a folder that is missing, and a ledger that is not ours to write."""
@@ -65,6 +67,7 @@ class LedgerPart(Part):
             if not path.absolute().parent.is_dir():
                 document.report(place, f"{path.absolute().parent} is no folder")
                 return
+        _check_request_log(config.request_log, document)
         if any(importlib.util.find_spec(package) is None for package in EXTRA):
             return  # the intake says so
         if config.ledger.clickhouse.url and importlib.util.find_spec(CLIENT) is None:
@@ -89,6 +92,8 @@ class LedgerPart(Part):
         if self._shipper is not None:
             self._shipper.configure(config.ledger.clickhouse.retention_days,
                                     config.ledger.clickhouse.rollup_days)
+        if self._request_log is not None:
+            self._request_log.configure(config.request_log.max_bytes, config.request_log.files)
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int
                ) -> Receipt:
@@ -133,21 +138,27 @@ class LedgerPart(Part):
             log.warning("every user of this machine may read the ledger's key",
                         extra={"file": str(key_path)})
         self._ledger = LedgerWriter(database, self._config.intake.settle_seconds,
-                                    pricing=self._pricing, limits=self._limits_of)
+                                    pricing=self._pricing, limits=self._limits_of,
+                                    logs_requests=bool(self._config.request_log.path))
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
             from inferometer.ledger.clickhouse.shipper import shipper_of
 
             self._shipper = shipper_of(self._config.ledger)
+        if self._config.request_log.path:
+            from inferometer.ledger.request_queue import request_log_of
+
+            self._request_log = request_log_of(self._config.request_log,
+                                               lambda: open_beside(section))
         self.configure(self._config)
         for loop in self.loops():
             loop.start()
 
     def loops(self) -> Sequence[Loop]:
-        """The writer, what reckons the costs of users, and what goes to ClickHouse."""
-        return tuple(one.loop for one in (self._ledger, self._users, self._shipper)
-                     if one is not None)
+        """The writer, what reckons the costs of users, what goes to ClickHouse and to the log."""
+        return tuple(one.loop for one in (self._ledger, self._users, self._shipper,
+                                          self._request_log) if one is not None)
 
     def hindrance(self) -> str:
         """Why nothing is taken now."""
@@ -163,6 +174,8 @@ class LedgerPart(Part):
             self._users.loop.stop()
         if self._shipper is not None:
             self._shipper.stop()
+        if self._request_log is not None:
+            self._request_log.stop()
         if self._ledger is not None:
             self._ledger.stop(STOP_SECONDS)
 
@@ -191,7 +204,16 @@ class LedgerPart(Part):
     def _condition(self) -> LedgerCondition:
         condition = self._ledger.condition() if self._ledger is not None else LedgerCondition(
             0, 0.0, 0, None, None, 0, 0)
-        if self._shipper is None:
-            return condition
-        waiting, failures = self._shipper.condition()
-        return condition._replace(waiting=waiting, failures=failures)
+        if self._shipper is not None:
+            waiting, failures = self._shipper.condition()
+            condition = condition._replace(waiting=waiting, failures=failures)
+        if self._request_log is not None:
+            condition = condition._replace(logged=self._request_log.condition())
+        return condition
+
+
+def _check_request_log(section: RequestLogSection, document: Document) -> None:
+    """Report a folder that is missing."""
+    folder = Path(section.path).absolute().parent
+    if section.path not in ("", STANDARD_OUTPUT) and not folder.is_dir():
+        document.report("request_log.path", f"{folder} is no folder")

@@ -49,6 +49,7 @@ _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count
               "tcp_user_timeout": 20_000, "connect_timeout": CONNECT_SECONDS}
 _COLUMNS = [column.name for column in FACTS.columns if column.name not in ("state", "counted")]
 _TYPES = {"BIGINT": "int8", "SMALLINT": "int2", "TEXT": "text", "BLOB": "bytea"}
+_FAST = "SET synchronous_commit = off"
 _INCOMING = f"""CREATE TEMPORARY TABLE incoming ON COMMIT DELETE ROWS AS
     SELECT {", ".join(f'"{name}"' for name in _COLUMNS)} FROM facts WITH NO DATA"""
 # In the order of digests, so that no two gateways wait for one another.
@@ -64,6 +65,7 @@ _NEW_FACTS = f"""WITH new AS (
 class Postgres:
     """An open ledger in PostgreSQL; see Database. `alone`: as the one with this gateway's id."""
 
+    dialect = "postgresql"
     failures: tuple[type[Exception], ...] = (LedgerError, psycopg.Error)
 
     def __init__(self, dsn: str, keys: KeyRing, gateway: str, *, alone: bool) -> None:
@@ -78,6 +80,7 @@ class Postgres:
         self._days: set[int] = set()  # whose partitions are there
         self._bytes, self._bytes_at = 0, 0.0
         self.connected = 0  # how often
+        self._fast = False
         self.lease_seconds = LEASE_SECONDS
         self._partitions = Partitions(self)
         self._lock = threading.Lock()  # over the size
@@ -218,6 +221,16 @@ class Postgres:
         raise LedgerError(f"{self.name} is a database: copy it with pg_dump --format=custom "
                           f"--file={target} and the same connection string")
 
+    def be_fast(self) -> None:
+        """Have commits of this connection outlive the process, and not wait for the disk."""
+        self._fast = True
+        if self.usable:
+            self.connection.execute(_FAST)
+
+    def is_current(self) -> bool:
+        """Always: the server has it by its name."""
+        return True
+
     @contextlib.contextmanager
     def closing(self) -> Iterator[Postgres]:
         """Close it at the end."""
@@ -250,6 +263,8 @@ class Postgres:
         try:
             session.execute("SELECT " + ", ".join(
                 f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items()))
+            if self._fast:
+                session.execute(_FAST)
             if self._alone:
                 self._be_alone(session)
                 session.execute(_INCOMING)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import PURGING, Database
+from inferometer.ledger.request_statements import statements_of
 from inferometer.ledger.seats import SeatTable
 
 DAY = 24 * HOUR
@@ -31,5 +32,7 @@ class Retention:
         if self._rollups_until < (hour := (now - self.rollup_days * DAY) // HOUR):
             with database.transaction(alone=PURGING) as connection:
                 connection.execute(database.statements.delete_rollups, (hour,))
+                connection.execute(statements_of(database.dialect).delete_settled_before,
+                                   (now - self.days * DAY,))
             self._rollups_until = hour
         return False

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0005"  # the last of the migrations, which makes these tables
+NEWEST = "0006"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -119,3 +119,10 @@ LATE_ROWS = Table("late_rows", METADATA, _number("id", key=True), _number("seq")
                   UniqueConstraint("seq", "kind"))
 # Hashes that are forgotten here, and in the other store not yet.
 FORGET_THERE = Table("forget_there", METADATA, _text("name", key=True))
+# Calls that have settled and are not in the request log, in the order in which they settled; empty
+# where there is no such log. Numbers are each gateway's own.
+REQUEST_LOG = Table(
+    "request_log", METADATA,
+    _text("gateway", key=True), _number("number", key=True), _number("settled"),  # Unix ns
+    Column("calls", LargeBinary, nullable=False),  # their numbers, packed
+    sqlite_with_rowid=False)

@@ -16,6 +16,7 @@ from inferometer.ledger.database import FORGETTING, Database
 from inferometer.ledger.engines import Engines, Phases
 from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.keys import IN_TRACE_BITS
+from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.seats import NoSeats
 from inferometer.ledger.settling import Rows, judged, placed, rows_of, without_names
@@ -70,8 +71,8 @@ class Settler:
     """The counters, in memory as in the file."""
 
     def __init__(self, database: Database, forms: Forms, pricing: Pricing = unpriced,
-                 limits: Limiting = default_limits) -> None:
-        self._database, self._forms = database, forms
+                 limits: Limiting = default_limits, notes: RequestNotes | None = None) -> None:
+        self._database, self._forms, self._notes = database, forms, notes
         self._pricing, self._limits = pricing, limits
         self.seats = load_seats(database)
         self._engines = Engines()
@@ -140,6 +141,8 @@ class Settler:
             grown = write_rows(self._database, moves.rows, self.seats)
             if moves.late:
                 self._note_late(moves.late)
+            if self._notes is not None:
+                self._notes.note(moves.rows)
             connection.executemany(self._database.statements.put_phases, moves.engines)
             mark_facts(self._database, moves.own, moves.marks)
             connection.executemany(self._database.statements.put_trace, moves.links)

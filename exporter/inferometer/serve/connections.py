@@ -30,6 +30,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from inferometer.outside import masked
+from inferometer.request_ids import RequestId, on_behalf_of
 from inferometer.serve.connection import (
     OVER,
     READ,
@@ -425,12 +426,13 @@ class Connections:
             return
         if not self._on_terms(connection):
             return
-        try:
-            connection.answer(self._service.answer(request, connection, shared), request.last)
-        except Exception:  # a thread that ended would not be replaced
-            log.exception("request failed", extra={"path": masked(request.target)[:200]})
-            failed = RefusalError(HTTPStatus.INTERNAL_SERVER_ERROR, "failed")
-            connection.answer(self._service.refuse(failed), last=True)
+        with on_behalf_of(RequestId.of(request.headers)):
+            try:
+                connection.answer(self._service.answer(request, connection, shared), request.last)
+            except Exception:  # a thread that ended would not be replaced
+                log.exception("request failed", extra={"path": masked(request.target)[:200]})
+                failed = RefusalError(HTTPStatus.INTERNAL_SERVER_ERROR, "failed")
+                connection.answer(self._service.refuse(failed), last=True)
         self._send(connection)
 
     def _send(self, connection: Connection) -> None:

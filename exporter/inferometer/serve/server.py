@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from inferometer import request_ids
 from inferometer.serve.connection import Connection, Limits
 from inferometer.serve.connections import RESERVE, SHAKES, Connections
 from inferometer.serve.lanes import Lane
@@ -148,6 +149,8 @@ class Server:
     def _bytes(self, response: Response, request: Request) -> bytes:
         headers = {**NOSNIFF, **(self._web.headers if self._web is not None else {}),
                    **_HEADERS_OF.get(response.status, {}), **response.headers}
+        if (current := request_ids.current()) is not None:
+            headers |= current.headers
         return _response_bytes(response, request, headers)
 
     def _route(self, request: Request) -> Route | None:

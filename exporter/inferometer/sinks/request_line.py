@@ -99,7 +99,8 @@ def _message(one: SettledCall) -> str:
     return f"{' '.join(filter(None, (call.operation or 'call', call.model)))}: {one.outcome}{took}"
 
 
-def _event_id(one: SettledCall) -> str:
+def event_id_of(one: SettledCall) -> str:
+    """The identity of a call: what is counted once has one line by it."""
     return f"{one.call.trace_id.hex()}-{one.call.span_id.hex()}"
 
 
@@ -121,7 +122,7 @@ FIELDS: tuple[LineField, ...] = (
     LineField("message", "match_only_text", ECS, "Operation, model, outcome and duration in a "
               "sentence.", _message),
     LineField("event.id", "keyword", ECS, "The call's identity: its trace id and span id, joined. "
-              "A line that is written again has the same.", _event_id),
+              "A line that is written again has the same.", event_id_of),
     LineField("event.kind", "keyword", ECS, "`event`.", lambda _: "event"),
     LineField("event.category", "keyword", ECS, "`web`.", lambda _: ["web"]),
     LineField("event.type", "keyword", ECS, "`access`, and `error` for what failed.",

@@ -89,15 +89,12 @@ def _rows(call: OneCall, engine: EngineCall | None, wrapper: Usage | None) -> li
     for place, own in enumerate(by_service.values()):
         outcome, by = call.outcome() if place == 0 else (own[0].outcome, own[0])
         near = own if len(by_service) == 1 else (*own, *call.spans)
-        # By name the first one that is not empty.
-        texts: dict[str, Any] = {name: next(filter(None, column), "") for name, column in zip(
-            _TEXTS, zip(*map(_texts, near), strict=True), strict=True)}
         merged = replace(
             own[0], usage=usage, outcome=outcome, error_type=by.error_type, tries=call.tries,
             refused=any(span.refused for span in call.spans),
             streamed=_first(span.streamed for span in near),
             time_to_first_token=_first(span.time_to_first_token for span in own),
-            **texts)
+            **texts_of(near))
         rows.append(CallRow(merged, spans, place == 0, _state(usage), 1, engine))
     return rows
 
@@ -106,6 +103,12 @@ _TEXTS = ("operation", "provider", "request_model", "response_model", "finish_re
           "response_id", "request_id", "conversation", "user", "prompt_name", "prompt_version",
           "server_address", "service_tier")
 _texts = attrgetter(*_TEXTS)
+
+
+def texts_of(spans: Sequence[ModelCall]) -> dict[str, Any]:
+    """What spans of one call say in words: of each the first one that is not empty."""
+    return {name: next(filter(None, column), "") for name, column in zip(
+        _TEXTS, zip(*map(_texts, spans), strict=True), strict=True)}
 
 
 def _first(values: Iterable[T | None]) -> T | None:
@@ -271,12 +274,16 @@ def _more(usage: Usage, other: Usage) -> bool:
     return ((usage.input or 0) > (other.input or 0) and (usage.output or 0) > (other.output or 0))
 
 
-def _sum_row(run: _Wrapper) -> CallRow:
-    fact = run.fact
-    call = ModelCall(
+def as_call(fact: AgentRun, usage: Usage) -> ModelCall:
+    """A run whose usage counts, as the calls that nobody sent."""
+    return ModelCall(
         trace_id=fact.trace_id, span_id=fact.span_id, parent_id=fact.parent_id,
         service_name=fact.service_name, scope=fact.scope, name=fact.name, start=fact.start,
         end=fact.end, outcome=fact.outcome, error_type=fact.error_type,
-        conversation=fact.conversation, user=fact.user, usage=run.usage,
+        conversation=fact.conversation, user=fact.user, usage=usage,
         provider=fact.provider, request_model=fact.model)
-    return CallRow(call=call, spans=run.settled.spans, usage=_state(run.usage), calls=None)
+
+
+def _sum_row(run: _Wrapper) -> CallRow:
+    return CallRow(call=as_call(run.fact, run.usage), spans=run.settled.spans,
+                   usage=_state(run.usage), calls=None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.drills import clocks, disks, ends, servers
+from tests.e2e.drills import clocks, disks, ends, lines, servers
 from tests.e2e.drills.figures import Figures
 from tests.e2e.drills.scene import Scene
 from tests.e2e.drills.shared_store import postgres
@@ -34,6 +34,7 @@ DRILLS: Mapping[str, Drill] = {
     "killed": Drill(ends.kill, "early-ack", 200, BOTH),
     "drained": Drill(ends.drain, "early-ack", 20, BOTH),
     "power-cut": Drill(ends.cut_power, "no-fsync", 20),
+    "logged": Drill(lines.kill, "forgets-lines", 50, BOTH),
     "disk-full": Drill(disks.fill, "early-ack", 3, mounts=True),
     "read-only": Drill(disks.make_read_only, "writes-elsewhere", 3, mounts=True),
     "file-removed": Drill(disks.remove_file, "trusts-handle", 3),

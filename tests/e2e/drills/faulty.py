@@ -19,6 +19,7 @@ from inferometer.ledger import file_opening
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File
 from inferometer.ledger.ledger import LedgerWriter
+from inferometer.ledger.request_queue import WaitingCalls
 from inferometer.ledger.retention import Retention
 from inferometer.receipt import Receipt
 
@@ -118,11 +119,25 @@ def keep_slots() -> None:
     replace(postgres, "LEASE_SECONDS", lambda _: 3600.0)
 
 
+def forget_lines() -> None:
+    """What is to be written is taken for written half a second before it is."""
+    def make(next_batch: Any) -> Any:
+        def next_batch_noted(waiting: WaitingCalls) -> Any:
+            batch = next_batch(waiting)
+            if batch is not None:
+                waiting.note_written(batch)
+                time.sleep(LATE_SECONDS / 2)  # as long as a slow disk takes
+            return batch
+        return next_batch_noted
+
+    replace(WaitingCalls, "next_batch", make)
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
     "early-ack": acknowledge_early, "no-fsync": sync_nothing, "wall-clock": wait_by_wall_clock,
     "forgets-repeats": forget_repeats, "keeps-all": keep_all, "writes-elsewhere": write_elsewhere,
     "trusts-handle": trust_the_handle, "forgets-identities": forget_identities,
-    "keeps-slots": keep_slots,
+    "keeps-slots": keep_slots, "forgets-lines": forget_lines,
 }
 
 if __name__ == "__main__":

@@ -38,12 +38,16 @@ class Scene:
 
     @contextlib.contextmanager
     def gateway(self, name: str = "", env: Mapping[str, str] | None = None,
-                ledger: str = "") -> Iterator[Gateway]:
-        """One of this store, ended by SIGKILL after the block. `ledger`: more keys of that."""
+                ledger: str = "", more: str = "") -> Iterator[Gateway]:
+        """One of this store, ended by SIGKILL after the block.
+
+        `ledger`: more keys of that section; `more`: other sections.
+        """
         folder = self.data / name
         folder.mkdir(exist_ok=True)
         keys = ", ".join(filter(None, (self.store.settings(folder), ledger)))
         with gateway(folder, SETTLE_SECONDS, self._command, ledger=keys, env=env,
+                     more=more,
                      config=self.folder / f"inferometer-{name}.yml",
                      grpc_listen="127.0.0.1:0") as running:
             yield running

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from inferometer.intake.access import Admission, Tokens
@@ -37,13 +37,15 @@ class Opened:
 @contextlib.contextmanager
 def opened(bounds: ConnectionBounds | None = None, sizes: Sizes | None = None, *,
            web: WebConfig | None = None, tokens: tuple[str, ...] = (),
-           answer: Taken | None = None) -> Iterator[Opened]:
-    """A door in a thread of its own, which ends."""
+           answer: Taken | None = None,
+           before: Callable[[Sent], object] = lambda _: None) -> Iterator[Opened]:
+    """A door in a thread of its own, which ends. `before` sees a body before it is kept."""
     sizes = sizes or Sizes()
     memory = BodyMemory(sizes.held_bytes)
     access = Admission(web, Tokens(tokens))
 
     async def accept(sent: Sent) -> Taken:
+        before(sent)
         with Portion(memory) as load:
             door.bodies.append(unpack(sent.pieces, sent.coding, sizes.body_bytes, load))
         door.sent.append(sent)
