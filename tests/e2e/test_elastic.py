@@ -21,8 +21,10 @@ from inferometer.sinks.request_line import FIELDS, LONGEST, line_of
 from tests.e2e.elastic.cluster import Cluster, RefusedError
 from tests.e2e.elastic.rsyslog import PROGRAM, Rsyslog
 from tests.e2e.elastic.server import serving
+from tests.e2e.gateways import Gateway, Sender, gateway
+from tests.e2e.otlp_entries import JSON, PROTOBUF
 from tests.exporter.sinks.test_request_line import BARE, CALL, SETTLED
-from tests.exporter.support import free_port, wait_for
+from tests.exporter.support import FIXTURES, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"(?:^ {4}[^\n]*\n)+", re.MULTILINE)
@@ -31,7 +33,9 @@ INDEX = f"{STREAM}-default"
 SECONDS = 60.0  # until all has arrived, on a busy machine
 LINES = 300
 BATCH = 100  # lines of a request, at most
-WIDEST = "\U0001f600" * LONGEST  # as long as a text may be in a line, twelve bytes a letter
+WAITING = "inferometer_request_log_waiting_calls"
+# As long as a text is indexed, a letter that is two to Java, and twelve bytes in JSON.
+WIDEST = "\U0001f600" * (LONGEST // 2)
 
 
 def line(number: int) -> bytes:
@@ -63,7 +67,7 @@ def arrived(cluster: Cluster) -> set[str]:
     return {identifier for _, identifier in cluster.documents}
 
 
-def of_lines(text: bytes) -> dict[str, object]:
+def of_lines(text: bytes) -> dict[str, Any]:
     """Documents by their identities."""
     return {one["event"]["id"]: one for one in map(json.loads, text.splitlines())}
 
@@ -139,7 +143,7 @@ def test_the_longest_line_arrives_whole(tmp_path: Path) -> None:
         "request_id", "finish_reason", "server_address", "prompt_name", "prompt_version",
         "service_tier"), WIDEST)
     longest = line_of(SETTLED._replace(call=replace(CALL, **texts)))
-    assert len(longest) > 100_000
+    assert len(longest) > 65_536
     with serving_cluster() as (cluster, url):
         rsyslog = Rsyslog(tmp_path, url)
         rsyslog.log.write_bytes(longest)
@@ -210,3 +214,39 @@ def test_what_an_orderly_stop_lost_comes_once_the_state_is_removed(tmp_path: Pat
             wait_for(partial(has, cluster, LINES), SECONDS)
     assert cluster.faults == []
     assert cluster.statuses[409] >= LINES - BATCH
+
+
+@real
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_every_call_of_a_gateway_whoever_sent_it_becomes_one_document(tmp_path: Path) -> None:
+    """All that is captured, through a gateway, its log and a rsyslog that is killed on the way."""
+    rsyslog = Rsyslog(tmp_path, f"http://127.0.0.1:{free_port()}")
+    log = f"request_log: {{path: {json.dumps(str(rsyslog.log))}}}\n"
+    with serving_cluster(int(rsyslog.url.rpartition(":")[2])) as (cluster, _), gateway(
+            tmp_path, more=log) as running:
+        cluster.is_busy = now_and_then(11)
+        with rsyslog.running() as process:
+            send_captured(running)
+            running.settled()
+            wait_for(lambda: cluster.documents, SECONDS)
+            process.kill()
+        wait_for(lambda: not running.page().value(WAITING), SECONDS)
+        calls = sum(running.page().values("llm_client_requests_total"))
+        lines = of_lines(rsyslog.log.read_bytes())
+        with rsyslog.running():
+            wait_for(lambda: len(cluster.documents) >= len(lines), SECONDS)
+    assert cluster.faults == []
+    documents_of = {identifier: one for (_, identifier), one in cluster.documents.items()}
+    assert documents_of == lines
+    assert sum(one["llm"]["calls"] for one in lines.values()) == calls > 300
+    assert len({one["service"]["name"] for one in lines.values()}) > 5
+
+
+def send_captured(running: Gateway) -> None:
+    """Every captured body of spans, as it was sent."""
+    with Sender(running.intake) as sender:
+        for folder in sorted((FIXTURES / "otlp").iterdir()):
+            for body in sorted(folder.glob("*traces*")):
+                encoding = JSON if body.suffix == ".json" else PROTOBUF
+                assert sender.post("traces", encoding, body.read_bytes()) == 200, body

@@ -52,7 +52,9 @@ class StrictMapping:
             return f"{name}: no such field"
         if not _TYPES[field["type"]](value):
             return f"{name}: {value!r} is no {field['type']}"
-        if isinstance(value, str) and len(value) > field.get("ignore_above", math.inf):
+        # As Java counts: a letter beyond the first plane is two.
+        if isinstance(value, str) and len(value.encode("utf-16-le")) // 2 > field.get(
+                "ignore_above", math.inf):
             return f"{name}: too long to be indexed"
         return ""
 
