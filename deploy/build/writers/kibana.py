@@ -12,7 +12,7 @@ from typing import Any
 
 from deploy.build.writers.elastic import STREAM
 from deploy.build.writers.lens import Chart, bars, lines, number, table
-from deploy.build.writers.lens import Measure as M
+from deploy.build.writers.lens import LensColumn as M
 
 DATA_VIEW = "inferometer-llm-request"
 TIME = "@timestamp"

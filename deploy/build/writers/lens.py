@@ -12,7 +12,7 @@ _TIME, _SPLIT = "time", "split"  # columns that are no value
 
 
 @dataclass(frozen=True)
-class Measure:
+class LensColumn:
     """A figure over all lines, or over those that a query meets."""
 
     label: str
@@ -54,29 +54,29 @@ class Chart:
                         "incompleteColumns": {}, "sampling": 1}}}}}}
 
 
-def number(value: Measure) -> Chart:
+def number(value: LensColumn) -> Chart:
     """One figure of all lines."""
     return Chart(value.label, "lnsMetric", {"value": value.column()}, {"metricAccessor": "value"})
 
 
-def bars(title: str, value: Measure, time: str, split: str) -> Chart:
+def bars(title: str, value: LensColumn, time: str, split: str) -> Chart:
     """Stacked bars over time, a colour for each of the field's largest values."""
     return _over_time(title, value, time, split, "bar_stacked")
 
 
-def lines(title: str, value: Measure, time: str, split: str) -> Chart:
+def lines(title: str, value: LensColumn, time: str, split: str) -> Chart:
     """Lines over time, one for each of the field's largest values."""
     return _over_time(title, value, time, split, "line")
 
 
-def table(title: str, field: str, values: Sequence[Measure]) -> Chart:
+def table(title: str, field: str, values: Sequence[LensColumn]) -> Chart:
     """A row for each of a field's largest values, by the first of the figures."""
     columns = {f"value-{place}": value.column() for place, value in enumerate(values)}
     return Chart(title, "lnsDatatable", {_SPLIT: _terms(field, next(iter(columns))), **columns},
                  {"columns": [{"columnId": name} for name in (_SPLIT, *columns)]})
 
 
-def _over_time(title: str, value: Measure, time: str, split: str, series: str) -> Chart:
+def _over_time(title: str, value: LensColumn, time: str, split: str, series: str) -> Chart:
     columns = {
         _SPLIT: _terms(split, "value"),
         _TIME: {"label": time, "dataType": "date", "isBucketed": True, "scale": "interval",

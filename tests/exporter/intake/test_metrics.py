@@ -83,9 +83,9 @@ def test_a_body_over_http_counts(gateway: Gateway, kind: str, coding: str) -> No
         assert (status, answer) == (200, b"{}" if kind == "json" else b"")
     key = "openai", "m", "chat", "envoy", "success", ""
     wait_for(lambda: gateway.points(REQUESTS).get(key) == 2, 30)
-    assert gateway.count("inferometer_intake_entries_total", "metrics") == 2
-    assert gateway.count("inferometer_intake_bodies_total", "metrics", "taken") == 2
-    assert gateway.count("inferometer_ledger_unmetered_points_total", "repeated") == 1
+    assert gateway.points("inferometer_intake_entries_total")["metrics",] == 2
+    assert gateway.points("inferometer_intake_bodies_total")["metrics", "taken"] == 2
+    assert gateway.points("inferometer_ledger_unmetered_points_total")["repeated",] == 1
 
 
 def test_what_is_left_out_is_answered(gateway: Gateway) -> None:
@@ -94,14 +94,13 @@ def test_what_is_left_out_is_answered(gateway: Gateway) -> None:
     partial: Any = json.loads(answer)["partialSuccess"]
     assert (status, partial["rejectedDataPoints"]) == (200, "1")
     assert partial["errorMessage"] == "not taken: malformed 1"
-    assert gateway.count("inferometer_intake_rejected_total", "metrics", "malformed") == 1
+    assert gateway.points("inferometer_intake_rejected_total")["metrics", "malformed"] == 1
 
 
-def test_no_otlp_and_too_much_are_refused_as_spans_are(gateway: Gateway) -> None:
+def test_no_otlp_is_refused_as_it_is_of_spans(gateway: Gateway) -> None:
     assert posted(gateway, b"{", TYPES["json"])[0] == 400
     assert posted(gateway, b"\x0a\xff", TYPES["protobuf"])[0] == 400
     assert posted(gateway, b"{}", "text/plain")[0] == 415
-    assert posted(gateway, b"{}" + b" " * 33 * 2**20, TYPES["json"])[0] == 413
 
 
 def test_a_large_body_is_read_in_the_child(gateway: Gateway) -> None:
@@ -109,4 +108,4 @@ def test_a_large_body_is_read_in_the_child(gateway: Gateway) -> None:
     body = encoded(many)["json"]
     assert len(body) > 2**20
     assert posted(gateway, body, TYPES["json"])[0] == 200
-    assert gateway.count("inferometer_intake_entries_total", "metrics") == 4000
+    assert gateway.points("inferometer_intake_entries_total")["metrics",] == 4000

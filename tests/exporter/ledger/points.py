@@ -8,20 +8,22 @@ from typing import Any
 from inferometer.points import CallLabels, MetricPoint
 from tests.exporter.ledger.making import SECOND, Bench
 
+OPENING = 60 * SECOND  # a ledger counts what began after it was opened, which may take a while
 WAIT = 61.0  # seconds, after which what metrics tell is counted
 LABELS = CallLabels("openai", "m", "chat", "envoy")
 
 
 def point(bench: Bench, total: int, second: float = 2.0, *, start: float = 1.0, instance: str = "a",
           **changes: Any) -> MetricPoint:
-    """Tokens in, so many since `start`; times are seconds after the ledger was made."""
+    """Tokens in, so many since `start`; times are seconds from when the ledger is open."""
+    began = bench.began + OPENING
     names = ("quantity", "outcome", "labels", "is_delta")
     made = MetricPoint(
         stream=_identity(instance, *map(changes.get, names)),
         chooser=_identity(instance, changes.get("quantity")),
         metric="gen_ai.client.token.usage", rank=1, quantity="input", labels=LABELS,
         outcome="success", error_type="", is_delta=False,
-        start=bench.began + int(start * SECOND), time=bench.began + int(second * SECOND), values=1,
+        start=began + int(start * SECOND), time=began + int(second * SECOND), values=1,
         total=total)
     return made._replace(**changes)
 
