@@ -11,7 +11,6 @@ import pytest
 
 from inferometer.facts import AgentRun, ErrorType, Outcome, ToolCall, Usage
 from inferometer.ledger.high_water import renew
-from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.people import forget
 from inferometer.ledger.request_queue import NOTED_TOGETHER
 from inferometer.sinks.request_log import RequestLogCondition
@@ -303,20 +302,6 @@ def test_a_value_that_is_folded_on_metrics_is_told_in_lines(tmp_path: Path) -> N
         lines = {line["trace"]["id"]: line for line in lines_of(tmp_path / FILE)}
         assert lines[trace(1).hex()]["service"]["name"] == name
         assert "provider" not in lines[trace(2).hex()]["gen_ai"]
-
-
-def test_twins_of_another_trace_with_the_same_digest_are_none_of_a_call(tmp_path: Path) -> None:
-    with logging_ledger(tmp_path) as (bench, log):
-        keys = bench.file.keys
-        first = trace(0)
-        wanted = keys.trace_digest(first) >> IN_TRACE_BITS
-        other = next((trace(number) for number in range(1, 2**16)
-                      if keys.trace_digest(trace(number)) >> IN_TRACE_BITS == wanted), trace(1))
-        bench.send(call(first), call(other, response_id="of another"))
-        bench.wait()
-        log.turn()
-        lines = {line["trace"]["id"]: line for line in lines_of(tmp_path / FILE)}
-        assert "id" not in lines[first.hex()]["gen_ai"].get("response", {})
 
 
 @pytest.mark.usefixtures("in_postgres")
