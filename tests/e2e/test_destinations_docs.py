@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from inferometer.sinks.presets import PRESETS
+from inferometer.sinks.presets import PRESETS, trace_link
 from tests.e2e.receivers.demands import DEMANDS, KEYS
 from tests.e2e.receivers.sending import PASSED_SECONDS, send_all
 from tests.e2e.receivers.strict import receiving
@@ -33,6 +33,13 @@ def test_there_is_a_recipe_for_each_preset_and_a_row() -> None:
     for preset in PRESETS.values():
         assert f"({preset.docs})" in PAGE, preset.name
         assert preset.read in PAGE
+
+
+def test_the_page_has_the_address_of_a_trace_for_each_preset_that_knows_one() -> None:
+    for name, preset in PRESETS.items():
+        for link in filter(None, (preset.link, preset.link_example)):
+            as_grafana_has_it = trace_link(link, "$${__value.raw}", preset.url_example)
+            assert name == "grafana-cloud" or f"`{as_grafana_has_it}`" in PAGE, name
 
 
 @pytest.mark.parametrize("recipe", RECIPES[1:], ids=lambda recipe: recipe["preset"])
