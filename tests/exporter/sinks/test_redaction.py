@@ -66,7 +66,7 @@ _ROOTS = {TRACES: "spans", LOGS: "logs", METRICS: "metrics"}
 
 
 def resources(message: Any, signal: str) -> list[Any]:
-    return [each.resource for each in getattr(message, f"resource_{_ROOTS[signal]}")]
+    return [one.resource for one in getattr(message, f"resource_{_ROOTS[signal]}")]
 
 
 def pairs(attributes: Any) -> dict[str, AnyValue]:
@@ -104,10 +104,10 @@ def test_none_of_a_thousand_planted_texts_is_in_a_redacted_body(
 
 
 def test_words_that_were_said_are_found_in_most_captured_conventions() -> None:
-    found = {folder for folder, sent_bodies in BY_FOLDER.items() for sent in sent_bodies
+    with_words = {folder for folder, sent_bodies in BY_FOLDER.items() for sent in sent_bodies
              if plant_where_said(message_of(sent.body, sent.content_type, sent.signal), numbered())}
 
-    assert len(found) > len(BY_FOLDER) * 0.7  # the others leave content out
+    assert len(with_words) > len(BY_FOLDER) * 0.7  # the others leave content out
 
 
 @pytest.mark.parametrize("folder", sorted(BY_FOLDER))
