@@ -40,9 +40,9 @@ def test_every_captured_body_reaches_every_service_through_a_gateway(tmp_path: P
         assert {name: {signal: receiver.number(signal)
                        for signal in sorted(PRESETS[name].signals)}
                 for name, receiver in receivers.items()} == sums
-        said = [any(b"Capital of France" in body for body in receiver.bodies)
+        with_content = [any(b"Capital of France" in body for body in receiver.bodies)
                 for receiver in map(receivers.get, ("otlp", *levels)) if receiver]
-        assert said == [True, False, False, False]
+        assert with_content == [True, False, False, False]
 
 
 def test_each_preset_is_held_against_its_service_and_no_other_is() -> None:

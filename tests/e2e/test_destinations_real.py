@@ -57,6 +57,10 @@ def test_every_captured_body_reaches_the_test_agent_of_datadog(tmp_path: Path) -
         wait_for(lambda: all(of_agent(receiver, signal) >= sent[signal] for signal in ALL),
                  PASSED_SECONDS, 1.0)
         assert {signal: of_agent(receiver, signal) for signal in ALL} == sent
+        again = next(body for body in bodies() if body.signal == TRACES)
+        send_all(gateway, [again])
+        wait_for(lambda: of_agent(receiver, TRACES) == sent[TRACES] + number(again),
+                 PASSED_SECONDS, 1.0)
 
 
 @with_agent
@@ -87,7 +91,8 @@ def test_every_captured_body_reaches_phoenix_mlflow_and_who_is_behind_a_collecto
             ("otlp", collector(made(tmp_path / "otlp"), f"http://127.0.0.1:{port}")))}
         gateway = stack.enter_context(gateway_before(
             tmp_path, {name: receiver.url for name, receiver in running.items()}, {}))
-        sent = send_all(gateway, renewed())
+        all_bodies = renewed()
+        sent = send_all(gateway, all_bodies)
 
         wait_for(lambda: sum(count for _, count in behind.taken) >= sum(sent.values()),
                  PASSED_SECONDS, 0.5)
@@ -97,6 +102,15 @@ def test_every_captured_body_reaches_phoenix_mlflow_and_who_is_behind_a_collecto
         assert of_mlflow(running["mlflow"]) == sent[TRACES]
         wait_for(lambda: of_phoenix(running["phoenix"]) >= sent[TRACES], STORED_SECONDS, 1.0)
         assert of_phoenix(running["phoenix"]) == sent[TRACES]
+
+        # The same once more, and then others, so that it is known when the same was looked at.
+        again = next(body for body in all_bodies if body.signal == TRACES)
+        other = with_new_ids(again, Random())
+        send_all(gateway, [again, other])
+        more = sent[TRACES] + number(other)
+        wait_for(lambda: of_mlflow(running["mlflow"]) >= more
+                 and of_phoenix(running["phoenix"]) >= more, STORED_SECONDS, 1.0)
+        assert (of_mlflow(running["mlflow"]), of_phoenix(running["phoenix"])) == (more, more)
 
 
 def made(folder: Path) -> Path:
