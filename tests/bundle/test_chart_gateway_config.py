@@ -162,10 +162,12 @@ def test_a_port_is_open_where_the_gateway_listens_and_nowhere_else() -> None:
 def test_destinations_are_its_own_and_their_secrets_are_mounted() -> None:
     entry = {"preset": "langsmith", "key_file": "/etc/inferometer-destinations/langsmith"}
     documents = gateway({"destinationsSecret": "keys", "config": {"destinations": [entry]}})
-    assert as_read(documents).destinations == (DestinationEntry(**entry),)
-    pod = workloads(documents)["gateway"]["spec"]
-    (volume,) = (one for one in pod["volumes"] if one.get("secret", {}).get("secretName") == "keys")
-    (mount,) = (one for one in container(documents, "gateway")["volumeMounts"]
+    assert as_read(documents).destinations == (
+        DestinationEntry(preset="langsmith", key_file=entry["key_file"]),)
+    pod = workloads(documents)["gateway"]
+    (volume,) = (one for one in pod["spec"]["volumes"]
+                 if one.get("secret", {}).get("secretName") == "keys")
+    (mount,) = (one for one in container(pod)["volumeMounts"]
                 if one["name"] == volume["name"])
     assert mount["mountPath"] == "/etc/inferometer-destinations"
 

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from inferometer.config import DestinationEntry
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.opening import open_to_write
+from inferometer.ledger.outbox import DestinationOutbox
 from inferometer.ledger.outbox_keeper import OutboxKeeper
 from inferometer.ledger.outbox_opening import open_outbox
 from inferometer.sinks.destinations import destination_of
@@ -90,6 +91,8 @@ class Sending:
         for forwarder in [self.forwarders[name]] if name else self.forwarders.values():
             with contextlib.suppress(Exception):  # a loop logs it, and goes on
                 forwarder.turn()
+            if isinstance(outbox := forwarder._outbox, DestinationOutbox):
+                outbox.tidy()  # what it does within a second
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and look at the bounds."""
