@@ -199,7 +199,7 @@ ORDERS = {
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
-        ledger.ranking  ledger.outbox_keeper  ledger.growths
+        ledger.ranking  ledger.outbox_keeper  ledger.outbox_care  ledger.growths
         ledger.outbox  ledger.metering
         ledger.high_water
         ledger.memory  ledger.purging
@@ -218,7 +218,9 @@ ORDERS = {
         ledger.shared_pending
         ledger.postgres
         ledger.postgres_opening
+        ledger.shared_outbox
         ledger.opening  ledger.copying
+        ledger.outbox_opening
         ledger.beats
         ledger.settler
         ledger.ledger  ledger.user_costs

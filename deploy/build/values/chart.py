@@ -152,6 +152,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     "keySecret": text("An existing Secret with the key of users' hashes."),
     "dsnSecret": text("An existing Secret with the connection string of a database."),
     "clickhouseSecret": text("An existing Secret with the password of a ClickHouse."),
+    "destinationsSecret": text("An existing Secret with keys and headers of destinations."),
     "persistence": level("The volume of its ledger.", {
         "size": text("How large it is.", "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
         "storageClass": text("Of which class; the cluster's default if empty."),
@@ -162,6 +163,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
         "intake": _RECORDS.section(config.IntakeSection),
         "ledger": _RECORDS.section(config.LedgerSection),
         "request_log?": _RECORDS.section(config.RequestLogSection),
+        "destinations?": _RECORDS.key(config.Config, "destinations"),
         "prices?": _RECORDS.key(config.Config, "prices"),
     }),
 })

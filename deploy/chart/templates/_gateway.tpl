@@ -68,7 +68,9 @@ exchanges its files. */ -}}
 {{- define "inferometer.gatewaySecrets" -}}
 {{- range $volume, $secret := dict "intake" .Values.gateway.configSecret "tokens" .Values.gateway.tokenSecret
     "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret
-    "clickhouse" .Values.gateway.clickhouseSecret }}
+    "clickhouse" .Values.gateway.clickhouseSecret
+
+    "destinations" .Values.gateway.destinationsSecret }}
 {{- if $secret }}
 - volume: inferometer-{{ $volume }}
   secret: {{ $secret }}

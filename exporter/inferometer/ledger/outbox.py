@@ -16,11 +16,16 @@ from inferometer.ledger.outbox_statements import OutboxStatements
 from inferometer.sinks.outbox import SentBody, WaitingBody
 
 AGAIN_SECONDS = 1.0  # between looks for what is to be sent again, and for other gateways' bodies
+TIDY_SECONDS = 1.0  # between two times that what is done is deleted, where nothing waits
+AHEAD_BODIES, AHEAD_BYTES = 32, 2**18  # that are read at a time, of small ones
 NO_CURSOR = -1
 
 
 class DestinationOutbox:
-    """See ForwardOutbox. `owners` names the gateways whose bodies are to be sent from here."""
+    """See ForwardOutbox. `owners` names the gateways whose bodies are sent from here.
+
+    In a file these are all it has: it had other ids before a copy of it was put back.
+    """
 
     def __init__(self, database: Database, destination: str, signals: frozenset[str],
                  owners: Callable[[], Sequence[str]] | None = None,
@@ -28,10 +33,13 @@ class DestinationOutbox:
         self._database, self._destination = database, destination
         self._signals = padded(signals)
         self._statements = OutboxStatements(database.dialect)
-        self._list_owners = owners or (lambda: [database.gateway])
+        self._list_owners = owners or self._all_owners
         self._monotonic = monotonic
         self._cursors: dict[str, int] = {}  # by owner
         self._looked_at: float | None = None
+        self._ahead: list[WaitingBody] = []  # of one owner
+        self._tidied_at: float | None = None
+        self._tidied: dict[str, int] = {}  # up to which number nothing is left to delete
         self._again: list[str] = []  # owners that may have bodies to be sent again
         database.be_fast()
 
@@ -49,6 +57,9 @@ class DestinationOutbox:
         for owner in self._cursors:
             if body := self._next_of(owner):
                 return body
+        if self._tidied_at is None or now - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = now
+            self.tidy()
         return None
 
     def note_done(self, waiting: WaitingBody) -> None:
@@ -79,43 +90,69 @@ class DestinationOutbox:
                 cursors[owner] = row[0]
         self._cursors = cursors
 
+    def _all_owners(self) -> Sequence[str]:
+        rows = self._database.connection.execute(self._statements.all_cursors).fetchall()
+        return [owner for owner, name, _ in rows if name == self._destination]
+
     def _next_of(self, owner: str) -> WaitingBody | None:
-        statements, after = self._statements, self._cursors[owner]
-        connection = self._database.connection
-        last = connection.execute(statements.last_body, (owner,)).fetchone()[0] or 0
-        if last <= after:
-            return None
-        body = self._first(statements.next_body, (owner, after, *self._signals))
-        if body is None:  # what there is is for others
-            self._move(owner, last)
-        return body
+        """The next one of a gateway; some are read at a time where that reads no more than it."""
+        after = self._cursors[owner]
+        self._ahead = [body for body in self._ahead
+                       if body.owner == owner and body.number > after]
+        if not self._ahead:
+            self._ahead = self._read(owner, after)
+        return self._ahead[0] if self._ahead else None
+
+    def _read(self, owner: str, after: int) -> list[WaitingBody]:
+        many = AHEAD_BODIES if self._database.dialect == "sqlite" else 1  # it reads row by row
+        bodies: list[WaitingBody] = []
+        size = 0
+        for row in self._database.connection.execute(
+                self._statements.next_body, (owner, after, *self._signals, many, 0)):
+            bodies.append(_body(row))
+            size += len(bodies[-1].body.content)
+            if size >= AHEAD_BYTES:
+                break
+        return bodies
+
+    def tidy(self) -> None:
+        """Pass over what is for others, and delete what nobody needs any more."""
+        statements, connection = self._statements, self._database.connection
+        for owner, after in self._cursors.items():
+            last = connection.execute(statements.last_body, (owner,)).fetchone()[0] or 0
+            if last > after and not self._read(owner, after):
+                self._cursors[owner] = last
+                connection.execute(statements.move_cursor, (
+                    last, owner, self._destination, last))
+            if self._cursors[owner] > (tidied := self._tidied.get(owner, 0)):
+                connection.execute(statements.delete_done, (
+                    owner, tidied + 1, self._cursors[owner]))
+                self._tidied[owner] = self._cursors[owner]
 
     def _first(self, statement: str, values: Sequence[object]) -> WaitingBody | None:
-        row: Any = self._database.connection.execute(statement, (*values, 1, 0)).fetchone()
-        if row is None:
-            return None
-        owner, number, arrived, signal, _, encoding, coding, hops, content = row
-        return WaitingBody(owner, number, arrived, SentBody(
-            signal, encoding, coding, bytes(content), hops))
+        row = self._database.connection.execute(statement, (*values, 1, 0)).fetchone()
+        return None if row is None else _body(row)
 
     def _finish(self, waiting: WaitingBody, refused: tuple[int, str] | None) -> None:
         owner, number = waiting.owner, waiting.number
         statements, name = self._statements, self._destination
+        move = statements.move_cursor, (number, owner, name, number)
         before = self._cursors.get(owner, NO_CURSOR)
+        if refused is None and number > before:
+            self._database.connection.execute(*move)  # a transaction of its own
+            self._cursors[owner] = number
+            return
         with self._database.transaction() as connection:
             if refused is not None:
                 connection.execute(statements.put_refused, (owner, name, number, *refused, 0))
-            elif number <= before:  # it was set aside
+            else:  # it was set aside
                 connection.execute(statements.delete_refused, (owner, name, number))
-            connection.execute(statements.move_cursor, (number, owner, name, number))
-            connection.execute(statements.delete_done, (owner, min(before + 1, number), number))
-        if number > before:
-            self._cursors[owner] = number
+                connection.execute(statements.delete_done, (owner, number, number))
+            connection.execute(*move)
+        self._cursors[owner] = max(number, before)
 
-    def _move(self, owner: str, number: int) -> None:
-        statements, before = self._statements, self._cursors[owner]
-        with self._database.transaction() as connection:
-            connection.execute(statements.move_cursor, (
-                number, owner, self._destination, number))
-            connection.execute(statements.delete_done, (owner, before + 1, number))
-        self._cursors[owner] = number
+
+def _body(row: Sequence[Any]) -> WaitingBody:
+    owner, number, arrived, signal, _, encoding, coding, hops, content = row
+    return WaitingBody(owner, number, arrived, SentBody(
+        signal, encoding, coding, bytes(content), hops))

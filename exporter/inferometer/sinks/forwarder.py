@@ -157,7 +157,8 @@ class Forwarder:
 
     def _headers(self, body: SentBody) -> Mapping[str, str]:
         """Those of one request. Raises DestinationError."""
-        hops = " ".join([*body.hops.split()[-MOST_HOPS + 1:], self._mark])
+        marks = [mark for mark in body.hops.split() if mark.isascii() and mark.isalnum()]
+        hops = " ".join([*marks[-MOST_HOPS + 1:], self._mark])
         return {"User-Agent": "inferometer", **self.destination.all_headers(),
                 "Content-Type": body.encoding, HOPS: hops,
                 **({"Content-Encoding": body.coding} if body.coding else {})}

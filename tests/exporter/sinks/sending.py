@@ -12,9 +12,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from inferometer.config import DestinationEntry
 from inferometer.ledger.ledger import LedgerWriter
-from inferometer.ledger.opening import open_beside, open_to_write
+from inferometer.ledger.opening import open_to_write
 from inferometer.ledger.outbox import DestinationOutbox
 from inferometer.ledger.outbox_keeper import OutboxKeeper
+from inferometer.ledger.outbox_opening import open_outbox
 from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.forward_http import Poster
 from inferometer.sinks.forwarder import Forwarder
@@ -66,8 +67,8 @@ class Sending:
             self.database, clock=lambda: self.now, monotonic=lambda: self.passed, linger=0.0,
             outbox=self.keeper)
         self.forwarders = {name: Forwarder(
-            one, lambda name=name, one=one: DestinationOutbox(  # type: ignore[misc]  # bound now
-                open_beside(place), name, one.signals, monotonic=lambda: self.passed),
+            one, lambda name=name, one=one: open_outbox(  # type: ignore[misc]  # bound now
+                place, name, one.signals),
             Poster(one, lambda *_: False), "our-mark", lambda: self.passed, lambda: self.jitter)
             for name, one in made.items()}
 
@@ -90,6 +91,8 @@ class Sending:
         for forwarder in [self.forwarders[name]] if name else self.forwarders.values():
             with contextlib.suppress(Exception):  # a loop logs it, and goes on
                 forwarder.turn()
+            if isinstance(outbox := forwarder._outbox, DestinationOutbox):
+                outbox.tidy()  # what it does within a second
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and look at the bounds."""
