@@ -74,9 +74,8 @@ def test_what_a_real_sdk_sums_up_shows_as_calls(gateway: Gateway) -> None:
 @pytest.mark.parametrize("kind", ["json", "protobuf"])
 @pytest.mark.parametrize("coding", ["", "gzip"])
 def test_a_body_over_http_counts(gateway: Gateway, kind: str, coding: str) -> None:
-    late: dict[str, Any] = {"startTimeUnixNano": str(2_000_000_000 * 10**9),
-            "timeUnixNano": str(2_000_000_001 * 10**9)}
-    body = encoded([one(**late)])[kind]
+    body = encoded([one(startTimeUnixNano=str(2_000_000_000 * 10**9),
+                        timeUnixNano=str(2_000_000_001 * 10**9))])[kind]
     packed = gzip.compress(body) if coding else body
     for _ in range(2):
         status, answer = posted(gateway, packed, TYPES[kind], coding)
