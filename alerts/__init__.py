@@ -8,6 +8,7 @@ from alerts import (
     engines,
     errors,
     exporter,
+    forward,
     goodput,
     gpu,
     intake,
@@ -22,5 +23,6 @@ from alerts import (
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
     saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, agents.GROUP,
-    gpu.GROUP, cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, exporter.GROUP,
+    gpu.GROUP, cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, forward.GROUP,
+    exporter.GROUP,
 )

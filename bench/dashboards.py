@@ -73,6 +73,7 @@ ABSENT = {
     "and on (cluster, model) client:": "no engine here serves what is called",
     f"{c.CLIENT_DURATION.name}_bucket{{model=": "likewise",
     c.CLIENT_LONG_TRACES.name: "no trace comes to so many calls",
+    "inferometer_forward_": "no gateway has destinations",
     **{f":error_ratio_{window}": "the models are younger than half of the window"
        for window in ("6h", "1d", "3d")},
 }

@@ -8,9 +8,10 @@ from dashboards.variables import OF_MODELS, chosen, of_replicas
 from inferometer import catalogue as c
 from recording_rules import capacity, exporters
 from recording_rules.bounds import MIXED
-from recording_rules.promql import MODEL, any_of, by, on
+from recording_rules.promql import MODEL, WINDOW, any_of, by, on
 
 NO_EXPORTER = "No data: no exporter is scraped in this scope."
+NO_DESTINATION = "No data: no gateway has destinations."
 NO_PROMETHEUS = "No data: Prometheus does not scrape itself."
 
 
@@ -80,6 +81,28 @@ SIGNALS = PanelRow("What engines tell, signal by signal", (
                  for metric, rule in MIXED.items()),
                empty="No replicas of a model differ in their bounds.", width=24),
 ), collapsed=True)
+_TO = (c.DESTINATION.name, "cluster")
+
+
+def _sent(family: str, labels: tuple[str, ...], window: str = "") -> str:
+    """What gateways say of destinations; no rule records it, so it is asked of all of them."""
+    series = of_replicas(family, ("cluster",))
+    return f"sum {by(labels)} ({f'rate({series}[{window}])' if window else series})"
+
+
+FORWARDING = PanelRow("What gateways send on", (
+    timeseries("Bodies by what became of them", "Per second: refused for good, or dropped, is lost "
+               "to the destination unless it is sent again.", "ops",
+               Query(_sent(c.FORWARD_BODIES.name, (*_TO, c.FORWARD_RESULT.name), WINDOW),
+                     "{{destination}} {{result}} {{cluster}}"), empty=NO_DESTINATION),
+    timeseries("Waiting", "Bodies that a destination does not have yet.", "short",
+               Query(_sent(c.FORWARD_WAITING.name, _TO), "{{destination}} {{cluster}}"),
+               empty=NO_DESTINATION),
+    timeseries("Age of the oldest", "How far a destination is behind.", "s",
+               Query(f"time() - min {by(_TO)} "
+                     f"({of_replicas(c.FORWARD_OLDEST.name, ('cluster',))})",
+                     "{{destination}} {{cluster}}"), empty=NO_DESTINATION),
+), collapsed=True)
 RULES = PanelRow("Rules", (
     timeseries("Slowest group of rules", "Share of its interval that evaluating it takes: at 100 % "
                "boards and alerts lag behind.", "percentunit",
@@ -106,4 +129,4 @@ CARDINALITY = PanelRow("Cardinality", (
 BOARD = Board(
     "exporter", "Exporter and cardinality",
     "Whether the measuring works: exporters, their collectors, what engines tell, and how many "
-    "series that makes.", OF_MODELS, (NOW, HEALTH, CARDINALITY, RULES, SIGNALS))
+    "series that makes.", OF_MODELS, (NOW, HEALTH, CARDINALITY, RULES, SIGNALS, FORWARDING))

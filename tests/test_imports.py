@@ -194,7 +194,7 @@ ORDERS = {
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.outbox_statements
         ledger.database  ledger.digests  ledger.shared_schema
-        ledger.outbox_keeper
+        ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox
         ledger.high_water
         ledger.memory  ledger.purging
@@ -213,7 +213,9 @@ ORDERS = {
         ledger.shared_pending
         ledger.postgres
         ledger.postgres_opening
+        ledger.shared_outbox
         ledger.opening  ledger.copying
+        ledger.outbox_opening
         ledger.beats
         ledger.settler
         ledger.ledger  ledger.user_costs

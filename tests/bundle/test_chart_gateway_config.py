@@ -11,7 +11,7 @@ import yaml
 from inferometer import catalogue as c
 from inferometer.call_limits import CallLimitTable
 from inferometer.collector import Deadline
-from inferometer.config import CALL_LIMITS, LIMITS, Config, PriceEntry, parse
+from inferometer.config import CALL_LIMITS, LIMITS, Config, DestinationEntry, PriceEntry, parse
 from inferometer.cost.collector import CostCollector
 from inferometer.values import Value
 from tests.bundle.chart import (
@@ -157,6 +157,17 @@ def test_a_port_is_open_where_the_gateway_listens_and_nowhere_else() -> None:
         service = one(documents, "Service", "inferometer-gateway")["spec"]["ports"]
         assert {port["name"]: port["port"] for port in service} == ports
         assert policy(documents).keys() == {"inferometer", *ports}
+
+
+def test_destinations_are_its_own_and_their_secrets_are_mounted() -> None:
+    entry = {"preset": "langsmith", "key_file": "/etc/inferometer-destinations/langsmith"}
+    documents = gateway({"destinationsSecret": "keys", "config": {"destinations": [entry]}})
+    assert as_read(documents).destinations == (DestinationEntry(**entry),)
+    pod = workloads(documents)["gateway"]["spec"]
+    (volume,) = (one for one in pod["volumes"] if one.get("secret", {}).get("secretName") == "keys")
+    (mount,) = (one for one in container(documents, "gateway")["volumeMounts"]
+                if one["name"] == volume["name"])
+    assert mount["mountPath"] == "/etc/inferometer-destinations"
 
 
 def test_several_replicas_share_a_database_and_are_kept_apart() -> None:

@@ -31,7 +31,7 @@ HOURS = 26
 # Whether an engine serves the very model that is called, no signal says: a front has several.
 CALLED = "and on (cluster, model) client:"
 # What is rightly blank where a signal is: no trace here comes to so many calls.
-UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name)
+UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, "inferometer_forward_")
 SCRAPED = 2  # minutes
 NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(NAMES, ".*")

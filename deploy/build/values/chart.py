@@ -151,6 +151,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
                       minItems=1),
     "keySecret": text("An existing Secret with the key of users' hashes."),
     "dsnSecret": text("An existing Secret with the connection string of a database."),
+    "destinationsSecret": text("An existing Secret with keys and headers of destinations."),
     "persistence": level("The volume of its ledger.", {
         "size": text("How large it is.", "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
         "storageClass": text("Of which class; the cluster's default if empty."),
@@ -160,6 +161,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     "config": level(_CONFIG, {
         "intake": _RECORDS.section(config.IntakeSection),
         "ledger": _RECORDS.section(config.LedgerSection),
+        "destinations?": _RECORDS.key(config.Config, "destinations"),
         "prices?": _RECORDS.key(config.Config, "prices"),
     }),
 })

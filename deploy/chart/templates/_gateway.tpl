@@ -63,7 +63,8 @@ models:
 exchanges its files. */ -}}
 {{- define "inferometer.gatewaySecrets" -}}
 {{- range $volume, $secret := dict "intake" .Values.gateway.configSecret "tokens" .Values.gateway.tokenSecret
-    "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret }}
+    "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret
+    "destinations" .Values.gateway.destinationsSecret }}
 {{- if $secret }}
 - volume: inferometer-{{ $volume }}
   secret: {{ $secret }}

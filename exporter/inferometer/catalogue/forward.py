@@ -14,8 +14,7 @@ FORWARD_BODIES = Metric(
     "inferometer_forward_bodies_total", "counter",
     "Bodies that were to be sent on: the destination has them, or refused them for good, or they "
     "were dropped as they had waited for too long or were too many.",
-    (DESTINATION, FORWARD_RESULT), seats=DESTINATIONS,
-    unread="It says what became of all; the log says why.")
+    (DESTINATION, FORWARD_RESULT), seats=DESTINATIONS)
 FORWARD_FAILURES = Metric(
     "inferometer_forward_failures_total", "counter",
     "Attempts to send on that failed, and are made again.", (DESTINATION,), seats=DESTINATIONS,
@@ -26,7 +25,7 @@ FORWARD_REJECTED = Metric(
     "it took.", (DESTINATION,), seats=DESTINATIONS, unread="The log has the destination's words.")
 FORWARD_WAITING = Metric(
     "inferometer_forward_waiting_bodies", "gauge", "Bodies that the destination does not have yet.",
-    (DESTINATION,), seats=DESTINATIONS, unread="It follows the load.")
+    (DESTINATION,), seats=DESTINATIONS)
 FORWARD_WAITING_BYTES = Metric(
     "inferometer_forward_waiting_bytes", "gauge",
     "Bytes of bodies that the destination does not have yet.", (DESTINATION,), seats=DESTINATIONS,
@@ -34,7 +33,7 @@ FORWARD_WAITING_BYTES = Metric(
 FORWARD_OLDEST = Metric(
     "inferometer_forward_oldest_timestamp_seconds", "gauge",
     "When the oldest body came in that the destination does not have yet; nothing where it has "
-    "all.", (DESTINATION,), seats=DESTINATIONS, unread="It says for how long it has been away.")
+    "all.", (DESTINATION,), seats=DESTINATIONS)
 FORWARD_ASIDE = Metric(
     "inferometer_forward_refused_bodies", "gauge",
     "Bodies that the destination refused for good, and that are kept to be sent again or dropped.",

@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from inferometer import __version__
-from inferometer.cli import bundle, check_config, completion, demo, explain, ledger, run, status
+from inferometer.cli import (
+    bundle,
+    check_config,
+    completion,
+    demo,
+    explain,
+    ledger,
+    outbox,
+    run,
+    status,
+)
 from inferometer.cli.environment import NO_ENVIRONMENT, FlagParser, help_lines, variables
 from inferometer.cli.verbs import FAILED, INTERRUPTED, MISUSED, Verb, complain, warn_of_strangers
 from inferometer.config import ConfigError
@@ -17,7 +27,7 @@ from inferometer.outside import on_one_line
 from inferometer.reasons import places_of, reason_of
 
 VERBS = (run.VERB, demo.VERB, explain.VERB, check_config.VERB, status.VERB, ledger.VERB,
-         bundle.VERB, completion.VERB)
+         outbox.VERB, bundle.VERB, completion.VERB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

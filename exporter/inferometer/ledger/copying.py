@@ -70,6 +70,10 @@ def copy(file: File, database: Postgres, monotonic: Callable[[], float]) -> Mapp
     """
     if file.keys.fingerprint != database.keys.fingerprint:
         raise LedgerError(f"{file.name} and {database.name} have different keys")
+    waiting = file.connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
+    if waiting:
+        raise LedgerError(f"{waiting} bodies wait in {file.name} for destinations: let its gateway "
+                          "send them, or start it once without destinations, which drops them")
     days = Days(file)
     rows: dict[str, int] = {}
     for day in {*days}:

@@ -20,7 +20,10 @@ NO_CURSOR = -1
 
 
 class DestinationOutbox:
-    """See ForwardOutbox. `owners` names the gateways whose bodies are to be sent from here."""
+    """See ForwardOutbox. `owners` names the gateways whose bodies are sent from here.
+
+    In a file these are all it has: it had other ids before a copy of it was put back.
+    """
 
     def __init__(self, database: Database, destination: str, signals: frozenset[str],
                  owners: Callable[[], Sequence[str]] | None = None,
@@ -28,7 +31,7 @@ class DestinationOutbox:
         self._database, self._destination = database, destination
         self._signals = padded(signals)
         self._statements = OutboxStatements(database.dialect)
-        self._list_owners = owners or (lambda: [database.gateway])
+        self._list_owners = owners or self._all_owners
         self._monotonic = monotonic
         self._cursors: dict[str, int] = {}  # by owner
         self._looked_at: float | None = None
@@ -78,6 +81,10 @@ class DestinationOutbox:
             if row is not None:
                 cursors[owner] = row[0]
         self._cursors = cursors
+
+    def _all_owners(self) -> Sequence[str]:
+        rows = self._database.connection.execute(self._statements.all_cursors).fetchall()
+        return [owner for owner, name, _ in rows if name == self._destination]
 
     def _next_of(self, owner: str) -> WaitingBody | None:
         statements, after = self._statements, self._cursors[owner]

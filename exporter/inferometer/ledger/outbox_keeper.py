@@ -19,6 +19,7 @@ from inferometer.ledger.parcel import Parcel
 from inferometer.sinks.outbox import Conditions, OutboxCondition
 
 CHUNK = 500  # bodies that are dropped at a time
+SWEEP_SECONDS = 600.0  # between two looks for what gone gateways have left
 LOG_SECONDS = 60.0  # between two lines about what is dropped
 OVERSHOOT = 0.02  # of the bound, after which what waits is looked at out of turn
 
@@ -39,7 +40,7 @@ class OutboxKeeper:
         self._signals = frozenset[str]().union(*destinations.values())
         self._dropped = dict.fromkeys(destinations, 0)
         self._logged = dict.fromkeys(destinations, 0)  # of these, in the log
-        self._logged_at = 0
+        self._logged_at = self._swept_at = 0
         self._added = 0  # bytes since the last look
         self._conditions: Conditions = {}
         self._last = self._begin()
@@ -82,6 +83,7 @@ class OutboxKeeper:
         if not self._destinations:
             return False
         dropped = self._drop_some(tight)
+        self._sweep()
         self._conditions = self._look()
         self._log_dropped()
         return dropped
@@ -103,6 +105,16 @@ class OutboxKeeper:
             heads.append((seq, signal, size, arrived))
         self._drop(heads)
         return len(heads) == CHUNK
+
+    def _sweep(self) -> None:
+        """Delete what is too old of gateways that are gone, whose bodies nobody sends any more."""
+        now = self._clock()
+        if now - self._swept_at < SWEEP_SECONDS * 1e9:
+            return
+        self._swept_at = now
+        with self._database.transaction() as connection:
+            connection.execute(self._statements.delete_old_of_others, (
+                self._database.gateway, now - int(self._hours * HOUR)))
 
     def _drop(self, heads: Sequence[BodyHead]) -> None:
         if not heads:

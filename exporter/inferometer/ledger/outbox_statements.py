@@ -34,6 +34,10 @@ class OutboxStatements(Compiler):
             func.count(), func.sum(_BODIES.size), func.min(_BODIES.arrived)).where(
             of_gateway, after, of_signals))
         # Values: gateway. Bytes of all, and the first arrival.
+        # (gateway, number): the same of all signals
+        self.sum_after = text(select(
+            func.count(), func.coalesce(func.sum(_BODIES.size), literal_column("0")),
+            func.min(_BODIES.arrived)).where(of_gateway, after))
         self.sum_bodies = text(select(
             func.count(), func.sum(_BODIES.size), func.min(_BODIES.arrived)).where(of_gateway))
         # (gateway, how many, 0): of the oldest
@@ -45,13 +49,16 @@ class OutboxStatements(Compiler):
             of_gateway, _BODIES.seq <= bindparam("until_")))
         self.delete_refused_until = text(delete(OUTBOX_REFUSED).where(
             _REFUSED.gateway == bindparam(_GATEWAY), _REFUSED.seq <= bindparam("until_")))
+        # (gateway, arrival): of others, that are older
+        self.delete_old_of_others = text(delete(OUTBOX).where(
+            _BODIES.gateway != bindparam(_GATEWAY), _BODIES.arrived < bindparam("before_")))
         # (gateway, first number, last number): those that no destination needs
         self.delete_done = text(delete(OUTBOX).where(
             of_gateway, _BODIES.seq.between(bindparam("first_"), bindparam("last_")),
             ~exists().where(_CURSORS.gateway == _BODIES.gateway, _CURSORS.seq < _BODIES.seq),
             ~exists().where(_REFUSED.gateway == _BODIES.gateway, _REFUSED.seq == _BODIES.seq)))
-        self.all_gateways = text(select(_BODIES.gateway).distinct())
-        self.all_cursors = text(select(*OUTBOX_CURSORS.c))
+        self.all_cursors = text(select(*OUTBOX_CURSORS.c).order_by(
+            _CURSORS.gateway, _CURSORS.destination))
         self.put_cursor = text(self._upsert(OUTBOX_CURSORS, set_=("seq",)))
         # (number, gateway, destination, number): never back
         self.move_cursor = text(update(OUTBOX_CURSORS).where(

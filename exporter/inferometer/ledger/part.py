@@ -29,7 +29,7 @@ from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.forwarding import Forwarding
 from inferometer.sinks.metrics import CallsCollector, CounterReading
-from inferometer.sinks.outbox import Conditions, ForwardOutbox, SentBody
+from inferometer.sinks.outbox import Conditions, SentBody
 from inferometer.sinks.users import UsersCollector
 from inferometer.threads import Loop
 
@@ -216,18 +216,15 @@ class LedgerPart(Part):
 
     def _begin_forwarding(self, database: Database) -> OutboxKeeper:
         """What keeps bodies for destinations, and those that send them: they start later."""
-        from inferometer.ledger.opening import open_beside  # here alone, as in `start`
-        from inferometer.ledger.outbox import DestinationOutbox
         from inferometer.ledger.outbox_keeper import OutboxKeeper
+        from inferometer.ledger.outbox_opening import open_outbox  # here alone, as in `start`
 
         config, section = self._config, self._config.ledger
 
-        def open_outbox(destination: str, signals: frozenset[str]) -> ForwardOutbox:
-            return DestinationOutbox(open_beside(section), destination, signals)
-
         forwarding = self._forwarding = Forwarding(
-            config, open_outbox, database.keys.fingerprint if section.dsn_file
-            else database.gateway)  # gateways of one database are one to others
+            config, lambda name, signals: open_outbox(section, name, signals),
+            # Gateways of one database are one to others.
+            database.keys.fingerprint if section.dsn_file else database.gateway)
         self._outbox = OutboxKeeper(
             database, {one.label: destination_of(one).signals for one in config.destinations},
             section.outbox_max_bytes, section.outbox_hours, time.time_ns, forwarding.wake)

@@ -12,9 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from inferometer.config import DestinationEntry
 from inferometer.ledger.ledger import LedgerWriter
-from inferometer.ledger.opening import open_beside, open_to_write
-from inferometer.ledger.outbox import DestinationOutbox
+from inferometer.ledger.opening import open_to_write
 from inferometer.ledger.outbox_keeper import OutboxKeeper
+from inferometer.ledger.outbox_opening import open_outbox
 from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.forward_http import Poster
 from inferometer.sinks.forwarder import Forwarder
@@ -66,8 +66,8 @@ class Sending:
             self.database, clock=lambda: self.now, monotonic=lambda: self.passed, linger=0.0,
             outbox=self.keeper)
         self.forwarders = {name: Forwarder(
-            one, lambda name=name, one=one: DestinationOutbox(  # type: ignore[misc]  # bound now
-                open_beside(place), name, one.signals, monotonic=lambda: self.passed),
+            one, lambda name=name, one=one: open_outbox(  # type: ignore[misc]  # bound now
+                place, name, one.signals),
             Poster(one, lambda *_: False), "our-mark", lambda: self.passed, lambda: self.jitter)
             for name, one in made.items()}
 
