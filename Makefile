@@ -24,10 +24,10 @@ demo: $(VENV)/installed-gateway ## A made-up fleet with an incident in it, and i
 		bash tests/tools/debian.sh $(TOOLS) >/dev/null || true
 	@$(BIN)/inferometer demo $$(test ! -x $(PROMETHEUS) || echo --prometheus $(PROMETHEUS)) $(ARGS)
 
-test: $(VENV)/installed-dev tools ssh check ## Everything hermetic: lint, types, tests
+test: $(VENV)/installed-dev tools ssh $(CURDIR)/.cache/receivers/test-agent/installed check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
 
-test-all: test browser engine victoria collector senders wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
+test-all: test browser engine victoria collector senders receivers wheels ## With a browser, the real vLLM, alerts end to end, long fault loops
 	TOOLS=$(TOOLS) $(BIN)/python -m pytest -m heavy -s
 
 check: $(VENV)/installed-dev helm ## Lint, types, and what is generated is fresh
@@ -184,4 +184,15 @@ $(SENDERS)/node/installed: $(wildcard tests/e2e/senders/node/*) | $(VENV)/instal
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# Programs that take what is passed on: an environment for each, as their packages clash.
+RECEIVERS := $(CURDIR)/.cache/receivers
+.PHONY: receivers
+receivers: $(RECEIVERS)/test-agent/installed $(RECEIVERS)/phoenix/installed $(RECEIVERS)/mlflow/installed ## Datadog's test agent, Phoenix and MLflow, for tests/e2e/test_destinations_real.py
+
+$(RECEIVERS)/%/installed: tests/e2e/receivers/python/%.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
 	touch $@

@@ -38,10 +38,10 @@ _DOCUMENT_TEXTS = frozenset(("request_model", "response_model", "response_id", "
 _PREFIXES = (
     "cloud.", "code.", "container.", "deployment.", "device.", "faas.", "host.", "k8s.",
     "network.", "os.", "otel.", "peer.", "process.", "server.", "service.", "telemetry.",
-    "thread.", "tls.", "user.", "enduser.", "user_agent.", "_dd.p.", "vllm.", "gen_ai.cost.",
+    "thread.", "tls.", "user.", "enduser.", "user_agent.", "_dd.p.", "vllm.process_",
 )
 _NOT_OF_PREFIXES = ("process.command", "process.environment", "process.working_directory",
-                    "otel.status_description", "code.stacktrace")
+                    "container.command", "otel.status_description", "code.stacktrace")
 _NAMES = """
     error.type error.code exception.type exception.escaped event.name event_name index role
     http.method http.request.method http.route http.scheme http.flavor http.host http.user_agent
@@ -90,7 +90,7 @@ _NAMES = """
     logfire.span_type logfire.pending_parent_id
     _dd.llmobs.model_name _dd.llmobs.model_provider _dd.llmobs.span_kind _dd.svc_src
     llmobs_trace_id llmobs_parent_id runtime-id component language span.kind
-    openinference.project.name model_id
+    openinference.project.name model_id vllm.instrumenting_module_name
 """
 _ADDRESSES = ("http.url", "http.target", "url.full", "url.path", "url.original")
 _IDENTITIES = ("client.address", "client.socket.address", "client.port", "net.peer.ip",

@@ -73,7 +73,9 @@ _OF_CONTENT = """
     exception.message exception.stacktrace error.message error.stack error.stack_trace error
     exception hidden_params metadata.requester_metadata metadata.spend_logs_metadata
     http.request.header.authorization http.request.body http.response.body url.query
-    message message_context event_content body nobody.knows question
+    message message_context event_content body nobody.knows question vllm.prompt
+    process.command_args process.command_line process.environment_variable.TOKEN
+    container.command_args otel.status_description code.stacktrace
 """
 _OF_USERS = """
     user.id user.name user.full_name user.email user.hash user enduser.id enduser.role

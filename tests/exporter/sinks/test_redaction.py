@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from hypothesis import given, settings
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from inferometer.facts import Fact, ModelCall
@@ -36,6 +39,7 @@ from tests.exporter.sinks.planting import (
     plant_attributes,
     plant_where_said,
 )
+from tests.exporter.spans.otlp_strategies import captured, mistaken, odd_bodies
 
 AS_PROTOBUF, AS_JSON = CONTENT_TYPES[PROTOBUF], CONTENT_TYPES[JSON]
 BY_FOLDER: dict[str, list[SentBody]] = defaultdict(list)
@@ -62,7 +66,7 @@ _ROOTS = {TRACES: "spans", LOGS: "logs", METRICS: "metrics"}
 
 
 def resources(message: Any, signal: str) -> list[Any]:
-    return [each.resource for each in getattr(message, f"resource_{_ROOTS[signal]}")]
+    return [one.resource for one in getattr(message, f"resource_{_ROOTS[signal]}")]
 
 
 def pairs(attributes: Any) -> dict[str, AnyValue]:
@@ -100,10 +104,10 @@ def test_none_of_a_thousand_planted_texts_is_in_a_redacted_body(
 
 
 def test_words_that_were_said_are_found_in_most_captured_conventions() -> None:
-    found = {folder for folder, sent_bodies in BY_FOLDER.items() for sent in sent_bodies
+    with_words = {folder for folder, sent_bodies in BY_FOLDER.items() for sent in sent_bodies
              if plant_where_said(message_of(sent.body, sent.content_type, sent.signal), numbered())}
 
-    assert len(found) > len(BY_FOLDER) * 0.7  # the others leave content out
+    assert len(with_words) > len(BY_FOLDER) * 0.7  # the others leave content out
 
 
 @pytest.mark.parametrize("folder", sorted(BY_FOLDER))
@@ -284,6 +288,22 @@ def test_a_redacted_body_has_as_many_items_and_redacting_it_again_changes_nothin
     before, after = (message_of(body, sent.content_type, sent.signal) for body in (sent.body, made))
     assert len(list(holders(before, sent.signal))) == len(list(holders(after, sent.signal)))
     assert redacted(made, sent.content_type, sent.signal, CONTENT_AND_USERS) == made
+
+
+@settings(max_examples=50, deadline=None, database=None)
+@given(odd_bodies())
+def test_an_odd_body_is_redacted_or_refused_and_nothing_else(body: bytes) -> None:
+    with suppress(NotOtlpError):
+        made = redacted(body, AS_JSON, TRACES, CONTENT_AND_USERS)
+        assert redacted(made, AS_JSON, TRACES, CONTENT_AND_USERS) == made
+
+
+def test_a_body_with_mistakes_is_redacted_or_refused_and_nothing_else() -> None:
+    dice = Random(20261130)
+    for body, encoding in captured():
+        for _ in range(3):
+            with suppress(NotOtlpError):
+                redacted(mistaken(body, dice), CONTENT_TYPES[encoding], TRACES, CONTENT)
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

@@ -1,0 +1,1 @@
+"""Who receives what is passed on: strict receivers of ours, and the real programs."""

@@ -1,0 +1,118 @@
+"""Every captured body reaches real programs, and they have as many spans as were sent."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import grpc
+import pytest
+
+from inferometer.sinks.encoding import reencoded
+from inferometer.spans.decoded import PROTOBUF
+from tests.e2e.gateways import METHODS
+from tests.e2e.receivers.demands import DEMANDS, LOGS, METRICS, TRACES
+from tests.e2e.receivers.programs import (
+    INSTALLED,
+    agent,
+    collector,
+    mlflow,
+    of_agent,
+    of_mlflow,
+    of_phoenix,
+    phoenix,
+)
+from tests.e2e.receivers.sending import (
+    PASSED_SECONDS,
+    SECONDS,
+    gateway_before,
+    number,
+    send_all,
+    with_new_ids,
+)
+from tests.e2e.receivers.strict import receiving
+from tests.exporter.sinks.captured import SentBody, bodies
+from tests.exporter.support import wait_for
+
+ALL = (TRACES, LOGS, METRICS)
+STORED_SECONDS = 900.0  # Phoenix answers before it has stored
+with_agent = pytest.mark.skipif(not (INSTALLED / "test-agent" / "installed").exists(),
+                                reason="make receivers installs the test agent")
+
+
+def renewed() -> list[SentBody]:
+    """All captured bodies with ids that no receiver has seen."""
+    dice = Random()
+    return [with_new_ids(sent, dice) for sent in bodies()]
+
+
+@with_agent
+@pytest.mark.timeout(900)
+def test_every_captured_body_reaches_the_test_agent_of_datadog(tmp_path: Path) -> None:
+    with agent(tmp_path) as receiver, \
+            gateway_before(tmp_path, {"datadog-agent": receiver.url}, {}) as gateway:
+        sent = send_all(gateway, bodies())
+
+        wait_for(lambda: all(of_agent(receiver, signal) >= sent[signal] for signal in ALL),
+                 PASSED_SECONDS, 1.0)
+        assert {signal: of_agent(receiver, signal) for signal in ALL} == sent
+        again = next(body for body in bodies() if body.signal == TRACES)
+        send_all(gateway, [again])
+        wait_for(lambda: of_agent(receiver, TRACES) == sent[TRACES] + number(again),
+                 PASSED_SECONDS, 1.0)
+
+
+@with_agent
+@pytest.mark.timeout(600)
+def test_the_test_agent_takes_the_same_bodies_over_grpc(tmp_path: Path) -> None:
+    numbers = dict.fromkeys(ALL, 0)
+    with agent(tmp_path) as receiver, \
+            grpc.insecure_channel(f"127.0.0.1:{receiver.grpc}") as channel:
+        for sent in bodies():
+            method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                METHODS[sent.signal])
+            method(reencoded(sent.body, sent.content_type, sent.signal, PROTOBUF),
+                   timeout=SECONDS, wait_for_ready=True)
+            numbers[sent.signal] += number(sent)
+
+        assert {signal: of_agent(receiver, signal) for signal in ALL} == numbers
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+def test_every_captured_body_reaches_phoenix_mlflow_and_who_is_behind_a_collector(
+        tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        behind, port = stack.enter_context(receiving(DEMANDS["otlp"]))
+        running = {name: stack.enter_context(started) for name, started in (
+            ("phoenix", phoenix(made(tmp_path / "phoenix"))),
+            ("mlflow", mlflow(made(tmp_path / "mlflow"))),
+            ("otlp", collector(made(tmp_path / "otlp"), f"http://127.0.0.1:{port}")))}
+        gateway = stack.enter_context(gateway_before(
+            tmp_path, {name: receiver.url for name, receiver in running.items()}, {}))
+        all_bodies = renewed()
+        sent = send_all(gateway, all_bodies)
+
+        wait_for(lambda: sum(count for _, count in behind.taken) >= sum(sent.values()),
+                 PASSED_SECONDS, 0.5)
+        assert {signal: behind.number(signal) for signal in ALL} == sent
+        assert behind.refused == []
+        wait_for(lambda: of_mlflow(running["mlflow"]) >= sent[TRACES], STORED_SECONDS, 1.0)
+        assert of_mlflow(running["mlflow"]) == sent[TRACES]
+        wait_for(lambda: of_phoenix(running["phoenix"]) >= sent[TRACES], STORED_SECONDS, 1.0)
+        assert of_phoenix(running["phoenix"]) == sent[TRACES]
+
+        # The same once more, and then others, so that it is known when the same was looked at.
+        again = next(body for body in all_bodies if body.signal == TRACES)
+        other = with_new_ids(again, Random())
+        send_all(gateway, [again, other])
+        more = sent[TRACES] + number(other)
+        wait_for(lambda: of_mlflow(running["mlflow"]) >= more
+                 and of_phoenix(running["phoenix"]) >= more, STORED_SECONDS, 1.0)
+        assert (of_mlflow(running["mlflow"]), of_phoenix(running["phoenix"])) == (more, more)
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
