@@ -50,7 +50,10 @@ def receiver(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Recei
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # its sender was killed on the way
             request = Request(self.path, {name.lower(): value for name, value
                                           in self.headers.items()}, body)
             state.requests.append(request)
