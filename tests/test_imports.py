@@ -191,7 +191,7 @@ ORDERS = {
     "ledger": """
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
-        ledger.exemplars  ledger.relays  ledger.goodput  ledger.dearest
+        ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.compiling

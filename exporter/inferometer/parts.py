@@ -19,7 +19,7 @@ from inferometer.roles import belongs
 from inferometer.serve.routes import Route
 from inferometer.threads import Standing
 
-Row = tuple[str, str]  # a label and a text
+Row = tuple[str, str]  # a label and a text, which may be Linked
 
 
 class Code(str):
@@ -32,6 +32,19 @@ class Quoted(str):
     """A piece of a note that comes from outside, or may be long."""
 
     __slots__ = ()
+
+
+class Linked(str):
+    """A text that leads to an address, http:// or https://."""
+
+    __slots__ = ("address",)
+    address: str
+
+    def __new__(cls, text: str, address: str) -> Linked:
+        """The text with its address."""
+        made = super().__new__(cls, text)
+        made.address = address
+        return made
 
 
 Note = Sequence[str]  # a sentence in pieces: plain ones, Code and Quoted

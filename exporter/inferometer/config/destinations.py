@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,9 +15,13 @@ SIGNALS = ("traces", "logs", "metrics")
 ENCODINGS = ("protobuf", "json")
 NOTHING, CONTENT, CONTENT_AND_USERS = REDACTIONS = ("none", "content", "content_and_users")
 
+_TRACE_ADDRESS = "https?://[^ ]*[{]trace_id[}][^ ]*"
 _NAME = bounded("text of at most 100 characters", maxLength=100)
 _PLACE = Constraint(lambda url: not url or is_engine_url(url), f"{URL}, or nothing",
                     {"pattern": "^(https?://[^/?#@ ]+([/?][^# ]*)?)?$"})
+_LINK = Constraint(lambda link: not link or re.fullmatch(_TRACE_ADDRESS, link) is not None,
+                   "http:// or https:// with {trace_id} in it, or nothing",
+                   {"pattern": f"^({_TRACE_ADDRESS})?$"})
 _ENCODING = Constraint(lambda encoding: encoding in ("", *ENCODINGS),
                        f"one of {', '.join(ENCODINGS)}",
                        {"enum": ["", *ENCODINGS]})
@@ -38,6 +43,8 @@ class DestinationEntry:
     name: str = key("What the label `destination` says; if empty the preset, or host:port of the "
                     "URL.", "", _NAME)
     key_file: str = key("A file with the key that lets in, sent as the preset has it.", "")
+    link: str = key("The address of a trace there, with {trace_id} for its id; the preset's if "
+                    "empty.", "", _LINK)
     signals: tuple[str, ...] = key("Which are sent; all that it takes, if empty.", (), _SIGNAL)
     encoding: str = key("protobuf or json; the preset's if empty, or as it came.", "", _ENCODING)
     headers: Mapping[str, str] = table("Headers to send, which are no secrets.")

@@ -65,6 +65,7 @@ def of_service(points: Points, watched: Watched, now: float) -> Given:
         [("Last call counted", _ago(watched.read_at, now) or "none since this exporter started"),
          ("Calls", units.count(calls)),
          ("Errors", _of(failed, calls)),
+         *watched.details,
          ("Models", _names(points, c.CLIENT_REQUESTS, c.MODEL.name)),
          ("Input tokens", _shown(points, c.CLIENT_INPUT)),
          ("Output tokens", _shown(points, c.CLIENT_OUTPUT)),

@@ -8,6 +8,7 @@ from inferometer.home.history import POINTS, PlotPoint
 from inferometer.home.markup import Markup, cut, foreign, joined, tag
 from inferometer.home.plot import plot as drawing
 from inferometer.home.plot import since_first
+from inferometer.parts import Linked
 
 IN_PLACE = 80  # characters of a name where it stands
 IN_FULL = 1000  # of one that is asked for
@@ -43,7 +44,10 @@ def badge(level: str, state: str = "") -> Markup:
 
 
 def _detail(label: str, value: str) -> Markup:
-    return tag("div", tag("dt", label), " ", tag("dd", foreign(value, IN_PLACE)))
+    shown = foreign(value, IN_PLACE)
+    if isinstance(value, Linked):
+        shown = tag("a", shown, href=value.address, rel="noreferrer")
+    return tag("div", tag("dt", label), " ", tag("dd", shown))
 
 
 def _age(read_at: float | None, now: float) -> str:

@@ -19,6 +19,7 @@ from inferometer.facts import Fact, ModelCall
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
+from inferometer.ledger.failed_calls import FailedCall
 from inferometer.ledger.metering import Meter
 from inferometer.ledger.outbox_keeper import OutboxKeeper
 from inferometer.ledger.parcel import Parcel, rows_of
@@ -116,6 +117,10 @@ class LedgerWriter:
     def reading(self) -> CounterReading:
         """All counters as they are now."""
         return self._settler.reading()
+
+    def failed_calls(self) -> Mapping[str, FailedCall]:
+        """The last one of each service since the start."""
+        return self._settler.failed_calls()
 
     def condition(self) -> LedgerCondition:
         """How it does."""

@@ -21,12 +21,12 @@ from inferometer.ledger.errors import LedgerError, LedgerFullError
 from inferometer.ledger.keys import is_open_to_all
 from inferometer.ledger.services import Services
 from inferometer.outside import masked
-from inferometer.parts import Part, Row, Watch
+from inferometer.parts import Linked, Part, Row, Watch
 from inferometer.points import MetricPoint
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.destination_check import check_destinations
-from inferometer.sinks.destinations import destination_of
+from inferometer.sinks.destinations import destination_of, trace_address
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.forwarding import Forwarding
 from inferometer.sinks.metrics import CallsCollector, CounterReading
@@ -216,7 +216,14 @@ class LedgerPart(Part):
     def watch(self) -> Watch:
         """The services that call models."""
         self._reading()
-        return self._services.watch()
+        failed = self._ledger.failed_calls() if self._ledger is not None else {}
+        return self._services.watch({service: [("Last failure", self._linked(
+            call.words, call.trace_id))] for service, call in failed.items()})
+
+    def _linked(self, words: str, trace_id: str) -> str:
+        """The text, which leads to the trace where a destination shows traces."""
+        address = trace_address(self._config, trace_id)
+        return Linked(words, address) if address else words
 
     def _reading(self) -> CounterReading:
         reading = self._ledger.reading() if self._ledger is not None else _NOTHING

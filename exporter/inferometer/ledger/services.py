@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
-from inferometer.parts import Code, Watch, Watched
+from inferometer.parts import Code, Row, Watch, Watched
 from inferometer.sinks.metrics import CounterReading
 
 MOST_SHOWN = 20
@@ -45,15 +45,16 @@ class Services:
                                       if count > self._calls.get(service, 0)})
             self._version, self._calls = reading.version, calls
 
-    def watch(self) -> Watch:
-        """The busiest; of the others how many they are."""
+    def watch(self, details: Mapping[str, Sequence[Row]]) -> Watch:
+        """The busiest, with details by service; of the others how many they are."""
         with self._lock:
             calls, grew_at = self._calls, dict(self._grew_at)
         busiest = sorted(calls, key=lambda service: (-calls[service], service))
         more = len(busiest) - MOST_SHOWN
         asked = Code("inferometer ledger top --by service")
         return Watch(
-            [Watched(service, service, grew_at.get(service)) for service in busiest[:MOST_SHOWN]],
+            [Watched(service, service, grew_at.get(service), details=details.get(service, ()))
+             for service in busiest[:MOST_SHOWN]],
             MOST_SHOWN,
             [("No call of an application was counted yet: a trace counts once it is quiet.",)],
             (f"And {more} more with fewer calls; ", asked, " has all.") if more > 0 else

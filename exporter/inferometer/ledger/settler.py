@@ -15,6 +15,7 @@ from inferometer.ledger.counting import HEARTBEAT, CountedRow
 from inferometer.ledger.database import FORGETTING, METERING, Database
 from inferometer.ledger.engines import Engines, Phases
 from inferometer.ledger.exemplars import Exemplars
+from inferometer.ledger.failed_calls import FailedCall, FailedCalls
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.schema import FactState
@@ -81,6 +82,7 @@ class Settler:
         self._relays = database.relays(forms.kept)
         self._counters = load_counters(database)
         self._exemplars = Exemplars()
+        self._failed_calls = FailedCalls()
         self._version = 0  # of the counters
         self._in_doubt = False  # whether they may be other than what the database has
         self._lock = threading.Lock()  # over all of these
@@ -93,6 +95,11 @@ class Settler:
             return CounterReading(self._version, dict(self._counters), {
                 number: seat.labels for number, seat in self.seats.seats.items() if seat.seated},
                 self._exemplars.by_histogram())
+
+    def failed_calls(self) -> Mapping[str, FailedCall]:
+        """The last one of each service since the start."""
+        with self._lock:
+            return self._failed_calls.by_service()
 
     def settle(self, take: Callable[[], Sequence[tuple[bytes, Trace]]]) -> None:
         """Settle the traces that are taken in a transaction.
@@ -161,6 +168,7 @@ class Settler:
                 self._counters[key] = self._counters.get(key, 0) + value
             for trace_id, of_trace in settled:
                 self._exemplars.add(trace_id, of_trace, self.seats.shown)
+                self._failed_calls.add(trace_id, of_trace, self.seats)
             self._version += bool(grown)
 
     def _meter(self, take: Callable[[SeatTable], Counters]) -> None:

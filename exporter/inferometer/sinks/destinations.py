@@ -82,6 +82,16 @@ def destination_of(entry: DestinationEntry) -> Destination:
         entry.client_key_file, entry.insecure_skip_verify)
 
 
+def trace_address(config: Config, trace_id: str) -> str:
+    """Where people read a trace: in the first destination that shows any. Empty without one."""
+    for entry in config.destinations:
+        destination = destination_of(entry)
+        if "traces" in destination.signals and (address := destination.preset.link_to(
+                trace_id, entry.url, entry.link)):
+            return address
+    return ""
+
+
 def forwarded(config: Config) -> frozenset[str]:
     """Signals that any destination takes."""
     return frozenset[str]().union(*(destination_of(one).signals for one in config.destinations))

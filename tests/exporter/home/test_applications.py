@@ -16,6 +16,7 @@ from inferometer.intake.part import IntakePart
 from inferometer.ledger.collector import LedgerCollector, LedgerCondition
 from inferometer.ledger.part import LedgerPart
 from inferometer.ledger.services import MOST_SHOWN, Services
+from inferometer.parts import Linked
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from tests.exporter.home.html_check import Checked
@@ -102,6 +103,21 @@ def test_of_many_services_the_busiest_are_shown_and_the_others_are_a_number() ->
     assert made.content().problems == []
 
 
+def test_the_last_failure_of_a_service_leads_to_its_trace_and_names_nobody_as_referrer() -> None:
+    services = Services(clock=lambda: NOW)
+    services.note(reading(shop=5, bot=3))
+    address = 'https://traces.example.org/t/0a"><script>'
+    made = scene(reading(shop=5, bot=3))
+    watch = services.watch({"shop": [("Last failure", Linked("timeout, m", address))],
+                            "bot": [("Last failure", "rate_limit, m")]})
+    made.others[-1].watch = lambda: watch  # type: ignore[method-assign]  # of one object
+    page = made.page()
+    Checked(page)
+    assert ('<dt>Last failure</dt> <dd><a href="https://traces.example.org/t/0a&quot;&gt;&lt;'
+            'script&gt;" rel="noreferrer"><bdi>timeout, m</bdi></a></dd>') in page
+    assert "<dt>Last failure</dt> <dd><bdi>rate_limit, m</bdi></dd>" in page
+
+
 @pytest.mark.parametrize("name", [*HOSTILE, "x" * 5000])
 def test_names_of_services_and_models_are_escaped_and_bounded(name: str) -> None:
     made = scene(CounterReading(1, {(1, "ended", "success/"): 1},
@@ -115,12 +131,12 @@ def test_a_call_is_dated_when_it_is_first_seen_and_not_before_the_start() -> Non
     now = [NOW]
     services = Services(clock=lambda: now[0])
     services.note(reading(shop=5))
-    assert [one.read_at for one in services.watch().watched] == [None]
+    assert [one.read_at for one in services.watch({}).watched] == [None]
     now[0] += 60
     services.note(reading(2, shop=6, bot=1))
     now[0] += 60
     services.note(reading(2, shop=6, bot=1))
-    assert {one.key: one.read_at for one in services.watch().watched} == {
+    assert {one.key: one.read_at for one in services.watch({}).watched} == {
         "shop": NOW + 60, "bot": NOW + 60}
 
 
@@ -128,7 +144,7 @@ def test_a_reading_that_comes_after_a_newer_one_dates_no_call() -> None:
     services = Services(clock=lambda: NOW)
     for now in (reading(3, shop=6), reading(2, shop=5), reading(3, shop=6)):
         services.note(now)
-    assert [one.read_at for one in services.watch().watched] == [None]
+    assert [one.read_at for one in services.watch({}).watched] == [None]
 
 
 def test_the_gateway_has_a_card_with_its_doors_bodies_and_ledger() -> None:

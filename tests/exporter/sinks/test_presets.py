@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from inferometer.config import Config, DestinationEntry
+from inferometer.sinks.destinations import trace_address
 from inferometer.sinks.presets import PRESETS, Preset, trace_link
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -64,3 +66,16 @@ def test_a_link_is_made_from_the_address_or_from_a_template_of_the_user() -> Non
     assert phoenix.link_to(TRACE, "http://phoenix:6006", "https://ui.example/{trace_id}") == \
         f"https://ui.example/{TRACE}"
     assert trace_link('{"query":"{trace_id}"}', TRACE) == f'{{"query":"{TRACE}"}}'
+
+
+def test_a_trace_is_read_in_the_first_destination_that_shows_any() -> None:
+    phoenix = DestinationEntry(preset="phoenix", url="http://phoenix:6006")
+    elsewhere = DestinationEntry(url="http://collector:4318", link="https://ui.example/{trace_id}")
+    logs = DestinationEntry(preset="datadog-agent", url="http://agent:4318", signals=("logs",))
+    langsmith = DestinationEntry(preset="langsmith")
+    assert trace_address(Config(), TRACE) == ""
+    assert trace_address(Config(destinations=(langsmith, logs)), TRACE) == ""
+    assert trace_address(Config(destinations=(langsmith, logs, phoenix, elsewhere)), TRACE) == \
+        f"http://phoenix:6006/redirects/traces/{TRACE}"
+    assert trace_address(Config(destinations=(elsewhere, phoenix)), TRACE) == \
+        f"https://ui.example/{TRACE}"
