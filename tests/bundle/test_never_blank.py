@@ -31,7 +31,8 @@ HOURS = 26
 # Whether an engine serves the very model that is called, no signal says: a front has several.
 CALLED = "and on (cluster, model) client:"
 # What is rightly blank where a signal is: no trace here comes to so many calls.
-UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, "inferometer_forward_")
+FORWARDED = "inferometer_forward_"  # by a gateway alone, and none of these has a destination
+UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, FORWARDED)
 SCRAPED = 2  # minutes
 NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(NAMES, ".*")
@@ -135,7 +136,7 @@ def test_no_rule_or_panel_is_empty_everywhere(fleet: list[Cluster]) -> None:
     unseen = {name for name, signal in SIGNAL_OF.items() if signal not in shown}
     empty = [expr for expr in asked.values()
              if {NEEDS.answered(expr, cluster) for cluster in fleet} == {False}
-             and 'source="withheld"' not in expr]
+             and 'source="withheld"' not in expr and FORWARDED not in expr]
     assert not [expr for expr in empty if not NEEDS.scraped(expr) & unseen]
 
 

@@ -42,7 +42,7 @@ EXPOSED = [tuple(path) for path, schema in levels(SCHEMA, SCHEMA) if path[1:2] =
 # Given to each key: the bounds there are, what is just beyond them, and every type.
 CANDIDATES: Sequence[Any] = (
     None, True, 0, -1, 1, 2.5, -1e-9, 1e-9, 1000, 1000.5, 1023, 1024, 65535, 65536, 86400, 86400.5,
-    2**30, 2**30 + 1, 10**30, "", "1", "x" * 100, "x" * 101, "a\nb", "a\tb",
+    2**30, 2**30 + 1, 10**30, "", "1", "x" * 100, "x" * 101, "a\nb", "a\tb", "traces",
     [], [1], ["x"], [""], [65536], [None], [{}], {}, {"x": 1}, {"x": -1}, {"x": None}, {"x": {}},
     {"": {}}, {"": 1}, {"x": "1"}, {"usd": 1}, {"usd": -1}, {"usd": 1, "page": True},
     {"usd": 1, "page": 1}, {"page": True}, {"usd": 1, "misspelt": 1},
@@ -62,10 +62,12 @@ CANDIDATES: Sequence[Any] = (
 BESIDE: Mapping[str, Mapping[str, Any]] = {
     "interval_seconds": {"time_to_live_seconds": 86400},
     "time_to_live_seconds": {"interval_seconds": 1e-9},
+    "client_key_file": {"client_cert_file": "a"},
 }
 # What an item of a list has, unless the value itself is one.
 ITEMS: Mapping[str, Mapping[str, Any]] = {
-    "targets": {"url": "http://a"}, "prices": {"model": "m"}}
+    "targets": {"url": "http://a"}, "prices": {"model": "m"},
+    "destinations": {"url": "http://a"}}
 # URLs that are odd in a way that a pattern does not say: the schema takes them, or does not.
 ODD_URLS = {"http://a:65536": True, "http://a:b": True, "http://[::1": True, "HTTP://a": False}
 # Words with the look of a key that stand in comments and are none: whose they are.

@@ -81,7 +81,9 @@ def test_each_alert_is_one_line_and_the_first_says_what_is_said_of_all(server: E
     answer = post(server.port, {**NOTIFICATION, "alerts": [ALERT, resolved]})
     assert (answer.status, answer.text) == (200, "logged\n")
     first, second = alerts(server, before + 2)[before:]
+    assert first["request_id"] == second["request_id"]
     assert first == {
+        "request_id": first["request_id"],
         "status": "firing", "labels": ALERT["labels"], "summary": "GPUs are idle.",
         "description": "Busy 12 %.", "starts_at": "2026-11-22T00:00:00Z", "fingerprint": "a3b1",
         "receiver": "log", "group_key": '{}:{alertname="GpuIdle"}',

@@ -43,12 +43,15 @@ def logged() -> Iterator[Sequence[Mapping[str, Any]]]:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
+    level = root.level
     root.addHandler(handler)
+    root.setLevel(logging.INFO)  # whatever another test has left
     lines: list[Mapping[str, Any]] = []
     try:
         yield lines
     finally:
         root.removeHandler(handler)
+        root.setLevel(level)
         lines += [json.loads(line) for line in stream.getvalue().splitlines()]
 
 

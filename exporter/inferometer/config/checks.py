@@ -90,8 +90,6 @@ def check_destinations(destinations: tuple[DestinationEntry, ...], document: Doc
         path = f"destinations[{i}]"
         if one.client_key_file and not one.client_cert_file:
             document.report(f"{path}.client_key_file", "is of no use without client_cert_file")
-        if not one.url and not one.preset:
-            document.report(path, "has neither a url nor a preset; give one of them")
         for header in one.headers.keys() & one.header_files.keys():
             document.report(f"{path}.header_files", f"has {header}, as headers has; give it once")
         if not document.good(f"{path}.url", f"{path}.name", f"{path}.preset") or not one.label:

@@ -207,12 +207,16 @@ class LedgerWriter:
         self._written += sum(len(batch.facts) for batch in group)
 
     def write(self, group: Sequence[Parcel]) -> None:
-        """Commit the batches: those of facts in one transaction, each of points in its own."""
+        """Commit the batches: those of facts in one transaction, each of points in its own.
+
+        First these: what is sent again after a failure adds nothing to them, and a body that goes
+        on would go twice.
+        """
         for parcel in group:
             if parcel.points:
                 self._meter.keep(parcel.points, parcel.arrived)
                 self._last_commit = self._clock()
-        if group := [parcel for parcel in group if not parcel.points]:
+        if group := [parcel for parcel in group if parcel.body is not None or not parcel.points]:
             self._write(group)
 
     def _write(self, group: Sequence[Parcel]) -> None:

@@ -28,7 +28,6 @@ from inferometer.receipt import Receipt
 from inferometer.sinks.destination_check import check_destinations
 from inferometer.sinks.destinations import destination_of, trace_address
 from inferometer.sinks.forward_families import ForwardCollector
-from inferometer.sinks.forwarding import Forwarding
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from inferometer.sinks.outbox import Conditions, SentBody
 from inferometer.sinks.users import UsersCollector
@@ -40,6 +39,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
     from inferometer.ledger.user_costs import UserCosts
+    from inferometer.sinks.forwarding import Forwarding
     from inferometer.sinks.request_log import RequestLog
 
 EXTRA = ("sqlalchemy", "alembic")  # packages of it
@@ -240,9 +240,9 @@ class LedgerPart(Part):
         """What keeps bodies for destinations, and those that send them: they start later."""
         from inferometer.ledger.outbox_keeper import OutboxKeeper
         from inferometer.ledger.outbox_opening import open_outbox  # here alone, as in `start`
+        from inferometer.sinks.forwarding import Forwarding
 
         config, section = self._config, self._config.ledger
-
         forwarding = self._forwarding = Forwarding(
             config, lambda name, signals: open_outbox(section, name, signals),
             # Gateways of one database are one to others.

@@ -25,7 +25,9 @@ def check_destinations(config: Config, document: Document) -> None:
     for i, entry in enumerate(config.destinations):
         path = f"destinations[{i}]"
         _check_headers(path, entry, document)
-        if entry.preset and entry.preset not in PRESETS:
+        if not entry.url and not entry.preset:
+            document.report(path, "has neither a url nor a preset; give one of them")
+        elif entry.preset and entry.preset not in PRESETS:
             document.report(f"{path}.preset", f"is {entry.preset!r} and must be one of "
                                               f"{', '.join(PRESETS)}")
         elif document.good(f"{path}.url", f"{path}.preset") and entry.label:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.families import Family
-from inferometer.sinks.forwarder import ForwardCounts
-from inferometer.sinks.outbox import Conditions, OutboxCondition
+from inferometer.sinks.outbox import Conditions, ForwardCounts, OutboxCondition
 from inferometer.values import Key, Value
 
 

@@ -13,14 +13,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from inferometer.outside import shown
 from inferometer.reasons import reason_of
 from inferometer.sinks.destinations import Destination, DestinationError
 from inferometer.sinks.forward_body import fitted
 from inferometer.sinks.forward_http import DestinationAnswer
-from inferometer.sinks.outbox import HOPS, MOST_HOPS, ForwardOutbox, SentBody, WaitingBody
+from inferometer.sinks.outbox import (
+    HOPS,
+    MOST_HOPS,
+    ForwardCounts,
+    ForwardOutbox,
+    SentBody,
+    WaitingBody,
+)
 from inferometer.sinks.partial import PartialSuccess, partial_success
 from inferometer.threads import Failures, Loop, Start, start_thread
 
@@ -45,15 +52,6 @@ class BodySender(Protocol):
     def close(self) -> None:
         """End connections."""
         ...
-
-
-class ForwardCounts(NamedTuple):
-    """What became of bodies since the start."""
-
-    done: int = 0
-    refused: int = 0
-    failures: int = 0
-    rejected: int = 0  # spans, records and points of bodies that were taken
 
 
 class ForwardError(Exception):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from inferometer.config import Config
 from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.forward_http import Poster
-from inferometer.sinks.forwarder import ForwardCounts, Forwarder
-from inferometer.sinks.outbox import ForwardOutbox, LoopedError, SentBody
+from inferometer.sinks.forwarder import Forwarder
+from inferometer.sinks.outbox import ForwardCounts, ForwardOutbox, LoopedError, SentBody
 from inferometer.sinks.own_doors import own_addresses
 from inferometer.threads import Loop
 

@@ -9,6 +9,15 @@ HOPS = "inferometer-hops"  # the header with the marks of gateways that a body h
 MOST_HOPS = 16  # marks that are passed on
 
 
+class ForwardCounts(NamedTuple):
+    """What became of bodies since the start."""
+
+    done: int = 0
+    refused: int = 0
+    failures: int = 0
+    rejected: int = 0  # spans, records and points of bodies that were taken
+
+
 class SentBody(NamedTuple):
     """A body as a sender sent it."""
 

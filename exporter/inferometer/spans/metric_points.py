@@ -83,9 +83,9 @@ def point_of(source: MetricSource, raw: RawPoint) -> MetricPoint | None:
 
     Raises BadSpan for what cannot be: a negative number, buckets that do not add up, another unit.
     """
-    if raw.flags & NO_VALUE:
+    attributes, measure = raw.attributes, MEASURES.get(source.name)
+    if measure is None or raw.flags & NO_VALUE:
         return None
-    attributes, measure = raw.attributes, MEASURES[source.name]
     quantity = measure.quantity or TOKEN_TYPES.get(text(attributes.get(TOKEN_TYPE)), "")
     operation = _operation(attributes, measure)
     if not quantity or operation is None:
