@@ -39,9 +39,10 @@ class Compiler:
         return Insertion(self._text(statement), table.name, [*bound, *fixed], [*fixed.values()])
 
     def _insert(self, table: Table) -> sqlite.Insert:
-        # Both have the same clauses; a type for both there is none.
-        return sqlite.insert(table) if self._dialect == "sqlite" else (
-            postgresql.insert(table))  # type: ignore[return-value]  # see above
+        # Both have the same clauses; a type for both there is none. Inline: else one whose key is a
+        # literal returns it, and Python 3.13 writes no second row of such a statement.
+        return sqlite.insert(table).inline() if self._dialect == "sqlite" else (
+            postgresql.insert(table).inline())  # type: ignore[return-value]  # see above
 
     def _fixed(self, table: Table, **fixed: int | str | None) -> sqlite.Insert:
         """An insert of rows that have the same in these columns; the others are bound."""
