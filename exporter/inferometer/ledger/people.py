@@ -61,12 +61,12 @@ def forget(database: Database, name: str) -> int:
         connection.execute(statements.put_forgotten, (hashed, last))
     changed = 0
     for first, last in database.chunks(CHUNK):
-        of_name = first, last, hashed
+        values = first, last, hashed
         with database.transaction(alone=FORGETTING) as connection:
             for delete in statements.delete_contents_of:
-                connection.execute(delete, of_name)
+                connection.execute(delete, values)
             for update in statements.forget_names:
-                changed += connection.execute(update, of_name).rowcount
+                changed += connection.execute(update, values).rowcount
     keys = database.connection.execute(statements.rollups_of, (hashed,)).fetchall()
     for begin in range(0, len(keys), CHUNK):
         with database.transaction(alone=FORGETTING) as connection:

@@ -13,7 +13,7 @@ from heapq import nlargest
 from typing import Any, NamedTuple, TypeVar
 
 from inferometer.ledger.counting import HOUR
-from inferometer.ledger.database import Database
+from inferometer.ledger.database import FORGETTING, Database
 from inferometer.ledger.ranking_statements import HOURS_AT_ONCE, USERS_AT_ONCE
 
 LEADERS = 500  # users that are written down of an hour
@@ -54,7 +54,8 @@ class Ranker:
 
 def _rank(database: Database, hour: int) -> None:
     statements, key = database.statements.ranking, (database.gateway, hour)
-    with database.transaction() as connection:
+    with database.transaction(beside=FORGETTING) as connection:
+        forget_rank(database, {key})  # one may be there whose commit was not heard of
         first = connection.execute(statements.first_of_hour, (*key, LEADERS, 0)).fetchall()
         floor = first[-1][1] if len(first) == LEADERS else 0
         connection.executemany(statements.put_leader, [

@@ -51,8 +51,8 @@ class RankingStatements(Compiler):
         self.users_of_hour = text(of_hour)
         self.first_of_hour = text(of_hour.order_by(tokens.desc()).limit(
             bindparam("many_")).offset(bindparam("from_")))
-        self.put_leader, self.put_hour = text(self._insert(LEADERS)), text(
-            self._insert(RANKED_HOURS))
+        self.put_leader = text(self._insert(LEADERS))
+        self.put_hour = text(self._insert(RANKED_HOURS))
         # Values: the hour from which on. Of all gateways: gateway, hour, its floor or None.
         self.hours = text(_hours())
         # The same: by user the tokens and the leads of all ranked hours.
@@ -62,11 +62,15 @@ class RankingStatements(Compiler):
         # HOURS_AT_ONCE hours and USERS_AT_ONCE users: see `Statements.totals_by`.
         hours: list[BindParameter[int]] = [bindparam(f"h{i}") for i in range(HOURS_AT_ONCE)]
         users: list[BindParameter[str]] = [bindparam(f"u{i}") for i in range(USERS_AT_ONCE)]
-        self.totals = text(select(
-            ROLLUPS.c.user, SEATS.c.kind, *(func.sum(ROLLUPS.c[name]) for name in MEASURES)).join(
-            SEATS, SEATS.c.id == ROLLUPS.c.seat).where(
+        self.totals = text(totals_by(ROLLUPS.c.user).where(
             ROLLUPS.c.gateway.in_(_GATEWAYS), ROLLUPS.c.hour.in_(hours),
-            ROLLUPS.c.user.in_(users)).group_by(ROLLUPS.c.user, SEATS.c.kind))
+            ROLLUPS.c.user.in_(users)))
+
+
+def totals_by(column: ColumnElement[Any]) -> Select[Any]:
+    """Of each kind of row what it comes to, by a column of roll-ups or of their seats."""
+    return select(column, SEATS.c.kind, *(func.sum(ROLLUPS.c[name]) for name in MEASURES)).join(
+        SEATS, SEATS.c.id == ROLLUPS.c.seat).group_by(column, SEATS.c.kind)
 
 
 def _hours() -> Select[Any]:

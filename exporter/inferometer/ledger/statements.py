@@ -27,7 +27,7 @@ from sqlalchemy.sql import ColumnElement
 
 from inferometer.ledger.compiling import Compiler
 from inferometer.ledger.counting import HEARTBEAT, MEASURES, TOKENS, CountedRow
-from inferometer.ledger.ranking_statements import RankingStatements
+from inferometer.ledger.ranking_statements import RankingStatements, totals_by
 from inferometer.ledger.schema import (
     BATCHES,
     CONTENTS,
@@ -290,9 +290,7 @@ class Statements(Compiler):
 
     def _totals(self, label: str) -> Select[Any]:
         column = ROLLUPS.c.user if label == "user" else SEATS.c[GROUPS[label]]
-        return select(column, SEATS.c.kind, *(func.sum(ROLLUPS.c[name]) for name in MEASURES)).join(
-            SEATS, SEATS.c.id == ROLLUPS.c.seat).where(
-            *_SINCE).group_by(column, SEATS.c.kind)
+        return totals_by(column).where(*_SINCE)
 
 
 def _chunk(table: Table) -> ColumnElement[bool]:

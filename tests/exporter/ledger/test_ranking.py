@@ -64,7 +64,7 @@ def ranked(bench: Bench) -> int:
 
 
 def require_agreement(bench: Bench) -> None:
-    """The first users of every window are those of everybody's sums, and are told by rankings."""
+    """The first users of every window are those of everybody's sums."""
     answers, last = LedgerAnswers(bench.file), bench.now // HOUR
     for hour in (0, *range(last - HOURS - 1, last + 1)):
         everybody = top(answers, "user", hour * HOUR)
