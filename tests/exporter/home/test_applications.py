@@ -111,8 +111,9 @@ def test_the_last_failure_of_a_service_leads_to_its_trace_and_names_nobody_as_re
     watch = services.watch({"shop": [("Last failure", Linked("timeout, m", address))],
                             "bot": [("Last failure", "rate_limit, m")]})
     made.others[-1].watch = lambda: watch  # type: ignore[method-assign]  # of one object
-    page = made.page()
-    Checked(page)
+    body = made.page()
+    Checked(body)
+    page = body.decode()
     assert ('<dt>Last failure</dt> <dd><a href="https://traces.example.org/t/0a&quot;&gt;&lt;'
             'script&gt;" rel="noreferrer"><bdi>timeout, m</bdi></a></dd>') in page
     assert "<dt>Last failure</dt> <dd><bdi>rate_limit, m</bdi></dd>" in page

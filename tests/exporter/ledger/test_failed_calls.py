@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.facts import ErrorType, Outcome
+from inferometer.facts import ErrorType, ModelCall, Outcome
 from tests.exporter.ledger.making import Bench, call, ledger_in
 
 pytestmark = pytest.mark.usefixtures("each_store")
-FAILED = {"outcome": Outcome.ERROR, "error_type": ErrorType.TIMEOUT}
+
+
+def failed_call(trace_id: bytes, service_name: str = "shop") -> ModelCall:
+    return call(trace_id, outcome=Outcome.ERROR, error_type=ErrorType.TIMEOUT,
+                service_name=service_name)
 
 
 def traces(bench: Bench) -> dict[str, str]:
@@ -21,9 +25,9 @@ def traces(bench: Bench) -> dict[str, str]:
 def test_it_is_the_newest_of_its_service_and_no_call_that_went_well(tmp_path: Path) -> None:
     with ledger_in(tmp_path) as bench:
         first, second, other = (os.urandom(16) for _ in range(3))
-        bench.send(call(first, **FAILED))
+        bench.send(failed_call(first))
         bench.wait()
-        bench.send(call(second, **FAILED), call(other, service_name="bot", **FAILED))
+        bench.send(failed_call(second), failed_call(other, service_name="bot"))
         bench.send(call(os.urandom(16)), call(os.urandom(16), outcome=Outcome.ABORT))
         bench.wait()
         assert traces(bench) == {"shop": second.hex(), "bot": other.hex()}
@@ -35,9 +39,9 @@ def test_it_is_the_newest_of_its_service_and_no_call_that_went_well(tmp_path: Pa
 def test_one_that_came_before_and_settles_later_takes_no_place(tmp_path: Path) -> None:
     with ledger_in(tmp_path) as bench:
         early, late, parent = os.urandom(16), os.urandom(16), os.urandom(8)
-        bench.send(call(early, **FAILED))
+        bench.send(failed_call(early))
         bench.passed += 5
-        bench.send(call(late, **FAILED))
+        bench.send(failed_call(late))
         bench.passed += 3
         bench.send(call(early, parent_id=parent, start=0, end=0))  # which keeps its trace open
         bench.wait(7.5 if not bench.is_shared else None)
@@ -47,7 +51,7 @@ def test_one_that_came_before_and_settles_later_takes_no_place(tmp_path: Path) -
 
 def test_services_without_a_series_of_their_own_share_one(tmp_path: Path) -> None:
     with ledger_in(tmp_path) as bench:
-        bench.send(*(call(os.urandom(16), service_name=f"s{number}", **FAILED)
+        bench.send(*(failed_call(os.urandom(16), service_name=f"s{number}")
                      for number in range(250)))
         bench.wait()
         names = traces(bench).keys()
