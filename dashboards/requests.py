@@ -1,6 +1,6 @@
 """What applications got from the models they call: calls, errors, time and tokens, by service."""
 
-from dashboards import agents
+from dashboards import agents, parts
 from dashboards.lines import BY_CALLER, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import TOKENS_PER_SECOND, limit_line, stat, table, timeseries
@@ -146,4 +146,4 @@ BOARD = Board(
     "requests", "Requests",
     "What applications got from the models that they call, as their own spans tell it.",
     ("cluster", c.MODEL.name, c.SERVICE_NAME.name),
-    (NOW, CALLS, TIME, TOKENS, COST, SPREAD, agents.ROW, TRACES))
+    (NOW, CALLS, parts.ROW, TIME, TOKENS, COST, SPREAD, agents.ROW, TRACES))

@@ -12,12 +12,14 @@ from recording_rules import (
     gpus,
     latency,
     limits,
+    parts,
     requests,
     tokens,
 )
 
 GROUPS = (
     *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *agents.GROUPS,
+    *parts.GROUPS,
     *capacity.GROUPS, *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS,
     *exporters.GROUPS, *limits.GROUPS, *goodput.GROUPS,
 )

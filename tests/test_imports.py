@@ -114,7 +114,7 @@ ORDER = """
     app
     demo
     demo.clock  demo.endings  demo.quantities  demo.template
-    demo.gpus  demo.dialects  demo.telemetry
+    demo.gpus  demo.dialects  demo.telemetry  demo.searches
     demo.engine  demo.library
     demo.endpoint  demo.fleet  demo.hosted
     demo.agents  demo.pods  demo.story
@@ -194,6 +194,7 @@ ORDERS = {
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
+        ledger.parts_of_calls
         ledger.compiling
         ledger.ranking_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence

@@ -18,9 +18,10 @@ def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str
     The first is made by an agent, which uses a tool too. Raises AssertionError unless all is kept.
     """
     calls = [_call(model, seconds) for _ in range(number)]
+    engines = [_engine_of(call) for call in calls]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", "/v1/traces", json.dumps(_body([*calls, *_run_of(calls[0])])),
+        connection.request("POST", "/v1/traces", json.dumps(_body([*calls, *engines, *_run_of(calls[0])])),
                            {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
@@ -43,6 +44,15 @@ def _run_of(call: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     call |= below
     return agent, {**_span("execute_tool", {
         "gen_ai.tool.name": "search", "mcp.method.name": "tools/call"}), **below}
+
+
+def _engine_of(call: dict[str, Any]) -> dict[str, Any]:
+    """What the engine says of the call that it served."""
+    took = {f"gen_ai.latency.{name}": seconds for name, seconds in (
+        ("e2e", 0.75), ("time_in_queue", 0.125), ("time_in_model_prefill", 0.125),
+        ("time_in_model_decode", 0.5))}
+    return {**call, "parentSpanId": call["spanId"], "spanId": secrets.token_hex(8), "kind": 2,
+            "name": "llm_request", "attributes": attributes(took)}
 
 
 def _call(model: str, seconds: int) -> dict[str, Any]:

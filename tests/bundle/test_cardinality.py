@@ -118,9 +118,9 @@ def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings
     assert over((), wide) == ["rule model:some:thing: 20500 series, budget 8000"]
     assert over((), rule("cluster", "user", "le")) == [
         "model:some:thing: it is not declared how many user there are"]
-    many = [rule(*MODEL, "le")] * 9
+    many = [rule(*MODEL, "le")] * 12
     assert over((), *many) == [
-        "sum of all recorded rules: 36900 series, budget 35000"]
+        "sum of all recorded rules: 49200 series, budget 47000"]
 
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:

@@ -41,6 +41,9 @@ OTHER_METHOD = "other"
 # Calls of one service in a trace: each bound is at least 2 times the one before.
 LONG_TRACES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
+# Where the time of a call went, in its order.
+PARTS_OF_CALLS = ("gateway", "queue", "prefill", "decode", "remainder")
+
 CLIENT_SEATS = 200  # of calls: tuples of the four labels, with the one for what is folded
 STEP_SEATS = 100  # of each kind of step: tools, operations over MCP, agents, retrievals
 PROVIDER = Label("provider", "Who was asked, as OpenTelemetry names providers.", budget=200,
@@ -54,6 +57,9 @@ TOOL = Label("tool", "The tool's name.", budget=100, folds=True)
 METHOD = Label("method", "What was asked over MCP, as MCP names its methods; `other` is none of "
                "them.", budget=len(MCP_METHODS) + 1, folds=True)
 AGENT = Label("agent", "The agent's name.", budget=100, folds=True)
+PART = Label("part", "Where its time went: a gateway is any service that passes calls on to "
+             "models; the remainder is none of the others, as network and the application itself.",
+             values=PARTS_OF_CALLS)
 CALLS = Label("calls", "How many calls a trace has come to.",
               values=tuple(map(str, LONG_TRACES)))
 RESULT_OF_RETRIEVAL = Label(
@@ -122,6 +128,10 @@ CLIENT_WITHIN_LIMITS = _client(
 CLIENT_LONG_TRACES = _client("long_traces_total", "Traces in which an application has come to so "
                              "many calls, by the call that made them so many; also while they go "
                              "on.", CALLS)
+CLIENT_PART = _client(
+    "request_part_seconds_total", "Time of calls that succeeded, by where it went: of those whose "
+    "engine's own span came too.", PART)
+CLIENT_DECOMPOSED = _client("requests_decomposed_total", "Calls whose time is known by its parts.")
 CLIENT_DURATION = _times("request_duration", "How long calls took that succeeded.",
                          DURATION_BOUNDS, "gen_ai.client.inference.duration")
 CLIENT_TTFT = _times("time_to_first_token",
@@ -152,7 +162,8 @@ CLIENT_METRICS = (
     CLIENT_INFO, CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN,
     CLIENT_OUTPUT,
     CLIENT_OUTPUT_REASONING, CLIENT_USAGE_MISSING, CLIENT_COST, CLIENT_PRICE_UNKNOWN,
-    CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_DURATION, CLIENT_TTFT,
-    CLIENT_TPOT, TOOL_CALLS, MCP_OPERATIONS, AGENT_RUNS, AGENT_CALLS, AGENT_TOOL_CALLS,
+    CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_PART, CLIENT_DECOMPOSED,
+    CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT, TOOL_CALLS, MCP_OPERATIONS, AGENT_RUNS, AGENT_CALLS,
+    AGENT_TOOL_CALLS,
     RETRIEVALS, RERANKS,
 )

@@ -15,13 +15,15 @@ from urllib.parse import urlsplit
 from inferometer.demo.agents import AgentRuns
 from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
-from inferometer.demo.telemetry import body, span
+from inferometer.demo.searches import searched
+from inferometer.demo.telemetry import NANO, SpanPlace, body, engine_span, new_id, span
 from inferometer.demo.world import World
 from inferometer.reasons import reason_of
 from inferometer.threads import Loop
 
 STEP_SECONDS = 0.5  # between two batches of spans
 ANSWER_SECONDS = 10.0
+TRACED = "vllm"  # the engine that sends spans of its own
 NETWORK_SECONDS = 0.004, 0.02  # from an application to a model and back
 
 
@@ -74,15 +76,26 @@ class Applications:
 
     def _body(self, caller: Caller, endings: Collection[CallEnding], earlier: int) -> bytes:
         ends = sorted(self._dice.randint(min(earlier, self._seen), self._seen) for _ in endings)
-        return body(caller.service, [
-            one for ending, end in zip(endings, ends, strict=True)
-            for one in self._spans(caller, self._over_network(ending), end)])
+        spans: dict[str, list[Mapping[str, Any]]] = {caller.service: [], TRACED: []}
+        for ending, end in zip(endings, ends, strict=True):
+            for service, one in self._spans(caller, self._over_network(ending), end):
+                spans[service].append(one)
+        return body(spans)
 
-    def _spans(self, caller: Caller, ending: CallEnding, end: int) -> Iterator[Mapping[str, Any]]:
-        runs = self._runs.get(caller.service)
-        yield span(caller.model, ending, end, self._dice, runs.place if runs else None)
+    def _spans(self, caller: Caller, ending: CallEnding, end: int
+               ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Spans of a call, and what is around it, by the service that sends them."""
+        service, runs = caller.service, self._runs.get(caller.service)
+        place = runs.place if runs else SpanPlace(new_id(self._dice, 16), "")
+        if caller.index is not None:
+            before = end - int(ending.seconds * NANO)
+            yield from ((service, one) for one in searched(caller.index, place, before, self._dice))
+        call = span(caller.model, ending, end, self._dice, place)
+        yield service, call
+        if ending.phases is not None and caller.model.provider == TRACED:
+            yield TRACED, engine_span(call, ending, self._dice)
         if runs:
-            yield from runs.followed(ending, end)
+            yield from ((service, one) for one in runs.followed(ending, end))
 
     def _over_network(self, ending: CallEnding) -> CallEnding:
         way = self._dice.uniform(*NETWORK_SECONDS)

@@ -22,3 +22,4 @@ class CallEnding:
     input: int = 0
     cached: int = 0
     output: int = 0
+    phases: tuple[float, float, float] | None = None  # seconds of queue, prefill and decode

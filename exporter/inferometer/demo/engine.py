@@ -233,7 +233,7 @@ class ScriptedEngine:
         left = self._count(long)
         self._endings.append(CallEnding(
             queued + prefilled + decoded, LEFT if left else "", queued + prefilled, long,
-            round(CACHE_SHARE * long), short))
+            round(CACHE_SHARE * long), short, (queued, prefilled, decoded)))
 
     def _length(self, typical: float, most: int) -> int:
         """Tokens of a prompt or an answer."""

@@ -13,6 +13,7 @@ from typing import Any
 from inferometer.demo.dialects import SGLANG, TGI, VLLM
 from inferometer.demo.engine import Workload
 from inferometer.demo.gpus import NAME
+from inferometer.demo.searches import Index
 from inferometer.demo.telemetry import Callee
 from inferometer.demo.template import Dialect
 
@@ -67,10 +68,12 @@ class Caller:
     model: Callee
     served_by: tuple[str, ...]  # engines, or HOSTED
     agent: Agent | None = None  # that makes its calls
+    index: Index | None = None  # that is searched before each of them
 
 
 APPLICATIONS = (
-    Caller("chat-app", Callee("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1")),
+    Caller("chat-app", Callee("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1"),
+           index=Index("handbook", "qdrant", 8, "bge-reranker-v2-m3")),
     Caller("code-review", Callee("sglang", CODER, "coder.llm.svc"), ("coder",),
            Agent("reviewer", ("read_file", "run_tests"))),
     Caller("report-writer", Callee("tgi", MISTRAL, "summaries.llm.svc", streamed=False),

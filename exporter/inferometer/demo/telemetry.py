@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from inferometer.demo.endings import CallEnding
 
 SCOPE = "inferometer.demo"  # no library's: these spans are made up
-INTERNAL, CLIENT, ERROR = 1, 3, 2  # kinds and a status of spans
+INTERNAL, SERVER, CLIENT, ERROR = 1, 2, 3, 2  # kinds and a status of spans
 NANO = 10**9
 _NAMED_BY = "gen_ai.request.model", "gen_ai.agent.name", "gen_ai.tool.name"
 
@@ -37,19 +37,31 @@ class SpanPlace(NamedTuple):
     parent_id: str  # none at its root
 
 
-def body(service: str, spans: Sequence[Mapping[str, Any]]) -> bytes:
-    """What an application posts to /v1/traces."""
+def body(spans: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
+    """What is posted to /v1/traces, by the service that sends it."""
     return json.dumps({"resourceSpans": [{
-        "resource": {"attributes": _attributes({"service.name": service})},
-        "scopeSpans": [{"scope": {"name": SCOPE}, "spans": spans}]}]}).encode()
+        "resource": {"attributes": attributes({"service.name": service})},
+        "scopeSpans": [{"scope": {"name": SCOPE}, "spans": of_service}]}
+        for service, of_service in spans.items() if of_service]}).encode()
 
 
 def span(called: Callee, ending: CallEnding, end: int, dice: Random,
-         place: SpanPlace | None = None) -> Mapping[str, Any]:
-    """The span of a call that ended then, in Unix nanoseconds; with no place a trace by itself."""
+         place: SpanPlace) -> Mapping[str, Any]:
+    """The span of a call that ended then, in Unix nanoseconds."""
     facts = dict(_facts(called, ending, new_id(dice, 12)))
-    return step("chat", facts, ending.error, place or SpanPlace(new_id(dice, 16), ""),
+    return step("chat", facts, ending.error, place,
                 new_id(dice, 8), (end - int(ending.seconds * NANO), end), CLIENT)
+
+
+def engine_span(call: Mapping[str, Any], ending: CallEnding, dice: Random) -> Mapping[str, Any]:
+    """What vLLM sends of a call that it served, as vllm/tracing/otel.py of vllm-project/vllm."""
+    assert ending.phases is not None
+    return {
+        **call, "parentSpanId": call["spanId"], "spanId": new_id(dice, 8), "name": "llm_request",
+        "kind": SERVER, "status": {}, "attributes": attributes({
+            f"gen_ai.latency.{name}": seconds for name, seconds in zip(
+                ("time_in_queue", "time_in_model_prefill", "time_in_model_decode", "e2e"),
+                (*ending.phases, sum(ending.phases)), strict=True)})}
 
 
 def step(operation: str, facts: Mapping[str, Any], error: str, place: SpanPlace, span_id: str,
@@ -61,7 +73,7 @@ def step(operation: str, facts: Mapping[str, Any], error: str, place: SpanPlace,
         "traceId": place.trace_id, "parentSpanId": place.parent_id, "spanId": span_id,
         "name": f"{operation} {of}", "kind": kind,
         "startTimeUnixNano": str(begin), "endTimeUnixNano": str(end),
-        "attributes": _attributes({"gen_ai.operation.name": operation, **facts,
+        "attributes": attributes({"gen_ai.operation.name": operation, **facts,
                                    **({"error.type": error} if error else {})}),
         "status": {"code": ERROR} if error else {},
     }
@@ -88,7 +100,8 @@ def _facts(called: Callee, ending: CallEnding, identity: str) -> Iterator[tuple[
         yield "gen_ai.response.time_to_first_chunk", ending.first_token
 
 
-def _attributes(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def attributes(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """As OTLP's JSON has them."""
     return [{"key": key, "value": _value(value)} for key, value in values.items()]
 
 

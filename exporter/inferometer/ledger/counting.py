@@ -6,7 +6,7 @@ The writer adds by it, `verify` adds up by it, and retention takes out by it; so
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from inferometer.catalogue import (
     DURATION_BOUNDS,
     FIRST_TOKEN_BOUNDS,
     LONG_TRACES,
+    PARTS_OF_CALLS,
     PER_RUN_BOUNDS,
     PER_TOKEN_BOUNDS,
 )
@@ -71,6 +72,10 @@ class CountedRow(NamedTuple):
     place: int = 0  # of a call, among those of its service in the trace
     run_calls: int | None = None  # calls to models in a run
     run_tools: int | None = None
+    # Of a call whose engine tells its parts, nanoseconds: in a service that passed it on, and in
+    # none of all others. The last one is not None where the call is decomposed.
+    relay: int | None = None
+    remainder: int | None = None
 
     @property
     def tokens(self) -> tuple[int | None, ...]:
@@ -122,10 +127,17 @@ class Additions:
         if row.run_tools is not None:
             _observe(_RUN_TOOLS, row.run_tools, sums)
 
+    def add_parts(self, seat: int, parts: Sequence[int | None]) -> None:
+        """Add where the time of a call of this seat went, by the names of PARTS_OF_CALLS."""
+        _add_parts(parts, self._sums_of(seat))
+
+    def _sums_of(self, seat: int) -> list[int]:
+        return self._sums.setdefault(self._shown(seat), [0] * len(_SLOTS))
+
     def _place(self, key: RollupKey) -> tuple[list[int], list[int]]:
         """Where rows of this key are added: to the sums of a seat, and to a roll-up."""
         rollup = self.rollups[key] = [0] * len(MEASURES)
-        return self._sums.setdefault(self._shown(key[1]), [0] * len(_SLOTS)), rollup
+        return self._sums_of(key[1]), rollup
 
 
 def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
@@ -145,6 +157,8 @@ def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
         rollup[_WITHIN_LIMITS] += calls
     if row.place in _LONG:
         sums[_LONG[row.place]] += 1
+    if row.remainder is not None:
+        _add_parts((row.relay, row.queue, row.prefill, row.decode, row.remainder), sums)
     if not is_known and lacks_usage(row):
         sums[_USAGE_MISSING_SLOT] += 1
         rollup[_USAGE_MISSING] += 1
@@ -168,6 +182,12 @@ def _add_price(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
         rollup[_COST + place] += amount
 
 
+def _add_parts(parts: Sequence[int | None], sums: list[int]) -> None:
+    sums[_DECOMPOSED] += 1
+    for place, took in enumerate(parts, start=_DECOMPOSED + 1):
+        sums[place] += took or 0
+
+
 def _observe(histogram: tuple[int, list[int]], value: int, sums: list[int]) -> None:
     place, bounds = histogram
     sums[place] += value
@@ -185,6 +205,7 @@ _SLOTS = [
     *(("priced", source) for source in PriceSource if source),
     ("within_limits", ""),
     *(("long_traces", str(calls)) for calls in LONG_TRACES),
+    ("decomposed", ""), *(("part", part) for part in PARTS_OF_CALLS),
 ]
 _SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
 # Where the parts of a histogram begin, and its bounds in nanoseconds.
@@ -193,6 +214,7 @@ _DURATION, _FIRST_TOKEN, _PER_TOKEN = (
 _RUN_CALLS, _RUN_TOOLS = ((_SLOT[name, SUM], [*map(int, bounds)])
                           for name, bounds in RUN_BOUNDS.items())
 _LONG = {calls: _SLOT["long_traces", str(calls)] for calls in LONG_TRACES}
+_DECOMPOSED = _SLOT["decomposed", ""]
 _PLACES = {name: place for place, name in enumerate(MEASURES)}
 _ENDED, _USAGE_MISSING, _INPUT, _TIMED, _FIRST_TOKENS, _DOCUMENTS, _COST = (
     _PLACES[name] for name in ("ended", "usage_missing", "input", "timed", "first_tokens",

@@ -11,40 +11,37 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from inferometer.facts import EngineCall
-from inferometer.ledger.counting import CountedRow
+from inferometer.ledger.parts_of_calls import DividedCall, JoinedCall, parts_of
 from inferometer.ledger.settling import phases
 
 T = TypeVar("T")
 MOST = 20_000  # response ids that are remembered of either side
-Phases = tuple[int | None, int | None, int | None, int]  # queue, prefill, decode; a row's number
 
 
 class Engines:
     """Calls that wait for their engine, and engines that wait for their call."""
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[str, int] = OrderedDict()
+        self._calls: OrderedDict[str, DividedCall] = OrderedDict()
         self._engines: OrderedDict[str, EngineCall] = OrderedDict()
 
-    def joined(self, rows: Iterable[tuple[str, CountedRow]], engines: Sequence[EngineCall]
-               ) -> list[Phases]:
-        """What is known now of calls: given new rows by response id, and new engines' calls."""
-        phases_of_rows: list[Phases] = []
-        for response_id, row in rows:
-            if row.decode is not None:
-                continue  # its own trace has the engine's span
+    def joined(self, calls: Iterable[tuple[str, DividedCall]], engines: Sequence[EngineCall]
+               ) -> list[JoinedCall]:
+        """What is known now: given new calls without an engine by response id, and new engines'."""
+        joined: list[JoinedCall] = []
+        for response_id, call in calls:
             engine = self._engines.pop(response_id, None)
             if engine is not None:
-                phases_of_rows.append((*phases(engine), row.seq))
+                joined.append(JoinedCall(call, parts_of(call, *phases(engine))))
             else:
-                _put(self._rows, response_id, row.seq)
+                _put(self._calls, response_id, call)
         for engine in engines:
-            seq = self._rows.pop(engine.response_id, None)
-            if seq is not None:
-                phases_of_rows.append((*phases(engine), seq))
+            waiting = self._calls.pop(engine.response_id, None)
+            if waiting is not None:
+                joined.append(JoinedCall(waiting, parts_of(waiting, *phases(engine))))
             elif engine.response_id:
                 _put(self._engines, engine.response_id, engine)
-        return phases_of_rows
+        return joined
 
 
 def _put(waiting: OrderedDict[str, T], key: str, value: T) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,10 +13,11 @@ from inferometer.facts import ModelCall
 from inferometer.heartbeats import SERVICE
 from inferometer.ledger.counting import HEARTBEAT, CountedRow
 from inferometer.ledger.database import FORGETTING, METERING, Database
-from inferometer.ledger.engines import Engines, Phases
+from inferometer.ledger.engines import Engines
 from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.failed_calls import FailedCall, FailedCalls
 from inferometer.ledger.keys import IN_TRACE_BITS
+from inferometer.ledger.parts_of_calls import DividedCall, JoinedCall, decomposed, divided
 from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.seats import NoSeats, SeatTable
@@ -63,7 +64,7 @@ class Moves:
     """What one transaction writes."""
 
     rows: list[CountedRow] = field(default_factory=list)
-    engines: list[Phases] = field(default_factory=list)
+    engines: list[JoinedCall] = field(default_factory=list)
     own: list[int] = field(default_factory=list)  # facts that stand for rows of their own
     marks: list[Mark] = field(default_factory=list)  # of the others
     links: list[tuple[int, bytes]] = field(default_factory=list)
@@ -154,12 +155,11 @@ class Settler:
                     moves.late += [row for row in moves.rows[begin:] if row.seq not in pending]
                 settled.append((trace_id, moves.rows[begin:]))
             self._relays.end()
-            grown = write_rows(self._database, moves.rows, self.seats)
+            grown = write_rows(self._database, moves.rows, self.seats, moves.engines)
             if moves.late:
                 self._note_late(moves.late)
             if self._notes is not None:
                 self._notes.note(moves.rows)
-            connection.executemany(self._database.statements.put_phases, moves.engines)
             mark_facts(self._database, moves.own, moves.marks)
             connection.executemany(self._database.statements.put_trace, moves.links)
         self.seats.unsaved.clear()
@@ -215,11 +215,11 @@ class Settler:
             if self._are_beats(facts):
                 made = rows_of(settlement, facts, earlier.counted, (), NoSeats(), str)
                 rows = [row._replace(kind=HEARTBEAT) for row in made.rows]
-                engines: Sequence[Phases] = ()
+                engines: Sequence[JoinedCall] = ()
             else:
                 made = self._counted(settlement, facts, earlier)
-                rows = [*judged(made, self._pricing, self._limits)]
-                engines = [*self._engines.joined(made.responses, settlement.engines)]
+                rows = [*decomposed(judged(made, self._pricing, self._limits), made.calls)]
+                engines = self._engines.joined(_without_engine(made, rows), settlement.engines)
         except Exception as error:  # one trace that cannot be settled must not hold up all others
             self._failures.note(error)
             self.failed += 1
@@ -292,3 +292,12 @@ class Settler:
         calls = [CountedRow(*row) for row in connection.execute(statements.calls_of_trace, span)
                  if row[0] in own] if counted else ()
         return Earlier(facts, counted, links, calls)
+
+
+def _without_engine(made: Rows, rows: Sequence[CountedRow]) -> Iterator[tuple[str, DividedCall]]:
+    """Calls by response id, as they are counted, whose own trace lacks the engine's span."""
+    counted = {row.seq: row for row in rows if row.kind == "call"} if made.responses else {}
+    for response_id, first in made.responses:
+        row = counted.get(first.seq)
+        if row is not None and row.decode is None:
+            yield response_id, divided(row, made.calls[row.seq].passed_on)

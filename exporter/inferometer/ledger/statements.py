@@ -63,7 +63,7 @@ _OF_STEPS: dict[str, Any] = {
 for _own in ("duration", "documents"):
     del _OF_STEPS[_own]
 _OF_CALLS = {"kind": "call", **dict.fromkeys(
-    ("queue", "prefill", "decode", "documents", "run_calls", "run_tools"))}
+    ("queue", "prefill", "decode", "documents", "run_calls", "run_tools", "relay", "remainder"))}
 STEP_COLUMNS, CALL_COLUMNS = ([name for name in CountedRow._fields if name not in fixed]
                               for fixed in (_OF_STEPS, _OF_CALLS))
 TRACES_AT_ONCE = 32  # that one statement asks for
@@ -105,11 +105,12 @@ class Statements(Compiler):
         # (first number, last number): each is a row of its own
         self.settle_own = text(update(FACTS).where(_chunk(FACTS)).values(
             state=literal_column(str(int(FactState.SETTLED))), counted=FACTS.c.seq))
-        # (queue, prefill, decode, number)
+        # (queue, prefill, decode, relay, remainder, number)
         self.put_phases = text(update(COUNTED).where(
             COUNTED.c.seq == _SEQ, COUNTED.c.kind == literal_column("'call'")).values(
             queue=bindparam("queue_"), prefill=bindparam("prefill_"),
-            decode=bindparam("decode_")))
+            decode=bindparam("decode_"), relay=bindparam("relay_"),
+            remainder=bindparam("remainder_")))
         # Values: digest.
         self.find_fact = text(select(identities.c.seq).where(
             identities.c.digest == bindparam("digest_")))

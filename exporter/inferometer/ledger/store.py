@@ -12,6 +12,7 @@ from inferometer.ledger.counting import Additions, CountedRow, CounterKey
 from inferometer.ledger.database import FORMS, Database
 from inferometer.ledger.keys import Veiled
 from inferometer.ledger.packing import KINDS, Unpacker, names_of, packer
+from inferometer.ledger.parts_of_calls import JoinedCall
 from inferometer.ledger.ranking import forget_rank
 from inferometer.ledger.seats import NUMBERS_BITS, Labels, SeatRow, SeatTable
 from inferometer.ledger.statements import CALL_COLUMNS, STEP_COLUMNS
@@ -101,8 +102,11 @@ def _insert(database: Database, rows: Sequence[CountedRow]) -> None:
         database.insert(insertion, values)
 
 
-def write_rows(database: Database, rows: Sequence[CountedRow], seats: SeatTable) -> Counters:
+def write_rows(database: Database, rows: Sequence[CountedRow], seats: SeatTable,
+               joined: Sequence[JoinedCall] = ()) -> Counters:
     """Write rows, and with them counters and roll-ups. Returns what the counters grew by.
+
+    `joined` are calls, new or not, of which the engine's own trace tells more.
 
     The caller's transaction holds all of it.
     """
@@ -110,10 +114,16 @@ def write_rows(database: Database, rows: Sequence[CountedRow], seats: SeatTable)
     added = Additions(seats.shown)
     for row in rows:
         added.add(row)
+    for call, parts in joined:
+        if parts.remainder is not None:
+            added.add_parts(call.seat, parts)
     grown = added.counters
     database.insert(statements.insert_seat, [
         (seat.id, *seat.labels, int(seat.seated)) for seat in seats.unsaved])
     _insert(database, rows)
+    connection.executemany(statements.put_phases, [
+        (parts.queue, parts.prefill, parts.decode, parts.relay, parts.remainder, call.seq)
+        for call, parts in joined])
     connection.executemany(statements.add_counter, [
         (gateway, *key, value, 0) for key, value in grown.items()])
     connection.executemany(statements.add_rollup, [

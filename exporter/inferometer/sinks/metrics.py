@@ -98,6 +98,10 @@ def _add_call(points: dict[Metric, dict[Key, float | Histogram]],
         points[c.CLIENT_LONG_TRACES][*key, calls] = float(
             counters.get((seat, "long_traces", calls), 0))
     _add_cost(points, counters, seat, key)
+    if decomposed := counters.get((seat, "decomposed", ""), 0):  # else nothing is known of parts
+        points[c.CLIENT_DECOMPOSED][key] = float(decomposed)
+        for part in c.PARTS_OF_CALLS:
+            points[c.CLIENT_PART][*key, part] = counters.get((seat, "part", part), 0) / 1e9
     for name, (metric, bounds) in TIMES.items():
         points[metric][key] = _histogram(counters, seat, name, bounds, 1e9)
 

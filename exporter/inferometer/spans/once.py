@@ -95,8 +95,17 @@ def _rows(call: OneCall, engine: EngineCall | None, wrapper: Usage | None) -> li
             streamed=_first(span.streamed for span in near),
             time_to_first_token=_first(span.time_to_first_token for span in own),
             **texts_of(near))
-        rows.append(CallRow(merged, spans, place == 0, _state(usage), 1, engine))
+        rows.append(CallRow(merged, spans, place == 0, _state(usage), 1, engine,
+                            _passed_on(by_service) if place == 0 else None))
     return rows
+
+
+def _passed_on(by_service: Mapping[str, Sequence[ModelCall]]) -> int | None:
+    """How long the second service took, in nanoseconds; None where there is none."""
+    for own in [*by_service.values()][1:2]:
+        if own[0].start:
+            return own[0].end - own[0].start
+    return None
 
 
 _TEXTS = ("operation", "provider", "request_model", "response_model", "finish_reason",

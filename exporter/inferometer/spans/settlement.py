@@ -49,6 +49,7 @@ class CallRow(NamedTuple):
     usage: UsageState = UsageState.MISSING
     calls: int | None = 1  # None: a wrapper's usage, whose calls nobody sent
     engine: EngineCall | None = None
+    passed_on: int | None = None  # nanoseconds that it took the next service to which it was passed
 
 
 class Step(NamedTuple, Generic[F]):

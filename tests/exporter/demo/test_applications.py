@@ -96,6 +96,37 @@ def test_calls_of_every_application_are_counted_and_priced(gateway: DemoGateway)
     assert build.labels["version"].endswith("+demo")
 
 
+def test_an_application_searches_and_reranks_before_it_calls(gateway: DemoGateway) -> None:
+    wait_for(lambda: page(gateway).value("rag_retrievals_total", service_name="chat-app",
+                                         result="empty"), SETTLED_SECONDS)
+    shown = page(gateway)
+    results = {series.labels["result"]: series.value
+               for series in shown.find("rag_retrievals_total", service_name="chat-app")}
+    assert results["unknown"] == 0
+    assert results["hit"] > results["empty"] > 0
+    assert sum(results.values()) == called(gateway, "chat-app")
+    assert sum(shown.values("rag_reranks_total", service_name="chat-app")) == results["hit"]
+
+
+def test_the_parts_of_a_call_add_up_to_its_time_where_its_engine_sends_spans(
+        gateway: DemoGateway) -> None:
+    parts, decomposed = ("llm_client_request_part_seconds_total",
+                         "llm_client_requests_decomposed_total")
+    wait_for(lambda: sum(page(gateway).values(decomposed)) >= 10, SETTLED_SECONDS)
+    shown = page(gateway)
+    assert {series.labels["service_name"] for series in shown.find(decomposed)} == {"chat-app"}
+    assert sum(shown.values(decomposed)) == sum(
+        shown.values(f"{DURATION}_count", service_name="chat-app"))
+    assert abs(sum(shown.values(parts)) - sum(
+        shown.values(f"{DURATION}_sum", service_name="chat-app"))) < 0.001
+    seconds = {part: sum(shown.values(parts, part=part)) for part in (
+        "gateway", "queue", "prefill", "decode", "remainder")}
+    assert seconds["gateway"] == 0
+    least, most = (way * sum(shown.values(decomposed)) for way in NETWORK_SECONDS)
+    assert least <= seconds["remainder"] <= most
+    assert seconds["decode"] > seconds["prefill"] > seconds["queue"] > 0
+
+
 def test_agents_make_calls_and_use_tools_in_runs_that_end(gateway: DemoGateway) -> None:
     wait_for(lambda: sum(page(gateway).values("llm_agent_calls_per_run_count",
                                               agent="clerk")) >= 10, SETTLED_SECONDS)

@@ -14,7 +14,7 @@ from inferometer.ledger.seats import Labels
 
 LABELS = tuple(name for name in Labels._fields if name != "kind")
 _NUMBERS = (*TOKENS, "duration", "first_token", "queue", "prefill", "decode", "documents", "cost",
-            "run_calls", "run_tools")
+            "run_calls", "run_tools", "relay", "remainder")
 _WORD, _COUNT = "LowCardinality(String)", "Int64"
 _TYPES = {  # of the columns of `counted`
     "arrived": "DateTime64(9, 'UTC')", "user": "String", "conversation": "String",
