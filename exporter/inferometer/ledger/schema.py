@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0009"  # the last of the migrations, which makes these tables
+NEWEST = "0011"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -89,6 +89,8 @@ COUNTED = Table(
     *(Column(name, SmallInteger, nullable=False) for name in ("over_cost", "within_limits")),
     _number("place"),
     _number("run_calls", optional=True), _number("run_tools", optional=True),
+    Column("observed", SmallInteger, nullable=False), _number("disagreement", optional=True),
+    Column("top_changed", SmallInteger, nullable=True),
     sqlite_with_rowid=False)
 # Parent links of every span of a settled trace, by the number of one of its facts.
 TRACES = Table("traces", METADATA, _number("seq", key=True),
