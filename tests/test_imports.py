@@ -67,13 +67,14 @@ ORDER = """
     serve.connections  serve.metrics
     serve.server
     spans  spans.errors  spans.messages  spans.settlement  spans.span  spans.tree  spans.twins
-    spans.decoded  spans.vocabulary  spans.running  spans.unicode
+    spans.decoded  spans.vocabulary  spans.running  spans.unicode  spans.reordering
     spans.envelope  spans.json_values  spans.protobuf_values
     spans.calls  spans.steps
     spans.once
     spans.flavours.reading
     spans.flavours.table
     spans.flavours.genai
+    spans.flavours.databases
     spans.flavours.*
     spans.flavours
     spans.ids  spans.shape
@@ -85,7 +86,7 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metered  sinks.request_line  sinks.request_log_file  sinks.users
+    sinks  sinks.metered  sinks.retrieval  sinks.request_line  sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.presets  sinks.feedback
     sinks.redaction_names  sinks.outbox  sinks.partial

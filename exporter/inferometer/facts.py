@@ -163,17 +163,19 @@ class Retrieval(Fact):
     """A search for documents; 0 is an empty answer, None a sender that does not say."""
 
     documents: int | None = None
-    document_ids: tuple[str, ...] = ()
-    system: str = ""
+    system: str = ""  # that was searched, by the catalogue's label; empty where nobody says
 
 
 @record
 class Rerank(Fact):
-    """Documents put in another order; the ids in their order before and after."""
+    """Documents put in another order. A sender that names no documents leaves all but the model
+    unknown.
+    """
 
     model: str = ""
-    before: tuple[str, ...] | None = None
-    after: tuple[str, ...] | None = None
+    documents: int | None = None  # that were given
+    disagreement: float | None = None  # 0, the same order, to 1, the reverse
+    top_changed: bool | None = None
 
 
 @record

@@ -25,6 +25,10 @@ DURATION_BOUNDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60
 FIRST_TOKEN_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 PER_TOKEN_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0)
 PER_RUN_BOUNDS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # calls
+OTHER_SYSTEM = "other"  # that was searched: one without a name of ours, or several
+RETRIEVAL_BOUNDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+RETRIEVED_BOUNDS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # documents
+RERANK_BOUNDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)  # 0 is the same order, 1 the reverse
 # Methods of MCP by OpenTelemetry's conventions, and those of MCP's own newer versions.
 MCP_METHODS = frozenset((
     "completion/complete", "elicitation/create", "initialize", "logging/setLevel",
@@ -65,6 +69,16 @@ CALLS = Label("calls", "How many calls a trace has come to.",
 RESULT_OF_RETRIEVAL = Label(
     "result", "Whether documents came back; unknown where the sender does not tell.",
     values=("hit", "empty", "unknown"))
+SYSTEM = Label(
+    "system", "What was searched, as its sender or its own client names it; `other` has another "
+    "name, or is several, and of `unknown` nobody says.", values=(
+        "astra", "azure_ai_search", "cassandra", "chroma", "clickhouse", "couchbase",
+        "elasticsearch", "faiss", "in_memory", "lancedb", "marqo", "milvus", "mongodb", "neo4j",
+        "opensearch", "pinecone", "postgresql", "qdrant", "redis", "typesense", "vespa",
+        "weaviate", OTHER_SYSTEM, "unknown"))
+TOP_CHANGED = Label(
+    "top_changed", "Whether another document came first than before; unknown where the sender "
+    "does not tell.", values=("true", "false", "unknown"))
 CLIENT_SOURCE = Label("source", "Which telemetry of a service its calls are counted by.",
                       values=("spans", "metrics"))
 _SOURCE_UNREAD = "It is asked where a service's figures are fewer than another's."
@@ -86,6 +100,11 @@ def _times(name: str, text: str, bounds: tuple[float, ...], otel: str = "") -> M
 def _per_run(name: str, text: str, otel: str) -> Metric:
     return Metric(f"llm_agent_{name}_per_run", "histogram", text, (SERVICE_NAME, AGENT), STEP_SEATS,
                   len(PER_RUN_BOUNDS), otel)
+
+
+def _search(name: str, text: str, bounds: tuple[float, ...], *labels: Label) -> Metric:
+    return Metric(f"rag_{name}", "histogram", text, (SERVICE_NAME, *labels), STEP_SEATS,
+                  len(bounds), unread=_LATER)
 
 
 def _step(name: str, text: str, *labels: Label, unread: str = "") -> Metric:
@@ -155,8 +174,19 @@ AGENT_TOOL_CALLS = _per_run(
     "gen_ai.invoke_agent.tool_calls")
 RETRIEVALS = _step("rag_retrievals_total", "Searches for documents, by whether there were any.",
                    RESULT_OF_RETRIEVAL, unread=_LATER)
-RERANKS = _step("rag_reranks_total", "Times that documents were put in another order.",
-                unread=_LATER)
+RETRIEVAL_DURATION = _search(
+    "retrieval_duration_seconds", "How long searches for documents took that succeeded: the "
+    "application's own span of it where there is one, else the database's client's.",
+    RETRIEVAL_BOUNDS, SYSTEM)
+RETRIEVED_DOCUMENTS = _search(
+    "retrieved_documents", "Documents that a search came back with, where the sender tells: 0 is "
+    "an empty answer.", RETRIEVED_BOUNDS)
+RERANKS = _step("rag_reranks_total", "Times that documents were put in another order, by whether "
+                "another one came first.", TOP_CHANGED, unread=_LATER)
+RERANK_DISAGREEMENT = _search(
+    "rerank_disagreement_ratio", "How far a reranking changed the order: of all pairs of "
+    "documents before and after it, the share that stands the other way round; nothing where "
+    "fewer than two are in both.", RERANK_BOUNDS)
 
 CLIENT_METRICS = (
     CLIENT_INFO, CLIENT_REQUESTS, CLIENT_INPUT, CLIENT_INPUT_CACHED, CLIENT_INPUT_WRITTEN,
@@ -165,5 +195,5 @@ CLIENT_METRICS = (
     CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_PART, CLIENT_DECOMPOSED,
     CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT, TOOL_CALLS, MCP_OPERATIONS, AGENT_RUNS, AGENT_CALLS,
     AGENT_TOOL_CALLS,
-    RETRIEVALS, RERANKS,
+    RETRIEVALS, RETRIEVAL_DURATION, RETRIEVED_DOCUMENTS, RERANKS, RERANK_DISAGREEMENT,
 )

@@ -19,11 +19,15 @@ from inferometer.catalogue import (
     PARTS_OF_CALLS,
     PER_RUN_BOUNDS,
     PER_TOKEN_BOUNDS,
+    RERANK_BOUNDS,
+    RETRIEVAL_BOUNDS,
+    RETRIEVED_BOUNDS,
 )
 from inferometer.pricing import PriceSource
 
 HOUR = 3600 * 10**9  # nanoseconds
 HEARTBEAT = "heartbeat"  # the kind of a row that adds nothing, and has no seat
+BILLION = 10**9  # parts of a ratio, as rows have it
 SUM = "sum"  # part of a histogram, of times in nanoseconds, beside its bounds
 KNOWN = "known"  # usage
 TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
@@ -36,7 +40,12 @@ BOUNDS = {"duration": DURATION_BOUNDS, "first_token": FIRST_TOKEN_BOUNDS,
           "per_token": PER_TOKEN_BOUNDS}
 # The same of what is counted in runs of agents: calls to models, and tools.
 RUN_BOUNDS = dict.fromkeys(("run_calls", "run_tools"), PER_RUN_BOUNDS)
-PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in (BOUNDS | RUN_BOUNDS).items()}
+# Of searches and rerankings: bounds, and how many of what is counted make one of their unit.
+SEARCH_BOUNDS = {"searched": (RETRIEVAL_BOUNDS, 10**9), "retrieved": (RETRIEVED_BOUNDS, 1),
+                 "disagreed": (RERANK_BOUNDS, BILLION)}
+PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in {
+    **BOUNDS, **RUN_BOUNDS, **{name: bounds for name, (bounds, _) in SEARCH_BOUNDS.items()},
+}.items()}
 
 
 class CountedRow(NamedTuple):
@@ -72,6 +81,9 @@ class CountedRow(NamedTuple):
     place: int = 0  # of a call, among those of its service in the trace
     run_calls: int | None = None  # calls to models in a run
     run_tools: int | None = None
+    observed: int = 0  # 1 where histograms have the search: older rows are in none
+    disagreement: int | None = None  # of two orders, in billionths
+    top_changed: int | None = None  # 1 if a reranking put another document first, else 0
     # Of a call whose engine tells its parts, nanoseconds: in a service that passed it on, and in
     # none of all others. The last one is not None where the call is decomposed.
     relay: int | None = None
@@ -122,6 +134,12 @@ class Additions:
         if row.kind == "retrieval":
             sums[_SLOT["result", _result(row.documents)]] += 1
             rollup[_DOCUMENTS] += row.documents or 0
+            if row.observed:
+                _add_search(row, sums)
+        if row.top_changed is not None:
+            sums[_TOP_CHANGED[row.top_changed]] += 1
+        if row.disagreement is not None:
+            _observe(_DISAGREED, row.disagreement, sums)
         if row.run_calls is not None:
             _observe(_RUN_CALLS, row.run_calls, sums)
         if row.run_tools is not None:
@@ -182,6 +200,13 @@ def _add_price(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
         rollup[_COST + place] += amount
 
 
+def _add_search(row: CountedRow, sums: list[int]) -> None:
+    if row.duration is not None and row.outcome == "success":
+        _observe(_SEARCHED, row.duration, sums)
+    if row.documents is not None:
+        _observe(_RETRIEVED, row.documents, sums)
+
+
 def _add_parts(parts: Sequence[int | None], sums: list[int]) -> None:
     sums[_DECOMPOSED] += 1
     for place, took in enumerate(parts, start=_DECOMPOSED + 1):
@@ -205,6 +230,7 @@ _SLOTS = [
     *(("priced", source) for source in PriceSource if source),
     ("within_limits", ""),
     *(("long_traces", str(calls)) for calls in LONG_TRACES),
+    *(("top_changed", changed) for changed in ("false", "true")),
     ("decomposed", ""), *(("part", part) for part in PARTS_OF_CALLS),
 ]
 _SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
@@ -213,6 +239,10 @@ _DURATION, _FIRST_TOKEN, _PER_TOKEN = (
     (_SLOT[name, SUM], [round(bound * 1e9) for bound in bounds]) for name, bounds in BOUNDS.items())
 _RUN_CALLS, _RUN_TOOLS = ((_SLOT[name, SUM], [*map(int, bounds)])
                           for name, bounds in RUN_BOUNDS.items())
+_SEARCHED, _RETRIEVED, _DISAGREED = (
+    (_SLOT[name, SUM], [round(bound * unit) for bound in bounds])
+    for name, (bounds, unit) in SEARCH_BOUNDS.items())
+_TOP_CHANGED = _SLOT["top_changed", "false"], _SLOT["top_changed", "true"]
 _LONG = {calls: _SLOT["long_traces", str(calls)] for calls in LONG_TRACES}
 _DECOMPOSED = _SLOT["decomposed", ""]
 _PLACES = {name: place for place, name in enumerate(MEASURES)}

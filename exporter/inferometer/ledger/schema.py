@@ -88,7 +88,9 @@ COUNTED = Table(
     _text("priced"), _number("cost", optional=True),  # nano-USD
     *(Column(name, SmallInteger, nullable=False) for name in ("over_cost", "within_limits")),
     _number("place"),
-    *(_number(name, optional=True) for name in ("run_calls", "run_tools")),
+    _number("run_calls", optional=True), _number("run_tools", optional=True),
+    Column("observed", SmallInteger, nullable=False), _number("disagreement", optional=True),
+    Column("top_changed", SmallInteger, nullable=True),
     *(_number(name, optional=True) for name in ("relay", "remainder")),  # nanoseconds
     sqlite_with_rowid=False)
 # Parent links of every span of a settled trace, by the number of one of its facts.

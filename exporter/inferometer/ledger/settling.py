@@ -16,12 +16,13 @@ from inferometer.facts import (
     Fact,
     Feedback,
     McpOperation,
+    Outcome,
     Rerank,
     Retrieval,
     ToolCall,
     Usage,
 )
-from inferometer.ledger.counting import TOKENS, CountedRow
+from inferometer.ledger.counting import BILLION, TOKENS, CountedRow
 from inferometer.ledger.goodput import is_within
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.traces import Kept
@@ -29,6 +30,7 @@ from inferometer.pricing import CallToPrice, Pricing
 from inferometer.spans.settlement import CallRow, RunRow, Settlement, Step, UsageState
 
 MOST_TOKENS = 2**40  # of one call: more cannot be
+MOST_DOCUMENTS = 2**31  # of one search
 MOST_SECONDS = 1e9
 MOST_NANOSECONDS = 10**18
 _Count = int | None
@@ -47,7 +49,7 @@ class _StepColumns(NamedTuple):
 _KINDS: Mapping[type[Fact], _StepColumns] = {
     ToolCall: _StepColumns("tool", "tool"), McpOperation: _StepColumns("mcp", "method"),
     AgentRun: _StepColumns("run", "agent", "kind"),
-    Retrieval: _StepColumns("retrieval", ""), Rerank: _StepColumns("rerank", ""),
+    Retrieval: _StepColumns("retrieval", "system"), Rerank: _StepColumns("rerank", ""),
     Evaluation: _StepColumns("evaluation", "evaluation"),
     Feedback: _StepColumns("feedback", "kind")}
 
@@ -234,6 +236,8 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
         label = getattr(fact, otherwise)
     if kind == "mcp" and label not in MCP_METHODS:
         label = OTHER_METHOD
+    retrieval = fact if isinstance(fact, Retrieval) else None
+    rerank = fact if isinstance(fact, Rerank) else None
     return CountedRow(
         kept.seq, kind, kept.arrived,
         seats.id_of((kind, "", "", "", fact.service_name, label)),
@@ -241,8 +245,23 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
         veil(fact.conversation) if fact.conversation else None,
         fact.outcome._value_, fact.error_type._value_,
         1, 0, "", *_NO_TOKENS, _duration(fact),
-        documents=fact.documents if isinstance(fact, Retrieval) else None,
-        run_calls=run_calls, run_tools=run_tools)
+        documents=_retrieved(retrieval) if retrieval else None, run_calls=run_calls,
+        run_tools=run_tools, observed=int(retrieval is not None),
+        disagreement=_billionths(rerank.disagreement) if rerank else None,
+        top_changed=None if rerank is None or rerank.top_changed is None
+        else int(rerank.top_changed))
+
+
+def _retrieved(retrieval: Retrieval) -> _Count:
+    """How many documents came back. A search that failed was not in vain: it is not known."""
+    documents = retrieval.documents
+    if documents is None or not 0 <= documents <= MOST_DOCUMENTS:
+        return None
+    return documents if documents or retrieval.outcome is Outcome.SUCCESS else None
+
+
+def _billionths(ratio: float | None) -> _Count:
+    return None if ratio is None or not 0 <= ratio <= 1 else round(ratio * BILLION)
 
 
 def _in_run(run: RunRow) -> tuple[_Count, _Count]:

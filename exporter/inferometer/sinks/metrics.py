@@ -14,6 +14,7 @@ from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
 from inferometer.sinks.metered import METRICS, PLAIN, TIMES, add_metered, by_seat
+from inferometer.sinks.retrieval import add_searches
 from inferometer.values import Exemplar, Histogram, Key
 
 SUM = "sum"  # part of a histogram beside its bounds, of times in nanoseconds
@@ -38,11 +39,8 @@ class CounterReading(NamedTuple):
 _STEPS: Mapping[str, tuple[Metric, str, tuple[str, ...]]] = {
     "tool": (c.TOOL_CALLS, "ended", c.OUTCOMES), "mcp": (c.MCP_OPERATIONS, "ended", c.OUTCOMES),
     "run": (c.AGENT_RUNS, "ended", c.OUTCOMES),
-    "retrieval": (c.RETRIEVALS, "result", c.RESULT_OF_RETRIEVAL.values),
-    "rerank": (c.RERANKS, "ended", ()),
 }
 _IN_RUNS = {"run_calls": c.AGENT_CALLS, "run_tools": c.AGENT_TOOL_CALLS}
-_NAMED = frozenset(("tool", "mcp", "run"))  # kinds of steps whose name is a label
 
 
 class CallsCollector:
@@ -78,9 +76,8 @@ def _families(reading: CounterReading) -> Sequence[Family]:
             if reading.exemplars:
                 _add_exemplars(points, reading.exemplars, seat, tuple(labels))
         elif kind in _STEPS:
-            service = labels[-1]
-            _add_step(points, reading.counters, seat, kind,
-                      (service, name) if kind in _NAMED else (service,))
+            _add_step(points, reading.counters, seat, kind, (labels[-1], name))
+    add_searches(points, reading.counters, reading.seats)
     for seat, counters in by_seat(reading.counters, metered).items():
         add_metered(points, counters, tuple(reading.seats[seat][1:-1]))
     return [Family(metric, of_metric) for metric, of_metric in points.items()]
@@ -142,9 +139,6 @@ def _add_step(points: dict[Metric, dict[Key, float | Histogram]],
               counters: Mapping[tuple[int, str, str], int], seat: int, kind: str,
               key: Key) -> None:
     metric, name, parts = _STEPS[kind]
-    if not parts:
-        points[metric][key] = float(sum(
-            counters.get((seat, name, outcome), 0) for outcome in c.OUTCOMES))
     for part in parts:
         points[metric][*key, part] = float(counters.get((seat, name, part), 0))
     if kind == "run":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 
 from inferometer.facts import (
@@ -20,10 +21,12 @@ from inferometer.facts import (
     Usage,
 )
 from inferometer.spans.errors import error_of, outcome_of
-from inferometer.spans.flavours.reading import Documents, count, moment, number, text, truth
+from inferometer.spans.flavours.databases import known_system, system_of
+from inferometer.spans.flavours.reading import count, moment, number, text, truth
 from inferometer.spans.flavours.table import Flavour, StepKind
 from inferometer.spans.ids import times
 from inferometer.spans.reader import SpanReader, Wishes
+from inferometer.spans.reordering import MOST_COMPARED, disagreement, identity, top_changed
 from inferometer.spans.shape import shape_of
 from inferometer.spans.span import LogRecord, Span
 
@@ -172,22 +175,25 @@ def _tool_name(span_name: str) -> str:
 
 
 def _retrieval(reader: SpanReader) -> Retrieval:
-    documents, ids = reader.flavour.documents(reader.span) if reader.flavour.documents \
-        else (None, ())
-    return Retrieval(*reader.common(reader.error()), documents=documents, document_ids=ids,
-                     system=reader.text("system"))
+    listed = reader.flavour.documents(reader.span) if reader.flavour.documents else None
+    return Retrieval(*reader.common(reader.error()), system=_system(reader),
+                     documents=reader.counts.get("documents") if listed is None else len(listed))
+
+
+def _system(reader: SpanReader) -> str:
+    """What was searched; who provides it may be somebody that is no database."""
+    return system_of(reader.text("system")) or known_system(reader.text("store"))
 
 
 def _rerank(reader: SpanReader) -> Rerank:
     before, after = reader.flavour.reranked(reader.span) if reader.flavour.reranked \
-        else ((None, ()), (None, ()))
-    return Rerank(*reader.common(reader.error()), model=reader.text("model"), before=_order(before),
-                  after=_order(after))
-
-
-def _order(documents: Documents) -> tuple[str, ...] | None:
-    number, ids = documents
-    return None if number is None else ids or ("",) * number
+        else (None, None)
+    fact = Rerank(*reader.common(reader.error()), model=reader.text("model"),
+                  documents=None if before is None else len(before))
+    if before is None or after is None or max(len(before), len(after)) > MOST_COMPARED:
+        return fact
+    orders = [*map(identity, before)], [*map(identity, after)]
+    return replace(fact, disagreement=disagreement(*orders), top_changed=top_changed(*orders))
 
 
 _MAKERS: Mapping[StepKind, Callable[[SpanReader], Fact]] = {

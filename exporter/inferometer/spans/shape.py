@@ -16,7 +16,8 @@ from inferometer.spans.flavours.table import CALL, Flavour, Means, Origin, Steps
 from inferometer.spans.span import Span
 from inferometer.spans.vocabulary import fits
 
-COUNTS = frozenset(("input", "cached", "cache_write", "output", "reasoning", "total"))
+COUNTS = frozenset(("input", "cached", "cache_write", "output", "reasoning", "total",
+                    "documents"))
 # Neither numbers of tokens nor texts: whoever makes a fact of the span converts them.
 RAW = frozenset(("streamed", "time_to_first_token", "first_token", "duration", "queue", "prefill",
                  "decode"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Generic, TypeVar
 
+from inferometer.catalogue import OTHER_SYSTEM
 from inferometer.facts import (
     MCP,
     AgentRun,
@@ -74,7 +76,7 @@ def operations(tree: Tree) -> list[Step[McpOperation]]:
 
 def retrievals(tree: Tree) -> list[Step[Retrieval]]:
     """Searches: what searches several places is one search."""
-    return _once(tree, Retrieval, lambda one, other: True, _retrieval)
+    return _once(tree, Retrieval, lambda one, other: True, partial(_retrieval, tree))
 
 
 def reranks(tree: Tree) -> list[Step[Rerank]]:
@@ -179,18 +181,35 @@ def _operation(facts: list[McpOperation]) -> McpOperation:
                    target=next((fact.target for fact in facts if fact.target), ""))
 
 
-def _retrieval(facts: list[Retrieval]) -> Retrieval:
-    """The outermost that knows its documents; of several within, none speaks for all."""
-    counts = defaultdict(list)
-    for fact in facts:
-        if fact.documents is not None:
-            counts[fact.documents].append(fact)
-    best = facts[0] if facts[0].documents is not None else (
-        next(iter(counts.values()))[0] if len(counts) == 1 else facts[0])
-    return replace(facts[0], documents=best.documents, document_ids=best.document_ids)
+def _retrieval(tree: Tree, facts: list[Retrieval]) -> Retrieval:
+    """The outermost, with what it or those within it know."""
+    systems = {fact.system for fact in facts if fact.system}
+    named = systems - {OTHER_SYSTEM} or systems
+    return replace(facts[0], documents=_documents(tree, facts),
+                   system=named.pop() if len(named) == 1 else OTHER_SYSTEM if named else "")
+
+
+def _documents(tree: Tree, facts: list[Retrieval]) -> int | None:
+    """How many came back. Of several searches within one, none speaks for all, unless all were in
+    vain.
+    """
+    known = {fact.span_id: fact for fact in facts if fact.documents is not None}
+    if facts[0].span_id in known:
+        return facts[0].documents
+    topmost: dict[str, list[int | None]] = defaultdict(list)  # by who saw them
+    for fact in known.values():
+        if not any(above.span_id in known for above in tree.ancestors(fact)):
+            topmost[fact.scope].append(fact.documents)
+    for documents in topmost.values():
+        if len(documents) == 1 or not any(documents):
+            return documents[0]
+    return None
 
 
 def _rerank(facts: list[Rerank]) -> Rerank:
-    best = next((fact for fact in facts if fact.after is not None), facts[0])
-    return replace(facts[0], before=best.before, after=best.after,
+    """The outermost, with what the first says that knows both orders, or how many were given."""
+    best = max(facts, key=lambda fact: (
+        fact.disagreement is not None, fact.top_changed is not None, fact.documents is not None))
+    return replace(facts[0], documents=best.documents, disagreement=best.disagreement,
+                   top_changed=best.top_changed,
                    model=next((fact.model for fact in facts if fact.model), ""))

@@ -47,8 +47,7 @@ def summed(settled: Sequence[Settlement]) -> Figures:
         first_tokens=sum(row.call.time_to_first_token is not None for row in rows),
         tools=tuple(sorted(step.fact.tool for trace in settled for step in trace.tools)),
         documents=tuple(step.fact.documents for trace in settled for step in trace.retrievals),
-        reranks=tuple(None if rerank.before is None else len(rerank.before)
-                      for rerank in reranks),
+        reranks=tuple(rerank.documents for rerank in reranks),
         operations=tuple(sorted(f"{step.fact.method} {step.fact.outcome}" for trace in settled
                                 for step in trace.operations)))
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.facts import Fact, Usage
+from inferometer.facts import Fact, Rerank, Usage
 from inferometer.spans.flavours.reading import numbered, text
 from inferometer.spans.normalise import facts_of, facts_of_log
 from inferometer.spans.once import settle
@@ -159,11 +159,12 @@ def test_half_a_character_becomes_a_question_mark(model: str) -> None:
 
 
 def test_half_a_character_within_a_document_becomes_a_question_mark() -> None:
-    document = json.dumps([{"id": "\ud800"}, {"id": "\U0001f600"}])
+    orders = [json.dumps([{"id": name}, {"id": "\U0001f600"}]) for name in ("\ud800", "?")]
     facts = facts_in(as_json(span(attributes=[
-        {"key": "gen_ai.operation.name", "value": {"stringValue": "retrieval"}},
-        {"key": "gen_ai.retrieval.documents", "value": {"stringValue": document}}])), "json")
-    assert getattr(facts[0], "document_ids", None) == ("?", "\U0001f600")
+        {"key": f"inferometer.rerank.{place}", "value": {"stringValue": order}}
+        for place, order in zip(("before", "after"), orders, strict=True)])), "json")
+    assert isinstance(facts[0], Rerank)
+    assert (facts[0].documents, facts[0].disagreement, facts[0].top_changed) == (2, 0.0, False)
 
 
 @pytest.mark.parametrize("seconds", [1e307, 10**12])

@@ -23,6 +23,9 @@ NOTIFICATIONS = {"operations"}
 # Its span has no cached tokens.
 CACHED = {"cached"}
 
+# Its span does not say how many documents came back.
+DOCUMENTS = {"documents"}
+
 UNSEEN: Mapping[str, Mapping[str, set[str]]] = {
     "anthropic-sdk-native-2.14.0": {
         "tool_loop": TOOLS,
@@ -229,9 +232,9 @@ UNSEEN: Mapping[str, Mapping[str, set[str]]] = {
     "traceloop-cohere-0.62.4": {
         "stream": FIRST_TOKEN,
         "embed": {"input"},
-        "rag_rerank": {"reranks"},
         "boom": TRIES,
     },
+    "traceloop-qdrant-0.62.4": dict.fromkeys(("rag", "rag_empty"), DOCUMENTS),
     "traceloop-mcp-0.62.4+mcp-1.30.0": {
         "mcp_tool": NOTIFICATIONS,
         "mcp_tool_error": NOTIFICATIONS,

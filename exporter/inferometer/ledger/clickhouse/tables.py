@@ -14,12 +14,13 @@ from inferometer.ledger.seats import Labels
 
 LABELS = tuple(name for name in Labels._fields if name != "kind")
 _NUMBERS = (*TOKENS, "duration", "first_token", "queue", "prefill", "decode", "documents", "cost",
-            "run_calls", "run_tools", "relay", "remainder")
+            "run_calls", "run_tools", "disagreement", "top_changed",
+            "relay", "remainder")
 _WORD, _COUNT = "LowCardinality(String)", "Int64"
 _TYPES = {  # of the columns of `counted`
     "arrived": "DateTime64(9, 'UTC')", "user": "String", "conversation": "String",
     **dict.fromkeys(("kind", "outcome", "error_type", "usage", "priced"), _WORD),
-    **dict.fromkeys(("billed", "over_cost", "within_limits"), "UInt8"),
+    **dict.fromkeys(("billed", "over_cost", "within_limits", "observed"), "UInt8"),
     **dict.fromkeys(_NUMBERS, "Nullable(Int64)")}
 # Columns that are sent, by name with their types. `rows` is how many the copy has.
 SENT = {"gateway": _WORD, "batch": "UInt64", "rows": "UInt32",
@@ -65,7 +66,10 @@ CREATE = (
     # Sums of the hour over several batches, and of the day over several chunks of these.
     _create_sums("rollups", "hour", "service_name, provider, model"), _create_names("chunks"),
     # Who used most stands side by side, as is asked of them.
-    _create_sums("days", "day", "input"), _create_names("day_chunks"))
+    _create_sums("days", "day", "input"), _create_names("day_chunks"),
+    # Tables of earlier versions lack these.
+    *(f"ALTER TABLE calls ADD COLUMN IF NOT EXISTS `{name}` {_TYPES[name]}"
+      for name in ("observed", "disagreement", "top_changed", "relay", "remainder")))
 TABLES = ("calls", "batches", "rollups", "chunks", "days", "day_chunks")
 
 # Of the copies that are named, the first of each counts: a later one never takes its place.

@@ -19,6 +19,7 @@ from inferometer.spans.flavours.agents import (
     STRANDS,
 )
 from inferometer.spans.flavours.claude_code import CLAUDE_CODE
+from inferometer.spans.flavours.databases import DATABASES
 from inferometer.spans.flavours.engines import VLLM
 from inferometer.spans.flavours.genai import GENAI, GENAI_BEDROCK
 from inferometer.spans.flavours.haystack import HAYSTACK
@@ -37,6 +38,7 @@ from inferometer.spans.flavours.openllmetry import (
     OPENLLMETRY_GEMINI,
     OPENLLMETRY_MCP,
 )
+from inferometer.spans.flavours.own import OWN
 from inferometer.spans.flavours.spring import SPRING_AI
 from inferometer.spans.flavours.table import Flavour, Origin, as_origin
 from inferometer.spans.flavours.vercel import VERCEL, VERCEL_OTEL
@@ -44,10 +46,11 @@ from inferometer.spans.vocabulary import Vocabulary
 
 # Whose mark is asked for first stands first: what adds its names to another's span before those.
 FLAVOURS: tuple[Flavour, ...] = (
-    VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY,
+    OWN, VLLM, VERCEL, VERCEL_OTEL, MLFLOW, LANGFUSE, LANGSMITH, OPENINFERENCE, OPENLLMETRY,
     OPENLLMETRY_BEDROCK, OPENLLMETRY_COHERE, OPENLLMETRY_GEMINI, OPENLLMETRY_MCP, LITELLM,
     OPENLIT, OPENLIT_MCP, LOGFIRE, HAYSTACK, LLAMA_INDEX, STRANDS, GOOGLE_ADK, ANTHROPIC_SDK,
     PYDANTIC_AI, SEMANTIC_KERNEL, SPRING_AI, CLAUDE_CODE, DDTRACE, MCP, GENAI_BEDROCK, GENAI,
+    DATABASES,
 )
 _MARKS = tuple((mark, flavour) for flavour in FLAVOURS for mark in flavour.marks)
 # The longest first: `opentelemetry.instrumentation.openai_v2` before `….openai*`.
@@ -65,7 +68,12 @@ def _of_scope(name: str) -> Flavour | None:
 
 
 def flavour_of(scope: str, attributes: Collection[str]) -> Flavour | None:
-    """Whose names are in a span of this scope with these attributes; None: none that is known."""
+    """Whose names are in a span of this scope with these attributes; None: none that is known.
+
+    Attributes of our own are put onto spans of all scopes.
+    """
+    if any(mark in attributes for mark in OWN.marks):
+        return OWN
     flavour = _of_scope(scope)
     if flavour is None and attributes:
         for mark, marked in _MARKS:
@@ -80,7 +88,7 @@ def vocabulary(content: bool, also: tuple[str, ...] = ()) -> Vocabulary:
     names: set[str] = set(also)
     long: set[str] = set()
     for flavour in FLAVOURS:
-        names |= {*flavour.marks, *(step.attribute for step in flavour.steps)}
+        names |= {*flavour.marks, *flavour.reads, *(step.attribute for step in flavour.steps)}
         sources = _sources(flavour)
         names |= {source.attribute for source in sources}
         long |= {*flavour.long, *(source.attribute for source in sources if source.long)}

@@ -25,7 +25,8 @@ from inferometer.spans.flavours.table import (
 )
 from inferometer.spans.span import Span
 
-_TYPE, _OUTPUT = "haystack.component.type", "haystack.component.output"
+_TYPE, _INPUT = "haystack.component.type", "haystack.component.input"
+_OUTPUT = "haystack.component.output"
 _AGENT_OUTPUT = "haystack.agent.step.llm.output"
 _ENDINGS = {"Generator": CHAT, "TextEmbedder": EMBEDDINGS, "DocumentEmbedder": EMBEDDINGS,
             "Retriever": RETRIEVAL, "Ranker": RERANK, "Agent": AGENT}
@@ -40,6 +41,11 @@ def _component(span: Span) -> Means | None:
 
 def _documents(span: Span) -> Documents:
     return listing(step_into(document(span.attributes.get(_OUTPUT)), ("documents",)))
+
+
+def _reranked(span: Span) -> tuple[Documents, Documents]:
+    given = document(span.attributes.get(_INPUT))
+    return listing(step_into(given, ("documents",))), _documents(span)
 
 
 def _reply(*path: str) -> Origins:
@@ -80,7 +86,8 @@ HAYSTACK = Flavour(
         "tool": ("haystack.tool.name",),
         "agent": ("haystack.component.name",),
     },
-    content=("haystack.component.input", _OUTPUT),
+    content=(_INPUT, _OUTPUT),
     documents=_documents,
-    long=(_OUTPUT, _AGENT_OUTPUT),
+    reranked=_reranked,
+    long=(_INPUT, _OUTPUT, _AGENT_OUTPUT),
 )

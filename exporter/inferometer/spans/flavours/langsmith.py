@@ -23,7 +23,7 @@ from inferometer.spans.span import Span
 def _documents(span: Span) -> Documents:
     output = document(span.attributes.get("gen_ai.completion"))
     parsed = listing(output)
-    return parsed if parsed[0] is not None else listing(step_into(output, ("output",)))
+    return parsed if parsed is not None else listing(step_into(output, ("output",)))
 
 
 # Where LangChain's own answer has its usage.

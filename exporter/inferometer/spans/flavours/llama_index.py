@@ -43,7 +43,12 @@ def _documents(span: Span) -> Documents:
     for event in span.events:
         if event.name == "RetrievalEndEvent":
             return listing(event.attributes.get("nodes"))
-    return None, ()
+    return None
+
+
+def _reranked(span: Span) -> tuple[Documents, Documents]:
+    nodes = {event.name: listing(event.attributes.get("nodes")) for event in span.events}
+    return nodes.get("ReRankStartEvent"), nodes.get("ReRankEndEvent")
 
 
 def _tool_name(summary: str) -> str:
@@ -74,9 +79,11 @@ LLAMA_INDEX = Flavour(
         "reasoning": _ended("response.raw.usage.completion_tokens_details.reasoning_tokens"),
         "response_id": _ended("response.raw.id"),
         "tool": ("llamaindex.step.input_summary",),
+        "model": (of_event("ReRankStartEvent", "model_name"),),
         "error": GENAI.fields["error"],
     },
     documents=_documents,
+    reranked=_reranked,
     tool_name=_tool_name,
-    events=(*_MEANS, *_ENDS, "RetrievalEndEvent"),
+    events=(*_MEANS, *_ENDS, "RetrievalEndEvent", "ReRankEndEvent"),
 )

@@ -33,7 +33,7 @@ def _reranked(span: Span) -> tuple[Documents, Documents]:
     given = document(span.attributes.get("mlflow.spanInputs"))
     lists = [value for value in given.values() if isinstance(value, list)] \
         if isinstance(given, dict) else []
-    return listing(lists[0]) if len(lists) == 1 else (None, ()), _documents(span)
+    return lists[0] if len(lists) == 1 else None, _documents(span)
 
 
 MLFLOW = Flavour(

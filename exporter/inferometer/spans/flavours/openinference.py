@@ -37,13 +37,13 @@ _REFUSAL = re.compile(r'"refusal":\s*"[^"]')
 def _documents(span: Span) -> Documents:
     """An empty list is only in the output, where that is kept."""
     if text(span.attributes.get("output.value")).strip() == "[]":
-        return 0, ()
-    return numbered(span.attributes, "retrieval.documents.", "document.id")
+        return ()
+    return numbered(span.attributes, "retrieval.documents.")
 
 
 def _reranked(span: Span) -> tuple[Documents, Documents]:
-    return (numbered(span.attributes, "reranker.input_documents.", "document.id"),
-            numbered(span.attributes, "reranker.output_documents.", "document.id"))
+    return (numbered(span.attributes, "reranker.input_documents."),
+            numbered(span.attributes, "reranker.output_documents."))
 
 
 def _refused(span: Span) -> bool:
@@ -126,6 +126,7 @@ OPENINFERENCE = Flavour(
         "tool": ("tool.name", *GENAI.fields["tool"]),
         "call_id": ("tool_call.id", *GENAI.fields["call_id"]),
         "model": ("reranker.model_name",),
+        "store": (inside("metadata", "ls_vector_store_provider"),),
     },
     first_token_events=("First Token Stream Event",),
     content=("input.value", "output.value"),

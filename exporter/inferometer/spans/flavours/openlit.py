@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from inferometer.spans.flavours.databases import means_of
 from inferometer.spans.flavours.genai import GENAI, OPERATIONS
 from inferometer.spans.flavours.reading import count, document, step_into, text
 from inferometer.spans.flavours.table import (
     CHAIN,
     MCP_OPERATION,
     NOTHING,
-    RETRIEVAL,
     TOOL,
     Means,
     Steps,
@@ -55,6 +55,11 @@ def _estimated(span: Span) -> bool:
     return bool(answer) and output == (len(answer) + 1) // 2
 
 
+def _of_database(span: Span) -> Means | None:
+    """What a vector database was asked for: it may be a search."""
+    return means_of(span) if span.attributes.get("gen_ai.operation.name") == "vectordb" else None
+
+
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
@@ -64,12 +69,13 @@ OPENLIT = GENAI.but(
     scopes=("openlit*",),
     marks=("gen_ai.sdk.version",),
     steps=(Steps("gen_ai.operation.name", {
-        "vectordb": RETRIEVAL,
         "framework": CHAIN,
         "workflow": CHAIN,
         "agent": CHAIN,
     }), OPERATIONS),
-    fields={"time_to_first_token": ("gen_ai.server.time_to_first_token",)},
+    odd=_of_database,
+    fields={"time_to_first_token": ("gen_ai.server.time_to_first_token",),
+            "documents": ("db.response.returned_rows",)},
     says_streamed=True,
     least_first_token=0.02,  # it begins with the answer's head, which may come with the token
     estimated=_estimated,

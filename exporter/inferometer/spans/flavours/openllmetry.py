@@ -5,8 +5,18 @@ Source: traceloop/openllmetry, packages/opentelemetry-semantic-conventions-ai.
 
 from __future__ import annotations
 
+import re
+
 from inferometer.spans.flavours.genai import GENAI, OPERATIONS, REQUEST_TYPES, with_cached
-from inferometer.spans.flavours.reading import Documents, count, document, listing, step_into
+from inferometer.spans.flavours.reading import (
+    Documents,
+    count,
+    document,
+    listing,
+    numbered,
+    step_into,
+    text,
+)
 from inferometer.spans.flavours.table import (
     AGENT,
     CHAIN,
@@ -30,7 +40,7 @@ _OWN_STEPS = Steps("traceloop.span.kind", {
 def _documents(span: Span) -> Documents:
     output = document(span.attributes.get("traceloop.entity.output"))
     parsed = listing(step_into(output, ("documents",)))
-    return parsed if parsed[0] is not None else listing(output)
+    return parsed if parsed is not None else listing(output)
 
 
 def _with_thoughts(span: Span) -> dict[str, object]:
@@ -45,6 +55,19 @@ def _with_thoughts(span: Span) -> dict[str, object]:
 def _operation(span: Span) -> Means | None:
     """The method of what is no tool is in the span's name alone."""
     return MCP_OPERATION if span.name.endswith(".mcp") else None
+
+
+_PLACE = re.compile(r"Doc ([0-9]{1,6}), Score: ")
+
+
+def _reranked(span: Span) -> tuple[Documents, Documents]:
+    """Each document of the answer has its place among what was given, which the query ends."""
+    given = numbered(span.attributes, "gen_ai.prompt.")
+    answer = numbered(span.attributes, "gen_ai.completion.")
+    places = None if answer is None else [
+        match[1] for one in answer
+        if (match := _PLACE.match(text(step_into(one, ("content",)))))]
+    return None if given is None else [*map(str, range(len(given) - 1))], places
 
 
 OPENLLMETRY = GENAI.but(
@@ -82,6 +105,7 @@ OPENLLMETRY = GENAI.but(
         "prompt_version": ("traceloop.prompt.version",),
         "agent": ("gen_ai.agent.name", "traceloop.entity.name", "traceloop.workflow.name"),
         "tool": ("gen_ai.tool.name", "traceloop.entity.name"),
+        "store": ("traceloop.association.properties.ls_vector_store_provider",),
         "finish_reason": ("llm.response.finish_reason", "llm.response.stop_reason"),
     },
 )
@@ -98,7 +122,8 @@ OPENLLMETRY_GEMINI = OPENLLMETRY.but(
 # Cohere's streams begin with an event that has no token.
 OPENLLMETRY_COHERE = OPENLLMETRY.but(
     "OpenLLMetry, Cohere", scopes=("opentelemetry.instrumentation.cohere*",), marks=(),
-    first_token_events=())
+    first_token_events=(), reranked=_reranked,
+    reads=("gen_ai.prompt.*.role", "gen_ai.completion.*.content"))
 
 OPENLLMETRY_MCP = OPENLLMETRY.but(
     "OpenLLMetry, MCP", scopes=("opentelemetry.instrumentation.mcp*",), marks=(), odd=_operation,

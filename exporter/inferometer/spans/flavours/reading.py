@@ -21,7 +21,8 @@ _MOST_OFF = 15 * 3600 * 10**9
 _INDEX = re.compile("[0-9]{1,9}")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # of a character, as JSON may have it
 
-Documents = tuple[int | None, tuple[str, ...]]
+# What was searched, or put in order, each as its sender has it; None where nobody says.
+Documents = Sequence[object] | None
 
 
 def text(value: object) -> str:
@@ -122,34 +123,26 @@ def moment(value: object, start: int, end: int) -> int | None:
     return start + off % _ZONE_STEP
 
 
-def numbered(attributes: Attributes, prefix: str, id_suffix: str) -> Documents:
+def numbered(attributes: Attributes, prefix: str) -> Documents:
     """Documents of which each has attributes with its number; an empty list is none of them."""
-    places: dict[int, str] = {}
+    places: dict[int, dict[str, AttributeValue]] = {}
     for key, value in attributes.items():
         if key.startswith(prefix):
             index, _, rest = key[len(prefix):].partition(".")
             if _INDEX.fullmatch(index):
-                known_id = text(value)[:256] if rest == id_suffix else ""
-                places[int(index)] = known_id or places.get(int(index), "")
+                places.setdefault(int(index), {})[rest.removeprefix("document.")] = value
     if places:
-        return len(places), tuple(places[index] for index in sorted(places))
-    listed = attributes.get(prefix.rstrip("."))
-    if listed is None:
-        return None, ()
-    return listing(listed)
+        return [places[index] for index in sorted(places)]
+    return listing(attributes.get(prefix.rstrip(".")))
 
 
-def listing(value: object, id_key: str = "id") -> Documents:
+def listing(value: object) -> Documents:
     """Documents in a list, or in a JSON text of one, or in one under `documents`."""
     if isinstance(value, str):
         value = document(value)
     if isinstance(value, dict):
         value = value.get("documents")
-    if not isinstance(value, list | tuple):
-        return None, ()
-    ids = tuple(text(item.get(id_key))[:256] if isinstance(item, dict) else ""
-                for item in value[:1024])
-    return len(value), ids if all(ids) else ()
+    return value if isinstance(value, list | tuple) else None
 
 
 def genai_documents(span: Span) -> Documents:

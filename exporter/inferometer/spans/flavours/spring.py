@@ -33,5 +33,5 @@ SPRING_AI = GENAI.but(
         "conversation": ("spring.ai.chat.client.conversation.id",),
         "system": ("db.system",),
     },
-    long=("db.operation.name",),
+    reads=("db.operation.name",),
 )

@@ -138,7 +138,8 @@ class Flavour:
     least_first_token: float = 0.0  # seconds: one that is shorter leaves a part out
     quoted: bool = False  # every value is a JSON text
     prefixes: tuple[str, ...] = ()  # of attributes that functions of this table read
-    long: tuple[str, ...] = ()  # attributes that they read to a larger size
+    reads: tuple[str, ...] = ()  # other attributes that they read
+    long: tuple[str, ...] = ()  # the same, to a larger size
 
     def but(self, name: str, *, fields: Mapping[str, Origins] | None = None,
             **changes: Any) -> Flavour:

@@ -6,6 +6,7 @@ Source: vercel/ai, packages/ai/src/telemetry and content/docs/03-ai-sdk-core/60-
 from __future__ import annotations
 
 from inferometer.spans.flavours.genai import GENAI
+from inferometer.spans.flavours.reading import Documents, document, listing, step_into, text
 from inferometer.spans.flavours.table import (
     AGENT,
     CHAIN,
@@ -17,6 +18,17 @@ from inferometer.spans.flavours.table import (
     Steps,
     milliseconds,
 )
+from inferometer.spans.span import Span
+
+
+def _reranked(span: Span) -> tuple[Documents, Documents]:
+    """Of what comes back each is a JSON text with its place among what was given."""
+    given, ranking = (listing(span.attributes.get(f"ai.{name}"))
+                      for name in ("documents", "ranking"))
+    places = None if ranking is None else [
+        step_into(document(text(one)), ("index",)) for one in ranking]
+    return None if given is None else range(len(given)), places
+
 
 # Version 7 with @ai-sdk/otel: GenAI's names, and a time to the first output, not first event.
 VERCEL_OTEL = GENAI.but("Vercel AI SDK 7", scopes=("gen_ai",), marks=(), first_event=False)
@@ -61,7 +73,10 @@ VERCEL = GENAI.but(
         "agent": ("ai.telemetry.functionId",),
         "tool": ("ai.toolCall.name",),
         "call_id": ("ai.toolCall.id",),
+        "model": ("ai.model.id",),
     },
     content=("ai.prompt", "ai.prompt.messages", "ai.response.text", "ai.response.toolCalls",
              "ai.toolCall.args", "ai.toolCall.result"),
+    reranked=_reranked,
+    long=("ai.documents", "ai.ranking"),
 )
