@@ -14,6 +14,7 @@ from alerts import (
     intake,
     latency,
     limits,
+    quality,
     replicas,
     saturation,
     signals,
@@ -23,6 +24,7 @@ from alerts import (
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
     saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, agents.GROUP,
+    quality.GROUP,
     gpu.GROUP, cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, forward.GROUP,
     exporter.GROUP,
 )

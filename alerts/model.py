@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from recording_rules.agents import SERVICE as APPLICATION
 from recording_rules.client import CLIENT
 from recording_rules.promql import ENDPOINT, EXPORTER, FLEET, MODEL
+from recording_rules.shares import ANSWERS as OF_ANSWERS
 from recording_rules.workloads import WORKLOAD
 
 SEVERITIES = ("critical", "warning", "info")
@@ -62,6 +63,8 @@ CALLS_SLOW = Subject("calls_slow", CLIENT, "serving")
 CALLS_DEAR = Subject("calls_dear", CLIENT, "finance")
 CALLS_UNKNOWN = Subject("calls_unknown", CLIENT, "observability")
 AGENTS = Subject("agents", APPLICATION, "serving")
+SEARCHES = Subject("searches", APPLICATION, "serving")
+ANSWERS = Subject("answers", OF_ANSWERS, "serving")
 COST = Subject("cost", ("cluster", "model"), "finance")
 BUDGET = Subject("budget", ("cluster", "period"), "finance")
 MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance")
@@ -71,9 +74,10 @@ EXPORTERS = Subject("exporters", ("cluster",), "observability")
 RULES = Subject("rules", EXPORTER, "observability", of_boards=FLEET)
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
-SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS,
-            CALLS, CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, GPU_HEALTH, GPU_DRIVER, GPU_USE,
-            SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES, CONFIGURED, WATCHDOG)
+SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS, CALLS,
+            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, ANSWERS, GPU_HEALTH,
+            GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES,
+            CONFIGURED, WATCHDOG)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ WORKLOAD = f"workload {{{{ $labels.workload }}}}{_IN_PLACE}"
 # An application with the model that it calls.
 CALLER = (f'{{{{ or $labels.service_name "an application without a name" }}}} to '
           f'{{{{ or $labels.model "a model without a name" }}}}{_IN_CLUSTER}')
+APPLICATION = f'{{{{ or $labels.service_name "an application without a name" }}}}{_IN_CLUSTER}'
 SERVICE = f'{{{{ or $labels.service_name "An application without a name" }}}}{_IN_CLUSTER}'
 ENGINE = f"{{{{ $labels.engine }}}}{_IN_PLACE}"
 NODE = f'{{{{ or $labels.node "a node" }}}}{_IN_CLUSTER}'

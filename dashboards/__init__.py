@@ -2,15 +2,26 @@
 
 from typing import Any
 
-from dashboards import cost, exporter, fleet, gpu, latency, panels, requests, throughput
+from dashboards import (
+    cost,
+    exporter,
+    feedback,
+    fleet,
+    gpu,
+    latency,
+    panels,
+    rag,
+    requests,
+    throughput,
+)
 from dashboards.model import Board, BoardQuery, queries, substitute
 
 __all__ = ["DASHBOARDS", "Board", "BoardQuery", "queries", "render_all", "substitute"]
 
 # In the order of the links between them.
 DASHBOARDS: tuple[Board, ...] = (
-    fleet.BOARD, latency.BOARD, throughput.BOARD, requests.BOARD, gpu.BOARD, cost.BOARD,
-    exporter.BOARD,
+    fleet.BOARD, latency.BOARD, throughput.BOARD, requests.BOARD, rag.BOARD,
+    feedback.BOARD, gpu.BOARD, cost.BOARD, exporter.BOARD,
 )
 
 

@@ -19,9 +19,11 @@ from recording_rules.promql import MODEL, by, on
 BY_MODEL = "{{model}}"
 BY_NODE = "{{node}}"
 BY_CALLER = "{{service_name}} {{model}}"
+BY_SERVICE = "{{service_name}}"
 PLACE = "place"  # all else by which series of one name differ; absent from a name of its own
 # The first whose legend is part of another's, with the label that several may share.
 _ALL = {BY_CALLER: (c.SERVICE_NAME.name, COUNT[c.CLIENT_DURATION]),
+        BY_SERVICE: (c.SERVICE_NAME.name, COUNT[c.CLIENT_DURATION]),
         BY_MODEL: (c.MODEL.name, EXPECTED), BY_NODE: ("node", NODE_GPUS)}
 _FOLLOWING = {c.UUID.name}  # it need not be named: a GPU has one index on its node
 

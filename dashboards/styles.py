@@ -40,6 +40,12 @@ LINE_STYLES: Mapping[str, Json] = {
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),
+    # Where the time of an answer goes, in its order.
+    "search": _tint("super-light-blue"), "rerank": _tint("light-purple"),
+    "gateway": _tint("purple"), "queue": _tint("yellow"), "prefill": _tint("blue"),
+    "decode": _tint("green"), "network": _tint(GREY),
+    "hit": _tint(GREEN), "empty": _tint(AMBER), "unknown": _tint(GREY),
+    "thumbs_up": _tint(GREEN), "thumbs_down": _tint(RED),
 }
 # Of columns, in pixels; the longest names take what the others leave.
 _WIDTHS = {"Engine": 72, "Cluster": 72, "Provider": 76, "Namespace": 90, "Severity": 80,
@@ -50,7 +56,9 @@ _LONG = 245  # for "meta-llama/Llama-3.1-8B-Instruct"
 LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "currencyUSD": 0.01, "reqps": 0.1, "ops": 0.1,
              **dict.fromkeys(("short", "joule", "watt", "celsius", "flops", "Bps", "si: tok/s"), 1)}
 # What a first word may become.
-LEGEND_VALUES = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES}
+LEGEND_VALUES = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES,
+                 "{{result}}": c.RESULT_OF_RETRIEVAL.values,
+                 "{{kind}}": c.VOTE_KIND.values}
 
 
 @dataclass(frozen=True)

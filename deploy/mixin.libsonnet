@@ -59,9 +59,11 @@ local moved(address, mark, base) =
   grafanaDashboards+:: {
     'inferometer-cost.json': import 'generated/dashboards/inferometer-cost.json',
     'inferometer-exporter.json': import 'generated/dashboards/inferometer-exporter.json',
+    'inferometer-feedback.json': import 'generated/dashboards/inferometer-feedback.json',
     'inferometer-fleet.json': import 'generated/dashboards/inferometer-fleet.json',
     'inferometer-gpu.json': import 'generated/dashboards/inferometer-gpu.json',
     'inferometer-latency.json': import 'generated/dashboards/inferometer-latency.json',
+    'inferometer-rag.json': import 'generated/dashboards/inferometer-rag.json',
     'inferometer-requests.json': import 'generated/dashboards/inferometer-requests.json',
     'inferometer-throughput.json': import 'generated/dashboards/inferometer-throughput.json',
   },

@@ -14,12 +14,15 @@ from recording_rules import (
     limits,
     parts,
     requests,
+    searches,
+    shares,
     tokens,
+    votes,
 )
 
 GROUPS = (
     *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *agents.GROUPS,
-    *parts.GROUPS,
+    *parts.GROUPS, *searches.GROUPS, *shares.GROUPS, *votes.GROUPS,
     *capacity.GROUPS, *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS,
     *exporters.GROUPS, *limits.GROUPS, *goodput.GROUPS,
 )

@@ -19,9 +19,10 @@ def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str
     """
     calls = [_call(model, seconds) for _ in range(number)]
     engines = [_engine_of(call) for call in calls]
+    spans = [*calls, *engines, *_run_of(calls[0])]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", "/v1/traces", json.dumps(_body([*calls, *engines, *_run_of(calls[0])])),
+        connection.request("POST", "/v1/traces", json.dumps(_body(spans)),
                            {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()

@@ -78,9 +78,9 @@ def test_every_sum_over_its_budget_is_a_finding() -> None:
     assert over((of_users,)) == ["label user may have 1001 values, budget 1000"]
     large = replace(of_users, seats=counts.EXPORTER_BUDGET + 1)
     assert over((large,))[1:] == [
-        "family llm_user_cost_usd: 350001 series, budget 65000",
-        "page of an exporter without a role: 350001 series, budget 350000",
-        "sum of all: 35000100 series, budget 2000000"]
+        "family llm_user_cost_usd: 450001 series, budget 65000",
+        "page of an exporter without a role: 450001 series, budget 450000",
+        "sum of all: 45000100 series, budget 3000000"]
 
 
 def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_families() -> None:
@@ -88,8 +88,8 @@ def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_f
     own = sum(map(counts.family_series, c.SELF_METRICS))
     assert counts.fullest_role() == NO_ROLE
     assert pages["gateway"] == own + sum(map(counts.family_series, (
-        *c.CLIENT_METRICS, *c.USER_METRICS, *c.INTAKE_METRICS, *c.LEDGER_METRICS,
-        *c.FORWARD_METRICS,
+        *c.CLIENT_METRICS, *c.QUALITY_METRICS, *c.FEEDBACK_METRICS, *c.USER_METRICS,
+        *c.INTAKE_METRICS, *c.LEDGER_METRICS, *c.FORWARD_METRICS,
         *c.HEARTBEAT_METRICS, c.COST, c.PRICE_SOURCE_INFO)))
     assert pages["sidecar"] + pages["node"] < pages[NO_ROLE] + own
     assert pages[NO_ROLE] == sum(map(counts.family_series, c.METRICS))
@@ -118,9 +118,9 @@ def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings
     assert over((), wide) == ["rule model:some:thing: 20500 series, budget 8000"]
     assert over((), rule("cluster", "user", "le")) == [
         "model:some:thing: it is not declared how many user there are"]
-    many = [rule(*MODEL, "le")] * 12
+    many = [rule(*MODEL, "le")] * 14
     assert over((), *many) == [
-        "sum of all recorded rules: 49200 series, budget 47000"]
+        "sum of all recorded rules: 57400 series, budget 55000"]
 
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:

@@ -28,6 +28,7 @@ from recording_rules import (
     requests,
     tokens,
 )
+from recording_rules.shares import SHARES
 from tests.bundle.promtool import (
     SCRAPE,
     VERSIONS,
@@ -49,10 +50,11 @@ FLEETWIDE = (c.COST, c.BUDGET, c.BUDGET_PAGE, c.LIMIT_SECONDS, c.LIMIT_RATIO, c.
 OF_THE_POD = {c.MIG.name: "", c.SHARED.name: "false", c.POD_NAMESPACE.name: SCRAPE["namespace"],
               c.POD_NAME.name: SCRAPE["pod"]}
 MINUTES = 90
-# They need more history than there is here, or a midnight: tests/bundle/test_request_rules.py and
-# tests/bundle/test_cost_gaps.py have them.
+# They need more history than there is here, or a midnight: tests/bundle/test_request_rules.py,
+# tests/bundle/test_cost_gaps.py and tests/bundle/test_quality_alerts.py have them.
 SEEN_FOR_HOURS = (requests.ERROR_RATIO["6h"], *requests.ERROR_RATIO_LONG.values(),
-                  cost.GAINED_BEFORE_DAY, agents.MOST_COST)
+                  cost.GAINED_BEFORE_DAY, agents.MOST_COST,
+                  *(rule for share in SHARES for rule in (share.usual, share.limit)))
 IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST, exporters.RENAMED,
               exporters.FLEET_SEEN, cost.GAINED, cost.GAINED_SECONDS)
 OF_TRAFFIC = (

@@ -43,8 +43,8 @@ BY_CLUSTER: Mapping[str, Combine | None] = {
     r"fleet:llm_cost_usd_\w+:\w+": None,  # fixed costs are in each
     r".*(_per_gpu:rate5m|(:|_)(ratio|ratio_\w+|avg|per_\w+|error_\w+|used_\w+|projected_\w+))":
         None,
-    r"client:\w+:(p\d+_\w+|mean_5m|max_1w)": None,
-    r".*:(rate5m|count_rate5m|sum|count|increase1h|today|month|down)": _sum,
+    r"(client|fleet):\w+:(p\d+_\w+|mean_5m|max_1w)": None,
+    r".*:(rate5m|count_rate5m|sum_rate5m|sum|count|increase1h|today|month|down)": _sum,
 }
 
 

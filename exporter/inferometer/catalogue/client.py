@@ -83,7 +83,6 @@ CLIENT_SOURCE = Label("source", "Which telemetry of a service its calls are coun
                       values=("spans", "metrics"))
 _SOURCE_UNREAD = "It is asked where a service's figures are fewer than another's."
 _CLIENT = (PROVIDER, MODEL, OPERATION, SERVICE_NAME)
-_LATER = "Boards and rules of retrieval come later."
 
 
 def _client(name: str, text: str, *labels: Label, otel: str = "",
@@ -104,7 +103,7 @@ def _per_run(name: str, text: str, otel: str) -> Metric:
 
 def _search(name: str, text: str, bounds: tuple[float, ...], *labels: Label) -> Metric:
     return Metric(f"rag_{name}", "histogram", text, (SERVICE_NAME, *labels), STEP_SEATS,
-                  len(bounds), unread=_LATER)
+                  len(bounds))
 
 
 def _step(name: str, text: str, *labels: Label, unread: str = "") -> Metric:
@@ -173,7 +172,7 @@ AGENT_TOOL_CALLS = _per_run(
     "tool_calls", "Tools that ran in an agent's run, counted for the same runs.",
     "gen_ai.invoke_agent.tool_calls")
 RETRIEVALS = _step("rag_retrievals_total", "Searches for documents, by whether there were any.",
-                   RESULT_OF_RETRIEVAL, unread=_LATER)
+                   RESULT_OF_RETRIEVAL)
 RETRIEVAL_DURATION = _search(
     "retrieval_duration_seconds", "How long searches for documents took that succeeded: the "
     "application's own span of it where there is one, else the database's client's.",
@@ -182,7 +181,9 @@ RETRIEVED_DOCUMENTS = _search(
     "retrieved_documents", "Documents that a search came back with, where the sender tells: 0 is "
     "an empty answer.", RETRIEVED_BOUNDS)
 RERANKS = _step("rag_reranks_total", "Times that documents were put in another order, by whether "
-                "another one came first.", TOP_CHANGED, unread=_LATER)
+                "another one came first.", TOP_CHANGED)
+RERANK_DURATION = _search("rerank_duration_seconds", "How long rerankings took that succeeded.",
+                          RETRIEVAL_BOUNDS)
 RERANK_DISAGREEMENT = _search(
     "rerank_disagreement_ratio", "How far a reranking changed the order: of all pairs of "
     "documents before and after it, the share that stands the other way round; nothing where "
@@ -195,5 +196,6 @@ CLIENT_METRICS = (
     CLIENT_OVER_COST, CLIENT_WITHIN_LIMITS, CLIENT_LONG_TRACES, CLIENT_PART, CLIENT_DECOMPOSED,
     CLIENT_DURATION, CLIENT_TTFT, CLIENT_TPOT, TOOL_CALLS, MCP_OPERATIONS, AGENT_RUNS, AGENT_CALLS,
     AGENT_TOOL_CALLS,
-    RETRIEVALS, RETRIEVAL_DURATION, RETRIEVED_DOCUMENTS, RERANKS, RERANK_DISAGREEMENT,
+    RETRIEVALS, RETRIEVAL_DURATION, RETRIEVED_DOCUMENTS, RERANKS, RERANK_DURATION,
+    RERANK_DISAGREEMENT,
 )

@@ -1,20 +1,26 @@
-"""The demo's applications: what they asked of models, posted to a gateway as they would do it."""
+"""The demo's applications: what they asked of models, and what their readers say of it.
+
+Both are posted to a gateway as they would do it.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inferometer.demo.agents import AgentRuns
 from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
+from inferometer.demo.people import People, Vote
 from inferometer.demo.searches import searched
 from inferometer.demo.telemetry import NANO, SpanPlace, body, engine_span, new_id, span
 from inferometer.demo.world import World
@@ -27,16 +33,28 @@ TRACED = "vllm"  # the engine that sends spans of its own
 NETWORK_SECONDS = 0.004, 0.02  # from an application to a model and back
 
 
-class Applications:
-    """Whoever calls a model of the world, from `start` on. `url`: the gateway's intake."""
+class Doors(NamedTuple):
+    """Where a gateway takes spans and votes, and by which token the latter."""
 
-    def __init__(self, world: World, url: str, callers: Iterable[Caller] = APPLICATIONS) -> None:
+    spans: str
+    votes: str
+    token: str
+
+
+class Applications:
+    """Whoever calls a model of the world, from `start` on. `doors`: the gateway's."""
+
+    def __init__(self, world: World, doors: Doors, callers: Iterable[Caller] = APPLICATIONS
+                 ) -> None:
         self._world = world
         self._callers = tuple(callers)
-        self._address = urlsplit(url).netloc
+        self._doors = doors
         self._dice: Random = SystemRandom()  # ids of traces are nobody else's
         self._runs = {caller.service: AgentRuns(caller.agent, self._dice)
                       for caller in self._callers if caller.agent}
+        self._people = {caller.service: People(self._dice)
+                        for caller in self._callers if caller.has_readers}
+        self._votes: list[Vote] = []  # on calls whose spans are on their way
         self._seen = time.time_ns()
         self._lock = threading.Lock()  # while spans are on their way
         self._loop = Loop("demo-applications", self._turn, lambda: STEP_SECONDS)
@@ -62,17 +80,19 @@ class Applications:
                 self._send()
 
     def _send(self) -> None:
-        """Post the spans of all calls that ended since the last time. Raises OSError."""
+        """Post the spans of all calls that ended since the last time, and votes. Raises OSError."""
         earlier, self._seen = self._seen, time.time_ns()
-        connection = HTTPConnection(self._address, timeout=ANSWER_SECONDS)
-        try:
+        with _connected(self._doors.spans) as connection:
             for caller in self._callers:
                 endings = [ending for name in caller.served_by
                            for ending in self._world.endings(name)]
                 if endings:
-                    _post(connection, self._body(caller, endings, earlier))
-        finally:
-            connection.close()
+                    _post(connection, "/v1/traces", self._body(caller, endings, earlier), {})
+        votes, self._votes = self._votes, []
+        with _connected(self._doors.votes) as connection:
+            for vote in votes:
+                _post(connection, "/v1/feedback", json.dumps(vote).encode(),
+                      {"Authorization": f"Bearer {self._doors.token}"})
 
     def _body(self, caller: Caller, endings: Collection[CallEnding], earlier: int) -> bytes:
         ends = sorted(self._dice.randint(min(earlier, self._seen), self._seen) for _ in endings)
@@ -90,7 +110,11 @@ class Applications:
         if caller.index is not None:
             before = end - int(ending.seconds * NANO)
             yield from ((service, one) for one in searched(caller.index, place, before, self._dice))
-        call = span(caller.model, ending, end, self._dice, place)
+        people = self._people.get(service)
+        more = {"gen_ai.conversation.id": people.conversation} if people else {}
+        call = span(caller.model, ending, end, self._dice, place, more)
+        if people and not ending.error:
+            self._votes += people.votes(place.trace_id)
         yield service, call
         if ending.phases is not None and caller.model.provider == TRACED:
             yield TRACED, engine_span(call, ending, self._dice)
@@ -103,13 +127,22 @@ class Applications:
         return replace(ending, seconds=ending.seconds + way, first_token=first)
 
 
-def _post(connection: HTTPConnection, spans: bytes) -> None:
-    """Raises OSError if the gateway does not take them."""
+@contextmanager
+def _connected(url: str) -> Iterator[HTTPConnection]:
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_SECONDS)
     try:
-        connection.request("POST", "/v1/traces", spans, {"Content-Type": "application/json"})
+        yield connection
+    finally:
+        connection.close()
+
+
+def _post(connection: HTTPConnection, path: str, sent: bytes, headers: Mapping[str, str]) -> None:
+    """Raises OSError if the gateway does not take it."""
+    try:
+        connection.request("POST", path, sent, {"Content-Type": "application/json", **headers})
         answer = connection.getresponse()
         text = answer.read()
     except HTTPException as error:
         raise OSError(f"the gateway does not answer: {reason_of(error)}") from error
-    if answer.status != HTTPStatus.OK:
+    if answer.status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         raise OSError(f"the gateway answers {answer.status}: {text[:200]!r}")

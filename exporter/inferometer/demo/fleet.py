@@ -69,17 +69,19 @@ class Caller:
     served_by: tuple[str, ...]  # engines, or HOSTED
     agent: Agent | None = None  # that makes its calls
     index: Index | None = None  # that is searched before each of them
+    has_readers: bool = False  # whether people talk with it, and vote on what it answers
 
 
 APPLICATIONS = (
     Caller("chat-app", Callee("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1"),
-           index=Index("handbook", "qdrant", 8, "bge-reranker-v2-m3")),
+           index=Index("handbook", "qdrant", 8, "bge-reranker-v2-m3"), has_readers=True),
     Caller("code-review", Callee("sglang", CODER, "coder.llm.svc"), ("coder",),
            Agent("reviewer", ("read_file", "run_tests"))),
     Caller("report-writer", Callee("tgi", MISTRAL, "summaries.llm.svc", streamed=False),
            ("summaries",)),
     Caller("support-bot", Callee("openai", HOSTED, "api.openai.com"), (HOSTED,),
-           Agent("clerk", ("find_order", "search_help", "refund"))),
+           Agent("clerk", ("find_order", "search_help", "refund")),
+           index=Index("orders", "elasticsearch", 5)),
 )
 SPENT_AN_HOUR_USD = (GPUS * GPU_HOUR_USD + STORAGE_USD / 720) * (1 + OVERHEAD_PERCENT / 100)
 

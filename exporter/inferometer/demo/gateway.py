@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inferometer.app import App
 from inferometer.config import CALL_LIMITS
-from inferometer.demo.applications import Applications
+from inferometer.demo.applications import Applications, Doors
 from inferometer.demo.endpoint import LOOPBACK
 from inferometer.demo.exporters import Served, Targets
 from inferometer.demo.fleet import CLUSTER, GATEWAY_POD, MONITORING, NODE, money
 from inferometer.demo.world import World
+from inferometer.intake.feedback.part import FeedbackPart
 from inferometer.intake.part import IntakePart
 from inferometer.roles import GATEWAY
 from inferometer.settings import Flags
 
 GATEWAY_JOB = "inferometer-gateway"
+TOKEN_FILE = "votes.token"
 SETTLE_SECONDS = 1.0  # the shortest: calls come at once, and the rules are in a hurry
 
 
@@ -30,6 +33,8 @@ class DemoGateway:
 
     def __init__(self, world: World, folder: Path, listen: str) -> None:
         file = folder / "gateway.yml"
+        self._token = secrets.token_hex(16)
+        (folder / TOKEN_FILE).write_text(self._token, encoding="utf-8")
         file.write_text(json.dumps(_document(folder, listen), indent=1), encoding="utf-8")
         self._world = world
         self._app = App(file, Flags(role=GATEWAY), demo=True)
@@ -39,7 +44,8 @@ class DemoGateway:
     def start(self) -> None:
         """Listen, and have the applications call. Raises OSError and LedgerError."""
         self._served = Served.begin(self._app, "demo-gateway")
-        self._applications = Applications(self._world, self.intake)
+        self._applications = Applications(self._world, Doors(
+            self.intake, self._url_of(FeedbackPart), self._token))
         self._applications.start()
 
     def stop(self) -> None:
@@ -63,7 +69,10 @@ class DemoGateway:
     @property
     def intake(self) -> str:
         """Where applications send to, once it has started."""
-        return next(part.url for part in self._app.parts if isinstance(part, IntakePart))
+        return self._url_of(IntakePart)
+
+    def _url_of(self, kind: type[IntakePart | FeedbackPart]) -> str:
+        return next(part.url for part in self._app.parts if isinstance(part, kind))
 
     def targets(self) -> Targets:
         """Port and labels of its scrape, by job."""
@@ -77,6 +86,7 @@ def _document(folder: Path, listen: str) -> Mapping[str, Any]:
     return {
         "web": {"listen": listen},
         "intake": {"listen": f"{LOOPBACK}:0", "settle_seconds": SETTLE_SECONDS},
+        "feedback": {"listen": f"{LOOPBACK}:0", "bearer_token_files": [str(folder / TOKEN_FILE)]},
         "ledger": {"path": str(folder / "ledger.db")},
         "limits": {limit: limits[limit] for limit in CALL_LIMITS if limit in limits},
     }

@@ -26,15 +26,15 @@ class Index:
     name: str
     system: str
     documents: int
-    reranker: str
+    reranker: str = ""  # none
 
 
 def searched(index: Index, place: SpanPlace, end: int, dice: Random) -> Iterator[Mapping[str, Any]]:
     """The spans of a search and a reranking, of which the last ends then."""
-    took = int(RERANK_SECONDS * dice.lognormvariate(0, 0.3) * NANO)
+    took = int(RERANK_SECONDS * dice.lognormvariate(0, 0.3) * NANO) if index.reranker else 0
     before = [] if dice.random() < EMPTY_SHARE else [
         f"page-{number}" for number in dice.sample(range(400), dice.randint(2, index.documents))]
-    if before:
+    if before and index.reranker:
         yield _reranked(index, place, (end - took, end), before, dice)
     search = int(SEARCH_SECONDS * dice.lognormvariate(0, 0.5) * NANO)
     found = json.dumps([{"id": document} for document in before])

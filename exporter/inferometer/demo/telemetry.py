@@ -46,9 +46,9 @@ def body(spans: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
 
 
 def span(called: Callee, ending: CallEnding, end: int, dice: Random,
-         place: SpanPlace) -> Mapping[str, Any]:
-    """The span of a call that ended then, in Unix nanoseconds."""
-    facts = dict(_facts(called, ending, new_id(dice, 12)))
+         place: SpanPlace, more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The span of a call that ended then, in Unix nanoseconds, with `more` attributes."""
+    facts = {**dict(_facts(called, ending, new_id(dice, 12))), **more}
     return step("chat", facts, ending.error, place,
                 new_id(dice, 8), (end - int(ending.seconds * NANO), end), CLIENT)
 

@@ -41,7 +41,8 @@ BOUNDS = {"duration": DURATION_BOUNDS, "first_token": FIRST_TOKEN_BOUNDS,
 # The same of what is counted in runs of agents: calls to models, and tools.
 RUN_BOUNDS = dict.fromkeys(("run_calls", "run_tools"), PER_RUN_BOUNDS)
 # Of searches and rerankings: bounds, and how many of what is counted make one of their unit.
-SEARCH_BOUNDS = {"searched": (RETRIEVAL_BOUNDS, 10**9), "retrieved": (RETRIEVED_BOUNDS, 1),
+SEARCH_BOUNDS = {"searched": (RETRIEVAL_BOUNDS, 10**9), "reranked": (RETRIEVAL_BOUNDS, 10**9),
+                 "retrieved": (RETRIEVED_BOUNDS, 1),
                  "disagreed": (RERANK_BOUNDS, BILLION)}
 PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in {
     **BOUNDS, **RUN_BOUNDS, **{name: bounds for name, (bounds, _) in SEARCH_BOUNDS.items()},
@@ -81,7 +82,7 @@ class CountedRow(NamedTuple):
     place: int = 0  # of a call, among those of its service in the trace
     run_calls: int | None = None  # calls to models in a run
     run_tools: int | None = None
-    observed: int = 0  # 1 where histograms have the search: older rows are in none
+    observed: int = 0  # 1 where histograms have the search or reranking: older rows are in none
     disagreement: int | None = None  # of two orders, in billionths
     top_changed: int | None = None  # 1 if a reranking put another document first, else 0
     # Of a call whose engine tells its parts, nanoseconds: in a service that passed it on, and in
@@ -136,6 +137,8 @@ class Additions:
             rollup[_DOCUMENTS] += row.documents or 0
             if row.observed:
                 _add_search(row, sums)
+        elif row.observed and row.duration is not None and row.outcome == "success":
+            _observe(_RERANKED, row.duration, sums)
         if row.top_changed is not None:
             sums[_TOP_CHANGED[row.top_changed]] += 1
         if row.disagreement is not None:
@@ -239,7 +242,7 @@ _DURATION, _FIRST_TOKEN, _PER_TOKEN = (
     (_SLOT[name, SUM], [round(bound * 1e9) for bound in bounds]) for name, bounds in BOUNDS.items())
 _RUN_CALLS, _RUN_TOOLS = ((_SLOT[name, SUM], [*map(int, bounds)])
                           for name, bounds in RUN_BOUNDS.items())
-_SEARCHED, _RETRIEVED, _DISAGREED = (
+_SEARCHED, _RERANKED, _RETRIEVED, _DISAGREED = (
     (_SLOT[name, SUM], [round(bound * unit) for bound in bounds])
     for name, (bounds, unit) in SEARCH_BOUNDS.items())
 _TOP_CHANGED = _SLOT["top_changed", "false"], _SLOT["top_changed", "true"]

@@ -246,7 +246,7 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
         fact.outcome._value_, fact.error_type._value_,
         1, 0, "", *_NO_TOKENS, _duration(fact),
         documents=_retrieved(retrieval) if retrieval else None, run_calls=run_calls,
-        run_tools=run_tools, observed=int(retrieval is not None),
+        run_tools=run_tools, observed=int(retrieval is not None or rerank is not None),
         disagreement=_billionths(rerank.disagreement) if rerank else None,
         top_changed=None if rerank is None or rerank.top_changed is None
         else int(rerank.top_changed))

@@ -16,6 +16,7 @@ _RESULTS, _CHANGES = c.RESULT_OF_RETRIEVAL.values, ("true", "false")
 # Of a service: the counter's name, its bounds, and how many of its sum make one.
 _HISTOGRAMS: Mapping[Metric, tuple[str, tuple[float, ...], int]] = {
     c.RETRIEVED_DOCUMENTS: ("retrieved", c.RETRIEVED_BOUNDS, 1),
+    c.RERANK_DURATION: ("reranked", c.RETRIEVAL_BOUNDS, _BILLION),
     c.RERANK_DISAGREEMENT: ("disagreed", c.RERANK_BOUNDS, _BILLION)}
 
 Counters = Mapping[tuple[int, str, str], int]  # by a seat, a counter's name, its part
@@ -46,7 +47,7 @@ def add_searches(points: dict[Metric, dict[Key, float | Histogram]], counters: C
         _observe(points[c.RETRIEVAL_DURATION], key, counters, own,
                  ("searched", c.RETRIEVAL_BOUNDS, _BILLION))
     for of_kind, metric in (("retrieval", c.RETRIEVED_DOCUMENTS),
-                            ("rerank", c.RERANK_DISAGREEMENT)):
+                            ("rerank", c.RERANK_DURATION), ("rerank", c.RERANK_DISAGREEMENT)):
         for service, own in services[of_kind].items():
             _observe(points[metric], (service,), counters, own, _HISTOGRAMS[metric])
 

@@ -51,7 +51,10 @@ LEFT_TO_THE_RULES: Mapping[str, str] = {
         ("LLMClientCallsFailing 5m", "LLMClientCallsFailing 1h", "LLMClientCallsSlow",
          "LLMClientFirstTokenSlow", "LLMClientCallDear"),
         "It is about the calls of an application, over a window."),
-    "LLMAgentLooping": "It holds an application against its own week.",
+    **dict.fromkeys(
+        ("LLMAgentLooping", "LLMRetrievalEmpty", "LLMRerankDisagrees", "LLMAnswersUnreadable",
+         "LLMAnswersRefused", "LLMThumbsDown", "LLMAnswersRegenerated"),
+        "It holds an application against its own week."),
     "CostModelPerTokenHigh": "Which GPUs are a model's takes the exporters of several pods.",
 }
 
