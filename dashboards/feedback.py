@@ -100,9 +100,9 @@ ANSWERED = PanelRow("Answers that nobody can use", (
 ))
 
 
-def _against(title: str, share: Share) -> tuple[Field, Field]:
-    return (Field(title, chosen(share.now), "percentunit", width=80),
-            Field(f"{title} ÷ limit", held(share), "percentunit", OF_LIMIT, width=82))
+def _against(title: str, share: Share, width: int = 76) -> tuple[Field, Field]:
+    return (Field(title, chosen(share.now), "percentunit", width=width),
+            Field(f"{title} ÷ limit", held(share), "percentunit", OF_LIMIT, width=width))
 
 
 USUAL = PanelRow("Against the week before", (
@@ -113,7 +113,7 @@ USUAL = PanelRow("Against the week before", (
               *_against("Thumbs down", shares.THUMBS_DOWN),
               *_against("Made again", shares.REGENERATED),
               *_against("Refused", shares.REFUSALS),
-              *_against("Unreadable", shares.PARSE_FAILURES)],
+              *_against("Unreadable", shares.PARSE_FAILURES, width=94)],
           empty=NO_VOTE, links=dict.fromkeys(("service_name", "model"), "feedback")),
 ))
 

@@ -46,6 +46,8 @@ LINE_STYLES: Mapping[str, Json] = {
     "decode": _tint("green"), "network": _tint(GREY),
     "hit": _tint(GREEN), "empty": _tint(AMBER), "unknown": _tint(GREY),
     "thumbs_up": _tint(GREEN), "thumbs_down": _tint(RED),
+    "thumbs_changed": _tint(GREY), "copy": _tint(BLUE), "regenerate": _tint(AMBER),
+    "edit": _tint("purple"), "report_hallucination": _tint("dark-red"),
 }
 # Of columns, in pixels; the longest names take what the others leave.
 _WIDTHS = {"Engine": 72, "Cluster": 72, "Provider": 76, "Namespace": 90, "Severity": 80,

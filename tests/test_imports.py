@@ -115,7 +115,7 @@ ORDER = """
     app
     demo
     demo.clock  demo.endings  demo.quantities  demo.template
-    demo.gpus  demo.dialects  demo.telemetry  demo.searches  demo.people
+    demo.gpus  demo.dialects  demo.telemetry  demo.searches  demo.people  demo.answers
     demo.engine  demo.library
     demo.endpoint  demo.fleet  demo.hosted
     demo.agents  demo.pods  demo.story

@@ -48,10 +48,10 @@ _OF_SECTIONS = {
 }
 
 FAMILY_BUDGET = 65_000
-EXPORTER_BUDGET = 450_000
+EXPORTER_BUDGET = 400_000
 RULE_BUDGET = 8_000
 RECORDED_BUDGET = 55_000
-FLEET_BUDGET = 3_000_000
+FLEET_BUDGET = 2_500_000
 
 _CLOSED = sorted(
     (label for metric in c.METRICS for label in metric.labels if label.values),
@@ -68,6 +68,7 @@ LABEL_VALUES = {
     c.MIG.name: c.MIG.budget,
     c.MODEL.name: MODELS,
     c.SERVICE_NAME.name: CALLERS,
+    c.SYSTEM.name: c.SYSTEM.budget,
     c.TARGET.name: TARGETS,
     "pod": TARGETS,
     WORKLOAD: MODELS,

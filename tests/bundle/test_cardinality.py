@@ -78,9 +78,9 @@ def test_every_sum_over_its_budget_is_a_finding() -> None:
     assert over((of_users,)) == ["label user may have 1001 values, budget 1000"]
     large = replace(of_users, seats=counts.EXPORTER_BUDGET + 1)
     assert over((large,))[1:] == [
-        "family llm_user_cost_usd: 450001 series, budget 65000",
-        "page of an exporter without a role: 450001 series, budget 450000",
-        "sum of all: 45000100 series, budget 3000000"]
+        "family llm_user_cost_usd: 400001 series, budget 65000",
+        "page of an exporter without a role: 400001 series, budget 400000",
+        "sum of all: 40000100 series, budget 3000000"]
 
 
 def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_families() -> None:

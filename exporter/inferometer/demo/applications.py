@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inferometer.demo.agents import AgentRuns
+from inferometer.demo.answers import answered
 from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
 from inferometer.demo.people import People, Vote
@@ -112,6 +113,8 @@ class Applications:
             yield from ((service, one) for one in searched(caller.index, place, before, self._dice))
         people = self._people.get(service)
         more = {"gen_ai.conversation.id": people.conversation} if people else {}
+        if ending.first_token is not None and not ending.error:
+            more |= answered(caller.answers_in_json, self._dice)
         call = span(caller.model, ending, end, self._dice, place, more)
         if people and not ending.error:
             self._votes += people.votes(place.trace_id)

@@ -69,6 +69,7 @@ class Caller:
     served_by: tuple[str, ...]  # engines, or HOSTED
     agent: Agent | None = None  # that makes its calls
     index: Index | None = None  # that is searched before each of them
+    answers_in_json: bool = False  # whether it asks for that
     has_readers: bool = False  # whether people talk with it, and vote on what it answers
 
 
@@ -78,7 +79,7 @@ APPLICATIONS = (
     Caller("code-review", Callee("sglang", CODER, "coder.llm.svc"), ("coder",),
            Agent("reviewer", ("read_file", "run_tests"))),
     Caller("report-writer", Callee("tgi", MISTRAL, "summaries.llm.svc", streamed=False),
-           ("summaries",)),
+           ("summaries",), answers_in_json=True),
     Caller("support-bot", Callee("openai", HOSTED, "api.openai.com"), (HOSTED,),
            Agent("clerk", ("find_order", "search_help", "refund")),
            index=Index("orders", "elasticsearch", 5)),
