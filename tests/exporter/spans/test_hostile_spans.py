@@ -194,4 +194,4 @@ def test_lists_that_nest_deeper_than_calls_may_have_their_innermost_text() -> No
 
 
 def test_an_index_of_thousands_of_digits_is_no_documents_number() -> None:
-    assert numbered({"d." + "9" * 5000 + ".id": "a", "d.0.id": "b"}, "d.", "id") == (1, ("b",))
+    assert numbered({"d." + "9" * 5000 + ".id": "a", "d.0.id": "b"}, "d.") == [{"id": "b"}]

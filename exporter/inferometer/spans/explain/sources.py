@@ -19,6 +19,7 @@ from inferometer.spans.normalise import fact_of
 from inferometer.spans.reader import SpanReader, Wishes
 from inferometer.spans.shape import Shape, shape_of
 from inferometer.spans.span import AttributeValue, Span
+from inferometer.spans.vocabulary import fits
 
 NO_TABLE = "no table knows the scope, or an attribute of the span"
 NO_STEP = "the span is no step"
@@ -140,20 +141,31 @@ def _step(captured: CapturedSpan, reader: SpanReader, attributes: _ReadAttribute
 def _listening(flavour: Flavour, attributes: _ReadAttributes,
                rules: dict[str, set[str]]) -> Flavour:
     """The table, whose functions take down what they read where they have an answer."""
+    patterns = [(name.partition("*")[0], name.partition("*")[2]) for name in flavour.reads
+                if "*" in name]
+
     def listening(name: str, rule: Callable[[Span], Any]) -> Callable[[Span], Any]:
         def answer(span: Span) -> Any:
             attributes.read.clear()
             value = rule(span)
-            if value and value not in ((None, ()), ((None, ()), (None, ()))):
+            if _is_answer(name, value):
                 rules.setdefault(_RULES[name], set()).update(
                     attributes.read & attributes.keys(),
-                    (key for key in attributes if key.startswith(flavour.prefixes or ("\0",))
-                     and _RULES[name] == "documents"))
+                    (key for key in attributes if _RULES[name] == "documents" and (
+                        key.startswith(flavour.prefixes or ("\0",))
+                        or any(fits(key, *pattern) for pattern in patterns))))
             return value
         return answer
     changed: dict[str, Any] = {name: listening(name, rule) for name in _RULES
                                if (rule := getattr(flavour, name)) is not None}
     return flavour.but(flavour.name, **changed)
+
+
+def _is_answer(rule: str, value: Any) -> bool:
+    """Whether a function has one: no document is one as well."""
+    if rule == "documents":
+        return value is not None
+    return value != (None, None) if rule == "reranked" else bool(value)
 
 
 def _first_token(reader: SpanReader, fact: Fact, fields: Mapping[str, str]) -> dict[str, str]:

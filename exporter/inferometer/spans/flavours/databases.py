@@ -19,14 +19,15 @@ from inferometer.spans.span import Attributes, Span
 
 # What senders call a system, without case, signs and the words of _AFTER: OpenTelemetry's
 # db.system.name, classes of LangChain, Spring AI's VectorStoreProvider.
-_SYSTEMS: Mapping[str, str] = {
+SYSTEM_NAMES: Mapping[str, str] = {
     **{name: name for name in (
         "cassandra", "chroma", "clickhouse", "couchbase", "elasticsearch", "faiss", "lancedb",
         "marqo", "milvus", "mongodb", "neo4j", "opensearch", "pinecone", "postgresql", "qdrant",
         "redis", "typesense", "vespa", "weaviate")},
     "astra": "astra", "astradb": "astra", "azure": "azure_ai_search", "azureai": "azure_ai_search",
     "azureaisearch": "azure_ai_search", "chromadb": "chroma", "elastic": "elasticsearch",
-    "lance": "lancedb", "milvusdb": "milvus", "mongodbatlas": "mongodb", "postgres": "postgresql",
+    "lance": "lancedb", "open": "opensearch", "milvusdb": "milvus", "mongodbatlas": "mongodb",
+    "postgres": "postgresql",
     "pg": "postgresql", "pgvector": "postgresql", "pgvecto": "postgresql", "zilliz": "milvus",
     "inmemory": "in_memory", "simple": "in_memory", "simplevectorstore": "in_memory",
     "docarrayinmemory": "in_memory", "sklearn": "in_memory",
@@ -58,14 +59,14 @@ _MOST_RESULTS = 128  # events: what SDKs keep of a span, so that there may have 
 
 
 def system_of(name: str) -> str:
-    """A value of the label for what a sender calls it; empty for no name."""
+    """One of RETRIEVAL_SYSTEMS for what a sender calls it; empty for no name."""
     return known_system(name) or (name and OTHER_SYSTEM)
 
 
 def known_system(name: str) -> str:
     """The same, and empty for a name that is no system's."""
     plain = _SIGNS.sub("", name[:64].lower())
-    return _SYSTEMS.get(plain) or _SYSTEMS.get(_AFTER.sub("", plain), "")
+    return SYSTEM_NAMES.get(plain) or SYSTEM_NAMES.get(_AFTER.sub("", plain), "")
 
 
 def means_of(span: Span) -> Means:
