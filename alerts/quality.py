@@ -19,21 +19,21 @@ from recording_rules.shares import (
     REGENERATED,
     THUMBS_DOWN,
     WEEK,
-    Share,
+    WeighedShare,
 )
 
 _PERCENT = "humanizePercentage"
 _BOARDS = {SEARCHES: "rag", ANSWERS: "feedback"}
 
 
-def _unusual(name: str, subject: Subject, share: Share, summary: str, what: str) -> Alert:
-    """`what` follows on the share, and is true of so many in the last hour."""
+def _unusual(name: str, subject: Subject, share: WeighedShare, summary: str, event: str) -> Alert:
+    """`event` follows on the share, and is true of so many in the last hour."""
     level = on(subject.scope)
     return Alert(
         name, subject, "warning",
-        f"{share.now} > {level} {share.limit} and {level} {share.whole} >= {LEAST_EVENTS}",
+        f"{share.now} > {level} {share.limit} and {level} {share.total} >= {LEAST_EVENTS}",
         summary=summary,
-        description=f"{{{{ $value | {_PERCENT} }}}} of {what} in the last {HOUR}, usually "
+        description=f"{{{{ $value | {_PERCENT} }}}} of {event} in the last {HOUR}, usually "
                     f"{value_of(share.usual, _PERCENT)} over {WEEK}, limit "
                     f"{value_of(share.limit, _PERCENT)}.",
         board=_BOARDS[subject])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dashboards.lines import BY_CALLER, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import stat, table, timeseries
-from dashboards.rag import held
+from dashboards.rag import of_limit
 from dashboards.styles import OF_LIMIT, PLAIN, Field
 from dashboards.variables import chosen
 from inferometer import catalogue as c
 from inferometer.catalogue import Label
 from recording_rules import shares, votes
 from recording_rules.promql import any_of, by, ratio
-from recording_rules.shares import ANSWERS, Share
+from recording_rules.shares import ANSWERS, WeighedShare
 
 NO_VOTE = "No data: nobody voted in this time, or no application sends votes: see docs/feedback.md."
 NO_THUMB = "No data: nobody gave a thumb in the last complete hours: see docs/feedback.md."
@@ -31,9 +31,9 @@ def _tile(title: str, description: str, expr: str, empty: str, unit: str = "perc
     return stat(title, description, unit, expr, empty=empty, width=4, colours=PLAIN)
 
 
-def _whole(share: Share) -> str:
+def _overall(share: WeighedShare) -> str:
     """Of all that is chosen together."""
-    return ratio(f"sum({chosen(share.part)})", f"sum({chosen(share.whole)})")
+    return ratio(f"sum({chosen(share.part)})", f"sum({chosen(share.total)})")
 
 
 def _ratio(kind: str) -> str:
@@ -58,15 +58,15 @@ NOW = PanelRow("Now", (
     _tile("Satisfied", "Thumbs up of all thumbs that hold, of the last complete hours, where it is "
           "least: a thumb that was changed counts as it is now.",
           f"min({_ratio('satisfaction')})", "no thumbs"),
-    _tile("Thumbs down", "Of all thumbs in the last hour.", _whole(shares.THUMBS_DOWN),
+    _tile("Thumbs down", "Of all thumbs in the last hour.", _overall(shares.THUMBS_DOWN),
           "no thumbs"),
     _tile("Made again", "Share of answers in the last hour that people had made again.",
-          _whole(shares.REGENERATED), "no votes"),
+          _overall(shares.REGENERATED), "no votes"),
     _tile("Refused", "Share of answers in the last hour that are refusals.",
-          _whole(shares.REFUSALS), "not looked at"),
+          _overall(shares.REFUSALS), "not looked at"),
     _tile("Unreadable", "Share of answers that are not the JSON, or the arguments of a tool, that "
           "they were to be; of those in the last hour that were looked at.",
-          _whole(shares.PARSE_FAILURES), "not looked at"),
+          _overall(shares.PARSE_FAILURES), "not looked at"),
 ))
 PEOPLE = PanelRow("What people say", (
     _kinds("Votes by kind", "Cast in an hour. Who changes a thumb has cast one more, "
@@ -100,9 +100,9 @@ ANSWERED = PanelRow("Answers that nobody can use", (
 ))
 
 
-def _against(title: str, share: Share, width: int = 76) -> tuple[Field, Field]:
+def _against(title: str, share: WeighedShare, width: int = 76) -> tuple[Field, Field]:
     return (Field(title, chosen(share.now), "percentunit", width=width),
-            Field(f"{title} ÷ limit", held(share), "percentunit", OF_LIMIT, width=width))
+            Field(f"{title} ÷ limit", of_limit(share), "percentunit", OF_LIMIT, width=width))
 
 
 USUAL = PanelRow("Against the week before", (

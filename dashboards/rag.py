@@ -12,7 +12,7 @@ from recording_rules import searches, shares
 from recording_rules.agents import SERVICE
 from recording_rules.model import Rule
 from recording_rules.promql import by, on, ratio
-from recording_rules.shares import Share
+from recording_rules.shares import WeighedShare
 
 NO_SEARCH = ("No data: no application searched in this time, or the instrumentation has no spans "
              "of it: see docs/telemetry.md.")
@@ -27,9 +27,9 @@ def _tile(title: str, description: str, unit: str, expr: str, empty: str) -> Pan
     return stat(title, description, unit, expr, empty=empty, width=4, colours=PLAIN)
 
 
-def _whole(share: Share) -> str:
+def _overall(share: WeighedShare) -> str:
     """Of all that is chosen together."""
-    return ratio(f"sum({chosen(share.part)})", f"sum({chosen(share.whole)})")
+    return ratio(f"sum({chosen(share.part)})", f"sum({chosen(share.total)})")
 
 
 def _lines(title: str, description: str, unit: str, rule: Rule, empty: str,
@@ -44,7 +44,7 @@ def _by_system(rank: float, description: str) -> Panel:
                             "{{system}}"), empty=NO_SEARCH)
 
 
-def held(share: Share) -> str:
+def of_limit(share: WeighedShare) -> str:
     """Against what is usual: above 1 it is more than chance and a little more explain."""
     return f"{chosen(share.now)} / {on(share.limit.labels)} {chosen(share.limit)}"
 
@@ -52,14 +52,14 @@ def held(share: Share) -> str:
 NOW = PanelRow("Now", (
     _tile("All searches", "Ended per second.", "ops", _SEARCHES, "no searches"),
     _tile("Without a document", "Share of searches in the last hour that found nothing, of those "
-          "that tell.", "percentunit", _whole(shares.EMPTY), "not told"),
+          "that tell.", "percentunit", _overall(shares.EMPTY), "not told"),
     _tile("p95 search", "95 % of searches took no longer, of the slowest application.", "s",
           f"max({chosen(searches.OF_SERVICES[0.95])})", "no searches"),
     _tile("Documents found", "On average, of the last 5 minutes.", "short",
           f"avg({chosen(searches.DOCUMENTS)})", "not told"),
     _tile("Order changed", "Of all pairs of documents that were reranked in the last hour, the "
           "share that changed places: 0 is a reranker that changes nothing.", "percentunit",
-          _whole(shares.DISAGREEMENT), "no reranking"),
+          _overall(shares.DISAGREEMENT), "no reranking"),
     _tile("First one changed", "Share of rerankings in the last hour after which another document "
           "came first, where it is largest.", "percentunit",
           f"max({chosen(searches.TOP_CHANGED)})", "no reranking"),
@@ -97,10 +97,10 @@ USUAL = PanelRow("Against the week before", (
         Field("Searches/s", f"sum {by(SERVICE)} ({chosen(searches.RESULTS)})", "short", width=90),
         Field("Empty", chosen(shares.EMPTY.now), "percentunit"),
         Field("Usually empty", chosen(shares.EMPTY.usual), "percentunit", width=80),
-        Field("Empty ÷ limit", held(shares.EMPTY), "percentunit", OF_LIMIT, width=80),
+        Field("Empty ÷ limit", of_limit(shares.EMPTY), "percentunit", OF_LIMIT, width=80),
         Field("Order changed", chosen(shares.DISAGREEMENT.now), "percentunit", width=80),
         Field("Usually changed", chosen(shares.DISAGREEMENT.usual), "percentunit", width=80),
-        Field("Changed ÷ limit", held(shares.DISAGREEMENT), "percentunit", OF_LIMIT, width=80),
+        Field("Changed ÷ limit", of_limit(shares.DISAGREEMENT), "percentunit", OF_LIMIT, width=80),
         Field("p95", chosen(searches.OF_SERVICES[0.95]), "s")],
         empty=NO_SEARCH, height=6, sort="Searches/s", links={"service_name": "rag"}),
 ))

@@ -30,11 +30,11 @@ def _gained(level: tuple[str, ...], metric: Metric | str, *matchers: str) -> str
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share of events. `part` of `whole`, over an hour; `usual` over a week; `limit` of now."""
+class WeighedShare:
+    """A share of events. `part` of `total`, over an hour; `usual` over a week; `limit` of now."""
 
     part: Rule
-    whole: Rule
+    total: Rule
     now: Rule
     usual: Rule
     limit: Rule
@@ -42,27 +42,28 @@ class Share:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """In the order in which they are made of each other."""
-        return self.part, self.whole, self.now, self.usual, self.limit
+        return self.part, self.total, self.now, self.usual, self.limit
 
 
-def _share(stem: str, level: tuple[str, ...], part: str, whole: str, what: str, of: str) -> Share:
-    """`what` is the share of `of`, as it follows on "Share of"."""
-    parts = Rule(f"{stem}_part:increase1h", part, level, f"In an hour: {what}.")
+def _share(stem: str, level: tuple[str, ...], part: str, total: str, meaning: str,
+           events: str) -> WeighedShare:
+    """`meaning` is the share of `events`, as it follows on "Share of"."""
+    parts = Rule(f"{stem}_part:increase1h", part, level, f"In an hour: {meaning}.")
     # While nobody counts the part, it is not known to be 0.
-    wholes = Rule(f"{stem}_whole:increase1h", f"{whole} and {on(level)} {parts}", level,
-                  f"In an hour: {of}. Absent where nobody tells of which the share would be.")
-    now = Rule(f"{stem}:ratio_1h", ratio(str(parts), str(wholes)), level,
-               f"Share of {of}: {what}. Over an hour; absent without any.")
+    totals = Rule(f"{stem}_whole:increase1h", f"{total} and {on(level)} {parts}", level,
+                  f"In an hour: {events}. Absent where nobody tells of which the share would be.")
+    now = Rule(f"{stem}:ratio_1h", ratio(str(parts), str(totals)), level,
+               f"Share of {events}: {meaning}. Over an hour; absent without any.")
     usual = Rule(
-        f"{stem}:ratio_1w", f"{_week(parts)} / ({_week(wholes)} >= {LEAST_EVENTS})", level,
+        f"{stem}:ratio_1w", f"{_week(parts)} / ({_week(totals)} >= {LEAST_EVENTS})", level,
         f"The same over the {WEEK} that ended {HOUR} ago. Absent below {LEAST_EVENTS} of them.")
-    chance = f"{DEVIATIONS} * sqrt({usual} * (1 - {usual}) / ({wholes} > 0))"
+    chance = f"{DEVIATIONS} * sqrt({usual} * (1 - {usual}) / ({totals} > 0))"
     limit = Rule(
         f"{stem}:ratio_limit", f"{usual} + clamp_min({_larger(chance, f'{MORE} * {usual}', level)}"
         f", {LEAST_POINTS})", level,
         f"What that of an hour is held against: above that of the week by {DEVIATIONS} standard "
         f"deviations, by {MORE:.0%} of it, and by {LEAST_POINTS:.0%} of all.")
-    return Share(parts, wholes, now, usual, limit)
+    return WeighedShare(parts, totals, now, usual, limit)
 
 
 def _week(rule: Rule) -> str:

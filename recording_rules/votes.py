@@ -26,7 +26,7 @@ RATIO = Rule(
 COPIED = Rule(
     "client:llm_answers_copied:ratio_1h",
     ratio(f"sum {by(ANSWERS)} ({VOTES}{{{any_of(c.VOTE_KIND, 'copy')}}})",
-          str(REGENERATED.whole)), ANSWERS,
+          str(REGENERATED.total)), ANSWERS,
     "Share of answers that people copied. Over an hour; absent without any.")
 TURNS = {rank: Rule(
     f"client:{c.CONVERSATION_TURNS.name}:p{round(rank * 100)}_{HOUR}",

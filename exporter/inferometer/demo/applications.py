@@ -21,7 +21,7 @@ from inferometer.demo.agents import AgentRuns
 from inferometer.demo.answers import answered
 from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
-from inferometer.demo.people import People, Vote
+from inferometer.demo.people import People, VoteBody
 from inferometer.demo.searches import searched
 from inferometer.demo.telemetry import NANO, SpanPlace, body, engine_span, new_id, span
 from inferometer.demo.world import World
@@ -55,7 +55,7 @@ class Applications:
                       for caller in self._callers if caller.agent}
         self._people = {caller.service: People(self._dice)
                         for caller in self._callers if caller.has_readers}
-        self._votes: list[Vote] = []  # on calls whose spans are on their way
+        self._votes: list[VoteBody] = []  # on calls whose spans are on their way
         self._seen = time.time_ns()
         self._lock = threading.Lock()  # while spans are on their way
         self._loop = Loop("demo-applications", self._turn, lambda: STEP_SECONDS)

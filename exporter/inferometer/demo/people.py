@@ -12,7 +12,7 @@ TURNS = 1, 6  # of a conversation
 # How often an answer is voted on so; whoever votes down has it made again as often as not.
 THUMBS_UP, THUMBS_DOWN, COPIED, MADE_AGAIN = 0.12, 0.02, 0.08, 0.03
 CHANGES_IT, EXPLANATION = 0.1, "It is not what I asked for."
-Vote = Mapping[str, str]
+VoteBody = Mapping[str, str]
 
 
 class People:
@@ -27,7 +27,7 @@ class People:
         """That goes on now."""
         return self._conversation
 
-    def votes(self, trace_id: str) -> Iterator[Vote]:
+    def votes(self, trace_id: str) -> Iterator[VoteBody]:
         """What is said of the answer of this trace, as /v1/feedback takes it."""
         about = {"trace_id": trace_id, "user_id": self._user}
         lot = self._dice.random()

@@ -37,10 +37,10 @@ def searched(index: Index, place: SpanPlace, end: int, dice: Random) -> Iterator
     if before and index.reranker:
         yield _reranked(index, place, (end - took, end), before, dice)
     search = int(SEARCH_SECONDS * dice.lognormvariate(0, 0.5) * NANO)
-    found = json.dumps([{"id": document} for document in before])
+    documents = json.dumps([{"id": document} for document in before])
     yield step("retrieval", {
         "gen_ai.data_source.id": index.name, "db.system.name": index.system,
-        "gen_ai.retrieval.documents": found}, "", place, new_id(dice, 8),
+        "gen_ai.retrieval.documents": documents}, "", place, new_id(dice, 8),
         (end - took - search, end - took), CLIENT)
 
 
@@ -48,8 +48,8 @@ def _reranked(index: Index, place: SpanPlace, times: tuple[int, int], before: li
               dice: Random) -> Mapping[str, Any]:
     after = list(before)
     for _ in range(dice.randint(*SWAPS)):
-        at = dice.randrange(len(after) - 1)
-        after[at:at + 2] = reversed(after[at:at + 2])
+        first = dice.randrange(len(after) - 1)
+        after[first:first + 2] = reversed(after[first:first + 2])
     begin, end = times
     orders = {"input": before, "output": after}
     return {

@@ -40,8 +40,8 @@ def divided(row: CountedRow, passed_on: int | None) -> DividedCall:
 
     That is the one which is billed: by the service that asked.
     """
-    whole = row.calls and row.billed and row.outcome == "success"
-    return DividedCall(row.seq, row.seat, row.duration if whole else None, passed_on)
+    is_divided = row.calls and row.billed and row.outcome == "success"
+    return DividedCall(row.seq, row.seat, row.duration if is_divided else None, passed_on)
 
 
 def parts_of(call: DividedCall, queue: int | None, prefill: int | None, decode: int | None
