@@ -30,7 +30,7 @@ ORDER = """
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
-    catalogue.forward
+    catalogue.forward  catalogue.quality
     catalogue.exporter
     catalogue
     record
@@ -85,7 +85,10 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metered  sinks.request_line  sinks.request_log_file  sinks.users
+    quality  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.schemas
+    quality.verdicts  quality.stored
+    sinks  sinks.answers  sinks.metered  sinks.request_line  sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.presets
     sinks.redaction_names  sinks.outbox  sinks.partial
@@ -192,14 +195,16 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
+        ledger.checks
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.compiling
-        ledger.ranking_statements
+        ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
-        ledger.ranking  ledger.outbox_keeper  ledger.outbox_care  ledger.growths
+        ledger.conversations  ledger.growths
+        ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
         ledger.memory  ledger.purging

@@ -49,7 +49,7 @@ FAMILY_BUDGET = 65_000
 EXPORTER_BUDGET = 350_000
 RULE_BUDGET = 8_000
 RECORDED_BUDGET = 35_000
-FLEET_BUDGET = 2_000_000
+FLEET_BUDGET = 2_250_000
 
 _CLOSED = sorted(
     (label for metric in c.METRICS for label in metric.labels if label.values),

@@ -22,6 +22,7 @@ from inferometer.ledger.purging import PURGED
 from inferometer.ledger.request_queue import packed, unpacked
 from inferometer.ledger.schema import (
     CONTENTS,
+    CONVERSATIONS,
     COUNTED,
     COUNTERS,
     FACTS,
@@ -46,7 +47,7 @@ FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the f
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
             FORGOTTEN: ("until",)}
 _TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
-           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS)
+           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, CONVERSATIONS)
 
 
 class Days:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0009"  # the last of the migrations, which makes these tables
+NEWEST = "0012"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -171,3 +171,8 @@ SPAN_SENDERS = Table("span_senders", METADATA, _text("service_name", key=True), 
 # The bounds that a service's histograms have where they are its metrics': for good.
 METRIC_BOUNDS = Table("metric_bounds", METADATA, _text("service_name", key=True),
                       _text("name", key=True), _text("bounds"))
+# Conversations that go on, by a keyed hash: how many turns they have, and when the last one came.
+CONVERSATIONS = Table(
+    "conversations", METADATA, _text("service_name", key=True), _text("conversation", key=True),
+    _number("turns"), _number("last"), Index("conversations_by_last", "last"),
+    sqlite_with_rowid=False)

@@ -80,7 +80,9 @@ HAYSTACK = Flavour(
         "tool": ("haystack.tool.name",),
         "agent": ("haystack.component.name",),
     },
-    content=("haystack.component.input", _OUTPUT),
+    content=("haystack.component.input", _OUTPUT, _AGENT_OUTPUT),
+    answer=(_OUTPUT, _AGENT_OUTPUT),
+    asked=("haystack.component.input",),
     documents=_documents,
     long=(_OUTPUT, _AGENT_OUTPUT),
 )

@@ -63,5 +63,7 @@ VERCEL = GENAI.but(
         "call_id": ("ai.toolCall.id",),
     },
     content=("ai.prompt", "ai.prompt.messages", "ai.response.text", "ai.response.toolCalls",
-             "ai.toolCall.args", "ai.toolCall.result"),
+             "ai.response.object", "ai.toolCall.args", "ai.toolCall.result"),
+    answer=("ai.response.text", "ai.response.object", "ai.response.toolCalls"),
+    asked=("ai.operationId", "ai.prompt.tools"),
 )
