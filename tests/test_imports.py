@@ -86,7 +86,11 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    sinks  sinks.metered  sinks.retrieval  sinks.request_line  sinks.request_log_file  sinks.users
+    quality  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.schemas
+    quality.verdicts  quality.stored
+    sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
+    sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.presets  sinks.feedback
     sinks.redaction_names  sinks.outbox  sinks.partial
@@ -197,15 +201,17 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
+        ledger.checks
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.parts_of_calls
         ledger.compiling
-        ledger.ranking_statements
+        ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
-        ledger.ranking  ledger.outbox_keeper  ledger.outbox_care  ledger.growths
+        ledger.conversations  ledger.growths
+        ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
         ledger.memory  ledger.purging

@@ -108,6 +108,13 @@ class ModelCall(Fact):
     prompt_version: str = ""
     server_address: str = ""
     service_tier: str = ""  # as the provider answered: default, priority, flex, batch, …
+    # What was made of the answer's text, by `quality`, where the sender sent any.
+    is_read: bool = False  # whether there was any
+    refusal: str = ""  # who says that it is one: provider, field, phrase; empty where nobody does
+    json_valid: bool | None = None  # None: JSON was not asked for, or it is not known
+    schema_valid: bool | None = None  # the same of a schema; of JSON alone
+    good_tools: tuple[str, ...] = ()  # whose arguments can be read and fit what was declared
+    bad_tools: tuple[str, ...] = ()  # and those whose do not
 
     @property
     def model(self) -> str:

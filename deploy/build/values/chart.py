@@ -164,6 +164,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
         "ledger": _RECORDS.section(config.LedgerSection),
         "request_log?": _RECORDS.section(config.RequestLogSection),
         "destinations?": _RECORDS.key(config.Config, "destinations"),
+        "content?": _RECORDS.section(config.ContentSection),
         "prices?": _RECORDS.key(config.Config, "prices"),
     }),
 })

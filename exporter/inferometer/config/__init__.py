@@ -30,6 +30,7 @@ from inferometer.config.sections import (
     Budget,
     CalledModel,
     ClickHouseSection,
+    ContentSection,
     CostSection,
     EnginesSection,
     EngineTarget,
@@ -52,10 +53,10 @@ from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 
 __all__ = (
     "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "STANDARD_OUTPUT",
-    "Budget", "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection",
-    "DestinationEntry", "EngineTarget", "EnginesSection", "FeedbackSection", "FleetSection",
-    "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet", "MonthlyUsd", "PriceEntry",
-    "RequestLogSection", "WebSection",
+    "Budget", "CalledModel", "ClickHouseSection", "Config", "ConfigError", "ContentSection",
+    "CostSection", "DestinationEntry", "EngineTarget", "EnginesSection", "FeedbackSection",
+    "FleetSection", "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet", "MonthlyUsd",
+    "PriceEntry", "RequestLogSection", "WebSection",
     "check", "load", "parse", "read",
 )
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
@@ -82,6 +83,7 @@ class Config:
     feedback: FeedbackSection = field(default_factory=FeedbackSection)
     ledger: LedgerSection = field(default_factory=LedgerSection)
     request_log: RequestLogSection = field(default_factory=RequestLogSection)
+    content: ContentSection = field(default_factory=ContentSection)
     prices: tuple[PriceEntry, ...] = key("What calls cost.", (), maxItems=MOST_PRICES)
     destinations: tuple[DestinationEntry, ...] = key(
         "Where a gateway sends on what it takes.", (), maxItems=DESTINATIONS, next_start=True)

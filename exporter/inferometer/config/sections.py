@@ -25,6 +25,8 @@ from inferometer.documents.entry import Constraint
 MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
 STANDARD_OUTPUT = "-"  # in the place of a file
 MOST_PRICES = 1000  # entries of the user's own
+MOST_PHRASES = 200
+REDACTED = ("emails", "phones", "keys")  # in what was said
 
 _ADDRESS = Constraint(is_address, ADDRESS)
 _URL = Constraint(is_engine_url, URL, {"pattern": "^https?://[^/?#@ ]+([/?][^# ]*)?$"})
@@ -51,6 +53,12 @@ _DATABASE = Constraint(lambda name: 0 < len(name) <= 100, "text of 1 to 100 char
                        {"minLength": 1, "maxLength": 100})
 _FILE_NAME = Constraint(lambda path: path != "", "the name of a file")
 _NAME = bounded("text of at most 100 characters", maxLength=100)
+_PHRASE = Constraint(lambda text: 2 < len(text) <= 200, "text of 3 to 200 characters",
+                     {"minLength": 3, "maxLength": 200})
+_CONTENT = bounded("a whole number of bytes from 256 to 1048576", minimum=2**8, maximum=2**20)
+_RATIO = bounded("a ratio above 0 and at most 1", exclusiveMinimum=0, maximum=1)
+_REDACTED = Constraint(lambda name: name in REDACTED, f"one of {', '.join(REDACTED)}",
+                       {"enum": list(REDACTED)})
 _FILES = bounded("a whole number of files from 2 to 1000", minimum=2, maximum=1000)
 _LOG_BYTES = bounded("a whole number of bytes from 1048576 to 1099511627776", minimum=2**20,
                      maximum=2**40)
@@ -245,6 +253,22 @@ class RequestLogSection:
     path: str = key("The file, or - for standard output.", "", next_start=True)
     max_bytes: int = key("Of one file, before the next is begun.", 100 * 2**20, _LOG_BYTES)
     files: int = key("Files that are kept, the one that is written included.", 5, _FILES)
+
+
+@dataclass(frozen=True)
+class ContentSection:
+    """What is done with what was said, where spans have it."""
+
+    checks: bool = key("Whether answers are read: as JSON, by schemas, for refusals.", True)
+    refusal_phrases: tuple[str, ...] = key(
+        "How answers begin that are refusals, in the place of those that come with it.", (),
+        _PHRASE, maxItems=MOST_PHRASES)
+    store: bool = key("Whether what was said is kept in the ledger.", False)
+    retention_days: int = key("Days to keep it.", 7, _DAYS)
+    max_bytes: int = key("Of one call or step; what is beyond it is cut off.", 65536, _CONTENT)
+    sample_ratio: float = key("Of all traces, those of which it is kept.", 1.0, _RATIO)
+    redact: tuple[str, ...] = key(
+        "What is taken out before it is written: emails, phones, keys.", REDACTED, _REDACTED)
 
 
 @dataclass(frozen=True)

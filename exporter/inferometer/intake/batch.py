@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ from inferometer.facts import Fact
 from inferometer.intake.answer import JSON, PROTOBUF
 from inferometer.intake.body import BodyRefusedError
 from inferometer.points import MetricPoint
+from inferometer.quality.refusals import PHRASES
+from inferometer.quality.stored import StoreTerms, stored
+from inferometer.quality.verdicts import judged
 from inferometer.spans import decoded, otlp
 from inferometer.spans.normalise import facts_of, facts_of_log
 from inferometer.spans.reader import Wishes
@@ -28,6 +32,8 @@ class Wish(NamedTuple):
     coding: str
     body_bytes: int  # that it may have, unpacked
     wishes: Wishes
+    phrases: tuple[str, ...] = PHRASES  # that refusals begin with
+    store: StoreTerms | None = None  # what is kept of what was said
 
 
 class Delivery(NamedTuple):
@@ -38,6 +44,7 @@ class Delivery(NamedTuple):
     entries: int = 0  # spans, records or data points that were read
     rejected: Mapping[str, int] = {}  # and that were not, by reason
     points: Sequence[MetricPoint] = ()
+    is_checked: bool = False  # whether it is known what answers come to
 
 
 def batch_of(wish: Wish, body: bytes) -> Delivery:
@@ -46,7 +53,8 @@ def batch_of(wish: Wish, body: bytes) -> Delivery:
         if wish.signal == "metrics":
             return _points(wish, body)
         items = _DECODERS[wish.signal](body, _ENCODINGS[wish.encoding],
-                                       content=wish.wishes.content, also=wish.wishes.attributes)
+                                       content=wish.wishes.content, also=wish.wishes.attributes,
+                                       answers=wish.wishes.answers)
         traces, wishes = wish.signal == "traces", wish.wishes
         make: Callable[..., Fact | None] = facts_of if traces else facts_of_log
         facts: list[Fact] = []
@@ -67,6 +75,19 @@ def batch_of(wish: Wish, body: bytes) -> Delivery:
         raise BodyRefusedError(HTTPStatus(error.status), error.message) from error
     return Delivery(facts, {trace: bytes(pairs) for trace, pairs in links.items()}, count,
                  dict(items.rejected))
+
+
+def is_to_check(batch: Delivery) -> bool:
+    """Whether it has answers of which nobody knows yet what they come to."""
+    return not batch.is_checked and any(fact.content for fact in batch.facts)
+
+
+def checked(wish: Wish, batch: Delivery) -> Delivery:
+    """The same with what answers come to, and of what was said only what is to be kept."""
+    facts = judged(batch.facts, wish.phrases) if wish.wishes.answers else batch.facts
+    return batch._replace(is_checked=True, facts=[
+        replace(fact, content=stored(fact.content, wish.store) if wish.store else {})
+        if fact.content else fact for fact in facts])
 
 
 def _points(wish: Wish, body: bytes) -> Delivery:

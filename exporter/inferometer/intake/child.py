@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from inferometer import facts, heap, points
-from inferometer.intake.batch import Delivery, Wish, batch_of
+from inferometer.intake.batch import Delivery, Wish, batch_of, checked, is_to_check
 from inferometer.intake.body import SEND_FEWER, BodyMemory, BodyRefusedError, Portion, unpack
 
 MEMORY_BYTES = 144 * 2**20  # above what the process has before its first body
@@ -148,7 +148,9 @@ def _result(wish: Wish, pieces: list[bytes]) -> Delivery | tuple[int, str]:
         roomy = Portion(BodyMemory(2 * wish.body_bytes))
         body = unpack(pieces, wish.coding, wish.body_bytes, roomy)
         pieces.clear()
-        return batch_of(wish, body)
+        batch = batch_of(wish, body)
+        del body
+        return checked(wish, batch) if is_to_check(batch) else batch
     except BodyRefusedError as error:
         return int(error.status), str(error)
     except MemoryError:

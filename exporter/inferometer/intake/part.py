@@ -31,15 +31,15 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.intake.service import Commit, IntakeService
 
 # Packages of it.
-EXTRA = ("alembic", "genai_prices", "h2", "httptools", "opentelemetry.proto", "sqlalchemy",
-         "starlette", "uvicorn")
+EXTRA = ("alembic", "genai_prices", "h2", "httptools", "jsonschema", "opentelemetry.proto",
+         "sqlalchemy", "starlette", "uvicorn")
 STOP_SECONDS = 12.0  # for what is being sent when it is to stop
 
 
 class IntakePart(Part):
     """Takes telemetry over OTLP/HTTP and OTLP/gRPC, on listeners of its own."""
 
-    sections = ("intake",)
+    sections = ("intake", "content")
     noun, kind = "gateway", "gateway"
 
     def __init__(self, config: Config, commit: Commit, beats: BeatLedger | None = None,
@@ -117,7 +117,7 @@ class IntakePart(Part):
             openings.get("http"), openings.get("grpc"), self._commit, self._tally, self._memory,
             access=lambda: self._access,
             headers=lambda: self._web.headers if self._web is not None else {},
-            settings=lambda: self._config.intake,
+            settings=lambda: self._config.intake, content=lambda: self._config.content,
             forwarded=forwarded(self._config))
         if "http" in openings:
             self._door = openings["http"].listener.getsockname()[:2]

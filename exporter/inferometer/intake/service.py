@@ -12,13 +12,13 @@ from http import HTTPStatus
 from itertools import product
 from typing import NamedTuple, Protocol
 
-from inferometer.config import IntakeSection
+from inferometer.config import ContentSection, IntakeSection
 from inferometer.facts import Fact
 from inferometer.intake.accepting import Context
 from inferometer.intake.access import Admission
 from inferometer.intake.answer import JSON, PROTOBUF
 from inferometer.intake.application import CODINGS, Application, Door, Sent, Taken
-from inferometer.intake.batch import Delivery, Wish, batch_of
+from inferometer.intake.batch import Delivery, Wish, batch_of, checked, is_to_check
 from inferometer.intake.body import (
     BodyMemory,
     BodyRefusedError,
@@ -33,6 +33,8 @@ from inferometer.intake.listener import ConnectionBounds, OtlpListener
 from inferometer.intake.tally import IntakeTally
 from inferometer.intake.workers import Crossing, Deed, Worker
 from inferometer.points import MetricPoint
+from inferometer.quality.refusals import PHRASES, plain
+from inferometer.quality.stored import StoreTerms
 from inferometer.sinks.outbox import LoopedError, SentBody
 from inferometer.spans.reader import Wishes
 from inferometer.threads import Failures, Loop, Standing
@@ -63,15 +65,20 @@ class _BodyTerms(NamedTuple):
     """How bodies are read by a section of the configuration."""
 
     section: IntakeSection
+    content: ContentSection
     sizes: Sizes
     wishes: Mapping[tuple[str, str, str], Wish]  # by signal, encoding and coding
 
     @classmethod
-    def of(cls, section: IntakeSection) -> _BodyTerms:
+    def of(cls, section: IntakeSection, content: ContentSection) -> _BodyTerms:
         most, wishes = section.max_body_bytes, Wishes(
+            content=content.store, answers=content.checks,
             request_id_attributes=section.request_id_attributes)
-        return cls(section, Sizes(most), {
-            kind: Wish(*kind, most, wishes) for kind in product(_SIGNALS, NEAR_BYTES, CODINGS)})
+        phrases = tuple(map(plain, content.refusal_phrases)) or PHRASES
+        store = StoreTerms(content.max_bytes, content.redact) if content.store else None
+        return cls(section, content, Sizes(most), {
+            kind: Wish(*kind, most, wishes, phrases, store)
+            for kind in product(_SIGNALS, NEAR_BYTES, CODINGS)})
 
 
 class Opening(NamedTuple):
@@ -88,21 +95,24 @@ class IntakeService:
                  tally: IntakeTally, memory: BodyMemory, *, access: Callable[[], Admission],
                  headers: Callable[[], Mapping[str, str]],
                  settings: Callable[[], IntakeSection],
+                 content: Callable[[], ContentSection] = ContentSection,
                  bounds: ConnectionBounds | None = None,
                  forwarded: Collection[str] = ()) -> None:
         self._commit = commit
         self._forwarded = forwarded  # signals
         self._tally = tally
         self._memory = memory
-        self._settings = settings
+        self._settings, self._content = settings, content
         self._child = BodyReader()
         self._crossing = Crossing()
         self._near = Worker("intake-near")
         self._far = Worker("intake-far", idle=self._child.end)
         self._guesses = Worker("intake-guesses")
+        self._answers = Worker("intake-answers")
+        self._workers = self._near, self._far, self._guesses, self._answers
         self._access = access
         self._failures = Failures("intake")
-        self._terms_now = _BodyTerms.of(settings())
+        self._terms_now = _BodyTerms.of(settings(), content())
         door = Door(access, headers, self._guess, self._accept, lambda: self._terms().sizes,
                     memory, tally)
         self._makers: list[Callable[[], OtlpListener | GrpcListener]] = []
@@ -120,11 +130,11 @@ class IntakeService:
 
     def loops(self) -> Sequence[Standing]:
         """What is to go on until it is stopped."""
-        return (self._serving, self._near, self._far, self._guesses)
+        return (self._serving, *self._workers)
 
     def start(self) -> None:
         """Begin: now, or as soon as threads can be had."""
-        for worker in (self._near, self._far, self._guesses, self._serving):
+        for worker in (*self._workers, self._serving):
             worker.start()
 
     def stop(self, seconds: float) -> None:
@@ -135,7 +145,7 @@ class IntakeService:
             for server in self._servers:
                 server.stop()
             self._ended.wait(seconds)
-        for worker in (self._near, self._far, self._guesses):
+        for worker in self._workers:
             worker.stop()
         for listener in self._listeners:
             listener.close()
@@ -178,9 +188,9 @@ class IntakeService:
                 tasks.create_task(server.serve())
 
     def _terms(self) -> _BodyTerms:
-        section = self._settings()
-        if section is not self._terms_now.section:
-            self._terms_now = _BodyTerms.of(section)
+        section, content = self._settings(), self._content()
+        if section is not self._terms_now.section or content != self._terms_now.content:
+            self._terms_now = _BodyTerms.of(section, content)
         return self._terms_now
 
     async def _guess(self, header: str) -> bool:
@@ -193,6 +203,9 @@ class IntakeService:
         body = self._body(sent) if sent.signal in self._forwarded else None
         wish = self._terms().wishes[sent.signal, sent.encoding, sent.coding]
         batch = self._batch_here(sent, wish) or await self._batch(sent, wish)
+        if is_to_check(batch):  # elsewhere: no other sender waits for it
+            batch = await self._crossing.result(
+                self._answers.begin(partial(checked, wish, batch)))
         self._tally.entries(sent.signal, batch.entries, batch.rejected)
         await self._keep(sent, batch, body)
         return _taken(batch) if batch.rejected else _NOTHING_REJECTED

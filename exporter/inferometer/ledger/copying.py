@@ -24,6 +24,7 @@ from inferometer.ledger.schema import (
     BURNT_NONCES,
     CALL_SUBJECTS,
     CONTENTS,
+    CONVERSATIONS,
     COUNTED,
     COUNTERS,
     FACTS,
@@ -50,8 +51,8 @@ FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the f
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
             FORGOTTEN: ("until",), VOTES: ("call",), CALL_SUBJECTS: ("seq",)}
 _TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
-           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, VOTES, WAITING_VOTES,
-           CALL_SUBJECTS, BURNT_NONCES)
+           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, CONVERSATIONS, VOTES,
+           WAITING_VOTES, CALL_SUBJECTS, BURNT_NONCES)
 
 
 class Days:

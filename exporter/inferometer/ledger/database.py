@@ -177,8 +177,11 @@ class Database(Protocol):
         """Delete some of what arrived before the horizon; whether there may be more."""
         ...
 
-    def delete_content(self) -> bool:
-        """Delete what was said, of the oldest facts that have it; whether there was any."""
+    def delete_content(self, horizon: int = 0) -> bool:
+        """Delete what was said, of the oldest facts that have it; whether there was any.
+
+        `horizon`: of those that arrived before it; 0: of any.
+        """
         ...
 
     def bytes(self) -> int:

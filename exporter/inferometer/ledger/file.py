@@ -142,9 +142,9 @@ class File:
             self.give_back(FREED_PAGES)
         return done
 
-    def delete_content(self) -> bool:
-        """Delete what was said, of the oldest facts that have it; whether there was any."""
-        done = delete_content(self)
+    def delete_content(self, horizon: int = 0) -> bool:
+        """See Database."""
+        done = delete_content(self, horizon)
         if done:
             self.give_back(FREED_PAGES)
         return done

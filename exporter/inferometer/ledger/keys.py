@@ -65,6 +65,11 @@ class KeyRing:
         digest.update(trace_id + span_id)
         return int.from_bytes(digest.digest(), "big")
 
+    def samples(self, trace_id: bytes, ratio: float) -> bool:
+        """Whether a trace is one of this part of all: every gateway with the key says the same."""
+        digest = hmac.digest(self.sampling, trace_id, "sha256")
+        return int.from_bytes(digest[:8], "big") < ratio * 2**64
+
     def stream_digest(self, identity: bytes) -> bytes:
         """What a stream of metrics has in the ledger: 16 bytes."""
         return hashlib.blake2b(identity, digest_size=16, key=self._identity).digest()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import Fact, ModelCall
 from inferometer.ledger.collector import LedgerCondition
+from inferometer.ledger.conversations import Conversations
 from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.failed_calls import FailedCall
@@ -82,9 +83,10 @@ class LedgerWriter:
         self._failures = Failures("commit")
         self._retention = Retention(database)
         self._ranker = Ranker(database)
+        self._conversations = Conversations(database, clock, monotonic)
         self._outbox = outbox or OutboxKeeper(database, {}, 0, 0.0, clock)
         self._purging, self._purge_at = False, 0.0
-        self._skewed = 0
+        self._skewed, self._content_ratio = 0, 1.0
         self._taken = self._written = 0  # facts: by who commits, and by the writer, or refused
         self._last_commit: int | None = None
         self._behind, self._settle_at = False, 0.0  # whether there is more to settle at once
@@ -135,8 +137,13 @@ class LedgerWriter:
             self.pressure.lag, self.pressure.refusal, self._repeats.reused,
             unmetered=self._meter.unmetered)
 
-    def configure(self, retention_days: int, rollup_days: int, max_bytes: int = 0) -> None:
-        """Keep rows and roll-ups for so long, and take nothing beyond so many bytes."""
+    def configure(self, retention_days: int, rollup_days: int, max_bytes: int = 0,
+                  content_days: int = 0, content_ratio: float = 1.0) -> None:
+        """Keep rows, roll-ups and content for so long, and take nothing beyond so many bytes.
+
+        `content_days`: as rows, if 0. `content_ratio`: of traces whose content is kept.
+        """
+        self._content_ratio, self._retention.content_days = content_ratio, content_days
         self.pressure.max_bytes = max_bytes
         self._retention.days, self._retention.rollup_days = retention_days, rollup_days
 
@@ -231,7 +238,7 @@ class LedgerWriter:
         database = self._database
         many = sum(len(parcel.facts) for parcel in group)
         first = database.numbers(many, max(parcel.arrived for parcel in group))
-        rows = rows_of(group, first, database.keys, self._forms.packers)
+        rows = rows_of(group, first, database.keys, self._forms.packers, self._content_ratio)
         contents, kept = rows.contents, rows.kept
         with database.transaction():
             if old := database.insert_facts(rows):
@@ -254,7 +261,7 @@ class LedgerWriter:
 
     def settle_due(self) -> None:
         """Settle all that is quiet."""
-        while self._settle() or self._count_metered():
+        while self._settle() or self._count_others():
             pass
         self._behind = False
         self._votes.join_new()
@@ -264,15 +271,17 @@ class LedgerWriter:
         now = self._monotonic()
         if self._behind or now >= self._settle_at:
             self._behind, self._settle_at = False, now + SETTLE_SECONDS  # also if it fails
-            self._behind = self._settle() or self._count_metered()
+            self._behind = self._settle() or self._count_others()
             self._votes.join_new()
 
-    def _count_metered(self) -> bool:
-        """Count what metrics tell and is due; whether there is more."""
-        if not self._meter.is_due():
-            return False
-        self._settler.meter(self._meter.take)
-        return self._meter.is_due()
+    def _count_others(self) -> bool:
+        """Count what is due and has no rows; whether there is more."""
+        more = False
+        for source in (self._meter, self._conversations):
+            if source.is_due():
+                self._settler.meter(source.take)
+                more = source.is_due() or more
+        return more
 
     def _settle(self) -> bool:
         """Settle what one transaction takes; whether there is more."""

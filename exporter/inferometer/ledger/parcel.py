@@ -50,8 +50,9 @@ class FactRows(NamedTuple):
     digests: dict[bytes, int]  # of their traces
 
 
-def rows_of(group: Sequence[Parcel], seq: int, keys: KeyRing, packers: Packers) -> FactRows:
-    """The rows of a group, numbered from `seq` on."""
+def rows_of(group: Sequence[Parcel], seq: int, keys: KeyRing, packers: Packers,
+            content_ratio: float = 1.0) -> FactRows:
+    """The rows of a group, numbered from `seq` on; of so many traces what was said, too."""
     trace_digest, span_digest, veil = keys.trace_digest, keys.span_digest, keys.veil
     named, nameless, contents, kept, digests = made = FactRows([], [], [], [], {})
     for parcel in group:
@@ -72,7 +73,8 @@ def rows_of(group: Sequence[Parcel], seq: int, keys: KeyRing, packers: Packers) 
                 nameless.append((seq, digest, arrived, trace_id, fact.span_id, fact.parent_id,
                                  form, pack_fact(fact)))
             if fact.content:
-                contents.append((seq, json.dumps(dict(fact.content))))
+                if keys.samples(trace_id, content_ratio):
+                    contents.append((seq, json.dumps(dict(fact.content))))
                 fact = replace(fact, content={})
             kept.append(Kept(fact, seq, arrived))
             seq += 1

@@ -105,7 +105,8 @@ class LedgerPart(Part):
         self._config, self._limits = config, CallLimitTable(config)
         if self._ledger is not None:
             self._ledger.configure(config.ledger.retention_days, config.ledger.rollup_days,
-                                   config.ledger.max_bytes)
+                                   config.ledger.max_bytes, config.content.retention_days,
+                                   config.content.sample_ratio)
         if self._shipper is not None:
             self._shipper.configure(config.ledger.clickhouse.retention_days,
                                     config.ledger.clickhouse.rollup_days)

@@ -64,10 +64,15 @@ class Partitions:
         finally:
             session.execute("SELECT pg_advisory_unlock(%s)", (lock_number(PURGING),))
 
-    def delete_content(self) -> bool:
-        """Delete what was said on the oldest day that is over; whether there was any."""
+    def delete_content(self, horizon: int = 0) -> bool:
+        """Delete what was said on the oldest day that is over; whether there was any.
+
+        `horizon`: of days that were over before it; 0: of any.
+        """
         session = self._database.connection
         for day in [row[0] for row in session.execute(_DAYS)][:-AHEAD - 1]:
+            if horizon and (day + 1) * DAY > horizon:
+                return False
             table = f"{CONTENTS.name}_{day}"
             if session.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone()[0]:
                 with self._database.transaction(alone=PURGING):

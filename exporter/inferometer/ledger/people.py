@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from inferometer.ledger.conversations import end
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.database import FORGETTING, Database
+from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.ranking import forget_rank
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.vote_statements import statements_of
+from inferometer.sinks.answers import KINDS
 from inferometer.spans.steps import CALL_OF_TOOL
 
 CHUNK = 20_000  # facts that are looked at in one transaction, for which the gateway waits
@@ -43,7 +46,8 @@ def person(database: Database, name: str, seats: SeatTable) -> Person | None:
             kept.calls += row.calls
             kept.tokens += (row.input or 0) + (row.output or 0) if row.billed else 0
             kept.models.add(seats.seats[row.seat].labels.model)
-        elif row.kind != "mcp" or seats.seats[row.seat].labels.name != CALL_OF_TOOL:
+        elif row.kind not in KINDS and (
+                row.kind != "mcp" or seats.seats[row.seat].labels.name != CALL_OF_TOOL):
             kept.steps += 1  # a tool is one, also where it was called over MCP
         for names, other in ((kept.conversations, row.conversation), (kept.users, row.user)):
             if other and other != hashed:
@@ -70,10 +74,16 @@ def forget(database: Database, name: str) -> int:
             # While it is known whose calls they are.
             connection.execute(statements_of(database.dialect).forget_on_calls, (
                 first, last, first, last, hashed, hashed))
-            for delete in statements.delete_contents_of:
-                connection.execute(delete, values)
+            traces = {bytes(row[0]) for select in statements.traces_of
+                      for row in connection.execute(select, values).fetchall()}
+            for first_digest in map(database.keys.trace_digest, sorted(traces)):
+                # Of all its spans: those that say who it was are seldom those with the words.
+                connection.execute(statements.delete_contents_of_trace,
+                                   (first_digest, first_digest + 2**IN_TRACE_BITS - 1))
             for update in statements.forget_names:
                 changed += connection.execute(update, values).rowcount
+    with database.transaction(alone=FORGETTING) as connection:
+        end(connection, statements, hashed)
     keys = database.connection.execute(statements.rollups_of, (hashed,)).fetchall()
     for begin in range(0, len(keys), CHUNK):
         with database.transaction(alone=FORGETTING) as connection:

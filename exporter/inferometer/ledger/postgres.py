@@ -199,9 +199,9 @@ class Postgres:
         """Drop partitions of days before the horizon, where no other gateway does."""
         return self._partitions.purge(horizon)
 
-    def delete_content(self) -> bool:
+    def delete_content(self, horizon: int = 0) -> bool:
         """Delete what was said on the oldest day that is over, where no other gateway does."""
-        return self._partitions.delete_content()
+        return self._partitions.delete_content(horizon)
 
     def bytes(self) -> int:
         """How large the database is, as it was of late."""

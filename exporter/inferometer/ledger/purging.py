@@ -24,14 +24,21 @@ def delete_oldest(database: Database, horizon: int, seats: SeatTable) -> bool:
     return bool(last)
 
 
-def delete_content(database: Database) -> bool:
-    """Delete what was said, of the oldest facts that have it; whether there was any."""
+def delete_content(database: Database, horizon: int = 0) -> bool:
+    """Delete what was said, of the oldest facts that have it; whether there was any.
+
+    `horizon`: of those that arrived before it; 0: of any.
+    """
     statements, connection = database.statements, database.connection
-    rows = connection.execute(statements.oldest_contents, (CHUNK, 0)).fetchall()
-    if rows:
+    last = 0
+    for seq, arrived in connection.execute(statements.oldest_contents, (CHUNK, 0)).fetchall():
+        if horizon and arrived >= horizon:
+            break
+        last = seq
+    if last:
         with database.transaction():
-            connection.execute(statements.delete_contents_until, (rows[-1][0],))
-    return bool(rows)
+            connection.execute(statements.delete_contents_until, (last,))
+    return bool(last)
 
 
 def _delete(database: Database, last: int, arrived: int, seats: SeatTable) -> None:

@@ -10,6 +10,7 @@ from inferometer.ledger.counting import HOUR, MEASURES
 from inferometer.ledger.database import Database
 from inferometer.ledger.ranking import totals_of_first
 from inferometer.pricing import NANO
+from inferometer.sinks.answers import CHECKS, KINDS
 
 # Columns of `top`: of calls, and how often what else there was ended, by its kind of row.
 OF_CALLS = ("requests", "success", "error", "rejected", "invalid", "abort", "usage_missing",
@@ -18,13 +19,17 @@ OF_CALLS = ("requests", "success", "error", "rejected", "invalid", "abort", "usa
 OF_STEPS = {"tool": "tool_calls", "mcp": "mcp_operations", "run": "agent_runs",
             "retrieval": "retrievals", "rerank": "reranks", "evaluation": "evaluations",
             "feedback": "feedback"}
+# What answers were checked for, and those that were refusals: several kinds in one column each.
+CHECK_COLUMNS = ("parse_checks", "parse_failures", "refusals")
 TIMES = ("mean_duration_seconds", "mean_time_to_first_token_seconds")
 COST, WITHOUT_COST = "cost_usd", "calls_without_cost"
-COLUMNS = (*OF_CALLS, COST, WITHOUT_COST, *TIMES, *OF_STEPS.values(), "documents")
+COLUMNS = (*OF_CALLS, COST, WITHOUT_COST, *TIMES, *OF_STEPS.values(), "documents",
+           *CHECK_COLUMNS)
 TIES = 1000  # groups beyond those asked for that are looked at, as they may have as much
 _INPUT = MEASURES.index("input")
-# Groups that are of one kind of row.
-ONLY = {"tool": "tool", "agent": "run", "model": "call", "provider": "call", "operation": "call"}
+# Groups that are of few kinds of rows.
+ONLY = {"tool": ("tool", "tool_arguments"), "agent": ("run",), "model": ("call", *sorted(KINDS)),
+        "provider": ("call",), "operation": ("call",)}
 
 
 @dataclass
@@ -85,7 +90,7 @@ def top(store: AskedStore, by: str, since: int, most: int = 0) -> Sequence[Top]:
     """
     groups: dict[str, Top] = {}
     for name, kind, *sums in store.totals(by, since // HOUR, most):
-        if ONLY.get(by, kind) != kind:
+        if kind not in ONLY.get(by, (kind,)):
             continue
         _add(groups.setdefault(name, Top(name)).figures, kind,
              dict(zip(MEASURES, sums, strict=True)))
@@ -95,6 +100,9 @@ def top(store: AskedStore, by: str, since: int, most: int = 0) -> Sequence[Top]:
 
 
 def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -> None:
+    if kind in KINDS:
+        _add_checks(figures, kind, sums)
+        return
     if kind != "call":
         figures[OF_STEPS[kind]] = sums["ended"]
         figures["documents"] = (figures["documents"] or 0) + sums["documents"]
@@ -104,6 +112,13 @@ def _add(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -
     for name, count, total in zip(TIMES, ("timed", "first_tokens"), ("duration", "first_token"),
                                   strict=True):
         figures[name] = sums[total] / sums[count] / 1e9 if sums[count] else None
+
+
+def _add_checks(figures: dict[str, float | None], kind: str, sums: Mapping[str, int]) -> None:
+    columns = (("parse_checks", "ended"), ("parse_failures", "error")) if kind in CHECKS \
+        else (("refusals", "ended"),)
+    for column, measure in columns:
+        figures[column] = (figures[column] or 0) + sums[measure]
 
 
 def _cost(sums: Mapping[str, int]) -> dict[str, float | None]:

@@ -19,7 +19,7 @@ class Retention:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.days = self.rollup_days = 0  # 0: not told yet
+        self.days = self.rollup_days = self.content_days = 0  # 0: not told yet
         self._rollups_until = 0  # hour
 
     def purge(self, now: int, seats: SeatTable) -> bool:
@@ -28,6 +28,8 @@ class Retention:
             return False
         database = self._database
         if database.purge(now - self.days * DAY, seats):
+            return True
+        if self.content_days and database.delete_content(now - self.content_days * DAY):
             return True
         if self._rollups_until < (hour := (now - self.rollup_days * DAY) // HOUR):
             with database.transaction(alone=PURGING) as connection:

@@ -174,6 +174,11 @@ SPAN_SENDERS = Table("span_senders", METADATA, _text("service_name", key=True), 
 # The bounds that a service's histograms have where they are its metrics': for good.
 METRIC_BOUNDS = Table("metric_bounds", METADATA, _text("service_name", key=True),
                       _text("name", key=True), _text("bounds"))
+# Conversations that go on, by a keyed hash: how many turns they have, and when the last one came.
+CONVERSATIONS = Table(
+    "conversations", METADATA, _text("service_name", key=True), _text("conversation", key=True),
+    _number("turns"), _number("last"), Index("conversations_by_last", "last"),
+    sqlite_with_rowid=False)
 # What persons say of calls. `final`: the last of its ballot, which is a person's on one subject in
 # one group of kinds. `counts_as`: what counters have it as, once its call is there; `call`, that
 # call's number, is empty until then, as are its arrival and its label tuple.

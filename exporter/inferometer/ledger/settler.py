@@ -11,6 +11,7 @@ from typing import NamedTuple
 from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
 from inferometer.heartbeats import SERVICE
+from inferometer.ledger.conversations import Turns, note, turns_of
 from inferometer.ledger.counting import HEARTBEAT, CountedRow
 from inferometer.ledger.database import FORGETTING, METERING, Database
 from inferometer.ledger.engines import Engines
@@ -139,6 +140,7 @@ class Settler:
     def _settle(self, take: Callable[[], Sequence[tuple[bytes, Trace]]]) -> None:
         moves = Moves()
         settled: list[tuple[bytes, Sequence[CountedRow]]] = []
+        turns: Turns = {}
         with self._database.transaction(beside=FORGETTING) as connection:
             traces = take()
             self._relays.begin({
@@ -153,12 +155,14 @@ class Settler:
                     first = min(one.seq for one in trace.facts.values())
                     moves.rows[begin:] = without_names(moves.rows[begin:], {
                         name for name, until in forgotten.items() if first <= until})
+                turns_of(moves.rows[begin:], earlier.facts, self.seats, turns)
                 if earlier.facts:
                     pending = {one.seq for one in trace.facts.values()}
                     moves.late += [row for row in moves.rows[begin:] if row.seq not in pending]
                 settled.append((trace_id, moves.rows[begin:]))
             self._relays.end()
             grown = write_rows(self._database, moves.rows, self.seats, moves.engines)
+            note(self._database, turns)
             if moves.late:
                 self._note_late(moves.late)
             if self._notes is not None:

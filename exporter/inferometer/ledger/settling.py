@@ -22,6 +22,7 @@ from inferometer.facts import (
     ToolCall,
     Usage,
 )
+from inferometer.ledger.checks import rows_of_checks
 from inferometer.ledger.counting import BILLION, TOKENS, CountedRow
 from inferometer.ledger.goodput import is_within
 from inferometer.ledger.seats import SeatTable
@@ -96,6 +97,7 @@ def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mappin
         made.rows = kept
         made.counted = {span: before[0].seq if seq in gone else seq
                         for span, seq in made.counted.items()}
+    made.rows += rows_of_checks(made.rows, made.calls, settlement, facts, seats)
     return made
 
 

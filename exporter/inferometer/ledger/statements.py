@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from inferometer.ledger.compiling import Compiler
+from inferometer.ledger.conversation_statements import ConversationStatements
 from inferometer.ledger.counting import HEARTBEAT, MEASURES, TOKENS, CountedRow
 from inferometer.ledger.ranking_statements import RankingStatements, totals_by
 from inferometer.ledger.schema import (
@@ -108,10 +109,9 @@ class Statements(Compiler):
             state=literal_column(str(int(FactState.SETTLED))), counted=FACTS.c.seq))
         # (queue, prefill, decode, relay, remainder, number)
         self.put_phases = text(update(COUNTED).where(
-            COUNTED.c.seq == _SEQ, COUNTED.c.kind == literal_column("'call'")).values(
-            queue=bindparam("queue_"), prefill=bindparam("prefill_"),
-            decode=bindparam("decode_"), relay=bindparam("relay_"),
-            remainder=bindparam("remainder_")))
+            COUNTED.c.seq == _SEQ, COUNTED.c.kind == literal_column("'call'")).values({
+                name: bindparam(f"{name}_") for name in (
+                "queue", "prefill", "decode", "relay", "remainder")}))
         # Values: digest.
         self.find_fact = text(select(identities.c.seq).where(
             identities.c.digest == bindparam("digest_")))
@@ -155,7 +155,6 @@ class Statements(Compiler):
         self.all_counters = text(select(
             COUNTERS.c.seat, COUNTERS.c.name, COUNTERS.c.part, COUNTERS.c.value,
             COUNTERS.c.purged).where(COUNTERS.c.gateway == bindparam("gateway_")))
-
         # Values: the hour from which on; of each kind of row what it comes to, by one label.
         self.totals_by = {label: text(self._totals(label)) for label in GROUPS}
         # (hour, hour, how many, 0): the same of so many users, those of most input tokens.
@@ -192,9 +191,11 @@ class Statements(Compiler):
         self.forget_names = [
             text(update(table).where(_chunk(table), column == bindparam("name_")).values(
                 {column: null()})) for table, column in names]
-        self.delete_contents_of = [
-            text(delete(CONTENTS).where(CONTENTS.c.seq.in_(select(FACTS.c.seq).where(
-                _chunk(FACTS), column == bindparam("name_"))))) for table, column in names[:2]]
+        # The same: traces that they are in; (first digest, last digest) of one.
+        self.traces_of = [text(select(FACTS.c.trace).distinct().where(
+            _chunk(FACTS), column == bindparam("name_"))) for _, column in names[:2]]
+        self.delete_contents_of_trace = text(delete(CONTENTS).where(
+            CONTENTS.c.seq.in_(numbers_in_trace)))
         self.all_forgotten = text(select(*FORGOTTEN.c))
         # Values: the number from which on facts may be pending.
         self.delete_forgotten = text(delete(FORGOTTEN).where(FORGOTTEN.c.until < _SEQ))
@@ -206,9 +207,11 @@ class Statements(Compiler):
         self._for_other_stores()
         self.ranking = RankingStatements(dialect)
         self._for_streams()
+        self.conversations = ConversationStatements(dialect)
         self.step_of = text(select(*COUNTED.c).where(COUNTED.c.seq == _SEQ))
-        # (how many, 0); those of the oldest facts. And up to a number.
-        self.oldest_contents = text(select(CONTENTS.c.seq).order_by(CONTENTS.c.seq).limit(
+        # (how many, 0): the oldest. And up to a number.
+        self.oldest_contents = text(select(CONTENTS.c.seq, FACTS.c.arrived).join_from(
+            CONTENTS, FACTS, FACTS.c.seq == CONTENTS.c.seq).order_by(CONTENTS.c.seq).limit(
             bindparam("many_")).offset(bindparam("from_")))
         self.delete_contents_until = text(delete(CONTENTS).where(CONTENTS.c.seq <= _SEQ))
         # (new gateway, the one before): see high_water.

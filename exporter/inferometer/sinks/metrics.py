@@ -13,6 +13,7 @@ from inferometer.catalogue import Metric
 from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
+from inferometer.sinks.answers import KINDS, add_checks, begin_refusals
 from inferometer.sinks.metered import METRICS, PLAIN, TIMES, add_metered, by_seat
 from inferometer.sinks.retrieval import add_searches
 from inferometer.values import Exemplar, Histogram, Key
@@ -64,14 +65,20 @@ class CallsCollector:
 
 def _families(reading: CounterReading) -> Sequence[Family]:
     points: dict[Metric, dict[Key, float | Histogram]] = {
-        metric: {} for metric in (*c.CLIENT_METRICS, c.COST)}
+        metric: {} for metric in (*c.CLIENT_METRICS, *c.QUALITY_METRICS, c.COST)}
     metered = {seat for seat, labels in reading.seats.items() if labels[-1] == METRICS}
     for seat, (kind, *labels, name) in reading.seats.items():
         if kind == "call" and labels[-1] != c.OTHER:
             points[c.CLIENT_INFO][labels[-1], "metrics" if seat in metered else "spans"] = 1.0
         if seat in metered:
             continue
-        if kind == "call":
+        if kind in KINDS:
+            add_checks(points, reading.counters, seat, kind, labels[1], labels[-1])
+        elif kind == "conversation":
+            points[c.CONVERSATION_TURNS][(labels[-1],)] = _histogram(
+                reading.counters, seat, "turns", c.TURN_BOUNDS)
+        elif kind == "call":
+            begin_refusals(points, labels[1], labels[-1])
             _add_call(points, reading.counters, seat, tuple(labels))
             if reading.exemplars:
                 _add_exemplars(points, reading.exemplars, seat, tuple(labels))

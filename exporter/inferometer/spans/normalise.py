@@ -67,13 +67,14 @@ def _call(reader: SpanReader) -> ModelCall:
     if error is ErrorType.NONE and streamed and usage.output is None and (
             finish_reason == "error" or (not finish_reason and _tells_finish(flavour, span))):
         error = ErrorType.TRUNCATED
-    refused = finish_reason.lower() in _REFUSALS \
-        or (flavour.refused is not None and flavour.refused(span))
+    refusal = "provider" if finish_reason.lower() in _REFUSALS else "field" if (
+        flavour.refused is not None and flavour.refused(span)) else ""
     return ModelCall(
         *reader.common(error), operation=reader.means.operation, provider=field("provider", ""),
         request_model=field("request_model", ""), response_model=field("response_model", ""),
         usage=usage, streamed=streamed, time_to_first_token=first_token,
-        finish_reason=finish_reason, refused=refused, response_id=response_id,
+        finish_reason=finish_reason, refused=bool(refusal), refusal=refusal,
+        response_id=response_id,
         request_id=reader.chosen(reader.wishes.request_id_attributes, "request_id"),
         prompt_name=field("prompt_name", ""), prompt_version=field("prompt_version", ""),
         server_address=field("server_address", ""), service_tier=field("service_tier", ""))

@@ -91,7 +91,7 @@ def _rows(call: OneCall, engine: EngineCall | None, wrapper: Usage | None) -> li
         near = own if len(by_service) == 1 else (*own, *call.spans)
         merged = replace(
             own[0], usage=usage, outcome=outcome, error_type=by.error_type, tries=call.tries,
-            refused=any(span.refused for span in call.spans),
+            refused=any(span.refused for span in call.spans), **_judged(near),
             streamed=_first(span.streamed for span in near),
             time_to_first_token=_first(span.time_to_first_token for span in own),
             **texts_of(near))
@@ -106,6 +106,18 @@ def _passed_on(by_service: Mapping[str, Sequence[ModelCall]]) -> int | None:
         if own[0].start:
             return own[0].end - own[0].start
     return None
+
+
+def _judged(spans: Sequence[ModelCall]) -> dict[str, Any]:
+    """What spans of one call say of its answer: of each the first that says anything."""
+    tools = next((span for span in spans if span.bad_tools or span.good_tools), spans[0])
+    return {
+        "is_read": any(span.is_read for span in spans),
+        "refusal": next((source for source in ("provider", "field", "phrase") for span in spans
+                         if span.refusal == source), ""),
+        "json_valid": _first(span.json_valid for span in spans),
+        "schema_valid": _first(span.schema_valid for span in spans),
+        "good_tools": tools.good_tools, "bad_tools": tools.bad_tools}
 
 
 _TEXTS = ("operation", "provider", "request_model", "response_model", "finish_reason",

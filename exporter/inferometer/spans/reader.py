@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ class Wishes:
     """What a deployment wants to have kept."""
 
     content: bool = False
+    answers: bool = False  # what models answered, and in which form they were asked to
     request_id_attributes: tuple[str, ...] = ()
     user_attributes: tuple[str, ...] = ()
     conversation_attributes: tuple[str, ...] = ()
@@ -156,13 +158,21 @@ class SpanReader:
                 if wishes.conversation_attributes else field("conversation", ""),
                 self.chosen(wishes.user_attributes, "user")
                 if wishes.user_attributes else field("user", ""),
-                self._content() if wishes.content else _NOTHING)
+                self._content() if wishes.content or wishes.answers else _NOTHING)
 
     def _content(self) -> Mapping[str, str]:
-        """What was said."""
-        return {name: value if isinstance(value, str) else repr(value)
-                for name in self.flavour.content
-                if (value := self.attributes.get(name)) is not None}
+        """What was said; of calls also in which form it was asked for."""
+        wishes, flavour = self.wishes, self.flavour
+        names: dict[str, None] = dict.fromkeys(flavour.content) if wishes.content else {}
+        if wishes.answers and self.means.kind is StepKind.CALL:
+            for place in (*flavour.answer, *flavour.asked):
+                if place.endswith("*"):
+                    names |= dict.fromkeys(
+                        key for key in self.attributes if key.startswith(place[:-1]))
+                else:
+                    names[place] = None
+        return {name: value if isinstance(value, str) else json.dumps(value, default=repr)
+                for name in names if (value := self.attributes.get(name)) is not None}
 
     def error(self) -> ErrorType:
         """Why it failed; NONE where it did not."""

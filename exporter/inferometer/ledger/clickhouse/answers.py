@@ -71,7 +71,7 @@ class ArchiveAnswers:
 
     def _first(self, by: str, most: int, values: Mapping[str, Any]) -> Sequence[str]:
         """At least so many names of groups, the first ones in the order of `top`."""
-        kinds = (ONLY[by],) if by in ONLY else ("call", *OF_STEPS)
+        kinds = ONLY.get(by, ("call", *OF_STEPS))
         order = [(name, kind) for name, kind in (
             ("input", "call"), *(("ended", kind) for kind in ("call", *OF_STEPS))) if kind in kinds]
         # One sum decides it, but for those that have the same.

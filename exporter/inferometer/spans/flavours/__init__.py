@@ -83,10 +83,14 @@ def flavour_of(scope: str, attributes: Collection[str]) -> Flavour | None:
 
 
 @lru_cache(maxsize=16)
-def vocabulary(content: bool, also: tuple[str, ...] = ()) -> Vocabulary:
-    """What is read of a span; `content`: also what was said; `also`: what no table names."""
+def vocabulary(content: bool, also: tuple[str, ...] = (), answers: bool = False) -> Vocabulary:
+    """What is read of a span; `content`: also what was said; `also`: what no table names.
+
+    `answers`: also what a model answered, and in which form it was asked to.
+    """
     names: set[str] = set(also)
     long: set[str] = set()
+    prefixes: set[str] = set()
     for flavour in FLAVOURS:
         names |= {*flavour.marks, *flavour.reads, *(step.attribute for step in flavour.steps)}
         sources = _sources(flavour)
@@ -94,8 +98,12 @@ def vocabulary(content: bool, also: tuple[str, ...] = ()) -> Vocabulary:
         long |= {*flavour.long, *(source.attribute for source in sources if source.long)}
         if content:
             long |= set(flavour.content)
-    return Vocabulary(names, long,
-                      {prefix for flavour in FLAVOURS for prefix in flavour.prefixes},
+        if answers:
+            places = {*flavour.answer, *flavour.asked}
+            prefixes |= {place[:-1] for place in places if place.endswith("*")}
+            long |= {place for place in places if not place.endswith("*")}
+        prefixes |= set(flavour.prefixes)
+    return Vocabulary(names, long, prefixes,
                       {*_EVENTS, *(event for flavour in FLAVOURS
                                    for event in (*flavour.first_token_events, *flavour.events))})
 
@@ -111,6 +119,16 @@ def origins() -> Iterator[tuple[str, Origin]]:
 def content_names() -> frozenset[str]:
     """The attributes with what was said, of every table."""
     return frozenset(name for flavour in FLAVOURS for name in flavour.content)
+
+
+def answer_names() -> frozenset[str]:
+    """The attributes with a model's answer, of every table; with a *, all that begin so."""
+    return frozenset(name for flavour in FLAVOURS for name in flavour.answer)
+
+
+def asked_names() -> frozenset[str]:
+    """The same of those with the form of answer that was asked for."""
+    return frozenset(name for flavour in FLAVOURS for name in flavour.asked)
 
 
 def kind_names() -> frozenset[str]:

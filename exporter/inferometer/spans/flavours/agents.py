@@ -83,6 +83,7 @@ PYDANTIC_AI = GENAI.but(
     fields={
         "agent": ("agent_name",),
     },
+    asked=(*GENAI.asked, "model_request_parameters"),
 )
 
 # Source: microsoft/semantic-kernel, python/semantic_kernel/utils/telemetry. A function that no

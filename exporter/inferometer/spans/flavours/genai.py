@@ -138,6 +138,9 @@ GENAI = Flavour(
     content=("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions",
              "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
              "gen_ai.retrieval.query.text", "gen_ai.retrieval.documents"),
+    answer=("gen_ai.output.messages",),
+    asked=("gen_ai.output.type", "gen_ai.tool.definitions",
+           "gen_ai.openai.request.response_format"),
     documents=genai_documents,
 )
 

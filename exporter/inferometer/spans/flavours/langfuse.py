@@ -90,6 +90,8 @@ LANGFUSE = GENAI.but(
         "failed": ("langfuse.observation.level",),
     },
     content=("langfuse.observation.input", "langfuse.observation.output"),
+    answer=("langfuse.observation.output",),
+    asked=("langfuse.observation.metadata.response_format", "langfuse.observation.input"),
     documents=_documents,
     usage=_usage,
     responses=_responses,

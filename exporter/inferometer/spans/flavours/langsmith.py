@@ -64,4 +64,6 @@ LANGSMITH = GENAI.but(
     documents=_documents,
     long=("gen_ai.completion",),
     content=(*GENAI.content, "gen_ai.prompt", "gen_ai.completion"),
+    answer=("gen_ai.completion",),
+    asked=("langsmith.metadata.ls_invocation_params", "gen_ai.prompt"),
 )

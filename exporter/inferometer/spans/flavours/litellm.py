@@ -47,6 +47,7 @@ LITELLM = GENAI.but(
     marks=("litellm.call_id", "llm.request.type"),
     names={"raw_gen_ai_request": CALL},
     odd=_raw,
+    asked=(*GENAI.asked, "llm.request.functions.*"),
     steps=(Steps("gen_ai.operation.name", {**_AWAITED, **_LEFT_OUT}), *GENAI.steps,
            Steps("llm.request.type", {**_MEANS, **_AWAITED})),
     fields={

@@ -74,6 +74,8 @@ MLFLOW = Flavour(
     },
     first_token_events=("mlflow.chunk.item.0",),
     content=("mlflow.spanInputs", "mlflow.spanOutputs"),
+    answer=("mlflow.spanOutputs",),
+    asked=("mlflow.spanInputs",),
     documents=_documents,
     reranked=_reranked,
     quoted=True,

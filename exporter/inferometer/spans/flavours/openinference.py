@@ -130,6 +130,8 @@ OPENINFERENCE = Flavour(
     },
     first_token_events=("First Token Stream Event",),
     content=("input.value", "output.value"),
+    answer=("output.value", "llm.output_messages.*"),
+    asked=("llm.invocation_parameters", "llm.tools.*"),
     odd=_no_call,
     documents=_documents,
     tells_finish=("openinference.instrumentation.openai|ChatCompletion",),

@@ -91,6 +91,7 @@ OPENLLMETRY = GENAI.but(
     tells_finish=("opentelemetry.instrumentation.openai.v1|openai.chat",),
     long=("traceloop.entity.output",),
     content=(*GENAI.content, "traceloop.entity.input", "traceloop.entity.output"),
+    asked=(*GENAI.asked, "gen_ai.request.structured_output_schema"),
     fields={
         "input": ("llm.usage.prompt_tokens",),
         "output": ("llm.usage.completion_tokens",),

@@ -123,6 +123,8 @@ class Flavour:
     first_event: bool = False
     responses: Callable[[Span], bool] | None = None  # where the response's id does not say so
     content: tuple[str, ...] = ()  # attributes with what was said
+    answer: tuple[str, ...] = ()  # of these, those with a model's answer; what begins so with a *
+    asked: tuple[str, ...] = ()  # attributes with the form of answer that a request asks for
     odd: Callable[[Span], Means | None] | None = None  # what no attribute alone says
     documents: Callable[[Span], Documents] | None = None  # of a retrieval
     reranked: Callable[[Span], tuple[Documents, Documents]] | None = None  # before and after

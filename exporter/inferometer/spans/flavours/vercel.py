@@ -76,7 +76,9 @@ VERCEL = GENAI.but(
         "model": ("ai.model.id",),
     },
     content=("ai.prompt", "ai.prompt.messages", "ai.response.text", "ai.response.toolCalls",
-             "ai.toolCall.args", "ai.toolCall.result"),
+             "ai.response.object", "ai.toolCall.args", "ai.toolCall.result"),
+    answer=("ai.response.text", "ai.response.object", "ai.response.toolCalls"),
+    asked=("ai.operationId", "ai.prompt.tools"),
     reranked=_reranked,
     long=("ai.documents", "ai.ranking"),
 )
