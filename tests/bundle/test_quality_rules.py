@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from inferometer import catalogue as c
@@ -17,8 +18,8 @@ AT_ANSWER = {"cluster": "east", **ANSWER}
 SECONDS = {"gateway": 3, "queue": 6, "prefill": 12, "decode": 60, "remainder": 9}
 
 
-def counted(metric: c.Metric, a_minute: float, suffix: str = "", *,
-            scrape: dict[str, str] = GATEWAY, **labels: str) -> Series:
+def counted(metric: c.Metric, a_minute: float, suffix: str = "",
+            scrape: Mapping[str, str] = GATEWAY, /, **labels: str) -> Series:
     return series(metric, growing(a_minute, 120), scrape=scrape, suffix=suffix, **labels)
 
 
@@ -70,7 +71,7 @@ def searched(system: str, buckets: dict[str, float]) -> tuple[Series, ...]:
         searches.TOP_CHANGED: one(0.25, **AT_SERVICE),
         shares.DISAGREEMENT.now: one(0.2, **AT_SERVICE)}, time="90m"),
     Case("votes at two gateways", tuple(
-        counted(c.FEEDBACK, number, scrape=scrape, **ANSWER, kind=kind)
+        counted(c.FEEDBACK, number, "", scrape, **ANSWER, kind=kind)
         for scrape in (GATEWAY, SECOND)
         for kind, number in (("thumbs_up", 3), ("thumbs_down", 1), ("regenerate", 2))), {
         votes.VOTES: [({**AT_ANSWER, "kind": kind}, number) for kind, number in (

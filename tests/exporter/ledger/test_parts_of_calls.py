@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,10 +26,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield bench
 
 
-def engine(above: ModelCall, **fields: object) -> EngineCall:
-    values = {"trace_id": TRACE, "span_id": os.urandom(8), "parent_id": above.span_id,
-              "service_name": "vllm", **ENGINE, **fields}
-    return EngineCall(**values)  # type: ignore[arg-type]  # a test's own fields
+def engine(above: ModelCall, **fields: Any) -> EngineCall:
+    values: dict[str, Any] = {
+        "trace_id": TRACE, "span_id": os.urandom(8), "parent_id": above.span_id,
+        "service_name": "vllm", **ENGINE, **fields}
+    return EngineCall(**values)
 
 
 def parts(bench: Bench) -> dict[str, float]:
@@ -43,7 +45,7 @@ def parts(bench: Bench) -> dict[str, float]:
     return sums
 
 
-def lasting(seconds: float, **fields: object) -> ModelCall:
+def lasting(seconds: float, **fields: Any) -> ModelCall:
     return call(end=BEGIN + int(seconds * SECOND), **fields)
 
 
