@@ -74,6 +74,11 @@ ABSENT = {
     f"{c.CLIENT_DURATION.name}_bucket{{model=": "likewise",
     c.CLIENT_LONG_TRACES.name: "no trace comes to so many calls",
     "inferometer_forward_": "no gateway has destinations",
+    **dict.fromkeys(
+        ("llm_feedback", "llm_thumbs_down", "llm_regenerated", "llm_answers_copied",
+         "llm_conversation_turns", "inferometer_feedback"), "nobody votes, or ends a conversation"),
+    ":ratio_1w": "the applications are younger than a week",
+    ":ratio_limit": "likewise",
     **{f":error_ratio_{window}": "the models are younger than half of the window"
        for window in ("6h", "1d", "3d")},
 }

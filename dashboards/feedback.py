@@ -42,7 +42,7 @@ def _ratio(kind: str) -> str:
 
 def _kinds(title: str, description: str, series: str, label: Label, empty: str, width: int
            ) -> Panel:
-    expr = f"sum {by((label.name,))} ({series}) > 0"
+    expr = f"sum {by((label.name,))} ({series})"
     return timeseries(title, description, "short", Query(expr, f"{{{{{label.name}}}}}"),
                       stacked=True, empty=empty, width=width)
 

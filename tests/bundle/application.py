@@ -6,9 +6,11 @@ import http.client
 import json
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
 SERVICE = "shop"
+BROKEN = '{"order": '  # JSON that was cut off
 _SECOND = 10**9
 
 
@@ -19,10 +21,14 @@ def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str
     """
     calls = [_call(model, seconds) for _ in range(number)]
     engines = [_engine_of(call) for call in calls]
-    spans = [*calls, *engines, *_run_of(calls[0])]
+    search, rerank = _search_of(calls[1 % number])
+    senders = ((SERVICE, "opentelemetry.instrumentation.openai_v2",
+                [*calls, *_run_of(calls[0]), search]),
+               (SERVICE, "openinference.instrumentation.haystack", [rerank]),
+               ("vllm", "vllm.llm_engine", engines))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("POST", "/v1/traces", json.dumps(_body(spans)),
+        connection.request("POST", "/v1/traces", json.dumps(_body(senders)),
                            {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
@@ -31,11 +37,12 @@ def post_calls(port: int, number: int, model: str, seconds: int = 2) -> list[str
         connection.close()
 
 
-def _body(spans: list[dict[str, Any]]) -> dict[str, Any]:
-    scope = {"name": "opentelemetry.instrumentation.openai_v2"}
+def _body(senders: Iterable[tuple[str, str, list[dict[str, Any]]]]) -> dict[str, Any]:
+    """What is posted, by service and scope."""
     return {"resourceSpans": [{
-        "resource": {"attributes": attributes({"service.name": SERVICE})},
-        "scopeSpans": [{"scope": scope, "spans": spans}]}]}
+        "resource": {"attributes": attributes({"service.name": service})},
+        "scopeSpans": [{"scope": {"name": scope}, "spans": of_service}]}
+        for service, scope, of_service in senders]}
 
 
 def _run_of(call: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -45,6 +52,18 @@ def _run_of(call: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     call |= below
     return agent, {**_span("execute_tool", {
         "gen_ai.tool.name": "search", "mcp.method.name": "tools/call"}), **below}
+
+
+def _search_of(call: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The search before this call, and a reranking that puts another document first."""
+    beside = {"traceId": call["traceId"]}
+    orders = {f"reranker.{name}_documents.{place}.document.id": document
+              for name, order in (("input", "ab"), ("output", "ba"))
+              for place, document in enumerate(order)}
+    return ({**_span("retrieval", {
+        "db.system.name": "qdrant", "gen_ai.data_source.id": "handbook",
+        "gen_ai.retrieval.documents": json.dumps([{"id": "a"}, {"id": "b"}])}), **beside},
+        {**_span("rerank", {"openinference.span.kind": "RERANKER", **orders}), **beside})
 
 
 def _engine_of(call: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +81,9 @@ def _call(model: str, seconds: int) -> dict[str, Any]:
         "gen_ai.request.model": model, "gen_ai.response.model": model,
         "gen_ai.response.finish_reasons": "stop", "gen_ai.request.stream": True,
         "gen_ai.response.time_to_first_chunk": 0.25, "gen_ai.usage.input_tokens": 120,
-        "gen_ai.usage.cache_read.input_tokens": 64, "gen_ai.usage.output_tokens": 24}, seconds)
+        "gen_ai.usage.cache_read.input_tokens": 64, "gen_ai.usage.output_tokens": 24,
+        "gen_ai.output.type": "json", "gen_ai.output.messages": json.dumps([{
+            "role": "assistant", "parts": [{"type": "text", "content": BROKEN}]}])}, seconds)
 
 
 def _span(operation: str, values: dict[str, Any], seconds: int = 2) -> dict[str, Any]:
