@@ -9,12 +9,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from inferometer.cli import main
-from inferometer.facts import Fact
 from inferometer.ledger import file_opening
 from inferometer.ledger.ballots import Ballots
 from inferometer.ledger.errors import LedgerError
@@ -22,7 +21,6 @@ from inferometer.ledger.file import File
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.request_queue import WaitingCalls
 from inferometer.ledger.retention import Retention
-from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 
 LATE_SECONDS = 1.0
@@ -36,10 +34,8 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 def acknowledge_early() -> None:
     """Senders are answered a second before what they sent is committed."""
     def make(commit: Any) -> Any:
-        def commit_late(ledger: LedgerWriter, facts: Sequence[Fact],
-                        links: Mapping[bytes, bytes], arrived: int,
-                        points: Sequence[MetricPoint] = ()) -> Receipt:
-            timer = threading.Timer(LATE_SECONDS, commit, (ledger, facts, links, arrived, points))
+        def commit_late(*arguments: Any, **options: Any) -> Receipt:
+            timer = threading.Timer(LATE_SECONDS, commit, arguments, options)
             timer.daemon = True
             timer.start()
             done = Receipt()
