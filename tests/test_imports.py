@@ -87,10 +87,11 @@ ORDER = """
     spans.explain.report
     sinks  sinks.metered  sinks.request_line  sinks.request_log_file  sinks.users
     sinks.metrics
-    sinks.request_log  sinks.encoding_repair  sinks.presets
+    sinks.request_log  sinks.encoding_repair  sinks.feedback_places
     sinks.redaction_names  sinks.outbox  sinks.partial
+    sinks.presets  sinks.feedback_vote
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
-    sinks.redaction  sinks.forward_http  sinks.destination_check
+    sinks.redaction  sinks.forward_http  sinks.destination_check  sinks.feedback_bodies
     sinks.forward_body
     sinks.forwarder
     sinks.forwarding  sinks.forward_families
