@@ -187,16 +187,11 @@ class Evaluation(Fact):
     response_id: str = ""
 
 
-THUMBS_UP, THUMBS_DOWN = THUMBS = ("thumbs_up", "thumbs_down")
-FEEDBACK_KINDS = (*THUMBS, "regenerate", "copy", "edit", "report_hallucination",
-                  "conversation_end")
-
-
 @record
 class Feedback(Fact):
-    """What a person says of an answer, or does with it."""
+    """What a person says of an answer: thumbs_up, thumbs_down, regenerate, copy, …"""
 
-    kind: str = ""  # one of FEEDBACK_KINDS
+    kind: str = ""
     response_id: str = ""
     request_id: str = ""
     explanation: str = ""

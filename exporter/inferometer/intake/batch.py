@@ -11,7 +11,8 @@ from inferometer.intake.answer import JSON, PROTOBUF
 from inferometer.intake.body import BodyRefusedError
 from inferometer.points import MetricPoint
 from inferometer.spans import decoded, otlp
-from inferometer.spans.normalise import facts_of, facts_of_log
+from inferometer.spans.log_events import facts_of_log
+from inferometer.spans.normalise import facts_of
 from inferometer.spans.reader import Wishes
 
 NO_PARENT = bytes(8)

@@ -16,8 +16,9 @@ from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import Database
 from inferometer.ledger.outbox_statements import MOST_SIGNALS, OutboxStatements
 from inferometer.ledger.parcel import Parcel
-from inferometer.sinks.feedback_vote import OutgoingVote, vote_body
+from inferometer.sinks.feedback_vote import vote_body
 from inferometer.sinks.outbox import Conditions, OutboxCondition, SentBody
+from inferometer.votes import JoinedVote
 
 CHUNK = 500  # bodies that are dropped at a time
 SWEEP_SECONDS = 600.0  # between two looks for what gone gateways have left
@@ -63,10 +64,13 @@ class OutboxKeeper:
             (parcel.arrived, parcel.body) for parcel in group
             if parcel.body is not None and not self._is_beat(parcel.facts)])
 
-    def write_votes(self, votes: Iterable[OutgoingVote]) -> int:
-        """Write votes in the transaction that joins them with their calls. Returns how many."""
+    def write_votes(self, votes: Iterable[JoinedVote]) -> None:
+        """Write votes in the transaction that joins them with their calls.
+
+        Who sends them looks once a second, also if nobody wakes it.
+        """
         now = self._clock()
-        return self._insert([(now, vote_body(vote)) for vote in votes])
+        self._insert([(now, vote_body(vote)) for vote in votes])
 
     def _insert(self, bodies: Iterable[tuple[int, SentBody]]) -> int:
         """Write those that any destination takes, by arrival."""

@@ -15,12 +15,12 @@ from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from inferometer.facts import THUMBS_UP
 from inferometer.sinks.encoding import CONTENT_TYPES, body_of
-from inferometer.sinks.feedback_vote import OutgoingVote
+from inferometer.sinks.feedback_vote import matter_of, score_of
 from inferometer.spans.decoded import JSON
+from inferometer.spans.log_events import EVENT
+from inferometer.votes import THUMBS_UP, JoinedVote
 
-EVENT = "gen_ai.evaluation.result"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/inferometer/vote")
 _NO_SERVICE = "unknown_service"  # as OpenTelemetry's resources name it
 _RUN_BYTES = 16  # of a run's id, where a span's stands at the end
@@ -32,51 +32,52 @@ class NoPlaceError(ValueError):
     """The service has no place for such a vote."""
 
 
-def phoenix(vote: OutgoingVote) -> Any:
+def phoenix(vote: JoinedVote) -> Any:
     """An annotation of the call's span; the same identifier writes over the one before."""
     return {"data": [{
-        "span_id": _span_of(vote).hex(), "name": vote.matter, "annotator_kind": "HUMAN",
-        "identifier": vote.key,
-        "result": _present(label=vote.kind, score=vote.score, explanation=vote.explanation),
+        "span_id": _span_of(vote).hex(), "name": matter_of(vote), "annotator_kind": "HUMAN",
+        "identifier": vote.ballot.hex(),
+        "result": _present(label=vote.kind, score=score_of(vote), explanation=vote.explanation),
         "metadata": _present(id=vote.id, user=vote.user, response_id=vote.response_id,
                              request_id=vote.request_id)}]}
 
 
-def langfuse(vote: OutgoingVote) -> Any:
+def langfuse(vote: JoinedVote) -> Any:
     """A score of the observation; the same id and time write over the one before."""
-    judged = vote.score is not None
+    score = score_of(vote)
     return _present(
-        id=vote.key, timestamp=_iso(vote.called), traceId=vote.trace_id.hex(),
-        observationId=vote.span_id.hex(), name=vote.matter,
-        value=int(vote.score) if vote.score is not None else vote.kind,
-        dataType="BOOLEAN" if judged else "CATEGORICAL", comment=vote.explanation,
+        id=vote.ballot.hex(), timestamp=_iso(vote.called), traceId=vote.trace_id.hex(),
+        observationId=vote.span_id.hex(), name=matter_of(vote),
+        value=vote.kind if score is None else int(score),
+        dataType="CATEGORICAL" if score is None else "BOOLEAN", comment=vote.explanation,
         metadata=_present(id=vote.id, user=vote.user))
 
 
-def langsmith(vote: OutgoingVote) -> Any:
+def langsmith(vote: JoinedVote) -> Any:
     """Feedback on the run that the call's span is there."""
     return _present(
-        id=str(uuid.uuid5(_NAMESPACE, vote.key)),
+        id=str(uuid.uuid5(_NAMESPACE, vote.ballot.hex())),
         run_id=str(uuid.UUID(bytes=_span_of(vote).rjust(_RUN_BYTES, b"\0"))),
-        start_time=_iso(vote.called), key=vote.matter, score=vote.score, value=vote.kind,
+        start_time=_iso(vote.called), key=matter_of(vote), score=score_of(vote), value=vote.kind,
         comment=vote.explanation,
         feedback_source={"type": "api", "metadata": _present(vote_id=vote.id, user=vote.user)})
 
 
-def datadog(vote: OutgoingVote) -> Any:
-    """A feedback event, whose ids are decimal; who is not to be named is told apart by the key."""
+def datadog(vote: JoinedVote) -> Any:
+    """A feedback event, whose ids are decimal. Who is not to be named is a ballot."""
     place = {"span_id": str(int.from_bytes(vote.span_id))} if vote.span_id else {
         "trace_id": vote.trace_id.hex()}
-    assessment = "" if vote.score is None else "pass" if vote.kind == THUMBS_UP else "fail"
+    assessment = "" if score_of(vote) is None else "pass" if vote.kind == THUMBS_UP else "fail"
     return {"data": {"type": "evaluation_metric", "attributes": {"metrics": [{
         **place, **_present(assessment=assessment, reasoning=vote.explanation),
         "event_kind": "feedback", "ml_app": vote.service_name or _NO_SERVICE,
-        "timestamp_ms": vote.cast // 10**6,
-        "metric_type": "categorical", "label": vote.matter, "categorical_value": vote.kind,
-        "submitter": {"id": vote.user or vote.key, "type": "user"}, "tags": ["source:otel"]}]}}}
+        "timestamp_ms": vote.arrived // 10**6,
+        "metric_type": "categorical", "label": matter_of(vote), "categorical_value": vote.kind,
+        "submitter": {"id": vote.user or vote.ballot.hex(), "type": "user"},
+        "tags": ["source:otel"]}]}}}
 
 
-def log(vote: OutgoingVote) -> ExportLogsServiceRequest:
+def log(vote: JoinedVote) -> ExportLogsServiceRequest:
     """The event that OpenTelemetry has for it, a log record of the call's span."""
     request = ExportLogsServiceRequest()
     resource = request.resource_logs.add()
@@ -84,36 +85,37 @@ def log(vote: OutgoingVote) -> ExportLogsServiceRequest:
     scope = resource.scope_logs.add()
     scope.scope.name = "inferometer.feedback"
     record = scope.log_records.add()
-    record.time_unix_nano = record.observed_time_unix_nano = vote.cast
+    record.time_unix_nano = record.observed_time_unix_nano = vote.arrived
     record.trace_id, record.span_id, record.event_name = vote.trace_id, vote.span_id, EVENT
     for name, value in (
-            ("gen_ai.evaluation.name", vote.matter), ("gen_ai.evaluation.score.label", vote.kind),
+            ("gen_ai.evaluation.name", matter_of(vote)),
+            ("gen_ai.evaluation.score.label", vote.kind),
             ("gen_ai.evaluation.explanation", vote.explanation),
             ("gen_ai.response.id", vote.response_id), ("user.id", vote.user),
             ("log.record.uid", vote.id)):
         _put(record, name, value)
-    if vote.score is not None:
-        record.attributes.add(key="gen_ai.evaluation.score.value").value.double_value = vote.score
+    if (score := score_of(vote)) is not None:
+        record.attributes.add(key="gen_ai.evaluation.score.value").value.double_value = score
     return request
 
 
-def _in_json(make: Callable[[OutgoingVote], Any]) -> Callable[[OutgoingVote, str], Encoded]:
-    def encoded(vote: OutgoingVote, _: str) -> Encoded:
+def _in_json(make: Callable[[JoinedVote], Any]) -> Callable[[JoinedVote, str], Encoded]:
+    def encoded(vote: JoinedVote, _: str) -> Encoded:
         return CONTENT_TYPES[JSON], json.dumps(make(vote), separators=(",", ":")).encode()
     return encoded
 
 
-def _logged(vote: OutgoingVote, encoding: str) -> Encoded:
+def _logged(vote: JoinedVote, encoding: str) -> Encoded:
     return CONTENT_TYPES[encoding], body_of(log(vote), encoding)
 
 
 # Of each form what makes it; the second argument is the encoding that the destination takes.
-BODIES: Mapping[str, Callable[[OutgoingVote, str], Encoded]] = MappingProxyType({
+BODIES: Mapping[str, Callable[[JoinedVote, str], Encoded]] = MappingProxyType({
     "log": _logged, "phoenix": _in_json(phoenix), "langfuse": _in_json(langfuse),
     "langsmith": _in_json(langsmith), "datadog": _in_json(datadog)})
 
 
-def _span_of(vote: OutgoingVote) -> bytes:
+def _span_of(vote: JoinedVote) -> bytes:
     if not vote.span_id:
         raise NoPlaceError("no span is known that the vote is about")
     return vote.span_id

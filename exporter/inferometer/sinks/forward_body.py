@@ -8,7 +8,7 @@ from inferometer.config.destinations import NOTHING
 from inferometer.sinks.destinations import Destination
 from inferometer.sinks.encoding import CONTENT_TYPES, encoding_of, reencoded
 from inferometer.sinks.feedback_bodies import BODIES
-from inferometer.sinks.feedback_vote import redacted_vote, vote_of
+from inferometer.sinks.feedback_vote import redacted_vote, waiting_vote
 from inferometer.sinks.outbox import VOTES, SentBody
 from inferometer.sinks.redaction import redacted
 from inferometer.spans.decoded import PROTOBUF
@@ -43,7 +43,7 @@ def fitted(body: SentBody, destination: Destination) -> SentBody:
 
 
 def _fitted_vote(body: SentBody, destination: Destination) -> SentBody:
-    vote = redacted_vote(vote_of(body), destination.redaction)
+    vote = redacted_vote(waiting_vote(body), destination.redaction)
     content_type, content = BODIES[destination.preset.feedback.form](
         vote, destination.encoding or PROTOBUF)
     return body._replace(content=content, encoding=content_type)

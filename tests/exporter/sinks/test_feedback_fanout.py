@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,21 +13,25 @@ import pytest
 
 from inferometer.config import DestinationEntry
 from inferometer.config.destinations import ENCODINGS, REDACTIONS
-from inferometer.facts import FEEDBACK_KINDS
+from inferometer.facts import Feedback
 from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.feedback_bodies import BODIES, datadog, langfuse, langsmith, phoenix
-from inferometer.sinks.feedback_vote import OutgoingVote, vote_body, vote_of
+from inferometer.sinks.feedback_vote import matter_of, vote_body, waiting_vote
 from inferometer.sinks.presets import PRESETS
 from inferometer.spans.otlp import decode_logs
+from inferometer.votes import KINDS, Casting, JoinedVote, Vote
 from tests.e2e.receivers.demands import BASES, DEMANDS, FEEDBACK, KEYS, LOGS, OWN
 from tests.e2e.receivers.strict import StrictReceiver, receiving
+from tests.exporter.ledger.making import call
 from tests.exporter.sinks.receiver import Answer, Request, receiver
 from tests.exporter.sinks.sending import Sending, sending_in, span_body
 
 TRACE, SPAN = bytes.fromhex("0af7651916cd43dd8448eb211c80319c"), bytes.fromhex("00f067aa0ba902b7")
-VOTE = OutgoingVote(
-    "vote-1", "5e7c" * 8, "thumbs_down", TRACE, SPAN, "shop", "chatcmpl-1", "request-1",
-    "the wrong city", "9f86d081884c7d659a2f", 1_700_000_010 * 10**9, 1_700_000_000_123_456_000)
+BALLOT = bytes.fromhex("5e7c" * 8)
+VOTE = JoinedVote(
+    "vote-1", BALLOT, "thumbs_down", TRACE, SPAN, "chatcmpl-1", "request-1", "the wrong city",
+    "9f86d081884c7d659a2f", 1_700_000_010 * 10**9, "shop", 1_700_000_000_123_456_000)
+SPARSE = JoinedVote("v", BALLOT, "copy", TRACE, SPAN, "", "", "", "", 0)
 OWN_FORMS = [name for name, preset in PRESETS.items() if preset.feedback.form == name]
 AS_LOGS = [name for name, preset in PRESETS.items()
            if FEEDBACK in preset.signals and name not in OWN_FORMS]
@@ -41,7 +46,7 @@ def entry_of(name: str, port: int, folder: Path, **given: Any) -> DestinationEnt
         key_file=str(key) if name in KEYS else "", **given)
 
 
-def cast(sending: Sending, *votes: OutgoingVote) -> None:
+def cast(sending: Sending, *votes: JoinedVote) -> None:
     """Have votes written as the ledger does that joins them, and sent."""
     with sending.database.transaction():
         sending.keeper.write_votes(votes)
@@ -60,7 +65,7 @@ def test_a_vote_becomes_an_annotation_in_phoenix(tmp_path: Path) -> None:
         assert receiver.refused == []
         assert bodies_of(receiver) == [{"data": [{
             "span_id": "00f067aa0ba902b7", "name": "user_feedback", "annotator_kind": "HUMAN",
-            "identifier": VOTE.key, "result": {
+            "identifier": BALLOT.hex(), "result": {
                 "label": "thumbs_down", "score": 0.0, "explanation": "the wrong city"},
             "metadata": {"id": "vote-1", "user": "9f86d081884c7d659a2f",
                          "response_id": "chatcmpl-1", "request_id": "request-1"}}]}]
@@ -70,15 +75,15 @@ def test_a_vote_becomes_an_annotation_in_phoenix(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OWN_FORMS)
 def test_a_service_takes_every_kind_of_vote_at_every_level_of_redaction(
         name: str, tmp_path: Path) -> None:
-    votes = [vote._replace(kind=kind) for kind in FEEDBACK_KINDS for vote in (
-        VOTE, OutgoingVote("", "ab" * 16, kind, TRACE, SPAN))]
+    votes = [vote._replace(kind=kind) for kind in KINDS for vote in (
+        VOTE, SPARSE)]
     with receiving(DEMANDS[name]) as (receiver, port), sending_in(tmp_path, **{
             level: entry_of(name, port, tmp_path, redact=level) for level in REDACTIONS}
             ) as sending:
         cast(sending, *votes)
 
         assert receiver.refused == []
-        assert [vote.matter.encode() in body for vote, body in zip(
+        assert [matter_of(vote).encode() in body for vote, body in zip(
             votes * len(REDACTIONS), receiver.bodies, strict=True)] == [True] * 42
 
 
@@ -98,14 +103,14 @@ def test_an_explanation_and_who_gave_it_leave_only_where_they_may(
 
 
 def test_a_vote_is_a_score_in_langfuse_whose_time_is_the_calls(tmp_path: Path) -> None:
-    up = VOTE._replace(id="vote-2", kind="thumbs_up", cast=VOTE.cast + 10**9, explanation="")
+    up = VOTE._replace(id="vote-2", kind="thumbs_up", arrived=VOTE.arrived + 10**9, explanation="")
     with receiving(DEMANDS["langfuse"]) as (receiver, port), sending_in(
             tmp_path, langfuse=entry_of("langfuse", port, tmp_path)) as sending:
-        cast(sending, VOTE, up, VOTE._replace(kind="copy", key="c0" * 16))
+        cast(sending, VOTE, up, VOTE._replace(kind="copy", ballot=bytes(16)))
 
         down, changed, copied = bodies_of(receiver)
         assert down == {
-            "id": VOTE.key, "timestamp": "2023-11-14T22:13:20.123456Z", "traceId": TRACE.hex(),
+            "id": BALLOT.hex(), "timestamp": "2023-11-14T22:13:20.123456Z", "traceId": TRACE.hex(),
             "observationId": SPAN.hex(), "name": "user_feedback", "value": 0,
             "dataType": "BOOLEAN", "comment": "the wrong city",
             "metadata": {"id": "vote-1", "user": VOTE.user}}
@@ -141,7 +146,7 @@ def test_a_vote_is_a_feedback_event_in_datadog_with_a_decimal_id(tmp_path: Path)
             "reasoning": "the wrong city", "submitter": {"id": VOTE.user, "type": "user"},
             "tags": ["source:otel"]}
         assert of_trace["trace_id"] == TRACE.hex()
-        assert of_trace["submitter"]["id"] == VOTE.key
+        assert of_trace["submitter"]["id"] == BALLOT.hex()
         assert of_trace["ml_app"] == "unknown_service"
 
 
@@ -159,7 +164,7 @@ def test_whoever_takes_logs_gets_a_vote_as_opentelemetrys_event(
         assert receiver.taken == [(LOGS, 1)]
         (record,) = decode_logs(receiver.bodies[0], encoding).spans
     assert (record.trace_id, record.span_id, record.name, record.time) == (
-        TRACE, SPAN, "gen_ai.evaluation.result", VOTE.cast)
+        TRACE, SPAN, "gen_ai.evaluation.result", VOTE.arrived)
     assert record.resource.service_name == "shop"
     assert record.attributes == {
         "gen_ai.evaluation.name": "user_feedback", "gen_ai.evaluation.score.value": 0.0,
@@ -280,4 +285,62 @@ def test_datadog_as_the_tests_have_it_refuses_another_body(change: Any) -> None:
 
 
 def test_what_waits_is_read_as_it_was_written() -> None:
-    assert vote_of(vote_body(VOTE)) == VOTE
+    assert waiting_vote(vote_body(VOTE)) == VOTE
+
+
+def cast_by(sending: Sending, kind: str, **fields: Any) -> None:
+    """Have the ledger take a vote, as the feedback door does."""
+    sending.commit(votes=[Casting(Vote(kind, os.urandom(8).hex(), **fields))])
+
+
+def settled(sending: Sending) -> None:
+    sending.passed += 20
+    sending.ledger.settle_due()
+
+
+def test_a_vote_goes_out_when_its_call_has_come_and_a_changed_one_writes_over_it(
+        tmp_path: Path) -> None:
+    asked = call(TRACE, SPAN, response_id="chatcmpl-1")
+    with receiving(DEMANDS["phoenix"]) as (receiver, port), sending_in(
+            tmp_path, phoenix=entry_of("phoenix", port, tmp_path)) as sending:
+        cast_by(sending, "thumbs_up", response_id="chatcmpl-1", user="ada", explanation="right")
+        settled(sending)
+        sending.turn()
+        assert receiver.taken == []
+        sending.commit(asked)
+        settled(sending)
+        cast_by(sending, "thumbs_down", response_id="chatcmpl-1", user="ada")
+        cast_by(sending, "thumbs_down", response_id="chatcmpl-1", user="grace")
+        cast_by(sending, "copy", trace_id=TRACE, user="ada")
+        settled(sending)
+        sending.turn()
+
+        assert receiver.refused == []
+        sent = [body["data"][0] for body in bodies_of(receiver)]
+        assert {one["span_id"] for one in sent} == {SPAN.hex()}
+        assert [(one["name"], one["result"]["label"]) for one in sent] == [
+            ("user_feedback", "thumbs_up"), ("user_feedback", "thumbs_down"),
+            ("user_feedback", "thumbs_down"), ("copy", "copy")]
+        assert sent[0]["result"]["explanation"] == "right"
+        assert sent[0]["identifier"] == sent[1]["identifier"]
+        assert len({one["identifier"] for one in sent}) == 3
+        assert "'ada'" not in str(sent)
+
+
+def test_a_vote_that_came_as_an_event_goes_out_as_one_that_was_posted(tmp_path: Path) -> None:
+    fact = Feedback(TRACE, bytes(8), SPAN, kind="thumbs_down", id="event-1", explanation="no")
+    with receiving(DEMANDS["phoenix"]) as (phoenix_receiver, port), receiving(
+            DEMANDS["otlp"]) as (logs, other), sending_in(
+            tmp_path, phoenix=entry_of("phoenix", port, tmp_path),
+            otlp=entry_of("otlp", other, tmp_path)) as sending:
+        sending.commit(call(TRACE, SPAN), fact)
+        settled(sending)
+        sending.commit(fact)  # the same once more
+        settled(sending)
+        sending.turn()
+
+        (one,) = bodies_of(phoenix_receiver)
+        assert one["data"][0]["span_id"] == SPAN.hex()
+        assert one["data"][0]["result"] == {
+            "label": "thumbs_down", "score": 0.0, "explanation": "no"}
+        assert logs.taken == []
