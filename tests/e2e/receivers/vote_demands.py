@@ -116,7 +116,7 @@ def datadog(body: Any) -> str:
             "ml_app": _text(".{1,193}"), "timestamp_ms": lambda time: isinstance(time, int),
             "metric_type": _one_of("categorical"), "categorical_value": _text(),
             "label": _text("[A-Za-z][A-Za-z0-9_]{0,199}"), "assessment": _one_of("pass", "fail"),
-            "reasoning": _text(), "submitter": lambda who: _text()(who.get("id")),
+            "reasoning": _text(), "submitter": lambda person: _text()(person.get("id")),
             "tags": lambda tags: "source:otel" in tags},
             ("event_kind", "submitter", "ml_app", "timestamp_ms", "metric_type",
              "categorical_value", "label", "tags"))
