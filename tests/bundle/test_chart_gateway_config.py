@@ -184,12 +184,12 @@ def test_destinations_are_its_own_and_their_secrets_are_mounted() -> None:
 
 
 def test_who_may_vote_is_read_from_a_secret_of_its_own() -> None:
-    section = {"capability_key_file": "/etc/inferometer-feedback/key",
-               "allowed_origins": ["https://chat.example.com"]}
+    key_file = "/etc/inferometer-feedback/key"
+    section = {"capability_key_file": key_file, "allowed_origins": ["https://chat.example.com"]}
     documents = gateway({"feedbackPort": 4319, "feedbackSecret": "votes",
                          "config": {"feedback": section}})
     assert as_read(documents).feedback == FeedbackSection(
-        listen=":4319", capability_key_file=section["capability_key_file"],
+        listen=":4319", capability_key_file=key_file,
         allowed_origins=("https://chat.example.com",))
     mounts = {mount["name"]: mount["mountPath"]
               for mount in container(workloads(documents)["gateway"])["volumeMounts"]}

@@ -41,12 +41,12 @@ def test_it_keeps_counts_and_ends_with_all_that_was_taken(tmp_path: Path) -> Non
     part = part_in(tmp_path, "role: gateway\nledger: {path: ledger.db}\n"
                              "intake: {settle_seconds: 1}\n")
     part.start()
-    (loop,) = part.loops()
-    assert not loop.dead
+    assert [(loop.name, loop.dead) for loop in part.loops()] == [
+        ("ledger", False), ("feedback", False)]
     assert [*part.greeting(0)] == [("ledger", f"{tmp_path}/ledger.db, 0 calls and steps pending")]
     one, two = call(), call()
     part.commit([one], links([one]), time.time_ns()).result(10)
-    calls, ledger = part.collectors()
+    calls, ledger, _ = part.collectors()
     wait_for(lambda: any(family.points for family in calls.collect(Deadline(1))))
     points = {family.metric.name: family.points for family in ledger.collect(Deadline(1))}
     assert points["inferometer_ledger_pending_facts"] == {(): 0.0}
@@ -66,7 +66,7 @@ def test_who_asked_before_the_start_sees_what_the_ledger_has_after_it(tmp_path: 
         bench.wait()
     part = part_in(
         tmp_path, "role: gateway\nledger: {path: ledger.db, key_file: ledger.key}\n")
-    calls, _ = part.collectors()
+    calls, *_ = part.collectors()
     assert not any(family.points for family in calls.collect(Deadline(1)))
     assert not part.watch().watched
     part.start()
