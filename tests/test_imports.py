@@ -79,7 +79,7 @@ ORDER = """
     spans.flavours
     spans.ids  spans.shape
     spans.reader
-    spans.normalise
+    spans.normalise  spans.log_events
     spans.metric_names
     spans.metric_points
     spans.json_body  spans.metrics_json  spans.metrics_protobuf  spans.protobuf_body
@@ -92,10 +92,11 @@ ORDER = """
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
-    sinks.request_log  sinks.encoding_repair  sinks.presets  sinks.feedback
+    sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback
     sinks.redaction_names  sinks.outbox  sinks.partial
+    sinks.presets  sinks.feedback_vote
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
-    sinks.redaction  sinks.forward_http  sinks.destination_check
+    sinks.redaction  sinks.forward_http  sinks.destination_check  sinks.feedback_bodies
     sinks.forward_body
     sinks.forwarder
     sinks.forwarding  sinks.forward_families

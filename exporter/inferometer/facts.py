@@ -204,3 +204,4 @@ class Feedback(Fact):
     response_id: str = ""
     request_id: str = ""
     explanation: str = ""
+    id: str = ""  # the sender's own, of this vote: the same again is the same vote

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from inferometer.facts import Feedback
 from inferometer.record import record
 
-THUMBS = ("thumbs_up", "thumbs_down")
+THUMBS_UP, THUMBS_DOWN = THUMBS = ("thumbs_up", "thumbs_down")
 KINDS = (*THUMBS, "regenerate", "copy", "edit", "report_hallucination", "conversation_end")
 CHANGED = "thumbs_changed"  # what the other thumb counts as
 LONGEST_ID = 128  # characters of a vote's id
@@ -40,6 +40,7 @@ class Vote:
     request_id: str = ""
     explanation: str = ""
     user: str = ""
+    logged: bool = False  # it came as a log record over OTLP
 
     @property
     def subject(self) -> str:
@@ -86,12 +87,15 @@ class JoinedVote(NamedTuple):
     explanation: str
     user: str  # the keyed hash
     arrived: int  # Unix nanoseconds
+    service_name: str = ""  # of the call
+    called: int = 0  # when the call began, Unix nanoseconds of its sender's clock; 0: not known
+    logged: bool = False  # it came as a log record over OTLP
 
 
 def vote_of(fact: Feedback) -> Vote:
     """The vote of a log record."""
     identity = fact.trace_id + fact.span_id
     return Vote(
-        fact.kind, getattr(fact, "id", "") or f"otlp-{identity.hex()}",
+        fact.kind, fact.id or f"otlp-{identity.hex()}",
         trace_id=fact.trace_id, span_id=fact.parent_id, response_id=fact.response_id,
-        request_id=fact.request_id, explanation=fact.explanation, user=fact.user)
+        request_id=fact.request_id, explanation=fact.explanation, user=fact.user, logged=True)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from random import Random
+from random import Random, randbytes
+from time import time_ns
+from typing import Any
 
 import grpc
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from inferometer.sinks.encoding import message_of, reencoded
 from inferometer.spans.decoded import PROTOBUF
+from inferometer.votes import Casting, Vote
 from tests.e2e.gateways import METHODS
 from tests.e2e.receivers.demands import DEMANDS, LOGS, METRICS, TRACES
 from tests.e2e.receivers.programs import (
     INSTALLED,
+    PROJECT,
+    Receiver,
     agent,
+    ask,
     collector,
     mlflow,
     of_agent,
@@ -28,10 +37,12 @@ from tests.e2e.receivers.sending import (
     SECONDS,
     gateway_before,
     number,
+    post,
     send_all,
     with_new_ids,
 )
 from tests.e2e.receivers.strict import receiving
+from tests.exporter.intake.gateways import Gateway
 from tests.exporter.sinks.captured import SentBody, bodies
 from tests.exporter.support import wait_for
 
@@ -128,3 +139,72 @@ def with_bytes(sent: SentBody) -> int:
 def made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+def test_a_vote_is_an_annotation_of_the_calls_span_in_phoenix_and_a_changed_one_the_same(
+        tmp_path: Path) -> None:
+    trace, spans = randbytes(16), {name: randbytes(8) for name in ("GET /chat", "chat m")}
+    with phoenix(made(tmp_path / "phoenix")) as receiver, \
+            gateway_before(tmp_path, {"phoenix": receiver.url}, {}) as gateway:
+        send(gateway, TRACES, asked(trace, spans))
+        send(gateway, LOGS, evaluated(trace, spans["chat m"], "thumbs_up", "first"))
+        wait_for(lambda: annotations_of(receiver, spans["chat m"]), STORED_SECONDS, 1.0)
+        send(gateway, LOGS, evaluated(trace, spans["chat m"], "thumbs_down", "second"))
+        copied = Casting(Vote("copy", "third", trace_id=trace, user="ada"))
+        gateway.ledger.cast(copied, time_ns()).result(SECONDS)
+
+        wait_for(lambda: {one["result"]["label"] for one in annotations_of(
+            receiver, spans["chat m"])} == {"thumbs_down", "copy"}, STORED_SECONDS, 1.0)
+        thumb, copy = sorted(annotations_of(receiver, spans["chat m"]),
+                             key=lambda one: str(one["name"]), reverse=True)
+        assert (thumb["name"], thumb["annotator_kind"], thumb["result"]["score"]) == (
+            "user_feedback", "HUMAN", 0.0)
+        assert thumb["result"]["explanation"] == "not second"
+        assert (copy["name"], copy["result"]["score"]) == ("copy", None)
+        assert annotations_of(receiver, spans["GET /chat"]) == []
+
+
+def annotations_of(receiver: Receiver, span_id: bytes) -> list[Any]:
+    """What Phoenix has of a span; nothing while it has no such project."""
+    try:
+        return list(ask(receiver, f"/v1/projects/{PROJECT}/span_annotations"
+                                  f"?span_ids={span_id.hex()}")["data"])
+    except AssertionError:
+        return []
+
+
+def send(gateway: Gateway, signal: str, body: bytes) -> None:
+    status = post(f"{gateway.intake.url}/v1/{signal}", body,
+                  {"content-type": "application/x-protobuf"})
+    assert status == 200
+
+
+def asked(trace: bytes, spans: Mapping[str, bytes]) -> bytes:
+    """A request, and in it a call to a model."""
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add().scope_spans.add()
+    now, parent = time_ns(), b""
+    for name, span_id in spans.items():
+        span = scope.spans.add(
+            trace_id=trace, span_id=span_id, parent_span_id=parent, name=name,
+            start_time_unix_nano=now - 10**9, end_time_unix_nano=now)
+        parent = span_id
+    for key, value in (("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m"),
+                       ("gen_ai.provider.name", "openai")):
+        span.attributes.add(key=key).value.string_value = value
+    return bytes(request.SerializeToString())
+
+
+def evaluated(trace: bytes, span: bytes, label: str, uid: str) -> bytes:
+    """An event as OpenTelemetry has it for what a person says."""
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add(
+        trace_id=trace, span_id=span, time_unix_nano=time_ns(),
+        event_name="gen_ai.evaluation.result")
+    for key, value in (("gen_ai.evaluation.name", "user_feedback"), ("user.id", "ada"),
+                       ("gen_ai.evaluation.score.label", label), ("log.record.uid", uid),
+                       ("gen_ai.evaluation.explanation", f"not {uid}")):
+        record.attributes.add(key=key).value.string_value = value
+    return bytes(request.SerializeToString())

@@ -11,7 +11,7 @@ from inferometer.config.keys import key, table
 from inferometer.documents.bounds import bounded
 from inferometer.documents.entry import Constraint
 
-SIGNALS = ("traces", "logs", "metrics")
+SIGNALS = ("traces", "logs", "metrics", "feedback")
 ENCODINGS = ("protobuf", "json")
 NOTHING, CONTENT, CONTENT_AND_USERS = REDACTIONS = ("none", "content", "content_and_users")
 

@@ -15,7 +15,8 @@ from inferometer.quality.refusals import PHRASES
 from inferometer.quality.stored import StoreTerms, stored
 from inferometer.quality.verdicts import judged
 from inferometer.spans import decoded, otlp
-from inferometer.spans.normalise import facts_of, facts_of_log
+from inferometer.spans.log_events import facts_of_log
+from inferometer.spans.normalise import facts_of
 from inferometer.spans.reader import Wishes
 
 NO_PARENT = bytes(8)

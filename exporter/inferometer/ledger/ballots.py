@@ -109,7 +109,7 @@ class Ballots:
         connection.execute(statements.supersede, (ballot,))
         connection.execute(statements.insert_vote, (
             vote.id, arrived, vote.kind, _counts_as(vote, before[0] if before else ""), ballot, 1,
-            subject, user, _clean(vote.explanation) or None, None, None, None))
+            subject, user, _clean(vote.explanation) or None, None, None, None, int(vote.logged)))
         self._await(vote, subject, arrived, subjects)
         return VoteOutcome.TAKEN
 
@@ -163,12 +163,13 @@ class Ballots:
             row = self._database.connection.execute(
                 self._statements.joined_vote, (vote,)).fetchone()
             if row is not None:  # else retention has deleted the call
-                id_, ballot, kind, explanation, user, arrived, *fact = row
+                id_, ballot, kind, explanation, user, arrived, logged, *fact = row
                 call = self._forms.kept(fact).fact
                 yield JoinedVote(
                     id_, bytes(ballot), kind, bytes(call.trace_id), bytes(call.span_id),
                     getattr(call, "response_id", ""), getattr(call, "request_id", ""),
-                    explanation or "", user or "", arrived)
+                    explanation or "", user or "", arrived, call.service_name, call.start,
+                    bool(logged))
 
     def _exists(self, statement: str) -> bool:
         return self._database.connection.execute(statement, (1, 0)).fetchone() is not None

@@ -73,7 +73,8 @@ class LedgerWriter:
         self._repeats = Repeats(database, self._forms.current, monotonic)
         self._settler = Settler(database, self._forms, pricing, limits,
                                 RequestNotes(database, clock) if logs_requests else None)
-        self._votes = VoteKeeper(database, self._forms, self._settler, takes_votes, monotonic)
+        self._votes = VoteKeeper(database, self._forms, self._settler, takes_votes, monotonic,
+                                lambda votes: self._outbox.write_votes(votes))
         self._meter = Meter(database, clock, METER_TIMES * settle_seconds)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._pending = database.pending(settle_seconds, max(OPEN_SECONDS, settle_seconds),

@@ -16,7 +16,9 @@ from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import Database
 from inferometer.ledger.outbox_statements import MOST_SIGNALS, OutboxStatements
 from inferometer.ledger.parcel import Parcel
-from inferometer.sinks.outbox import Conditions, OutboxCondition
+from inferometer.sinks.feedback_vote import vote_body
+from inferometer.sinks.outbox import Conditions, OutboxCondition, SentBody
+from inferometer.votes import JoinedVote
 
 CHUNK = 500  # bodies that are dropped at a time
 SWEEP_SECONDS = 600.0  # between two looks for what gone gateways have left
@@ -58,15 +60,28 @@ class OutboxKeeper:
         """Write the bodies of a group in the transaction of their facts. Returns how many."""
         if not self._signals:
             return 0
+        return self._insert([
+            (parcel.arrived, parcel.body) for parcel in group
+            if parcel.body is not None and not self._is_beat(parcel.facts)])
+
+    def write_votes(self, votes: Iterable[JoinedVote]) -> None:
+        """Write votes in the transaction that joins them with their calls.
+
+        Who sends them looks once a second, also if nobody wakes it.
+        """
+        now = self._clock()
+        self._insert([(now, vote_body(vote)) for vote in votes])
+
+    def _insert(self, bodies: Iterable[tuple[int, SentBody]]) -> int:
+        """Write those that any destination takes, by arrival."""
         rows: list[Sequence[Any]] = []
-        for parcel in group:
-            body = parcel.body
-            if body is None or body.signal not in self._signals or self._is_beat(parcel.facts):
+        for arrived, body in bodies:
+            if body.signal not in self._signals:
                 continue
             self._last += 1
             size = len(body.content)
             self._added += size
-            rows.append((self._database.gateway, self._last, parcel.arrived, body.signal, size,
+            rows.append((self._database.gateway, self._last, arrived, body.signal, size,
                          body.encoding, body.coding, body.hops, body.content))
         if rows:
             self._database.insert(self._statements.insert_body, rows)

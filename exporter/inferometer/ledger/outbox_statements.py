@@ -9,7 +9,7 @@ from inferometer.ledger.schema import OUTBOX, OUTBOX_CURSORS, OUTBOX_REFUSED
 
 _GATEWAY, _DESTINATION = "gateway_", "destination_"
 _BODIES, _CURSORS, _REFUSED = OUTBOX.c, OUTBOX_CURSORS.c, OUTBOX_REFUSED.c
-MOST_SIGNALS = 3  # that a statement binds
+MOST_SIGNALS = 5  # that a statement binds
 
 
 class OutboxStatements(Compiler):
@@ -26,10 +26,10 @@ class OutboxStatements(Compiler):
         self.last_body = text(select(func.max(_BODIES.seq)).where(of_gateway))
         self.last_cursor = text(select(func.max(_CURSORS.seq)).where(
             _CURSORS.gateway == bindparam(_GATEWAY)))
-        # (gateway, number, three signals, 1, 0): the first body after the number
+        # (gateway, number, signals, 1, 0): the first body after the number
         self.next_body = text(select(*OUTBOX.c).where(of_gateway, after, of_signals).order_by(
             _BODIES.seq).limit(bindparam("many_")).offset(bindparam("from_")))
-        # (gateway, number, three signals): how many after it, their bytes, their first arrival
+        # (gateway, number, signals): how many after it, their bytes, their first arrival
         self.sum_waiting = text(select(
             func.count(), func.sum(_BODIES.size), func.min(_BODIES.arrived)).where(
             of_gateway, after, of_signals))

@@ -188,6 +188,7 @@ VOTES = Table(
     Column("ballot", LargeBinary, nullable=False), Column("final", SmallInteger, nullable=False),
     _number("subject"), _text("user", optional=True), _text("explanation", optional=True),
     *(_number(name, optional=True) for name in ("call", "called", "seat")),
+    Column("logged", SmallInteger, nullable=False),  # whether it came as a log record
     Index("votes_by_ballot", "ballot"), Index("votes_by_arrival", "arrived"),
     Index("votes_by_call", "call"), Index("votes_by_called", "called"), sqlite_with_rowid=False)
 # Votes whose call is not there yet, by what they may be joined by; the least rank first.

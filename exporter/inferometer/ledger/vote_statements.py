@@ -90,7 +90,7 @@ class VoteStatements(Compiler):
         # Values: id, of a vote that is joined: what goes on, and the fact of its call.
         self.joined_vote = text(select(
             _VOTES.id, _VOTES.ballot, _VOTES.kind, _VOTES.explanation, _VOTES.user,
-            _VOTES.arrived, *FACTS.c).join(FACTS, FACTS.c.seq == _VOTES.call).where(
+            _VOTES.arrived, _VOTES.logged, *FACTS.c).join(FACTS, FACTS.c.seq == _VOTES.call).where(
             _VOTES.id == _ID))
 
     def _for_retention(self) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 from inferometer.config import Config, DestinationEntry
 from inferometer.outside import masked
 from inferometer.reasons import reason_of
+from inferometer.sinks.feedback_places import LOG
+from inferometer.sinks.outbox import FEEDBACK, LOGGED_FEEDBACK
 from inferometer.sinks.presets import PRESETS, Preset
 
+LOGS = "logs"
 LONGEST_VALUE = 8192  # characters of a header's value
 _ANY = PRESETS["otlp"]  # what any receiver of OTLP takes
 
@@ -74,9 +77,12 @@ class Destination:
 def destination_of(entry: DestinationEntry) -> Destination:
     """What an entry of the configuration means; its preset is one that there is."""
     preset = PRESETS[entry.preset] if entry.preset else _ANY
+    urls = {signal: preset.url_of(signal, entry.url)
+            for signal in entry.signals or preset.signals}
+    if FEEDBACK in urls and not (LOGS in urls and preset.feedback is LOG):
+        urls[LOGGED_FEEDBACK] = urls[FEEDBACK]  # else it goes with the body that it came in
     return Destination(
-        entry.label, preset,
-        {signal: preset.url_of(signal, entry.url) for signal in entry.signals or preset.signals},
+        entry.label, preset, urls,
         entry.headers, entry.header_files, entry.key_file, entry.encoding or preset.encoding,
         entry.redaction, entry.timeout_seconds, entry.ca_file, entry.client_cert_file,
         entry.client_key_file, entry.insecure_skip_verify)

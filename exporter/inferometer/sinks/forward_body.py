@@ -7,8 +7,11 @@ import zlib
 from inferometer.config.destinations import NOTHING
 from inferometer.sinks.destinations import Destination
 from inferometer.sinks.encoding import CONTENT_TYPES, encoding_of, reencoded
-from inferometer.sinks.outbox import SentBody
+from inferometer.sinks.feedback_bodies import BODIES
+from inferometer.sinks.feedback_vote import redacted_vote, waiting_vote
+from inferometer.sinks.outbox import VOTES, SentBody
 from inferometer.sinks.redaction import redacted
+from inferometer.spans.decoded import PROTOBUF
 
 MOST_BYTES = 2**26  # of a body unpacked: what intake.max_body_bytes may be at most
 LEAST_PACKED = 1024  # bytes: below it gzip is not worth its while
@@ -22,6 +25,8 @@ class UnfitError(ValueError):
 
 def fitted(body: SentBody, destination: Destination) -> SentBody:
     """The body for the destination. Raises ValueError where that cannot be made of it."""
+    if body.signal in VOTES:
+        return _fitted_vote(body, destination)
     encoding = destination.encoding or encoding_of(body.encoding)
     same = encoding == encoding_of(body.encoding)
     packs = destination.preset.gzip
@@ -35,6 +40,13 @@ def fitted(body: SentBody, destination: Destination) -> SentBody:
         packer = zlib.compressobj(LEVEL, wbits=_GZIP)
         content = packer.compress(content) + packer.flush()
     return body._replace(content=content, encoding=CONTENT_TYPES[encoding], coding=coding)
+
+
+def _fitted_vote(body: SentBody, destination: Destination) -> SentBody:
+    vote = redacted_vote(waiting_vote(body), destination.redaction)
+    content_type, content = BODIES[destination.preset.feedback.form](
+        vote, destination.encoding or PROTOBUF)
+    return body._replace(content=content, encoding=content_type)
 
 
 def unpacked(body: SentBody) -> bytes:

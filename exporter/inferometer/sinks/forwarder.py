@@ -18,6 +18,7 @@ from typing import Protocol
 from inferometer.outside import shown
 from inferometer.reasons import reason_of
 from inferometer.sinks.destinations import Destination, DestinationError
+from inferometer.sinks.feedback_bodies import NoPlaceError
 from inferometer.sinks.forward_body import fitted
 from inferometer.sinks.forward_http import DestinationAnswer
 from inferometer.sinks.outbox import (
@@ -35,6 +36,7 @@ IDLE_SECONDS = 1.0  # until it looks again, where nobody wakes it
 FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 1.0, 60.0
 JITTER = 0.5  # of a pause, by which it is longer or shorter
 STOP_SECONDS = 0.5  # that a stop waits for what is under way
+UNFIT = "it is no OTLP that can be sent there"
 LOOP_SECONDS = 60.0  # until a destination that is ourselves is asked again
 RETRIED = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY,
                      HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT))
@@ -75,7 +77,7 @@ class Forwarder:
         self._outbox: ForwardOutbox | None = None
         self._failed = 0  # times, one after another
         self._retry_at = 0.0
-        self._fit: tuple[tuple[str, int], SentBody | None] | None = None
+        self._fit: tuple[tuple[str, int], SentBody | str] | None = None
         self._stopped = False
         self._turns = threading.Lock()
         self._rejections = Failures(f"forward {destination.name}")
@@ -118,8 +120,8 @@ class Forwarder:
 
     def _send(self, outbox: ForwardOutbox, waiting: WaitingBody) -> None:
         body = self._fitted(waiting)
-        if body is None:
-            self._set_aside(outbox, waiting, 0, "it is no OTLP that can be sent there")
+        if isinstance(body, str):
+            self._set_aside(outbox, waiting, 0, body)
             return
         answer = self._sender.post(body.signal, self._headers(body), body.content)
         if 200 <= answer.status < 300:
@@ -142,15 +144,17 @@ class Forwarder:
         self._rejections.note(ForwardError(
             f"a body is set aside, {self.destination.place} does not take it: {why}"))
 
-    def _fitted(self, waiting: WaitingBody) -> SentBody | None:
-        """The body as the destination is to have it; made once, however often it is sent."""
+    def _fitted(self, waiting: WaitingBody) -> SentBody | str:
+        """The body as the destination is to have it, or why it cannot; made once, however often
+        it is sent.
+        """
         number = waiting.owner, waiting.number
         if self._fit is None or self._fit[0] != number:
             try:
                 self._fit = number, fitted(waiting.body, self.destination)
             except ValueError as error:
                 log.debug("a body cannot be sent on", extra={"why": reason_of(error)})
-                self._fit = number, None
+                self._fit = number, str(error) if isinstance(error, NoPlaceError) else UNFIT
         return self._fit[1]
 
     def _headers(self, body: SentBody) -> Mapping[str, str]:

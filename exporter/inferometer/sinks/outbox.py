@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 HOPS = "inferometer-hops"  # the header with the marks of gateways that a body has been through
 MOST_HOPS = 16  # marks that are passed on
+# Signals of votes, which are no bodies of a sender: those that came as log records go to who takes
+# logs with the body that they came in.
+FEEDBACK, LOGGED_FEEDBACK = VOTES = ("feedback", "logged_feedback")
 
 
 class ForwardCounts(NamedTuple):
@@ -19,9 +22,9 @@ class ForwardCounts(NamedTuple):
 
 
 class SentBody(NamedTuple):
-    """A body as a sender sent it."""
+    """A body as a sender sent it, or a vote."""
 
-    signal: str  # one of config.destinations.SIGNALS
+    signal: str  # one of config.destinations.SIGNALS, or LOGGED_FEEDBACK
     encoding: str  # its Content-Type
     coding: str  # its Content-Encoding, empty for none
     content: bytes

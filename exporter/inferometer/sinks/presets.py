@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from inferometer.sinks.feedback_places import (
+    DATADOG,
+    LANGFUSE,
+    LANGSMITH,
+    LOG,
+    PHOENIX,
+    FeedbackPlace,
+)
+from inferometer.sinks.outbox import FEEDBACK
+
 _TRACES, _LOGS, _METRICS = "traces", "logs", "metrics"
-_ALL = (_TRACES, _LOGS, _METRICS)
+_ALL = (_TRACES, _LOGS, _METRICS, FEEDBACK)
 _READ = "2026-11-30"
 
 
@@ -36,12 +46,14 @@ class Preset:
     optional: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     encoding: str = ""  # the only one that is taken; empty: as it came
     gzip: bool = True
+    feedback: FeedbackPlace = LOG  # where votes go, if they are among its signals
     link: str = ""  # to a trace: {origin} is that of the URL, {trace_id} has 32 hex digits
     link_example: str = ""  # where the link needs more than these two
 
     def url_of(self, signal: str, url: str = "") -> str:
         """Where this signal is posted; `url` in the place of the preset's own."""
-        return f"{(url or self.url).rstrip('/')}/v1/{signal}"
+        base = (url or self.url).rstrip("/")
+        return self.feedback.url_of(base) if signal == FEEDBACK else f"{base}/v1/{signal}"
 
     def headers_with(self, key: str) -> dict[str, str]:
         """The headers that are always sent, and the one with the key, where there is one."""
@@ -78,14 +90,15 @@ _ROWS = (
         "langsmith", "LangSmith",
         docs="https://docs.langchain.com/langsmith/trace-with-opentelemetry", read=_READ,
         url="https://api.smith.langchain.com/otel",  # eu. and aws. before it, or /api/v1/otel
-        url_example="https://eu.api.smith.langchain.com/otel", signals=(_TRACES,),
-        key_header="x-api-key",
+        url_example="https://eu.api.smith.langchain.com/otel", signals=(_TRACES, FEEDBACK),
+        key_header="x-api-key", feedback=LANGSMITH,
         optional={"langsmith-project": "the project; `default` where it is not said"},
     ),
     Preset(
         "phoenix", "Arize Phoenix",
         docs="https://arize.com/docs/phoenix/release-notes/05-2026/05-08-2026-otlp-project-header",
-        read=_READ, url_example="http://phoenix:6006", signals=(_TRACES,),
+        read=_READ, url_example="http://phoenix:6006", signals=(_TRACES, FEEDBACK),
+        feedback=PHOENIX,
         key_header="authorization", key_prefix="Bearer ", key_needed=False,
         optional={"x-project-name": "the project; else the attribute openinference.project.name "
                                     "of the resource"},
@@ -104,7 +117,8 @@ _ROWS = (
         "datadog", "Datadog's LLM Observability, without an Agent",
         docs="https://docs.datadoghq.com/llm_observability/instrumentation/otel_instrumentation",
         read=_READ, url="https://otlp.datadoghq.com", url_example="https://otlp.datadoghq.eu",
-        signals=(_TRACES,), key_header="dd-api-key", headers={"dd-otlp-source": "llmobs"},
+        signals=(_TRACES, FEEDBACK), feedback=DATADOG,
+        key_header="dd-api-key", headers={"dd-otlp-source": "llmobs"},
         encoding="protobuf", link="https://app.datadoghq.com/apm/trace/{trace_id}",
         link_example="https://app.datadoghq.eu/apm/trace/{trace_id}",
     ),
@@ -119,7 +133,8 @@ _ROWS = (
         "langfuse", "Langfuse",
         docs="https://langfuse.com/integrations/native/opentelemetry", read=_READ,
         url="https://cloud.langfuse.com/api/public/otel",
-        url_example="https://us.cloud.langfuse.com/api/public/otel", signals=(_TRACES,),
+        url_example="https://us.cloud.langfuse.com/api/public/otel", signals=(_TRACES, FEEDBACK),
+        feedback=LANGFUSE,
         key_header="authorization", key_prefix="Basic ", key_in_base64=True,
         headers={"x-langfuse-ingestion-version": "4"},  # without it minutes pass before it is seen
         link_example="https://cloud.langfuse.com/project/PROJECT/traces/{trace_id}",

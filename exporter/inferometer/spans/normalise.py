@@ -11,7 +11,6 @@ from inferometer.facts import (
     AgentRun,
     EngineCall,
     ErrorType,
-    Evaluation,
     Fact,
     McpOperation,
     ModelCall,
@@ -24,11 +23,10 @@ from inferometer.spans.errors import error_of, outcome_of
 from inferometer.spans.flavours.databases import known_system, system_of
 from inferometer.spans.flavours.reading import count, moment, number, text, truth
 from inferometer.spans.flavours.table import Flavour, StepKind
-from inferometer.spans.ids import times
 from inferometer.spans.reader import SpanReader, Wishes
 from inferometer.spans.reordering import MOST_COMPARED, disagreement, identity, top_changed
 from inferometer.spans.shape import shape_of
-from inferometer.spans.span import LogRecord, Span
+from inferometer.spans.span import Span
 
 _NO_WISHES = Wishes()
 _NO_USAGE = Usage()
@@ -36,7 +34,6 @@ _TOLERANCE = 0.005  # seconds that a time to first token may lie beyond its span
 _REFUSALS = frozenset(("content_filter", "refusal", "safety", "content-filter", "blocklist",
                        "prohibited_content", "spii", "guardrail_intervened",
                        "content_filtered"))
-_EVALUATION = "gen_ai.evaluation.result"
 
 
 def facts_of(span: Span, wishes: Wishes = _NO_WISHES) -> Fact | None:
@@ -203,42 +200,3 @@ _MAKERS: Mapping[StepKind, Callable[[SpanReader], Fact]] = {
     StepKind.MCP: _operation,
     StepKind.RETRIEVAL: _retrieval, StepKind.RERANK: _rerank,
 }
-
-
-def facts_of_log(record: LogRecord, wishes: Wishes = _NO_WISHES) -> Fact | None:
-    """What an event says; None where it is none that is known.
-
-    An evaluation has an identity of its own, made of all that it says, for it stands beside others
-    of one span; that span is its parent. One without a span joins by the response's id.
-    """
-    if record.name != _EVALUATION:
-        return None
-    attributes = record.attributes
-    name = text(attributes.get("gen_ai.evaluation.name"))[:256]
-    label = text(attributes.get("gen_ai.evaluation.score.label"))[:256]
-    response_id = text(attributes.get("gen_ai.response.id"))[:256]
-    if not name or not (record.trace_id or response_id):
-        return None
-    score = _score(attributes.get("gen_ai.evaluation.score.value"))
-    failure = text(attributes.get("error.type"))
-    error = error_of((failure,), "") if failure else ErrorType.NONE
-    trace_id = record.trace_id or blake2b(response_id.encode(), digest_size=16).digest()
-    explanation = text(attributes.get("gen_ai.evaluation.explanation"))[:1024]
-    start, end = times(record.time, record.time)
-    identity = repr((record.span_id, name, label, score, response_id, record.time)).encode()
-    return Evaluation(
-        trace_id=trace_id, span_id=blake2b(identity, digest_size=8).digest(),
-        parent_id=record.span_id, service_name=record.resource.service_name,
-        scope=record.scope.name, name=record.name, start=start, end=end,
-        error_type=error, outcome=outcome_of(error), evaluation=name, label=label, score=score,
-        explanation=explanation if wishes.content else "", response_id=response_id)
-
-
-def _score(value: object) -> float | None:
-    """A score, which may be negative."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if abs(value) < float("inf") else None
-    except OverflowError:  # of a whole number that no float has
-        return None

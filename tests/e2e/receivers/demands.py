@@ -10,10 +10,13 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.receivers import vote_demands
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 BOTH = (PROTOBUF, JSON)
-TRACES, LOGS, METRICS = "traces", "logs", "metrics"
+TRACES, LOGS, METRICS, FEEDBACK = "traces", "logs", "metrics", "feedback"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Demand:
     headers: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
     types: tuple[str, ...] = BOTH
     unauthorized: int = 401
+    votes: Callable[[Any], str] = lambda _: "no votes are taken"  # why a body of one is refused
 
 
 def _all(base: str = "", *signals: str) -> dict[str, str]:
@@ -57,21 +61,25 @@ KEYS = {
 DEMANDS: Mapping[str, Demand] = {
     "otlp": Demand(_all()),
     "langsmith": Demand(
-        _all("/otel", TRACES),
-        {"x-api-key": _like("lsv2_(pt|sk)_[0-9a-f]+"), "langsmith-project": _like(_NAME)}),
+        {**_all("/otel", TRACES), "/api/v1/feedback": FEEDBACK},
+        {"x-api-key": _like("lsv2_(pt|sk)_[0-9a-f]+"), "langsmith-project": _like(_NAME)},
+        votes=vote_demands.langsmith),
     "phoenix": Demand(
-        _all("", TRACES), {"authorization": _like("Bearer .+"), "x-project-name": _like(_NAME)},
-        (PROTOBUF,)),
+        {**_all("", TRACES), "/v1/span_annotations?sync=false": FEEDBACK},
+        {"authorization": _like("Bearer .+"), "x-project-name": _like(_NAME)},
+        (PROTOBUF,), votes=vote_demands.phoenix),
     "honeycomb": Demand(
         _all(), {"x-honeycomb-team": _like("[0-9A-Za-z_]{22,64}"),
                  "x-honeycomb-dataset": _like(_NAME)}),
     "datadog": Demand(
-        _all("", TRACES), {"dd-api-key": _like("[0-9a-f]{32}"),
-                           "dd-otlp-source": _like("llmobs")}, (PROTOBUF,), 403),
+        {**_all("", TRACES), "/api/intake/llm-obs/v2/eval-metric": FEEDBACK},
+        {"dd-api-key": _like("[0-9a-f]{32}"), "dd-otlp-source": _like("llmobs")}, (PROTOBUF,), 403,
+        vote_demands.datadog),
     "datadog-agent": Demand(_all(), types=(PROTOBUF,)),
     "langfuse": Demand(
-        _all("/api/public/otel", TRACES),
-        {"authorization": _basic("pk-lf-.+:sk-lf-.+"), "x-langfuse-ingestion-version": _like("4")}),
+        {**_all("/api/public/otel", TRACES), "/api/public/scores": FEEDBACK},
+        {"authorization": _basic("pk-lf-.+:sk-lf-.+"), "x-langfuse-ingestion-version": _like("4")},
+        votes=vote_demands.langfuse),
     "grafana-cloud": Demand(_all("/otlp"), {"authorization": _basic("[0-9]+:glc_.+")}),
     "elasticsearch": Demand(_all("/_otlp"), {"authorization": _like("ApiKey [0-9A-Za-z+/=]+")},
                             (PROTOBUF,)),

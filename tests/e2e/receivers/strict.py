@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.receivers.demands import JSON, LOGS, METRICS, TRACES, Demand
+from tests.e2e.receivers.demands import FEEDBACK, JSON, LOGS, METRICS, TRACES, Demand
 from tests.exporter.support import send
 
 MESSAGES: dict[str, Any] = {TRACES: ExportTraceServiceRequest, LOGS: ExportLogsServiceRequest,
@@ -53,7 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             signal = self._checked()
             body = self._unpacked(packed)
-            number = items_in(body, self.headers["content-type"], signal)
+            number = self._votes(body) if signal == FEEDBACK else items_in(
+                body, self.headers["content-type"], signal)
         except _Refused as refused:
             self.server.refused.append((refused.status, refused.why))
             send(self, refused.why, refused.status)
@@ -70,7 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, accepts in demand.headers.items():
             if not accepts(self.headers.get(name, "")):
                 raise _Refused(demand.unauthorized, f"header {name}")
-        if self.headers.get("content-type") not in demand.types:
+        types = (JSON,) if signal == FEEDBACK else demand.types
+        if self.headers.get("content-type") not in types:
             raise _Refused(415, f"content type {self.headers.get('content-type')}")
         return signal
 
@@ -84,6 +86,15 @@ class _Handler(BaseHTTPRequestHandler):
             return gzip.decompress(packed)
         except (OSError, EOFError, zlib.error) as error:
             raise _Refused(400, "no gzip") from error
+
+    def _votes(self, body: bytes) -> int:
+        try:
+            why = self.server.demand.votes(json.loads(body))
+        except ValueError as error:
+            raise _Refused(400, "no JSON") from error
+        if why:
+            raise _Refused(422, why)
+        return 1
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

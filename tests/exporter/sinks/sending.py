@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from inferometer.config import DestinationEntry
+from inferometer.facts import Fact
 from inferometer.ledger.ledger import LedgerWriter
 from inferometer.ledger.opening import open_to_write
 from inferometer.ledger.outbox import DestinationOutbox
@@ -20,6 +21,7 @@ from inferometer.sinks.destinations import destination_of
 from inferometer.sinks.forward_http import Poster
 from inferometer.sinks.forwarder import Forwarder
 from inferometer.sinks.outbox import SentBody
+from inferometer.votes import Casting
 from tests.exporter.ledger.making import Stores, call, links, section
 
 PROTOBUF = "application/x-protobuf"
@@ -65,7 +67,7 @@ class Sending:
             lambda: self.now)
         self.ledger = LedgerWriter(
             self.database, clock=lambda: self.now, monotonic=lambda: self.passed, linger=0.0,
-            outbox=self.keeper)
+            outbox=self.keeper, takes_votes=True)
         self.forwarders = {name: Forwarder(
             one, lambda name=name, one=one: open_outbox(  # type: ignore[misc]  # bound now
                 place, name, one.signals),
@@ -83,6 +85,12 @@ class Sending:
         facts = [call(os.urandom(16))]
         done = self.ledger.commit(facts, links(facts), self.now, SentBody(
             signal, encoding, coding, content, hops))
+        self.ledger._turn()
+        done.result(0)
+
+    def commit(self, *facts: Fact, votes: Sequence[Casting] = ()) -> None:
+        """Have facts or votes written, and what is quiet settled."""
+        done = self.ledger.commit(facts, links(facts), self.now, votes=votes)
         self.ledger._turn()
         done.result(0)
 

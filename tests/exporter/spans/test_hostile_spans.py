@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from inferometer.facts import Fact, Rerank, Usage
 from inferometer.spans.flavours.reading import numbered, text
-from inferometer.spans.normalise import facts_of, facts_of_log
+from inferometer.spans.log_events import facts_of_log
+from inferometer.spans.normalise import facts_of
 from inferometer.spans.once import settle
 from inferometer.spans.otlp import Refused, decode_logs, decode_traces
 from inferometer.spans.reader import Wishes

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from inferometer.facts import Evaluation
-from inferometer.spans.normalise import facts_of_log
+from inferometer.facts import Feedback
+from inferometer.spans.log_events import facts_of_log
 from inferometer.spans.otlp import Bounds, Refused, decode_logs, decode_traces
 from tests.exporter.spans.bodies import FIXTURES, bodies
 
@@ -323,9 +323,7 @@ def test_evaluations_come_as_log_records() -> None:
     body = next(folder.glob("*logs.pb")).read_bytes()
     facts = [facts_of_log(record) for record in decode_logs(body, "protobuf").spans]
     assert len({fact.span_id for fact in facts if fact}) == len(facts)
-    evaluations = {(fact.evaluation, fact.label, fact.score)
-                   for fact in facts if isinstance(fact, Evaluation)}
-    assert ("user_feedback", "thumbs_down", 0.0) in evaluations
+    assert "thumbs_down" in {fact.kind for fact in facts if isinstance(fact, Feedback)}
     as_sent = next((FIXTURES / "js-otlp-http-json").glob("*logs.sent.json")).read_bytes()
     assert [facts_of_log(record) is not None
             for record in decode_logs(as_sent, "json").spans] == [True]

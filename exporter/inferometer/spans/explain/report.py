@@ -22,7 +22,7 @@ from inferometer.spans.explain.sources import (
     chosen_by,
     read_span,
 )
-from inferometer.spans.normalise import facts_of_log
+from inferometer.spans.log_events import facts_of_log
 from inferometer.spans.reader import Wishes
 
 LONGEST_NAME = 60  # characters of a name from outside

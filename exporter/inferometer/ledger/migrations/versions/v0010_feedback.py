@@ -17,7 +17,7 @@ def upgrade() -> None:
         "votes", _text("id", key=True), _number("arrived"), _text("kind"), _text("counts_as"),
         sa.Column("ballot", sa.LargeBinary, nullable=False), _small("final"), _number("subject"),
         *(sa.Column(name, sa.Text) for name in ("user", "explanation")),
-        *(sa.Column(name, _NUMBER) for name in ("call", "called", "seat")),
+        *(sa.Column(name, _NUMBER) for name in ("call", "called", "seat")), _small("logged"),
         sqlite_with_rowid=False)
     for name, column in (("ballot", "ballot"), ("arrival", "arrived"), ("call", "call"),
                          ("called", "called")):
