@@ -1,0 +1,204 @@
+// The chat: asks, shows what comes as it comes, and says what a reader thinks of it.
+import { vote } from "./feedback.js";
+
+const byId = (id) => document.getElementById(id);
+const form = byId("ask"), question = byId("question"), send = byId("send"), stop = byId("stop");
+const status = byId("status"), exchanges = byId("exchanges");
+const settings = await (await fetch("api/settings")).json();
+let running = null; // what stops the answer that is being made
+
+byId("model").textContent = settings.model;
+byId("notice").textContent = settings.notice;
+byId("notice").hidden = !settings.notice;
+
+// One exchange on the page: a question, its answer, and what may be done with it.
+class Exchange {
+  constructor(text) {
+    this.question = text;
+    this.element = byId("exchange").content.cloneNode(true).firstElementChild;
+    this.part("question").textContent = text;
+    exchanges.append(this.element);
+    this.part("again").addEventListener("click", () => this.regenerate());
+    this.part("copy").addEventListener("click", () => this.copy());
+    this.part("report").addEventListener("submit", (event) => this.report(event));
+    for (const button of this.element.querySelectorAll(".vote"))
+      button.addEventListener("click", () => this.press(button));
+  }
+
+  part(name) { return this.element.querySelector(`.${name}`); }
+
+  async ask(again) {
+    this.answer = { trace_id: "", capability: "" };
+    this.part("text").textContent = "";
+    this.part("text").setAttribute("aria-busy", "true");
+    for (const name of ["trouble", "sources", "tools", "report"]) this.part(name).hidden = true;
+    for (const button of this.element.querySelectorAll(".vote"))
+      button.setAttribute("aria-pressed", "false");
+    this.note("");
+    running = new AbortController();
+    show(true);
+    try {
+      await this.read(again, running.signal);
+    } catch (error) {
+      if (error.name !== "AbortError") this.trouble("The connection is lost. Ask again.");
+    } finally {
+      running = null;
+      this.part("text").removeAttribute("aria-busy");
+      this.part("tools").hidden = !this.answer.trace_id || !this.part("text").textContent;
+      show(false);
+      status.textContent = `Answer: ${this.part("text").textContent}`;
+    }
+  }
+
+  async read(again, signal) {
+    const response = await fetch("api/answers", {
+      method: "POST", signal, headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ question: this.question, again }) });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (let ended = false; !ended;) {
+      const { value, done } = await reader.read();
+      ended = done;
+      const lines = (rest + (value ?? "")).split("\n");
+      rest = lines.pop();
+      const near = nearEnd();
+      for (const line of lines) this.take(JSON.parse(line));
+      if (near) scrollTo({ top: document.body.scrollHeight });
+    }
+  }
+
+  take(line) {
+    if (line.trace_id) {
+      this.answer = line;
+      this.part("trace").textContent = line.trace_id;
+    }
+    if (line.sources) this.cite(line.sources);
+    if (line.text) this.part("text").append(line.text);
+    if (line.error) this.trouble(line.error);
+  }
+
+  cite(sources) {
+    const list = this.part("sources").querySelector("ol");
+    this.part("sources").hidden = false;
+    this.part("sources").querySelector("h3").textContent =
+      sources.length ? "Sources" : "No page is about this.";
+    list.hidden = !sources.length;
+    list.replaceChildren(...sources.map((source) => {
+      const item = byId("source").content.cloneNode(true);
+      item.querySelector(".heading").textContent = source.heading;
+      item.querySelector(".page").textContent = source.page === source.heading ? "" : source.page;
+      // Made of Markdown by the server, which lets no HTML of the page's own through.
+      item.querySelector(".passage").innerHTML = source.html;
+      item.querySelector(".passage").setAttribute("aria-label", source.heading);
+      return item;
+    }));
+  }
+
+  async press(button) {
+    if (button.getAttribute("aria-pressed") === "true") return;
+    const pressed = [...this.element.querySelectorAll(".vote")];
+    const before = pressed.map((one) => one.getAttribute("aria-pressed"));
+    pressed.forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
+    const down = button.dataset.name === "thumbs_down";
+    if (await this.vote(button.dataset.name, down ? "Noted." : "Thank you."))
+      this.part("report").hidden = !down;
+    else pressed.forEach((one, index) => one.setAttribute("aria-pressed", before[index]));
+  }
+
+  async copy() {
+    await navigator.clipboard.writeText(this.part("text").textContent);
+    await this.vote("copy", "Copied.");
+  }
+
+  async report(event) {
+    event.preventDefault();
+    const text = this.part("report").querySelector("textarea");
+    if (await this.vote("report_hallucination", "Reported.", text.value.trim())) {
+      this.part("report").hidden = true;
+      text.value = "";
+    }
+  }
+
+  async regenerate() {
+    if (running) return;
+    await this.vote("regenerate", "");
+    await this.ask(true);
+    this.part("again").focus();
+  }
+
+  async vote(name, thanks, explanation = "") {
+    if (!settings.feedback_url) return this.note(thanks);
+    const reason = await vote(settings.feedback_url, this.answer, name, explanation);
+    return this.note(reason || thanks, Boolean(reason));
+  }
+
+  note(text, failed = false) {
+    this.part("noted").textContent = text;
+    this.part("noted").classList.toggle("failed", failed);
+    status.textContent = text;
+    return !failed;
+  }
+
+  trouble(text) {
+    this.part("trouble").textContent = text;
+    this.part("trouble").hidden = false;
+  }
+}
+
+let last = null;
+
+function nearEnd() {
+  return innerHeight + scrollY > document.body.scrollHeight - 120;
+}
+
+// While an answer is made it may be stopped, and nothing else may be asked.
+function show(busy) {
+  send.hidden = busy;
+  stop.hidden = !busy;
+  for (const button of document.querySelectorAll(".again")) button.hidden = true;
+  if (last) last.part("again").hidden = busy;
+  if (!settings.feedback_url)
+    for (const button of document.querySelectorAll(".vote")) button.hidden = true;
+}
+
+async function ask(text) {
+  if (running || !text.trim()) return;
+  byId("welcome").hidden = true;
+  question.value = "";
+  last = new Exchange(text.trim());
+  last.element.scrollIntoView({ block: "start" });
+  await last.ask(false);
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask(question.value);
+});
+question.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  ask(question.value);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && running) running.abort();
+});
+stop.addEventListener("click", () => {
+  running?.abort();
+  question.focus();
+});
+for (const button of byId("examples").querySelectorAll("button"))
+  button.addEventListener("click", () => {
+    question.focus();
+    ask(button.textContent);
+  });
+byId("new").addEventListener("click", async () => {
+  running?.abort();
+  if (last?.answer.trace_id) await last.vote("conversation_end", "");
+  await fetch("api/conversations", { method: "POST" });
+  last = null;
+  exchanges.replaceChildren();
+  byId("welcome").hidden = false;
+  status.textContent = "A new conversation.";
+  question.focus();
+});
