@@ -1,8 +1,7 @@
-"""Who has asked what: conversations in memory, by a cookie that nobody guesses."""
+"""What was asked before: conversations in memory, of a visitor whose cookie nobody guesses."""
 
 from __future__ import annotations
 
-import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -23,7 +22,7 @@ class Exchange:
 class Conversation:
     """What was asked and answered in one window, in order."""
 
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    id: str
     exchanges: list[Exchange] = field(default_factory=list)
     # All answers that it was given, also those that were made anew: they may be voted on.
     trace_ids: list[str] = field(default_factory=list)
@@ -41,23 +40,18 @@ class Conversations:
     """Those of all visitors; where there are too many the one that rested longest goes."""
 
     def __init__(self) -> None:
-        self._by_visitor: OrderedDict[str, Conversation] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
 
-    def of(self, visitor: str) -> Conversation:
-        """That of a visitor, or a new one."""
-        conversation = self._by_visitor.setdefault(visitor, Conversation())
-        self._by_visitor.move_to_end(visitor)
-        while len(self._by_visitor) > MOST_CONVERSATIONS:
-            self._by_visitor.popitem(last=False)
+    def of(self, visitor: str, conversation_id: str) -> Conversation:
+        """One of a visitor's, or a new one."""
+        key = visitor, conversation_id
+        conversation = self._kept.setdefault(key, Conversation(conversation_id))
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_CONVERSATIONS:
+            self._kept.popitem(last=False)
         return conversation
 
-    def has_answer(self, visitor: str, trace_id: str) -> bool:
+    def has_answer(self, visitor: str, conversation_id: str, trace_id: str) -> bool:
         """Whether this visitor was given that answer."""
-        conversation = self._by_visitor.get(visitor)
+        conversation = self._kept.get((visitor, conversation_id))
         return conversation is not None and trace_id in conversation.trace_ids
-
-    def forget(self, visitor: str) -> None:
-        """Let the next question of this visitor be the first of another conversation."""
-        if visitor in self._by_visitor:
-            old = self._by_visitor.pop(visitor)
-            self._by_visitor[visitor] = Conversation(trace_ids=old.trace_ids)

@@ -23,6 +23,12 @@ class Passage:
     page: str  # the page's title
     heading: str
     text: str  # Markdown
+    part: int = 1  # of several that are below the same heading
+
+    @property
+    def title(self) -> str:
+        """What a reader takes it by."""
+        return self.heading if self.part == 1 else f"{self.heading}, part {self.part}"
 
 
 def read_passages(folder: Path) -> list[Passage]:
@@ -44,7 +50,7 @@ def passages_of(name: str, text: str) -> Iterator[Passage]:
         anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         for number, piece in enumerate(_pieces(lines, tokens, start, end), 1):
             yield Passage(f"{name}#{anchor}{f'/{number}' if number > 1 else ''}",
-                          _plain(page), _plain(heading), piece)
+                          _plain(page), _plain(heading), piece, number)
 
 
 def _pieces(lines: Sequence[str], tokens: Sequence[Token], start: int, end: int) -> Iterator[str]:

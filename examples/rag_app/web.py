@@ -27,20 +27,23 @@ from .tracing import current_trace_id, trace_requests
 
 STATIC = Path(__file__).parent / "static"
 COOKIE = "rag_app_visitor"
+ID = "^[0-9a-f]{32}$"
 log = structlog.get_logger()
 
 
 class Question(BaseModel):
-    """What somebody asks; `again` takes back the last answer."""
+    """What somebody asks in a conversation; `again` takes back the last answer."""
 
     question: str = Field(min_length=1, max_length=2000)
+    conversation: str = Field(pattern=ID)
     again: bool = False
 
 
 class Answer(BaseModel):
     """An answer that somebody was given, by the trace in which it was made."""
 
-    trace_id: str = Field(pattern="^[0-9a-f]{32}$")
+    trace_id: str = Field(pattern=ID)
+    conversation: str = Field(pattern=ID)
 
 
 def visitor_of(response: Response,
@@ -75,7 +78,7 @@ def make_app(settings: Settings, answering: Answering) -> FastAPI:
     @app.post("/api/answers")
     async def answer(asked: Annotated[Question, Body()], visitor: Visitor,
                      response: Response) -> StreamingResponse:
-        conversation = conversations.of(visitor)
+        conversation = conversations.of(visitor, asked.conversation)
         exchange = conversation.begin(current_trace_id(), asked.question, asked.again)
         return StreamingResponse(
             _lines(settings, answering, conversation, exchange),
@@ -83,14 +86,10 @@ def make_app(settings: Settings, answering: Answering) -> FastAPI:
 
     @app.post("/api/capabilities")
     def another_capability(given: Annotated[Answer, Body()], visitor: Visitor) -> dict[str, str]:
-        if not settings.feedback_url or not conversations.has_answer(visitor, given.trace_id):
+        answered = conversations.has_answer(visitor, given.conversation, given.trace_id)
+        if not settings.feedback_url or not answered:
             raise HTTPException(404, "you were given no such answer")
         return {"capability": capability(settings.feedback_key, given.trace_id)}
-
-    @app.post("/api/conversations")
-    def end_conversation(visitor: Visitor) -> dict[str, str]:
-        conversations.forget(visitor)
-        return {"status": "ended"}
 
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(HeadersMiddleware, feedback_url=settings.feedback_url)
@@ -124,5 +123,7 @@ def _line(**fields: Any) -> str:
 
 
 def _source(hit: Hit) -> dict[str, Any]:
-    return {"id": hit.passage.id, "page": hit.passage.page, "heading": hit.passage.heading,
-            "score": hit.score, "html": html_of(hit.passage)}
+    passage = hit.passage
+    return {"id": passage.id, "heading": passage.title, "score": hit.score,
+            "page": passage.page if passage.page != passage.heading else "",
+            "html": html_of(passage)}

@@ -10,7 +10,7 @@ export async function vote(url, answer, name, explanation) {
   for (let tries = 1; ; tries += 1) {
     let response;
     try {
-      const token = answer.capability || await anotherCapability(answer.trace_id);
+      const token = answer.capability || await anotherCapability(answer);
       response = await fetch(url, {
         method: "POST", body: JSON.stringify(body), credentials: "omit",
         headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` } });
@@ -29,16 +29,16 @@ export async function vote(url, answer, name, explanation) {
   }
 }
 
-async function anotherCapability(traceId) {
+async function anotherCapability({ trace_id, conversation }) {
   const response = await fetch("api/capabilities", {
     method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ trace_id: traceId }) });
+    body: JSON.stringify({ trace_id, conversation }) });
   if (!response.ok) throw new Error(`status ${response.status}`);
   return (await response.json()).capability;
 }
 
 // Of 128 bits. crypto.randomUUID is there over HTTPS and on loopback alone.
-function randomId() {
+export function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)),
     (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
