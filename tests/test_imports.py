@@ -30,12 +30,12 @@ ORDER = """
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
-    catalogue.forward
+    catalogue.forward  catalogue.quality
     catalogue.exporter
     catalogue
     record
-    facts  heartbeats  points
-    pricing
+    facts  heartbeats  points  capabilities
+    pricing  votes
     values
     rendered  rendered.block
     families
@@ -87,7 +87,7 @@ ORDER = """
     spans.explain.report
     sinks  sinks.metered  sinks.request_line  sinks.request_log_file  sinks.users
     sinks.metrics
-    sinks.request_log  sinks.encoding_repair  sinks.presets
+    sinks.request_log  sinks.encoding_repair  sinks.presets  sinks.feedback
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
     sinks.redaction  sinks.forward_http  sinks.destination_check
@@ -187,6 +187,10 @@ ORDERS = {
         intake.grpc_listener
         intake.service
         intake.part
+        intake.feedback  intake.feedback.origins  intake.feedback.post  intake.feedback.tally
+        intake.feedback.application
+        intake.feedback.service
+        intake.feedback.part
     """,
     "ledger": """
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
@@ -197,7 +201,7 @@ ORDERS = {
         ledger.compiling
         ledger.ranking_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
-        ledger.request_statements  ledger.outbox_statements
+        ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care  ledger.growths
         ledger.outbox  ledger.metering
@@ -221,9 +225,10 @@ ORDERS = {
         ledger.shared_outbox
         ledger.opening  ledger.copying
         ledger.outbox_opening
-        ledger.beats
-        ledger.settler
-        ledger.ledger  ledger.user_costs
+        ledger.beats  ledger.vote_subjects
+        ledger.settler  ledger.ballots
+        ledger.vote_keeper
+        ledger.ledger  ledger.user_costs  ledger.vote_ratios
         ledger.part
     """,
 }

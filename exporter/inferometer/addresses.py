@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 ADDRESS = "HOST:PORT"  # what messages call them
 URL = "an http:// or https:// URL without user, password or fragment"
+ORIGIN = ("an origin as browsers write it: http:// or https://, a host in lower case, a port if "
+          "it is not the scheme's, and nothing else")
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -36,6 +38,16 @@ def is_engine_url(url: str) -> bool:
     plain = url.isascii() and url.isprintable() and " " not in url
     return (plain and good_port and parts.scheme in ("http", "https") and bool(parts.hostname)
             and parts.username is None and not parts.fragment)
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser may write an Origin header so: RFC 6454, 6.2."""
+    if not is_engine_url(text):
+        return False
+    parts = urlsplit(text)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    usual = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
+    return text == f"{parts.scheme}://{host}" + ("" if usual else f":{parts.port}")
 
 
 def host_and_port(url: str) -> str:

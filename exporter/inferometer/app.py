@@ -24,6 +24,7 @@ from inferometer.gpu.part import GpuPart
 from inferometer.guard import Guard
 from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
+from inferometer.intake.feedback.part import FeedbackPart
 from inferometer.intake.part import IntakePart
 from inferometer.ledger.part import LedgerPart
 from inferometer.next_start import keep_until_next_start
@@ -58,6 +59,7 @@ def make_parts(config: Config, refusals: Refusals,
         cost,
         ledger,
         IntakePart(config, ledger.commit, ledger),
+        FeedbackPart(config, ledger.cast),
         AlertLogPart(config),
     ]
 

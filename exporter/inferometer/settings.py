@@ -83,6 +83,10 @@ def _resolve(config: Config, folder: Path) -> Config:
                             ca_file=beside(target.ca_file)) for target in config.engines.targets)
     intake = replace(config.intake, config_file=beside(config.intake.config_file),
                      bearer_token_files=tuple(map(beside, config.intake.bearer_token_files)))
+    feedback = replace(
+        config.feedback, config_file=beside(config.feedback.config_file),
+        bearer_token_files=tuple(map(beside, config.feedback.bearer_token_files)),
+        capability_key_file=beside(config.feedback.capability_key_file))
     ledger = replace(config.ledger, path=beside(config.ledger.path),
                      dsn_file=beside(config.ledger.dsn_file),
                      key_file=beside(config.ledger.key_file), clickhouse=replace(
@@ -93,4 +97,5 @@ def _resolve(config: Config, folder: Path) -> Config:
                           path=path if path == STANDARD_OUTPUT else beside(path))
     return replace(
         config, web=replace(config.web, config_file=beside(config.web.config_file)), intake=intake,
-        ledger=ledger, request_log=request_log, engines=replace(config.engines, targets=targets))
+        feedback=feedback, ledger=ledger, request_log=request_log,
+        engines=replace(config.engines, targets=targets))

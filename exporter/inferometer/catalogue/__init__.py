@@ -18,7 +18,9 @@ from inferometer.catalogue.intake import *
 from inferometer.catalogue.ledger import *
 from inferometer.catalogue.limits import *
 from inferometer.catalogue.model import *
+from inferometer.catalogue.quality import *
 from inferometer.catalogue.users import *
 
 METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *CLIENT_METRICS, *INTAKE_METRICS,
-           *LEDGER_METRICS, *FORWARD_METRICS, *HEARTBEAT_METRICS, *USER_METRICS, *SELF_METRICS)
+           *LEDGER_METRICS, *FORWARD_METRICS, *HEARTBEAT_METRICS, *USER_METRICS,
+           *FEEDBACK_METRICS, *SELF_METRICS)

@@ -7,11 +7,12 @@ from inferometer.catalogue.cost import COST_METRICS
 from inferometer.catalogue.engine import ENGINE_METRICS, VERSION
 from inferometer.catalogue.gpu import GPU_METRICS
 from inferometer.catalogue.model import Label, Metric
+from inferometer.catalogue.quality import FEEDBACK_METRICS
 from inferometer.catalogue.users import USER_METRICS
 
 COLLECTOR = Label("collector", "One collector of the exporter.",
                   values=("gpu", "pods", "engines", "cost", "intake", "heartbeat", "calls",
-                          "ledger", "users"))
+                          "ledger", "users", "feedback", "feedback_door"))
 RESULT = Label("result", "How it went.", values=("success", "failure"))
 
 BUILD_INFO = Metric("inferometer_build_info", "gauge", "This exporter's version; always 1.",
@@ -38,7 +39,7 @@ def _folding(*metrics: Metric) -> tuple[tuple[str, str], ...]:
 # Every label that can be folded, with its family: each is counted from 0 on, those of gateways
 # from the first page on that has the family.
 FOLDING = _folding(*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS)
-GATEWAY_FOLDING = _folding(*CLIENT_METRICS, *USER_METRICS)
+GATEWAY_FOLDING = _folding(*CLIENT_METRICS, *USER_METRICS, *FEEDBACK_METRICS)
 LABELS_FOLDED = Metric(
     "inferometer_label_values_folded_total", "counter",
     "Label values replaced by `_other`, or whose gauge was left out, over the family's cap.",

@@ -33,6 +33,7 @@ from inferometer.config.sections import (
     CostSection,
     EnginesSection,
     EngineTarget,
+    FeedbackSection,
     FleetSection,
     GpuSection,
     IntakeSection,
@@ -52,8 +53,8 @@ from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 __all__ = (
     "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "STANDARD_OUTPUT",
     "Budget", "CalledModel", "ClickHouseSection", "Config", "ConfigError", "CostSection",
-    "DestinationEntry", "EngineTarget", "EnginesSection", "FleetSection", "GpuSection",
-    "IntakeSection", "LedgerSection", "ModelFleet", "MonthlyUsd", "PriceEntry",
+    "DestinationEntry", "EngineTarget", "EnginesSection", "FeedbackSection", "FleetSection",
+    "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet", "MonthlyUsd", "PriceEntry",
     "RequestLogSection", "WebSection",
     "check", "load", "parse", "read",
 )
@@ -78,6 +79,7 @@ class Config:
     cost: CostSection = field(default_factory=CostSection)
     fleet: FleetSection = field(default_factory=FleetSection)
     intake: IntakeSection = field(default_factory=IntakeSection)
+    feedback: FeedbackSection = field(default_factory=FeedbackSection)
     ledger: LedgerSection = field(default_factory=LedgerSection)
     request_log: RequestLogSection = field(default_factory=RequestLogSection)
     prices: tuple[PriceEntry, ...] = key("What calls cost.", (), maxItems=MOST_PRICES)

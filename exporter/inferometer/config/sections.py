@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from inferometer.addresses import ADDRESS, URL, host_and_port, is_address, is_engine_url
+from inferometer.addresses import (
+    ADDRESS,
+    ORIGIN,
+    URL,
+    host_and_port,
+    is_address,
+    is_engine_url,
+    is_origin,
+)
 from inferometer.catalogue import BUDGET, PERIOD, TARGETS
 from inferometer.config.keys import key, table
 from inferometer.config.limits import CALL_LIMIT_VALUES, LIMIT_VALUES, USD
@@ -47,6 +55,7 @@ _FILES = bounded("a whole number of files from 2 to 1000", minimum=2, maximum=10
 _LOG_BYTES = bounded("a whole number of bytes from 1048576 to 1099511627776", minimum=2**20,
                      maximum=2**40)
 _GATEWAY = bounded("text of at most 200 characters", maxLength=200)
+_ORIGIN = Constraint(is_origin, ORIGIN, {"pattern": "^https?://[^/?#@ ]+$"})
 _SOCKET = Constraint(  # the kernel takes no longer one
     lambda path: not path or (path.startswith("/") and len(path.encode()) <= 107),
     "an absolute path of at most 107 bytes", {"pattern": "^(/.*)?$", "maxLength": 107})
@@ -168,6 +177,19 @@ class IntakeSection:
     settle_seconds: float = key("For which a trace is quiet before it counts.", 10.0, _SETTLE)
     request_id_attributes: tuple[str, ...] = key(
         "Attributes of spans that hold the request's id, before those of conventions.", (), _NAME)
+
+
+@dataclass(frozen=True)
+class FeedbackSection:
+    """Where people's votes are posted to, and who may."""
+
+    listen: str = key("HOST:PORT of /v1/feedback; nowhere, if empty.", "", _DOOR, next_start=True)
+    config_file: str = key("TLS and users, as of web.config_file.", "")
+    bearer_token_files: tuple[str, ...] = key(
+        "Files of one token each, by which a backend votes.", ())
+    capability_key_file: str = key("The key of capabilities, by which a browser votes.", "")
+    allowed_origins: tuple[str, ...] = key(
+        "Origins of pages that may vote, as https://chat.example.com.", (), _ORIGIN)
 
 
 @dataclass(frozen=True)

@@ -18,53 +18,63 @@ LONGEST_TOKEN = 4096  # bytes
 log = logging.getLogger(__name__)
 
 
-def read_token(path: Path) -> bytes:
-    """The token in a file, without the space around it.
+def read_token(path: Path, least: int = 1) -> bytes:
+    """The token in a file, without the space around it; of so many bytes at least.
 
     Raises OSError, and ValueError with the reason for a file that can hold none.
     """
     with path.open("rb") as file:
         token = file.read(LONGEST_TOKEN + 1).strip()
-    if not token or len(token) > LONGEST_TOKEN or not token.isascii() or b" " in token:
-        raise ValueError(f"must hold one token of 1 to {LONGEST_TOKEN} ASCII characters")
+    if not least <= len(token) <= LONGEST_TOKEN or not token.isascii() or b" " in token:
+        raise ValueError(f"must hold one token of {least} to {LONGEST_TOKEN} ASCII characters")
     return token
+
+
+class TokenFile:
+    """A token in a file, which is read again when it changes. `least`: bytes that it must have."""
+
+    def __init__(self, path: str, least: int = 1) -> None:
+        self._path, self._least = Path(path), least
+        self._stamp: tuple[int, ...] = ()
+        self._token = b""
+
+    def token(self) -> bytes:
+        """As the file has it; the last good one while it cannot be read, empty if there is none."""
+        try:
+            now = self._path.stat()
+            changed = (now.st_mtime_ns, now.st_ino, now.st_size)
+            if changed != self._stamp:
+                self._token = read_token(self._path, self._least)
+                self._stamp = changed
+        except (OSError, ValueError) as error:
+            if self._stamp != (-1,):
+                log.warning("a token file cannot be read; its last token stays",
+                            extra={"file": str(self._path), "why": reason_of(error)})
+            self._stamp = (-1,)
+        return self._token
 
 
 class Tokens:
     """Bearer tokens from files, each read again when its file changes."""
 
     def __init__(self, files: Sequence[str]) -> None:
-        self._files = tuple(map(Path, files))
-        self._read: dict[Path, tuple[tuple[int, ...], bytes]] = {}
+        self._files = tuple(map(TokenFile, files))
 
     def __bool__(self) -> bool:
         return bool(self._files)
 
     def admits(self, header: str) -> bool:
         """Whether the Authorization header has one of them; every one is compared, in full."""
-        scheme, _, token = header.partition(" ")
-        given = token.strip().encode(errors="surrogatepass") if scheme.lower() == "bearer" else b""
-        right = [hmac.compare_digest(given, one) for one in self._tokens() if one]
+        given = bearer_of(header).encode(errors="surrogatepass")
+        tokens = [file.token() for file in self._files]
+        right = [hmac.compare_digest(given, one) for one in tokens if one]
         return any(right)
 
-    def _tokens(self) -> list[bytes]:
-        return [self._token(path) for path in self._files]
 
-    def _token(self, path: Path) -> bytes:
-        """The file's token; the last good one while it cannot be read."""
-        stamp, token = self._read.get(path, ((), b""))
-        try:
-            now = path.stat()
-            changed = (now.st_mtime_ns, now.st_ino, now.st_size)
-            if changed != stamp:
-                token = read_token(path)
-                self._read[path] = changed, token
-        except (OSError, ValueError) as error:
-            if stamp != (-1,):
-                log.warning("a token file cannot be read; its last token stays",
-                            extra={"file": str(path), "why": reason_of(error)})
-            self._read[path] = (-1,), token
-        return token
+def bearer_of(header: str) -> str:
+    """The token of an Authorization header; empty where it has none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 class Admission:

@@ -121,7 +121,7 @@ class SignalPath:
 
     async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = _Upload(dict(scope["headers"]), scope["state"], receive)
+        request = Upload(dict(scope["headers"]), scope["state"], receive)
         begin(request.id)
         try:
             answer = await self._take(request)
@@ -136,9 +136,9 @@ class SignalPath:
             answer = refused(HTTPStatus.INTERNAL_SERVER_ERROR, "it could not be taken",
                              request.encoding)
         self._door.tally.body(self._signal, RESULTS.get(answer.status, "failed"))
-        await _respond(answer, {**self._door.headers(), **request.id.headers}, request, send)
+        await respond(answer, {**self._door.headers(), **request.id.headers}, request, send)
 
-    async def _take(self, request: _Upload) -> Reply:
+    async def _take(self, request: Upload) -> Reply:
         """Raises BodyRefusedError and LostError."""
         door, signal, encoding = self._door, self._signal, request.encoding
         access = door.access()
@@ -162,7 +162,7 @@ class SignalPath:
             rejected, why = await door.accept(sent)
         return taken(signal, encoding, rejected, why)
 
-    async def _let_in(self, access: Admission, request: _Upload) -> None:
+    async def _let_in(self, access: Admission, request: Upload) -> None:
         header = request.headers.get(b"authorization", b"").decode("latin-1")
         if access.is_own(header):
             return
@@ -188,7 +188,7 @@ RESULTS: Mapping[HTTPStatus, str] = {
 }
 
 
-class _Upload:
+class Upload:
     """A request and its body. `state` is what the listener says beside: the client's certificate,
     and whether all of the body has come in already.
     """
@@ -216,7 +216,7 @@ def _encoding(content_type: bytes) -> str:
     return encoding
 
 
-async def _respond(answer: Reply, headers: Mapping[str, str], request: _Upload,
+async def respond(answer: Reply, headers: Mapping[str, str], request: Upload,
                    send: Send) -> None:
     """Send the answer. A client that is still sending may go on for a while: one that is cut off
     may never see why.
@@ -246,7 +246,7 @@ def _raw(headers: Mapping[str, str]) -> RawHeaders:
 _NOSNIFF = _raw(NOSNIFF)
 
 
-async def _pass_over(request: _Upload) -> None:
+async def _pass_over(request: Upload) -> None:
     """Read what still comes, and keep nothing of it."""
     if b"expect" in request.headers:
         return  # it sends nothing unless it is told to

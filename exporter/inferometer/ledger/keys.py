@@ -69,6 +69,17 @@ class KeyRing:
         """What a stream of metrics has in the ledger: 16 bytes."""
         return hashlib.blake2b(identity, digest_size=16, key=self._identity).digest()
 
+    def subject_number(self, subject: str) -> int:
+        """What stands for the subject of a vote: a signed number of 64 bits."""
+        digest = hashlib.blake2b(_bytes(subject), digest_size=8, key=self._identity).digest()
+        return int.from_bytes(digest, "big", signed=True)
+
+    def vote_digest(self, *parts: str) -> bytes:
+        """What stands for a ballot or for a nonce: 16 bytes."""
+        text = b"vote" + b"".join(len(part).to_bytes(4, "big") + part
+                                  for part in map(_bytes, parts))
+        return hashlib.blake2b(text, digest_size=16, key=self.capabilities).digest()
+
     def beat_trace(self) -> bytes:
         """A trace id of a heartbeat, which nobody can make who has no key."""
         begin = os.urandom(_HALF)
@@ -88,8 +99,11 @@ class KeyRing:
 
 @lru_cache(_MOST_NAMES)
 def _veiled(key: bytes, name: str) -> Veiled:
-    text = name.encode("utf-8", "surrogatepass")
-    return Veiled(hmac.digest(key, text, "sha256")[:NAME_SIZE].hex())
+    return Veiled(hmac.digest(key, _bytes(name), "sha256")[:NAME_SIZE].hex())
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def read_keys(path: Path) -> KeyRing:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from inferometer.call_limits import Limiting, default_limits
-from inferometer.facts import Fact, ModelCall
+from inferometer.facts import Fact, Feedback, ModelCall
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
@@ -30,12 +30,14 @@ from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.retention import Retention
 from inferometer.ledger.settler import Settler
 from inferometer.ledger.store import Forms
+from inferometer.ledger.vote_keeper import VoteKeeper
 from inferometer.points import MetricPoint
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CounterReading
 from inferometer.sinks.outbox import SentBody
 from inferometer.threads import Failures, Loop, Start, start_thread
+from inferometer.votes import Casting, vote_of
 
 GROUP_ROWS = 1000  # facts that are committed together, if so many wait
 SETTLE_FACTS = 2000  # that are settled in one transaction, for which commits wait
@@ -59,7 +61,8 @@ class LedgerWriter:
                  monotonic: Callable[[], float] = time.monotonic,
                  linger: float = LINGER_SECONDS, start: Start = start_thread,
                  pricing: Pricing = unpriced, limits: Limiting = default_limits,
-                 logs_requests: bool = False, outbox: OutboxKeeper | None = None) -> None:
+                 logs_requests: bool = False, outbox: OutboxKeeper | None = None,
+                 takes_votes: bool = False) -> None:
         self._database = database
         self.beat_trace = database.keys.beat_trace
         self._linger = linger
@@ -69,6 +72,7 @@ class LedgerWriter:
         self._repeats = Repeats(database, self._forms.current, monotonic)
         self._settler = Settler(database, self._forms, pricing, limits,
                                 RequestNotes(database, clock) if logs_requests else None)
+        self._votes = VoteKeeper(database, self._forms, self._settler, takes_votes, monotonic)
         self._meter = Meter(database, clock, METER_TIMES * settle_seconds)
         self._queue: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._pending = database.pending(settle_seconds, max(OPEN_SECONDS, settle_seconds),
@@ -94,8 +98,8 @@ class LedgerWriter:
         return self._database.name
 
     def commit(self, facts: Sequence[Fact], links: Mapping[bytes, bytes], arrived: int,
-               body: SentBody | None = None, points: Sequence[MetricPoint] = ()
-               ) -> Receipt:
+               body: SentBody | None = None, points: Sequence[MetricPoint] = (),
+               votes: Sequence[Casting] = ()) -> Receipt:
         """Have them written: the receipt says once they are, or why not. Raises LedgerFullError.
 
         `body`: what they came in, where it is to be forwarded.
@@ -110,7 +114,7 @@ class LedgerWriter:
         self._taken += len(facts)
         if self.pressure.waits_since is None:
             self.pressure.waits_since = arrived
-        batch = Parcel(facts, links, arrived, Receipt(), body, points)
+        batch = Parcel(facts, links, arrived, Receipt(), body, points, votes)
         self._queue.put(batch)
         return batch.done
 
@@ -165,6 +169,7 @@ class LedgerWriter:
         dropping = self._outbox.look(self.pressure.tight)
         self._purging = self._retention.purge(self._clock(), self._settler.seats) or dropping or (
             self.pressure.tight and self._database.delete_content()) or (
+            self._votes.purge(self._clock(), self._retention.days)) or (
             self._ranker.rank(self._clock()))
         self._purge_at = self._monotonic() + PURGE_SECONDS
 
@@ -216,8 +221,14 @@ class LedgerWriter:
             if parcel.points:
                 self._meter.keep(parcel.points, parcel.arrived)
                 self._last_commit = self._clock()
-        if group := [parcel for parcel in group if parcel.body is not None or not parcel.points]:
+        votes = [(casting, parcel.arrived) for parcel in group for casting in parcel.votes]
+        if group := [parcel for parcel in group if parcel.body is not None or not (
+                parcel.points or parcel.votes)]:
             self._write(group)
+            # Also of facts that came before: whether their votes did is not sure.
+            votes += [(Casting(vote_of(fact)), parcel.arrived) for parcel in group
+                      for fact in parcel.facts if type(fact) is Feedback]
+        self._votes.cast(votes)
 
     def _write(self, group: Sequence[Parcel]) -> None:
         database = self._database
@@ -249,6 +260,7 @@ class LedgerWriter:
         while self._settle() or self._count_metered():
             pass
         self._behind = False
+        self._votes.join_new()
 
     def settle_some(self) -> None:
         """Settle what is quiet, if it is time; as much as one transaction takes."""
@@ -256,6 +268,7 @@ class LedgerWriter:
         if self._behind or now >= self._settle_at:
             self._behind, self._settle_at = False, now + SETTLE_SECONDS  # also if it fails
             self._behind = self._settle() or self._count_metered()
+            self._votes.join_new()
 
     def _count_metered(self) -> bool:
         """Count what metrics tell and is due; whether there is more."""

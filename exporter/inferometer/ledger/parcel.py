@@ -13,6 +13,7 @@ from inferometer.ledger.traces import Kept
 from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 from inferometer.sinks.outbox import SentBody
+from inferometer.votes import Casting
 
 FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
 Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, and what packs
@@ -20,7 +21,7 @@ Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, an
 
 class Parcel(NamedTuple):
     """What one body had, and when it arrived: facts, with packed parent links of all its spans, or
-    data points.
+    data points, or votes.
     """
 
     facts: Sequence[Fact]
@@ -29,6 +30,7 @@ class Parcel(NamedTuple):
     done: Receipt
     body: SentBody | None = None  # as it came, where it is to be forwarded
     points: Sequence[MetricPoint] = ()
+    votes: Sequence[Casting] = ()
 
 
 class FactRows(NamedTuple):

@@ -27,11 +27,13 @@ from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
 from inferometer.sinks.destination_check import check_destinations
 from inferometer.sinks.destinations import destination_of, trace_address
+from inferometer.sinks.feedback import FeedbackCollector
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from inferometer.sinks.outbox import Conditions, SentBody
 from inferometer.sinks.users import UsersCollector
 from inferometer.threads import Loop
+from inferometer.votes import Casting
 
 if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.clickhouse.shipper import Shipper
@@ -39,6 +41,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
     from inferometer.ledger.user_costs import UserCosts
+    from inferometer.ledger.vote_ratios import VoteRatios
     from inferometer.sinks.forwarding import Forwarding
     from inferometer.sinks.request_log import RequestLog
 
@@ -63,6 +66,7 @@ class LedgerPart(Part):
         self._services = Services()
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
+        self._ratios: VoteRatios | None = None
         self._shipper: Shipper | None = None  # the same of a ClickHouse
         self._request_log: RequestLog | None = None  # and of a line for each call
         self._forwarding: Forwarding | None = None  # and of destinations
@@ -121,6 +125,12 @@ class LedgerPart(Part):
             self._forwarding.require_new(body)
         return self._ledger.commit(facts, links, arrived, body, points)
 
+    def cast(self, casting: Casting, arrived: int) -> Receipt:
+        """Have a vote written. Raises LedgerFullError, also while there is no ledger."""
+        if self._ledger is None:
+            raise LedgerFullError("the ledger is not open")
+        return self._ledger.commit((), {}, arrived, votes=(casting,))
+
     def beat_trace(self) -> bytes:
         """See BeatLedger."""
         if self._ledger is None:
@@ -141,7 +151,10 @@ class LedgerPart(Part):
         forward = [ForwardCollector(
             lambda: self._forwarding.counts() if self._forwarding is not None else {},
             self._waiting)] if self._config.destinations else []
-        return [CallsCollector(self._reading), LedgerCollector(self._condition), *forward, *users]
+        votes = FeedbackCollector(self._reading, lambda: self._ratios.reading() if (
+            self._ratios is not None) else {})
+        return [CallsCollector(self._reading), LedgerCollector(self._condition), votes, *forward,
+                *users]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
@@ -151,6 +164,7 @@ class LedgerPart(Part):
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
         from inferometer.ledger.user_costs import UserCosts
+        from inferometer.ledger.vote_ratios import VoteRatios
 
         heap.search_seldom()  # facts that are pending are many, and in no circle
         section = self._config.ledger
@@ -162,7 +176,9 @@ class LedgerPart(Part):
         self._ledger = LedgerWriter(database, self._config.intake.settle_seconds,
                                     pricing=self._pricing, limits=self._limits_of,
                                     logs_requests=bool(self._config.request_log.path),
-                                    outbox=self._begin_forwarding(database))
+                                    outbox=self._begin_forwarding(database),
+                                    takes_votes=bool(self._config.feedback.listen))
+        self._ratios = VoteRatios(lambda: open_beside(section))
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
@@ -181,7 +197,8 @@ class LedgerPart(Part):
     def loops(self) -> Sequence[Loop]:
         """The writer, what reckons the costs of users, and what goes elsewhere."""
         forwarding = self._forwarding.loops() if self._forwarding is not None else ()
-        return (*(one.loop for one in (self._ledger, self._users, self._shipper, self._request_log)
+        return (*(one.loop for one in (self._ledger, self._users, self._ratios, self._shipper,
+                                          self._request_log)
                   if one is not None), *forwarding)
 
     def hindrance(self) -> str:
@@ -194,8 +211,9 @@ class LedgerPart(Part):
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""
-        if self._users is not None:
-            self._users.loop.stop()
+        for reckoned in (self._users, self._ratios):
+            if reckoned is not None:
+                reckoned.loop.stop()
         if self._shipper is not None:
             self._shipper.stop()
         if self._request_log is not None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0009"  # the last of the migrations, which makes these tables
+NEWEST = "0010"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -171,3 +171,28 @@ SPAN_SENDERS = Table("span_senders", METADATA, _text("service_name", key=True), 
 # The bounds that a service's histograms have where they are its metrics': for good.
 METRIC_BOUNDS = Table("metric_bounds", METADATA, _text("service_name", key=True),
                       _text("name", key=True), _text("bounds"))
+# What persons say of calls. `final`: the last of its ballot, which is a person's on one subject in
+# one group of kinds. `counts_as`: what counters have it as, once its call is there; `call`, that
+# call's number, is empty until then, as are its arrival and its label tuple.
+VOTES = Table(
+    "votes", METADATA,
+    _text("id", key=True), _number("arrived"), _text("kind"), _text("counts_as"),
+    Column("ballot", LargeBinary, nullable=False), Column("final", SmallInteger, nullable=False),
+    _number("subject"), _text("user", optional=True), _text("explanation", optional=True),
+    *(_number(name, optional=True) for name in ("call", "called", "seat")),
+    Index("votes_by_ballot", "ballot"), Index("votes_by_arrival", "arrived"),
+    Index("votes_by_call", "call"), Index("votes_by_called", "called"), sqlite_with_rowid=False)
+# Votes whose call is not there yet, by what they may be joined by; the least rank first.
+WAITING_VOTES = Table(
+    "waiting_votes", METADATA,
+    _number("subject", key=True), _text("vote", key=True),
+    Column("rank", SmallInteger, nullable=False), _number("arrived"), sqlite_with_rowid=False)
+# Calls by what votes name: of a trace the one of the highest rank, and of these the last.
+CALL_SUBJECTS = Table(
+    "call_subjects", METADATA,
+    _number("subject", key=True), _number("seq"), _number("seat"), _number("arrived"),
+    Column("rank", SmallInteger, nullable=False), Index("call_subjects_by_arrival", "arrived"))
+# Of capabilities that were used, until they expire: Unix seconds.
+BURNT_NONCES = Table(
+    "burnt_nonces", METADATA, Column("nonce", LargeBinary, primary_key=True), _number("expires"),
+    Index("burnt_nonces_by_expiry", "expires"), sqlite_with_rowid=False)

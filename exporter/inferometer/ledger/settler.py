@@ -33,6 +33,7 @@ from inferometer.ledger.store import (
     write_rows,
 )
 from inferometer.ledger.traces import LINK, Kept, Trace, parents_in
+from inferometer.ledger.vote_subjects import CallSubject, SubjectNotes
 from inferometer.pricing import Pricing, unpriced
 from inferometer.sinks.metrics import CounterReading
 from inferometer.spans.once import settle
@@ -68,6 +69,7 @@ class Moves:
     marks: list[Mark] = field(default_factory=list)  # of the others
     links: list[tuple[int, bytes]] = field(default_factory=list)
     late: list[CountedRow] = field(default_factory=list)  # rows of facts that had settled before
+    subjects: list[CallSubject] = field(default_factory=list)  # that votes may name
 
 
 class Settler:
@@ -77,6 +79,7 @@ class Settler:
                  limits: Limiting = default_limits, notes: RequestNotes | None = None) -> None:
         self._database, self._forms, self._notes = database, forms, notes
         self._pricing, self._limits = pricing, limits
+        self.subjects = SubjectNotes(database)
         self.seats = load_seats(database)
         self._engines = Engines()
         self._relays = database.relays(forms.kept)
@@ -162,6 +165,8 @@ class Settler:
             connection.executemany(self._database.statements.put_phases, moves.engines)
             mark_facts(self._database, moves.own, moves.marks)
             connection.executemany(self._database.statements.put_trace, moves.links)
+            self.subjects.write(moves.subjects)
+        self.subjects.remember(moves.subjects)
         self.seats.unsaved.clear()
         with self._lock:
             for key, value in grown.items():
@@ -228,6 +233,7 @@ class Settler:
             moves.rows += rows
             moves.engines += engines
             counted = made.counted
+            moves.subjects += self.subjects.of_trace(pending, counted, (*earlier.calls, *rows))
         for span_id, (_, seq, _) in pending.items():
             row = counted.get(span_id)
             if row == seq:

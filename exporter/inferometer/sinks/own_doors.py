@@ -14,7 +14,7 @@ IsOwn = Callable[[str, int], bool]  # whether an address is one at which this ga
 def own_addresses(config: Config) -> IsOwn:
     """What tells the addresses at which a gateway of this configuration listens."""
     doors = [split_address(address) for address in (
-        config.intake_listen, config.intake_grpc_listen) if address]
+        config.intake_listen, config.intake_grpc_listen, config.feedback.listen) if address]
 
     def is_own(host: str, port: int) -> bool:
         return any(port == own_port and port and _is_same(host, own_host)
