@@ -30,12 +30,11 @@ class Reranker:
                                    show_progress=False)[0]
             scores = self._bm25.get_scores(words)
             ordered = sorted(hits, key=lambda hit: -scores[self._numbers[hit.passage.id]])[:most]
-            span.set_attributes({"openinference.span.kind": "RERANKER",
-                                 "reranker.model_name": MODEL, "reranker.top_k": most})
-            for name, documents in (("input", hits), ("output", ordered)):
-                for number, hit in enumerate(documents):
-                    span.set_attribute(f"reranker.{name}_documents.{number}.document.id",
-                                       hit.passage.id)
+            # No convention has rerankings; docs/telemetry.md has the last two.
+            span.set_attributes({
+                "gen_ai.operation.name": "rerank", "gen_ai.request.model": MODEL,
+                "inferometer.rerank.before": [hit.passage.id for hit in hits],
+                "inferometer.rerank.after": [hit.passage.id for hit in ordered]})
         return ordered
 
 

@@ -41,7 +41,7 @@ class Index:
 
     def find(self, question: str, most: int, least_score: float) -> list[Hit]:
         """The nearest ones, nearest first; none where nothing is near enough."""
-        with self._handler.retrieval(data_source_id="docs", provider="wordllama",
+        with self._handler.retrieval(data_source_id="docs", provider="in_memory",
                                      request_model=MODEL) as retrieval:
             retrieval.top_k, retrieval.query_text = most, question
             scores = self._vectors @ self._embedded([question])[0]

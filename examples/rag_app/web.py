@@ -104,16 +104,17 @@ async def _lines(settings: Settings, answering: Answering, conversation: Convers
     voting = {"capability": capability(settings.feedback_key, exchange.trace_id)} \
         if settings.feedback_url else {}
     yield _line(trace_id=exchange.trace_id, **voting)
-    with answering.handler.workflow("answer", conversation_id=conversation.id):
-        sources = answering.sources(exchange.question)
-        yield _line(sources=[_source(hit) for hit in sources])
-        try:
+    sources: list[Hit] = []
+    try:
+        with answering.handler.workflow("answer", conversation_id=conversation.id):
+            sources = answering.sources(exchange.question)
+            yield _line(sources=[_source(hit) for hit in sources])
             async for piece in answering.pieces(conversation, exchange, sources):
                 yield _line(text=piece)
-        except OpenAIError as error:
-            log.warning("no answer", error=str(error))
-            yield _line(error="The model did not answer. Ask again in a moment.")
-            return
+    except OpenAIError as error:
+        log.warning("no answer", error=str(error))
+        yield _line(error="The model did not answer. Ask again in a moment.")
+        return
     log.info("answered", sources=len(sources), characters=len(exchange.answer))
     yield _line(done=True)
 

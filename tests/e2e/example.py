@@ -39,6 +39,7 @@ class Example:
     """The application, what it calls, and what watches it."""
 
     url: str
+    votes: str  # where they are posted to
     gateway: Gateway
     engine: Vllm
     log: Path
@@ -51,8 +52,9 @@ def example(folder: Path, listen: str = "", settle_seconds: float = SETTLE_SECON
     listen = listen or f"127.0.0.1:{free_port()}"
     key = folder / "feedback.key"
     key.write_text(secrets.token_hex(32))
-    votes = f"127.0.0.1:{free_port()}"
-    sections = (f"feedback: {{listen: '{votes}', capability_key_file: '{key}', "
+    door = f"127.0.0.1:{free_port()}"
+    votes = f"http://{door}/v1/feedback"
+    sections = (f"feedback: {{listen: '{door}', capability_key_file: '{key}', "
                 f"allowed_origins: ['http://{listen}']}}\n{more}")
     with gateway(folder, settle_seconds, more=sections) as running:
         spans = f"http://127.0.0.1:{running.intake}"
@@ -62,12 +64,12 @@ def example(folder: Path, listen: str = "", settle_seconds: float = SETTLE_SECON
                 "RAG_LISTEN": listen, "RAG_MODEL": MODEL, "RAG_NOTICE": NOTICE,
                 "RAG_MAX_TOKENS": "120", "RAG_CONTEXT_CHARACTERS": "1000",  # of a small context
                 "OPENAI_BASE_URL": f"{engine.url}/v1", "OPENAI_API_KEY": "none",
-                "FEEDBACK_URL": f"http://{votes}/v1/feedback", "FEEDBACK_KEY_FILE": str(key),
+                "FEEDBACK_URL": votes, "FEEDBACK_KEY_FILE": str(key),
                 "OTEL_SERVICE_NAME": SERVICE, "OTEL_EXPORTER_OTLP_ENDPOINT": spans,
                 # Which documents a search found is content, by the conventions.
                 "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only", **SOON}
             with application(folder, listen, settings) as log:
-                yield Example(f"http://{listen}", running, engine, log)
+                yield Example(f"http://{listen}", votes, running, engine, log)
 
 
 @contextlib.contextmanager
@@ -109,12 +111,16 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(name)
         print(f"A vLLM with a tiny model starts: a minute; the first time it is installed "
               f"(2.5 GB). Its log: {folder / 'vllm.log'}", flush=True)
-        with contextlib.suppress(KeyboardInterrupt), example(folder, listen) as running:
-            metrics = f"http://127.0.0.1:{running.gateway.running.port}/"
-            print(f"The chat is at {running.url}/, its figures at {metrics}. Ctrl-C ends it all.",
-                  flush=True)
-            signal.pause()
-    print("All has ended.")
+        try:
+            with contextlib.suppress(KeyboardInterrupt), example(folder, listen) as running:
+                figures = f"http://127.0.0.1:{running.gateway.running.port}/"
+                print(f"The chat is at {running.url}/ and its figures at {figures} - Ctrl-C ends "
+                      "all of it.", flush=True)
+                signal.pause()
+        except AssertionError as error:  # what did not start, with the end of its log
+            print(error, file=sys.stderr)
+            return 1
+    print("All of it has ended.")
     return 0
 
 

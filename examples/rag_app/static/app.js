@@ -33,6 +33,7 @@ class Exchange {
 
   async ask(again) {
     this.answer = { trace_id: "", capability: "" };
+    this.element.style.minHeight = again ? `${this.element.offsetHeight}px` : ""; // no jump
     this.part("text").textContent = "";
     this.part("text").setAttribute("aria-busy", "true");
     for (const name of ["trouble", "sources", "tools", "report"]) this.part(name).hidden = true;
@@ -49,6 +50,7 @@ class Exchange {
       following(() => {
         this.part("text").removeAttribute("aria-busy");
         this.part("tools").hidden = !this.part("text").textContent;
+        this.element.style.minHeight = "";
         show(false);
       });
       status.textContent = `Answer: ${this.part("text").textContent}`;
