@@ -13,6 +13,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from tests.exporter.support import free_port, get, wait_for
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("RAG_APP", ROOT / ".cache" / "rag-app")) / "bin" / "python"
 SERVICE, MODEL = "rag-app", "tiny"
-START_SECONDS, STOP_SECONDS = 120.0, 30.0
+START_SECONDS, STOP_SECONDS = 300.0, 30.0
 SETTLE_SECONDS = 3.0
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "500"}  # milliseconds; a trace settles when all of it came
 NOTICE = ("The model behind this demo has random weights: its answers are noise. "
@@ -106,6 +107,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--listen", default="127.0.0.1:8300", metavar="HOST:PORT",
                         help="where the application is (%(default)s)")
     listen = parser.parse_args(arguments).listen
+    host, _, port = listen.rpartition(":")
+    try:
+        socket.create_server((host, int(port))).close()  # before minutes are spent on the rest
+    except (OSError, ValueError) as error:
+        parser.error(f"--listen {listen}: {error}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     with tempfile.TemporaryDirectory(prefix="rag-app-") as name:
         folder = Path(name)

@@ -79,7 +79,8 @@ class Exchange {
       this.part("trace").querySelector("code").textContent = line.trace_id;
     }
     if (line.sources) this.cite(line.sources);
-    if (line.text) this.part("text").append(line.text);
+    const text = this.part("text");
+    if (line.text) text.append(text.textContent ? line.text : line.text.trimStart());
     if (line.error) this.trouble(line.error);
   }
 
