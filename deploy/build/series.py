@@ -41,8 +41,10 @@ _OF_SECTIONS = {
     "prices": {c.PRICE_SOURCE_INFO},
     "fleet": {c.COST, c.BUDGET, c.BUDGET_PAGE, *c.LIMIT_METRICS.values()},
     "intake": {*c.INTAKE_METRICS},
+    "feedback": {c.FEEDBACK_REQUESTS},
     "destinations": {*c.FORWARD_METRICS},
-    "ledger": {c.COST, *c.CLIENT_METRICS, *c.LEDGER_METRICS, *c.USER_METRICS},
+    "ledger": {c.COST, *c.CLIENT_METRICS, *c.LEDGER_METRICS, *c.USER_METRICS,
+               c.FEEDBACK, c.FEEDBACK_RATIO, c.FEEDBACK_UNMATCHED},
 }
 
 FAMILY_BUDGET = 65_000

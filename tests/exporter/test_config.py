@@ -298,7 +298,8 @@ def test_the_example_says_of_each_key_whether_it_waits_for_the_next_start() -> N
 def test_these_keys_wait_for_the_next_start() -> None:
     assert next_start_keys() == (
         "role", "web.listen", "web.enable_reload", "web.enable_alert_log", "gpu.enabled",
-        "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "ledger.path",
+        "gpu.kubelet_socket", "intake.listen", "intake.grpc_listen", "feedback.listen",
+        "ledger.path",
         "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.outbox_max_bytes",
         "ledger.outbox_hours", "ledger.user_costs",
         "ledger.clickhouse.url", "ledger.clickhouse.database", "ledger.clickhouse.user",

@@ -273,6 +273,8 @@ WAITING = {
     "gpu.kubelet_socket": HERE + NOWHERE + "gpu: {kubelet_socket: /nowhere}\n",
     "intake.listen": ALONE + HERE + "intake: {listen: '127.0.0.1:1'}\n",
     "intake.grpc_listen": ALONE + HERE + "intake: {grpc_listen: '127.0.0.1:1'}\n",
+    "feedback.listen": ALONE + HERE + "feedback: {listen: '127.0.0.1:1', "
+                       "bearer_token_files: [token]}\nintake: {listen: '127.0.0.1:0'}\n",
     "request_log.path": ALONE + HERE + "request_log: {path: elsewhere.ndjson}\n",
     "ledger.path": ALONE + HERE + "ledger: {path: elsewhere.db}\n",
     "ledger.outbox_max_bytes": ALONE + HERE + "ledger: {outbox_max_bytes: 2000000}\n",
@@ -296,12 +298,14 @@ def test_every_key_that_waits_for_the_next_start_is_changed_by_a_test() -> None:
 def test_a_key_that_waits_for_the_next_start_is_warned_about_and_not_in_force(config: Path,
                                                                               key: str) -> None:
     config.write_text(ALONE + HERE)
+    (config.parent / "token").write_text("secret")
     with started("--config", config) as running:
         config.write_text(WAITING[key])
         page = hang_up(running)
         warned = [line["key"] for line in messages(running, "takes effect at the next start")]
         assert key in warned
-        assert {*warned} <= {key, "gpu.enabled"}  # kubelet_socket needs it
+        # kubelet_socket needs the one, feedback.listen the other.
+        assert {*warned} <= {key, "gpu.enabled", "intake.listen"}
         assert get(running.port, "/-/reload", "POST").status == 404
         assert get(running.port, "/v1/alerts", "POST").status == 404
         running_collectors = {series.labels["collector"]

@@ -209,7 +209,9 @@ def show_person(database: Database, options: argparse.Namespace, store: ClickHou
         return FAILED
     facts: dict[str, TableCell] = {
         "hash": person.name, "calls": person.calls, "steps": person.steps,
-        "tokens": person.tokens, "first": moment(person.first), "last": moment(person.last),
+        "votes": person.votes, "tokens": person.tokens,
+        "first": moment(person.first) if person.first else "",
+        "last": moment(person.last) if person.last else "",
         "models": ", ".join(sorted(person.models)), "users": len(person.users),
         "conversations": len(person.conversations)}
     print_facts(options.format, facts)

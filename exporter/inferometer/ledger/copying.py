@@ -21,6 +21,8 @@ from inferometer.ledger.postgres import BLOCK, Postgres, types_of
 from inferometer.ledger.purging import PURGED
 from inferometer.ledger.request_queue import packed, unpacked
 from inferometer.ledger.schema import (
+    BURNT_NONCES,
+    CALL_SUBJECTS,
     CONTENTS,
     COUNTED,
     COUNTERS,
@@ -35,6 +37,8 @@ from inferometer.ledger.schema import (
     SPAN_SENDERS,
     STREAMS,
     TRACES,
+    VOTES,
+    WAITING_VOTES,
 )
 from inferometer.ledger.shared_pending import DATABASE_NOW, touch
 from inferometer.ledger.shared_schema import IDENTITIES, NUMBERS, PENDING
@@ -44,9 +48,10 @@ COPIED = "copied_from"  # in the table meta: the gateway of the file
 FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the file
 # Columns that are a fact's number.
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
-            FORGOTTEN: ("until",)}
+            FORGOTTEN: ("until",), VOTES: ("call",), CALL_SUBJECTS: ("seq",)}
 _TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
-           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS)
+           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, VOTES, WAITING_VOTES,
+           CALL_SUBJECTS, BURNT_NONCES)
 
 
 class Days:

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from inferometer.call_limits import Limiting, default_limits
-from inferometer.facts import Fact, Feedback, ModelCall
+from inferometer.facts import Fact, ModelCall
 from inferometer.ledger.collector import LedgerCondition
 from inferometer.ledger.database import Database
 from inferometer.ledger.errors import LedgerFullError
 from inferometer.ledger.failed_calls import FailedCall
 from inferometer.ledger.metering import Meter
 from inferometer.ledger.outbox_keeper import OutboxKeeper
-from inferometer.ledger.parcel import Parcel, rows_of
+from inferometer.ledger.parcel import Parcel, rows_of, votes_of
 from inferometer.ledger.pressure import WHY, Pressure
 from inferometer.ledger.ranking import Ranker
 from inferometer.ledger.repeats import Repeats
@@ -37,7 +37,7 @@ from inferometer.receipt import Receipt
 from inferometer.sinks.metrics import CounterReading
 from inferometer.sinks.outbox import SentBody
 from inferometer.threads import Failures, Loop, Start, start_thread
-from inferometer.votes import Casting, vote_of
+from inferometer.votes import Casting
 
 GROUP_ROWS = 1000  # facts that are committed together, if so many wait
 SETTLE_FACTS = 2000  # that are settled in one transaction, for which commits wait
@@ -221,14 +221,11 @@ class LedgerWriter:
             if parcel.points:
                 self._meter.keep(parcel.points, parcel.arrived)
                 self._last_commit = self._clock()
-        votes = [(casting, parcel.arrived) for parcel in group for casting in parcel.votes]
-        if group := [parcel for parcel in group if parcel.body is not None or not (
-                parcel.points or parcel.votes)]:
-            self._write(group)
-            # Also of facts that came before: whether their votes did is not sure.
-            votes += [(Casting(vote_of(fact)), parcel.arrived) for parcel in group
-                      for fact in parcel.facts if type(fact) is Feedback]
-        self._votes.cast(votes)
+        bodies = [parcel for parcel in group if parcel.body is not None or not (
+            parcel.points or parcel.votes)]
+        if bodies:
+            self._write(bodies)
+        self._votes.cast(votes_of(group))  # also of facts that came before: are their votes here?
 
     def _write(self, group: Sequence[Parcel]) -> None:
         database = self._database

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from inferometer.facts import Fact
+from inferometer.facts import Fact, Feedback
 from inferometer.ledger.keys import KeyRing
 from inferometer.ledger.traces import Kept
 from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
 from inferometer.sinks.outbox import SentBody
-from inferometer.votes import Casting
+from inferometer.votes import Casting, vote_of
 
 FactRow = tuple[int, int, *tuple[object, ...]]  # its number, its digest, and the rest
 Packers = Mapping[type[Fact], tuple[int, Callable[[Fact], str]]]  # the form, and what packs
@@ -31,6 +31,13 @@ class Parcel(NamedTuple):
     body: SentBody | None = None  # as it came, where it is to be forwarded
     points: Sequence[MetricPoint] = ()
     votes: Sequence[Casting] = ()
+
+
+def votes_of(group: Sequence[Parcel]) -> list[tuple[Casting, int]]:
+    """The votes of a group, those that came as facts included, each with its arrival."""
+    return [(casting, parcel.arrived) for parcel in group for casting in (
+        *parcel.votes, *(Casting(vote_of(fact)) for fact in parcel.facts
+                         if type(fact) is Feedback))]
 
 
 class FactRows(NamedTuple):

@@ -8,6 +8,7 @@ from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.database import FORGETTING, Database
 from inferometer.ledger.ranking import forget_rank
 from inferometer.ledger.seats import SeatTable
+from inferometer.ledger.vote_statements import statements_of
 from inferometer.spans.steps import CALL_OF_TOOL
 
 CHUNK = 20_000  # facts that are looked at in one transaction, for which the gateway waits
@@ -20,6 +21,7 @@ class Person:
     name: str
     calls: int = 0
     steps: int = 0
+    votes: int = 0  # that a user cast
     tokens: int = 0
     first: int = 0  # arrival, Unix nanoseconds
     last: int = 0
@@ -46,7 +48,9 @@ def person(database: Database, name: str, seats: SeatTable) -> Person | None:
         for names, other in ((kept.conversations, row.conversation), (kept.users, row.user)):
             if other and other != hashed:
                 names.add(other)
-    return kept if kept.first else None
+    kept.votes = database.connection.execute(
+        statements_of(database.dialect).count_of_voter, (hashed,)).fetchone()[0]
+    return kept if kept.first or kept.votes else None
 
 
 def forget(database: Database, name: str) -> int:
@@ -59,10 +63,13 @@ def forget(database: Database, name: str) -> int:
     with database.transaction(alone=FORGETTING) as connection:
         last = connection.execute(statements.last_fact).fetchone()[0] or 0
         connection.execute(statements.put_forgotten, (hashed, last))
-    changed = 0
+    changed = _forget_votes(database, hashed)
     for first, last in database.chunks(CHUNK):
         values = first, last, hashed
         with database.transaction(alone=FORGETTING) as connection:
+            # While it is known whose calls they are.
+            connection.execute(statements_of(database.dialect).forget_on_calls, (
+                first, last, first, last, hashed, hashed))
             for delete in statements.delete_contents_of:
                 connection.execute(delete, values)
             for update in statements.forget_names:
@@ -81,3 +88,13 @@ def forget(database: Database, name: str) -> int:
         with database.transaction() as connection:  # last: no batch from now on has it
             connection.execute(statements.insert_forget_there, (hashed,))
     return changed
+
+
+def _forget_votes(database: Database, hashed: str) -> int:
+    """Remove who cast them, and what was said with them; how many there were."""
+    statements = statements_of(database.dialect)
+    with database.transaction(alone=FORGETTING) as connection:
+        ids = [row[0] for row in connection.execute(statements.votes_of, (hashed,)).fetchall()]
+        connection.executemany(statements.forget_voter, [
+            (database.keys.vote_digest("forgotten", id_), id_) for id_ in ids])
+    return len(ids)

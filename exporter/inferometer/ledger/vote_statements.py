@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Select,
     bindparam,
     case,
@@ -35,7 +36,8 @@ from inferometer.ledger.schema import (
 
 SUBJECTS_AT_ONCE = 100  # that one statement asks for
 _VOTES, _WAITING, _CALLS = VOTES.c, WAITING_VOTES.c, CALL_SUBJECTS.c
-_ID, _BEFORE = bindparam("id_"), bindparam("before_")
+_ID: BindParameter[str] = bindparam("id_")
+_BEFORE: BindParameter[int] = bindparam("before_")
 
 
 class VoteStatements(Compiler):
@@ -104,9 +106,13 @@ class VoteStatements(Compiler):
             (CALL_SUBJECTS, _CALLS.subject, _CALLS.arrived),
             (BURNT_NONCES, BURNT_NONCES.c.nonce, BURNT_NONCES.c.expires),
             (VOTES, _VOTES.id, _VOTES.arrived))]
-        # (name): of who cast it
-        self.forget_voter = text(update(VOTES).where(
-            _VOTES.user == bindparam("name_")).values(user=null(), explanation=null()))
+        # Values: a user; the votes that are known to be theirs, and how many.
+        self.votes_of = text(select(_VOTES.id).where(_VOTES.user == bindparam("name_")))
+        self.count_of_voter = text(select(func.count()).select_from(VOTES).where(
+            _VOTES.user == bindparam("name_")))
+        # (a ballot of its own, id)
+        self.forget_voter = text(update(VOTES).where(_VOTES.id == _ID).values(
+            ballot=bindparam("ballot_"), user=null(), explanation=null()))
         # (first call, last call, first, last, name, name): on calls of a user or a conversation
         chunk = COUNTED.c.seq.between(bindparam("first_"), bindparam("last_"))
         self.forget_on_calls = text(update(VOTES).where(
@@ -116,9 +122,6 @@ class VoteStatements(Compiler):
                     COUNTED.c.user == bindparam("user_"),
                     COUNTED.c.conversation == bindparam("conversation_"))))).values(
             explanation=null()))
-        # Values: a user; how many votes are kept.
-        self.count_of_voter = text(select(func.count()).select_from(VOTES).where(
-            _VOTES.user == bindparam("name_")))
 
     def _for_ratios(self) -> None:
         """Those that add up. Votes are those that hold, of calls that arrived in some time."""

@@ -35,5 +35,6 @@ class FeedbackCollector:
                         reading.counters.get((seat, VOTED, of_kind), 0))
         unmatched = sum(value for (_, name, _), value in reading.counters.items()
                         if name == UNMATCHED)
-        return [Family(c.FEEDBACK, points), Family(c.FEEDBACK_RATIO, {**self._ratios()}),
+        ratios: dict[Key, Value] = dict(self._ratios().items())
+        return [Family(c.FEEDBACK, points), Family(c.FEEDBACK_RATIO, ratios),
                 Family(c.FEEDBACK_UNMATCHED, {(): float(unmatched)})]

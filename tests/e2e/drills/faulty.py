@@ -16,6 +16,7 @@ from typing import Any
 from inferometer.cli import main
 from inferometer.facts import Fact
 from inferometer.ledger import file_opening
+from inferometer.ledger.ballots import Ballots
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File
 from inferometer.ledger.ledger import LedgerWriter
@@ -135,11 +136,16 @@ def forget_lines() -> None:
     replace(WaitingCalls, "next_batch", make)
 
 
+def forget_nonces() -> None:
+    """That a capability was used is not written down."""
+    replace(Ballots, "_burn", lambda _: lambda *_: True)
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
     "early-ack": acknowledge_early, "no-fsync": sync_nothing, "wall-clock": wait_by_wall_clock,
     "forgets-repeats": forget_repeats, "keeps-all": keep_all, "writes-elsewhere": write_elsewhere,
     "trusts-handle": trust_the_handle, "forgets-identities": forget_identities,
-    "keeps-slots": keep_slots, "forgets-lines": forget_lines,
+    "keeps-slots": keep_slots, "forgets-lines": forget_lines, "forgets-nonces": forget_nonces,
 }
 
 if __name__ == "__main__":

@@ -79,6 +79,9 @@ class FeedbackApplication:
         origin = _header(request, b"origin") if b"origin" in request.headers else None
         try:
             answer = await self._answer(scope["method"], scope["path"], access, origin, request)
+            if request.arrived and not request.complete:
+                # What is refused unread is passed over, so that the connection can go on.
+                request.complete = not (await request.receive()).get("more_body", False)
         except LostError:
             self._door.tally.note("lost")
             return
