@@ -197,7 +197,7 @@ $(RAG_APP)/installed: examples/rag_app/requirements.txt | $(VENV)/bin/python
 	rm -rf $(@D)
 	$(BIN)/python -m venv $(@D)
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check --only-binary=:all: \
-		--require-hashes -r $<
+		--no-deps --require-hashes -r $<
 	touch $@
 
 # Elastic's own types and list of fields, for the tests.

@@ -56,6 +56,7 @@ def main(root: Path = ROOT) -> int:
              "--python-version", project["project"]["requires-python"].removeprefix(">="),
              "--no-emit-package", "httpx2-jsfetch",  # of a Python in a browser alone
              "--no-emit-package", "tzdata",  # of Windows alone
+             "--no-emit-package", "hf-xet",  # fetches models, which nothing here does
              "--constraints", root / "constraints.txt", "--output-file", root / file, "-"],
             input="\n".join(lines), text=True, check=False)
         if done.returncode:
