@@ -34,8 +34,8 @@ class Answering:
 
     def sources(self, question: str) -> list[Hit]:
         """The passages for a question, best first; none where no page is about it."""
-        found = self.index.find(question, FOUND, LEAST_SCORE)
-        return self.reranker.order(question, found, SHOWN) if found else []
+        hits = self.index.find(question, FOUND, LEAST_SCORE)
+        return self.reranker.order(question, hits, SHOWN) if hits else []
 
     async def pieces(self, conversation: Conversation, exchange: Exchange,
                      sources: Sequence[Hit]) -> AsyncIterator[str]:

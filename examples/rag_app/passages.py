@@ -39,7 +39,7 @@ def read_passages(folder: Path) -> list[Passage]:
 
 def passages_of(name: str, text: str) -> Iterator[Passage]:
     """Those of one page."""
-    lines = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text).splitlines()
+    lines = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text).splitlines()
     tokens = _MARKDOWN.parse("\n".join(lines))
     headings = [(token.map[0], token.map[1], tokens[index + 1].content)
                 for index, token in enumerate(tokens)

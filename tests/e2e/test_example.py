@@ -58,8 +58,8 @@ class Visitor:
         """Wait for the end of an answer; its trace."""
         def trace() -> str:
             tools, code = self.last.locator(".tools"), self.last.locator(".trace code")
-            found = (code.text_content() or "") if tools.is_visible() else ""
-            return "" if found == other_than else found
+            shown = (code.text_content() or "") if tools.is_visible() else ""
+            return "" if shown == other_than else shown
         return str(wait_for(trace, SECONDS, 0.2))
 
     def press(self, name: str, noted: str = "") -> None:
