@@ -11,7 +11,15 @@ import yaml
 from inferometer import catalogue as c
 from inferometer.call_limits import CallLimitTable
 from inferometer.collector import Deadline
-from inferometer.config import CALL_LIMITS, LIMITS, Config, DestinationEntry, PriceEntry, parse
+from inferometer.config import (
+    CALL_LIMITS,
+    LIMITS,
+    Config,
+    DestinationEntry,
+    FeedbackSection,
+    PriceEntry,
+    parse,
+)
 from inferometer.cost.collector import CostCollector
 from inferometer.values import Value
 from tests.bundle.chart import (
@@ -146,11 +154,14 @@ def published(text: str) -> dict[tuple[str, ...], Value]:
 
 def test_a_port_is_open_where_the_gateway_listens_and_nowhere_else() -> None:
     for flags, ports in (("gateway.grpcPort=0,gateway.port=4400", {"otlp-http": 4400}),
-                         ("gateway.grpcPort=4400", {"otlp-http": 4318, "otlp-grpc": 4400})):
+                         ("gateway.grpcPort=4400", {"otlp-http": 4318, "otlp-grpc": 4400}),
+                         ("gateway.feedbackPort=4319", {
+                             "otlp-http": 4318, "otlp-grpc": 4317, "feedback": 4319})):
         documents = flagged(flags)
-        listens = settings(documents)["intake"]
-        assert {int(listens[key].strip(":")) for key in listens if key.endswith("listen")} == {
-            *ports.values()}
+        config = settings(documents)
+        assert {int(address.strip(":")) for section in ("intake", "feedback")
+                for key, address in config.get(section, {}).items()
+                if key.endswith("listen")} == {*ports.values()}
         opened = container(workloads(documents)["gateway"])["ports"]
         assert {port["name"]: port["containerPort"] for port in opened} == {
             "inferometer": 9839, **ports}
@@ -170,6 +181,19 @@ def test_destinations_are_its_own_and_their_secrets_are_mounted() -> None:
     (mount,) = (one for one in container(pod)["volumeMounts"]
                 if one["name"] == volume["name"])
     assert mount["mountPath"] == "/etc/inferometer-destinations"
+
+
+def test_who_may_vote_is_read_from_a_secret_of_its_own() -> None:
+    section = {"capability_key_file": "/etc/inferometer-feedback/key",
+               "allowed_origins": ["https://chat.example.com"]}
+    documents = gateway({"feedbackPort": 4319, "feedbackSecret": "votes",
+                         "config": {"feedback": section}})
+    assert as_read(documents).feedback == FeedbackSection(
+        listen=":4319", capability_key_file=section["capability_key_file"],
+        allowed_origins=("https://chat.example.com",))
+    mounts = {mount["name"]: mount["mountPath"]
+              for mount in container(workloads(documents)["gateway"])["volumeMounts"]}
+    assert mounts["inferometer-feedback"] == "/etc/inferometer-feedback"
 
 
 def test_several_replicas_share_a_database_and_are_kept_apart() -> None:

@@ -143,6 +143,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     "terminationGracePeriodSeconds": integer("From SIGTERM to its end.", minimum=1),
     "port": _port("Of OTLP over HTTP."),
     "grpcPort": integer("Of OTLP over gRPC; 0 for none.", minimum=0, maximum=65535),
+    "feedbackPort": integer("Of people's votes; 0 for none.", minimum=0, maximum=65535),
     "senders": many("Who may send; empty: every pod.", shared("peer")),
     "configSecret": text("An existing Secret with web.yml for those who send."),
     "tls": switch("Whether that has tls_server_config."),
@@ -152,6 +153,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     "keySecret": text("An existing Secret with the key of users' hashes."),
     "dsnSecret": text("An existing Secret with the connection string of a database."),
     "clickhouseSecret": text("An existing Secret with the password of a ClickHouse."),
+    "feedbackSecret": text("An existing Secret with who may vote."),
     "destinationsSecret": text("An existing Secret with keys and headers of destinations."),
     "persistence": level("The volume of its ledger.", {
         "size": text("How large it is.", "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
@@ -161,6 +163,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
     }),
     "config": level(_CONFIG, {
         "intake": _RECORDS.section(config.IntakeSection),
+        "feedback?": _RECORDS.section(config.FeedbackSection),
         "ledger": _RECORDS.section(config.LedgerSection),
         "request_log?": _RECORDS.section(config.RequestLogSection),
         "destinations?": _RECORDS.key(config.Config, "destinations"),

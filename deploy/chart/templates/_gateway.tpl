@@ -6,6 +6,10 @@
 - name: otlp-grpc
   port: {{ . }}
 {{- end }}
+{{- with int .Values.gateway.feedbackPort }}
+- name: feedback
+  port: {{ . }}
+{{- end }}
 {{- end -}}
 
 {{- /* What a gateway's inferometer.yml has from other values than its config. */ -}}
@@ -25,6 +29,10 @@ intake:
     - /etc/inferometer-tokens/{{ . }}
     {{- end }}
   {{- end }}
+{{- with int $values.feedbackPort }}
+feedback:
+  listen: ":{{ . }}"
+{{- end }}
 ledger:
   path: /var/lib/inferometer/ledger.db
   {{- if $values.dsnSecret }}
@@ -69,7 +77,7 @@ exchanges its files. */ -}}
 {{- range $volume, $secret := dict "intake" .Values.gateway.configSecret "tokens" .Values.gateway.tokenSecret
     "key" .Values.gateway.keySecret "database" .Values.gateway.dsnSecret
     "clickhouse" .Values.gateway.clickhouseSecret
-
+    "feedback" .Values.gateway.feedbackSecret
     "destinations" .Values.gateway.destinationsSecret }}
 {{- if $secret }}
 - volume: inferometer-{{ $volume }}

@@ -24,7 +24,7 @@ from inferometer.intake.body import (
     Sizes,
     read,
 )
-from inferometer.intake.feedback.origins import METHOD, Origins
+from inferometer.intake.feedback.origins import METHOD, AllowedOrigins
 from inferometer.intake.feedback.post import vote_in
 from inferometer.intake.feedback.tally import FeedbackTally
 from inferometer.reasons import reason_of
@@ -50,7 +50,7 @@ class FeedbackAccess:
     admission: Admission  # of backends: users and tokens
     admits: bool  # whether there are any of these
     key: TokenFile | None  # of capabilities
-    origins: Origins
+    origins: AllowedOrigins
     headers: Mapping[str, str]  # of every answer
 
 

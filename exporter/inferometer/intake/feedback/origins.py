@@ -20,7 +20,7 @@ MAX_AGE = 600  # seconds, for which a browser may remember what it was told
 _VARY = {"Vary": "Origin"}
 
 
-class Origins:
+class AllowedOrigins:
     """The list, as it is now."""
 
     def __init__(self, allowed: Sequence[str]) -> None:

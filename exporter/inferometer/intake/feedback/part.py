@@ -13,7 +13,7 @@ from inferometer.collector import Collector
 from inferometer.config import Config
 from inferometer.documents.mistakes import Document
 from inferometer.intake.access import Admission, TokenFile, Tokens, read_token
-from inferometer.intake.feedback.origins import Origins
+from inferometer.intake.feedback.origins import AllowedOrigins
 from inferometer.intake.feedback.tally import FeedbackTally
 from inferometer.parts import Part, Row
 from inferometer.reasons import reason_of
@@ -83,7 +83,7 @@ class FeedbackPart(Part):
             bool(section.bearer_token_files or (web and web.has_users)),
             TokenFile(section.capability_key_file, LEAST_KEY) if section.capability_key_file
             else None,
-            Origins(section.allowed_origins), web.headers if web is not None else {})
+            AllowedOrigins(section.allowed_origins), web.headers if web is not None else {})
 
     def collectors(self) -> Sequence[Collector]:
         """What it counts of what is posted, where it listens."""
