@@ -5,12 +5,13 @@ PYTHON ?= $(shell for p in $(PYTHONS:%=python%) python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(CURDIR)/.cache/tools
+RAG_APP := $(CURDIR)/.cache/rag-app
 PROMETHEUS := $(TOOLS)/prometheus-3/prometheus
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTEST := TOOLS=$(TOOLS) $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all check bundle contract golden version hashes release clean
+.PHONY: help run demo demo-app test test-all check bundle contract golden version hashes release clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +24,10 @@ demo: $(VENV)/installed-gateway ## A made-up fleet with an incident in it, and i
 	@command -v prometheus >/dev/null || test -x $(PROMETHEUS) || \
 		bash tests/tools/debian.sh $(TOOLS) >/dev/null || true
 	@$(BIN)/inferometer demo $$(test ! -x $(PROMETHEUS) || echo --prometheus $(PROMETHEUS)) $(ARGS)
+
+# A real vLLM, a gateway and examples/rag_app, each a process that ends with this one.
+demo-app: $(VENV)/installed-dev $(RAG_APP)/installed ## A chat about the docs on a real, tiny vLLM, and what is measured of it (ARGS="--help")
+	@RAG_APP=$(RAG_APP) $(BIN)/python -m tests.e2e.example $(ARGS)
 
 test: $(VENV)/installed-dev tools ssh $(CURDIR)/.cache/receivers/test-agent/installed check ## Everything hermetic: lint, types, tests
 	$(PYTEST) -m "not heavy"
@@ -184,6 +189,15 @@ $(SENDERS)/node/installed: $(wildcard tests/e2e/senders/node/*) | $(VENV)/instal
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The example application has an environment of its own: its packages are none of the exporter's.
+test-all: $(RAG_APP)/installed
+$(RAG_APP)/installed: examples/rag_app/requirements.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check --only-binary=:all: \
+		--no-deps --require-hashes -r $<
 	touch $@
 
 # Elastic's own types and list of fields, for the tests.

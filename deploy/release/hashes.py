@@ -1,6 +1,7 @@
-"""What the images install, by version and by the hash of every file that the index has of it.
+"""What the images and the example install, by version and by the hash of every file of it.
 
-`make hashes` writes the files anew from pyproject.toml and the versions in constraints.txt.
+`make hashes` writes the files anew from pyproject.toml, the example's list and the versions in
+constraints.txt.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 RUNTIME, GATEWAY = "deploy/requirements.txt", "deploy/requirements-gateway.txt"
 BACKEND = "deploy/requirements-build.txt"
+EXAMPLE = "examples/rag_app/requirements.txt"  # of requirements.in beside it
 # The extras of each image. A gateway's has every role; the other has all that run in great numbers.
 EXTRAS = {RUNTIME: ("kubelet",), GATEWAY: ("kubelet", "gateway", "postgres", "clickhouse")}
 COMMAND = "make hashes"
@@ -46,13 +48,15 @@ def normal(name: str) -> str:
 def main(root: Path = ROOT) -> int:
     """Write every file; returns the exit status of what failed."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    for file, lines in requirements(project):
+    example = (root / EXAMPLE).with_suffix(".in").read_text(encoding="utf-8")
+    for file, lines in (*requirements(project), (EXAMPLE, example.splitlines())):
         done = subprocess.run(
             [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal",
              "--generate-hashes", "--no-annotate", "--custom-compile-command", COMMAND,
              "--python-version", project["project"]["requires-python"].removeprefix(">="),
              "--no-emit-package", "httpx2-jsfetch",  # of a Python in a browser alone
              "--no-emit-package", "tzdata",  # of Windows alone
+             "--no-emit-package", "hf-xet",  # fetches models, which nothing here does
              "--constraints", root / "constraints.txt", "--output-file", root / file, "-"],
             input="\n".join(lines), text=True, check=False)
         if done.returncode:

@@ -1,0 +1,1 @@
+"""A chat that answers from a folder of Markdown pages, instrumented with OpenTelemetry."""
