@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from hashlib import blake2b
 
 from inferometer.facts import (
     MCP,
@@ -19,9 +18,8 @@ from inferometer.facts import (
     ToolCall,
     Usage,
 )
-from inferometer.spans.errors import error_of, outcome_of
 from inferometer.spans.flavours.databases import known_system, system_of
-from inferometer.spans.flavours.reading import count, moment, number, text, truth
+from inferometer.spans.flavours.reading import count, moment, number, truth
 from inferometer.spans.flavours.table import Flavour, StepKind
 from inferometer.spans.reader import SpanReader, Wishes
 from inferometer.spans.reordering import MOST_COMPARED, disagreement, identity, top_changed

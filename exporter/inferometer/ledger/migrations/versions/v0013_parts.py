@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
+revision = "0013"
 down_revision = "0012"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
