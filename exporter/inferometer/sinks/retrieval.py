@@ -19,10 +19,10 @@ _HISTOGRAMS: Mapping[Metric, tuple[str, tuple[float, ...], int]] = {
     c.RERANK_DURATION: ("reranked", c.RETRIEVAL_BOUNDS, _BILLION),
     c.RERANK_DISAGREEMENT: ("disagreed", c.RERANK_BOUNDS, _BILLION)}
 
-Counters = Mapping[tuple[int, str, str], int]  # by a seat, a counter's name, its part
+SeatCounters = Mapping[tuple[int, str, str], int]  # by a seat, a counter's name, its part
 
 
-def add_searches(points: dict[Metric, dict[Key, float | Histogram]], counters: Counters,
+def add_searches(points: dict[Metric, dict[Key, float | Histogram]], counters: SeatCounters,
                  seats: Mapping[int, Sequence[str]]) -> None:
     """Add those of all seats of searches and rerankings, of which a service may have several."""
     services: dict[str, dict[str, list[int]]] = {"retrieval": {}, "rerank": {}}
@@ -52,7 +52,7 @@ def add_searches(points: dict[Metric, dict[Key, float | Histogram]], counters: C
             _observe(points[metric], (service,), counters, own, _HISTOGRAMS[metric])
 
 
-def _sums(counters: Counters, seats: Iterable[int], name: str, parts: Iterable[str]
+def _sums(counters: SeatCounters, seats: Iterable[int], name: str, parts: Iterable[str]
           ) -> Counter[str]:
     """A counter's parts, over these seats."""
     parts = tuple(parts)
@@ -63,7 +63,7 @@ def _sums(counters: Counters, seats: Iterable[int], name: str, parts: Iterable[s
     return sums
 
 
-def _observe(points: dict[Key, float | Histogram], key: Key, counters: Counters,
+def _observe(points: dict[Key, float | Histogram], key: Key, counters: SeatCounters,
              seats: Iterable[int], kind: tuple[str, tuple[float, ...], int]) -> None:
     """A histogram over these seats; none where nothing is known."""
     name, bounds, unit = kind

@@ -57,9 +57,9 @@ def disagreement(before: Sequence[str], after: Sequence[str]) -> float | None:
     passed: list[int] = []
     crossed = 0
     for place in common:
-        at = bisect_left(passed, place)
-        crossed += len(passed) - at
-        passed.insert(at, place)
+        rank = bisect_left(passed, place)
+        crossed += len(passed) - rank
+        passed.insert(rank, place)
     return crossed / (len(common) * (len(common) - 1) // 2)
 
 

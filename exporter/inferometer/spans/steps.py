@@ -193,12 +193,12 @@ def _documents(tree: Tree, facts: list[Retrieval]) -> int | None:
     """How many came back. Of several searches within one, none speaks for all, unless all were in
     vain.
     """
-    known = {fact.span_id: fact for fact in facts if fact.documents is not None}
-    if facts[0].span_id in known:
+    counts = {fact.span_id: fact for fact in facts if fact.documents is not None}
+    if facts[0].span_id in counts:
         return facts[0].documents
     topmost: dict[str, list[int | None]] = defaultdict(list)  # by who saw them
-    for fact in known.values():
-        if not any(above.span_id in known for above in tree.ancestors(fact)):
+    for fact in counts.values():
+        if not any(above.span_id in counts for above in tree.ancestors(fact)):
             topmost[fact.scope].append(fact.documents)
     for documents in topmost.values():
         if len(documents) == 1 or not any(documents):

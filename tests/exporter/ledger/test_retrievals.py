@@ -101,13 +101,13 @@ def test_a_planted_run_gives_the_known_rates_to_the_digit(bench: Bench) -> None:
                *(rerank() for _ in range(23)))
     bench.wait()
 
-    told = [float(number) for number in searches if number is not None]
+    numbers = [float(number) for number in searches if number is not None]
     assert points(bench, c.RETRIEVALS) == {
-        ("shop", "hit"): float(sum(number > 0 for number in told)),
-        ("shop", "empty"): float(told.count(0)),
+        ("shop", "hit"): float(sum(number > 0 for number in numbers)),
+        ("shop", "empty"): float(numbers.count(0)),
         ("shop", "unknown"): float(searches.count(None))}
     seen = histogram(bench, c.RETRIEVED_DOCUMENTS, "shop")
-    assert (seen.counts, seen.total) == (buckets(c.RETRIEVED_BOUNDS, told), sum(told))
+    assert (seen.counts, seen.total) == (buckets(c.RETRIEVED_BOUNDS, numbers), sum(numbers))
     for system, label in {"qdrant": "qdrant", "chroma": "chroma", "acme-db": "other",
                           "": "unknown"}.items():
         took = [lasts / SECOND for lasts, one in zip(lasting, systems, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inferometer.spans.reordering import disagreement, identity, top_changed
@@ -21,6 +21,8 @@ def by_definition(before: list[str], after: list[str]) -> float | None:
     return turned / len(pairs) if pairs else None
 
 
+# A machine that is busy makes lists slowly.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(LISTS, LISTS)
 def test_the_distance_is_the_share_of_pairs_that_are_turned(
         before: list[str], after: list[str]) -> None:
