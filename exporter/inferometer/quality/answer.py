@@ -25,7 +25,7 @@ _ARGUMENTS = ("arguments", "input", "args", "parameters")
 
 
 @dataclass(slots=True)
-class Answer:
+class ModelAnswer:
     """What an answer has. `is_complete`: its text has an end."""
 
     text: str = ""
@@ -37,9 +37,9 @@ class Answer:
         return bool(self.text or self.refusal or self.tools)
 
 
-def answer_of(content: Mapping[str, str]) -> Answer:
+def answer_of(content: Mapping[str, str]) -> ModelAnswer:
     """The answer in attributes of a call: of each part the first place that has it."""
-    answer = Answer()
+    answer = ModelAnswer()
     flat: dict[str, str] = {}
     for name, value in content.items():
         if not is_one_of(name, _PLACES):
@@ -47,7 +47,7 @@ def answer_of(content: Mapping[str, str]) -> Answer:
         if name.startswith(_MESSAGES):
             flat[name] = value
         elif name in _PLAIN:
-            _add(answer, Answer(value, is_complete=not is_cut(value)))
+            _add(answer, ModelAnswer(value, is_complete=not is_cut(value)))
         elif name != "output.value":
             _add(answer, _read(value))
     if flat:
@@ -57,16 +57,16 @@ def answer_of(content: Mapping[str, str]) -> Answer:
     return answer
 
 
-def _add(answer: Answer, other: Answer) -> None:
+def _add(answer: ModelAnswer, other: ModelAnswer) -> None:
     if not answer.text and other.text:
         answer.text, answer.is_complete = other.text, other.is_complete
     answer.refusal = answer.refusal or other.refusal
     answer.tools = answer.tools or other.tools[:MOST_TOOLS]
 
 
-def _read(value: str) -> Answer:
+def _read(value: str) -> ModelAnswer:
     """A document; what is none is text, unless it may be the begin of one."""
-    answer = Answer()
+    answer = ModelAnswer()
     document = parsed(value)
     if document is SAME:
         if not value.lstrip().startswith(("{", "[", '"')):
@@ -76,10 +76,10 @@ def _read(value: str) -> Answer:
     return answer
 
 
-def _flat(attributes: Mapping[str, str]) -> Answer:
+def _flat(attributes: Mapping[str, str]) -> ModelAnswer:
     """OpenInference's messages, an attribute each value: the first message counts."""
     messages = grouped(attributes, _MESSAGES)
-    answer = Answer()
+    answer = ModelAnswer()
     if not messages:
         return answer
     first: Mapping[str, str] = messages[min(messages)]
@@ -94,7 +94,7 @@ def _flat(attributes: Mapping[str, str]) -> Answer:
     return answer
 
 
-def _walk(value: object, answer: Answer, depth: int) -> None:
+def _walk(value: object, answer: ModelAnswer, depth: int) -> None:
     """Take what a value has of an answer; what is no known shape has nothing."""
     if depth > _MOST_DEPTH:
         return
@@ -110,7 +110,7 @@ def _walk(value: object, answer: Answer, depth: int) -> None:
         _walk_message(value, answer, depth)
 
 
-def _walk_list(items: Sequence[object], answer: Answer, depth: int) -> None:
+def _walk_list(items: Sequence[object], answer: ModelAnswer, depth: int) -> None:
     """Parts of one message all count; of several messages the first one does."""
     for item in items:
         _walk(item, answer, depth + 1)
@@ -118,7 +118,7 @@ def _walk_list(items: Sequence[object], answer: Answer, depth: int) -> None:
             return
 
 
-def _walk_message(message: Mapping[str, object], answer: Answer, depth: int) -> None:
+def _walk_message(message: Mapping[str, object], answer: ModelAnswer, depth: int) -> None:
     if isinstance(refusal := message.get("refusal"), str):
         answer.refusal = answer.refusal or refusal
     if isinstance(more := message.get("additional_kwargs"), dict):
@@ -145,11 +145,11 @@ def _walk_message(message: Mapping[str, object], answer: Answer, depth: int) -> 
                 return
 
 
-def _say(answer: Answer, text: str) -> None:
+def _say(answer: ModelAnswer, text: str) -> None:
     answer.text += text
 
 
-def _tool(answer: Answer, call: object) -> None:
+def _tool(answer: ModelAnswer, call: object) -> None:
     """A tool that is to be called, however its name and its arguments are called."""
     if not isinstance(call, dict):
         return
@@ -161,25 +161,25 @@ def _tool(answer: Answer, call: object) -> None:
         answer.tools.append((name, arguments))
 
 
-def _text_part(answer: Answer, part: Mapping[str, object]) -> None:
+def _text_part(answer: ModelAnswer, part: Mapping[str, object]) -> None:
     for key in ("text", "content"):
         if isinstance(text := part.get(key), str):
             _say(answer, text)
             return
 
 
-def _refusal_part(answer: Answer, part: Mapping[str, object]) -> None:
+def _refusal_part(answer: ModelAnswer, part: Mapping[str, object]) -> None:
     for key in ("refusal", "content", "text"):
         if isinstance(text := part.get(key), str):
             answer.refusal = answer.refusal or text
             return
 
 
-def _no_part(answer: Answer, part: Mapping[str, object]) -> None:
+def _no_part(answer: ModelAnswer, part: Mapping[str, object]) -> None:
     """What a model thought, and what others answered, is no part of the answer."""
 
 
-_PARTS: Mapping[str, Callable[[Answer, Mapping[str, object]], None]] = {
+_PARTS: Mapping[str, Callable[[ModelAnswer, Mapping[str, object]], None]] = {
     "text": _text_part, "output_text": _text_part, "refusal": _refusal_part,
     **dict.fromkeys(("tool_call", "tool_use", "tool-call", "function_call", "function"), _tool),
     **dict.fromkeys(("reasoning", "thinking", "redacted_thinking", "tool_call_response",

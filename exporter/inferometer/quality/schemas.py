@@ -35,7 +35,7 @@ class UndecidedError(Exception):
     """It would take too long, or the schema is none."""
 
 
-class Budget:
+class SchemaBudget:
     """What may be spent on the schemas of one call. `clock`: CPU seconds of this thread."""
 
     def __init__(self, seconds: float = CPU_SECONDS, steps: int = STEPS,
@@ -56,10 +56,10 @@ class Budget:
             raise UndecidedError
 
 
-_budget: ContextVar[Budget] = ContextVar("budget")
+_budget: ContextVar[SchemaBudget] = ContextVar("budget")
 
 
-def fits(schema: object, value: object, budget: Budget) -> bool | None:
+def fits(schema: object, value: object, budget: SchemaBudget) -> bool | None:
     """Whether the value is one that the schema describes; None where that is not decided."""
     token = _budget.set(budget)
     try:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import NoReturn
 
 from inferometer.facts import Fact, ModelCall, Outcome
-from inferometer.quality.answer import Answer, answer_of
+from inferometer.quality.answer import ModelAnswer, answer_of
 from inferometer.quality.asked import Asked, asked_of
 from inferometer.quality.refusals import PHRASES, is_refusal
-from inferometer.quality.schemas import CPU_SECONDS, Budget, fits
+from inferometer.quality.schemas import CPU_SECONDS, SchemaBudget, fits
 
 PROVIDER, FIELD, PHRASE = "provider", "field", "phrase"  # who says that it is a refusal
 BODY_SECONDS = 0.5  # CPU, for the schemas of all calls of a body: later ones are not decided
@@ -28,7 +28,7 @@ def judged(facts: Sequence[Fact], phrases: Sequence[str] = PHRASES) -> list[Fact
     made: list[Fact] = []
     for fact in facts:
         if isinstance(fact, ModelCall) and fact.content:
-            budget = Budget(min(CPU_SECONDS, left))
+            budget = SchemaBudget(min(CPU_SECONDS, left))
             fact = verdict_of(fact, phrases, budget)
             left = max(0.0, left - budget.spent)
         made.append(fact)
@@ -36,7 +36,7 @@ def judged(facts: Sequence[Fact], phrases: Sequence[str] = PHRASES) -> list[Fact
 
 
 def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
-               budget: Budget | None = None) -> ModelCall:
+               budget: SchemaBudget | None = None) -> ModelCall:
     """A call with what its answer comes to; as it is where no answer can be seen."""
     answer = answer_of(call.content)
     if not answer or call.operation == "embeddings":
@@ -47,7 +47,7 @@ def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
     tools: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
     if call.outcome is Outcome.SUCCESS and (answer.text or answer.tools):
         asked = asked_of(call.content)
-        own = budget or Budget()
+        own = budget or SchemaBudget()
         if asked.json and answer.text and not answer.tools and refusal not in (PROVIDER, FIELD):
             json_valid, schema_valid = _of_text(answer, asked, own)
         tools = _of_tools(answer, asked, own)
@@ -56,7 +56,8 @@ def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
                    bad_tools=tools[1])
 
 
-def _of_text(answer: Answer, asked: Asked, budget: Budget) -> tuple[bool | None, bool | None]:
+def _of_text(answer: ModelAnswer, asked: Asked, budget: SchemaBudget
+             ) -> tuple[bool | None, bool | None]:
     """Whether it is JSON, and fits the schema; None each where that is not known."""
     try:
         value = read_json(answer.text)
@@ -67,7 +68,7 @@ def _of_text(answer: Answer, asked: Asked, budget: Budget) -> tuple[bool | None,
     return True, None if asked.schema is None else fits(asked.schema, value, budget)
 
 
-def _of_tools(answer: Answer, asked: Asked, budget: Budget
+def _of_tools(answer: ModelAnswer, asked: Asked, budget: SchemaBudget
               ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the tools whose arguments are good, and of those whose are not."""
     good: list[str] = []

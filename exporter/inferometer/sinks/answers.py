@@ -18,16 +18,16 @@ REFUSED_BY = {source: f"refusal_{source}" for source in REFUSALS}  # kinds of ro
 JUDGE = "judge"  # nothing judges refusals yet
 _SOURCES = {kind: source for source, kind in REFUSED_BY.items()}
 KINDS = frozenset((*CHECKS, *_SOURCES))  # of rows and seats
-Points = Mapping[Metric, MutableMapping[Key, float | Histogram]]
+AnswerPoints = Mapping[Metric, MutableMapping[Key, float | Histogram]]
 
 
-def begin_refusals(points: Points, model: str, service: str) -> None:
+def begin_refusals(points: AnswerPoints, model: str, service: str) -> None:
     """Of a service that calls a model: providers always tell of refusals."""
     for source in (REFUSALS[0], JUDGE):
         points[c.REFUSALS].setdefault((service, model, source), 0.0)
 
 
-def add_checks(points: Points, counters: Mapping[tuple[int, str, str], int], seat: int,
+def add_checks(points: AnswerPoints, counters: Mapping[tuple[int, str, str], int], seat: int,
                kind: str, model: str, service: str) -> None:
     """Add what a seat of one of KINDS has counted: several have the same labels."""
     passed, failed = (counters.get((seat, "ended", outcome), 0) for outcome in (
@@ -40,7 +40,7 @@ def add_checks(points: Points, counters: Mapping[tuple[int, str, str], int], sea
     _add(points, c.PARSE_FAILURES, (service, model, kind), failed)
 
 
-def _add(points: Points, metric: Metric, key: Key, number: int) -> None:
+def _add(points: AnswerPoints, metric: Metric, key: Key, number: int) -> None:
     before = points[metric].get(key, 0.0)
     assert isinstance(before, float)
     points[metric][key] = before + number

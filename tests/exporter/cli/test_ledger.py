@@ -146,11 +146,12 @@ def test_forget_removes_a_user_and_no_count(ask: Ask, bench: Bench) -> None:
     assert ask("forget", "bob")[0] == 1
     assert json.loads(ask("top", "--format", "json")[1])["rows"] == before
     assert ask("verify")[0] == 0
+    assert bench.rows("SELECT seq FROM contents") != []  # of another's trace
     assert ask("forget", "t1")[0] == 0
     assert bench.rows("SELECT conversation FROM counted WHERE conversation IS NOT NULL") == []
     assert ask("who", "alice")[0] == 0
     ask("forget", "alice")
-    assert bench.rows("SELECT seq FROM contents") != []  # of the tool, which had no user
+    assert bench.rows("SELECT seq FROM contents") == []  # the tool's too, which had no user
     assert ask("verify")[0] == 0
 
 

@@ -94,13 +94,13 @@ def test_two_spans_of_one_call_are_one_answer(bench: Bench) -> None:
     assert points(bench)[REFUSED, "shop", "m", "field"] == 1
 
 
-@pytest.mark.parametrize(("said", "failures"), [
+@pytest.mark.parametrize(("verdict", "failures"), [
     ({"label": "fail"}, 1), ({"label": "pass"}, 0), ({"score": 0.0}, 1), ({"score": 1.0}, 0),
     ({"score": 0.4}, None), ({}, None)])
-def test_an_event_counts_where_it_is_plain(bench: Bench, said: dict[str, object],
+def test_an_event_counts_where_it_is_plain(bench: Bench, verdict: dict[str, object],
                                            failures: int | None) -> None:
     one = call()
-    bench.send(one, event("json_valid", one.span_id, **said))
+    bench.send(one, event("json_valid", one.span_id, **verdict))
     bench.wait()
     assert points(bench).get((FAILED, "shop", "m", "json")) == failures
     assert not verify(bench.file).differences
@@ -117,8 +117,8 @@ def test_an_event_counts_not_beside_what_content_tells(bench: Bench) -> None:
 
 
 def test_an_event_of_a_trace_without_calls_counts_for_no_model(bench: Bench) -> None:
-    said: list[Fact] = [event("schema_valid", label="invalid")]
-    bench.send(*said)
+    verdict: list[Fact] = [event("schema_valid", label="invalid")]
+    bench.send(*verdict)
     bench.wait()
     assert points(bench)[FAILED, "shop", "", "schema"] == 1
 

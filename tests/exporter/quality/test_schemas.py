@@ -11,7 +11,7 @@ import pytest
 
 from inferometer.quality import schemas
 from inferometer.quality.patterns import is_quick
-from inferometer.quality.schemas import Budget, fits
+from inferometer.quality.schemas import SchemaBudget, fits
 
 PERSON = {"type": "object", "required": ["name"], "additionalProperties": False,
           "properties": {"name": {"type": "string", "minLength": 1}, "age": {"type": "integer"},
@@ -46,7 +46,7 @@ def deep(levels: int) -> dict[str, Any]:
     ({}, [], True),
 ], ids=json.dumps)
 def test_a_value_fits_its_schema_or_does_not(schema: object, value: object, verdict: bool) -> None:
-    assert fits(schema, value, Budget()) is verdict
+    assert fits(schema, value, SchemaBudget()) is verdict
 
 
 def long_list(size: int) -> list[Any]:
@@ -80,9 +80,9 @@ def long_list(size: int) -> list[Any]:
 def test_a_hostile_schema_decides_nothing_and_takes_no_time(
         schema: object, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", _no_network)
-    fits({"type": "object"}, {}, Budget())  # what is loaded once
+    fits({"type": "object"}, {}, SchemaBudget())  # what is loaded once
     begin = time.thread_time()
-    assert fits(schema, value, Budget()) is None
+    assert fits(schema, value, SchemaBudget()) is None
     assert time.thread_time() - begin < 20 * schemas.CPU_SECONDS
 
 
@@ -96,7 +96,7 @@ def _no_network(*_: object) -> None:
 def test_a_pattern_that_may_take_long_is_not_tried(pattern: str) -> None:
     assert not is_quick(pattern)
     begin = time.thread_time()
-    assert fits({"type": "string", "pattern": pattern}, "a" * 40 + "!", Budget()) is True
+    assert fits({"type": "string", "pattern": pattern}, "a" * 40 + "!", SchemaBudget()) is True
     assert time.thread_time() - begin < 1.0
 
 
@@ -109,13 +109,13 @@ def test_a_usual_pattern_is_tried(pattern: str) -> None:
 
 def test_the_slowest_pattern_that_is_tried_ends_soon() -> None:
     begin = time.thread_time()
-    fits({"pattern": "a*a*b"}, "a" * 128, Budget())
+    fits({"pattern": "a*a*b"}, "a" * 128, SchemaBudget())
     assert time.thread_time() - begin < 1.0
 
 
 def test_what_was_spent_is_left_to_nobody_else() -> None:
     ticks = iter(range(10**6))
-    budget = Budget(seconds=5, clock=lambda: float(next(ticks)))
+    budget = SchemaBudget(seconds=5, clock=lambda: float(next(ticks)))
     assert fits({"items": {"type": "integer"}}, [1] * 20, budget) is None
     assert fits({"type": "integer"}, 1, budget) is None
     assert budget.spent > 5

@@ -16,7 +16,7 @@ from tests.exporter.ledger.making import call
 MESSAGES = "gen_ai.output.messages"
 
 
-def said(text: str = "", asked: object = None, tools: list[object] | None = None,
+def answering(text: str = "", asked: object = None, tools: list[object] | None = None,
          **fields: object) -> ModelCall:
     """A call that answered so, by OpenTelemetry's conventions."""
     parts: list[object] = [{"type": "text", "content": text}] if text else []
@@ -40,11 +40,11 @@ JSON = {"type": "json_object"}
     ('{"a": 1} and so on', False),
     ("Here it is: {}", False), ("{", False), ("[" * 100_000, None), ("1" * 5000, None)])
 def test_an_answer_that_was_to_be_json_is_or_is_not(text: str, valid: bool | None) -> None:
-    assert verdict_of(said(text, JSON)).json_valid is valid
+    assert verdict_of(answering(text, JSON)).json_valid is valid
 
 
 def test_of_an_answer_that_was_to_be_text_it_is_not_known() -> None:
-    verdict = verdict_of(said("It is Paris."))
+    verdict = verdict_of(answering("It is Paris."))
     assert verdict.is_read
     assert verdict.json_valid is None
 
@@ -59,13 +59,13 @@ def test_a_text_whose_end_a_sender_may_have_cut_off_is_no_failure() -> None:
 
 
 def test_a_document_that_was_cut_off_is_no_answer() -> None:
-    whole = said('{"a": 1}', JSON)
-    cut = {**whole.content, MESSAGES: whole.content[MESSAGES][:-4]}
+    complete = answering('{"a": 1}', JSON)
+    cut = {**complete.content, MESSAGES: complete.content[MESSAGES][:-4]}
     assert verdict_of(call(content=cut)).json_valid is None
 
 
 def test_a_call_that_failed_has_no_answer_to_be_read() -> None:
-    verdict = verdict_of(said("{", JSON, outcome=Outcome.ABORT))
+    verdict = verdict_of(answering("{", JSON, outcome=Outcome.ABORT))
     assert verdict.json_valid is None
 
 
@@ -78,7 +78,7 @@ def test_a_refusal_in_its_field_is_no_broken_json() -> None:
 
 
 def test_why_a_call_ended_goes_before_what_it_says() -> None:
-    verdict = verdict_of(said("I'm sorry, but I can't help with that.", refusal="provider"))
+    verdict = verdict_of(answering("I'm sorry, but I can't help with that.", refusal="provider"))
     assert verdict.refusal == "provider"
 
 
@@ -100,14 +100,14 @@ def test_arguments_of_a_tool_are_held_against_what_it_declared(arguments: object
                                                                ) -> None:
     definitions = json.dumps([{"name": "look_up", "parameters": {
         "type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}])
-    made = said(tools=[tool(arguments)])
+    made = answering(tools=[tool(arguments)])
     verdict = verdict_of(call(content={**made.content, "gen_ai.tool.definitions": definitions}))
     assert (verdict.good_tools, verdict.bad_tools) == (
         (("look_up",), ()) if good else ((), ("look_up",)))
 
 
 def test_arguments_of_a_tool_that_declares_nothing_are_to_be_json() -> None:
-    verdict = verdict_of(said(tools=[tool("{"), tool("{}", "other")]))
+    verdict = verdict_of(answering(tools=[tool("{"), tool("{}", "other")]))
     assert (verdict.good_tools, verdict.bad_tools) == (("other",), ("look_up",))
 
 
@@ -125,6 +125,6 @@ def test_content_from_outside_never_breaks_it() -> None:
 def test_the_schemas_of_a_body_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "BODY_SECONDS", 0.0)
     schema = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
-    made = judged([said("{}", schema)])[0]
+    made = judged([answering("{}", schema)])[0]
     assert isinstance(made, ModelCall)
     assert (made.json_valid, made.schema_valid) == (True, None)
