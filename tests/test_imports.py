@@ -120,7 +120,8 @@ ORDER = """
     app
     demo
     demo.clock  demo.endings  demo.quantities  demo.template
-    demo.gpus  demo.dialects  demo.telemetry  demo.searches  demo.people  demo.answers
+    demo.gpus  demo.dialects  demo.telemetry  demo.answers
+    demo.searches  demo.people
     demo.engine  demo.library
     demo.endpoint  demo.fleet  demo.hosted
     demo.agents  demo.pods  demo.story
