@@ -13,7 +13,8 @@ from inferometer.facts import Feedback
 from inferometer.record import record
 
 THUMBS_UP, THUMBS_DOWN = THUMBS = ("thumbs_up", "thumbs_down")
-KINDS = (*THUMBS, "regenerate", "copy", "edit", "report_hallucination", "conversation_end")
+CONVERSATION_END = "conversation_end"
+KINDS = (*THUMBS, "regenerate", "copy", "edit", "report_hallucination", CONVERSATION_END)
 CHANGED = "thumbs_changed"  # what the other thumb counts as
 LONGEST_ID = 128  # characters of a vote's id
 LONGEST_EXPLANATION = 4096  # bytes

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
+from inferometer.ledger.conversations import end
 from inferometer.ledger.counting import CountedRow, CounterKey
 from inferometer.ledger.database import Database
 from inferometer.ledger.keys import IN_TRACE_BITS
@@ -19,7 +20,15 @@ from inferometer.ledger.store import Forms
 from inferometer.ledger.vote_statements import SUBJECTS_AT_ONCE, statements_of
 from inferometer.ledger.vote_subjects import CallSubject
 from inferometer.sinks.feedback import UNMATCHED, VOTED, VOTES_KIND
-from inferometer.votes import CHANGED, THUMBS, Casting, JoinedVote, Vote, VoteOutcome
+from inferometer.votes import (
+    CHANGED,
+    CONVERSATION_END,
+    THUMBS,
+    Casting,
+    JoinedVote,
+    Vote,
+    VoteOutcome,
+)
 
 SECOND = 10**9
 WAIT = 7 * 24 * 3600 * SECOND  # for a call to come, and for a vote on it
@@ -62,6 +71,8 @@ class Ballots:
             joined[vote] = bool(final)
             connection.execute(statements.join_vote, (seq, arrived, seat, vote))
             connection.execute(statements.delete_waiting, (vote,))
+            if counts_as == CONVERSATION_END:
+                self._end_conversation(seq)
             if counts_as:
                 number = seats.id_of((VOTES_KIND, "", model, "", service, ""))
                 key = seats.shown(number), VOTED, counts_as
@@ -144,6 +155,13 @@ class Ballots:
             row = max(calls, key=lambda row: (row.output is not None, row.seq))
             connection.execute(self._statements.put_subject, CallSubject(
                 subject, row.seq, row.seat, row.arrived, 0))
+
+    def _end_conversation(self, call: int) -> None:
+        """That of the trace which the call, by its number, is in."""
+        connection, first = self._database.connection, call & ~_LAST
+        for (conversation,) in connection.execute(
+                self._statements.conversations_of_trace, (first, first + _LAST)).fetchall():
+            end(connection, self._database.statements, conversation)
 
     def _joinable(self, subjects: Collection[int] | None) -> Iterator[Any]:
         connection, statements = self._database.connection, self._statements

@@ -87,6 +87,10 @@ class VoteStatements(Compiler):
         self.join_vote = text(update(VOTES).where(_VOTES.id == _ID).values(
             call=bindparam("call_"), called=bindparam("called_"), seat=bindparam("seat_")))
         self.delete_waiting = text(delete(WAITING_VOTES).where(_WAITING.vote == _ID))
+        # (first number of a trace, its last one): hashes of the conversations it is of
+        self.conversations_of_trace = text(select(COUNTED.c.conversation).where(
+            COUNTED.c.seq.between(bindparam("first_"), bindparam("last_")),
+            COUNTED.c.conversation.is_not(None)).distinct())
         # Values: id, of a vote that is joined: what goes on, and the fact of its call.
         self.joined_vote = text(select(
             _VOTES.id, _VOTES.ballot, _VOTES.kind, _VOTES.explanation, _VOTES.user,

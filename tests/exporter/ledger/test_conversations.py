@@ -16,6 +16,7 @@ from inferometer.ledger.people import forget
 from inferometer.ledger.verification import verify
 from inferometer.sinks.metrics import CallsCollector
 from inferometer.values import Histogram
+from inferometer.votes import Casting, Vote, VoteOutcome
 from tests.exporter.ledger.making import BEGIN, SECOND, Bench, call, ledger_in
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -71,6 +72,22 @@ def test_what_comes_after_its_end_is_another_conversation(bench: Bench) -> None:
     bench.wait(REST + 60)
     bench.wait()
     assert observed(bench) == (2, 3)
+
+
+def test_it_ends_where_a_vote_on_one_of_its_answers_says_so(bench: Bench) -> None:
+    turn(bench, "talk", 2)
+    trace = os.urandom(16)
+    bench.send(call(trace_id=trace, conversation="talk"))
+    vote = Casting(Vote("conversation_end", "v1", trace_id=trace))
+    bench.ledger.commit((), {}, bench.now, votes=(vote,))
+    bench.turn()
+    bench.wait()
+    bench.wait(conversations.LOOK_SECONDS + 1)
+    bench.wait()
+    assert vote.outcome == VoteOutcome.TAKEN
+    assert observed(bench) == (1, 3)
+    assert not bench.rows("SELECT * FROM conversations")
+    assert not verify(bench.file).differences
 
 
 def test_a_trace_that_is_settled_again_is_no_other_turn(bench: Bench) -> None:
