@@ -1,6 +1,6 @@
 """The example application with all that it needs, each a process of its own, on this machine.
 
-    python -m tests.e2e.example [--listen 127.0.0.1:8300]
+    python -m tests.e2e.example [--listen 127.0.0.1:8300] [--phoenix http://127.0.0.1:6006]
 
 A real vLLM of a tiny model, a gateway that takes spans and votes, and the application
 (`make demo-app` installs it). It goes on until Ctrl-C, and ends all by their pids.
@@ -100,13 +100,21 @@ def application(folder: Path, listen: str, settings: Mapping[str, str]) -> Itera
             process.wait()
 
 
+def to_phoenix(url: str) -> str:
+    """The section of a gateway's configuration that sends to one on this machine."""
+    return f"destinations: [{{preset: phoenix, url: '{url}'}}]\n"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Start it, say where it is, and wait for Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.example", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listen", default="127.0.0.1:8300", metavar="HOST:PORT",
                         help="where the application is (%(default)s)")
-    listen = parser.parse_args(arguments).listen
+    parser.add_argument("--phoenix", default="", metavar="URL",
+                        help="a Phoenix that runs: traces and votes are sent on to it")
+    options = parser.parse_args(arguments)
+    listen, more = options.listen, to_phoenix(options.phoenix) if options.phoenix else ""
     host, _, port = listen.rpartition(":")
     try:
         socket.create_server((host, int(port))).close()  # before minutes are spent on the rest
@@ -118,7 +126,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"A vLLM with a tiny model starts: a minute; the first time it is installed "
               f"(2.5 GB). Its log: {folder / 'vllm.log'}", flush=True)
         try:
-            with contextlib.suppress(KeyboardInterrupt), example(folder, listen) as running:
+            with contextlib.suppress(KeyboardInterrupt), example(
+                    folder, listen, more=more) as running:
                 figures = f"http://127.0.0.1:{running.gateway.running.port}/"
                 print(f"The chat is at {running.url}/ and its figures at {figures} - Ctrl-C ends "
                       "all of it.", flush=True)

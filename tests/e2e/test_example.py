@@ -14,12 +14,14 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.e2e.browser import chromium
-from tests.e2e.example import SERVICE, Example, example
+from tests.e2e.example import SERVICE, Example, example, to_phoenix
+from tests.e2e.receivers.programs import Receiver, ask, phoenix
 from tests.e2e.test_home_in_a_browser import FOCUSED, TOO_WIDE, WEAK_TEXTS
 from tests.e2e.vllm import INSTALL_AND_START_SECONDS
 from tests.exporter.support import wait_for
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(INSTALL_AND_START_SECONDS + 900)]
+STORED_SECONDS = 300.0  # Phoenix answers before it has stored
 SECONDS = 120.0  # for an answer, and until all is counted, on a busy machine
 ABOUT_THE_DOCS, ABOUT_NOTHING = "What is one call?", "Who won the football world cup in 1990?"
 KINDS = ("thumbs_up", "thumbs_down", "thumbs_changed", "regenerate", "copy", "edit",
@@ -76,8 +78,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    with example(tmp_path_factory.mktemp("example")) as running:
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    with phoenix(tmp_path_factory.mktemp("phoenix")) as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Example]:
+    with example(tmp_path_factory.mktemp("example"), more=to_phoenix(receiver.url)) as running:
         yield running
 
 
@@ -121,8 +129,20 @@ def ballots(ledger: Path) -> Counter[tuple[str, int, bool]]:
                        connection.execute("SELECT kind, final, call FROM votes"))
 
 
-def test_what_a_person_does_is_exactly_what_is_counted_and_kept(
-        visitor: Visitor, running: Example) -> None:
+def annotated(receiver: Receiver, *traces: str) -> Counter[tuple[str, str]]:
+    """What Phoenix has been told of the spans of these traces: the trace, and the label."""
+    try:
+        spans = {one["context"]["span_id"]: one["context"]["trace_id"] for one in ask(
+            receiver, "/v1/projects/default/spans?limit=1000")["data"]}
+        told = ask(receiver, "/v1/projects/default/span_annotations?limit=1000&span_ids="
+                   + "&span_ids=".join(span for span, trace in spans.items() if trace in traces))
+    except AssertionError:  # it has no such project yet, or none of these spans
+        return Counter()
+    return Counter((spans[one["span_id"]], one["result"]["label"]) for one in told["data"])
+
+
+def test_what_a_person_does_is_exactly_what_is_counted_kept_and_sent_on(
+        visitor: Visitor, running: Example, receiver: Receiver) -> None:
     before, kept, answered = (
         counted(running), ballots(running.gateway.ledger), posted(running))
     first = visitor.ask(ABOUT_THE_DOCS)
@@ -134,7 +154,8 @@ def test_what_a_person_does_is_exactly_what_is_counted_and_kept(
     text = visitor.last.locator(".text").text_content()
     assert visitor.page.evaluate("navigator.clipboard.readText()") == text
     visitor.press("Regenerate")
-    assert visitor.answered(first) != first
+    second = visitor.answered(first)
+    assert second != first
     assert visitor.page.locator("article").count() == 1
     visitor.press("Good answer", "Thank you.")
     visitor.page.get_by_role("button", name="New conversation").click()
@@ -151,6 +172,10 @@ def test_what_a_person_does_is_exactly_what_is_counted_and_kept(
         ("report_hallucination", 1, True): 1, ("copy", 1, True): 1, ("regenerate", 1, True): 1,
         ("conversation_end", 1, True): 1})
     assert posted(running) - answered == {"taken": 7}  # none was sent twice or refused
+    noted = Counter({(first, "thumbs_down"): 1, (first, "report_hallucination"): 1,
+                     (first, "copy"): 1, (first, "regenerate"): 1, (second, "thumbs_up"): 1,
+                     (second, "conversation_end"): 1})
+    wait_for(lambda: annotated(receiver, first, second) == noted, STORED_SECONDS, 1.0)
 
 
 def test_a_question_about_something_else_finds_no_page(visitor: Visitor, running: Example) -> None:
