@@ -79,6 +79,8 @@ ABSENT = {
          "llm_conversation_turns", "inferometer_feedback"), "nobody votes, or ends a conversation"),
     ":ratio_1w": "the applications are younger than a week",
     ":ratio_limit": "likewise",
+    " offset 1d": "the applications are younger than a day",
+    " offset 1w": "and than a week",
     **{f":error_ratio_{window}": "the models are younger than half of the window"
        for window in ("6h", "1d", "3d")},
 }

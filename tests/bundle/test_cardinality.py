@@ -80,7 +80,7 @@ def test_every_sum_over_its_budget_is_a_finding() -> None:
     assert over((large,))[1:] == [
         "family llm_user_cost_usd: 400001 series, budget 65000",
         "page of an exporter without a role: 400001 series, budget 400000",
-        "sum of all: 40000100 series, budget 3000000"]
+        "sum of all: 40000100 series, budget 2500000"]
 
 
 def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_families() -> None:

@@ -26,6 +26,7 @@ _RECORDS = Records({config.GpuSection: ("enabled", "kubelet_socket"),
                     config.EngineTarget: ("bearer_token_file", "ca_file"),
                     config.IntakeSection: (
                         "listen", "grpc_listen", "config_file", "bearer_token_files"),
+                    config.FeedbackSection: ("listen",),
                     config.LedgerSection: ("path", "key_file")})
 
 

@@ -152,9 +152,11 @@ class Forwarder:
         if self._fit is None or self._fit[0] != number:
             try:
                 self._fit = number, fitted(waiting.body, self.destination)
+            except NoPlaceError as error:
+                self._fit = number, str(error)
             except ValueError as error:
                 log.debug("a body cannot be sent on", extra={"why": reason_of(error)})
-                self._fit = number, str(error) if isinstance(error, NoPlaceError) else UNFIT
+                self._fit = number, UNFIT
         return self._fit[1]
 
     def _headers(self, body: SentBody) -> Mapping[str, str]:

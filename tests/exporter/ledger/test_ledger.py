@@ -288,7 +288,8 @@ def test_tools_and_searches_are_counted_beside_calls(bench: Bench) -> None:
     bench.wait()
     assert bench.counters("tool") == {("ended", "success"): 1}
     assert bench.counters("retrieval") == {
-        ("ended", "success"): 2, ("result", "empty"): 1, ("result", "unknown"): 1}
+        ("ended", "success"): 2, ("result", "empty"): 1, ("result", "unknown"): 1,
+        ("searched", "1.0"): 2, ("searched", "sum"): 2 * SECOND, ("retrieved", "0.0"): 1}
 
 
 def test_a_sender_whose_clock_is_off_is_counted_by_arrival_and_noted(bench: Bench) -> None:
