@@ -132,12 +132,17 @@ class Ballots:
             self._statements.insert_nonce, (nonce, casting.nonce.expires)).rowcount == 1
 
     def _await(self, vote: Vote, subject: int, arrived: int, subjects: set[int]) -> None:
-        """Have it wait for what it names; where that is a span, for its trace's call after that."""
+        """Have it wait for what it names, and then for what that is in.
+
+        A span is in its trace; a response or a request is of the span beside it, if there is one.
+        """
         connection, keys = self._database.connection, self._database.keys
         names = [(subject, 0)]
         is_span = vote.subject.startswith("span:")
         if is_span and vote.trace_id:
             names.append((keys.subject_number(f"trace:{vote.trace_id.hex()}"), 1))
+        elif vote.span_id and not is_span:
+            names.append((keys.subject_number(f"span:{vote.span_id.hex()}"), 1))
         connection.executemany(self._statements.insert_waiting, [
             (name, vote.id, rank, arrived) for name, rank in names])
         subjects.update(name for name, _ in names)

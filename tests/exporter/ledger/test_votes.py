@@ -200,6 +200,15 @@ def test_feedback_that_came_as_a_fact_is_a_vote_once(bench: Bench) -> None:
     assert votes(bench)["shop", "m", "thumbs_changed"] == 1.0
 
 
+@pytest.mark.parametrize("known", ["", "chatcmpl-1"])
+def test_what_names_a_response_and_a_span_finds_either(bench: Bench, known: str) -> None:
+    bench.send(call(span_id=SPAN, response_id=known))
+    bench.send(Feedback(trace_id=TRACE, span_id=b"f" * 8, parent_id=SPAN, kind="thumbs_up",
+                        service_name="shop", response_id="chatcmpl-1"))
+    bench.wait()
+    assert votes(bench) == {("shop", "m", "thumbs_up"): 1.0}
+
+
 def test_counters_of_votes_outlive_a_restart_and_verify_knows_them(bench: Bench) -> None:
     bench.send(call())
     bench.wait()
