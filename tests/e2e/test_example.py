@@ -134,11 +134,11 @@ def annotated(receiver: Receiver, *traces: str) -> Counter[tuple[str, str]]:
     try:
         spans = {one["context"]["span_id"]: one["context"]["trace_id"] for one in ask(
             receiver, "/v1/projects/default/spans?limit=1000")["data"]}
-        told = ask(receiver, "/v1/projects/default/span_annotations?limit=1000&span_ids="
+        notes = ask(receiver, "/v1/projects/default/span_annotations?limit=1000&span_ids="
                    + "&span_ids=".join(span for span, trace in spans.items() if trace in traces))
     except AssertionError:  # it has no such project yet, or none of these spans
         return Counter()
-    return Counter((spans[one["span_id"]], one["result"]["label"]) for one in told["data"])
+    return Counter((spans[one["span_id"]], one["result"]["label"]) for one in notes["data"])
 
 
 def test_what_a_person_does_is_exactly_what_is_counted_kept_and_sent_on(

@@ -200,9 +200,9 @@ def test_feedback_that_came_as_a_fact_is_a_vote_once(bench: Bench) -> None:
     assert votes(bench)["shop", "m", "thumbs_changed"] == 1.0
 
 
-@pytest.mark.parametrize("known", ["", "chatcmpl-1"])
-def test_what_names_a_response_and_a_span_finds_either(bench: Bench, known: str) -> None:
-    bench.send(call(span_id=SPAN, response_id=known))
+@pytest.mark.parametrize("response_id", ["", "chatcmpl-1"])
+def test_what_names_a_response_and_a_span_finds_either(bench: Bench, response_id: str) -> None:
+    bench.send(call(span_id=SPAN, response_id=response_id))
     bench.send(Feedback(trace_id=TRACE, span_id=b"f" * 8, parent_id=SPAN, kind="thumbs_up",
                         service_name="shop", response_id="chatcmpl-1"))
     bench.wait()
