@@ -70,6 +70,7 @@ ORDER = """
     spans.decoded  spans.vocabulary  spans.running  spans.unicode  spans.reordering
     spans.envelope  spans.json_values  spans.protobuf_values
     spans.calls  spans.steps
+    spans.runs
     spans.once
     spans.flavours.reading
     spans.flavours.table
@@ -203,7 +204,7 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
-        ledger.checks
+        ledger.checks  ledger.columns
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
         ledger.parts_of_calls
@@ -221,6 +222,7 @@ ORDERS = {
         ledger.file_opening
         ledger.pressure
         ledger.care  ledger.questions  ledger.retention  ledger.store  ledger.people
+        ledger.earlier
         ledger.clickhouse  ledger.clickhouse.connection  ledger.clickhouse.outbox
         ledger.clickhouse.tables
         ledger.clickhouse.answers  ledger.clickhouse.archive

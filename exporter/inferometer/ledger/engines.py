@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from inferometer.facts import EngineCall
+from inferometer.ledger.columns import phases
 from inferometer.ledger.parts_of_calls import DividedCall, JoinedCall, parts_of
-from inferometer.ledger.settling import phases
 
 T = TypeVar("T")
 MOST = 20_000  # response ids that are remembered of either side

@@ -27,7 +27,8 @@ from inferometer.ledger.store import Forms, load_seats
 from inferometer.sinks.request_line import SettledCall
 from inferometer.sinks.request_log import REMEMBERED, CallBatch, RequestLog
 from inferometer.sinks.request_log_file import RotatedFile, StandardOutput
-from inferometer.spans.once import as_call, texts_of
+from inferometer.spans.once import texts_of
+from inferometer.spans.runs import as_call
 
 NOTED_TOGETHER = 500  # calls at most
 TOGETHER = REMEMBERED // NOTED_TOGETHER  # of these, whose lines are written together

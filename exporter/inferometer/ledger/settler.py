@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
@@ -14,16 +13,15 @@ from inferometer.heartbeats import SERVICE
 from inferometer.ledger.conversations import Turns, note, turns_of
 from inferometer.ledger.counting import HEARTBEAT, CountedRow
 from inferometer.ledger.database import FORGETTING, METERING, Database
+from inferometer.ledger.earlier import NOTHING, Earlier, EarlierTraces
 from inferometer.ledger.engines import Engines
 from inferometer.ledger.exemplars import Exemplars
 from inferometer.ledger.failed_calls import FailedCall, FailedCalls
-from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.parts_of_calls import DividedCall, JoinedCall, decomposed, divided
 from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.seats import NoSeats, SeatTable
 from inferometer.ledger.settling import Rows, judged, placed, rows_of, without_names
-from inferometer.ledger.statements import TRACES_AT_ONCE
 from inferometer.ledger.store import (
     Counters,
     Forms,
@@ -42,23 +40,8 @@ from inferometer.spans.once import settle
 from inferometer.spans.settlement import Settlement
 from inferometer.threads import Failures
 
-# Of a trace that goes on and on only the last ones are looked at again for what comes late.
-MOST_EARLIER = 1000  # facts
-MOST_LINKS = 50_000
-_LAST = 2**IN_TRACE_BITS - 1
+MOST_LINKS = 50_000  # of a trace that goes on and on, that are looked at again
 LATE = "late_rows"  # in the table meta: the last id that one of this name had
-
-
-class Earlier(NamedTuple):
-    """What the ledger has of a trace from before: its facts, what of them is counted, links."""
-
-    facts: Mapping[bytes, Kept]
-    counted: Mapping[bytes, int]
-    links: bytes
-    calls: Sequence[CountedRow]  # that are counted
-
-
-_NOTHING = Earlier({}, {}, b"", ())
 
 
 @dataclass(slots=True)
@@ -80,6 +63,7 @@ class Settler:
     def __init__(self, database: Database, forms: Forms, pricing: Pricing = unpriced,
                  limits: Limiting = default_limits, notes: RequestNotes | None = None) -> None:
         self._database, self._forms, self._notes = database, forms, notes
+        self._earlier = EarlierTraces(database, forms)
         self._pricing, self._limits = pricing, limits
         self.subjects = SubjectNotes(database)
         self.seats = load_seats(database)
@@ -147,8 +131,8 @@ class Settler:
                 one.fact.response_id for _, trace in traces for one in trace.facts.values()
                 if isinstance(one.fact, ModelCall) and one.fact.response_id})
             forgotten = dict(connection.execute(self._database.statements.all_forgotten).fetchall())
-            for (trace_id, trace), rows in zip(traces, self._rows_of(traces), strict=True):
-                earlier = _NOTHING if rows == len(trace.facts) else self._earlier(trace_id)
+            for (trace_id, trace), rows in zip(traces, self._earlier.rows_of(traces), strict=True):
+                earlier = NOTHING if rows == len(trace.facts) else self._earlier.of(trace_id)
                 begin = len(moves.rows)
                 self._settle_one(trace, earlier, moves)
                 if forgotten and trace.facts:
@@ -267,41 +251,6 @@ class Settler:
                         response_id, row, calls[row.seq])}
         return [row._replace(billed=0) if row.seq in repeated and row.kind == "call" else row
                 for row in made.rows] if repeated else made.rows
-
-    def _rows_of(self, traces: Sequence[tuple[bytes, Trace]]) -> list[int]:
-        """How many facts the file has of each: for most only those that are pending here."""
-        digest_of = self._database.keys.trace_digest
-        firsts = [digest_of(trace_id) if trace.digest is None else trace.digest
-                  for trace_id, trace in traces]
-        statement = self._database.statements.count_of_traces
-        rows: list[int] = []
-        for begin in range(0, len(firsts), TRACES_AT_ONCE):
-            chunk = firsts[begin:begin + TRACES_AT_ONCE]
-            values = [value for first in chunk for value in (first, first + _LAST)]
-            values += (0, -1) * (TRACES_AT_ONCE - len(chunk))  # of no trace
-            rows += self._database.connection.execute(statement, values).fetchone()[:len(chunk)]
-        return rows
-
-    def _earlier(self, trace_id: bytes) -> Earlier:
-        """What the file has of the trace from before."""
-        connection, statements = self._database.connection, self._database.statements
-        first = self._database.keys.trace_digest(trace_id)
-        span = first, first + _LAST
-        facts: dict[bytes, Kept] = {}
-        counted: dict[bytes, int] = {}
-        for row in connection.execute(statements.facts_of_trace,
-                                      (*span, MOST_EARLIER, 0)).fetchall():
-            if row[3] == trace_id and row[7] == FactState.SETTLED:
-                one = self._forms.kept(row)
-                facts[row[4]] = one
-                if row[8] is not None:
-                    counted[row[4]] = row[8]
-        links = b"".join([packed for (packed,) in connection.execute(
-            statements.links_of_trace, span)]) if facts else b""
-        own = set(counted.values())
-        calls = [CountedRow(*row) for row in connection.execute(statements.calls_of_trace, span)
-                 if row[0] in own] if counted else ()
-        return Earlier(facts, counted, links, calls)
 
 
 def _without_engine(made: Rows, rows: Sequence[CountedRow]) -> Iterator[tuple[str, DividedCall]]:

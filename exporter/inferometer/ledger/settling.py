@@ -11,30 +11,32 @@ from inferometer.call_limits import Limiting
 from inferometer.catalogue import MCP_METHODS, OTHER_METHOD
 from inferometer.facts import (
     AgentRun,
-    EngineCall,
     Evaluation,
     Fact,
     Feedback,
     McpOperation,
-    Outcome,
     Rerank,
     Retrieval,
     ToolCall,
     Usage,
 )
 from inferometer.ledger.checks import rows_of_checks
-from inferometer.ledger.counting import BILLION, TOKENS, CountedRow
+from inferometer.ledger.columns import (
+    Count,
+    billionths_of,
+    documents_of,
+    duration_of,
+    nanoseconds_of,
+    phases,
+    tokens_of,
+)
+from inferometer.ledger.counting import TOKENS, CountedRow
 from inferometer.ledger.goodput import is_within
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.traces import Kept
 from inferometer.pricing import CallToPrice, Pricing
 from inferometer.spans.settlement import CallRow, RunRow, Settlement, Step, UsageState
 
-MOST_TOKENS = 2**40  # of one call: more cannot be
-MOST_DOCUMENTS = 2**31  # of one search
-MOST_SECONDS = 1e9
-MOST_NANOSECONDS = 10**18
-_Count = int | None
 _NO_PHASES = None, None, None  # queue, prefill, decode
 _NO_TOKENS = None, None, None, None, None
 
@@ -148,7 +150,7 @@ def _within(rows: Sequence[CountedRow], settlement: Settlement, before: Sequence
     calls = sum(counted.calls or 0 for counted in settlement.rows) - sum(
         row.calls for row in before)
     room = [sum(column) - sum(spent) for column, spent in zip(
-        _columns(map(_tokens, billed)), _columns(used), strict=True)]
+        _columns(map(tokens_of, billed)), _columns(used), strict=True)]
     for row in rows:
         if row.kind != "call":
             yield row
@@ -173,11 +175,11 @@ def _columns(rows: Iterable[Sequence[int | None]]) -> list[list[int]]:
 
 
 # A row, its spans of its own service, and of others, what it is of where that is a call.
-_Counting = tuple[CountedRow, Sequence[bytes], Sequence[bytes], CallRow | None]
+Counting = tuple[CountedRow, Sequence[bytes], Sequence[bytes], CallRow | None]
 
 
 def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
-           veil: Callable[[str], str]) -> Iterator[_Counting]:
+           veil: Callable[[str], str]) -> Iterator[Counting]:
     for counted in settlement.rows:
         call = counted.call
         if len(counted.spans) == 1 and call.span_id in facts:
@@ -196,7 +198,7 @@ def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
 
 
 def _steps(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
-           veil: Callable[[str], str]) -> Iterator[_Counting]:
+           veil: Callable[[str], str]) -> Iterator[Counting]:
     steps: Iterable[Step[Any] | RunRow] = chain(
         settlement.runs, settlement.tools, settlement.operations, settlement.retrievals,
         settlement.reranks, settlement.evaluations, settlement.feedback)
@@ -212,7 +214,7 @@ def _steps(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
 
 def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) -> CountedRow:
     call = counted.call
-    tokens = _tokens(call.usage)
+    tokens = tokens_of(call.usage)
     usage = counted.usage
     if usage == UsageState.KNOWN and tokens[0] is None and tokens[3] is None:
         usage = UsageState.MISSING  # what was told cannot be
@@ -224,7 +226,7 @@ def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], 
         veil(call.conversation) if call.conversation else None,
         call.outcome._value_, call.error_type._value_,
         counted.calls or 0, int(counted.billed), usage._value_, *tokens,
-        _duration(call), _nanoseconds(call.time_to_first_token),
+        duration_of(call), nanoseconds_of(call.time_to_first_token),
         *(phases(engine) if engine else _NO_PHASES), place=1)
 
 
@@ -246,27 +248,15 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
         veil(fact.user) if fact.user else None,
         veil(fact.conversation) if fact.conversation else None,
         fact.outcome._value_, fact.error_type._value_,
-        1, 0, "", *_NO_TOKENS, _duration(fact),
-        documents=_retrieved(retrieval) if retrieval else None, run_calls=run_calls,
+        1, 0, "", *_NO_TOKENS, duration_of(fact),
+        documents=documents_of(retrieval) if retrieval else None, run_calls=run_calls,
         run_tools=run_tools, observed=int(retrieval is not None or rerank is not None),
-        disagreement=_billionths(rerank.disagreement) if rerank else None,
+        disagreement=billionths_of(rerank.disagreement) if rerank else None,
         top_changed=None if rerank is None or rerank.top_changed is None
         else int(rerank.top_changed))
 
 
-def _retrieved(retrieval: Retrieval) -> _Count:
-    """How many documents came back. A search that failed was not in vain: it is not known."""
-    documents = retrieval.documents
-    if documents is None or not 0 <= documents <= MOST_DOCUMENTS:
-        return None
-    return documents if documents or retrieval.outcome is Outcome.SUCCESS else None
-
-
-def _billionths(ratio: float | None) -> _Count:
-    return None if ratio is None or not 0 <= ratio <= 1 else round(ratio * BILLION)
-
-
-def _in_run(run: RunRow) -> tuple[_Count, _Count]:
+def _in_run(run: RunRow) -> tuple[Count, Count]:
     """Calls and tools of a run, if it is one as people count them, and no step of another."""
     if run.fact.kind != "agent" and run.is_inner:
         return None, None
@@ -279,34 +269,3 @@ def without_names(rows: Iterable[CountedRow], names: Container[str]) -> Iterator
     for row in rows:
         yield row._replace(user=None if row.user in names else row.user,
                            conversation=None if row.conversation in names else row.conversation)
-
-
-def phases(engine: EngineCall) -> tuple[_Count, _Count, _Count]:
-    """Queue, prefill and decode as an engine has them, in nanoseconds."""
-    return (_nanoseconds(engine.queue), _nanoseconds(engine.prefill),
-            _nanoseconds(engine.decode))
-
-
-def _tokens(usage: Usage) -> tuple[_Count, _Count, _Count, _Count, _Count]:
-    counts = usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning
-    for count in counts:
-        if count is not None and not 0 <= count <= MOST_TOKENS:
-            first, second, third, fourth, fifth = map(_possible, counts)
-            return first, second, third, fourth, fifth
-    return counts
-
-
-def _possible(tokens: int | None) -> int | None:
-    return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else None
-
-
-def _duration(fact: Fact) -> int | None:
-    took = fact.end - fact.start
-    return took if fact.start and 0 <= took <= MOST_NANOSECONDS else None
-
-
-def _nanoseconds(seconds: float | None) -> int | None:
-    # What is no number is not between two, either.
-    return None if seconds is None or not 0 <= seconds <= MOST_SECONDS else round(seconds * 1e9)
-
-

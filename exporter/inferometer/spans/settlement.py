@@ -22,6 +22,7 @@ from inferometer.facts import (
     Rerank,
     Retrieval,
     ToolCall,
+    Usage,
 )
 
 F = TypeVar("F", bound=Fact)
@@ -33,6 +34,13 @@ class UsageState(StrEnum):
     KNOWN = "known"
     MISSING = "missing"  # no span of the call has any
     ESTIMATED = "estimated"  # by the sender's own tokenizer: counts as missing
+
+
+def state_of(usage: Usage) -> UsageState:
+    """How much is known of these."""
+    if not usage:
+        return UsageState.MISSING
+    return UsageState.ESTIMATED if usage.estimated else UsageState.KNOWN
 
 
 class CallRow(NamedTuple):

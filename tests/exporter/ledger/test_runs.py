@@ -131,7 +131,7 @@ def test_services_of_one_trace_have_calls_of_their_own(bench: Bench) -> None:
 
 def test_a_trace_beyond_all_that_is_looked_at_again_is_not_long_a_second_time(
         bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inferometer.ledger.settler.MOST_EARLIER", 8)
+    monkeypatch.setattr("inferometer.ledger.earlier.MOST_EARLIER", 8)
     for one in calls(30):
         bench.send(one)
         bench.wait()
