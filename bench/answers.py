@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from inferometer.facts import Fact, ModelCall
 from inferometer.quality.verdicts import judged, verdict_of
@@ -31,27 +32,26 @@ def main() -> int:
     total = answered = 0
     spent = 0.0
     for folder in FOLDERS:
-        facts = [*_facts(folder)]
+        facts = _facts(folder)
         calls = [fact for fact in facts if isinstance(fact, ModelCall) and fact.content]
         if not (read := sum(verdict_of(call).is_read for call in calls)):
             continue
-        plain = _seconds(lambda folder=folder: [*_facts(folder)], times)  # type: ignore[misc]
-        own = _seconds(lambda calls=calls: judged(calls), times)  # type: ignore[misc]
+        plain = _seconds(partial(_facts, folder), times)
+        own = _seconds(partial(judged, calls), times)
         total, answered, spent = total + len(calls), answered + read, spent + own
         print(f"{folder:45}{len(calls):6}{read:6}{plain / len(facts) * 1e6:10.0f}"
               f"{own / len(calls) * 1e6:12.0f}")
     print(f"{'all':45}{total:6}{answered:6}{'':10}{spent / total * 1e6:12.0f}")
     for name, call in _hostile().items():
-        print(f"hostile: {name:36}{_seconds(lambda call=call: judged([call]), 3) * 1e3:8.1f} ms"  # type: ignore[misc]
-              )
+        longest = _seconds(partial(judged, [call]), 3)
+        print(f"hostile: {name:36}{longest * 1e3:8.1f} ms")
     return 0
 
 
-def _facts(folder: str) -> Iterator[Fact]:
-    for body, encoding in bodies(folder):
-        for span in decode_traces(body, encoding, answers=True).spans:
-            if (fact := facts_of(span, _WISHES)) is not None:
-                yield fact
+def _facts(folder: str) -> list[Fact]:
+    return [fact for body, encoding in bodies(folder)
+            for span in decode_traces(body, encoding, answers=True).spans
+            if (fact := facts_of(span, _WISHES)) is not None]
 
 
 def _seconds(work: Callable[[], object], times: int) -> float:

@@ -31,7 +31,7 @@ class VoteOutcome(StrEnum):
 
 @record
 class Vote:
-    """One vote. Of its subject one is given: a response, a request, a span or a trace."""
+    """One vote. Its subject is the first that it has of a response, a request, a span, a trace."""
 
     kind: str
     id: str

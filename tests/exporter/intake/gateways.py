@@ -9,10 +9,12 @@ from pathlib import Path
 
 from inferometer import settings
 from inferometer.collector import Deadline
-from inferometer.config import ConfigError
+from inferometer.config import Config, ConfigError
+from inferometer.documents.mistakes import Document
 from inferometer.intake.heartbeat import HeartbeatPace
 from inferometer.intake.part import IntakePart
 from inferometer.ledger.part import LedgerPart
+from inferometer.parts import Part
 from inferometer.settings import Flags
 from inferometer.values import Key, Value
 
@@ -52,14 +54,19 @@ def gateway_in(folder: Path, more: str = "", pace: HeartbeatPace = FAST, *,
     config, document = settings.load(file, Flags())
     keeper = LedgerPart(config)
     intake = IntakePart(config, keeper.commit, keeper, pace)
-    for part in (keeper, intake):
+    with started(config, document, keeper, intake):
+        yield Gateway(folder, intake, keeper)
+
+
+@contextlib.contextmanager
+def started(config: Config, document: Document, *parts: Part) -> Iterator[None]:
+    """Parts that run, in this order; the last one is stopped first. Raises ConfigError."""
+    for part in parts:
         part.check(config, document)
         document.finish(ConfigError)
         part.configure(config)
-    keeper.start()
-    try:
-        intake.start()
-        yield Gateway(folder, intake, keeper)
-    finally:
-        intake.stop()
-        keeper.stop()
+    with contextlib.ExitStack() as stack:
+        for part in parts:
+            stack.callback(part.stop)
+            part.start()
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -15,29 +15,17 @@ from urllib.parse import urlsplit
 from inferometer import settings
 from inferometer.capabilities import sign
 from inferometer.collector import Deadline
-from inferometer.config import ConfigError
 from inferometer.intake.feedback.part import FeedbackPart
 from inferometer.ledger.part import LedgerPart
 from inferometer.settings import Flags
 from inferometer.values import Key, Value
+from tests.exporter.intake.gateways import started
+from tests.exporter.support import Response
 
 ORIGIN = "https://chat.example.com"
 KEY = b"0123456789abcdef0123456789abcdef"
 TOKEN = "backend-token"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-@dataclass
-class Answered:
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
 
 
 @dataclass
@@ -55,12 +43,12 @@ class VotingDoor:
         return HTTPConnection(address.hostname, address.port, timeout=30)
 
     def ask(self, method: str, body: bytes = b"", path: str = "/v1/feedback",
-            **headers: str) -> Answered:
+            **headers: str) -> Response:
         """One request; `_` in the name of a header is a dash."""
         with contextlib.closing(self.connection()) as connection:
             return ask(connection, method, body, path, **headers)
 
-    def post(self, token: str = TOKEN, origin: str = "", **vote: Any) -> Answered:
+    def post(self, token: str = TOKEN, origin: str = "", **vote: Any) -> Response:
         """A vote as a backend or a page casts it."""
         defaults: dict[str, Any] = {"name": "thumbs_up", "trace_id": TRACE}
         return self.ask("POST", json.dumps(defaults | vote).encode(), **headers_of(token, origin))
@@ -88,12 +76,12 @@ def headers_of(token: str = TOKEN, origin: str = "") -> dict[str, str]:
 
 
 def ask(connection: HTTPConnection, method: str, body: bytes = b"", path: str = "/v1/feedback",
-        **headers: str) -> Answered:
+        **headers: str) -> Response:
     """One request on a connection."""
     connection.request(method, path, body or None, {
         name.replace("_", "-"): value for name, value in headers.items()})
     reply = connection.getresponse()
-    return Answered(reply.status, {name.lower(): value for name, value in reply.getheaders()},
+    return Response(reply.status, {name.lower(): value for name, value in reply.getheaders()},
                     reply.read())
 
 
@@ -116,14 +104,5 @@ def voting_door_in(folder: Path, more: str = "") -> Iterator[VotingDoor]:
     config, document = settings.load(file, Flags())
     ledger = LedgerPart(config)
     feedback = FeedbackPart(config, ledger.cast)
-    for part in (ledger, feedback):
-        part.check(config, document)
-        document.finish(ConfigError)
-        part.configure(config)
-    ledger.start()
-    try:
-        feedback.start()
+    with started(config, document, ledger, feedback):
         yield VotingDoor(folder, feedback, ledger)
-    finally:
-        feedback.stop()
-        ledger.stop()

@@ -39,9 +39,9 @@ def parts(bench: Bench) -> dict[str, float]:
         bench.ledger.reading).collect(Deadline(10))}
     sums = {"calls": 0.0}
     for key, value in families[c.CLIENT_PART].items():
-        sums[key[-1]] = round(sums.get(key[-1], 0.0) + float(value), 9)  # type: ignore[arg-type]
+        sums[key[-1]] = round(sums.get(key[-1], 0.0) + float(value), 9)  # type: ignore[arg-type]  # a counter
     for value in families[c.CLIENT_DECOMPOSED].values():
-        sums["calls"] += float(value)  # type: ignore[arg-type]
+        sums["calls"] += float(value)  # type: ignore[arg-type]  # likewise
     return sums
 
 

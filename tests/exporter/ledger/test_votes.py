@@ -31,7 +31,7 @@ def vote(bench: Bench, kind: str = "thumbs_up", nonce: BurntNonce | None = None,
     defaults: dict[str, object] = {"trace_id": TRACE, "id": os.urandom(8).hex()}
     if {"response_id", "request_id", "span_id"} & fields.keys():
         defaults["trace_id"] = b""
-    casting = Casting(Vote(kind, **defaults | fields), nonce)  # type: ignore[arg-type]
+    casting = Casting(Vote(kind, **defaults | fields), nonce)  # type: ignore[arg-type]  # any of its fields
     done = bench.ledger.commit((), {}, bench.now, votes=(casting,))
     bench.turn()
     done.result(0)
@@ -42,7 +42,7 @@ def votes(bench: Bench) -> dict[tuple[str, ...], float]:
     """What a scrape has of llm_feedback_total, but for zeros."""
     families = FeedbackCollector(bench.ledger.reading, dict).collect(Deadline(5))
     family = next(one for one in families if one.metric.name == "llm_feedback_total")
-    return {key: value for key, value in family.points.items() if value}  # type: ignore[misc]
+    return {key: value for key, value in family.points.items() if value}  # type: ignore[misc]  # counts
 
 
 def unmatched(bench: Bench) -> object:
