@@ -25,12 +25,12 @@ PACKAGE = Path(inferometer.__file__).parent
 # name: all engine tables, all verbs. Who adds a module puts it where what it imports is above it.
 ORDER = """
     inferometer
-    durations  heap  outside  reasons  request_ids
+    durations  evaluations  heap  outside  reasons  request_ids
     chapters  logs  receipt  threads  roles  protobuf
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
-    catalogue.forward  catalogue.quality
+    catalogue.forward  catalogue.quality  catalogue.evaluation
     catalogue.exporter
     catalogue
     record

@@ -10,6 +10,7 @@ A module is a subject; its tuple at the end lists what an exporter says of it.
 from inferometer.catalogue.client import *
 from inferometer.catalogue.cost import *
 from inferometer.catalogue.engine import *
+from inferometer.catalogue.evaluation import *
 from inferometer.catalogue.exporter import *
 from inferometer.catalogue.forward import *
 from inferometer.catalogue.gpu import *
@@ -22,5 +23,5 @@ from inferometer.catalogue.quality import *
 from inferometer.catalogue.users import *
 
 METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *CLIENT_METRICS, *QUALITY_METRICS,
-           *INTAKE_METRICS, *LEDGER_METRICS, *FORWARD_METRICS, *HEARTBEAT_METRICS, *USER_METRICS,
-           *FEEDBACK_METRICS, *SELF_METRICS)
+           *EVALUATION_METRICS, *INTAKE_METRICS, *LEDGER_METRICS, *FORWARD_METRICS,
+           *HEARTBEAT_METRICS, *USER_METRICS, *FEEDBACK_METRICS, *SELF_METRICS)

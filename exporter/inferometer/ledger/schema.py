@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0013"  # the last of the migrations, which makes these tables
+NEWEST = "0014"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -205,3 +205,44 @@ CALL_SUBJECTS = Table(
 BURNT_NONCES = Table(
     "burnt_nonces", METADATA, Column("nonce", LargeBinary, primary_key=True), _number("expires"),
     Index("burnt_nonces_by_expiry", "expires"), sqlite_with_rowid=False)
+# Answers that a judge is to see, or has seen, in the order in which they were chosen.
+JUDGED_UNITS = Table(
+    "judged_units", METADATA,
+    _number("id", key=True), Column("trace", LargeBinary, nullable=False), _text("stratum"),
+    _number("call"),  # the number of the fact that is the answer
+    _number("arrived"), _number("day"),  # Unix nanoseconds, and days of UTC
+    _text("service_name"), _text("model"), _text("conversation"),  # a keyed hash, or empty
+    Column("digest", LargeBinary, nullable=False),  # of the answer, with our key
+    _number("probability"),  # of a thousand millions
+    Column("state", SmallInteger, nullable=False), _number("tries"),
+    _number("due"),  # Unix nanoseconds, before which nobody asks (again)
+    UniqueConstraint("trace", "stratum"),
+    Index("judged_units_by_day", "day", "conversation"),
+    Index("judged_units_by_digest", "day", "digest"),
+    Index("judged_units_by_due", "state", "due"), sqlite_with_rowid=False)
+# What judges are: their model, and a digest of their prompts.
+JUDGES = Table("judges", METADATA, _number("id", key=True), _text("model"), _text("prompts"),
+               _number("seen"), UniqueConstraint("model", "prompts"))
+# What a judge said, in the order of judging; `reasons` is what was said, and deleted as content is.
+JUDGEMENTS = Table(
+    "judgements", METADATA,
+    _number("number", key=True), _number("unit"), _text("evaluation"), _number("judge"),
+    _text("result"), Column("flagged", SmallInteger, nullable=True),
+    _number("score", optional=True),  # of a million
+    _number("judged"), _text("reasons", optional=True),
+    UniqueConstraint("unit", "evaluation", "judge"), sqlite_with_rowid=False)
+# What judging took, a row a request to a judge: written before it is sent, ended when it answered.
+JUDGE_REQUESTS = Table(
+    "judge_requests", METADATA,
+    _number("id", key=True), _number("unit"), _text("step"), _number("judge"), _number("day"),
+    *(_number(name, optional=True) for name in ("input", "output")),  # tokens
+    _number("cost", optional=True),  # nano-USD
+    _text("answer", optional=True),  # until its unit is judged
+    Index("judge_requests_by_day", "day"), Index("judge_requests_by_unit", "unit"),
+    sqlite_with_rowid=False)
+# What people say of judged answers.
+ANSWER_LABELS = Table(
+    "answer_labels", METADATA,
+    _number("unit", key=True), _text("evaluation", key=True), _text("reviewer", key=True),
+    Column("flagged", SmallInteger, nullable=False), _number("labelled"),
+    _text("note", optional=True), sqlite_with_rowid=False)
