@@ -89,7 +89,7 @@ ORDER = """
     spans.explain.report
     quality  quality.patterns  quality.refusals  quality.texts
     quality.answer  quality.asked  quality.detector  quality.intervals  quality.schemas
-    quality.rates  quality.verdicts  quality.stored
+    quality.rates  quality.score_detector  quality.verdicts  quality.stored
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
@@ -39,21 +40,31 @@ def clopper_pearson(x: float, n: float) -> tuple[float, float]:
     return lower, upper
 
 
-@lru_cache(maxsize=128)
-def beta_draws(alpha: float, beta: float, seed: str) -> array[float]:
+def possible_parts(x: float, n: float, seed: str) -> tuple[Sequence[float], Sequence[float]]:
+    """What the proportion may be, as draws for a lower and as draws for an upper end.
+
+    Both are the same, by the prior of Jeffreys, unless none or all of n were x. Then that prior
+    says too much of what was never seen, so that the two bounds of Clopper and Pearson are drawn
+    from (Fay, Proschan and Brittain, Biometrics 71 (2015)).
+    """
+    if x <= 0:
+        return beta_draws(0, n + 1, seed), beta_draws(1, n, seed)
+    if x >= n:
+        return beta_draws(n, 1, seed), beta_draws(n + 1, 0, seed)
+    draws = beta_draws(x + 0.5, n - x + 0.5, seed)
+    return draws, draws
+
+
+@lru_cache(maxsize=64)  # of 80 kB
+def beta_draws(alpha: float, beta: float, seed: str) -> Sequence[float]:
     """DRAWS values of a beta distribution, the same for the same seed on every machine.
 
-    0 or 1 alone where the other side has no weight. Nobody may change what is returned.
+    Nothing but 0, or but 1, where its weight on the other side is 0.
     """
     if alpha <= 0 or beta <= 0:
         return array("d", (float(beta <= 0),)) * DRAWS
     variate = Random(seed).betavariate
     return array("d", (variate(alpha, beta) for _ in range(DRAWS)))
-
-
-def jeffreys_draws(x: float, n: float, seed: str) -> array[float]:
-    """DRAWS values of what the proportion may be, by the prior of Jeffreys."""
-    return beta_draws(x + 0.5, n - x + 0.5, seed)
 
 
 def beta_quantile(probability: float, alpha: float, beta: float) -> float:

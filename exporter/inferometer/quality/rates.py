@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from inferometer.quality.intervals import DRAWS, LEVEL, jeffreys_draws, wilson
+from inferometer.quality.intervals import DRAWS, LEVEL, possible_parts, wilson
 
 ENOUGH_LABELS = 20  # of flagged answers, and as many of the others
+TAIL = round((1 - LEVEL) / 2 * DRAWS)  # draws beyond either end of an interval
 
 
 class Interval(NamedTuple):
@@ -78,7 +79,8 @@ def corrected_rate(judged_flagged: float, judged: float, labels: LabelCounts, se
     Of `judged` answers, `judged_flagged` were flagged; the labels are of answers of the same
     sample, drawn at random of the flagged and of the others. An answer fails if it is flagged and
     truly bad, or not flagged and bad nevertheless: p = q * PPV + (1 - q) * FOR, each part drawn
-    from what it may be, with the seed. None while there are not enough labels.
+    10,000 times from what it may be, with the seed; the ends are percentiles of that. None while
+    there are not enough labels.
     """
     if not labels.enough or judged <= 0:
         return None
@@ -87,14 +89,15 @@ def corrected_rate(judged_flagged: float, judged: float, labels: LabelCounts, se
     precision, omission = labels.flagged_bad / flagged, labels.unflagged_bad / unflagged
     caught, missed = ratio * precision, (1 - ratio) * omission
     cleared, alarmed = (1 - ratio) * (1 - omission), ratio * (1 - precision)
-    draws = sorted(
-        q * ppv + (1 - q) * omitted for q, ppv, omitted in zip(
-            jeffreys_draws(judged_flagged, judged, f"{seed} flagged"),
-            jeffreys_draws(labels.flagged_bad, flagged, f"{seed} precision"),
-            jeffreys_draws(labels.unflagged_bad, unflagged, f"{seed} omission"), strict=True))
-    point, tail = caught + missed, round((1 - LEVEL) / 2 * DRAWS)
+    ends = [
+        sorted(q * ppv + (1 - q) * omitted for q, ppv, omitted in zip(*parts, strict=True))
+        for parts in zip(possible_parts(judged_flagged, judged, f"{seed} flagged"),
+                         possible_parts(labels.flagged_bad, flagged, f"{seed} precision"),
+                         possible_parts(labels.unflagged_bad, unflagged, f"{seed} omission"),
+                         strict=True)]
+    point = caught + missed
     return Corrected(
-        Interval(point, min(draws[tail], point), max(draws[-1 - tail], point)),
+        Interval(point, min(ends[0][TAIL], point), max(ends[1][-1 - TAIL], point)),
         _part(caught, missed), _part(cleared, alarmed))
 
 

@@ -6,7 +6,7 @@ import math
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.quality.detector import (
@@ -20,6 +20,7 @@ from inferometer.quality.detector import (
 NULLS = st.floats(1e-4, 0.99)
 
 
+@settings(max_examples=100, deadline=None, database=None)
 @given(NULLS, st.floats(0, 1))
 def test_an_answer_is_no_evidence_on_the_average_while_the_rate_is_not_above_the_null(
         null: float, part: float) -> None:
@@ -30,6 +31,7 @@ def test_an_answer_is_no_evidence_on_the_average_while_the_rate_is_not_above_the
         assert flagged > 1 > unflagged > 0
 
 
+@settings(max_examples=100, deadline=None, database=None)
 @given(NULLS, st.floats(2, 1e7), st.lists(st.booleans(), max_size=200))
 def test_evidence_stays_within_its_bounds_and_alarms_have_a_hysteresis(
         null: float, answers: float, verdicts: list[bool]) -> None:
@@ -44,6 +46,7 @@ def test_evidence_stays_within_its_bounds_and_alarms_have_a_hysteresis(
             assert detector.ratio == 0
 
 
+@settings(max_examples=100, deadline=None, database=None)
 @given(st.lists(st.booleans(), max_size=200), st.floats(10, 1e6), st.floats(0.1, 10))
 def test_another_number_of_answers_in_a_year_leaves_the_ratio_as_it_is(
         verdicts: list[bool], answers: float, factor: float) -> None:
@@ -55,6 +58,7 @@ def test_another_number_of_answers_in_a_year_leaves_the_ratio_as_it_is(
     assert detector.ratio == pytest.approx(before, rel=1e-9)
 
 
+@settings(max_examples=100, deadline=None, database=None)
 @given(st.lists(st.booleans(), max_size=300))
 def test_the_same_verdicts_replayed_come_to_the_same(verdicts: list[bool]) -> None:
     first, second = RateDetector(0.07, 3000), RateDetector(0.07, 3000)

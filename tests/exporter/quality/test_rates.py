@@ -21,6 +21,7 @@ SAMPLE = st.lists(st.tuples(st.booleans(), st.floats(0.0001, 1)), min_size=1, ma
 LABELS = st.builds(LabelCounts, *(st.integers(0, 60),) * 4)
 
 
+@settings(max_examples=100, deadline=None, database=None)
 @given(FLAGS, st.floats(0.0001, 1))
 def test_an_even_sample_is_what_was_counted(flags: list[bool], probability: float) -> None:
     rate = judged_rate([(flag, probability) for flag in flags])
@@ -28,6 +29,7 @@ def test_an_even_sample_is_what_was_counted(flags: list[bool], probability: floa
     assert rate == Interval(x / n, *wilson(x, n))
 
 
+@settings(max_examples=100, deadline=None, database=None)
 @given(SAMPLE)
 def test_an_uneven_sample_is_worth_no_more_than_its_answers(
         flagged: list[tuple[bool, float]]) -> None:
@@ -79,7 +81,7 @@ def test_nobody_says_how_well_a_judge_sees_what_there_is_not() -> None:
     assert corrected.rate.point == corrected.rate.lower == 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None, database=None)
 @given(st.integers(0, 3000), LABELS, st.integers(0, 2**32))
 def test_a_corrected_rate_lies_within_its_interval_and_repeats_with_its_seed(
         flagged: int, labels: LabelCounts, seed: int) -> None:
@@ -93,6 +95,7 @@ def test_a_corrected_rate_lies_within_its_interval_and_repeats_with_its_seed(
     assert corrected_rate(flagged, 3000, labels, seed) == corrected
 
 
+@settings(max_examples=25, deadline=None, database=None)
 @given(st.integers(0, 3000), LABELS)
 def test_a_judge_carries_the_corrected_rate_back_to_what_it_flags(
         flagged: int, labels: LabelCounts) -> None:
