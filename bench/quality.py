@@ -28,7 +28,6 @@ from bench.report import Figure, say
 from bench.sizes import Sizes
 from inferometer.quality.detector import carried_null
 
-A_DAY = (30, 100, 1000)
 DELAYS = {30: 8.7, 100: 3.1, 1000: 0.4}  # days to see WORSE_RATE, by a study made before
 NEAR = 1.1  # times those
 MORE = 10  # times the streams, where a delay is measured
@@ -55,7 +54,7 @@ def _rates(sizes: Sizes, random: np.random.Generator) -> Iterator[Figure]:
     say("| judged a day | false alarms a year | in fives | in fives, all judged | daily interval "
         "| 10 %: days, mean | median | after quiet | CUSUM | 7.5 %: days | 15 %: days "
         "| clears at 5 %: days | at 2.5 % |\n" + "| --- " * 13 + "|")
-    for a_day in A_DAY:
+    for a_day in sizes.judged_a_day:
         world = RateWorld(a_day, sizes.years, random)
         year, fives = world.year(LIMIT), world.fives(LIMIT)
         delays = RateWorld(a_day, MORE * sizes.years, random).delays(WORSE_RATE)
@@ -90,7 +89,7 @@ def _means(sizes: Sizes, random: np.random.Generator) -> Iterator[Figure]:
         "| judged a day | false alarms a year, fallen by 0.05 | not fallen | daily interval, "
         "fallen by 0.05 | fallen by 0.1: days, mean | median | after quiet | CUSUM "
         "| fallen by 0.15: days | clears at 0.85: days | at 0.9 |\n" + "| --- " * 11 + "|")
-    for a_day in A_DAY:
+    for a_day in sizes.judged_a_day:
         world = MeanWorld(a_day, sizes.years, random)
         year, usual = world.year(USUAL_MEAN - DROP), world.year(USUAL_MEAN)
         delays = MeanWorld(a_day, MORE * sizes.years, random).delays(FALLEN)
