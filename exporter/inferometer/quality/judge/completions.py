@@ -29,7 +29,8 @@ class CompletionDialect(NamedTuple):
     temperature: bool = True
 
 
-def body_of(request: JudgeRequest, model: str, most_tokens: int, dialect: CompletionDialect) -> bytes:
+def body_of(request: JudgeRequest, model: str, most_tokens: int, dialect: CompletionDialect
+            ) -> bytes:
     """The body of a request."""
     body: dict[str, object] = {"model": model, "messages": [
         {"role": "system", "content": request.system},
