@@ -120,7 +120,7 @@ class ScriptedJudge:
             return {"reason": "by script", "contradicts": flagged, "first": int(flagged),
                     "second": 2 * int(flagged)}
         flags = {one["number"]: self.flags(step, one["text"]) for one in material["answers"]}
-        flags[_control([one["text"] for one in material["answers"]])] = True
+        flags[control_in([one["text"] for one in material["answers"]])] = True
         return {"verdicts": [{
             "number": number, "reason": "by script",
             **({"addresses": "not" if flagged else "fully"} if step == prompts.RELEVANCE
@@ -128,7 +128,7 @@ class ScriptedJudge:
 
     def _verdicts(self, statements: Sequence[Mapping[str, Any]]) -> list[Mapping[str, object]]:
         """The judge supports all but the control, or flags what is bad, else the first one."""
-        control = _control([one["text"] for one in statements])
+        control = control_in([one["text"] for one in statements])
         own = [one for one in statements if one["number"] != control]
         flagged = {control}
         if own and self.flags(FAITHFULNESS, " ".join(one["text"] for one in own)):
@@ -199,7 +199,7 @@ def _send(handler: BaseHTTPRequestHandler, status: int, document: object, **head
     handler.wfile.write(body)
 
 
-def _control(texts: Sequence[str]) -> int:
+def control_in(texts: Sequence[str]) -> int:
     """The number of the text that stands where the control of all others belongs."""
     others = [[*texts[:i], *texts[i + 1:]] for i in range(len(texts))]
     return next(i for i in range(len(texts)) if controls.place_of(others[i]) == i and (
