@@ -200,10 +200,10 @@ def _send(handler: BaseHTTPRequestHandler, status: int, document: object, **head
 
 
 def control_in(texts: Sequence[str]) -> int:
-    """The number of the text that stands where the control of all others belongs."""
+    """The number of the text that stands where the control of all others belongs; 0 for none."""
     others = [[*texts[:i], *texts[i + 1:]] for i in range(len(texts))]
-    return next(i for i in range(len(texts)) if controls.place_of(others[i]) == i and (
-        texts[i] in _REFUSALS or _CONTROL.fullmatch(texts[i]))) + 1
+    return next((i for i in range(len(texts)) if controls.place_of(others[i]) == i and (
+        texts[i] in _REFUSALS or _CONTROL.fullmatch(texts[i]))), -1) + 1
 
 
 def _squeezed(text: str) -> str:

@@ -124,7 +124,9 @@ def _text(choice: Mapping[str, object]) -> str:
     if isinstance(content, list):
         content = "".join(part["text"] for part in content
                           if isinstance(part, dict) and isinstance(part.get("text"), str))
-    return content if isinstance(content, str) and content.strip() else ""
+    if not isinstance(content, str) or not content.strip():
+        return ""
+    return content.replace("\0", "").encode("utf-8", "replace").decode()  # it is to be kept
 
 
 def _document(reply: HttpReply) -> Mapping[str, object]:

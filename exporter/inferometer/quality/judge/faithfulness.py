@@ -143,8 +143,9 @@ def nonsense(evaluation: str, error: NonsenseError, reply: JudgeReply) -> Answer
 
 
 def reasons_of(note: str, **more: object) -> str:
-    """What a reviewer is shown, as JSON."""
-    return json.dumps({**({"note": note} if note else {}), **more}, ensure_ascii=False)
+    """What a reviewer is shown, as JSON that any database takes."""
+    text = json.dumps({**({"note": note} if note else {}), **more}, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()
 
 
 def _judged(statement: str, verdict: str, document: int, unit: JudgeUnit) -> JudgedStatement:
