@@ -81,8 +81,8 @@ def faithfulness(unit: JudgeUnit, ask: Ask) -> AnswerVerdict:
         return nonsense(FAITHFULNESS, error, reply)
     if verdicts.pop(place)[0] not in (ABSENT, CONTRADICTED):
         return nonsense(FAITHFULNESS, NonsenseError("it supports what no document says"), reply)
-    return _summed(unit, is_cut, [
-        _judged(statement, *verdict, unit)
+    return summed(unit, is_cut, [
+        with_open(statement, *verdict, unit)
         for statement, verdict in zip(statements, verdicts, strict=True)])
 
 
@@ -148,7 +148,7 @@ def reasons_of(note: str, **more: object) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _judged(statement: str, verdict: str, document: int, unit: JudgeUnit) -> JudgedStatement:
+def with_open(statement: str, verdict: str, document: int, unit: JudgeUnit) -> JudgedStatement:
     """A statement with its verdict; open where what is missing or taken out may be why."""
     given = (unit.question, *unit.documents)
     is_missing = verdict == ABSENT and unit.documents_are_cut
@@ -157,7 +157,7 @@ def _judged(statement: str, verdict: str, document: int, unit: JudgeUnit) -> Jud
     return JudgedStatement(statement, OPEN if is_missing or is_taken_out else verdict, document)
 
 
-def _summed(unit: JudgeUnit, is_cut: bool, judged: Sequence[JudgedStatement]) -> AnswerVerdict:
+def summed(unit: JudgeUnit, is_cut: bool, judged: Sequence[JudgedStatement]) -> AnswerVerdict:
     """The answer fails if a statement does; what is open, or was cut off, may be one that does."""
     count = {word: sum(one.verdict == word for one in judged)
              for word in (*VERDICT_WORDS, OPEN)}
