@@ -53,6 +53,9 @@ def judging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judging]:
     folder = tmp_path_factory.mktemp("judge")
     with gateway(folder, 2.0, more="content: {store: true}\n") as running, started(
             folder, "--max-model-len", "4096", "--num-gpu-blocks-override", "64",
+            # White space is JSON, and a model without sense may write it for ever.
+            "--structured-outputs-config", json.dumps({
+                "backend": "xgrammar", "disable_any_whitespace": True}),
             "--otlp-traces-endpoint", f"http://127.0.0.1:{running.intake}/v1/traces",
             OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
             OTEL_BSP_SCHEDULE_DELAY="500") as engine:
@@ -103,7 +106,9 @@ def test_its_spans_and_those_of_a_proxy_are_in_no_figure(judging: Judging) -> No
     assert "ModelCall" in kinds(judging.gateway.ledger, asked)
     assert page.find("llm_client_requests_total", service_name="proxy") == []
     assert services == {}
-    assert rows(judging.gateway.ledger, "SELECT DISTINCT kind FROM counted") == [("judging",)]
+    assert ("judging",) in rows(judging.gateway.ledger, "SELECT kind FROM counted")
+    assert rows(judging.gateway.ledger, "SELECT seq FROM counted WHERE kind NOT IN "
+                "('judging', 'heartbeat')") == []
     assert rows(judging.gateway.ledger, "SELECT * FROM contents") == []
     done = judging.gateway.verb("verify")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -26,7 +26,7 @@ _INPUT = re.compile(r"input: (\{.*\})\s*Output:\s*$", re.S)
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 needs_ragas = pytest.mark.skipif(not PYTHON.exists(), reason=(
-    "Ragas is not installed: make .cache/ragas/installed"))
+    "Ragas is not installed: make ragas"))
 
 
 def by_its_prompts(asked: AskedOfJudge) -> str:

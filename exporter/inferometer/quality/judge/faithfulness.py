@@ -40,7 +40,9 @@ MOST_STATEMENTS = 60  # of an answer that are judged
 MOST_KEPT = 20  # of them in the reasons, those that are not supported first
 LONGEST_STATEMENT = 1000  # characters
 LONGEST_SILENCE = 60  # words of an answer that may state nothing
-_NUMBERS, _WORDS = re.compile(r"\d+"), re.compile(r"\w{3,}")
+_NUMBERS, _WORDS = re.compile(r"\d+"), re.compile(r"[^\W\d_]{4,}")
+# Numbers that state nothing: of sources, and of a list.
+_NO_CLAIMS = re.compile(r"\[\d{1,3}(?:[,; ]+\d{1,3})*\]|^\d{1,3}[.)] ")
 OPEN = "open"  # a verdict of ours: what is missing may be the reason
 
 
@@ -111,11 +113,17 @@ def statements_in(text: str, sentences: Sequence[str]) -> list[str]:
 
 
 def _covers(statements: Sequence[str], sentence: str) -> bool:
-    """Whether they have the sentence's numbers, and any word of it if there are any."""
-    text = " ".join(statements).lower()
-    words = _WORDS.findall(sentence.lower())
-    return all(number in text for number in _NUMBERS.findall(sentence.lower())) and (
-        not text or not words or any(word in text for word in words))
+    """Whether they have the sentence's numbers, and any long word of it if there are any."""
+    text, claim = " ".join(statements).lower(), _NO_CLAIMS.sub("", sentence.lower())
+    words = _WORDS.findall(claim)
+    return all(number in text for number in _NUMBERS.findall(claim)) and (
+        not text or not words or any(_is_in(word, text) for word in words))
+
+
+def _is_in(word: str, text: str) -> bool:
+    """Where words stand without spaces, two signs of one that stand together are enough."""
+    return word in text if word.isascii() else any(
+        word[i:i + 2] in text for i in range(len(word) - 1))
 
 
 def verdicts_in(text: str, statements: int, documents: int) -> list[tuple[str, int]]:
