@@ -223,6 +223,7 @@ ORDERS = {
         ledger.conversations  ledger.growths
         ledger.judging  ledger.judging.statements
         ledger.judging.counters  ledger.judging.days
+        ledger.judging.keeping
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
