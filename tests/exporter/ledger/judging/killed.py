@@ -1,7 +1,7 @@
 """A process that judges for a ledger until it is killed.
 
-`python -m tests.exporter.ledger.judging.killed FOLDER URL SECONDS [--sabotage forgets]`: sabotaged it
-does not look for replies that were paid for before, as no runner may.
+`python -m tests.exporter.ledger.judging.killed FOLDER URL SECONDS [--sabotage forgets]`: sabotaged
+it does not look for replies that were paid for before, as no runner may.
 """
 
 from __future__ import annotations

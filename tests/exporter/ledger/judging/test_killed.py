@@ -21,7 +21,7 @@ from tests.exporter.support import wait_for
 from tests.scripted_judge import ScriptedJudge
 
 pytestmark = pytest.mark.timeout(400)
-ANSWERS, STEPS, KILLS = 12, 4, 4
+ANSWERS, STEPS, KILLS = 9, 4, 3
 SECONDS = 2.0  # for a call
 LATENCY = 0.1
 FAULTS = {"": False, "forgets": True}
@@ -60,7 +60,7 @@ def test_kills_while_judging_double_neither_call_nor_verdict(tmp_path: Path, sab
             send(bench, f"{BAD if number % 3 == 0 else GOOD} {number}")
         settle(bench)
         for _ in range(KILLS):
-            judge_until_killed(bench, judge, sabotage, draw.randint(3, 9))
+            judge_until_killed(bench, judge, sabotage, draw.randint(3, 8))
             pass_leases(bench)
         judge_until_killed(bench, judge, "", 10_000)
         sent = Counter(bench.rows("SELECT unit, step FROM judge_requests"))
