@@ -107,7 +107,8 @@ ORDER = """
     quality.judge.prompts  quality.judge.units
     quality.judge.completions  quality.judge.faithfulness
     quality.judge.client  quality.judge.questions
-    quality.judge.prompted
+    quality.judge.prompted  quality.judge.ragas
+    quality.judge.choice
     parts
     PARTS
     home  home.history  home.markup
