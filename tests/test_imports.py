@@ -88,7 +88,8 @@ ORDER = """
     spans.explain.sources
     spans.explain.report
     quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.given  quality.mentions  quality.schemas
+    quality.answer  quality.asked  quality.citations  quality.emptiness  quality.given
+    quality.mentions  quality.repetition  quality.schemas
     quality.support
     quality.checks
     quality.verdicts  quality.stored
@@ -206,7 +207,8 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
-        ledger.checks  ledger.columns
+        ledger.columns
+        ledger.checks  ledger.evaluated
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing
         ledger.mentions

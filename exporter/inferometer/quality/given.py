@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inferometer.quality.texts import SAME, is_cut, is_one_of, parsed
 from inferometer.spans.flavours import given_names, retrieved_names
 
-LARGEST = 1_048_576  # characters that are looked at
+LARGEST = 262_144  # characters that are looked at
 _MOST_DEPTH = 32
 _GIVEN, _RETRIEVED = given_names(), retrieved_names()
 _REQUEST, _MESSAGES = "input.value", "llm.input_messages."  # the same twice
@@ -25,7 +25,7 @@ _DOCUMENTS = re.compile(
     r"|^[ \t#*>-]{0,8}\[(?:\d{1,3}|doc[ \w-]{0,8})\][ \t:]{0,4}\S", re.I | re.M)
 
 
-class Given(NamedTuple):
+class ModelPrompt(NamedTuple):
     """A prompt. `is_whole`: it is there, and nothing of it is cut off."""
 
     text: str = ""
@@ -33,7 +33,7 @@ class Given(NamedTuple):
     is_whole: bool = False
 
 
-def given_of(content: Mapping[str, str]) -> Given:
+def given_of(content: Mapping[str, str]) -> ModelPrompt:
     """What a call's attributes have of it."""
     pieces: list[str] = []
     is_whole, has_results, left = True, False, LARGEST
@@ -52,7 +52,7 @@ def given_of(content: Mapping[str, str]) -> Given:
         else:
             has_results = _collect(document, pieces, 0) or has_results
     text = "\n".join(pieces)
-    return Given(text, has_results or _DOCUMENTS.search(text) is not None,
+    return ModelPrompt(text, has_results or _DOCUMENTS.search(text) is not None,
                  is_whole and bool(text))
 
 

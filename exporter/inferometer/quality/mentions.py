@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from inferometer.quality.numerals import MONEY_SIGNS, NUMBER, digits_in, is_counting, readings
 
 MOST = 64  # of an answer
-LONGEST_ANSWER = 65_536  # characters that are looked at
+LONGEST_ANSWER = 32_768  # characters that are looked at
 _LAST_DIGITS = 7  # of a telephone number: the rest is written in many ways, or left out
 _LEAST_TELEPHONE = 7  # digits that stand together
 _MOST_ADDRESSES = 200
@@ -49,6 +50,7 @@ _EDGES = " \t.,;:!?\u2026'\""
 _SPACES = re.compile(r"\s+")
 _SIGNS = str.maketrans("\u2019\u2018\u201c\u201d\u201e\u00ab\u00bb", "''\"\"\"\"\"")
 _DIGIT = re.compile(r"\d")
+_SEPARATE = re.compile(r"\D")  # in a date, and where several numbers stand in a row
 
 
 class Mention(NamedTuple):
@@ -63,39 +65,45 @@ def mentions_of(answer: str) -> list[Mention]:
 
     Numbers of one digit only count, as in 3 options, where no sign or unit makes them more.
     """
-    text = answer[:LONGEST_ANSWER]
+    made: dict[object, Mention] = {}
+    for mention in _stated(answer[:LONGEST_ANSWER]):
+        made.setdefault(mention.readings or mention.text, mention)
+        if len(made) >= MOST:
+            break
+    return [*made.values()]
+
+
+def _stated(text: str) -> Iterator[Mention]:
     if _FENCE in text:
         text = " ".join(text.split(_FENCE)[::2])
-    made = [*_addresses(text)]
+    yield from _addresses(text)
     for pattern in (_URL, CITATION, _LIST_ITEM):
         text = pattern.sub(" ", text)
     if _QUOTES.search(text):
-        made += _quotes(text)
-    if _DIGIT.search(text):
-        text, phones = _phones(text)
-        made += phones
-        made += [_number(year) for match in _DATE.finditer(text) for year in match.group(1, 4)
-                 if year]  # alone: months have names, and days stand in any order
-        text = _DATE.sub(" ", text)
-        made += _times(text)
-        text = _TIME.sub(" ", text)
-        made += [_number(match.group("number"), match.group("unit") or "")
-                 for match in NUMBER.finditer(text)
-                 if not is_counting(match) or _is_money(text, match.start())]
-    return [*{one.readings or one.text: one for one in made}.values()][:MOST]
+        yield from _quotes(text)
+    if not _DIGIT.search(text):
+        return
+    text, phones = _phones(text)
+    yield from phones
+    for match in _DATE.finditer(text):  # its year: months have names, and days stand in any order
+        yield _number(match.group(1) or match.group(4))
+    text = _DATE.sub(" ", text)
+    yield from _times(text)
+    for match in NUMBER.finditer(_TIME.sub(" ", text)):
+        if not is_counting(match) or _is_money(match):
+            yield _number(match.group("number"), match.group("unit") or "")
 
 
-def readings_of(text: str, most: int) -> set[str]:
+def readings_of(text: str, most: int) -> tuple[set[str], bool]:
     """All readings of what documents state, but quotes: any words of theirs may be quoted.
 
-    So many at most.
+    Of so many mentions at most; whether that is all of them.
     """
+    stream = _everything(text)
     made: set[str] = set()
-    for mention in _everything(text):
+    for mention in islice(stream, most):
         made.update(mention.readings)
-        if len(made) >= most:
-            break
-    return made
+    return made, next(stream, None) is None
 
 
 def plain_quote(text: str) -> str:
@@ -112,12 +120,8 @@ def _everything(text: str) -> Iterator[Mention]:
     for match in NUMBER.finditer(text):
         number = match.group("number")
         yield _number(number, match.group("unit") or "")
-        pieces = _DIGIT_RUNS.findall(number)
-        if len(pieces) > 1:  # a date, or several numbers in a row
+        if len(pieces := _SEPARATE.split(number)) > 2 or " " in number:
             yield Mention(number, tuple(piece.lstrip("0") or "0" for piece in pieces))
-
-
-_DIGIT_RUNS = re.compile(r"\d+")
 
 
 def _addresses(text: str) -> Iterator[Mention]:
@@ -167,9 +171,10 @@ def _times(text: str) -> Iterator[Mention]:
                 yield Mention(match.group(), (f"time:{hour % 12}:{minute:02}",))
 
 
-def _is_money(text: str, place: int) -> bool:
-    """Whether a currency's sign stands before this place."""
-    return text[max(0, place - 2):place].rstrip()[-1:] in MONEY_SIGNS
+def _is_money(match: re.Match[str]) -> bool:
+    """Whether a currency's sign stands before it."""
+    place = match.start()
+    return match.string[max(0, place - 2):place].rstrip()[-1:] in MONEY_SIGNS
 
 
 def _number(number: str, unit: str = "") -> Mention:

@@ -56,15 +56,15 @@ def _plain_readings(number: str) -> list[str]:
     return made
 
 
-def _canonical(whole: str, part: str = "") -> str:
-    if not (whole.isascii() and part.isascii()):
-        whole, part = digits_in(whole), digits_in(part)
-    whole, part = whole.lstrip("0") or "0", part.rstrip("0")
-    return f"{whole}.{part}" if part else whole
+def _canonical(integer: str, fraction: str = "") -> str:
+    if not (integer.isascii() and fraction.isascii()):
+        integer, fraction = digits_in(integer), digits_in(fraction)
+    integer, fraction = integer.lstrip("0") or "0", fraction.rstrip("0")
+    return f"{integer}.{fraction}" if fraction else integer
 
 
 def _scaled(reading: str, power: int) -> str:
     if reading.count(".") > 1 or len(reading) > _MOST_DIGITS:
         return reading
-    whole, _, part = f"{Decimal(reading).scaleb(power):f}".partition(".")
-    return _canonical(whole, part)
+    integer, _, fraction = f"{Decimal(reading).scaleb(power):f}".partition(".")
+    return _canonical(integer, fraction)

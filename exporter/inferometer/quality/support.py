@@ -7,7 +7,7 @@ from functools import cached_property
 
 from inferometer.quality.mentions import Mention, plain_quote, readings_of
 
-_MOST_READINGS = 20_000  # of a prompt
+_MOST = 5_000  # mentions of a prompt that are looked at
 _MOST_PLACES = 16  # of a text within another
 
 
@@ -16,6 +16,7 @@ class GivenText:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._is_read = True
 
     def missing(self, mentions: Iterable[Mention]) -> Sequence[Mention]:
         """Those that are not in it."""
@@ -24,7 +25,7 @@ class GivenText:
     @property
     def is_read(self) -> bool:
         """Whether all that it states could be looked at."""
-        return len(self._readings) < _MOST_READINGS if "_readings" in vars(self) else True
+        return self._is_read
 
     def _has(self, mention: Mention) -> bool:
         if not mention.readings:
@@ -34,7 +35,8 @@ class GivenText:
 
     @cached_property
     def _readings(self) -> set[str]:
-        return readings_of(self._text, _MOST_READINGS)
+        readings, self._is_read = readings_of(self._text, _MOST)
+        return readings
 
     @cached_property
     def _plain(self) -> str:
