@@ -87,10 +87,13 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    quality  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.schemas
+    quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.citations  quality.emptiness  quality.given
+    quality.mentions  quality.repetition  quality.schemas
+    quality.support
+    quality.checks
     quality.verdicts  quality.stored
-    sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
+    sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
@@ -212,9 +215,12 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
-        ledger.checks  ledger.columns
+        ledger.columns
+        ledger.checks  ledger.evaluated
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
-        ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
+        ledger.migration  ledger.schema  ledger.keys  ledger.packing
+        ledger.mentions
+        ledger.settling
         ledger.parts_of_calls
         ledger.compiling
         ledger.ranking_statements  ledger.conversation_statements
