@@ -53,7 +53,7 @@ ORDER = """
     bundle.places
     bundle
     config.keys  config.limits
-    config.sections  config.destinations
+    config.sections  config.destinations  config.judge
     config.checks
     config
     call_limits  next_start  settings
@@ -87,13 +87,16 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    quality  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.detector  quality.intervals  quality.schemas
-    quality.rates  quality.score_detector  quality.verdicts  quality.stored
-    sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
+    quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.citations  quality.detector  quality.emptiness
+    quality.given  quality.intervals  quality.mentions  quality.repetition  quality.schemas
+    quality.rates  quality.score_detector  quality.support
+    quality.checks
+    quality.verdicts  quality.stored
+    sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
-    sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback
+    sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.presets  sinks.feedback_vote
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
@@ -212,9 +215,12 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
-        ledger.checks  ledger.columns
+        ledger.columns
+        ledger.checks  ledger.evaluated
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
-        ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
+        ledger.migration  ledger.schema  ledger.keys  ledger.packing
+        ledger.mentions
+        ledger.settling
         ledger.parts_of_calls
         ledger.compiling
         ledger.ranking_statements  ledger.conversation_statements
@@ -222,6 +228,9 @@ ORDERS = {
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.conversations  ledger.growths
+        ledger.judging  ledger.judging.statements
+        ledger.judging.counters  ledger.judging.days
+        ledger.judging.keeping
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
@@ -249,6 +258,11 @@ ORDERS = {
         ledger.settler  ledger.ballots
         ledger.vote_keeper
         ledger.ledger  ledger.user_costs  ledger.vote_ratios
+        ledger.judging.answers
+        ledger.judging.sample  ledger.judging.queue
+        ledger.judging.runner  ledger.judging.figures
+        ledger.judging.making
+        ledger.judging.part
         ledger.part
     """,
 }

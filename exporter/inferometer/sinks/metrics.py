@@ -14,6 +14,7 @@ from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
 from inferometer.sinks.answers import KINDS, add_checks, begin_refusals
+from inferometer.sinks.evaluations import add_evaluations
 from inferometer.sinks.metered import METRICS, PLAIN, TIMES, add_metered, by_seat
 from inferometer.sinks.retrieval import add_searches
 from inferometer.values import Exemplar, Histogram, Key
@@ -34,6 +35,12 @@ class CounterReading(NamedTuple):
     counters: Mapping[tuple[int, str, str], int]
     seats: Mapping[int, Sequence[str]]
     exemplars: Mapping[tuple[int, str], tuple[Exemplar | None, ...]] = MappingProxyType({})
+
+    def plus(self, other: CounterReading) -> CounterReading:
+        """With those of another one, which has other seats."""
+        return self if not other.seats else CounterReading(
+            self.version + other.version, {**self.counters, **other.counters},
+            {**self.seats, **other.seats}, self.exemplars)
 
 
 # Counters of steps by the kind of step: the counter's name, and its parts.
@@ -65,13 +72,16 @@ class CallsCollector:
 
 def _families(reading: CounterReading) -> Sequence[Family]:
     points: dict[Metric, dict[Key, float | Histogram]] = {
-        metric: {} for metric in (*c.CLIENT_METRICS, *c.QUALITY_METRICS, c.COST)}
+        metric: {} for metric in (*c.CLIENT_METRICS, *c.QUALITY_METRICS, c.EVALUATIONS,
+                               c.EVALUATION_SCORE, c.COST)}
     metered = {seat for seat, labels in reading.seats.items() if labels[-1] == METRICS}
     for seat, (kind, *labels, name) in reading.seats.items():
         if kind == "call" and labels[-1] != c.OTHER:
             points[c.CLIENT_INFO][labels[-1], "metrics" if seat in metered else "spans"] = 1.0
         if seat in metered:
             continue
+        if kind in ("call", "evaluation"):
+            add_evaluations(points, reading.counters, seat, (kind, *labels, name))
         if kind in KINDS:
             add_checks(points, reading.counters, seat, kind, labels[1], labels[-1])
         elif kind == "conversation":
@@ -82,6 +92,8 @@ def _families(reading: CounterReading) -> Sequence[Family]:
             _add_call(points, reading.counters, seat, tuple(labels))
             if reading.exemplars:
                 _add_exemplars(points, reading.exemplars, seat, tuple(labels))
+        elif kind == "judge" and reading.counters.get((seat, "hosted", "")):
+            _spend(points, labels[1], reading.counters.get((seat, "cost", ""), 0) / NANO)
         elif kind in _STEPS:
             _add_step(points, reading.counters, seat, kind, (labels[-1], name))
     add_searches(points, reading.counters, reading.seats)
@@ -136,10 +148,14 @@ def _add_cost(points: dict[Metric, dict[Key, float | Histogram]],
     if hosted or own:
         points[c.CLIENT_COST][key] = usd
     if hosted:
-        account = "api", key[1], ""  # category, model, no GPU
-        spent = points[c.COST].get(account, 0.0)
-        assert isinstance(spent, float)
-        points[c.COST][account] = spent + usd
+        _spend(points, key[1], usd)
+
+
+def _spend(points: dict[Metric, dict[Key, float | Histogram]], model: str, usd: float) -> None:
+    account = "api", model, ""  # category, model, no GPU
+    spent = points[c.COST].get(account, 0.0)
+    assert isinstance(spent, float)
+    points[c.COST][account] = spent + usd
 
 
 def _add_step(points: dict[Metric, dict[Key, float | Histogram]],
