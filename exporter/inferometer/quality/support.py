@@ -45,8 +45,7 @@ class GivenText:
         digits = reading.partition(".")[0]
         if digits.isdigit():
             is_there = has_numeral(reading, digits[-3:], self._text, _MOST_SPELLINGS)
-            if is_there or (is_there is False and not (
-                    digits.endswith("00") and self._has_scales)):
+            if is_there or (is_there is False and not self._may_be_scaled(digits)):
                 return is_there
         return reading in self._readings(kind_of(reading))
 
@@ -55,6 +54,15 @@ class GivenText:
             self._by_kind[kind], is_all = readings_of(self._text, _MOST, (kind,))
             self.is_read = self.is_read and is_all
         return self._by_kind[kind]
+
+    def _may_be_scaled(self, digits: str) -> bool:
+        """Whether it may be there as so many thousands or millions: 1234, or 123.4 of them."""
+        if not digits.endswith("00"):
+            return False
+        first = digits.rstrip("0")
+        spellings = (first, *(f"{first[:place]}{point}{first[place:]}"
+                              for place in (1, 2, 3) for point in ".,"))
+        return any(spelling in self._text for spelling in spellings) and self._has_scales
 
     @cached_property
     def _has_scales(self) -> bool:
