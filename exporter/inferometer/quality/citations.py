@@ -16,11 +16,15 @@ _NAME = re.compile(r"[\[\u3010]([\w-]{1,80}\.(?:pdf|md|html?|txt|docx?|pptx?|xls
                    r"(?:[,:#\u2020][^\[\]\u3010\u3011\n]{0,40})?[\]\u3011]", re.I)
 _CODE = re.compile(r"`[^`\n]{0,500}`")
 _FENCE = "```"
-# How a prompt numbers its documents.
-_NUMBERS = tuple(re.compile(pattern, re.I | re.M) for pattern in (
-    rf"^[ \t#*>-]{{0,8}}[\[(]\^?(?:{_WORD}[ _#-]?)?(\d{{1,3}})[\])]",
-    rf"\b{_WORD}s?[ _-]?(?:id|no|number|index)?[ :=#(\[\"]{{0,3}}(\d{{1,3}})\b",
-    r"\b(?:id|index|number|rank)\"?[ ]?[=:][ ]?\"?(\d{1,3})\b"))
+# What stands before the number of a document in a prompt: [1] at the begin of a line, Document 1,
+# <document index="1">, "id": 1.
+_BEFORE = re.compile(
+    rf"(?:(?:\n|\A)[ \t#*>-]{{0,8}}[\[(]\^?(?:{_WORD}[ _#-]?)?"
+    rf"|\b{_WORD}s?[ _-]?(?:id|no|number|index)?[ :=#(\[\"]{{0,3}}"
+    r"|\b(?:id|index|number|rank)\"? ?[=:] ?\"?)\Z", re.I)
+_BACK = 40  # characters that these have at most
+_MOST_PLACES = 200  # of one number in a prompt
+_FIRST = range(4)  # numbers of documents, of which a prompt that numbers them has one
 
 
 class Citations(NamedTuple):
@@ -53,8 +57,27 @@ def are_known(citations: Citations, prompt: str) -> bool | None:
         return False
     if not citations.numbers:
         return True
-    given = {int(match.group(1)) for pattern in _NUMBERS for match in pattern.finditer(prompt)}
-    return citations.numbers <= given if given else None
+    unknown = [number for number in citations.numbers if not _is_numbered(number, prompt)]
+    if not unknown:
+        return True
+    is_numbered = len(unknown) < len(citations.numbers) or any(
+        _is_numbered(number, prompt) for number in _FIRST)
+    return False if is_numbered else None
+
+
+def _is_numbered(number: int, prompt: str) -> bool:
+    """Whether a document of the prompt has this number."""
+    text, place = str(number), -1
+    if f"\n[{text}]" in prompt:  # as most do
+        return True
+    for _ in range(_MOST_PLACES):
+        place = prompt.find(text, place + 1)
+        if place < 0:
+            return False
+        if not prompt[place + len(text):][:1].isalnum() and _BEFORE.search(
+                prompt[max(0, place - _BACK):place]):
+            return True
+    return False
 
 
 def _numbers(mark: str) -> set[int]:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from inferometer.evaluations import (
     CHECKS,
@@ -70,24 +70,24 @@ def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
         return call
     refusal = call.refusal or (FIELD if answer.refusal else "") or (
         PHRASE if is_refusal(answer.text, phrases) else "")
-    verdict = replace(call, is_read=True, refusal=refusal,
-                      refused=call.refused or refusal == FIELD)
+    made: dict[str, Any] = {"is_read": True, "refusal": refusal,
+                            "refused": call.refused or refusal == FIELD}
     passed: dict[str, bool | None] = {NOT_REFUSED: not refusal}
     if call.outcome is not Outcome.SUCCESS or (refusal and not (answer.text or answer.tools)):
-        return replace(verdict, checks=marks_of(passed, checks) if refusal else "")
+        return replace(call, checks=marks_of(passed, checks) if refusal else "", **made)
     asked = asked_of(call.content)
     own = budget or SchemaBudget()
     if asked.json and answer.text and not answer.tools and refusal not in (PROVIDER, FIELD):
         json_valid, schema_valid = _of_text(answer, asked, own)
-        verdict = replace(verdict, json_valid=json_valid, schema_valid=schema_valid)
+        made |= {"json_valid": json_valid, "schema_valid": schema_valid}
         passed[JSON_VALID] = json_valid
         if json_valid and asked.schema is not None:
             passed[SCHEMA_VALID] = schema_valid
     if answer.tools:
         good, bad = _of_tools(answer, asked, own)
-        verdict = replace(verdict, good_tools=good, bad_tools=bad)
+        made |= {"good_tools": good, "bad_tools": bad}
         passed[TOOL_ARGUMENTS] = False if bad else True if good else None
-    return replace(verdict, **checked(answer, call.content, passed, checks)._asdict())
+    return replace(call, **made, **checked(answer, call.content, passed, checks)._asdict())
 
 
 def _of_text(answer: ModelAnswer, asked: Asked, budget: SchemaBudget

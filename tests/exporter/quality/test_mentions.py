@@ -79,3 +79,12 @@ def test_no_text_takes_long() -> None:
         GivenText(text[:LARGEST]).missing(mentions_of("1,234 “nothing of this” 5% a@b.example"))
         assert time.thread_time() - begin < 0.5, text[:8]
         assert len(stated) <= MOST
+
+
+@pytest.mark.parametrize(("answer", "given"), [
+    ("12,000", "12 thousand"), ("12,000", "12k"), ("1,200,000", "1.2 million"),
+    ("1200000", "1,2 Mio."), ("12,300,000", "12.3 million"), ("123,400,000", "123.4 million"),
+    ("5,000", "5 thousand"), ("100", "a 100"), ("7,000,000,000", "7bn"), ("1,500", "1.5k")])
+def test_round_numbers_are_the_same_as_so_many_thousands(answer: str, given: str) -> None:
+    assert missing(answer, given) == []
+    assert missing(answer, given.translate(str.maketrans("1257", "3398"))) == [answer]
