@@ -91,9 +91,9 @@ ORDER = """
     quality.answer  quality.asked  quality.detector  quality.intervals  quality.schemas
     quality.rates  quality.score_detector  quality.verdicts  quality.stored
     quality.labelled  quality.recent
-    quality.pace
+    quality.pace  quality.watched
     quality.watch
-    quality.figures
+    quality.figures  quality.sheet
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
@@ -146,7 +146,7 @@ ORDER = """
     cli.shells
     cli.verbs
     cli.explain_calls  cli.ledger_tables
-    cli.ledger_actions
+    cli.ledger_actions  cli.review_actions
     cli.explain_otlp
     cli.*
     cli
