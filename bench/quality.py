@@ -1,6 +1,6 @@
 """How far figures of quality can be trusted: alarms at the limit, delays, and intervals.
 
-`python -m bench quality` prints three tables, and holds what is promised against its bounds: the
+`python -m bench quality` prints its tables, and holds what is promised against its bounds: the
 detector of a rate, that of a mean score, and the interval of a corrected rate for every judge.
 """
 
@@ -26,10 +26,13 @@ from bench.quality_alarms import (
 from bench.quality_coverage import Cell, cells
 from bench.report import Figure, say
 from bench.sizes import Sizes
+from inferometer.quality.detector import carried_null
 
 A_DAY = (30, 100, 1000)
 DELAYS = {30: 8.7, 100: 3.1, 1000: 0.4}  # days to see WORSE_RATE, of a study made before
 NEAR = 1.1  # times those
+# As a judge flags 5 % through a sensitivity of 0.85 and a specificity of 0.95; and others.
+OTHER_LIMITS = (carried_null(LIMIT, 0.85, 0.95), 0.01, 0.2)
 CLEAR_DAYS = 2.0  # at 100 a day
 FALSE_ALARMS = 1.0  # a year
 COVERED, LEAST_COVERED = (0.93, 0.98), 0.92
@@ -41,6 +44,7 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
     """All of it; the tables go beside the figures."""
     random = np.random.default_rng(SEED)
     yield from _rates(sizes, random)
+    yield from _limits(sizes, random)
     yield from _means(sizes, random)
     yield from _coverage([*cells(sizes.coverage_runs, random)])
 
@@ -66,6 +70,17 @@ def _rates(sizes: Sizes, random: np.random.Generator) -> Iterator[Figure]:
         if a_day == 100:
             yield Figure(f"{name}: until half of the alarms clear at 5 %", "days", clears[0],
                          CLEAR_DAYS)
+
+
+def _limits(sizes: Sizes, random: np.random.Generator) -> Iterator[Figure]:
+    say("\n| limit, 100 judged a day | false alarms a year | twice as many: days | clears at the "
+        "limit: days |\n" + "| --- " * 4 + "|")
+    for limit in OTHER_LIMITS:
+        world = RateWorld(100, sizes.years, random, limit)
+        alarms, delays = world.year(limit).detector, world.delays(2 * limit)
+        say(f"| {limit:.2%} | {alarms:.2f} | {np.nanmean(delays):.2f} "
+            f"| {world.clearing(2 * limit, limit):.2f} |")
+        yield _false_alarms(f"100 answers judged a day, limit of {limit:.2%} reached", alarms)
 
 
 def _means(sizes: Sizes, random: np.random.Generator) -> Iterator[Figure]:

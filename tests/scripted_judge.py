@@ -26,7 +26,7 @@ from inferometer.evaluations import (
     REFUSAL,
     SELF_CONTRADICTION,
 )
-from inferometer.quality.judge import prompts
+from inferometer.quality.judge import controls, prompts
 
 MARKS = {FAITHFULNESS: "unfounded", ANSWER_RELEVANCE: "off topic", REFUSAL: "cannot help",
          SELF_CONTRADICTION: "contradicts itself"}
@@ -34,8 +34,11 @@ FORMATS = ("json_schema", "json_object", "text")
 # What it does instead of judging.
 NONSENSE, SLOW, ERROR, RATE_LIMIT, DROP, REDIRECT, LENGTH = FAULTS = (
     "nonsense", "slow", "error", "rate_limit", "drop", "redirect", "length")
-SENTENCES_OF = ("faithfulness.statements", "self_contradiction")
 _DATA = re.compile(r"^<data ([0-9a-f]+)>\n(.*)\n</data \1>$", re.M | re.S)
+_STATEMENTS, _REFUSALS = controls.ALL[1:]
+_CONTROL = re.compile("|".join(
+    re.escape(one).replace(r"\{name\}", "[A-Z][a-z]+").replace(r"\{number\}", "[0-9]+")
+    for one in _STATEMENTS))
 _STEP = re.compile(r"^Task: ([\w.]+)$", re.M)
 
 
@@ -112,20 +115,22 @@ class ScriptedJudge:
                                   for one in material["sentences"]]}
         if step == prompts.VERDICTS:
             return {"verdicts": self._verdicts(material["statements"])}
-        answer = material.get("answer") or " ".join(
-            one["text"] for one in material["sentences"])
-        flagged = self.flags(step, answer)
-        if step == prompts.RELEVANCE:
-            return {"reason": "by script", "addresses": "not" if flagged else "fully"}
-        if step == prompts.REFUSES:
-            return {"reason": "by script", "refuses": flagged}
-        return {"reason": "by script", "contradicts": flagged, "first": int(flagged),
-                "second": 2 * int(flagged)}
+        if step == prompts.CONTRADICTS:
+            flagged = self.flags(step, " ".join(one["text"] for one in material["sentences"]))
+            return {"reason": "by script", "contradicts": flagged, "first": int(flagged),
+                    "second": 2 * int(flagged)}
+        flags = {one["number"]: self.flags(step, one["text"]) for one in material["answers"]}
+        flags[control_in([one["text"] for one in material["answers"]])] = True
+        return {"verdicts": [{
+            "number": number, "reason": "by script",
+            **({"addresses": "not" if flagged else "fully"} if step == prompts.RELEVANCE
+               else {"refuses": flagged})} for number, flagged in flags.items()]}
 
     def _verdicts(self, statements: Sequence[Mapping[str, Any]]) -> list[Mapping[str, object]]:
         """The judge supports all but the control, or flags what is bad, else the first one."""
-        own = [one for one in statements if not one["text"].startswith(prompts.CONTROL)]
-        flagged: set[int] = {one["number"] for one in statements} - {one["number"] for one in own}
+        control = control_in([one["text"] for one in statements])
+        own = [one for one in statements if one["number"] != control]
+        flagged = {control}
         if own and self.flags(FAITHFULNESS, " ".join(one["text"] for one in own)):
             flagged |= {one["number"] for one in own
                         if self.is_bad(FAITHFULNESS, one["text"])} or {own[0]["number"]}
@@ -192,6 +197,13 @@ def _send(handler: BaseHTTPRequestHandler, status: int, document: object, **head
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def control_in(texts: Sequence[str]) -> int:
+    """The number of the text that stands where the control of all others belongs; 0 for none."""
+    others = [[*texts[:i], *texts[i + 1:]] for i in range(len(texts))]
+    return next((i for i in range(len(texts)) if controls.place_of(others[i]) == i and (
+        texts[i] in _REFUSALS or _CONTROL.fullmatch(texts[i]))), -1) + 1
 
 
 def _squeezed(text: str) -> str:

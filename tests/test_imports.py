@@ -106,8 +106,9 @@ ORDER = """
     sinks.forward_body
     sinks.forwarder
     sinks.forwarding  sinks.forward_families
-    quality.judge  quality.judge.given  quality.judge.http_post  quality.judge.interface
-    quality.judge.replies  quality.judge.sentences
+    quality.judge  quality.judge.digests  quality.judge.given  quality.judge.http_post
+    quality.judge.interface  quality.judge.replies  quality.judge.sentences
+    quality.judge.controls
     quality.judge.prompts  quality.judge.units
     quality.judge.completions  quality.judge.faithfulness
     quality.judge.client  quality.judge.questions

@@ -63,7 +63,7 @@ def test_a_true_mean_is_seldom_below_the_bound_of_its_reference() -> None:
         assert reference is not None
         misses += reference.lower > 0.9
         assert reference.mean - reference.lower < 0.05
-    assert misses <= 3 * DOUBT * trials
+    assert misses <= DOUBT * trials
 
 
 def _scores(random: Random, mean: float, answers: int) -> list[float]:

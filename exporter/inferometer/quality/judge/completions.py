@@ -75,9 +75,17 @@ def reply_of(reply: HttpReply) -> JudgeReply:
     usage = document.get("usage")
     tokens = [_count(usage.get(name)) if isinstance(usage, dict) else None
               for name in ("prompt_tokens", "completion_tokens")]
-    text, why = _text(document) if len(reply.content) <= MOST_REPLY else ("", "it is too long")
-    return JudgeReply(text, JudgementResult.NONSENSE if why else JudgementResult.JUDGED,
-                      why and f"the reply is no chat completion: {why}", *tokens)
+    if len(reply.content) > MOST_REPLY:
+        return JudgeReply("", JudgementResult.NONSENSE, "the reply is too long", *tokens)
+    choice = _choice(document)
+    text = _text(choice)
+    if choice.get("finish_reason") == "length":
+        reason = "it ended where its tokens ran out"
+    else:
+        reason = "" if text else "the judge refuses" if _message(choice).get("refusal") else (
+            "it is no chat completion with a text")
+    return JudgeReply(text, JudgementResult.JUDGED if text else JudgementResult.NONSENSE, reason,
+                      *tokens)
 
 
 def failed(reason: str, retry_after: float | None = None) -> JudgeReply:
@@ -98,23 +106,27 @@ def error_words(reply: HttpReply) -> str:
     return shown(reply.content[:4096].decode("utf-8", "replace"), LONGEST_REASON)
 
 
-def _text(document: Mapping[str, object]) -> tuple[str, str]:
-    """The text of the first choice, or why there is none."""
+def _choice(document: Mapping[str, object]) -> Mapping[str, object]:
+    """The first choice; empty for none."""
     choices = document.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
-        return "", "it has no message"
-    content = message.get("content")
+    return choice if isinstance(choice, dict) else {}
+
+
+def _message(choice: Mapping[str, object]) -> Mapping[str, object]:
+    message = choice.get("message")
+    return message if isinstance(message, dict) else {}
+
+
+def _text(choice: Mapping[str, object]) -> str:
+    """What is written in it, in one piece or in parts."""
+    content = _message(choice).get("content")
     if isinstance(content, list):
         content = "".join(part["text"] for part in content
                           if isinstance(part, dict) and isinstance(part.get("text"), str))
-    if isinstance(content, str) and content.strip():
-        return content, ""
-    if message.get("refusal"):
-        return "", "the judge refuses"
-    is_short = isinstance(choice, dict) and choice.get("finish_reason") == "length"
-    return "", "its tokens ran out before the text" if is_short else "it has no text"
+    if not isinstance(content, str) or not content.strip():
+        return ""
+    return content.replace("\0", "").encode("utf-8", "replace").decode()  # it is to be kept
 
 
 def _document(reply: HttpReply) -> Mapping[str, object]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from inferometer.evaluations import FAITHFULNESS, JudgementResult
+from inferometer.quality.judge.controls import foreign_statement, place_of
 from inferometer.quality.judge.interface import AnswerVerdict, Ask, JudgeReply, JudgeUnit
 from inferometer.quality.judge.prompts import (
     ABSENT,
@@ -22,7 +23,6 @@ from inferometer.quality.judge.prompts import (
     SUPPORTED,
     VERDICT_WORDS,
     VERDICTS,
-    control_of,
     numbered,
     request_of,
 )
@@ -30,6 +30,7 @@ from inferometer.quality.judge.replies import (
     NonsenseError,
     list_in,
     number_in,
+    numbered_in,
     word_in,
 )
 from inferometer.quality.judge.sentences import sentences_of
@@ -61,14 +62,14 @@ def faithfulness(unit: JudgeUnit, ask: Ask) -> AnswerVerdict:
     try:
         statements = statements_in(reply.text, sentences)
     except NonsenseError as error:
-        return nonsense(FAITHFULNESS, error)
+        return nonsense(FAITHFULNESS, error, reply)
     is_cut = unit.answer_is_cut or len(statements) > MOST_STATEMENTS
     statements = statements[:MOST_STATEMENTS]
     if not statements:
         is_open = is_cut or len(unit.answer.split()) > LONGEST_SILENCE
         return AnswerVerdict(FAITHFULNESS, None if is_open else False, None,
                              JudgementResult.JUDGED, reasons_of("it states nothing"))
-    place, control = control_of(statements)
+    place, control = place_of(statements), foreign_statement(*statements)
     reply = ask(request_of(VERDICTS, {
         "documents": numbered(unit.documents),
         "statements": numbered([*statements[:place], control, *statements[place:]])}))
@@ -77,9 +78,9 @@ def faithfulness(unit: JudgeUnit, ask: Ask) -> AnswerVerdict:
     try:
         verdicts = verdicts_in(reply.text, len(statements) + 1, len(unit.documents))
     except NonsenseError as error:
-        return nonsense(FAITHFULNESS, error)
+        return nonsense(FAITHFULNESS, error, reply)
     if verdicts.pop(place)[0] not in (ABSENT, CONTRADICTED):
-        return nonsense(FAITHFULNESS, NonsenseError("it supports what no document says"))
+        return nonsense(FAITHFULNESS, NonsenseError("it supports what no document says"), reply)
     return _summed(unit, is_cut, [
         _judged(statement, *verdict, unit)
         for statement, verdict in zip(statements, verdicts, strict=True)])
@@ -119,19 +120,15 @@ def _covers(statements: Sequence[str], sentence: str) -> bool:
 
 def verdicts_in(text: str, statements: int, documents: int) -> list[tuple[str, int]]:
     """A verdict for each statement, with its document. Raises NonsenseError."""
-    by_number: dict[int, tuple[str, int]] = {}
-    for entry in list_in(text, "verdicts"):
-        number, word = number_in(entry, "number"), word_in(entry, "verdict", VERDICT_WORDS)
-        document = 0
+    made = []
+    for entry in numbered_in(text, "verdicts", statements):
+        word, document = word_in(entry, "verdict", VERDICT_WORDS), 0
         if word in (SUPPORTED, CONTRADICTED):
             document = number_in(entry, "document")
             if not 1 <= document <= documents:
                 raise NonsenseError(f"there is no document {document}")
-        if by_number.setdefault(number, (word, document))[0] != word:
-            raise NonsenseError(f"statement {number} has two verdicts")
-    if missing := [number for number in range(1, statements + 1) if number not in by_number]:
-        raise NonsenseError(f"statement {missing[0]} has no verdict")
-    return [by_number[number] for number in range(1, statements + 1)]
+        made.append((word, document))
+    return made
 
 
 def unanswered(evaluation: str, reply: JudgeReply) -> AnswerVerdict:
@@ -139,15 +136,16 @@ def unanswered(evaluation: str, reply: JudgeReply) -> AnswerVerdict:
     return AnswerVerdict(evaluation, None, None, reply.result, reasons_of(reply.reason))
 
 
-def nonsense(evaluation: str, error: NonsenseError) -> AnswerVerdict:
+def nonsense(evaluation: str, error: NonsenseError, reply: JudgeReply) -> AnswerVerdict:
     """The verdict where a reply is none."""
-    return AnswerVerdict(evaluation, None, None, JudgementResult.NONSENSE,
-                         reasons_of(str(error)))
+    note = f"{error}: {reply.reason}" if reply.reason else str(error)
+    return AnswerVerdict(evaluation, None, None, JudgementResult.NONSENSE, reasons_of(note))
 
 
 def reasons_of(note: str, **more: object) -> str:
-    """What a reviewer is shown, as JSON."""
-    return json.dumps({**({"note": note} if note else {}), **more}, ensure_ascii=False)
+    """What a reviewer is shown, as JSON that any database takes."""
+    text = json.dumps({**({"note": note} if note else {}), **more}, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()
 
 
 def _judged(statement: str, verdict: str, document: int, unit: JudgeUnit) -> JudgedStatement:

@@ -49,6 +49,8 @@ def post(url: str, headers: Mapping[str, str], body: bytes, deadline: float, ca_
         with http.client.HTTPResponse(source, method="POST") as response:
             response.begin()
             content = response.read(MOST_REPLY + 1)
+            if len(content) <= MOST_REPLY and response.length:  # read() takes any end for the end
+                raise http.client.IncompleteRead(content, response.length)
             return HttpReply(response.status,
                              {name.lower(): value for name, value in response.getheaders()},
                              content)

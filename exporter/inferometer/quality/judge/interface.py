@@ -45,7 +45,7 @@ class JudgeReply(NamedTuple):
 
     text: str = ""  # as the model wrote it; the one part that need be kept
     result: JudgementResult = JudgementResult.JUDGED  # judged: a text came, whatever it holds
-    reason: str = ""  # why none came, for people
+    reason: str = ""  # why none came, or what is wrong with it, for people
     input_tokens: int | None = None  # as the endpoint counts them
     output_tokens: int | None = None
     retry_after: float | None = None  # seconds, where the endpoint asks for it

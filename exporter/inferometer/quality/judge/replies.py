@@ -43,6 +43,18 @@ def list_in(text: str, key: str) -> Sequence[Mapping[str, object]]:
     return value
 
 
+def numbered_in(text: str, key: str, count: int) -> Sequence[Mapping[str, object]]:
+    """The entries of a list for the numbers from 1 on, one each. Raises NonsenseError."""
+    entries: dict[int, Mapping[str, object]] = {}
+    for entry in list_in(text, key):
+        number = number_in(entry, "number")
+        if entries.setdefault(number, entry) != entry:
+            raise NonsenseError(f"number {number} has two verdicts")
+    if missing := [number for number in range(1, count + 1) if number not in entries]:
+        raise NonsenseError(f"number {missing[0]} has no verdict")
+    return [entries[number] for number in range(1, count + 1)]
+
+
 def number_in(document: Mapping[str, object], key: str) -> int:
     """A number under a key, also one that is written as text. Raises NonsenseError."""
     value = document.get(key)
