@@ -107,6 +107,16 @@ def _answers(detector: RateDetector, random: Random, rate: float, alarming: bool
     raise AssertionError("it came to no other state")
 
 
+@pytest.mark.parametrize("null", [0.02, 0.05, 0.3])
+def test_the_first_alarm_at_the_null_comes_after_as_many_answers_as_there_may_be(
+        null: float) -> None:
+    random, waits = Random(4), []
+    for _ in range(400):
+        detector = RateDetector(null, 300)
+        waits.append(_answers(detector, random, null, alarming=True))
+    assert sum(waits) / len(waits) >= 300
+
+
 @pytest.mark.parametrize("verdict", [False, True])
 def test_years_of_one_verdict_overflow_and_underflow_nothing(verdict: bool) -> None:
     detector = RateDetector(0.05, 365_000)

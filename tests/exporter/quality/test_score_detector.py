@@ -93,6 +93,14 @@ def _answers(detector: MeanDetector, random: Random, mean: float, alarming: bool
     raise AssertionError("it came to no other state")
 
 
+def test_the_first_alarm_at_the_allowed_fall_comes_after_as_many_answers_as_there_may_be() -> None:
+    random, waits = Random(6), []
+    for _ in range(200):
+        detector = MeanDetector(Reference(0.9, 0.9, 0.15, 1000), 0.05, 300)
+        waits.append(_answers(detector, random, 0.85, alarming=True))
+    assert sum(waits) / len(waits) >= 300
+
+
 @pytest.mark.parametrize(("score", "end"), [(0.0, CAP), (1.0, 0)])
 def test_years_of_one_score_overflow_and_underflow_nothing(score: float, end: float) -> None:
     reference = reference_of([0.9] * 500 + [0.5] * 50)
