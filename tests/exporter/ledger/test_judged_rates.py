@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from inferometer.sinks.evaluation import EvaluationCollector
 from tests.exporter.ledger.judged_rows import JudgedRows, label, unlabel
 from tests.exporter.ledger.making import SECOND, Bench, ledger_in, section
 from tests.exporter.ledger.shared import gateways
+from tests.exporter.process import command
 from tests.exporter.support import exporter, get, wait_for
 
 pytestmark = pytest.mark.usefixtures("each_store")
@@ -229,5 +231,13 @@ def test_a_gateway_that_runs_has_the_rate_on_its_page(tmp_path: Path) -> None:
         wait_for(lambda: 'llm_evaluation_rate_ratio{service_name="shop",model="m",'
                  'evaluation="faithfulness",estimate="judged",bound="point"} 0.08\n'
                  in get(gateway.port, "/metrics").text)
-        metrics = get(gateway.port, "/metrics").text
-    assert 'inferometer_collector_success{collector="evaluation"} 1.0' in metrics
+        page = gateway.scrape()
+        reckoned = command("review", "rates", "--format", "json", "--config", file)
+    assert page.value("inferometer_collector_success", collector="evaluation") == 1
+    (rates,) = json.loads(reckoned.stdout)["rates"]
+    labels = dict(zip(("service_name", "model", "evaluation"), OF_SHOP, strict=True))
+    for name, bound in (("rate", "point"), ("lower", "lower"), ("upper", "upper")):
+        assert rates[name] == page.value("llm_evaluation_rate_ratio", estimate="judged",
+                                         bound=bound, **labels)
+    assert rates["alarm"] == page.value("llm_quality_alarm_ratio", detector="rate",
+                                        estimate="judged", **labels)
