@@ -87,14 +87,17 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    quality  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.detector  quality.intervals  quality.schemas
-    quality.rates  quality.score_detector  quality.verdicts  quality.stored
+    quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.citations  quality.emptiness  quality.given
+    quality.mentions  quality.repetition  quality.schemas  quality.detector  quality.intervals
+    quality.support  quality.rates  quality.score_detector
+    quality.checks
+    quality.verdicts  quality.stored
     quality.labelled  quality.recent
     quality.pace  quality.watched
     quality.watch
     quality.figures  quality.sheet
-    sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
+    sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
@@ -112,7 +115,8 @@ ORDER = """
     quality.judge.prompts  quality.judge.units
     quality.judge.completions  quality.judge.faithfulness
     quality.judge.client  quality.judge.questions
-    quality.judge.prompted
+    quality.judge.prompted  quality.judge.ragas
+    quality.judge.choice
     parts
     PARTS
     home  home.history  home.markup
@@ -216,9 +220,12 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
-        ledger.checks  ledger.columns
+        ledger.columns
+        ledger.checks  ledger.evaluated
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
-        ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
+        ledger.migration  ledger.schema  ledger.keys  ledger.packing
+        ledger.mentions
+        ledger.settling
         ledger.parts_of_calls
         ledger.compiling
         ledger.ranking_statements  ledger.conversation_statements
@@ -229,6 +236,7 @@ ORDERS = {
         ledger.conversations  ledger.growths
         ledger.judging  ledger.judging.statements
         ledger.judging.counters  ledger.judging.days  ledger.judged
+        ledger.judging.keeping
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
