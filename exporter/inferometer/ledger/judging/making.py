@@ -16,8 +16,8 @@ from inferometer.ledger.keys import read_keys
 from inferometer.ledger.opening import open_beside
 from inferometer.ledger.seats import NUMBERS_BITS
 from inferometer.pricing import CallToPrice, PriceSource, Pricing
-from inferometer.quality.judge.client import JudgeClient, JudgeEndpoint
 from inferometer.quality.judge.choice import judge_of
+from inferometer.quality.judge.client import JudgeClient, JudgeEndpoint
 
 _NOBODY = b""  # of no span
 
