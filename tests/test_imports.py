@@ -93,10 +93,15 @@ ORDER = """
     quality.rates  quality.score_detector  quality.support
     quality.checks
     quality.verdicts  quality.stored
+    quality.labelled  quality.recent
+    quality.pace  quality.watched
+    quality.watch
+    quality.figures  quality.sheet
     sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
+    sinks.evaluation
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.presets  sinks.feedback_vote
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
@@ -146,7 +151,7 @@ ORDER = """
     cli.shells
     cli.verbs
     cli.explain_calls  cli.ledger_tables
-    cli.ledger_actions
+    cli.ledger_actions  cli.review_actions
     cli.explain_otlp
     cli.*
     cli
@@ -226,10 +231,11 @@ ORDERS = {
         ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
+        ledger.judged_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.conversations  ledger.growths
         ledger.judging  ledger.judging.statements
-        ledger.judging.counters  ledger.judging.days
+        ledger.judging.counters  ledger.judging.days  ledger.judged
         ledger.judging.keeping
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
@@ -257,9 +263,9 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
-        ledger.ledger  ledger.user_costs  ledger.vote_ratios
+        ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judged_rates
         ledger.judging.answers
-        ledger.judging.sample  ledger.judging.queue
+        ledger.judging.sample  ledger.judging.queue  ledger.labels
         ledger.judging.runner  ledger.judging.figures
         ledger.judging.making
         ledger.judging.part

@@ -52,6 +52,10 @@ class EvidenceDetector:
         self._sums = [total * factor for total in self._sums]
         self._false_alarm_answers = false_alarm_answers
 
+    def demand(self, false_alarm_answers: float) -> None:
+        """The same where it was a guess before how many there are: the evidence stays as it is."""
+        self._false_alarm_answers = _positive(false_alarm_answers)
+
     def take_in(self, factors: Sequence[float]) -> None:
         """Take in one answer: how much likelier it is by each alternative than by the null.
 
