@@ -88,12 +88,17 @@ ORDER = """
     spans.explain.sources
     spans.explain.report
     quality  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.schemas
-    quality.verdicts  quality.stored
+    quality.answer  quality.asked  quality.detector  quality.intervals  quality.schemas
+    quality.rates  quality.score_detector  quality.verdicts  quality.stored
+    quality.labelled  quality.recent
+    quality.pace
+    quality.watch
+    quality.figures
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback
+    sinks.evaluation
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.presets  sinks.feedback_vote
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
@@ -101,6 +106,13 @@ ORDER = """
     sinks.forward_body
     sinks.forwarder
     sinks.forwarding  sinks.forward_families
+    quality.judge  quality.judge.digests  quality.judge.given  quality.judge.http_post
+    quality.judge.interface  quality.judge.replies  quality.judge.sentences
+    quality.judge.controls
+    quality.judge.prompts  quality.judge.units
+    quality.judge.completions  quality.judge.faithfulness
+    quality.judge.client  quality.judge.questions
+    quality.judge.prompted
     parts
     PARTS
     home  home.history  home.markup
@@ -212,8 +224,9 @@ ORDERS = {
         ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
+        ledger.judged_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
-        ledger.conversations  ledger.growths
+        ledger.conversations  ledger.growths  ledger.judged
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
@@ -240,7 +253,7 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
-        ledger.ledger  ledger.user_costs  ledger.vote_ratios
+        ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judged_rates
         ledger.part
     """,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from inferometer.catalogue.client import SERVICE_NAME, STEP_SEATS
 from inferometer.catalogue.engine import MODEL
-from inferometer.catalogue.model import Label, Metric
+from inferometer.catalogue.model import Label, Metric, Range
 from inferometer.evaluations import JUDGED, LABELS, JudgementResult
 
 JUDGED_SEATS = 40  # services with their models of which a judge sees answers
@@ -64,7 +64,8 @@ QUALITY_ALARM = Metric(
     "llm_quality_alarm_ratio", "gauge", "Evidence that answers fail more often than the limit, or "
     "that their score fell, as a part of what an alarm takes: from 1 on it is one, which is false "
     "once a year at most. Estimate says whether the limit was carried through the judge's errors.",
-    (*_OF_JUDGED, DETECTOR, ESTIMATE), JUDGED_SEATS, replaced=True)
+    (*_OF_JUDGED, DETECTOR, ESTIMATE), JUDGED_SEATS, stated_range=Range(most=3.0, hair=0.01),
+    replaced=True)
 EVALUATION_LIMIT = Metric(
     "llm_evaluation_limit_ratio", "gauge", "The limit that the detector holds answers against: a "
     "part of answers that fail, or how far the mean score may fall.",

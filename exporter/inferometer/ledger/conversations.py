@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 
 from inferometer.catalogue import TURN_BOUNDS
-from inferometer.ledger.counting import HEARTBEAT, SUM, CountedRow, CounterKey
+from inferometer.ledger.counting import OURS, SUM, CountedRow, CounterKey
 from inferometer.ledger.database import Database, SqlConnection
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.statements import Statements
@@ -25,7 +25,7 @@ MOST = 100_000  # that go on: beyond it those that rest longest have ended
 AT_ONCE = 500
 KIND, TURNS = "conversation", "turns"  # of a seat, and the name of a counter
 _PARTS = [*map(str, TURN_BOUNDS), "inf"]
-_NOT_TURNS = frozenset((HEARTBEAT, "evaluation", "feedback"))
+_NOT_TURNS = frozenset((*OURS, "evaluation", "feedback"))
 Turns = dict[tuple[str, str], tuple[int, int]]  # by service and hash: new turns, the last arrival
 
 

@@ -26,7 +26,8 @@ from inferometer.catalogue import (
 from inferometer.pricing import PriceSource
 
 HOUR = 3600 * 10**9  # nanoseconds
-HEARTBEAT = "heartbeat"  # the kind of a row that adds nothing, and has no seat
+# Kinds of rows that add nothing and have no seat: of calls that gateways make by themselves.
+HEARTBEAT, JUDGING = OURS = "heartbeat", "judging"
 BILLION = 10**9  # parts of a ratio, as rows have it
 SUM = "sum"  # part of a histogram, of times in nanoseconds, beside its bounds
 KNOWN = "known"  # usage
@@ -53,7 +54,7 @@ class CountedRow(NamedTuple):
     """A row of the table `counted`, in the order of its columns."""
 
     seq: int
-    # Call, or of a step: tool, mcp, run, retrieval, rerank, evaluation, feedback; or HEARTBEAT.
+    # Call, or of a step: tool, mcp, run, retrieval, rerank, evaluation, feedback; or one of OURS.
     kind: str
     arrived: int
     seat: int
@@ -117,7 +118,7 @@ class Additions:
 
     def add(self, row: CountedRow) -> None:
         """Add a row."""
-        if row.kind == HEARTBEAT:
+        if row.kind in OURS:
             return
         key = row.arrived // HOUR, row.seat, row.user or ""
         place = self._places.get(key)

@@ -18,7 +18,7 @@ NAME_SIZE = 10  # bytes of a user's or conversation's hash: a million users have
 IN_TRACE_BITS = 40  # of a digest: the rest is the trace's, so that its spans lie side by side
 _TRACE_SIZE, _SPAN_SIZE = 3, 5  # bytes of the same
 _MOST_NAMES = 65536  # hashes that are remembered
-_HALF = 8  # bytes of a heartbeat's trace id that are random; the others are signed with the key
+_HALF = 8  # bytes of a trace id of ours that are random; the others are signed with the key
 
 
 class Veiled(str):
@@ -37,6 +37,7 @@ class KeyRing:
     sampling: bytes
     capabilities: bytes
     _beats: bytes
+    _judging: bytes
     _of_trace: hashlib.blake2b = field(init=False, compare=False)
     _of_span: hashlib.blake2b = field(init=False, compare=False)
 
@@ -51,7 +52,8 @@ class KeyRing:
         def derived(purpose: str) -> bytes:
             return hmac.digest(key, f"inferometer/{purpose}".encode(), "sha256")
         return cls(derived("fingerprint")[:8].hex(), derived("identity"), derived("names"),
-                   derived("sampling"), derived("capabilities"), derived("heartbeats"))
+                   derived("sampling"), derived("capabilities"), derived("heartbeats"),
+                   derived("judging"))
 
     def trace_digest(self, trace_id: bytes) -> int:
         """The least digest that a span of the trace can have: a signed number of 64 bits."""
@@ -87,19 +89,36 @@ class KeyRing:
 
     def beat_trace(self) -> bytes:
         """A trace id of a heartbeat, which nobody can make who has no key."""
-        begin = os.urandom(_HALF)
-        return begin + self._beat_mark(begin)
+        return _signed(self._beats)
 
     def is_beat(self, trace_id: bytes) -> bool:
         """Whether it is one of these."""
-        return trace_id[_HALF:] == self._beat_mark(trace_id[:_HALF])
+        return _is_signed(self._beats, trace_id)
 
-    def _beat_mark(self, begin: bytes) -> bytes:
-        return hashlib.blake2b(begin, digest_size=_HALF, key=self._beats).digest()
+    def judge_trace(self) -> bytes:
+        """A trace id of a request to a judge: by it spans that others send of it are known."""
+        return _signed(self._judging)
+
+    def is_judge_trace(self, trace_id: bytes) -> bool:
+        """Whether it is one of these, of any gateway with the key."""
+        return _is_signed(self._judging, trace_id)
 
     def veil(self, name: str) -> Veiled:
         """What stands for a user or a conversation in the ledger; what is veiled stays so."""
         return name if isinstance(name, Veiled) else _veiled(self._names, name)
+
+
+def _signed(key: bytes) -> bytes:
+    begin = os.urandom(_HALF)
+    return begin + _mark(key, begin)
+
+
+def _is_signed(key: bytes, trace_id: bytes) -> bool:
+    return trace_id[_HALF:] == _mark(key, trace_id[:_HALF])
+
+
+def _mark(key: bytes, begin: bytes) -> bytes:
+    return hashlib.blake2b(begin, digest_size=_HALF, key=key).digest()
 
 
 @lru_cache(_MOST_NAMES)

@@ -73,7 +73,8 @@ def rows_of(group: Sequence[Parcel], seq: int, keys: KeyRing, packers: Packers,
                 nameless.append((seq, digest, arrived, trace_id, fact.span_id, fact.parent_id,
                                  form, pack_fact(fact)))
             if fact.content:
-                if keys.samples(trace_id, content_ratio):
+                # What a judge is asked quotes content that is kept, and forgotten, elsewhere.
+                if keys.samples(trace_id, content_ratio) and not keys.is_judge_trace(trace_id):
                     contents.append((seq, json.dumps(dict(fact.content))))
                 fact = replace(fact, content={})
             kept.append(Kept(fact, seq, arrived))

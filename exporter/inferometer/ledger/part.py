@@ -38,6 +38,7 @@ from inferometer.votes import Casting
 if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.clickhouse.shipper import Shipper
     from inferometer.ledger.database import Database
+    from inferometer.ledger.judged_rates import JudgedRates
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
     from inferometer.ledger.user_costs import UserCosts
@@ -67,6 +68,7 @@ class LedgerPart(Part):
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
         self._ratios: VoteRatios | None = None
+        self._judged: JudgedRates | None = None
         self._shipper: Shipper | None = None  # the same of a ClickHouse
         self._request_log: RequestLog | None = None  # and of a line for each call
         self._forwarding: Forwarding | None = None  # and of destinations
@@ -154,18 +156,24 @@ class LedgerPart(Part):
             self._waiting)] if self._config.destinations else []
         votes = FeedbackCollector(self._reading, lambda: self._ratios.reading() if (
             self._ratios is not None) else {})
-        return [CallsCollector(self._reading), LedgerCollector(self._condition), votes, *forward,
-                *users]
+        from inferometer.sinks.evaluation import EvaluationCollector  # here alone, as in `start`
+
+        judged = EvaluationCollector(lambda: self._judged.reading() if (
+            self._judged is not None) else None)
+        return [CallsCollector(self._reading), LedgerCollector(self._condition), votes, judged,
+                *forward, *users]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
         if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
+        from inferometer.ledger.judged_rates import JudgedRates
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
         from inferometer.ledger.user_costs import UserCosts
         from inferometer.ledger.vote_ratios import VoteRatios
+        from inferometer.quality.watch import QualityLimits
 
         heap.search_seldom()  # facts that are pending are many, and in no circle
         section = self._config.ledger
@@ -180,6 +188,7 @@ class LedgerPart(Part):
                                     outbox=self._begin_forwarding(database),
                                     takes_votes=bool(self._config.feedback.listen))
         self._ratios = VoteRatios(lambda: open_beside(section))
+        self._judged = JudgedRates(lambda: open_beside(section), QualityLimits)
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
@@ -198,8 +207,8 @@ class LedgerPart(Part):
     def loops(self) -> Sequence[Loop]:
         """The writer, what reckons the costs of users, and what goes elsewhere."""
         forwarding = self._forwarding.loops() if self._forwarding is not None else ()
-        return (*(one.loop for one in (self._ledger, self._users, self._ratios, self._shipper,
-                                          self._request_log)
+        return (*(one.loop for one in (self._ledger, self._users, self._ratios, self._judged,
+                                          self._shipper, self._request_log)
                   if one is not None), *forwarding)
 
     def hindrance(self) -> str:
@@ -212,7 +221,7 @@ class LedgerPart(Part):
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""
-        for reckoned in (self._users, self._ratios):
+        for reckoned in (self._users, self._ratios, self._judged):
             if reckoned is not None:
                 reckoned.loop.stop()
         if self._shipper is not None:

@@ -11,7 +11,7 @@ from inferometer.call_limits import Limiting, default_limits
 from inferometer.facts import ModelCall
 from inferometer.heartbeats import SERVICE
 from inferometer.ledger.conversations import Turns, note, turns_of
-from inferometer.ledger.counting import HEARTBEAT, CountedRow
+from inferometer.ledger.counting import HEARTBEAT, JUDGING, OURS, CountedRow
 from inferometer.ledger.database import FORGETTING, METERING, Database
 from inferometer.ledger.earlier import NOTHING, Earlier, EarlierTraces
 from inferometer.ledger.engines import Engines
@@ -21,7 +21,14 @@ from inferometer.ledger.parts_of_calls import DividedCall, JoinedCall, decompose
 from inferometer.ledger.request_queue import RequestNotes
 from inferometer.ledger.schema import FactState
 from inferometer.ledger.seats import NoSeats, SeatTable
-from inferometer.ledger.settling import Rows, judged, placed, rows_of, without_names
+from inferometer.ledger.settling import (
+    Rows,
+    judged,
+    outside_figures,
+    placed,
+    rows_of,
+    without_names,
+)
 from inferometer.ledger.store import (
     Counters,
     Forms,
@@ -179,7 +186,7 @@ class Settler:
         connection, statements = self._database.connection, self._database.statements
         meta = dict(connection.execute(statements.all_meta).fetchall())
         pending_from, last = int(meta.get("pending_from", 0)), int(meta.get(LATE, 0))
-        late = [row for row in rows if row.seq < pending_from and row.kind != HEARTBEAT]
+        late = [row for row in rows if row.seq < pending_from and row.kind not in OURS]
         if not late:
             return
         connection.executemany(statements.insert_late, [
@@ -205,9 +212,9 @@ class Settler:
         state = FactState.SETTLED
         try:
             settlement = settle([one.fact for one in facts.values()], parents)
-            if self._are_beats(facts):
+            if kind := self._kind_of_ours(facts):
                 made = rows_of(settlement, facts, earlier.counted, (), NoSeats(), str)
-                rows = [row._replace(kind=HEARTBEAT) for row in made.rows]
+                rows = outside_figures(made.rows, kind)
                 engines: Sequence[JoinedCall] = ()
             else:
                 made = self._counted(settlement, facts, earlier)
@@ -238,10 +245,16 @@ class Settler:
         made.rows = [*placed(made.rows, earlier.calls, self.seats)]
         return made
 
-    def _are_beats(self, facts: Mapping[bytes, Kept]) -> bool:
-        """Whether a trace is one that a gateway with our key sent to itself."""
+    def _kind_of_ours(self, facts: Mapping[bytes, Kept]) -> str:
+        """What a trace is that a gateway with our key began by itself; empty for all others.
+
+        Spans of a judge's calls come from engines and proxies, by any name of a service.
+        """
         fact = next(iter(facts.values())).fact
-        return fact.service_name == SERVICE and self._database.keys.is_beat(fact.trace_id)
+        keys = self._database.keys
+        if fact.service_name == SERVICE and keys.is_beat(fact.trace_id):
+            return HEARTBEAT
+        return JUDGING if keys.is_judge_trace(fact.trace_id) else ""
 
     def _billed_once(self, made: Rows, facts: Mapping[bytes, Kept]) -> list[CountedRow]:
         """The rows, without the tokens that another service's trace has had of one call."""

@@ -103,6 +103,12 @@ def rows_of(settlement: Settlement, facts: Mapping[bytes, Kept], counted: Mappin
     return made
 
 
+def outside_figures(rows: Iterable[CountedRow], kind: str) -> list[CountedRow]:
+    """The rows, one for each fact, as ones that add nothing and name nobody."""
+    return [*{row.seq: row._replace(kind=kind, user=None, conversation=None)
+              for row in rows}.values()]
+
+
 def placed(rows: Iterable[CountedRow], before: Iterable[CountedRow], seats: SeatTable
            ) -> Iterator[CountedRow]:
     """The rows, each call with its place among those of its service in the trace."""

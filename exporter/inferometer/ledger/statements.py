@@ -27,7 +27,7 @@ from sqlalchemy.sql import ColumnElement
 
 from inferometer.ledger.compiling import Compiler
 from inferometer.ledger.conversation_statements import ConversationStatements
-from inferometer.ledger.counting import HEARTBEAT, MEASURES, TOKENS, CountedRow
+from inferometer.ledger.counting import MEASURES, OURS, TOKENS, CountedRow
 from inferometer.ledger.ranking_statements import RankingStatements, totals_by
 from inferometer.ledger.schema import (
     BATCHES,
@@ -241,7 +241,7 @@ class Statements(Compiler):
         # (last id, last number): those that were sent, and that no batch to come is of
         self.delete_late = text(delete(LATE_ROWS).where(
             LATE_ROWS.c.id <= bindparam("id_"), LATE_ROWS.c.seq <= bindparam("seq_")))
-        of_applications = COUNTED.c.kind != literal_column(f"'{HEARTBEAT}'")
+        of_applications = and_(*(COUNTED.c.kind != literal_column(f"'{kind}'") for kind in OURS))
         # (first number, last number)
         punctual = _chunk(COUNTED), of_applications, ~exists().where(
             LATE_ROWS.c.seq == COUNTED.c.seq, LATE_ROWS.c.kind == COUNTED.c.kind)

@@ -25,6 +25,7 @@ _PATTERNS = {
         r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|(?i:bearer )[\w.~+/=-]{16,})"
         r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,40}-----)?"), "[key]"),
 }
+MARKS = tuple(mark for _, mark in _PATTERNS.values())  # in the place of what was taken out
 # Keys of documents whose values are taken out, whatever they are.
 _NAMED = {
     EMAILS: re.compile(r"e[-_]?mail", re.I), PHONES: re.compile(r"phone|mobile|telephone", re.I),

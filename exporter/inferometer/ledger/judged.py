@@ -1,0 +1,49 @@
+"""Reads what judges say of the random sample, and what people say of the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from inferometer.evaluations import JudgedAnswer, JudgementResult
+from inferometer.ledger.database import Database
+from inferometer.ledger.judged_statements import statements_of
+from inferometer.quality.labelled import AnswerStream, LabelledAnswer
+
+PARTS_OF_PROBABILITY = 1_000_000_000  # that a row has as a whole number
+PARTS_OF_SCORE = 1_000_000
+
+
+def present_judge(database: Database) -> int | None:
+    """The one that was seen last, by its number; None before the first one."""
+    row = database.connection.execute(
+        statements_of(database.dialect).present_judge, (1, 0)).fetchone()
+    return int(row[0]) if row else None
+
+
+def judged_after(database: Database, judge: int, number: int) -> Iterator[JudgedAnswer]:
+    """Verdicts of a judge on the random sample after the one of this number, in their order.
+
+    In a snapshot or a transaction.
+    """
+    for row in database.stream(
+            statements_of(database.dialect).judged_after, (judge, number)):
+        answer = JudgedAnswer._make(row)
+        yield answer._replace(
+            probability=answer.probability / PARTS_OF_PROBABILITY,
+            flagged=None if answer.flagged is None else bool(answer.flagged),
+            score=None if answer.score is None else answer.score / PARTS_OF_SCORE,
+            result=JudgementResult(answer.result))
+
+
+def count_between(database: Database, judge: int, after: int, until: int) -> int:
+    """How many of these there are after the one of a number, up to the one of another."""
+    return int(database.connection.execute(
+        statements_of(database.dialect).count_between, (judge, after, until)).fetchone()[0])
+
+
+def labels_of(database: Database, judge: int) -> Sequence[LabelledAnswer]:
+    """All labels of answers of the random sample on which the judge has a verdict."""
+    return [LabelledAnswer(AnswerStream(*row[:3]), row[3], row[4], bool(row[5]), bool(row[6]),
+                           row[7])
+            for row in database.connection.execute(
+                statements_of(database.dialect).labels, (judge,))]

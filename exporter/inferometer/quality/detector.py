@@ -1,0 +1,99 @@
+"""Whether answers fail more often than they may, asked after every answer: an e-detector.
+
+Shiryaev and Roberts' statistic, averaged over what the rate may have become: Shin, Ramdas and
+Rinaldo, "E-detectors", New England Journal of Statistics in Data Science 2 (2023). Its expectation
+after n answers is n at most while the rate is not above the null. So the first alarm at A comes
+after A answers or later, on the average, and so does each that follows, as what has cleared begins
+anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+CLEAR = 0.8  # of what an alarm takes; below it one ends
+CAP = 3.0  # of what an alarm takes: as much evidence is remembered
+WORSE = (1.5, 2.0, 3.0)  # times the null: what the rate may have become
+_LEAST_NULL, _MOST_NULL = 1e-4, 0.99
+
+
+class EvidenceDetector:
+    """Evidence against a null, as a part of what an alarm takes: `ratio`.
+
+    An alarm begins where the ratio comes to 1, and ends below CLEAR, where all evidence is
+    dropped. `false_alarm_answers` is in how many answers there may be one false alarm: those of
+    all streams in a year, for one a year anywhere.
+    """
+
+    def __init__(self, alternatives: int, false_alarm_answers: float) -> None:
+        self._sums = [0.0] * alternatives  # Shiryaev and Roberts' statistic of each
+        self._answers = _positive(false_alarm_answers)
+        self.alarming = False
+
+    @property
+    def ratio(self) -> float:
+        """The evidence, as a part of what an alarm takes: 0 to CAP."""
+        return sum(self._sums) / len(self._sums) / self._answers
+
+    def rescale(self, false_alarm_answers: float) -> None:
+        """Have a false alarm in as many answers from now on; the ratio stays what it is."""
+        factor = _positive(false_alarm_answers) / self._answers
+        self._sums = [total * factor for total in self._sums]
+        self._answers = false_alarm_answers
+
+    def demand(self, false_alarm_answers: float) -> None:
+        """The same where it was a guess before how many there are: the evidence stays as it is."""
+        self._answers = _positive(false_alarm_answers)
+
+    def take_in(self, factors: Sequence[float]) -> None:
+        """Take in one answer: how much likelier it is by each alternative than by the null."""
+        self._sums = [(1.0 + total) * factor
+                      for total, factor in zip(self._sums, factors, strict=True)]
+        ratio = self.ratio
+        if ratio > CAP:
+            self._sums = [total * (CAP / ratio) for total in self._sums]
+        if self.alarming and ratio < CLEAR:
+            self._sums = [0.0] * len(self._sums)
+        self.alarming = ratio >= (CLEAR if self.alarming else 1.0)
+
+
+class RateDetector(EvidenceDetector):
+    """Evidence that more answers are flagged than a part of `null`, 0 to 1, both excluded."""
+
+    def __init__(self, null: float, false_alarm_answers: float) -> None:
+        super().__init__(len(WORSE), false_alarm_answers)
+        self.hold_against(null)
+
+    def hold_against(self, null: float) -> None:
+        """Take another null from the next answer on; what was seen by the former one counts on."""
+        if not 0 < null < 1:
+            raise ValueError(f"a null is above 0 and below 1, not {null}")
+        self.null = null
+        self._flagged, self._unflagged = likelihood_ratios(null)
+
+    def observe(self, flagged: bool) -> None:
+        """Take in the verdict on one answer of the random sample, in the order of judging."""
+        self.take_in(self._flagged if flagged else self._unflagged)
+
+
+def likelihood_ratios(null: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """How much likelier an answer is by each alternative: if it is flagged, and if it is not."""
+    worse = [min(times * null, (1 + null) / 2) for times in WORSE]
+    return (tuple(rate / null for rate in worse),
+            tuple((1 - rate) / (1 - null) for rate in worse))
+
+
+def carried_null(limit: float, sensitivity: float, specificity: float) -> float:
+    """The part of answers that a judge flags if a part of `limit` fails.
+
+    Kept within what a detector can be held against. A judge who flags good answers as often as
+    bad ones shows nothing; then no detector sees anything either.
+    """
+    flagged = sensitivity * limit + (1 - specificity) * (1 - limit)
+    return min(max(flagged, _LEAST_NULL), _MOST_NULL)
+
+
+def _positive(false_alarm_answers: float) -> float:
+    if not 1 <= false_alarm_answers < float("inf"):
+        raise ValueError(f"answers to a false alarm are 1 or more, not {false_alarm_answers}")
+    return float(false_alarm_answers)

@@ -1,0 +1,65 @@
+"""What is shown of the streams of a judge: rates with their intervals, the judge's errors, alarms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from inferometer.quality.labelled import AnswerStream
+from inferometer.quality.rates import (
+    Corrected,
+    Interval,
+    LabelCounts,
+    corrected_rate,
+    effective,
+    judged_rate,
+)
+from inferometer.quality.watch import NO_LABELS, QualityLimits, QualityWatch
+
+MOST_UNJUDGED = 0.1  # of the sample; beyond it the others may be a choice, and there is no rate
+SEED = 20
+
+
+class StreamFigures(NamedTuple):
+    """What is known of one stream."""
+
+    stream: AnswerStream
+    judged: int  # in the sample of the present rate
+    labelled: int
+    unjudged: float | None  # a part of the sample
+    rate: Interval | None  # as judged
+    corrected: Corrected | None
+    alarms: Mapping[tuple[str, str], float]  # by detector and estimate; 1 is an alarm
+
+
+class QualityFigures(NamedTuple):
+    """What is known of all of them; empty before the first verdict."""
+
+    streams: Sequence[StreamFigures] = ()
+    sampled: Mapping[AnswerStream, tuple[int, int]] = {}  # judged and labelled, ever
+    limits: QualityLimits | None = None
+
+
+def figures_of(watch: QualityWatch, now: int) -> Sequence[StreamFigures]:
+    """The streams of which anything was judged in the 28 days before, Unix nanoseconds."""
+    counts = watch.labels_at(now)
+    figures = []
+    for stream, watched in sorted(watch.streams.items()):
+        recent = watched.recent
+        recent.forget(now)
+        if recent.unjudged_ratio is None:
+            continue
+        verdicts, labels = recent.verdicts, counts.get(stream, NO_LABELS)
+        usable = verdicts if recent.unjudged_ratio <= MOST_UNJUDGED else ()
+        figures.append(StreamFigures(
+            stream, len(verdicts), sum(labels), recent.unjudged_ratio,
+            judged_rate(usable), _corrected(*effective(usable), labels), watched.alarms))
+    return figures
+
+
+@lru_cache(maxsize=256)
+def _corrected(flagged: float, judged: float, labels: LabelCounts) -> Corrected | None:
+    """Drawn anew only where something is another: it takes a tenth of a second."""
+    return corrected_rate(flagged, judged, labels, SEED)

@@ -1,0 +1,118 @@
+"""The detector of a rate: what it rests on, and what it does for years."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferometer.quality.detector import (
+    CAP,
+    CLEAR,
+    RateDetector,
+    carried_null,
+    likelihood_ratios,
+)
+
+NULLS = st.floats(1e-4, 0.99)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(NULLS, st.floats(0, 1))
+def test_an_answer_is_no_evidence_on_the_average_while_the_rate_is_not_above_the_null(
+        null: float, part: float) -> None:
+    """What the guarantee rests on: no expected factor is above 1, at the null and below it."""
+    rate = part * null
+    for flagged, unflagged in zip(*likelihood_ratios(null), strict=True):
+        assert rate * flagged + (1 - rate) * unflagged <= 1 + 1e-12
+        assert flagged > 1 > unflagged > 0
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(NULLS, st.floats(2, 1e7), st.lists(st.booleans(), max_size=200))
+def test_evidence_stays_within_its_bounds_and_alarms_have_a_hysteresis(
+        null: float, answers: float, verdicts: list[bool]) -> None:
+    detector = RateDetector(null, answers)
+    for verdict in verdicts:
+        before, alarming = detector.ratio, detector.alarming
+        detector.observe(verdict)
+        assert 0 <= detector.ratio <= CAP * (1 + 1e-9)
+        assert detector.alarming == (detector.ratio >= (CLEAR if alarming else 1))
+        assert verdict or detector.ratio <= before + 1 / answers
+        if alarming and not detector.alarming:
+            assert detector.ratio == 0
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.lists(st.booleans(), max_size=200), st.floats(10, 1e6), st.floats(0.1, 10))
+def test_another_number_of_answers_in_a_year_leaves_the_ratio_as_it_is(
+        verdicts: list[bool], answers: float, factor: float) -> None:
+    detector = RateDetector(0.05, answers)
+    for verdict in verdicts:
+        detector.observe(verdict)
+    before = detector.ratio
+    detector.rescale(answers * factor)
+    assert detector.ratio == pytest.approx(before, rel=1e-9)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.lists(st.booleans(), max_size=300))
+def test_the_same_verdicts_replayed_come_to_the_same(verdicts: list[bool]) -> None:
+    first, second = RateDetector(0.07, 3000), RateDetector(0.07, 3000)
+    for verdict in verdicts:
+        first.observe(verdict)
+    for verdict in verdicts:
+        second.observe(verdict)
+    assert first.ratio == second.ratio
+
+
+def test_a_worse_rate_alarms_and_a_better_one_clears_it() -> None:
+    detector, random = RateDetector(0.05, 36500), Random(3)
+    seen = _answers(detector, random, 0.15, alarming=True)
+    assert seen < 300
+    assert _answers(detector, random, 0.02, alarming=False) < 200
+
+
+def _answers(detector: RateDetector, random: Random, rate: float, alarming: bool) -> int:
+    for number in range(100_000):
+        if detector.alarming == alarming:
+            return number
+        detector.observe(random.random() < rate)
+    raise AssertionError("it came to no other state")
+
+
+@pytest.mark.parametrize("verdict", [False, True])
+def test_years_of_one_verdict_overflow_and_underflow_nothing(verdict: bool) -> None:
+    detector = RateDetector(0.05, 365_000)
+    for _ in range(200_000):
+        detector.observe(verdict)
+    assert math.isfinite(detector.ratio)
+    assert detector.ratio == pytest.approx(CAP if verdict else 0, abs=1e-3)
+
+
+def test_a_judge_that_errs_has_the_limit_carried_through_its_errors() -> None:
+    assert carried_null(0.05, 1, 1) == 0.05
+    assert carried_null(0.05, 0.85, 0.95) == pytest.approx(0.05 * 0.85 + 0.95 * 0.05)
+    assert 0 < carried_null(0.05, 0, 1) < carried_null(0.05, 1, 0) < 1
+
+
+def test_a_null_or_a_number_of_answers_that_cannot_be_is_refused() -> None:
+    for null in (0, 1, -1, math.nan):
+        with pytest.raises(ValueError, match="a null is above 0"):
+            RateDetector(null, 1000)
+    for answers in (0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="1 or more"):
+            RateDetector(0.05, answers)
+
+
+def test_another_null_counts_from_the_next_answer_on() -> None:
+    detector = RateDetector(0.05, 1000)
+    detector.observe(True)
+    before = detector.ratio
+    detector.hold_against(0.5)
+    assert detector.ratio == before
+    detector.observe(True)
+    assert detector.ratio < (1 / 1000 + before) * 1.6
