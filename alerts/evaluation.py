@@ -133,6 +133,9 @@ NO_RATE = Alert(
                 "could not be judged for {{ $labels.evaluation }}, limit "
                 f"{MOST_UNJUDGED:.0%}. There is no rate of it until fewer are.",
     board="quality", labels={"window": "sample"})
+# What is left may be too little for one call more: then nothing is sampled, either.
+_SPENT = (f"{evaluation.BUDGET_SPENT} >= 1 or {evaluation.BUDGET_SPENT} and {on(FLEET)} "
+          f"{evaluation.SAMPLING} == 0")
 _VERDICTS = evaluation.asked("judged", level=FLEET, window=HOUR)
 _WAITING = evaluation.WAITING
 GONE = Alert(
@@ -140,16 +143,17 @@ GONE = Alert(
     f"{_WAITING} > {on(FLEET)} min_over_time({_WAITING}[{LOOK_BACK}]) "
     f"and {on(FLEET)} min_over_time({_WAITING}[{HOUR}]) > 0 "
     f"and {on(FLEET)} {_WAITING} offset {HOUR} "
-    f"unless {on(FLEET)} {_VERDICTS} > 0 unless {on(FLEET)} {evaluation.BUDGET_SPENT} >= 1",
+    f"unless {on(FLEET)} {_VERDICTS} > 0 unless {on(FLEET)} ({_SPENT})",
     summary="Answers wait for a judge that judges none.",
     description=f'{{{{ $value | printf "%.0f" }}}} answers in {words.CLUSTER} wait for the judge, '
                 f"and more come. In the last {HOUR} it has judged none.",
     board="quality", labels={"window": HOUR})
 SPENT = Alert(
-    "JudgeBudgetSpent", JUDGE, "warning", f"{evaluation.BUDGET_SPENT} >= 1",
+    "JudgeBudgetSpent", JUDGE, "warning", _SPENT,
     summary="The judge's budget of the day is spent.",
     description=f"{{{{ $value | {_SHARE} }}}} of the judge's budget of the day (UTC) in "
-                f"{words.CLUSTER} is spent, limit {1:.0%}. No further answer is judged today.",
+                f"{words.CLUSTER} is spent, limit {1:.0%}. No further answer comes into its "
+                "sample today.",
     board="quality")
 
 GROUP = AlertGroup("inferometer-evaluation-alerts", (

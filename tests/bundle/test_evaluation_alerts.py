@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ HOUR = 60
 RESULTS = c.JUDGEMENT_RESULT.values
 
 
-def shown(metric: Metric, values: str, suffix: str = "", scrape: dict[str, str] = GATEWAY,
+def shown(metric: Metric, values: str, suffix: str = "", scrape: Mapping[str, str] = GATEWAY, /,
           **labels: str) -> Series:
     return series(metric, values, scrape=scrape, suffix=suffix, **labels)
 
@@ -36,8 +36,8 @@ def lasting(value: float, minutes: int = MINUTES) -> str:
 
 
 def alarm(values: str, evaluated: str = "faithfulness", detector: str = "rate",
-          estimate: str = "judged", scrape: dict[str, str] = GATEWAY) -> Series:
-    return shown(c.QUALITY_ALARM, values, scrape=scrape, **ANSWER, evaluation=evaluated,
+          estimate: str = "judged", scrape: Mapping[str, str] = GATEWAY) -> Series:
+    return shown(c.QUALITY_ALARM, values, "", scrape, **ANSWER, evaluation=evaluated,
                  detector=detector, estimate=estimate)
 
 
@@ -221,22 +221,31 @@ GONE = (
     gone_case("nothing to be judged", "0x180", "0+0x180"),
     gone_case("a budget that is spent", "0x89 1+1x90", "0+5x90 450x90",
               more=(shown(c.JUDGE_BUDGET_SPENT, "1x180"),)),
+    gone_case("a budget of which less is left than a call costs", "0x89 1+1x90", "0+5x90 450x90",
+              more=(shown(c.JUDGE_BUDGET_SPENT, "0.99x180"), shown(c.JUDGE_SAMPLING, "0x180"))),
+    gone_case("a judge that is gone, and a budget that is not spent", "0x89 1+1x90",
+              "0+5x90 450x90", 31, more=(shown(c.JUDGE_BUDGET_SPENT, "0.4x180"),
+                                         shown(c.JUDGE_SAMPLING, "0.01x180"))),
     gone_case("a gateway that begins its counters anew", "0+1x180", "0+5x110 0+5x70"),
     Case("no judge at all", evaluation.GONE, (calls("success", f"0+60x{_LONG}"),), (), 8 * HOUR,
          STEP),
 )
 
 
-def spent_case(title: str, values: str, share: str = "", minute: int = 40) -> Case:
+def spent_case(title: str, values: str, share: str = "", minute: int = 40,
+               more: tuple[Series, ...] = (shown(c.JUDGE_SAMPLING, lasting(0.01)),)) -> Case:
     of = (f"{share} of the judge's budget of the day (UTC) in east is spent, limit 100%. No "
-          "further answer is judged today.")
-    return Case(title, evaluation.SPENT, (shown(c.JUDGE_BUDGET_SPENT, values),),
+          "further answer comes into its sample today.")
+    return Case(title, evaluation.SPENT, (shown(c.JUDGE_BUDGET_SPENT, values), *more),
                 (Firing({"cluster": "east"}, of),) if share else (), minute)
 
 
 SPENT = (
     spent_case("a budget that is spent", lasting(1), "100%"),
-    spent_case("a last call that cost more than was left", "0.9x10 1.02x50", "102%"),
+    spent_case("a budget of which less is left than a call costs", lasting(0.998), "99.8%",
+               more=(shown(c.JUDGE_SAMPLING, lasting(0)),)),
+    spent_case("a sample that falls, so that the budget lasts", lasting(0.97),
+               more=(shown(c.JUDGE_SAMPLING, "0.01x20 0.0001x40"),)),
     spent_case("a budget that lasts", "0.5+0.01x49 0.99x20", minute=60),
     spent_case("spent 4 minutes before midnight", "0.9x20 1x3 0x40"),
     spent_case("after midnight", "1x30 0x30", minute=42),
