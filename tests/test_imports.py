@@ -53,7 +53,7 @@ ORDER = """
     bundle.places
     bundle
     config.keys  config.limits
-    config.sections  config.destinations
+    config.sections  config.destinations  config.judge
     config.checks
     config
     call_limits  next_start  settings
@@ -97,7 +97,7 @@ ORDER = """
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
-    sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback
+    sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
     sinks.evaluation
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.presets  sinks.feedback_vote
@@ -227,6 +227,8 @@ ORDERS = {
         ledger.judged_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.conversations  ledger.growths  ledger.judged
+        ledger.judging  ledger.judging.statements
+        ledger.judging.counters  ledger.judging.days
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
@@ -254,6 +256,11 @@ ORDERS = {
         ledger.settler  ledger.ballots
         ledger.vote_keeper
         ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judged_rates
+        ledger.judging.answers
+        ledger.judging.sample  ledger.judging.queue
+        ledger.judging.runner  ledger.judging.figures
+        ledger.judging.making
+        ledger.judging.part
         ledger.part
     """,
 }

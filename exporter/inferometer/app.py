@@ -26,6 +26,7 @@ from inferometer.home.history import STEP_SECONDS
 from inferometer.home.part import HomePart
 from inferometer.intake.feedback.part import FeedbackPart
 from inferometer.intake.part import IntakePart
+from inferometer.ledger.judging.part import JudgePart
 from inferometer.ledger.part import LedgerPart
 from inferometer.next_start import keep_until_next_start
 from inferometer.parts import Part, Row
@@ -52,7 +53,8 @@ def make_parts(config: Config, refusals: Refusals,
     """All parts, in the order they start and are shown."""
     gpu = GpuPart(config, refusals, kubelet)
     cost = CostPart(config, gpu.gpus)
-    ledger = LedgerPart(config, cost.price)
+    judge = JudgePart(config, cost.price)
+    ledger = LedgerPart(config, cost.price, judge.reading)
     return [
         gpu,
         EnginesPart(config, refusals),
@@ -60,6 +62,7 @@ def make_parts(config: Config, refusals: Refusals,
         ledger,
         IntakePart(config, ledger.commit, ledger),
         FeedbackPart(config, ledger.cast),
+        judge,
         AlertLogPart(config),
     ]
 

@@ -24,13 +24,14 @@ class Role:
 
 ROLES: Mapping[str, Role] = {
     NO_ROLE: Role(("web", "gpu", "engines", "cost", "fleet", "intake", "feedback", "ledger",
-                   "request_log", "destinations", "content", "prices", "limits", "models"),
+                   "request_log", "destinations", "content", "judge", "prices", "limits",
+                   "models"),
                   "all of it"),
     "sidecar": Role(("web", "engines"), "reads the engine in its pod; no GPUs, no cost"),
     NODE: Role(("web", "gpu", "cost"), "reads the GPUs of its machine, and what they cost"),
     "fleet": Role(("web", "fleet"), "fixed costs, budgets and limits of the whole cluster"),
     GATEWAY: Role(("web", "intake", "feedback", "ledger", "request_log", "destinations",
-                   "content", "prices", "limits", "models"),
+                   "content", "judge", "prices", "limits", "models"),
                   "takes applications' telemetry, prices calls, holds them against limits"),
 }
 

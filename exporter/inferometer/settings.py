@@ -97,5 +97,7 @@ def _resolve(config: Config, folder: Path) -> Config:
                           path=path if path == STANDARD_OUTPUT else beside(path))
     return replace(
         config, web=replace(config.web, config_file=beside(config.web.config_file)), intake=intake,
-        feedback=feedback, ledger=ledger, request_log=request_log,
+        feedback=feedback, ledger=ledger, request_log=request_log, judge=replace(
+            config.judge, key_file=beside(config.judge.key_file),
+            ca_file=beside(config.judge.ca_file)),
         engines=replace(config.engines, targets=targets))

@@ -305,7 +305,9 @@ def test_these_keys_wait_for_the_next_start() -> None:
         "ledger.dsn_file", "ledger.gateway", "ledger.key_file", "ledger.outbox_max_bytes",
         "ledger.outbox_hours", "ledger.user_costs",
         "ledger.clickhouse.url", "ledger.clickhouse.database", "ledger.clickhouse.user",
-        "ledger.clickhouse.password_file", "request_log.path", "destinations")
+        "ledger.clickhouse.password_file", "request_log.path", "judge.enabled", "judge.url",
+        "judge.model", "judge.key_file", "judge.ca_file", "judge.evaluations",
+        "judge.concurrency", "judge.timeout_seconds", "destinations")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [

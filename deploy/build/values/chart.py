@@ -169,6 +169,7 @@ _GATEWAY = level("The one that takes telemetry of applications.", {
         "request_log?": _RECORDS.section(config.RequestLogSection),
         "destinations?": _RECORDS.key(config.Config, "destinations"),
         "content?": _RECORDS.section(config.ContentSection),
+        "judge?": _RECORDS.section(config.JudgeSection),
         "prices?": _RECORDS.key(config.Config, "prices"),
     }),
 })

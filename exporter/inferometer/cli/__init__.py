@@ -16,6 +16,7 @@ from inferometer.cli import (
     demo,
     explain,
     feedback,
+    judge,
     ledger,
     outbox,
     run,
@@ -28,7 +29,7 @@ from inferometer.outside import on_one_line
 from inferometer.reasons import places_of, reason_of
 
 VERBS = (run.VERB, demo.VERB, explain.VERB, check_config.VERB, status.VERB, ledger.VERB,
-         outbox.VERB, feedback.VERB, bundle.VERB, completion.VERB)
+         judge.VERB, outbox.VERB, feedback.VERB, bundle.VERB, completion.VERB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

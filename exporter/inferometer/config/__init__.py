@@ -21,6 +21,7 @@ from inferometer.config.checks import (
     check_targets,
 )
 from inferometer.config.destinations import DestinationEntry
+from inferometer.config.judge import JudgeSection
 from inferometer.config.keys import key, table
 from inferometer.config.limits import CALL_LIMIT_VALUES, CALL_LIMITS, LIMITS
 from inferometer.config.sections import (
@@ -55,8 +56,8 @@ __all__ = (
     "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "STANDARD_OUTPUT",
     "Budget", "CalledModel", "ClickHouseSection", "Config", "ConfigError", "ContentSection",
     "CostSection", "DestinationEntry", "EngineTarget", "EnginesSection", "FeedbackSection",
-    "FleetSection", "GpuSection", "IntakeSection", "LedgerSection", "ModelFleet", "MonthlyUsd",
-    "PriceEntry", "RequestLogSection", "WebSection",
+    "FleetSection", "GpuSection", "IntakeSection", "JudgeSection", "LedgerSection", "ModelFleet",
+    "MonthlyUsd", "PriceEntry", "RequestLogSection", "WebSection",
     "check", "load", "parse", "read",
 )
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
@@ -84,6 +85,7 @@ class Config:
     ledger: LedgerSection = field(default_factory=LedgerSection)
     request_log: RequestLogSection = field(default_factory=RequestLogSection)
     content: ContentSection = field(default_factory=ContentSection)
+    judge: JudgeSection = field(default_factory=JudgeSection)
     prices: tuple[PriceEntry, ...] = key("What calls cost.", (), maxItems=MOST_PRICES)
     destinations: tuple[DestinationEntry, ...] = key(
         "Where a gateway sends on what it takes.", (), maxItems=DESTINATIONS, next_start=True)

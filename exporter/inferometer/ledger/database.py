@@ -21,7 +21,7 @@ from inferometer.ledger.traces import Kept, Trace
 
 # What one does at a time.
 FORGETTING, FORMS, MIGRATING, PURGING = "forgetting", "forms", "migrating", "retention"
-METERING = "metering"
+METERING, JUDGING = "metering", "judging"
 
 
 class Cursor(Protocol):

@@ -38,6 +38,7 @@ class KeyRing:
     capabilities: bytes
     _beats: bytes
     _judging: bytes
+    _judged: bytes
     _of_trace: hashlib.blake2b = field(init=False, compare=False)
     _of_span: hashlib.blake2b = field(init=False, compare=False)
 
@@ -53,7 +54,7 @@ class KeyRing:
             return hmac.digest(key, f"inferometer/{purpose}".encode(), "sha256")
         return cls(derived("fingerprint")[:8].hex(), derived("identity"), derived("names"),
                    derived("sampling"), derived("capabilities"), derived("heartbeats"),
-                   derived("judging"))
+                   derived("judging"), derived("judged"))
 
     def trace_digest(self, trace_id: bytes) -> int:
         """The least digest that a span of the trace can have: a signed number of 64 bits."""
@@ -71,6 +72,20 @@ class KeyRing:
         """Whether a trace is one of this part of all: every gateway with the key says the same."""
         digest = hmac.digest(self.sampling, trace_id, "sha256")
         return int.from_bytes(digest[:8], "big") < ratio * 2**64
+
+    def judged_place(self, trace_id: bytes) -> float:
+        """From 0 to 1: judges see the traces below the part that they are to see of all.
+
+        Every gateway with the key says the same, and it tells nothing of whose content is kept.
+        """
+        return int.from_bytes(hmac.digest(self._judged, trace_id, "sha256")[:6], "big") / 2**48
+
+    def answer_digest(self, *texts: str) -> bytes:
+        """What stands for an answer and what it was given: 16 bytes."""
+        digest = hashlib.blake2b(digest_size=16, key=self._judged)
+        for text in map(_bytes, texts):
+            digest.update(len(text).to_bytes(8, "big") + text)
+        return digest.digest()
 
     def stream_digest(self, identity: bytes) -> bytes:
         """What a stream of metrics has in the ledger: 16 bytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,8 +60,9 @@ class LedgerPart(Part):
     sections = ("ledger", "request_log", "destinations")
     noun, kind = "service", "service"
 
-    def __init__(self, config: Config, pricing: Pricing = unpriced) -> None:
-        self._config, self._pricing = config, pricing
+    def __init__(self, config: Config, pricing: Pricing = unpriced,
+                 judging: Callable[[], CounterReading] = lambda: _NOTHING) -> None:
+        self._config, self._pricing, self._judging = config, pricing, judging
         self._limits = CallLimitTable(config)
         self._ledger: LedgerWriter | None = None
         self._services = Services()
@@ -256,7 +257,7 @@ class LedgerPart(Part):
     def _reading(self) -> CounterReading:
         reading = self._ledger.reading() if self._ledger is not None else _NOTHING
         self._services.note(reading)
-        return reading
+        return reading.plus(self._judging())
 
     def _user_costs(self) -> Mapping[str, int]:
         return self._users.reading() if self._users is not None else {}

@@ -212,14 +212,15 @@ JUDGED_UNITS = Table(
     _number("call"),  # the number of the fact that is the answer
     _number("arrived"), _number("day"),  # Unix nanoseconds, and days of UTC
     _text("service_name"), _text("model"), _text("conversation"),  # a keyed hash, or empty
-    Column("digest", LargeBinary, nullable=False),  # of the answer, with our key
+    Column("digest", LargeBinary, nullable=False),  # of what was asked and answered, with our key
     _number("probability"),  # of a thousand millions
     Column("state", SmallInteger, nullable=False), _number("tries"),
     _number("due"),  # Unix nanoseconds, before which nobody asks (again)
     UniqueConstraint("trace", "stratum"),
     Index("judged_units_by_day", "day", "conversation"),
     Index("judged_units_by_digest", "day", "digest"),
-    Index("judged_units_by_due", "state", "due"), sqlite_with_rowid=False)
+    Index("judged_units_by_call", "call"),
+    Index("judged_units_by_due", "state", "stratum", "due"), sqlite_with_rowid=False)
 # What judges are: their model, and a digest of their prompts.
 JUDGES = Table("judges", METADATA, _number("id", key=True), _text("model"), _text("prompts"),
                _number("seen"), UniqueConstraint("model", "prompts"))
@@ -235,10 +236,19 @@ JUDGEMENTS = Table(
 JUDGE_REQUESTS = Table(
     "judge_requests", METADATA,
     _number("id", key=True), _number("unit"), _text("step"), _number("judge"), _number("day"),
+    _number("sent"),  # Unix nanoseconds
+    _text("result", optional=True),  # until then it is on its way, or lost with who sent it
     *(_number(name, optional=True) for name in ("input", "output")),  # tokens
     _number("cost", optional=True),  # nano-USD
     _text("answer", optional=True),  # until its unit is judged
     Index("judge_requests_by_day", "day"), Index("judge_requests_by_unit", "unit"),
+    sqlite_with_rowid=False)
+# Days of UTC in which anything was chosen or asked: which part of the traces is chosen now, of a
+# thousand millions, and what requests of the day come to.
+JUDGE_DAYS = Table(
+    "judge_days", METADATA,
+    _number("day", key=True), _number("ratio"),
+    *(_number(name) for name in ("calls", "voted_calls", "cost", "priced_calls")),  # nano-USD
     sqlite_with_rowid=False)
 # What people say of judged answers.
 ANSWER_LABELS = Table(

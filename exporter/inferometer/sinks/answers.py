@@ -15,8 +15,9 @@ from inferometer.values import Histogram, Key
 CHECKS = c.PARSE_KIND.values  # kinds of rows, and values of the label
 REFUSALS = ("provider", "field", "phrase")  # who says so
 REFUSED_BY = {source: f"refusal_{source}" for source in REFUSALS}  # kinds of rows
-JUDGE = "judge"  # nothing judges refusals yet
-_SOURCES = {kind: source for source, kind in REFUSED_BY.items()}
+JUDGE = "judge"  # who says so of a sample
+REFUSED_BY_JUDGE = "refusal_judge"  # a kind of seats alone
+_SOURCES = {REFUSED_BY_JUDGE: JUDGE, **{kind: source for source, kind in REFUSED_BY.items()}}
 KINDS = frozenset((*CHECKS, *_SOURCES))  # of rows and seats
 AnswerPoints = Mapping[Metric, MutableMapping[Key, float | Histogram]]
 

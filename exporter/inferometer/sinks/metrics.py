@@ -35,6 +35,12 @@ class CounterReading(NamedTuple):
     seats: Mapping[int, Sequence[str]]
     exemplars: Mapping[tuple[int, str], tuple[Exemplar | None, ...]] = MappingProxyType({})
 
+    def plus(self, other: CounterReading) -> CounterReading:
+        """With those of another one, which has other seats."""
+        return self if not other.seats else CounterReading(
+            self.version + other.version, {**self.counters, **other.counters},
+            {**self.seats, **other.seats}, self.exemplars)
+
 
 # Counters of steps by the kind of step: the counter's name, and its parts.
 _STEPS: Mapping[str, tuple[Metric, str, tuple[str, ...]]] = {
@@ -82,6 +88,8 @@ def _families(reading: CounterReading) -> Sequence[Family]:
             _add_call(points, reading.counters, seat, tuple(labels))
             if reading.exemplars:
                 _add_exemplars(points, reading.exemplars, seat, tuple(labels))
+        elif kind == "judge" and reading.counters.get((seat, "hosted", "")):
+            _spend(points, labels[1], reading.counters.get((seat, "cost", ""), 0) / NANO)
         elif kind in _STEPS:
             _add_step(points, reading.counters, seat, kind, (labels[-1], name))
     add_searches(points, reading.counters, reading.seats)
@@ -136,10 +144,14 @@ def _add_cost(points: dict[Metric, dict[Key, float | Histogram]],
     if hosted or own:
         points[c.CLIENT_COST][key] = usd
     if hosted:
-        account = "api", key[1], ""  # category, model, no GPU
-        spent = points[c.COST].get(account, 0.0)
-        assert isinstance(spent, float)
-        points[c.COST][account] = spent + usd
+        _spend(points, key[1], usd)
+
+
+def _spend(points: dict[Metric, dict[Key, float | Histogram]], model: str, usd: float) -> None:
+    account = "api", model, ""  # category, model, no GPU
+    spent = points[c.COST].get(account, 0.0)
+    assert isinstance(spent, float)
+    points[c.COST][account] = spent + usd
 
 
 def _add_step(points: dict[Metric, dict[Key, float | Histogram]],

@@ -36,6 +36,8 @@ _DOCUMENT_TEXTS = ("page_content", "pageContent", "content", "text", "document",
                    "chunk", "snippet", "passage")
 _DOCUMENT_LISTS = ("documents", "results", "matches", "nodes", "source_nodes", "chunks", "hits",
                    "outputs", "output", "data", "response")
+_NAMES = frozenset(("id", "document_id", "doc_id", "index", "score", "relevance_score", "distance",
+                    "rank", "metadata"))  # of a document whose text its sender leaves out
 _MOST_DEPTH = 10
 _MOST_TEXTS = 1000  # of one attribute
 
@@ -77,9 +79,17 @@ def documents_in(content: Mapping[str, str]) -> GivenTexts:
             if document is SAME:
                 broken = value.lstrip().startswith(("{", "["))
                 return GivenTexts([value], broken or is_cut(value))
-            texts = [*islice(_documents(document, 0), _MOST_TEXTS)] or [value]
-            return GivenTexts(texts, is_cut(value))
+            texts = [*islice(_documents(document, 0), _MOST_TEXTS)]
+            if not texts and _is_of_names(document):
+                return GivenTexts((), are_cut=True)
+            return GivenTexts(texts or [value], is_cut(value))
     return GivenTexts((), False)
+
+
+def _is_of_names(document: object) -> bool:
+    """Whether it lists documents without their texts."""
+    return isinstance(document, list) and all(
+        isinstance(one, dict) and one.keys() <= _NAMES for one in document)
 
 
 def _messages(value: object, role: str, depth: int) -> Iterator[GivenMessage]:
@@ -92,7 +102,7 @@ def _messages(value: object, role: str, depth: int) -> Iterator[GivenMessage]:
         for item in value:
             yield from _messages(item, role, depth + 1)
     elif isinstance(value, dict):
-        kind = value.get("type")
+        kind = str(value.get("type", ""))
         if kind in _NO_PARTS:
             return
         role = _role_of(value) or role

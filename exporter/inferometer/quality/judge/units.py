@@ -34,17 +34,19 @@ def unit_of(call: Mapping[str, str], steps: Iterable[Mapping[str, str]] = ()) ->
     if not text.strip():
         return None
     messages, is_cut = messages_in(call)
-    given = [documents_in(step) for step in steps]
-    is_cut |= any(one.are_cut for one in given)
-    brought = [*(text for one in given for text in one.texts),
-               *(one.text for one in messages if one.role == TOOL)]
-    question = _question(messages)
-    documents = [*dict.fromkeys(brought)]
-    prompt = "\n\n".join(_without(one.text, documents) for one in messages if one.role != TOOL)
+    prompt = "\n\n".join(one.text for one in messages if one.role != TOOL)
+    found = [documents_in(step) for step in steps]
+    documents = [*dict.fromkeys(text for one in found for text in one.texts)]
+    if is_cut or len(prompt) < CONTEXT:  # else all that the model saw is in its prompt
+        is_cut |= any(one.are_cut for one in found)
+    else:
+        documents = [one for one in documents if one in prompt]
+    documents += dict.fromkeys(one.text for one in messages if one.role == TOOL)
+    rest = _without(prompt, documents)
+    question = _without(_question(messages), documents)
     if documents or len(prompt) >= CONTEXT:
-        documents.append(prompt)
+        documents.append(rest)
     kept, were_cut = _fitting([one for one in documents if one.strip()])
-    question = _without(question, brought)
     return JudgeUnit(
         _middle_cut(question), kept, text[:LONGEST_ANSWER],
         question_is_cut=len(question) > LONGEST_QUESTION,

@@ -1,0 +1,1 @@
+"""Judging: which answers a judge sees, what it is asked, what that costs, and what it says."""
