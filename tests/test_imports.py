@@ -87,14 +87,18 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    quality  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.detector  quality.intervals  quality.schemas
-    quality.rates  quality.score_detector  quality.verdicts  quality.stored
+    quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.given  quality.mentions  quality.schemas
+    quality.detector  quality.intervals
+    quality.support
+    quality.checks
+    quality.rates  quality.score_detector
+    quality.verdicts  quality.stored
     quality.labelled  quality.recent
     quality.pace
     quality.watch
     quality.figures
-    sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
+    sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
@@ -218,7 +222,9 @@ ORDERS = {
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
         ledger.checks  ledger.columns
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
-        ledger.migration  ledger.schema  ledger.keys  ledger.packing  ledger.settling
+        ledger.migration  ledger.schema  ledger.keys  ledger.packing
+        ledger.mentions
+        ledger.settling
         ledger.parts_of_calls
         ledger.compiling
         ledger.ranking_statements  ledger.conversation_statements

@@ -115,6 +115,11 @@ class ModelCall(Fact):
     schema_valid: bool | None = None  # the same of a schema; of JSON alone
     good_tools: tuple[str, ...] = ()  # whose arguments can be read and fit what was declared
     bad_tools: tuple[str, ...] = ()  # and those whose do not
+    checks: str = ""  # a mark for each of evaluations.CHECKS
+    given: str = ""  # what of its prompt was there to look into: see evaluations.PROMPT
+    # What the answer states and its prompt lacks, all readings of each with a / between; kept as
+    # keyed digests.
+    mentions: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -171,6 +176,7 @@ class Retrieval(Fact):
 
     documents: int | None = None
     system: str = ""  # that was searched, one of RETRIEVAL_SYSTEMS; empty where nobody says
+    mentions: tuple[str, ...] = ()  # what the documents state; kept as keyed digests
 
 
 @record

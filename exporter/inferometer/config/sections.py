@@ -21,6 +21,7 @@ from inferometer.config.keys import key, table
 from inferometer.config.limits import CALL_LIMIT_VALUES, LIMIT_VALUES, USD
 from inferometer.documents.bounds import bounded
 from inferometer.documents.entry import Constraint
+from inferometer.evaluations import CHECKS
 
 MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
 STANDARD_OUTPUT = "-"  # in the place of a file
@@ -57,6 +58,8 @@ _PHRASE = Constraint(lambda text: 2 < len(text) <= 200, "text of 3 to 200 charac
                      {"minLength": 3, "maxLength": 200})
 _CONTENT = bounded("a whole number of bytes from 256 to 1048576", minimum=2**8, maximum=2**20)
 _RATIO = bounded("a ratio above 0 and at most 1", exclusiveMinimum=0, maximum=1)
+_CHECKS = Constraint(lambda name: name in CHECKS, f"one of {', '.join(CHECKS)}",
+                     {"enum": list(CHECKS)})
 _REDACTED = Constraint(lambda name: name in REDACTED, f"one of {', '.join(REDACTED)}",
                        {"enum": list(REDACTED)})
 _FILES = bounded("a whole number of files from 2 to 1000", minimum=2, maximum=1000)
@@ -260,6 +263,8 @@ class ContentSection:
     """What is done with what was said, where spans have it."""
 
     checks: bool = key("Whether answers are read: as JSON, by schemas, for refusals.", True)
+    evaluations: tuple[str, ...] = key(
+        "What answers are looked at for in llm_evaluations_total.", CHECKS, _CHECKS)
     refusal_phrases: tuple[str, ...] = key(
         "How answers begin that are refusals, in the place of those that come with it.", (),
         _PHRASE, maxItems=MOST_PHRASES)

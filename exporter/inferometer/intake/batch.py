@@ -7,6 +7,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from inferometer.evaluations import CHECKS
 from inferometer.facts import Fact
 from inferometer.intake.answer import JSON, PROTOBUF
 from inferometer.intake.body import BodyRefusedError
@@ -34,6 +35,7 @@ class Wish(NamedTuple):
     body_bytes: int  # that it may have, unpacked
     wishes: Wishes
     phrases: tuple[str, ...] = PHRASES  # that refusals begin with
+    checks: tuple[str, ...] = CHECKS  # that answers are looked at for
     store: StoreTerms | None = None  # what is kept of what was said
 
 
@@ -55,7 +57,8 @@ def batch_of(wish: Wish, body: bytes) -> Delivery:
             return _points(wish, body)
         items = _DECODERS[wish.signal](body, _ENCODINGS[wish.encoding],
                                        content=wish.wishes.content, also=wish.wishes.attributes,
-                                       answers=wish.wishes.answers)
+                                       answers=wish.wishes.answers,
+                                       sources=wish.wishes.sources)
         traces, wishes = wish.signal == "traces", wish.wishes
         make: Callable[..., Fact | None] = facts_of if traces else facts_of_log
         facts: list[Fact] = []
@@ -85,7 +88,7 @@ def is_to_check(batch: Delivery) -> bool:
 
 def checked(wish: Wish, batch: Delivery) -> Delivery:
     """The same with what answers come to, and of what was said only what is to be kept."""
-    facts = judged(batch.facts, wish.phrases) if wish.wishes.answers else batch.facts
+    facts = judged(batch.facts, wish.phrases, wish.checks) if wish.wishes.answers else batch.facts
     return batch._replace(is_checked=True, facts=[
         replace(fact, content=stored(fact.content, wish.store) if wish.store else {})
         if fact.content else fact for fact in facts])

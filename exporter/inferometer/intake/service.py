@@ -13,6 +13,7 @@ from itertools import product
 from typing import NamedTuple, Protocol
 
 from inferometer.config import ContentSection, IntakeSection
+from inferometer.evaluations import OF_SOURCES
 from inferometer.facts import Fact
 from inferometer.intake.accepting import Context
 from inferometer.intake.access import Admission
@@ -73,11 +74,12 @@ class _BodyTerms(NamedTuple):
     def of(cls, section: IntakeSection, content: ContentSection) -> _BodyTerms:
         most, wishes = section.max_body_bytes, Wishes(
             content=content.store, answers=content.checks,
+            sources=content.checks and not OF_SOURCES.isdisjoint(content.evaluations),
             request_id_attributes=section.request_id_attributes)
         phrases = tuple(map(plain, content.refusal_phrases)) or PHRASES
         store = StoreTerms(content.max_bytes, content.redact) if content.store else None
         return cls(section, content, Sizes(most), {
-            kind: Wish(*kind, most, wishes, phrases, store)
+            kind: Wish(*kind, most, wishes, phrases, content.evaluations, store)
             for kind in product(_SIGNALS, NEAR_BYTES, CODINGS)})
 
 

@@ -22,7 +22,9 @@ from inferometer.catalogue import (
     RERANK_BOUNDS,
     RETRIEVAL_BOUNDS,
     RETRIEVED_BOUNDS,
+    SCORE_BOUNDS,
 )
+from inferometer.evaluations import CHECKS, LABELS, label_of, labels_of
 from inferometer.pricing import PriceSource
 
 HOUR = 3600 * 10**9  # nanoseconds
@@ -45,8 +47,12 @@ RUN_BOUNDS = dict.fromkeys(("run_calls", "run_tools"), PER_RUN_BOUNDS)
 SEARCH_BOUNDS = {"searched": (RETRIEVAL_BOUNDS, 10**9), "reranked": (RETRIEVAL_BOUNDS, 10**9),
                  "retrieved": (RETRIEVED_BOUNDS, 1),
                  "disagreed": (RERANK_BOUNDS, BILLION)}
+# Of what answers were looked at for. A call has the counters of all its checks, `CHECK/LABEL`; what
+# its application, or a judge, says of it has a seat of its own for each evaluation.
+EVALUATED, SCORE = "evaluated", "score"
 PARTS = {name: [*map(str, bounds), "inf"] for name, bounds in {
     **BOUNDS, **RUN_BOUNDS, **{name: bounds for name, (bounds, _) in SEARCH_BOUNDS.items()},
+    SCORE: SCORE_BOUNDS,
 }.items()}
 
 
@@ -90,6 +96,8 @@ class CountedRow(NamedTuple):
     # none of all others. The last one is not None where the call is decomposed.
     relay: int | None = None
     remainder: int | None = None
+    checks: str = ""  # marks of evaluations.CHECKS; of an evaluation its own
+    score: int | None = None  # of an evaluation, in billionths
 
     @property
     def tokens(self) -> tuple[int | None, ...]:
@@ -148,6 +156,10 @@ class Additions:
             _observe(_RUN_CALLS, row.run_calls, sums)
         if row.run_tools is not None:
             _observe(_RUN_TOOLS, row.run_tools, sums)
+        if row.checks:
+            sums[_SLOT[EVALUATED, label_of(row.checks)]] += 1
+        if row.score is not None:
+            _observe(_SCORE, row.score, sums)
 
     def add_parts(self, seat: int, parts: Sequence[int | None]) -> None:
         """Add where the time of a call of this seat went, by the names of PARTS_OF_CALLS."""
@@ -179,6 +191,9 @@ def _add_call(row: CountedRow, sums: list[int], rollup: list[int]) -> None:
         rollup[_WITHIN_LIMITS] += calls
     if row.place in _LONG:
         sums[_LONG[row.place]] += 1
+    if row.checks:
+        for place in _check_slots(row.checks):
+            sums[place] += 1
     if row.remainder is not None:
         _add_parts((row.relay, row.queue, row.prefill, row.decode, row.remainder), sums)
     if not is_known and lacks_usage(row):
@@ -236,6 +251,8 @@ _SLOTS = [
     *(("long_traces", str(calls)) for calls in LONG_TRACES),
     *(("top_changed", changed) for changed in ("false", "true")),
     ("decomposed", ""), *(("part", part) for part in PARTS_OF_CALLS),
+    *((EVALUATED, f"{check}/{label}") for check in CHECKS for label in LABELS),
+    *((EVALUATED, label) for label in LABELS),
 ]
 _SLOT = {slot: place for place, slot in enumerate(_SLOTS)}
 # Where the parts of a histogram begin, and its bounds in nanoseconds.
@@ -246,6 +263,7 @@ _RUN_CALLS, _RUN_TOOLS = ((_SLOT[name, SUM], [*map(int, bounds)])
 _SEARCHED, _RERANKED, _RETRIEVED, _DISAGREED = (
     (_SLOT[name, SUM], [round(bound * unit) for bound in bounds])
     for name, (bounds, unit) in SEARCH_BOUNDS.items())
+_SCORE = _SLOT[SCORE, SUM], [round(bound * BILLION) for bound in SCORE_BOUNDS]
 _TOP_CHANGED = _SLOT["top_changed", "false"], _SLOT["top_changed", "true"]
 _LONG = {calls: _SLOT["long_traces", str(calls)] for calls in LONG_TRACES}
 _DECOMPOSED = _SLOT["decomposed", ""]
@@ -274,6 +292,11 @@ def lacks_usage(row: CountedRow) -> bool:
     """Whether the row is a call that got an answer, and nobody knows its tokens."""
     return bool(row.calls and row.billed and row.usage != KNOWN and (
         row.outcome in {"success", "abort"} or row.error_type == "truncated"))
+
+
+@cache
+def _check_slots(marks: str) -> tuple[int, ...]:
+    return tuple(_SLOT[EVALUATED, f"{check}/{label}"] for check, label in labels_of(marks))
 
 
 @cache

@@ -17,6 +17,7 @@ SIZE = 32  # bytes of the key, which the file has in hex
 NAME_SIZE = 10  # bytes of a user's or conversation's hash: a million users have no two alike
 IN_TRACE_BITS = 40  # of a digest: the rest is the trace's, so that its spans lie side by side
 _TRACE_SIZE, _SPAN_SIZE = 3, 5  # bytes of the same
+_MENTION_SIZE = 4  # bytes
 _MOST_NAMES = 65536  # hashes that are remembered
 _HALF = 8  # bytes of a trace id of ours that are random; the others are signed with the key
 
@@ -39,6 +40,7 @@ class KeyRing:
     _beats: bytes
     _judging: bytes
     _judged: bytes
+    _mentions: bytes
     _of_trace: hashlib.blake2b = field(init=False, compare=False)
     _of_span: hashlib.blake2b = field(init=False, compare=False)
 
@@ -54,7 +56,7 @@ class KeyRing:
             return hmac.digest(key, f"inferometer/{purpose}".encode(), "sha256")
         return cls(derived("fingerprint")[:8].hex(), derived("identity"), derived("names"),
                    derived("sampling"), derived("capabilities"), derived("heartbeats"),
-                   derived("judging"), derived("judged"))
+                   derived("judging"), derived("judged"), derived("mentions"))
 
     def trace_digest(self, trace_id: bytes) -> int:
         """The least digest that a span of the trace can have: a signed number of 64 bits."""
@@ -101,6 +103,12 @@ class KeyRing:
         text = b"vote" + b"".join(len(part).to_bytes(4, "big") + part
                                   for part in map(_bytes, parts))
         return hashlib.blake2b(text, digest_size=16, key=self.capabilities).digest()
+
+    def mention_digest(self, trace_id: bytes, reading: str) -> str:
+        """What stands for something that a trace's text states: 8 digits, other ones in each trace.
+        """
+        return hashlib.blake2b(_bytes(reading), digest_size=_MENTION_SIZE, key=self._mentions,
+                               salt=trace_id).hexdigest()
 
     def beat_trace(self) -> bytes:
         """A trace id of a heartbeat, which nobody can make who has no key."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from inferometer.facts import Fact, Feedback
+from inferometer.facts import Fact, Feedback, ModelCall, Retrieval
 from inferometer.ledger.keys import KeyRing
+from inferometer.ledger.mentions import sealed
 from inferometer.ledger.traces import Kept
 from inferometer.points import MetricPoint
 from inferometer.receipt import Receipt
@@ -64,6 +65,8 @@ def rows_of(group: Sequence[Parcel], seq: int, keys: KeyRing, packers: Packers,
                 digest = digests[trace_id] = trace_digest(trace_id)
             digest += span_digest(trace_id, fact.span_id)
             form, pack_fact = packers[type(fact)]
+            if isinstance(fact, ModelCall | Retrieval) and fact.mentions:
+                fact = sealed(fact, keys)
             if user or conversation:
                 named.append((
                     seq, digest, arrived, trace_id, fact.span_id, fact.parent_id, form,

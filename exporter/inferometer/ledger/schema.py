@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0014"  # the last of the migrations, which makes these tables
+NEWEST = "0015"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -92,6 +92,8 @@ COUNTED = Table(
     Column("observed", SmallInteger, nullable=False), _number("disagreement", optional=True),
     Column("top_changed", SmallInteger, nullable=True),
     *(_number(name, optional=True) for name in ("relay", "remainder")),  # nanoseconds
+    _text("checks"),  # marks of evaluations.CHECKS, or one of an application's own evaluation
+    _number("score", optional=True),  # of that, in billionths
     sqlite_with_rowid=False)
 # Parent links of every span of a settled trace, by the number of one of its facts.
 TRACES = Table("traces", METADATA, _number("seq", key=True),

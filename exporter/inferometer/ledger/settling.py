@@ -32,6 +32,7 @@ from inferometer.ledger.columns import (
 )
 from inferometer.ledger.counting import TOKENS, CountedRow
 from inferometer.ledger.goodput import is_within
+from inferometer.ledger.mentions import marks_of
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.traces import Kept
 from inferometer.pricing import CallToPrice, Pricing
@@ -186,6 +187,15 @@ Counting = tuple[CountedRow, Sequence[bytes], Sequence[bytes], CallRow | None]
 
 def _calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
            veil: Callable[[str], str]) -> Iterator[Counting]:
+    for row, own, others, counted in _bare_calls(settlement, facts, seats, veil):
+        if counted is not None and counted.call.checks and row.calls:
+            row = row._replace(checks=marks_of(counted.call, [
+                step.fact for step in settlement.retrievals]))
+        yield row, own, others, counted
+
+
+def _bare_calls(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable,
+                veil: Callable[[str], str]) -> Iterator[Counting]:
     for counted in settlement.rows:
         call = counted.call
         if len(counted.spans) == 1 and call.span_id in facts:

@@ -61,11 +61,11 @@ _ROLLUP_KEY = (ROLLUPS.c.gateway, ROLLUPS.c.hour, ROLLUPS.c.seat)
 # What is the same in all rows of steps, and in those of calls that no engine tells of.
 _OF_STEPS: dict[str, Any] = {
     **CountedRow._field_defaults, **dict.fromkeys(TOKENS), "calls": 1, "billed": 0, "usage": ""}
-for _own in ("duration", "documents", "observed", "disagreement", "top_changed"):
+for _own in ("duration", "documents", "observed", "disagreement", "top_changed", "checks", "score"):
     del _OF_STEPS[_own]
 _OF_CALLS = {"kind": "call", **dict.fromkeys(
     ("queue", "prefill", "decode", "documents", "run_calls", "run_tools", "disagreement",
-     "top_changed", "relay", "remainder")), "observed": 0}
+     "top_changed", "relay", "remainder", "score")), "observed": 0}
 STEP_COLUMNS, CALL_COLUMNS = ([name for name in CountedRow._fields if name not in fixed]
                               for fixed in (_OF_STEPS, _OF_CALLS))
 TRACES_AT_ONCE = 32  # that one statement asks for

@@ -7,36 +7,48 @@ need not be kept for it; and never by the thread that answers senders.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from inferometer.facts import Fact, ModelCall, Outcome
+from inferometer.evaluations import CHECKS, FACTS_SUPPORTED
+from inferometer.facts import Fact, ModelCall, Outcome, Retrieval
 from inferometer.quality.answer import ModelAnswer, answer_of
 from inferometer.quality.asked import Asked, asked_of
+from inferometer.quality.checks import checked
+from inferometer.quality.given import retrieved_text
+from inferometer.quality.mentions import readings_of
 from inferometer.quality.refusals import PHRASES, is_refusal
 from inferometer.quality.schemas import CPU_SECONDS, SchemaBudget, fits
 
 PROVIDER, FIELD, PHRASE = "provider", "field", "phrase"  # who says that it is a refusal
 BODY_SECONDS = 0.5  # CPU, for the schemas of all calls of a body: later ones are not decided
+MOST_MENTIONS = 512  # of the documents that a search gave
 _FENCE = "```"
 
 
-def judged(facts: Sequence[Fact], phrases: Sequence[str] = PHRASES) -> list[Fact]:
-    """The facts, calls with what their answers come to. Their content stays as it is."""
+def judged(facts: Sequence[Fact], phrases: Sequence[str] = PHRASES,
+           checks: Collection[str] = CHECKS) -> list[Fact]:
+    """The facts, calls with what their answers come to. Their content stays as it is.
+
+    `checks`: those of CHECKS that are made.
+    """
     left = BODY_SECONDS
     made: list[Fact] = []
     for fact in facts:
         if isinstance(fact, ModelCall) and fact.content:
             budget = SchemaBudget(min(CPU_SECONDS, left))
-            fact = verdict_of(fact, phrases, budget)
+            fact = verdict_of(fact, phrases, budget, checks)
             left = max(0.0, left - budget.spent)
+        elif isinstance(fact, Retrieval) and fact.content and FACTS_SUPPORTED in checks:
+            fact = replace(fact, mentions=tuple(sorted(readings_of(
+                retrieved_text(fact.content), MOST_MENTIONS))))
         made.append(fact)
     return made
 
 
 def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
-               budget: SchemaBudget | None = None) -> ModelCall:
+               budget: SchemaBudget | None = None, checks: Collection[str] = CHECKS) -> ModelCall:
     """A call with what its answer comes to; as it is where no answer can be seen."""
     answer = answer_of(call.content)
     if not answer or call.operation == "embeddings":
@@ -53,7 +65,7 @@ def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
         tools = _of_tools(answer, asked, own)
     return replace(call, is_read=True, refusal=refusal, refused=call.refused or refusal == FIELD,
                    json_valid=json_valid, schema_valid=schema_valid, good_tools=tools[0],
-                   bad_tools=tools[1])
+                   bad_tools=tools[1], **checked(answer, call.content, checks)._asdict())
 
 
 def _of_text(answer: ModelAnswer, asked: Asked, budget: SchemaBudget

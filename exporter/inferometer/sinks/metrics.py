@@ -14,6 +14,7 @@ from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.pricing import NANO, PriceSource
 from inferometer.sinks.answers import KINDS, add_checks, begin_refusals
+from inferometer.sinks.evaluations import add_evaluations
 from inferometer.sinks.metered import METRICS, PLAIN, TIMES, add_metered, by_seat
 from inferometer.sinks.retrieval import add_searches
 from inferometer.values import Exemplar, Histogram, Key
@@ -71,13 +72,16 @@ class CallsCollector:
 
 def _families(reading: CounterReading) -> Sequence[Family]:
     points: dict[Metric, dict[Key, float | Histogram]] = {
-        metric: {} for metric in (*c.CLIENT_METRICS, *c.QUALITY_METRICS, c.COST)}
+        metric: {} for metric in (*c.CLIENT_METRICS, *c.QUALITY_METRICS, c.EVALUATIONS,
+                               c.EVALUATION_SCORE, c.COST)}
     metered = {seat for seat, labels in reading.seats.items() if labels[-1] == METRICS}
     for seat, (kind, *labels, name) in reading.seats.items():
         if kind == "call" and labels[-1] != c.OTHER:
             points[c.CLIENT_INFO][labels[-1], "metrics" if seat in metered else "spans"] = 1.0
         if seat in metered:
             continue
+        if kind in ("call", "evaluation"):
+            add_evaluations(points, reading.counters, seat, (kind, *labels, name))
         if kind in KINDS:
             add_checks(points, reading.counters, seat, kind, labels[1], labels[-1])
         elif kind == "conversation":

@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from inferometer.evaluations import NO_MARK, UNKNOWN
 from inferometer.facts import (
     EngineCall,
     Evaluation,
@@ -108,7 +109,26 @@ def _judged(spans: Sequence[ModelCall]) -> dict[str, Any]:
                          if span.refusal == source), ""),
         "json_valid": _first(span.json_valid for span in spans),
         "schema_valid": _first(span.schema_valid for span in spans),
-        "good_tools": tools.good_tools, "bad_tools": tools.bad_tools}
+        "good_tools": tools.good_tools, "bad_tools": tools.bad_tools, **_checked(spans)}
+
+
+def _checked(spans: Sequence[ModelCall]) -> dict[str, Any]:
+    """Of each check what the first span says that could decide it, else the first at all.
+
+    What an answer states goes with the mark of it, so both are of one span.
+    """
+    having = [span for span in spans if span.checks]
+    if not having:
+        return {}
+    stating = next((span for span in having if span.given or not span.mentions), having[0])
+    return {"checks": "".join(_mark(column) for column in zip(
+        *(span.checks for span in having), strict=False)),
+            "given": stating.given, "mentions": stating.mentions}
+
+
+def _mark(marks: Sequence[str]) -> str:
+    decided = (mark for mark in marks if mark not in (NO_MARK, UNKNOWN[0]))
+    return next(decided, UNKNOWN[0] if UNKNOWN[0] in marks else NO_MARK)
 
 
 _TEXTS = ("operation", "provider", "request_model", "response_model", "finish_reason",

@@ -16,14 +16,15 @@ _DEFAULT = Bounds()
 
 def decode_traces(body: bytes, encoding: str, bounds: Bounds = _DEFAULT,
                   content: bool = False, also: tuple[str, ...] = (),
-                  answers: bool = False) -> Decoded[Span]:
+                  answers: bool = False, sources: bool = False) -> Decoded[Span]:
     """The spans of an ExportTraceServiceRequest.
 
     `content`: also the attributes with what was said; `also`: attributes that no table names, as
-    Wishes.attributes has them; `answers`: what models answered. Raises Refused: the body is none
-    (400), or is beyond the bounds (413).
+    Wishes.attributes has them; `answers`: what models answered; `sources`: what they were
+    given, and what searches gave. Raises Refused: the body is none (400), or is beyond the bounds
+    (413).
     """
-    words = vocabulary(content, also, answers)
+    words = vocabulary(content, also, answers, sources)
     if encoding == JSON:
         from inferometer.spans import json_body
         return json_body.traces(body, bounds, words)
@@ -33,7 +34,7 @@ def decode_traces(body: bytes, encoding: str, bounds: Bounds = _DEFAULT,
 
 def decode_logs(body: bytes, encoding: str, bounds: Bounds = _DEFAULT,
                 content: bool = False, also: tuple[str, ...] = (),
-                answers: bool = False) -> Decoded[LogRecord]:
+                answers: bool = False, sources: bool = False) -> Decoded[LogRecord]:
     """The records of an ExportLogsServiceRequest, as decode_traces; no record has an answer."""
     words = vocabulary(content, also)
     if encoding == JSON:

@@ -35,6 +35,7 @@ class Wishes:
 
     content: bool = False
     answers: bool = False  # what models answered, and in which form they were asked to
+    sources: bool = False  # what they were given for it, and what searches gave
     request_id_attributes: tuple[str, ...] = ()
     user_attributes: tuple[str, ...] = ()
     conversation_attributes: tuple[str, ...] = ()
@@ -158,19 +159,27 @@ class SpanReader:
                 if wishes.conversation_attributes else field("conversation", ""),
                 self.chosen(wishes.user_attributes, "user")
                 if wishes.user_attributes else field("user", ""),
-                self._content() if wishes.content or wishes.answers else _NOTHING)
+                self._content() if wishes.content or wishes.answers or wishes.sources
+                else _NOTHING)
 
     def _content(self) -> Mapping[str, str]:
-        """What was said; of calls also in which form it was asked for."""
-        wishes, flavour = self.wishes, self.flavour
+        """What was said; of calls also in which form it was asked for, of searches what they gave.
+        """
+        wishes, flavour, kind = self.wishes, self.flavour, self.means.kind
         names: dict[str, None] = dict.fromkeys(flavour.content) if wishes.content else {}
-        if wishes.answers and self.means.kind is StepKind.CALL:
-            for place in (*flavour.answer, *flavour.asked):
-                if place.endswith("*"):
-                    names |= dict.fromkeys(
-                        key for key in self.attributes if key.startswith(place[:-1]))
-                else:
-                    names[place] = None
+        places: tuple[str, ...] = ()
+        if kind is StepKind.CALL:
+            places = (*(flavour.answer if wishes.answers else ()),
+                      *(flavour.asked if wishes.answers else ()),
+                      *(flavour.given if wishes.sources else ()))
+        elif kind is StepKind.RETRIEVAL and wishes.sources:
+            places = flavour.retrieved
+        for place in places:
+            if place.endswith("*"):
+                names |= dict.fromkeys(
+                    key for key in self.attributes if key.startswith(place[:-1]))
+            else:
+                names[place] = None
         return {name: value if isinstance(value, str) else json.dumps(value, default=repr)
                 for name in names if (value := self.attributes.get(name)) is not None}
 

@@ -18,9 +18,12 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from inferometer.quality.texts import is_one_of
+from inferometer.spans.flavours import given_names
 from tests.exporter.spans.bodies import bodies
 
 ANSWER = "Paris is the capital of France. It lies on the Seine."
+QUESTIONS = "Capital of France?", "hi"  # as users asked in what was captured
 ARGUMENTS = {"city": "Paris"}  # what a tool was given in every captured call of one
 _IDS = re.compile(r'"(?:traceId|spanId|parentSpanId)":\s*"[0-9a-f]*",?')
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -111,11 +114,20 @@ SENDERS = (
 )
 
 
-def planted(sender: Sender, service: str, text: str, form: object = None) -> bytes:
-    """A body with one call, whose answer is this text, and that was asked for in this form."""
+def planted(sender: Sender, service: str, text: str, form: object = None, prompt: str = ""
+            ) -> bytes:
+    """A body with one call, whose answer is this text, and that was asked for in this form.
+
+    `prompt`: what the user said, in the place of what was captured.
+    """
     def change(attributes: dict[str, Any]) -> None:
         for name, value in attributes.items():
             attributes[name] = _replaced(value, ANSWER, text)
+            if prompt and is_one_of(name, given_names()):
+                attributes[name] = _asking(attributes[name], prompt)
+        if prompt and not any(is_one_of(name, given_names()) for name in attributes):
+            attributes["gen_ai.input.messages"] = json.dumps([
+                {"role": "user", "parts": [{"type": "text", "content": prompt}]}])
         if form is not None:
             sender.ask(attributes, form)
     return _body(sender, service, ANSWER, change)
@@ -217,6 +229,17 @@ def _replaced(value: Any, old: str, new: str) -> Any:
     if document is None:
         return new if value.strip() == old else value.replace(old, new)
     return json.dumps(_replaced(document, old, new))
+
+
+def _asking(value: Any, prompt: str) -> Any:
+    """A value with another question of the user's."""
+    if isinstance(value, list):
+        return [_asking(item, prompt) for item in value]
+    if isinstance(value, dict):
+        return {key: _asking(item, prompt) for key, item in value.items()}
+    if isinstance(value, str) and (document := _document(value)) is not None:
+        return json.dumps(_asking(document, prompt))
+    return prompt if value in QUESTIONS else value
 
 
 def _with_arguments(value: Any, arguments: object, key: str = "") -> Any:

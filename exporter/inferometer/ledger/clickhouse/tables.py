@@ -15,11 +15,11 @@ from inferometer.ledger.seats import Labels
 LABELS = tuple(name for name in Labels._fields if name != "kind")
 _NUMBERS = (*TOKENS, "duration", "first_token", "queue", "prefill", "decode", "documents", "cost",
             "run_calls", "run_tools", "disagreement", "top_changed",
-            "relay", "remainder")
+            "relay", "remainder", "score")
 _WORD, _COUNT = "LowCardinality(String)", "Int64"
 _TYPES = {  # of the columns of `counted`
     "arrived": "DateTime64(9, 'UTC')", "user": "String", "conversation": "String",
-    **dict.fromkeys(("kind", "outcome", "error_type", "usage", "priced"), _WORD),
+    **dict.fromkeys(("kind", "outcome", "error_type", "usage", "priced", "checks"), _WORD),
     **dict.fromkeys(("billed", "over_cost", "within_limits", "observed"), "UInt8"),
     **dict.fromkeys(_NUMBERS, "Nullable(Int64)")}
 # Columns that are sent, by name with their types. `rows` is how many the copy has.
@@ -69,7 +69,8 @@ CREATE = (
     _create_sums("days", "day", "input"), _create_names("day_chunks"),
     # Tables of earlier versions lack these.
     *(f"ALTER TABLE calls ADD COLUMN IF NOT EXISTS `{name}` {_TYPES[name]}"
-      for name in ("observed", "disagreement", "top_changed", "relay", "remainder")))
+      for name in ("observed", "disagreement", "top_changed", "relay", "remainder", "checks",
+                   "score")))
 TABLES = ("calls", "batches", "rollups", "chunks", "days", "day_chunks")
 
 # Of the copies that are named, the first of each counts: a later one never takes its place.

@@ -83,25 +83,27 @@ def flavour_of(scope: str, attributes: Collection[str]) -> Flavour | None:
 
 
 @lru_cache(maxsize=16)
-def vocabulary(content: bool, also: tuple[str, ...] = (), answers: bool = False) -> Vocabulary:
+def vocabulary(content: bool, also: tuple[str, ...] = (), answers: bool = False,
+               sources: bool = False) -> Vocabulary:
     """What is read of a span; `content`: also what was said; `also`: what no table names.
 
-    `answers`: also what a model answered, and in which form it was asked to.
+    `answers`: also what a model answered, and in which form it was asked to. `sources`: also what
+    it was given, and what searches gave.
     """
     names: set[str] = set(also)
     long: set[str] = set()
     prefixes: set[str] = set()
     for flavour in FLAVOURS:
         names |= {*flavour.marks, *flavour.reads, *(step.attribute for step in flavour.steps)}
-        sources = _sources(flavour)
-        names |= {source.attribute for source in sources}
-        long |= {*flavour.long, *(source.attribute for source in sources if source.long)}
+        places = _sources(flavour)
+        names |= {source.attribute for source in places}
+        long |= {*flavour.long, *(source.attribute for source in places if source.long)}
         if content:
             long |= set(flavour.content)
-        if answers:
-            places = {*flavour.answer, *flavour.asked}
-            prefixes |= {place[:-1] for place in places if place.endswith("*")}
-            long |= {place for place in places if not place.endswith("*")}
+        documents = {*((*flavour.answer, *flavour.asked) if answers else ()),
+                     *((*flavour.given, *flavour.retrieved) if sources else ())}
+        prefixes |= {place[:-1] for place in documents if place.endswith("*")}
+        long |= {place for place in documents if not place.endswith("*")}
         prefixes |= set(flavour.prefixes)
     return Vocabulary(names, long, prefixes,
                       {*_EVENTS, *(event for flavour in FLAVOURS
@@ -129,6 +131,16 @@ def answer_names() -> frozenset[str]:
 def asked_names() -> frozenset[str]:
     """The same of those with the form of answer that was asked for."""
     return frozenset(name for flavour in FLAVOURS for name in flavour.asked)
+
+
+def given_names() -> frozenset[str]:
+    """The same of those with what a model was given."""
+    return frozenset(name for flavour in FLAVOURS for name in flavour.given)
+
+
+def retrieved_names() -> frozenset[str]:
+    """The same of those with the documents that a search gave."""
+    return frozenset(name for flavour in FLAVOURS for name in flavour.retrieved)
 
 
 def kind_names() -> frozenset[str]:

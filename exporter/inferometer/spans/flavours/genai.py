@@ -141,6 +141,8 @@ GENAI = Flavour(
     answer=("gen_ai.output.messages",),
     asked=("gen_ai.output.type", "gen_ai.tool.definitions",
            "gen_ai.openai.request.response_format"),
+    given=("gen_ai.input.messages", "gen_ai.system_instructions"),
+    retrieved=("gen_ai.retrieval.documents",),
     documents=genai_documents,
 )
 

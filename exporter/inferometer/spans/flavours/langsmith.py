@@ -66,4 +66,6 @@ LANGSMITH = GENAI.but(
     content=(*GENAI.content, "gen_ai.prompt", "gen_ai.completion"),
     answer=("gen_ai.completion",),
     asked=("langsmith.metadata.ls_invocation_params", "gen_ai.prompt"),
+    given=("gen_ai.prompt",),
+    retrieved=("gen_ai.completion",),
 )

@@ -37,6 +37,7 @@ LOGFIRE = GENAI.but(
     odd=_half,
     answer=(*GENAI.answer, _RESPONSE),
     asked=(*GENAI.asked, _REQUEST),
+    given=(*GENAI.given, _REQUEST),
     fields={
         "request_model": (inside(_REQUEST, "model", long=True),),
         "streamed": (inside(_REQUEST, "stream", long=True),),

@@ -92,6 +92,7 @@ OPENLLMETRY = GENAI.but(
     long=("traceloop.entity.output",),
     content=(*GENAI.content, "traceloop.entity.input", "traceloop.entity.output"),
     asked=(*GENAI.asked, "gen_ai.request.structured_output_schema"),
+    retrieved=(*GENAI.retrieved, "traceloop.entity.output"),
     fields={
         "input": ("llm.usage.prompt_tokens",),
         "output": ("llm.usage.completion_tokens",),

@@ -125,6 +125,8 @@ class Flavour:
     content: tuple[str, ...] = ()  # attributes with what was said
     answer: tuple[str, ...] = ()  # of these, those with a model's answer; what begins so with a *
     asked: tuple[str, ...] = ()  # attributes with the form of answer that a request asks for
+    given: tuple[str, ...] = ()  # the same of what a model was given
+    retrieved: tuple[str, ...] = ()  # and of the documents that a search gave
     odd: Callable[[Span], Means | None] | None = None  # what no attribute alone says
     documents: Callable[[Span], Documents] | None = None  # of a retrieval
     reranked: Callable[[Span], tuple[Documents, Documents]] | None = None  # before and after

@@ -79,6 +79,7 @@ VERCEL = GENAI.but(
              "ai.response.object", "ai.toolCall.args", "ai.toolCall.result"),
     answer=("ai.response.text", "ai.response.object", "ai.response.toolCalls"),
     asked=("ai.operationId", "ai.prompt.tools"),
+    given=("ai.prompt", "ai.prompt.messages"),
     reranked=_reranked,
     long=("ai.documents", "ai.ranking"),
 )
