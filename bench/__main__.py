@@ -2,7 +2,7 @@
 
     python -m bench [PART ...] [--size large] [--replicas NUMBER] [--live SECONDS]
 
-The parts: gpus, sidecar, endurance, intake, boards, scraped; all of them by default.
+The parts: gpus, sidecar, endurance, intake, quality, boards, scraped; all of them by default.
 
 The whole takes some 25 minutes, and the boards, which come last, up to half an hour; with
 BENCH_QUICK=1 it is a quick look, less repeatable, that is written to .cache/bench-quick.json.
@@ -19,14 +19,15 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import dashboards, endurance, gpus, intake, scraped, sidecar
+from bench import dashboards, endurance, gpus, intake, quality, scraped, sidecar
 from bench.process import ROOT
 from bench.report import Figure, table
 from bench.sizes import SIZES
 
 PARTS = {
     "gpus": gpus.measure, "sidecar": sidecar.measure, "endurance": endurance.measure,
-    "intake": intake.measure, "boards": dashboards.measure, "scraped": scraped.measure,
+    "intake": intake.measure, "quality": quality.measure, "boards": dashboards.measure,
+    "scraped": scraped.measure,
 }
 
 

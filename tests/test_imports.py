@@ -95,9 +95,9 @@ ORDER = """
     quality.rates  quality.score_detector
     quality.verdicts  quality.stored
     quality.labelled  quality.recent
-    quality.pace
+    quality.pace  quality.watched
     quality.watch
-    quality.figures
+    quality.figures  quality.sheet
     sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
@@ -153,7 +153,7 @@ ORDER = """
     cli.shells
     cli.verbs
     cli.explain_calls  cli.ledger_tables
-    cli.ledger_actions
+    cli.ledger_actions  cli.review_actions
     cli.explain_otlp
     cli.*
     cli
@@ -234,9 +234,9 @@ ORDERS = {
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
         ledger.judged_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
-        ledger.conversations  ledger.growths  ledger.judged
+        ledger.conversations  ledger.growths
         ledger.judging  ledger.judging.statements
-        ledger.judging.counters  ledger.judging.days
+        ledger.judging.counters  ledger.judging.days  ledger.judged
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water
@@ -265,7 +265,7 @@ ORDERS = {
         ledger.vote_keeper
         ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judged_rates
         ledger.judging.answers
-        ledger.judging.sample  ledger.judging.queue
+        ledger.judging.sample  ledger.judging.queue  ledger.labels
         ledger.judging.runner  ledger.judging.figures
         ledger.judging.making
         ledger.judging.part

@@ -19,6 +19,7 @@ from inferometer.cli import (
     judge,
     ledger,
     outbox,
+    review,
     run,
     status,
 )
@@ -29,7 +30,7 @@ from inferometer.outside import on_one_line
 from inferometer.reasons import places_of, reason_of
 
 VERBS = (run.VERB, demo.VERB, explain.VERB, check_config.VERB, status.VERB, ledger.VERB,
-         judge.VERB, outbox.VERB, feedback.VERB, bundle.VERB, completion.VERB)
+         judge.VERB, review.VERB, outbox.VERB, feedback.VERB, bundle.VERB, completion.VERB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

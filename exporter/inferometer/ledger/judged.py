@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from inferometer.evaluations import JudgedAnswer, JudgementResult
 from inferometer.ledger.database import Database
 from inferometer.ledger.judged_statements import statements_of
+from inferometer.ledger.judging.statements import statements_of as judging_statements
 from inferometer.quality.labelled import AnswerStream, LabelledAnswer
 
 PARTS_OF_PROBABILITY = 1_000_000_000  # that a row has as a whole number
 PARTS_OF_SCORE = 1_000_000
 
 
-def present_judge(database: Database) -> int | None:
-    """The one that was seen last, by its number; None before the first one."""
+class PresentJudge(NamedTuple):
+    """The judge that was seen last."""
+
+    number: int  # in the ledger
+    model: str
+    prompts: str  # a digest
+
+
+def present_judge(database: Database) -> PresentJudge | None:
+    """None before the first one."""
     row = database.connection.execute(
-        statements_of(database.dialect).present_judge, (1, 0)).fetchone()
-    return int(row[0]) if row else None
+        judging_statements(database.dialect).present_judge, (1, 0)).fetchone()
+    return PresentJudge(*row) if row else None
 
 
 def judged_after(database: Database, judge: int, number: int) -> Iterator[JudgedAnswer]:

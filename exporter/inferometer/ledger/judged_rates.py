@@ -12,11 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 
+from inferometer.config import JudgeSection
+from inferometer.evaluations import ANSWER_RELEVANCE, FAITHFULNESS, REFUSAL, SELF_CONTRADICTION
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import Database
 from inferometer.ledger.judged import count_between, judged_after, labels_of, present_judge
 from inferometer.quality.figures import QualityFigures, figures_of
-from inferometer.quality.watch import QualityLimits, QualityWatch
+from inferometer.quality.watch import QualityWatch
+from inferometer.quality.watched import QualityLimits
 from inferometer.threads import Loop
 
 SECONDS = 120.0  # from one time to the next
@@ -49,16 +52,12 @@ class JudgedRates:
             if judge is None:
                 self._figures, self._reckoned_at = _NOTHING, now
                 return
-            if self._judged is None or (judge, limits) != (
+            if self._judged is None or (judge.number, limits) != (
                     self._judged.judge, self._judged.watch.limits):
-                self._judged = JudgeReplay(judge, limits)
-            self._judged.go_on(database)
-        watch = self._judged.watch
-        watch.advance(now - LATE)
+                self._judged = JudgeReplay(judge.number, limits)
+            self._judged.go_on(database, now)
         self._figures, self._reckoned_at = QualityFigures(
-            figures_of(watch, now),
-            {stream: (watched.judged, 0) for stream, watched in watch.streams.items()},
-            limits), now
+            figures_of(self._judged.watch, now), limits), now
 
 
 class JudgeReplay:
@@ -70,8 +69,12 @@ class JudgeReplay:
         # How far it was at the last times: its number, and how many answers.
         self._marks: deque[tuple[int, int]] = deque([(0, 0)], MARKS)
 
-    def go_on(self, database: Database) -> None:
-        """Take in what is new, in a snapshot; all of it anew where the old is another by now."""
+    def go_on(self, database: Database, now: int) -> None:
+        """Take in what is new, in a snapshot; all of it anew where the old is another by now.
+
+        Where retention has deleted rows, what is begun anew begins with the oldest that is kept.
+        `now`: Unix nanoseconds.
+        """
         labels, watch = labels_of(database, self.judge), self.watch
         (number, answers), judge = self._marks[0], self.judge
         written = count_between(database, judge, number, watch.number)
@@ -82,3 +85,13 @@ class JudgeReplay:
         for answer in judged_after(database, judge, watch.number):
             watch.observe(answer)
         self._marks.append((watch.number, watch.answers))
+        if watch.answers:
+            watch.advance(now - LATE)
+
+
+def quality_limits(section: JudgeSection) -> QualityLimits:
+    """What answers are held against, by the configuration."""
+    return QualityLimits({
+        FAITHFULNESS: section.max_unfaithful_ratio,
+        ANSWER_RELEVANCE: section.max_irrelevant_ratio, REFUSAL: section.max_refusal_ratio,
+        SELF_CONTRADICTION: section.max_self_contradiction_ratio}, section.max_score_drop)

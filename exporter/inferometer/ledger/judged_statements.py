@@ -9,7 +9,7 @@ from sqlalchemy.sql import ColumnElement
 
 from inferometer.evaluations import RANDOM, JudgementResult
 from inferometer.ledger.compiling import Compiler
-from inferometer.ledger.schema import ANSWER_LABELS, JUDGED_UNITS, JUDGEMENTS, JUDGES
+from inferometer.ledger.schema import ANSWER_LABELS, JUDGED_UNITS, JUDGEMENTS
 
 _UNITS, _JUDGED, _LABELS = JUDGED_UNITS.c, JUDGEMENTS.c, ANSWER_LABELS.c
 _RANDOM: ColumnElement[str] = literal_column(f"'{RANDOM}'")
@@ -27,12 +27,8 @@ class JudgedStatements(Compiler):
         text = self._text
         with_units = JUDGEMENTS.join(JUDGED_UNITS, _UNITS.id == _JUDGED.unit)
         of_judge = _JUDGED.judge == bindparam("judge_")
-        verdict = (_JUDGED.flagged.is_not(None), _UNITS.stratum == _RANDOM,
-                   _JUDGED.result == literal_column(f"'{JudgementResult.JUDGED}'"))
-        # (how many, 0): the judge that was seen last
-        self.present_judge = text(select(JUDGES.c.id).order_by(
-            JUDGES.c.seen.desc(), JUDGES.c.id.desc()).limit(bindparam("many_")).offset(
-            bindparam("from_")))
+        is_judged = _JUDGED.result == literal_column(f"'{JudgementResult.JUDGED}'")
+        verdict = _JUDGED.flagged.is_not(None), _UNITS.stratum == _RANDOM, is_judged
         # (judge, number): verdicts of a judge after one, in the order of judging
         self.judged_after = text(select(*_OF_ANSWER).select_from(with_units).where(
             of_judge, _UNITS.stratum == _RANDOM, _JUDGED.number > bindparam("number_")
@@ -58,13 +54,19 @@ class JudgedStatements(Compiler):
         # (unit): the trace, and the number of the fact that is the answer
         self.unit = text(select(_UNITS.trace, _UNITS.call).where(
             _UNITS.id == bindparam("unit_")))
-        # (unit, evaluation): whether a judge has a verdict on it
-        self.is_judged = text(select(_JUDGED.unit).where(
-            _JUDGED.unit == bindparam("unit_"), _JUDGED.evaluation == bindparam("evaluation_")))
+        # (unit, evaluation): service, model and stratum of an answer on which there is a verdict
+        self.stream_of = text(select(
+            _UNITS.service_name, _UNITS.model, _UNITS.stratum).select_from(with_units).where(
+            _JUDGED.unit == bindparam("unit_"), is_judged,
+            _JUDGED.evaluation == bindparam("evaluation_")))
         key = (_LABELS.unit == bindparam("unit_"), _LABELS.evaluation == bindparam("evaluation_"),
                _LABELS.reviewer == bindparam("reviewer_"))
         # (unit, evaluation, reviewer)
-        self.find_label = text(select(_LABELS.flagged, _LABELS.note).where(*key))
+        self.find_label = text(select(
+            _LABELS.flagged, _LABELS.note, _LABELS.labelled).where(*key))
+        # (unit, evaluation, 1, 0): whether anybody has labelled it
+        self.find_any_label = text(select(_LABELS.reviewer).where(*key[:2]).limit(
+            bindparam("many_")).offset(bindparam("from_")))
         self.delete_label = text(delete(ANSWER_LABELS).where(*key))
         # The columns of the table.
         self.put_label = text(self._upsert(ANSWER_LABELS, set_=("flagged", "labelled", "note")))

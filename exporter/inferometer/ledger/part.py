@@ -169,12 +169,11 @@ class LedgerPart(Part):
         if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
-        from inferometer.ledger.judged_rates import JudgedRates
+        from inferometer.ledger.judged_rates import JudgedRates, quality_limits
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
         from inferometer.ledger.user_costs import UserCosts
         from inferometer.ledger.vote_ratios import VoteRatios
-        from inferometer.quality.watch import QualityLimits
 
         heap.search_seldom()  # facts that are pending are many, and in no circle
         section = self._config.ledger
@@ -189,7 +188,8 @@ class LedgerPart(Part):
                                     outbox=self._begin_forwarding(database),
                                     takes_votes=bool(self._config.feedback.listen))
         self._ratios = VoteRatios(lambda: open_beside(section))
-        self._judged = JudgedRates(lambda: open_beside(section), QualityLimits)
+        self._judged = JudgedRates(lambda: open_beside(section),
+                                   lambda: quality_limits(self._config.judge))
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:

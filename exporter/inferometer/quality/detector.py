@@ -1,17 +1,18 @@
 """Whether answers fail more often than they may, asked after every answer: an e-detector.
 
-Shiryaev and Roberts' statistic, averaged over what the rate may have become: Shin, Ramdas and
-Rinaldo, "E-detectors", New England Journal of Statistics in Data Science 2 (2023). Its expectation
-after n answers is n at most while the rate is not above the null. So the first alarm at A comes
-after A answers or later, on the average, and so does each that follows, as what has cleared begins
-anew.
+Shiryaev and Roberts' statistic M, averaged over what the rate may have become: Shin, Ramdas and
+Rinaldo, "E-detectors", New England Journal of Statistics in Data Science 2 (2023). After n answers
+its expectation is n at most while no expected factor is above 1, so that the first alarm at M >= A
+comes after A answers or later, on the average.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-CLEAR = 0.8  # of what an alarm takes; below it one ends
+CLEAR = 0.8  # of what an alarm takes; below it one may end
+QUIET_ANSWERS = 100  # after as many below it one ends
+LASTING = 0.9  # as what evidence is given until then
 CAP = 3.0  # of what an alarm takes: as much evidence is remembered
 WORSE = (1.5, 2.0, 3.0)  # times the null: what the rate may have become
 _LEAST_NULL, _MOST_NULL = 1e-4, 0.99
@@ -20,41 +21,51 @@ _LEAST_NULL, _MOST_NULL = 1e-4, 0.99
 class EvidenceDetector:
     """Evidence against a null, as a part of what an alarm takes: `ratio`.
 
-    An alarm begins where the ratio comes to 1, and ends below CLEAR, where all evidence is
-    dropped. `false_alarm_answers` is in how many answers there may be one false alarm: those of
-    all streams in a year, for one a year anywhere.
+    An alarm begins where the ratio comes to 1. The evidence of a rate that is twice its limit
+    often falls below CLEAR for a while, so that an alarm ends only when it stays there for
+    QUIET_ANSWERS. `false_alarm_answers` is A, in how many answers there may be one false alarm:
+    those of all streams in a year, for one a year anywhere.
     """
 
     def __init__(self, alternatives: int, false_alarm_answers: float) -> None:
-        self._sums = [0.0] * alternatives  # Shiryaev and Roberts' statistic of each
-        self._answers = _positive(false_alarm_answers)
+        self._sums = [0.0] * alternatives  # M by each alternative; M is their mean
+        self._false_alarm_answers = _positive(false_alarm_answers)
+        self._quiet = 0  # answers since the evidence was CLEAR last
         self.alarming = False
 
     @property
+    def evidence(self) -> float:
+        """M / A: 0 to CAP."""
+        return sum(self._sums) / len(self._sums) / self._false_alarm_answers
+
+    @property
     def ratio(self) -> float:
-        """The evidence, as a part of what an alarm takes: 0 to CAP."""
-        return sum(self._sums) / len(self._sums) / self._answers
+        """The evidence, and at least LASTING until an alarm ends."""
+        return max(self.evidence, LASTING) if self.alarming else self.evidence
 
     def rescale(self, false_alarm_answers: float) -> None:
         """Have a false alarm in as many answers from now on; the ratio stays what it is."""
-        factor = _positive(false_alarm_answers) / self._answers
+        factor = _positive(false_alarm_answers) / self._false_alarm_answers
         self._sums = [total * factor for total in self._sums]
-        self._answers = false_alarm_answers
+        self._false_alarm_answers = false_alarm_answers
 
     def demand(self, false_alarm_answers: float) -> None:
         """The same where it was a guess before how many there are: the evidence stays as it is."""
         self._answers = _positive(false_alarm_answers)
 
     def take_in(self, factors: Sequence[float]) -> None:
-        """Take in one answer: how much likelier it is by each alternative than by the null."""
+        """Take in one answer: how much likelier it is by each alternative than by the null.
+
+        This is M <- (1 + M) * LR, with an LR that is averaged over the alternatives, each weighed
+        by the evidence for it so far.
+        """
         self._sums = [(1.0 + total) * factor
                       for total, factor in zip(self._sums, factors, strict=True)]
-        ratio = self.ratio
-        if ratio > CAP:
-            self._sums = [total * (CAP / ratio) for total in self._sums]
-        if self.alarming and ratio < CLEAR:
-            self._sums = [0.0] * len(self._sums)
-        self.alarming = ratio >= (CLEAR if self.alarming else 1.0)
+        evidence = self.evidence
+        if evidence > CAP:
+            self._sums = [total * (CAP / evidence) for total in self._sums]
+        self._quiet = self._quiet + 1 if evidence < CLEAR else 0
+        self.alarming = evidence >= 1 or (self.alarming and self._quiet < QUIET_ANSWERS)
 
 
 class RateDetector(EvidenceDetector):

@@ -16,7 +16,8 @@ from inferometer.quality.rates import (
     effective,
     judged_rate,
 )
-from inferometer.quality.watch import NO_LABELS, QualityLimits, QualityWatch
+from inferometer.quality.watch import QualityWatch
+from inferometer.quality.watched import NO_LABELS, QualityLimits
 
 MOST_UNJUDGED = 0.1  # of the sample; beyond it the others may be a choice, and there is no rate
 SEED = 20
@@ -28,17 +29,16 @@ class StreamFigures(NamedTuple):
     stream: AnswerStream
     judged: int  # in the sample of the present rate
     labelled: int
-    unjudged: float | None  # a part of the sample
+    unjudged: float  # a part of the sample
     rate: Interval | None  # as judged
     corrected: Corrected | None
     alarms: Mapping[tuple[str, str], float]  # by detector and estimate; 1 is an alarm
 
 
 class QualityFigures(NamedTuple):
-    """What is known of all of them; empty before the first verdict."""
+    """What is known of all of them; nothing before the first verdict."""
 
     streams: Sequence[StreamFigures] = ()
-    sampled: Mapping[AnswerStream, tuple[int, int]] = {}  # judged and labelled, ever
     limits: QualityLimits | None = None
 
 
@@ -47,15 +47,14 @@ def figures_of(watch: QualityWatch, now: int) -> Sequence[StreamFigures]:
     counts = watch.labels_at(now)
     figures = []
     for stream, watched in sorted(watch.streams.items()):
-        recent = watched.recent
-        recent.forget(now)
-        if recent.unjudged_ratio is None:
+        verdicts, labels = watched.recent.verdicts(now), counts.get(stream, NO_LABELS)
+        lost = watched.recent.unjudged(now)
+        if not (total := len(verdicts) + lost):
             continue
-        verdicts, labels = recent.verdicts, counts.get(stream, NO_LABELS)
-        usable = verdicts if recent.unjudged_ratio <= MOST_UNJUDGED else ()
+        usable = verdicts if lost <= MOST_UNJUDGED * total else ()
         figures.append(StreamFigures(
-            stream, len(verdicts), sum(labels), recent.unjudged_ratio,
-            judged_rate(usable), _corrected(*effective(usable), labels), watched.alarms))
+            stream, len(verdicts), sum(labels), lost / total, judged_rate(usable),
+            _corrected(*effective(usable), labels), watched.alarms))
     return figures
 
 

@@ -41,18 +41,20 @@ def clopper_pearson(x: float, n: float) -> tuple[float, float]:
 
 
 def possible_parts(x: float, n: float, seed: str) -> tuple[Sequence[float], Sequence[float]]:
-    """What the proportion may be, as draws for a lower and as draws for an upper end.
+    """What the proportion may be, as draws for a lower and as draws for an upper end."""
+    lower, upper = possible_shapes(x, n)
+    return beta_draws(*lower, seed), beta_draws(*upper, seed)
 
-    Both are the same, by the prior of Jeffreys, unless none or all of n were x. Then that prior
-    says too much of what was never seen, so that the two bounds of Clopper and Pearson are drawn
-    from (Fay, Proschan and Brittain, Biometrics 71 (2015)).
+
+def possible_shapes(x: float, n: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The beta distributions of both ends: one and the same, by the prior of Jeffreys.
+
+    But where none or all of n were x, that prior says too much of what was never seen, so that it
+    is the two of Clopper and Pearson (Fay, Proschan and Brittain, Biometrics 71 (2015)).
     """
-    if x <= 0:
-        return beta_draws(0, n + 1, seed), beta_draws(1, n, seed)
-    if x >= n:
-        return beta_draws(n, 1, seed), beta_draws(n + 1, 0, seed)
-    draws = beta_draws(x + 0.5, n - x + 0.5, seed)
-    return draws, draws
+    if 0 < x < n:
+        return ((x + 0.5, n - x + 0.5),) * 2
+    return (x, n - x + 1), (x + 1, n - x)
 
 
 @lru_cache(maxsize=64)  # of 80 kB

@@ -32,18 +32,10 @@ class RecentAnswers:
         while self._unjudged and self._unjudged[0] <= now - WINDOW:
             self._unjudged.popleft()
 
-    @property
-    def verdicts(self) -> Sequence[tuple[bool, float]]:
-        """Whether an answer was flagged, and the probability that it came into the sample."""
-        return [verdict for _, verdict in self._verdicts]
+    def verdicts(self, now: int) -> Sequence[tuple[bool, float]]:
+        """Of 28 days: whether an answer was flagged, and how probably it came into the sample."""
+        return [verdict for judged, verdict in self._verdicts if judged > now - WINDOW]
 
-    @property
-    def judged(self) -> int:
-        """How many verdicts there are."""
-        return len(self._verdicts)
-
-    @property
-    def unjudged_ratio(self) -> float | None:
-        """Part of the sample that could not be judged; None where there is no sample."""
-        total = len(self._verdicts) + len(self._unjudged)
-        return len(self._unjudged) / total if total else None
+    def unjudged(self, now: int) -> int:
+        """How many of 28 days could not be judged."""
+        return sum(judged > now - WINDOW for judged in self._unjudged)

@@ -87,7 +87,8 @@ class MeanDetector(EvidenceDetector):
 
 def bets(floor: float, deviation: float) -> Sequence[float]:
     """What is staked on each answer being below a floor, for each of DROPS."""
-    return [min(drop / (deviation**2 + drop**2), BOLDEST / (1 - floor)) for drop in DROPS]
+    boldest = BOLDEST / (1 - floor)
+    return [min(drop / (deviation * deviation + drop * drop), boldest) for drop in DROPS]
 
 
 _NOTHING = (0.0,) * len(DROPS)  # no mean is below a floor of 0

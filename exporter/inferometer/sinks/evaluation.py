@@ -12,7 +12,7 @@ from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.quality.figures import QualityFigures, StreamFigures
 from inferometer.quality.rates import Interval
-from inferometer.quality.watch import AS_JUDGED, CORRECTED, MEAN, RATE
+from inferometer.quality.watched import AS_JUDGED, CORRECTED, MEAN, RATE
 from inferometer.values import Key
 
 JUDGED, LABELLED = c.SAMPLE_KIND.values
@@ -30,31 +30,27 @@ class EvaluationCollector:
     def collect(self, deadline: Deadline) -> Iterable[Family]:
         """What is there of each service, model and evaluation."""
         figures = self._read() or QualityFigures()
-        rate, size, total = (Family(metric) for metric in (
-            c.EVALUATION_RATE, c.EVALUATION_SAMPLE_SIZE, c.EVALUATION_SAMPLE))
-        unjudged, sensitivity, specificity, alarm, limit = (Family(metric) for metric in (
-            c.UNJUDGED, c.JUDGE_SENSITIVITY, c.JUDGE_SPECIFICITY, c.QUALITY_ALARM,
-            c.EVALUATION_LIMIT))
+        families = rate, size, unjudged, sensitivity, specificity, alarm, limit = [
+            Family(metric) for metric in (
+                c.EVALUATION_RATE, c.EVALUATION_SAMPLE_SIZE, c.UNJUDGED, c.JUDGE_SENSITIVITY,
+                c.JUDGE_SPECIFICITY, c.QUALITY_ALARM, c.EVALUATION_LIMIT)]
         for one in figures.streams:
             for estimate, interval in _estimates(one):
                 for bound, value in zip(c.BOUND.values, interval, strict=True):
                     rate.points[*one.stream, estimate, bound] = value
             size.points[*one.stream, JUDGED] = float(one.judged)
             size.points[*one.stream, LABELLED] = float(one.labelled)
-            _put(unjudged, one.stream, one.unjudged)
+            unjudged.points[one.stream] = one.unjudged
             if one.corrected is not None:
                 _put(sensitivity, one.stream, one.corrected.sensitivity)
                 _put(specificity, one.stream, one.corrected.specificity)
             for (detector, estimate), ratio in one.alarms.items():
                 alarm.points[*one.stream, detector, estimate] = ratio
-        for stream, counts in figures.sampled.items():
-            for kind, count in zip((JUDGED, LABELLED), counts, strict=True):
-                total.points[*stream, kind] = float(count)
         if figures.limits is not None:
             for evaluation, most in figures.limits.max_ratios.items():
                 limit.points[evaluation, RATE] = most
                 limit.points[evaluation, MEAN] = figures.limits.max_score_drop
-        return [rate, size, total, unjudged, sensitivity, specificity, alarm, limit]
+        return families
 
 
 def _estimates(figures: StreamFigures) -> Iterable[tuple[str, Interval]]:

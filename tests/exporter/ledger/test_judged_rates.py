@@ -12,7 +12,7 @@ from inferometer.collector import Deadline
 from inferometer.evaluations import FAITHFULNESS, REFUSAL, VOTED
 from inferometer.ledger.judged_rates import JudgedRates
 from inferometer.ledger.opening import open_beside
-from inferometer.quality.watch import QualityLimits
+from inferometer.quality.watched import QualityLimits
 from inferometer.sinks.evaluation import EvaluationCollector
 from tests.exporter.ledger.judged_rows import JudgedRows
 from tests.exporter.ledger.making import SECOND, Bench, ledger_in, section

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from inferometer.quality.detector import (
     CAP,
     CLEAR,
+    LASTING,
+    QUIET_ANSWERS,
     RateDetector,
     carried_null,
     likelihood_ratios,
@@ -33,17 +35,38 @@ def test_an_answer_is_no_evidence_on_the_average_while_the_rate_is_not_above_the
 
 @settings(max_examples=100, deadline=None, database=None)
 @given(NULLS, st.floats(2, 1e7), st.lists(st.booleans(), max_size=200))
-def test_evidence_stays_within_its_bounds_and_alarms_have_a_hysteresis(
+def test_evidence_is_what_shiryaev_and_roberts_sum_up(
         null: float, answers: float, verdicts: list[bool]) -> None:
-    detector = RateDetector(null, answers)
+    """M <- (1 + M) * LR, of an LR averaged over what the rate may be, weighed by evidence."""
+    detector, sums = RateDetector(null, answers), [0.0, 0.0, 0.0]
     for verdict in verdicts:
-        before, alarming = detector.ratio, detector.alarming
+        before = detector.evidence * answers
+        factors = likelihood_ratios(null)[0 if verdict else 1]
+        weights = [1 + total for total in sums]
+        averaged = sum(weight * factor for weight, factor in zip(weights, factors, strict=True)
+                       ) / sum(weights)
         detector.observe(verdict)
-        assert 0 <= detector.ratio <= CAP * (1 + 1e-9)
-        assert detector.alarming == (detector.ratio >= (CLEAR if alarming else 1))
-        assert verdict or detector.ratio <= before + 1 / answers
-        if alarming and not detector.alarming:
-            assert detector.ratio == 0
+        expected = min((1 + before) * averaged, CAP * answers)
+        assert detector.evidence * answers == pytest.approx(expected, rel=1e-6)
+        sums = [weight * factor for weight, factor in zip(weights, factors, strict=True)]
+        excess = max(1.0, sum(sums) / 3 / (CAP * answers))
+        sums = [total / excess for total in sums]
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(NULLS, st.floats(2, 200), st.lists(st.tuples(st.booleans(), st.integers(1, 60)),
+                                          max_size=12))
+def test_an_alarm_begins_at_its_evidence_and_ends_after_a_hundred_answers_without_it(
+        null: float, answers: float, runs: list[tuple[bool, int]]) -> None:
+    detector, quiet, alarming = RateDetector(null, answers), 0, False
+    for verdict in (verdict for verdict, count in runs for _ in range(count)):
+        detector.observe(verdict)
+        assert 0 <= detector.evidence <= CAP * (1 + 1e-9)
+        quiet = quiet + 1 if detector.evidence < CLEAR else 0
+        alarming = detector.evidence >= 1 or (alarming and quiet < QUIET_ANSWERS)
+        assert detector.alarming == alarming
+        assert detector.ratio == max(detector.evidence, LASTING if alarming else 0)
+        assert alarming or detector.ratio < 1
 
 
 @settings(max_examples=100, deadline=None, database=None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.quality.detector import CAP, CLEAR
+from inferometer.quality.detector import CAP, LASTING
 from inferometer.quality.score_detector import (
     DOUBT,
     ENOUGH_SCORES,
@@ -37,14 +37,13 @@ def test_an_answer_is_no_evidence_on_the_average_while_the_mean_is_not_below_the
 
 @settings(max_examples=60, deadline=None, database=None)
 @given(REFERENCES, st.floats(2, 1e7), st.lists(SCORES, max_size=200))
-def test_evidence_stays_within_its_bounds_and_alarms_have_a_hysteresis(
+def test_evidence_stays_within_its_bounds_and_lasts_as_long_as_an_alarm(
         reference: Reference, answers: float, scores: list[float]) -> None:
     detector = MeanDetector(reference, 0.05, answers)
     for score in scores:
-        alarming = detector.alarming
         detector.observe(score)
-        assert 0 <= detector.ratio <= CAP * (1 + 1e-9)
-        assert detector.alarming == (detector.ratio >= (CLEAR if alarming else 1))
+        assert 0 <= detector.evidence <= CAP * (1 + 1e-9)
+        assert detector.ratio >= LASTING if detector.alarming else detector.ratio < 1
 
 
 @settings(max_examples=20, deadline=None, database=None)
