@@ -13,43 +13,42 @@ EMPTY = ("No data: no answer was checked in this time, as that takes their conte
 NO_SCORE = "No data: no answer was scored in this time: see docs/evaluation.md."
 NOT_JUDGED = "No data: no judge saw an answer in this time: see docs/evaluation.md."
 _EVALUATION = (c.EVALUATION.name,)
-_OF_SERVICE = (c.SERVICE_NAME.name, c.EVALUATION.name)
+_SCORE = c.EVALUATION_SCORE.name
 
 
-def _in(window: str, level: tuple[str, ...], name: str, *matchers: str) -> str:
-    return f"sum {by(level)} (increase({of_services(name, *matchers)}[{window}]))"
+def _in(window: str, name: str, *matchers: str) -> str:
+    return f"sum {by(_EVALUATION)} (increase({of_services(name, *matchers)}[{window}]))"
 
 
 def _labelled(*labels: str) -> str:
-    matchers = (any_of(c.EVALUATION_LABEL, *labels),) if labels else ()
-    return _in(HOUR, _OF_SERVICE, c.EVALUATIONS.name, *matchers)
+    return _in(HOUR, c.EVALUATIONS.name, any_of(c.EVALUATION_LABEL, *labels))
 
 
-def _lines(title: str, description: str, unit: str, expr: str, empty: str = EMPTY,
-           maximum: float | None = None) -> Panel:
-    return timeseries(title, description, unit,
-                      Query(expr, "{{service_name}} {{evaluation}}"), empty=empty, maximum=maximum)
+def _panel(title: str, description: str, unit: str, expr: str, empty: str = EMPTY,
+           stacked: bool = False, maximum: float | None = None) -> Panel:
+    return timeseries(title, description, unit, Query(expr, "{{evaluation}}"), empty=empty,
+                      width=12, stacked=stacked, maximum=maximum)
 
 
-_SCORE = c.EVALUATION_SCORE.name
+def _a_day(title: str, description: str, kind: str) -> Panel:
+    sampled = _in("1d", c.EVALUATION_SAMPLE.name, any_of(c.SAMPLE_KIND, kind))
+    return _panel(title, description, "short", sampled, NOT_JUDGED)
+
+
 ROW = PanelRow("Checks and scores, one by one", (
-    timeseries("Checked answers", "In an hour, by what they were looked at for.", "short",
-               Query(_in(HOUR, _EVALUATION, c.EVALUATIONS.name), "{{evaluation}}"), stacked=True,
-               empty=EMPTY),
-    _lines("Answers that fail a check", "Share over an hour, of those of which it is known: a "
-           "rise is a new model, prompt or index.", "percentunit",
-           ratio(_labelled("fail"), _labelled("pass", "fail")), maximum=1),
-    _lines("Checks without a result", "Share over an hour: answers in which there was nothing to "
-           "check, or too much.", "percentunit", ratio(_labelled("unknown"), _labelled())),
-    _lines("Score", "On average over an hour, 0 to 1, of all who score: the judge, and "
+    _panel("Checked answers", "In an hour, by what they were looked at for.", "short",
+           _in(HOUR, c.EVALUATIONS.name), stacked=True),
+    _panel("Answers that fail a check", "Share over an hour, of those of which it is known: a "
+           "rise is a new model, prompt or index. Choose an application to see its own.",
+           "percentunit", ratio(_labelled("fail"), _labelled("pass", "fail")), maximum=1),
+    _panel("Checks without a result", "Share over an hour: answers in which there was nothing to "
+           "check, or too much.", "percentunit",
+           ratio(_labelled("unknown"), _in(HOUR, c.EVALUATIONS.name)), maximum=1),
+    _panel("Score", "On average over an hour, 0 to 1, of all who score: the judge, and "
            "applications themselves.", "percentunit",
-           ratio(*(_in(HOUR, _OF_SERVICE, f"{_SCORE}_{part}") for part in ("sum", "count"))),
-           NO_SCORE, maximum=1),
-    _lines("Judged in a day", "Answers of the random sample: how soon an alarm comes hangs on "
-           "these.", "short",
-           _in("1d", _OF_SERVICE, c.EVALUATION_SAMPLE.name, any_of(c.SAMPLE_KIND, "judged")),
-           NOT_JUDGED),
-    _lines("Labelled in a day", "Of these, answers that people labelled.", "short",
-           _in("1d", _OF_SERVICE, c.EVALUATION_SAMPLE.name, any_of(c.SAMPLE_KIND, "labelled")),
-           NOT_JUDGED),
+           ratio(*(_in(HOUR, f"{_SCORE}_{part}") for part in ("sum", "count"))), NO_SCORE,
+           maximum=1),
+    _a_day("Judged in a day", "Answers of the random sample: how soon an alarm comes hangs on "
+           "these.", "judged"),
+    _a_day("Labelled in a day", "Of these, answers that people labelled.", "labelled"),
 ), collapsed=True)

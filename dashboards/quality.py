@@ -7,7 +7,7 @@ from dashboards import checks
 from dashboards.lines import BY_CALLER, line
 from dashboards.model import Appearance, Board, Panel, PanelRow, Query
 from dashboards.panels import TOKENS_PER_SECOND, stat, table, timeseries
-from dashboards.styles import AMBER, PLAIN, RED, WELL, Colours, Field, band
+from dashboards.styles import AMBER, PLAIN, RED, WELL, Colours, Field, band, powers_of_ten
 from dashboards.variables import chosen
 from inferometer import catalogue as c
 from recording_rules import evaluation as rules
@@ -26,7 +26,9 @@ OF_BUDGET: Colours = ((None, WELL), (0.9, AMBER), (1, RED))
 _ALARM = Query("vector(1)", "alarm")
 _JUDGED = rules.JUDGED
 _POINT = any_of(c.BOUND, "point")
-_BY_EVALUATION = f"{BY_CALLER} {{{{evaluation}}}}"
+_OF_SERVICE = (c.SERVICE_NAME.name, c.JUDGED_EVALUATION.name)
+_BY_EVALUATION = "{{service_name}} {{evaluation}}"
+LEAST_SHOWN = 0.000001  # of an alarm: evidence rises and falls by factors
 _FAITHFUL = any_of(c.JUDGED_EVALUATION, "faithfulness")
 
 
@@ -68,11 +70,10 @@ def _band(title: str, description: str, evaluation: str, estimate: str = "",
                       _limit(evaluation), empty=empty, looks=band("at least", "at most"))
 
 
-def _lines(title: str, description: str, unit: str, expr: str, empty: str, *more: Query,
-           legend: str = _BY_EVALUATION, labels: tuple[str, ...] = _JUDGED,
-           maximum: float | None = None) -> Panel:
-    return timeseries(title, description, unit, line(expr, legend, labels), *more, empty=empty,
-                      maximum=maximum)
+def _evidence(title: str, description: str, detector: str, empty: str) -> Panel:
+    expr = f"max {by(_OF_SERVICE)} ({chosen(rules.ALARM, any_of(c.DETECTOR, detector))})"
+    return timeseries(title, description, "percentunit", Query(expr, _BY_EVALUATION), _ALARM,
+                      empty=empty, width=12, looks=[powers_of_ten(LEAST_SHOWN)])
 
 
 def _of_sample(kind: str, *matchers: str) -> str:
@@ -84,10 +85,6 @@ def _of_cluster(title: str, description: str, unit: str, empty: str, *lines: tup
     return timeseries(title, description, unit,
                       *(Query(chosen(rule), legend) for rule, legend in lines), empty=empty,
                       maximum=maximum)
-
-
-def _alarm(detector: str) -> str:
-    return f"max {by(_JUDGED)} ({chosen(rules.ALARM, any_of(c.DETECTOR, detector))})"
 
 
 NOW = PanelRow("Now", (
@@ -130,13 +127,15 @@ FOUND = PanelRow("What a judge finds", (
           "self_contradiction"),
 ))
 EVIDENCE = PanelRow("Evidence against the limits", (
-    _lines("Rate above its limit", "Evidence as a part of what an alarm takes: it rises with "
-           "each answer that fails, and falls with those that pass. The alert fires at the line, "
-           "and ends below 80 % of it.", "percentunit", _alarm("rate"), NOT_JUDGED, _ALARM),
-    _lines("Mean below its past", "The same for the daily mean of the score, against that of the "
-           "28 days that ended 7 days ago.", "percentunit", _alarm("mean"), NO_SCORE, _ALARM),
-    _lines("Mean score", "Over a day, 0 to 1: of answers that have a score.", "percentunit",
-           chosen(rules.SCORE), NO_SCORE, maximum=1),
+    _evidence("Rate above its limit", "Evidence as a part of what an alarm takes, by powers of "
+              "ten: it rises with each answer that fails, and falls with those that pass. The "
+              "alert fires at the line, and ends below 80 % of it.", "rate", NOT_JUDGED),
+    _evidence("Mean below its past", "The same for the daily mean of the score, against that of "
+              "the 28 days that ended 7 days ago.", "mean", NO_SCORE),
+    timeseries("Mean score", "Over a day, 0 to 1, of answers that have a score: where it is "
+               "lowest, if several models are chosen.", "percentunit",
+               Query(f"min {by(_OF_SERVICE)} ({chosen(rules.SCORE)})", _BY_EVALUATION),
+               empty=NO_SCORE, width=24, height=8, maximum=1),
 ))
 TRUST = PanelRow("How far it can be trusted", (
     table("Rates and what they are made of", "The largest rate first. Without the labels of "
@@ -147,9 +146,9 @@ TRUST = PanelRow("How far it can be trusted", (
               Field("Rate", _best("point"), "percentunit", width=60),
               Field("At least", _best("lower"), "percentunit", width=60),
               Field("At most", _best("upper"), "percentunit", width=60),
-              Field("Corrected", f"count {by(_JUDGED)} "
+              Field("By labels", f"count {by(_JUDGED)} "
                     f"({chosen(rules.RATE, any_of(c.ESTIMATE, 'corrected'), _POINT)})",
-                    "bool_yes_no", width=76),
+                    "bool_yes_no", width=60),
               Field("Judged", _of_sample("judged"), "short"),
               Field("Labelled", _of_sample("labelled"), "short"),
               Field("Judge flags of bad ones", chosen(rules.SENSITIVITY), "percentunit", width=80),
@@ -176,9 +175,9 @@ JUDGE = PanelRow("The judge", (
                 "of calls, not beside it.", "currencyUSD", NO_JUDGE, (rules.COST, "{{cluster}}")),
     _of_cluster("Tokens of the judge", "Per second, read and generated.", TOKENS_PER_SECOND,
                 NO_JUDGE, (rules.INPUT, "input {{cluster}}"), (rules.OUTPUT, "output {{cluster}}")),
-    _lines("Verdicts that are missing", "Share of those asked for in 6 hours, by application: "
-           "above 10 % there is an alert, and of a sample there is no rate.", "percentunit",
-           chosen(rules.UNANSWERED), NO_JUDGE, legend=BY_CALLER, labels=ANSWERS),
+    timeseries("Verdicts that are missing", "Share of those asked for in 6 hours, by application: "
+               "above 10 % there is an alert, and of a sample there is no rate.", "percentunit",
+               line(rules.UNANSWERED, BY_CALLER), empty=NO_JUDGE),
 ))
 
 BOARD = Board(

@@ -53,7 +53,8 @@ LINE_STYLES: Mapping[str, Json] = {
 }
 # Of columns, in pixels; the longest names take what the others leave.
 _WIDTHS = {"Engine": 72, "Cluster": 72, "Provider": 76, "Namespace": 90, "Severity": 80,
-           "Alert": 250, "GPU": 50, "Where": 130, "Node": 150}
+           "Alert": 250, "GPU": 50, "Where": 130, "Node": 150,
+           "Evaluation": 130}
 _LONGEST = ("Model", "About", "Signal", "UUID")
 _LONG = 245  # for "meta-llama/Llama-3.1-8B-Instruct"
 # How high an axis is at least, so that nothing at all does not look like much.
@@ -79,6 +80,12 @@ class Field:
 def decimals(unit: str) -> Json:
     """Of a figure by itself: nobody acts on a part of a percent."""
     return {"decimals": 0} if unit == "percentunit" else {}
+
+
+def powers_of_ten(least: float) -> Json:
+    """The override of all lines that makes each power of ten as high as the next, from `least`."""
+    return override("byRegexp", "/.*/", min=least,
+                    custom__scaleDistribution={"type": "log", "log": 10})
 
 
 def steps(colours: Colours) -> list[Json]:

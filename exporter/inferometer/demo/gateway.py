@@ -33,7 +33,7 @@ from inferometer.settings import Flags
 GATEWAY_JOB = "inferometer-gateway"
 TOKEN_FILE = "votes.token"
 DAYS_KEPT = 60
-SAMPLE_RATIO = 0.02  # of answers, which are many here
+SAMPLE_RATIO = 0.05  # of answers, which are many here
 JUDGE_USD = {"input": 0.4, "output": 1.6}  # for a million tokens
 BUDGET = {"daily_usd": 50, "daily_calls": 200_000}
 SETTLE_SECONDS = 1.0  # the shortest: calls come at once, and the rules are in a hurry
