@@ -65,6 +65,8 @@ CALLS_UNKNOWN = Subject("calls_unknown", CLIENT, "observability")
 AGENTS = Subject("agents", APPLICATION, "serving")
 SEARCHES = Subject("searches", APPLICATION, "serving")
 ANSWERS = Subject("answers", OF_ANSWERS, "serving")
+JUDGED = Subject("judged", OF_ANSWERS, "observability")
+JUDGE = Subject("judge", ("cluster",), "observability")
 COST = Subject("cost", ("cluster", "model"), "finance")
 BUDGET = Subject("budget", ("cluster", "period"), "finance")
 MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance")
@@ -75,9 +77,9 @@ RULES = Subject("rules", EXPORTER, "observability", of_boards=FLEET)
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS, CALLS,
-            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, ANSWERS, GPU_HEALTH,
-            GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES,
-            CONFIGURED, WATCHDOG)
+            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, ANSWERS, JUDGED, JUDGE,
+            GPU_HEALTH, GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS,
+            RULES, CONFIGURED, WATCHDOG)
 
 
 @dataclass(frozen=True)

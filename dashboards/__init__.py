@@ -10,6 +10,7 @@ from dashboards import (
     gpu,
     latency,
     panels,
+    quality,
     rag,
     requests,
     throughput,
@@ -21,7 +22,7 @@ __all__ = ["DASHBOARDS", "Board", "BoardQuery", "queries", "render_all", "substi
 # In the order of the links between them.
 DASHBOARDS: tuple[Board, ...] = (
     fleet.BOARD, latency.BOARD, throughput.BOARD, requests.BOARD, rag.BOARD,
-    feedback.BOARD, gpu.BOARD, cost.BOARD, exporter.BOARD,
+    feedback.BOARD, quality.BOARD, gpu.BOARD, cost.BOARD, exporter.BOARD,
 )
 
 

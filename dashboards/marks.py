@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dashboards.grafana_schema import Json
-from dashboards.model import SOURCE, STEP
+from dashboards.model import SOURCE, STEP, Appearance
 from dashboards.styles import AMBER, BLUE, RED
 from dashboards.variables import chosen, pending_since
 from recording_rules.capacity import STARTED, VERSIONS
@@ -19,7 +19,7 @@ from recording_rules.capacity import STARTED, VERSIONS
 SUBJECT = ("model", "engine", "pod", "node", "instance", "namespace", "cluster")
 
 
-def marks(variables: Iterable[str]) -> list[Json]:
+def marks(variables: Iterable[str], appearances: Iterable[Appearance] = ()) -> list[Json]:
     """The marks of a board that offers these choices. No model's alert knows a replica."""
     chosen_of = [name for name in variables if name != "pod"]
     return [
@@ -30,6 +30,7 @@ def marks(variables: Iterable[str]) -> list[Json]:
         _mark("New versions", "purple",
               _begun(chosen(VERSIONS)),
               "{{model}}: version {{version}}", "First seen of {{engine}}"),
+        *(_mark(one.name, BLUE, _begun(one.series), one.title, one.text) for one in appearances),
     ]
 
 

@@ -51,14 +51,28 @@ class PanelRow:
 
 
 @dataclass(frozen=True)
+class Appearance:
+    """When a series is first there, as a mark on a board. `title` and `text` may have labels."""
+
+    name: str
+    series: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Board:
-    """One dashboard. `variables` are the ones it shows; it carries the others along."""
+    """One dashboard. `variables` are the ones it shows; it carries the others along.
+
+    `appearances` are marked on it beside what is marked on every board.
+    """
 
     name: str
     title: str
     description: str
     variables: tuple[str, ...]
     rows: tuple[PanelRow, ...]
+    appearances: tuple[Appearance, ...] = ()
 
     @property
     def heading(self) -> str:

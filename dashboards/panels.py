@@ -149,7 +149,8 @@ def render(board: Board, boards: Iterable[Board]) -> grafana_schema.Json:
         timePicker=grafana.TimePicker(refreshIntervals=list(REFRESH), timeOptions=[]),
         links=[_sibling(other) for other in boards if other is not board],
         templating=grafana.Templating(_variables(board)),
-        annotations=grafana.Annotations(marks(board.variables)), panels=list(_laid_out(board)),
+        annotations=grafana.Annotations(marks(board.variables, board.appearances)),
+        panels=list(_laid_out(board)),
     ).auto_panel_ids()
     document = json.loads(json.dumps(drawn.to_json_data(), cls=DashboardEncoder, sort_keys=True))
     return grafana_schema.conform(document)

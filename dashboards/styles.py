@@ -48,10 +48,13 @@ LINE_STYLES: Mapping[str, Json] = {
     "thumbs_up": _tint(GREEN), "thumbs_down": _tint(RED),
     "thumbs_changed": _tint(GREY), "copy": _tint(BLUE), "regenerate": _tint(AMBER),
     "edit": _tint("purple"), "report_hallucination": _tint("dark-red"),
+    "alarm": _dashed(RED), "judged": _tint(GREEN), "nonsense": _tint(AMBER),
+    "timeout": _tint("purple"), "failed": _tint(RED), "pass": _tint(GREEN), "fail": _tint(RED),
 }
 # Of columns, in pixels; the longest names take what the others leave.
 _WIDTHS = {"Engine": 72, "Cluster": 72, "Provider": 76, "Namespace": 90, "Severity": 80,
-           "Alert": 250, "GPU": 50, "Where": 130, "Node": 150}
+           "Alert": 250, "GPU": 50, "Where": 130, "Node": 150,
+           "Evaluation": 130}
 _LONGEST = ("Model", "About", "Signal", "UUID")
 _LONG = 245  # for "meta-llama/Llama-3.1-8B-Instruct"
 # How high an axis is at least, so that nothing at all does not look like much.
@@ -59,8 +62,8 @@ LEAST_TOP = {"percentunit": 0.02, "s": 0.01, "currencyUSD": 0.01, "reqps": 0.1, 
              **dict.fromkeys(("short", "joule", "watt", "celsius", "flops", "Bps", "si: tok/s"), 1)}
 # What a first word may become.
 LEGEND_VALUES = {"{{outcome}}": c.OUTCOMES, "{{severity}}": SEVERITIES,
-                 "{{result}}": c.RESULT_OF_RETRIEVAL.values,
-                 "{{kind}}": c.VOTE_KIND.values}
+                 "{{result}}": c.RESULT_OF_RETRIEVAL.values + c.JUDGEMENT_RESULT.values,
+                 "{{kind}}": c.VOTE_KIND.values, "{{label}}": c.EVALUATION_LABEL.values}
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ class Field:
 def decimals(unit: str) -> Json:
     """Of a figure by itself: nobody acts on a part of a percent."""
     return {"decimals": 0} if unit == "percentunit" else {}
+
+
+def powers_of_ten(least: float) -> Json:
+    """The override of all lines that makes each power of ten as high as the next, from `least`."""
+    return override("byRegexp", "/.*/", min=least,
+                    custom__scaleDistribution={"type": "log", "log": 10})
 
 
 def steps(colours: Colours) -> list[Json]:

@@ -63,6 +63,7 @@ local moved(address, mark, base) =
     'inferometer-fleet.json': import 'generated/dashboards/inferometer-fleet.json',
     'inferometer-gpu.json': import 'generated/dashboards/inferometer-gpu.json',
     'inferometer-latency.json': import 'generated/dashboards/inferometer-latency.json',
+    'inferometer-quality.json': import 'generated/dashboards/inferometer-quality.json',
     'inferometer-rag.json': import 'generated/dashboards/inferometer-rag.json',
     'inferometer-requests.json': import 'generated/dashboards/inferometer-requests.json',
     'inferometer-throughput.json': import 'generated/dashboards/inferometer-throughput.json',

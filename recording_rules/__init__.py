@@ -7,6 +7,7 @@ from recording_rules import (
     capacity,
     client,
     cost,
+    evaluation,
     exporters,
     goodput,
     gpus,
@@ -23,6 +24,7 @@ from recording_rules import (
 GROUPS = (
     *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *agents.GROUPS,
     *parts.GROUPS, *searches.GROUPS, *shares.GROUPS, *votes.GROUPS,
-    *capacity.GROUPS, *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS, *cost.GROUPS,
+    *evaluation.GROUPS, *capacity.GROUPS, *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS,
+    *cost.GROUPS,
     *exporters.GROUPS, *limits.GROUPS, *goodput.GROUPS,
 )

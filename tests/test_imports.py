@@ -137,13 +137,15 @@ ORDER = """
     app
     demo
     demo.clock  demo.endings  demo.quantities  demo.template
-    demo.gpus  demo.dialects  demo.telemetry  demo.answers
-    demo.searches  demo.people
+    demo.gpus  demo.dialects  demo.telemetry  demo.handbook
+    demo.answers  demo.searches  demo.people
     demo.engine  demo.library
     demo.endpoint  demo.fleet  demo.hosted
+    demo.judge
     demo.agents  demo.pods  demo.story
     demo.world
     demo.applications  demo.exporters
+    demo.past
     demo.gateway  demo.prometheus
     demo.director
     demo.show

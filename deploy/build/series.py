@@ -15,6 +15,7 @@ from inferometer.catalogue import Metric
 from inferometer.roles import NO_ROLE, ROLES, belongs
 from recording_rules.beyond import SIDE
 from recording_rules.bounds import BOUND
+from recording_rules.evaluation import JUDGE
 from recording_rules.limits import SET_BY
 from recording_rules.model import Rule
 from recording_rules.workloads import LABEL as WORKLOAD
@@ -28,6 +29,7 @@ TARGETS = 400  # engine endpoints of all exporters
 FLEET_EXPORTERS = 2  # that publish budgets and limits: replicas of one
 GATEWAYS = 10  # that count calls of applications
 CALLERS = 200  # tuples of application, provider and model, over all gateways
+JUDGED = c.JUDGED_SEATS  # tuples of application and model of which a judge sees answers
 VERSIONS = 4  # of one model's engines at a time
 
 # Full pages of each role there are in the fleet, by what fills one.
@@ -43,7 +45,8 @@ _OF_SECTIONS = {
     "intake": {*c.INTAKE_METRICS},
     "feedback": {c.FEEDBACK_REQUESTS},
     "destinations": {*c.FORWARD_METRICS},
-    "ledger": {c.COST, *c.CLIENT_METRICS, *c.LEDGER_METRICS, *c.USER_METRICS,
+    "ledger": {c.COST, *c.CLIENT_METRICS, *c.QUALITY_METRICS, *c.EVALUATION_METRICS,
+               *c.LEDGER_METRICS, *c.USER_METRICS,
                c.FEEDBACK, c.FEEDBACK_RATIO, c.FEEDBACK_UNMATCHED},
 }
 
@@ -76,6 +79,12 @@ LABEL_VALUES = {
     SET_BY: 1,  # one of several at a time
     SIDE: 3,
     BOUND: 300,  # different ones, of all engines: those of the captured pages have 130
+    JUDGE: VERSIONS,
+}
+# The same of rules of what a judge sees, whose labels are those of its families.
+OF_JUDGED = {
+    c.SERVICE_NAME.name: JUDGED,
+    **{label.name: len(label.values) for label in (c.BOUND, c.SAMPLE_KIND)},
 }
 # Labels that follow from another: a GPU has one node and index, a target one model, and a pod
 # serves at most one that is known.
@@ -124,7 +133,8 @@ def fleet_series(metrics: Iterable[Metric] = c.METRICS) -> int:
 
 def rule_series(rule: Rule) -> int:
     """Of one recorded rule. Raises KeyError for a label of unknown size."""
-    return math.prod(LABEL_VALUES[label] for label in distinguishing(rule))
+    values = LABEL_VALUES | (OF_JUDGED if c.JUDGED_EVALUATION.name in rule.labels else {})
+    return math.prod(values[label] for label in distinguishing(rule))
 
 
 def recorded_series(rules: Iterable[Rule]) -> int:

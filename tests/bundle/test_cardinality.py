@@ -13,7 +13,7 @@ from deploy.build.writers import metrics_page, prometheus
 from inferometer import catalogue as c
 from inferometer.guard import Guard
 from inferometer.roles import NO_ROLE, ROLES
-from recording_rules import capacity, gpus
+from recording_rules import capacity, evaluation, gpus
 from recording_rules.model import Rule
 from recording_rules.promql import MODEL
 from tests.exporter.test_guard import FOLDING, admit, flood, series
@@ -63,6 +63,10 @@ def test_the_guard_lets_no_family_past_it(metric: c.Metric) -> None:
     (gpus.BUSY, counts.GPUS),
     (gpus.MEMORY, counts.GPUS * c.MIG.budget),
     (gpus.NODE_BUSY, counts.NODES),
+    (evaluation.RATE, c.JUDGED_SEATS * 4 * 2 * 3),
+    (evaluation.SAMPLE, c.JUDGED_SEATS * 4 * 2),
+    (evaluation.UNANSWERED, counts.CALLERS),
+    (evaluation.LIMIT, 4 * 2),
     (gpus.FLEET_BUSY, 1),
     (rule(*MODEL, "outcome"), counts.MODELS * 5),
     (rule("cluster", "model", "period", fixed={"period": "day"}), counts.MODELS),
@@ -88,8 +92,8 @@ def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_f
     own = sum(map(counts.family_series, c.SELF_METRICS))
     assert counts.fullest_role() == NO_ROLE
     assert pages["gateway"] == own + sum(map(counts.family_series, (
-        *c.CLIENT_METRICS, *c.QUALITY_METRICS, *c.FEEDBACK_METRICS, *c.USER_METRICS,
-        *c.INTAKE_METRICS, *c.LEDGER_METRICS, *c.FORWARD_METRICS,
+        *c.CLIENT_METRICS, *c.QUALITY_METRICS, *c.EVALUATION_METRICS, *c.FEEDBACK_METRICS,
+        *c.USER_METRICS, *c.INTAKE_METRICS, *c.LEDGER_METRICS, *c.FORWARD_METRICS,
         *c.HEARTBEAT_METRICS, c.COST, c.PRICE_SOURCE_INFO)))
     assert pages["sidecar"] + pages["node"] < pages[NO_ROLE] + own
     assert pages[NO_ROLE] == sum(map(counts.family_series, c.METRICS))
@@ -99,6 +103,8 @@ def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_f
     (c.GPU_UP, counts.GPUS),
     (c.SERVER_UP, 400 * counts.TARGETS / c.TARGETS),
     (c.BUDGET, 400 * counts.FLEET_EXPORTERS),
+    (c.REFUSALS, 804 * counts.GATEWAYS),
+    (c.EVALUATION_RATE, c.JUDGED_SEATS * 4 * 2 * 3 * counts.GATEWAYS),
     (c.COST, (1000 + 64) * 7 * (
         counts.GPUS / c.GPUS + counts.FLEET_EXPORTERS + counts.GATEWAYS)),
     (c.COLLECTOR_SUCCESS, len(c.COLLECTOR.values) * counts.EXPORTERS),

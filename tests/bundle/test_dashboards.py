@@ -35,6 +35,8 @@ ENGINES = {name for metric in c.ENGINE_METRICS
                                        for part in ("bucket", "count", "sum")))}
 AGENTS = {name for metric in (c.AGENT_RUNS, c.AGENT_CALLS, c.AGENT_TOOL_CALLS, c.TOOL_CALLS,
                               c.MCP_OPERATIONS, c.CLIENT_LONG_TRACES) for name in series_of(metric)}
+CHECKS = {name for metric in (c.EVALUATIONS, c.EVALUATION_SCORE, c.EVALUATION_SAMPLE)
+          for name in series_of(metric)}
 DESTINATIONS = {metric.name for metric in c.FORWARD_METRICS}
 GPUS = {metric.name for metric in (c.GPU_PEAK_FLOPS, c.GPU_PEAK_BANDWIDTH, c.GPU_POD_INFO)}
 # The one panel whose series have exemplars, by its name: no recorded series has any.
@@ -119,7 +121,7 @@ def test_no_panel_asks_for_more_than_is_recorded_but_of_replicas_once_their_row_
     for query in dashboards.queries(board, EVERYTHING):
         for selector in selectors(promql_parser.parse(query.expr)):
             if query.panel in closed and selector.name in (
-                    ENGINES | GPUS | AGENTS | DESTINATIONS):
+                    ENGINES | GPUS | AGENTS | CHECKS | DESTINATIONS):
                 continue
             if query.panel == WITH_EXEMPLARS and selector.name == BUCKETS:
                 continue
@@ -139,7 +141,7 @@ def test_a_query_heeds_every_choice_its_series_know_of(board: Board) -> None:
                 heeded = {m.name for m in selector.matchers.matchers if m.value.startswith("chos")}
                 if selector.name in ENGINES:  # the median is of all replicas, whichever is chosen
                     assert heeded in ({*OF_REPLICAS}, {*OF_MODELS}), query
-                elif selector.name in AGENTS:
+                elif selector.name in AGENTS | CHECKS:
                     assert heeded == {*OF_SERVICES}, query
                 elif selector.name in RECORDED:
                     assert heeded == {*board.variables} & {*RECORDED[selector.name].labels}, query
@@ -256,8 +258,10 @@ def test_links_lead_to_boards_there_are_and_keep_time_and_choice(board: Board) -
 @every_board
 def test_alerts_and_starts_of_engines_are_marked_on_every_board(board: Board) -> None:
     marks = {mark["name"]: mark for mark in RENDERED[board.uid]["annotations"]["list"]}
+    own = dict.fromkeys((one.name for one in board.appearances), True)
     assert {name: mark["enable"] for name, mark in marks.items()} == {
-        "Critical alerts": True, "Warnings": False, "Engine starts": True, "New versions": True}
+        "Critical alerts": True, "Warnings": False, "Engine starts": True, "New versions": True,
+        **own}
     for mark in marks.values():
         for selector in selectors(promql_parser.parse(
                 dashboards.substitute(mark["expr"], EVERYTHING))):
@@ -265,6 +269,14 @@ def test_alerts_and_starts_of_engines_are_marked_on_every_board(board: Board) ->
     assert 'alertstate="firing", severity="critical"' in marks["Critical alerts"]["expr"]
     assert "pod" not in marks["Critical alerts"]["expr"]  # a model's alert has none
     assert marks["Engine starts"]["useValueForTime"] is True
+
+
+@every_board
+def test_what_is_new_is_marked_once_and_where_it_begins(board: Board) -> None:
+    marks = {mark["name"]: mark for mark in RENDERED[board.uid]["annotations"]["list"]}
+    for one in board.appearances:
+        assert marks[one.name]["expr"] == f"{one.series} unless {one.series} offset 2m"
+        assert board.name == "quality"
 
 
 @every_board

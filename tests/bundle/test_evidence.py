@@ -70,6 +70,14 @@ LLMAnswersUnreadable: llm_parse_checks_total llm_parse_failures_total
 LLMAnswersRefused: llm_client_requests_total llm_refusals_total
 LLMThumbsDown: llm_feedback_total
 LLMAnswersRegenerated: llm_client_requests_total llm_feedback_total
+HallucinationsHigh: llm_quality_alarm_ratio llm_evaluation_rate_ratio
+    llm_evaluation_sample_answers llm_evaluation_limit_ratio
+FaithfulnessFell: llm_quality_alarm_ratio llm_evaluation_score llm_evaluation_limit_ratio
+RefusalsHigh: llm_quality_alarm_ratio llm_evaluation_rate_ratio llm_evaluation_sample_answers
+    llm_evaluation_limit_ratio
+JudgeBlind: llm_judgements_total llm_evaluation_unjudged_ratio llm_evaluation_sample_answers
+    llm_judge_waiting
+JudgeBudgetSpent: llm_judge_budget_spent_ratio
 GpuDriverDown: gpu_driver_up
 GpuLost: gpu_up
 GpusFewerThanBefore: gpu_info

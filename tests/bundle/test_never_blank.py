@@ -35,7 +35,9 @@ FORWARDED = "inferometer_forward_"  # by a gateway alone, and none of these has 
 # Nobody votes on the answers here, and no conversation ends.
 VOTED = ("llm_feedback", "llm_thumbs_down", "llm_regenerated", "llm_answers_copied",
          c.CONVERSATION_TURNS.name, c.FEEDBACK_UNMATCHED.name.removesuffix("_total"))
-UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, FORWARDED, *VOTED)
+# No judge is named here, and no answer has content.
+JUDGED = ("llm_evaluation", "llm_judge", "llm_quality_alarm")
+UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, FORWARDED, *VOTED, *JUDGED)
 SCRAPED = 2  # minutes
 NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(NAMES, ".*")
@@ -140,7 +142,7 @@ def test_no_rule_or_panel_is_empty_everywhere(fleet: list[Cluster]) -> None:
     empty = [expr for expr in asked.values()
              if {NEEDS.answered(expr, cluster) for cluster in fleet} == {False}
              and 'source="withheld"' not in expr
-             and not any(part in expr for part in (FORWARDED, *VOTED))]
+             and not any(part in expr for part in (FORWARDED, *VOTED, *JUDGED))]
     assert not [expr for expr in empty if not NEEDS.scraped(expr) & unseen]
 
 

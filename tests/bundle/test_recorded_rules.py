@@ -71,6 +71,8 @@ OF_TRAFFIC = (
 def values_of(metric: Metric, label: Label) -> tuple[str, ...]:
     if label is c.ENGINE:
         return ("vllm",)
+    if label is c.EVALUATION:
+        return c.JUDGED_EVALUATION.values
     if label is c.MODEL:
         return ("", "tiny") if metric in FLEETWIDE else ("tiny",)
     if metric is c.GPU_POD_INFO and label.name in OF_THE_POD:

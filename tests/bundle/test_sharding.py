@@ -37,13 +37,13 @@ def _sum(one: float, other: float) -> float:
 # Rules that tell of a cluster, by what makes the figure of two namespaces into that of the whole;
 # the first that fits counts. Of the last no figure of the whole can be made of two.
 BY_CLUSTER: Mapping[str, Combine | None] = {
-    r"\w+:inferometer_(budget|limit)_\w+:effective": _same,
+    r"\w+:(inferometer_(budget|limit)|llm_evaluation_limit)_\w+:effective": _same,
     r"fleet:inferometer_build_info:first_seen": min,
     r".*:(max|last_seen|renamed|known_seconds1h)": max,
     r"fleet:llm_cost_usd_\w+:\w+": None,  # fixed costs are in each
     r".*(_per_gpu:rate5m|(:|_)(ratio|ratio_\w+|avg|per_\w+|error_\w+|used_\w+|projected_\w+))":
         None,
-    r"(client|fleet):\w+:(p\d+_\w+|mean_5m|max_1w)": None,
+    r"(client|fleet):\w+:(p\d+_\w+|mean_\w+|max_1w)": None,
     r".*:(rate5m|count_rate5m|sum_rate5m|sum|count|increase1h|today|month|down)": _sum,
 }
 

@@ -8,7 +8,7 @@ from inferometer.catalogue.engine import MODEL
 from inferometer.catalogue.model import Label, Metric, Range
 from inferometer.evaluations import JUDGED, LABELS, JudgementResult
 
-JUDGED_SEATS = 50  # services with their models of which a judge sees answers
+JUDGED_SEATS = 40  # services with their models of which a judge sees answers
 EVALUATION_SEATS = 200  # services with their models, and what applications or a judge say of them
 JUDGES = 10  # models that judge, one after the other
 
@@ -25,7 +25,7 @@ SAMPLE_KIND = Label("kind", "Answers that were judged, or labelled by people.",
 DETECTOR = Label("detector", "What is watched: the rate of answers that fail, or the daily mean of "
                  "the score.", values=("rate", "mean"))
 JUDGEMENT_RESULT = Label("result", "What came of asking the judge.",
-                         values=tuple(JudgementResult))
+                         values=tuple(result.value for result in JudgementResult))
 _OF_ANSWERS = (SERVICE_NAME, MODEL)
 _OF_JUDGED = (*_OF_ANSWERS, JUDGED_EVALUATION)
 SCORE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

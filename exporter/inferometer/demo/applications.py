@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inferometer.demo.agents import AgentRuns
-from inferometer.demo.answers import answered
+from inferometer.demo.answers import answered_freely, answered_from, answered_in_json
 from inferometer.demo.endings import CallEnding
 from inferometer.demo.fleet import APPLICATIONS, Caller
 from inferometer.demo.people import People, VoteBody
-from inferometer.demo.searches import searched
+from inferometer.demo.searches import found_pages, searched
 from inferometer.demo.telemetry import NANO, SpanPlace, body, engine_span, new_id, span
 from inferometer.demo.world import World
 from inferometer.reasons import reason_of
@@ -108,13 +108,15 @@ class Applications:
         """Spans of a call, and what is around it, by the service that sends them."""
         service, runs = caller.service, self._runs.get(caller.service)
         place = runs.place if runs else SpanPlace(new_id(self._dice, 16), "")
+        pages = found_pages(caller.index, self._dice) if caller.index else ()
         if caller.index is not None:
             before = end - int(ending.seconds * NANO)
-            yield from ((service, one) for one in searched(caller.index, place, before, self._dice))
+            yield from ((service, one) for one in searched(
+                caller.index, pages, place, before, self._dice))
         people = self._people.get(service)
         more = {"gen_ai.conversation.id": people.conversation} if people else {}
         if ending.first_token is not None and not ending.error:
-            more |= answered(caller.answers_in_json, self._dice)
+            more |= self._answered(caller, pages)
         call = span(caller.model, ending, end, self._dice, place, more)
         if people and not ending.error:
             self._votes += people.votes(place.trace_id)
@@ -123,6 +125,11 @@ class Applications:
             yield TRACED, engine_span(call, ending, self._dice)
         if runs:
             yield from ((service, one) for one in runs.followed(ending, end))
+
+    def _answered(self, caller: Caller, pages: Sequence[int]) -> Mapping[str, Any]:
+        if caller.index is not None:
+            return answered_from(caller.index.handbook, pages, self._dice)
+        return (answered_in_json if caller.answers_in_json else answered_freely)(self._dice)
 
     def _over_network(self, ending: CallEnding) -> CallEnding:
         way = self._dice.uniform(*NETWORK_SECONDS)

@@ -13,6 +13,7 @@ from typing import Any
 from inferometer.demo.dialects import SGLANG, TGI, VLLM
 from inferometer.demo.engine import Workload
 from inferometer.demo.gpus import NAME
+from inferometer.demo.handbook import ORDERS, PUMPS
 from inferometer.demo.searches import Index
 from inferometer.demo.telemetry import Callee
 from inferometer.demo.template import Dialect
@@ -75,14 +76,14 @@ class Caller:
 
 APPLICATIONS = (
     Caller("chat-app", Callee("vllm", LLAMA, "llama.llm.svc"), ("chat-0", "chat-1"),
-           index=Index("handbook", "qdrant", 8, "bge-reranker-v2-m3"), has_readers=True),
+           index=Index("handbook", "qdrant", 8, PUMPS, "bge-reranker-v2-m3"), has_readers=True),
     Caller("code-review", Callee("sglang", CODER, "coder.llm.svc"), ("coder",),
            Agent("reviewer", ("read_file", "run_tests"))),
     Caller("report-writer", Callee("tgi", MISTRAL, "summaries.llm.svc", streamed=False),
            ("summaries",), answers_in_json=True),
     Caller("support-bot", Callee("openai", HOSTED, "api.openai.com"), (HOSTED,),
            Agent("clerk", ("find_order", "search_help", "refund")),
-           index=Index("orders", "elasticsearch", 5)),
+           index=Index("orders", "elasticsearch", 5, ORDERS)),
 )
 SPENT_AN_HOUR_USD = (GPUS * GPU_HOUR_USD + STORAGE_USD / 720) * (1 + OVERHEAD_PERCENT / 100)
 

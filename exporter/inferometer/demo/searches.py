@@ -7,11 +7,12 @@ open-telemetry/semantic-conventions-genai, those of rerankings OpenInference's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from inferometer.demo.handbook import PAGES, Handbook
 from inferometer.demo.telemetry import CLIENT, INTERNAL, NANO, SpanPlace, attributes, new_id, step
 
 EMPTY_SHARE = 0.04  # of searches
@@ -26,18 +27,27 @@ class Index:
     name: str
     system: str
     documents: int
+    handbook: Handbook
     reranker: str = ""  # none
 
 
-def searched(index: Index, place: SpanPlace, end: int, dice: Random) -> Iterator[Mapping[str, Any]]:
-    """The spans of a search and a reranking, of which the last ends then."""
+def found_pages(index: Index, dice: Random) -> Sequence[int]:
+    """The pages that a search comes back with; now and then there are none."""
+    if dice.random() < EMPTY_SHARE:
+        return ()
+    return dice.sample(range(PAGES), dice.randint(2, index.documents))
+
+
+def searched(index: Index, pages: Sequence[int], place: SpanPlace, end: int, dice: Random
+             ) -> Iterator[Mapping[str, Any]]:
+    """The spans of a search that found these and of a reranking, of which the last ends then."""
     took = int(RERANK_SECONDS * dice.lognormvariate(0, 0.3) * NANO) if index.reranker else 0
-    before = [] if dice.random() < EMPTY_SHARE else [
-        f"page-{number}" for number in dice.sample(range(400), dice.randint(2, index.documents))]
+    before = [f"page-{number}" for number in pages]
     if before and index.reranker:
         yield _reranked(index, place, (end - took, end), before, dice)
     search = int(SEARCH_SECONDS * dice.lognormvariate(0, 0.5) * NANO)
-    documents = json.dumps([{"id": document} for document in before])
+    documents = json.dumps([{"id": name, "content": index.handbook.page(number)}
+                            for name, number in zip(before, pages, strict=True)])
     yield step("retrieval", {
         "gen_ai.data_source.id": index.name, "db.system.name": index.system,
         "gen_ai.retrieval.documents": documents}, "", place, new_id(dice, 8),

@@ -55,6 +55,9 @@ LEFT_TO_THE_RULES: Mapping[str, str] = {
         ("LLMAgentLooping", "LLMRetrievalEmpty", "LLMRerankDisagrees", "LLMAnswersUnreadable",
          "LLMAnswersRefused", "LLMThumbsDown", "LLMAnswersRegenerated"),
         "It holds an application against its own week."),
+    **dict.fromkeys(
+        ("HallucinationsHigh", "FaithfulnessFell", "RefusalsHigh"),
+        "It goes on until the evidence is clearly below an alarm, which Prometheus remembers."),
     "CostModelPerTokenHigh": "Which GPUs are a model's takes the exporters of several pods.",
 }
 
