@@ -106,9 +106,9 @@ def spellings(number: int, places: int) -> list[str]:
 @given(st.integers(10, 10**12), st.sampled_from((0, 1, 2, 4)), st.data())
 def test_a_number_is_found_however_it_is_written(number: int, places: int, data: st.DataObject
                                                  ) -> None:
-    here, there = (data.draw(st.sampled_from(spellings(number, places))) for _ in range(2))
+    stated, given_ = (data.draw(st.sampled_from(spellings(number, places))) for _ in range(2))
     unit = data.draw(st.sampled_from(("", " %", "%", " kg", " €", " of them")))
-    assert missing(f"It is {here}{unit} and so on.", f"It was {there}, they say.") == []
+    assert missing(f"It is {stated}{unit} and so on.", f"It was {given_}, they say.") == []
 
 
 @given(st.integers(10, 10**9), st.integers(10, 10**9))
