@@ -51,7 +51,7 @@ CANDIDATES: Sequence[Any] = (
     "http://a b",
     *([{"url": f"http://a:{i + 1}"} for i in range(number)] for number in (TARGETS, TARGETS + 1)),
     *({f"m{i}": {} for i in range(number)} for number in (config.MODELS, config.MODELS + 1)),
-    "x" * 200, "x" * 201, 10**6, 10**6 + 1,
+    "x" * 200, "x" * 201, 10**6, 10**6 + 1, "not_empty",
     "2026-12-01", "2024-02-29", "2026-02-29", "2026-12-32", "20261201", "2026-12-1",
     "2026-12-01T00:00:00Z", "2026-W49-2", " 2026-12-01", "\u0662026-12-01", "0000-01-01",
     {"model": "m", "input": 1}, {"model": "m", "valid_from": "2026-12-01", "self_hosted": True},

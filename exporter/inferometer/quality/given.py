@@ -18,6 +18,8 @@ _REQUEST, _MESSAGES = "input.value", "llm.input_messages."  # the same twice
 _RESULTS = frozenset(("tool", "function", "tool_result", "tool_call_response", "tool-result",
                       "function_call_output", "document", "search_result"))
 _KIND_KEYS = ("role", "type")
+# Keys of what says something of a request or of a document, and is none of its words.
+_NO_TEXTS = frozenset(("model", "score", "relevance_score", "distance", "similarity"))
 # How documents are set apart in the words of a prompt: by a tag, or by the begin of a line. Each
 # pattern begins with one sign, by which it is looked for.
 _TAG = re.compile(r"<(?:documents?|docs?|context|sources?|passages?|search_results?|excerpts?)\b",
@@ -64,7 +66,7 @@ def retrieved_text(content: Mapping[str, str]) -> str:
     pieces: list[str] = []
     left = LARGEST
     for name, value in content.items():
-        if is_one_of(name, _RETRIEVED):
+        if is_one_of(name, _RETRIEVED) and name.rpartition(".")[2] not in _NO_TEXTS:
             value = value[:left]
             left -= len(value)
             document = parsed(value)
@@ -91,7 +93,7 @@ def _collect(document: object, pieces: list[str], depth: int) -> bool:
                 has_results = has_results or any(
                     isinstance(kind := value.get(key), str) and kind in _RESULTS
                     for key in _KIND_KEYS)
-                inner = [*value.values()]
+                inner = [one for key, one in value.items() if key not in _NO_TEXTS]
             waiting += [(one, depth + 1) for one in reversed(inner)]
         elif depth > 1 and isinstance(value, int | float) and not isinstance(value, bool):
             pieces.append(repr(value))

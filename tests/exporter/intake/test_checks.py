@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +83,53 @@ def test_planted_answers_of_every_sender_are_looked_at_to_the_digit(gateway: Gat
         own = {key: value for key, value in expected.items() if key[0] == sender.folder}
         assert {key: value for key, value in counted.items() if key[0] == sender.folder} == own
     assert counted == expected
+
+
+def span(trace_id: str, name: str, **attributes: object) -> bytes:
+    """A body with one span by OpenTelemetry's conventions."""
+    return json.dumps({"resourceSpans": [{"resource": {"attributes": [
+        {"key": "service.name", "value": {"stringValue": "shop"}}]}, "scopeSpans": [{
+            "scope": {"name": "acme"}, "spans": [{
+                "traceId": trace_id, "spanId": os.urandom(8).hex(), "name": name,
+                "startTimeUnixNano": "1700000000000000000",
+                "endTimeUnixNano": "1700000001000000000", "attributes": [
+                    {"key": f"gen_ai.{key.replace('__', '.')}", "value": {
+                        "stringValue": value if isinstance(value, str) else json.dumps(value)}}
+                    for key, value in attributes.items()]}]}]}]}).encode()
+
+
+def message(role: str, text: str) -> list[object]:
+    return [{"role": role, "parts": [{"type": "text", "content": text}]}]
+
+
+def test_what_a_search_gave_in_another_body_supports_an_answer_and_is_not_kept(
+        tmp_path: Path) -> None:
+    json_ = {"Content-Type": "application/json"}
+    with gateway_in(tmp_path) as gateway:
+        for answer in ("Order 4711-0815 went to ada@shop.example.", "Order 4711-0816 went."):
+            trace_id = os.urandom(16).hex()
+            search = span(trace_id, "retrieval", operation__name="retrieval",
+                          retrieval__documents=[{"id": "a", "content": (
+                              "Order 4711-0815 of ada@shop.example, 7 zanzibars")}])
+            asked = span(trace_id, "chat m", operation__name="chat", request__model="m",
+                         input__messages=message("user", "Where is it?"),
+                         output__messages=message("assistant", answer))
+            assert post(gateway.intake.url, search, **json_) == 200
+            assert post(gateway.intake.url, asked, **json_) == 200
+        wait_for_calls(gateway, 2)
+        counted = evaluations(gateway)
+        kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
+    assert counted["shop", "facts_supported", "pass"] == 1
+    assert counted["shop", "facts_supported", "fail"] == 1
+    for text in (b"ada@shop", b"4711", b"0815", b"zanzibars", b"Where is it"):
+        assert text not in kept
+
+
+def test_only_the_checks_of_the_configuration_are_made(tmp_path: Path) -> None:
+    with gateway_in(tmp_path, "content: {evaluations: [not_empty, json_valid]}\n") as gateway:
+        for text in ("It is 4711 [9].", " "):
+            assert post(gateway.intake.url, planted(
+                SENDERS[0], "shop", text, prompt=DOCUMENTS)) == 200
+        wait_for_calls(gateway, 2)
+        assert evaluations(gateway) == {("shop", "not_empty", "pass"): 1,
+                                        ("shop", "not_empty", "fail"): 1}

@@ -94,6 +94,16 @@ def test_what_another_trace_was_given_supports_nothing(bench: Bench) -> None:
     assert evaluations(bench) == {("shop", "m", "facts_supported", "fail"): 1}
 
 
+def test_a_search_that_settled_before_its_call_is_looked_into_after_a_restart(bench: Bench) -> None:
+    bench.send(retrieval("1084"))
+    bench.wait()
+    bench.restart()
+    bench.send(call(is_read=True, checks="u-------", mentions=("1084",)))
+    bench.wait()
+    assert evaluations(bench) == {("shop", "m", "facts_supported", "pass"): 1}
+    assert not verify(bench.file).differences
+
+
 def test_a_search_that_gave_nothing_is_no_document(bench: Bench) -> None:
     bench.send(retrieval(documents=0), call(is_read=True, checks="u-------", given="prompt"))
     bench.wait()

@@ -158,7 +158,8 @@ def test_a_result_of_a_tool_is_a_document_and_parameters_of_a_request_are_none()
 
 def test_what_a_search_gave_is_read_as_it_is_sent() -> None:
     sent = Retrieval(bytes(16), bytes(8), documents=1, content={
-        "gen_ai.retrieval.documents": json.dumps([{"id": "a", "content": "330 m, x@y.example"}])})
+        "gen_ai.retrieval.documents": json.dumps([
+            {"id": "a", "content": "330 m, x@y.example", "score": 0.47}])})
     (made,) = judged([sent])
     assert isinstance(made, Retrieval)
     assert made.mentions == ("330", "x@y.example")

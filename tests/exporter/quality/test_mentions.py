@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inferometer.quality.given import LARGEST
 from inferometer.quality.mentions import MOST, mentions_of, readings_of
@@ -88,3 +90,34 @@ def test_no_text_takes_long() -> None:
 def test_round_numbers_are_the_same_as_so_many_thousands(answer: str, given: str) -> None:
     assert missing(answer, given) == []
     assert missing(answer, given.translate(str.maketrans("1257", "3398"))) == [answer]
+
+
+def spellings(number: int, places: int) -> list[str]:
+    """A number with so many places after its point, as people write it."""
+    digits = f"{number:0{places + 1}}"
+    integer, fraction = (digits[:-places], digits[-places:]) if places else (digits, "")
+    groups = f"{int(integer):,}"
+    made = [f"{integer}.{fraction}" if fraction else integer]
+    for point, group in ((".", ","), (",", "."), (".", "'"), (",", " "), (",", "\u00a0")):
+        made.append(groups.replace(",", group) + (f"{point}{fraction}" if fraction else ""))
+    return made
+
+
+@given(st.integers(10, 10**12), st.sampled_from((0, 1, 2, 4)), st.data())
+def test_a_number_is_found_however_it_is_written(number: int, places: int, data: st.DataObject
+                                                 ) -> None:
+    stated, given_ = (data.draw(st.sampled_from(spellings(number, places))) for _ in range(2))
+    unit = data.draw(st.sampled_from(("", " %", "%", " kg", " €", " of them")))
+    assert missing(f"It is {stated}{unit} and so on.", f"It was {given_}, they say.") == []
+
+
+@given(st.integers(10, 10**9), st.integers(10, 10**9))
+def test_another_number_is_never_found(number: int, other: int) -> None:
+    if number != other:
+        assert missing(f"It is {number} high.", f"It is {other} high.") == [str(number)]
+
+
+@given(st.text(), st.text())
+def test_any_text_can_be_looked_at(answer: str, prompt: str) -> None:
+    assert {*missing(answer, prompt)} <= {one.text for one in mentions_of(answer)}
+    assert missing(answer, f"x {answer} x") == [] or "@" in answer
