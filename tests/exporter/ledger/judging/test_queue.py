@@ -79,9 +79,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.usefixtures("each_store")
-@pytest.mark.parametrize("at", range(STEPS))
+@pytest.mark.parametrize("step", range(STEPS))
 def test_who_dies_with_a_request_on_its_way_pays_for_that_one_twice_and_for_no_other(
-        bench: Bench, judge: ScriptedJudge, at: int) -> None:
+        bench: Bench, judge: ScriptedJudge, step: int) -> None:
     send(bench, BAD)
     settle(bench)
     with runner(bench, judge) as dying:
@@ -91,7 +91,7 @@ def test_who_dies_with_a_request_on_its_way_pays_for_that_one_twice_and_for_no_o
             nonlocal sent
             reply = original(request)
             sent += 1
-            if sent > at:
+            if sent > step:
                 raise Killed
             return reply
 
