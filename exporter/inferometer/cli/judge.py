@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.judging.runner import JudgeRunner
 
 ACTIONS = ("run",)
-STOP_SECONDS = 2.0  # for what is being written
+STOP_SECONDS = 10.0  # for replies that are on their way
 MOST_SILENT = 3  # answers in a row to which the judge does not reply, with --once
 
 

@@ -115,7 +115,7 @@ class JudgeSample:
             answer.call, answer.arrived, answer.arrived // DAY, answer.service_name, answer.model,
             answer.conversation, self._digest(answer))
         connection.execute(statements.insert_unit, (
-            last + 1, trace, stratum, *of_answer, round(ratio * BILLION),
+            last + 1, trace, stratum, *of_answer, max(1, round(ratio * BILLION)),
             LEFT_OUT if answer is None else WAITING, 0, now))
 
     def _digest(self, answer: TraceAnswer) -> bytes:
