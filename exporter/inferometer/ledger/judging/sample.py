@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inferometer.evaluations import RANDOM, VOTED
 from inferometer.ledger.counting import BILLION, HOUR
 from inferometer.ledger.database import JUDGING, Database
 from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
-from inferometer.ledger.judging.days import DAY, DailyLimits, lasting_ratio
+from inferometer.ledger.judging.days import (
+    DAY,
+    NO_BACKLOG,
+    Backlog,
+    DailyLimits,
+    lasting_ratio,
+)
 from inferometer.ledger.judging.statements import CURSOR, LEFT_OUT, WAITING, statements_of
 from inferometer.ledger.memory import PENDING_FROM
 
@@ -39,6 +45,7 @@ class JudgeSample:
                  clock: Callable[[], int] = time.time_ns) -> None:
         self._database, self.limits, self._clock = database, limits, clock
         self._statements = statements_of(database.dialect)
+        self._behind = 0  # calls that are not looked at yet, where these are many
         self._votes_at = 0  # when votes are looked at next
 
     @property
@@ -58,17 +65,19 @@ class JudgeSample:
         database, now = self._database, self._clock()
         noted = self._noted()
         begin = self._begin(noted, now)
-        calls = self._calls(begin)
+        until = self._until()
+        calls = self._calls(begin, until)
         if not calls and noted:
             return False
         # The traces of these, and how far up they lie: the part that is chosen is known only below.
         places = {bytes(trace): 0.0 for _, arrived, trace in calls if arrived >= now - BACKLOG}
         for trace in places:
             places[trace] = database.keys.judged_place(trace)
+        backlog = self._backlog(calls, begin, until, len(places))
         with database.transaction(alone=JUDGING) as connection:
             if self._noted() != noted:
                 return True  # another one was faster
-            ratio = lasting_ratio(database, now, self.limits)
+            ratio = lasting_ratio(database, now, self.limits, backlog)
             for trace in (trace for trace, place in places.items() if place < ratio):
                 answer = answer_of_trace(database, trace)
                 if answer is not None and self._is_new(trace, answer):
@@ -152,17 +161,36 @@ class JudgeSample:
                 low = row[0] + 1
         return low
 
-    def _calls(self, begin: tuple[int, int]) -> Sequence[Any]:
-        """Numbers, arrivals and traces of calls of which all that came with them has settled."""
+    def _backlog(self, calls: Sequence[Any], begin: tuple[int, int], until: int, traces: int
+                 ) -> Backlog:
+        """How much there is to look at, where it is more than is looked at at a time."""
+        if len(calls) < AT_ONCE:
+            self._behind = 0
+            return NO_BACKLOG
+        if self._behind < AT_ONCE:  # else it is as many as it was, but for those looked at since
+            self._behind = int(self._database.connection.execute(
+                self._statements.count_settled_calls,
+                self._bounds(begin, until)).fetchone()[0])
+        backlog = Backlog(self._behind * traces / len(calls), calls[0][1])
+        self._behind -= len(calls)
+        return backlog
+
+    def _until(self) -> int:
+        """Before which all calls have settled: a number of a file, else an arrival."""
         connection = self._database.connection
-        arrived, seq = begin
-        values: Iterable[int]
         if self._database.dialect == "sqlite":
             row = connection.execute(self._statements.find_meta, (PENDING_FROM,)).fetchone()
-            values = seq, int(row[0]) if row else 0
-        else:
-            (pending,) = connection.execute(_PENDING_SINCE).fetchone()
-            until = min(self._clock(), int((pending or 2**33) * 1e9)) - COMMITTING
-            values = arrived, arrived, seq, until
-        return connection.execute(
-            self._statements.settled_calls, (*values, AT_ONCE, 0)).fetchall()
+            return int(row[0]) if row else 0
+        (pending,) = connection.execute(_PENDING_SINCE).fetchone()
+        return min(self._clock(), int((pending or 2**33) * 1e9)) - COMMITTING
+
+    def _bounds(self, begin: tuple[int, int], until: int) -> tuple[int, ...]:
+        """As the statements of settled calls have them."""
+        arrived, seq = begin
+        return (seq, until) if self._database.dialect == "sqlite" else (
+            arrived, arrived, seq, until)
+
+    def _calls(self, begin: tuple[int, int], until: int) -> Sequence[Any]:
+        """Numbers, arrivals and traces of calls of which all that came with them has settled."""
+        return self._database.connection.execute(self._statements.settled_calls, (
+            *self._bounds(begin, until), AT_ONCE, 0)).fetchall()

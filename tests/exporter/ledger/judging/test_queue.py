@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,7 @@ from tests.exporter.ledger.judging.judged import (
     settle,
 )
 from tests.exporter.ledger.making import Bench, ledger_in, section
+from tests.exporter.ledger.shared import at_once
 from tests.scripted_judge import DROP, NONSENSE, RATE_LIMIT, SLOW, ScriptedJudge
 
 pytestmark = pytest.mark.timeout(120)
@@ -162,6 +165,20 @@ def test_one_that_was_frozen_writes_nothing_once_another_has_its_answer(
     assert counted(bench)["judge", "", "input", ""] == 10  # it was paid for
     assert bench.rows("SELECT answer FROM judge_requests") == [(None,)]
     assert bench.rows("SELECT state FROM judged_units") == [(1,)]
+
+
+@pytest.mark.usefixtures("each_store")
+def test_several_that_judge_at_a_time_judge_each_answer_once(bench: Bench) -> None:
+    for number in range(12):
+        send(bench, f"{BAD if number % 2 else GOOD} {number}")
+    settle(bench)
+    with ScriptedJudge(latency=0.02) as judge, ExitStack() as stack:
+        runners = [stack.enter_context(runner(bench, judge)) for _ in range(3)]
+        assert at_once(*(partial(judge_all, one) for one in runners)) == []
+        assert len(judge.asked) == spent(bench) == 12 * STEPS
+    assert results(bench) == ["judged"] * 36
+    assert bench.rows("SELECT min(number), max(number) FROM judgements") == [(1, 36)]
+    assert counted(bench)["evaluation", "faithfulness", "evaluated", "fail"] == 6
 
 
 @pytest.mark.parametrize(("fault", "result"), [(SLOW, "timeout"), (DROP, "failed"),
