@@ -18,6 +18,7 @@ from inferometer.ledger.judging.statements import statements_of
 DAY = 24 * HOUR
 VOTED_SHARE = 0.25  # of a day's calls, at most, for answers that were voted down
 TRAFFIC = HOUR  # nanoseconds, by whose traces those of the rest of the day are reckoned
+LEAST_TIME = HOUR // 60  # of traffic that is reckoned with
 LEAST_CHOSEN = 5  # units, below which nothing is reckoned
 USUAL_CALLS = 4.0  # for a unit, while none is judged
 
@@ -79,39 +80,56 @@ def add_to_day(database: Database, day: int, calls: int = 0, voted_calls: int = 
         day, BILLION, calls, voted_calls, cost, priced_calls))
 
 
-def lasting_ratio(database: Database, now: int, limits: DailyLimits) -> float:
+class Backlog(NamedTuple):
+    """Traces that have settled and are not looked at yet, where these are many."""
+
+    traces: float = 0.0
+    since: int = 0  # when the first of them arrived; Unix nanoseconds
+
+
+NO_BACKLOG = Backlog()
+
+
+def lasting_ratio(database: Database, now: int, limits: DailyLimits,
+                  backlog: Backlog = NO_BACKLOG) -> float:
     """Which part of the traces is to be chosen now; written down where it has become less.
 
     In the caller's transaction.
     """
     day = read_day(database, now, limits)
-    ratio = min(day.ratio, _lasting(database, now, limits, day))
+    left = _units_left(database, now, limits, day)
+    expected = _expected(database, now, backlog)
+    ratio = min(day.ratio, left / expected) if expected > left else day.ratio
     if ratio < day.ratio:
         database.connection.execute(statements_of(database.dialect).put_ratio, (
             now // DAY, round(ratio * BILLION), 0, 0, 0, 0))
     return ratio
 
 
-def _lasting(database: Database, now: int, limits: DailyLimits, day: JudgedDay) -> float:
+def _units_left(database: Database, now: int, limits: DailyLimits, day: JudgedDay) -> float:
+    """Answers that may be chosen yet, by what those of today and yesterday took."""
     connection, statements = database.connection, statements_of(database.dialect)
     left = float(limits.calls - day.calls)
     if day.call_cost:
         left = min(left, (limits.usd * BILLION - day.cost) / day.call_cost - day.open_calls)
     asked, units = connection.execute(statements.count_asked, (now // DAY - 1,)).fetchone()
     per_unit = asked / units if units else USUAL_CALLS
-    waiting = dict(connection.execute(statements.count_waiting).fetchall())
-    left = left / per_unit - waiting.get(RANDOM, 0)
-    if left <= 0:
-        return 0.0
+    waiting: dict[str, int] = dict(connection.execute(statements.count_waiting).fetchall())
+    return max(0.0, left / per_unit - waiting.get(RANDOM, 0))
+
+
+def _expected(database: Database, now: int, backlog: Backlog) -> float:
+    """Traces that are to come until the day ends, and of the backlog; 0 where nothing tells."""
+    rest = DAY - now % DAY
+    if backlog.traces:
+        return backlog.traces * (1 + rest / max(now - backlog.since, TRAFFIC))
     since = now - TRAFFIC
     chosen, traces, first = 0, 0.0, now
-    for probability, number, begin in connection.execute(
-            statements.sum_sample, (since // DAY, since)).fetchall():
+    for probability, number, begin in database.connection.execute(
+            statements_of(database.dialect).sum_sample, (since // DAY, since)).fetchall():
         chosen, traces = chosen + number, traces + number * BILLION / probability
         first = min(first, begin)
     if chosen < LEAST_CHOSEN:
-        return limits.ratio
+        return 0.0
     # Of the time that they took: what began just now is no hour's traffic.
-    per_nanosecond = traces / max(now - first, HOUR // 60)
-    expected = per_nanosecond * (DAY - now % DAY)
-    return left / expected if expected > left else limits.ratio
+    return traces * rest / max(now - first, LEAST_TIME)

@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inferometer.evaluations import RANDOM, VOTED
 from inferometer.ledger.counting import BILLION, HOUR
 from inferometer.ledger.database import JUDGING, Database
 from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
-from inferometer.ledger.judging.days import DAY, DailyLimits, lasting_ratio
+from inferometer.ledger.judging.days import (
+    DAY,
+    NO_BACKLOG,
+    Backlog,
+    DailyLimits,
+    lasting_ratio,
+)
 from inferometer.ledger.judging.statements import CURSOR, LEFT_OUT, WAITING, statements_of
 from inferometer.ledger.memory import PENDING_FROM
-from inferometer.ledger.store import Forms
 
 BACKLOG = 24 * HOUR  # what arrived earlier is not looked at any more
 VOTES_BACK = 8 * DAY  # votes that are older have been looked at, or wait for no call any more
 AT_ONCE = 1000  # calls
 VOTED_AT_ONCE = 50
+VOTES_REST = 30 * 10**9  # nanoseconds between looks at votes, of which all are read
 COMMITTING = 60 * 10**9  # nanoseconds: within them what arrived at one gateway is committed
 _PENDING_SINCE = "SELECT min(begun) FROM pending"  # Unix seconds
 
@@ -39,7 +45,8 @@ class JudgeSample:
                  clock: Callable[[], int] = time.time_ns) -> None:
         self._database, self.limits, self._clock = database, limits, clock
         self._statements = statements_of(database.dialect)
-        self._forms = Forms(database, read_only=True)
+        self._behind = 0  # calls that are not looked at yet, where these are many
+        self._votes_at = 0  # when votes are looked at next
 
     @property
     def is_current(self) -> bool:
@@ -58,19 +65,21 @@ class JudgeSample:
         database, now = self._database, self._clock()
         noted = self._noted()
         begin = self._begin(noted, now)
-        calls = self._calls(begin)
+        until = self._until()
+        calls = self._calls(begin, until)
         if not calls and noted:
             return False
         # The traces of these, and how far up they lie: the part that is chosen is known only below.
         places = {bytes(trace): 0.0 for _, arrived, trace in calls if arrived >= now - BACKLOG}
         for trace in places:
             places[trace] = database.keys.judged_place(trace)
+        backlog = self._backlog(calls, begin, until, len(places))
         with database.transaction(alone=JUDGING) as connection:
             if self._noted() != noted:
                 return True  # another one was faster
-            ratio = lasting_ratio(database, now, self.limits)
+            ratio = lasting_ratio(database, now, self.limits, backlog)
             for trace in (trace for trace, place in places.items() if place < ratio):
-                answer = answer_of_trace(database, self._forms, trace)
+                answer = answer_of_trace(database, trace)
                 if answer is not None and self._is_new(trace, answer):
                     self._insert(trace, RANDOM, answer, ratio, now)
             last = (calls[-1][1], calls[-1][0]) if calls else begin
@@ -79,14 +88,19 @@ class JudgeSample:
 
     def _choose_voted(self) -> bool:
         database, now = self._database, self._clock()
+        if now < self._votes_at:
+            return False
+        self._votes_at = now + VOTES_REST
         rows = database.connection.execute(self._statements.voted_calls, (
             now - VOTES_BACK, VOTED_AT_ONCE, 0)).fetchall()
         if not rows:
             return False
         with database.transaction(alone=JUDGING):
             for call, arrived, trace in rows:
-                answer = answer_of_trace(database, self._forms, bytes(trace), call)
+                answer = answer_of_trace(database, bytes(trace), call)
                 self._insert(bytes(trace), VOTED, answer, 1.0, now, call, arrived)
+        if len(rows) == VOTED_AT_ONCE:
+            self._votes_at = now  # there may be more
         return len(rows) == VOTED_AT_ONCE
 
     def _is_new(self, trace: bytes, answer: TraceAnswer) -> bool:
@@ -110,7 +124,7 @@ class JudgeSample:
             answer.call, answer.arrived, answer.arrived // DAY, answer.service_name, answer.model,
             answer.conversation, self._digest(answer))
         connection.execute(statements.insert_unit, (
-            last + 1, trace, stratum, *of_answer, round(ratio * BILLION),
+            last + 1, trace, stratum, *of_answer, max(1, round(ratio * BILLION)),
             LEFT_OUT if answer is None else WAITING, 0, now))
 
     def _digest(self, answer: TraceAnswer) -> bytes:
@@ -147,17 +161,36 @@ class JudgeSample:
                 low = row[0] + 1
         return low
 
-    def _calls(self, begin: tuple[int, int]) -> Sequence[Any]:
-        """Numbers, arrivals and traces of calls of which all that came with them has settled."""
+    def _backlog(self, calls: Sequence[Any], begin: tuple[int, int], until: int, traces: int
+                 ) -> Backlog:
+        """How much there is to look at, where it is more than is looked at at a time."""
+        if len(calls) < AT_ONCE:
+            self._behind = 0
+            return NO_BACKLOG
+        if self._behind < AT_ONCE:  # else it is as many as it was, but for those looked at since
+            self._behind = int(self._database.connection.execute(
+                self._statements.count_settled_calls,
+                self._bounds(begin, until)).fetchone()[0])
+        backlog = Backlog(self._behind * traces / len(calls), calls[0][1])
+        self._behind -= len(calls)
+        return backlog
+
+    def _until(self) -> int:
+        """Before which all calls have settled: a number of a file, else an arrival."""
         connection = self._database.connection
-        arrived, seq = begin
-        values: Iterable[int]
         if self._database.dialect == "sqlite":
             row = connection.execute(self._statements.find_meta, (PENDING_FROM,)).fetchone()
-            values = seq, int(row[0]) if row else 0
-        else:
-            (pending,) = connection.execute(_PENDING_SINCE).fetchone()
-            until = min(self._clock(), int((pending or 2**33) * 1e9)) - COMMITTING
-            values = arrived, arrived, seq, until
-        return connection.execute(
-            self._statements.settled_calls, (*values, AT_ONCE, 0)).fetchall()
+            return int(row[0]) if row else 0
+        (pending,) = connection.execute(_PENDING_SINCE).fetchone()
+        return min(self._clock(), int((pending or 2**33) * 1e9)) - COMMITTING
+
+    def _bounds(self, begin: tuple[int, int], until: int) -> tuple[int, ...]:
+        """As the statements of settled calls have them."""
+        arrived, seq = begin
+        return (seq, until) if self._database.dialect == "sqlite" else (
+            arrived, arrived, seq, until)
+
+    def _calls(self, begin: tuple[int, int], until: int) -> Sequence[Any]:
+        """Numbers, arrivals and traces of calls of which all that came with them has settled."""
+        return self._database.connection.execute(self._statements.settled_calls, (
+            *self._bounds(begin, until), AT_ONCE, 0)).fetchall()

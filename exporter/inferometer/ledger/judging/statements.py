@@ -61,23 +61,23 @@ class JudgingStatements(Compiler):
     def _for_choosing(self) -> None:
         """Those by which answers come into the sample."""
         text = self._text
-        # Calls that have settled, in their order: see SettledCalls.
-        calls = select(COUNTED.c.seq, COUNTED.c.arrived, FACTS.c.trace).join_from(
-            COUNTED, FACTS, FACTS.c.seq == COUNTED.c.seq).where(
-            COUNTED.c.kind == literal_column("'call'"))
+        # Calls that have settled, in their order, and how many they are: see JudgeSample.
         if self._dialect == "sqlite":
-            # (number, number before which all have settled, how many, 0)
-            calls = calls.where(COUNTED.c.seq > bindparam("after_"),
-                                COUNTED.c.seq < bindparam("until_")).order_by(COUNTED.c.seq)
+            # (number, number before which all have settled[, how many, 0])
+            order = [COUNTED.c.seq]
+            settled = [COUNTED.c.seq > bindparam("after_"), COUNTED.c.seq < bindparam("until_")]
         else:
-            # (arrival, arrival, number, arrival before which all have settled, how many, 0)
-            calls = calls.where(
-                COUNTED.c.arrived >= bindparam("since_"),
-                tuple_(COUNTED.c.arrived, COUNTED.c.seq) > tuple_(
-                    bindparam("arrived_"), bindparam("after_")),
-                COUNTED.c.arrived < bindparam("until_")).order_by(
-                COUNTED.c.arrived, COUNTED.c.seq)
-        self.settled_calls = text(calls.limit(_MANY).offset(_FROM))
+            # (arrival, arrival, number, arrival before which all have settled[, how many, 0])
+            order = [COUNTED.c.arrived, COUNTED.c.seq]
+            settled = [COUNTED.c.arrived >= bindparam("since_"), tuple_(*order) > tuple_(
+                bindparam("arrived_"), bindparam("after_")),
+                COUNTED.c.arrived < bindparam("until_")]
+        are_calls = COUNTED.c.kind == literal_column("'call'"), *settled
+        self.settled_calls = text(select(COUNTED.c.seq, COUNTED.c.arrived, FACTS.c.trace).join_from(
+            COUNTED, FACTS, FACTS.c.seq == COUNTED.c.seq).where(*are_calls).order_by(
+            *order).limit(_MANY).offset(_FROM))
+        self.count_settled_calls = text(select(func.count()).select_from(COUNTED).where(
+            *are_calls))
         # (number, 1, 0): the first fact from there on
         self.fact_from = text(select(FACTS.c.seq, FACTS.c.arrived).where(
             FACTS.c.seq >= _ID).order_by(FACTS.c.seq).limit(_MANY).offset(_FROM))

@@ -11,11 +11,14 @@ from inferometer.config import Config, JudgeSection, parse
 from inferometer.documents.mistakes import Document
 from inferometer.facts import ModelCall
 from inferometer.ledger.judging.days import DailyLimits
-from inferometer.ledger.judging.making import limits_of, price_of
+from inferometer.ledger.judging.making import limits_of, price_of, runner_of
 from inferometer.ledger.judging.part import JudgePart
 from inferometer.pricing import CallToPrice, PricedCall, PriceSource
-from tests.exporter.ledger.making import section
+from tests.exporter.ledger.judging.judged import ALL, judge_all, runner, send, settle
+from tests.exporter.ledger.judging.judged import GOOD as GOOD_ANSWER
+from tests.exporter.ledger.making import ledger_in, section
 from tests.exporter.process import command
+from tests.scripted_judge import ScriptedJudge
 
 GATEWAY = "role: gateway\nledger: {path: %s}\n"
 GOOD = "content: {store: true}\njudge: {url: 'http://127.0.0.1:1', model: m}\n"
@@ -72,6 +75,31 @@ def test_a_price_is_that_of_the_model_and_of_the_host_that_is_asked() -> None:
 def test_limits_are_those_of_the_section() -> None:
     config = Config(judge=replace(JudgeSection(), sample_ratio=0.2, daily_usd=3, daily_calls=4))
     assert limits_of(config.judge) == DailyLimits(0.2, 3, 4)
+
+
+def test_a_reload_changes_what_a_day_may_take_of_who_judges_already(tmp_path: Path) -> None:
+    with ledger_in(tmp_path) as bench, ScriptedJudge() as judge, runner(bench, judge) as running:
+        for number in range(3):
+            send(bench, f"{GOOD_ANSWER} {number}")
+        settle(bench)
+        running.configure(replace(ALL, calls=4))
+        judge_all(running)
+        running.configure(replace(ALL, calls=8))
+        judge_all(running)
+        assert len(judge.asked) == 8
+
+
+def test_a_judge_of_which_nobody_knows_the_price_is_warned_of(tmp_path: Path,
+                                                              caplog: pytest.LogCaptureFixture
+                                                              ) -> None:
+    with ledger_in(tmp_path):
+        config = Config(ledger=section(tmp_path),
+                        judge=JudgeSection(url="http://127.0.0.1:1", model="judge"))
+        runner_of(config, lambda _: PricedCall(PriceSource.SELF_HOSTED, 0))
+        assert caplog.records == []
+        runner_of(config, lambda _: PricedCall(PriceSource.UNKNOWN))
+        (line,) = caplog.records
+        assert line.message.startswith("nobody knows what the judge costs: ")
 
 
 @pytest.mark.parametrize(("text", "words", "code"), [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,15 @@ from inferometer.ledger.judging.queue import (
 from inferometer.ledger.opening import open_beside
 from inferometer.ledger.people import forget
 from inferometer.ledger.verification import verify
-from inferometer.quality.judge.interface import JudgeReply, JudgeRequest, JudgeVersion
+from inferometer.quality.judge.interface import (
+    AnswerVerdict,
+    Ask,
+    JudgeReply,
+    JudgeRequest,
+    JudgeUnit,
+    JudgeVersion,
+)
+from inferometer.quality.judge.prompted import PromptedJudge
 from tests.exporter.ledger.judging.judged import (
     ALL,
     BAD,
@@ -33,6 +43,7 @@ from tests.exporter.ledger.judging.judged import (
     settle,
 )
 from tests.exporter.ledger.making import Bench, ledger_in, section
+from tests.exporter.ledger.shared import at_once
 from tests.scripted_judge import DROP, NONSENSE, RATE_LIMIT, SLOW, ScriptedJudge
 
 pytestmark = pytest.mark.timeout(120)
@@ -71,9 +82,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.usefixtures("each_store")
-@pytest.mark.parametrize("at", range(STEPS))
+@pytest.mark.parametrize("step", range(STEPS))
 def test_who_dies_with_a_request_on_its_way_pays_for_that_one_twice_and_for_no_other(
-        bench: Bench, judge: ScriptedJudge, at: int) -> None:
+        bench: Bench, judge: ScriptedJudge, step: int) -> None:
     send(bench, BAD)
     settle(bench)
     with runner(bench, judge) as dying:
@@ -83,7 +94,7 @@ def test_who_dies_with_a_request_on_its_way_pays_for_that_one_twice_and_for_no_o
             nonlocal sent
             reply = original(request)
             sent += 1
-            if sent > at:
+            if sent > step:
                 raise Killed
             return reply
 
@@ -156,6 +167,20 @@ def test_one_that_was_frozen_writes_nothing_once_another_has_its_answer(
     assert bench.rows("SELECT state FROM judged_units") == [(1,)]
 
 
+@pytest.mark.usefixtures("each_store")
+def test_several_that_judge_at_a_time_judge_each_answer_once(bench: Bench) -> None:
+    for number in range(12):
+        send(bench, f"{BAD if number % 2 else GOOD} {number}")
+    settle(bench)
+    with ScriptedJudge(latency=0.02) as judge, ExitStack() as stack:
+        runners = [stack.enter_context(runner(bench, judge)) for _ in range(3)]
+        assert at_once(*(partial(judge_all, one) for one in runners)) == []
+        assert len(judge.asked) == spent(bench) == 12 * STEPS
+    assert results(bench) == ["judged"] * 36
+    assert bench.rows("SELECT min(number), max(number) FROM judgements") == [(1, 36)]
+    assert counted(bench)["evaluation", "faithfulness", "evaluated", "fail"] == 6
+
+
 @pytest.mark.parametrize(("fault", "result"), [(SLOW, "timeout"), (DROP, "failed"),
                                                (RATE_LIMIT, "failed")])
 def test_a_judge_that_does_not_reply_is_asked_again_and_then_given_up(
@@ -207,6 +232,49 @@ def test_nonsense_is_no_verdict_and_is_not_paid_for_again(bench: Bench, judge: S
         assert judge_all(running) == 0
     assert results(bench) == ["nonsense"]
     assert counted(bench)["judgements", "", "judged", "nonsense"] == 1
+
+
+class BrokenJudge(PromptedJudge):
+    """A fault of ours, of one answer alone."""
+
+    def judge(self, unit: JudgeUnit, evaluations: Collection[str], ask: Ask
+              ) -> Sequence[AnswerVerdict]:
+        if "nine" in unit.answer:
+            raise ValueError("by script")
+        return super().judge(unit, evaluations, ask)
+
+
+def test_a_fault_of_ours_costs_one_answer_alone(bench: Bench, judge: ScriptedJudge) -> None:
+    send(bench, BAD)
+    send(bench, GOOD)
+    settle(bench)
+    with runner(bench, judge, evaluations=[REFUSAL]) as running:
+        running._terms = running._terms._replace(judge=BrokenJudge("judge-model"))
+        assert judge_all(running) == 2
+        assert results(bench) == ["judged"]
+        for seconds in PAUSES:
+            bench.passed += seconds + 1
+            assert judge_all(running) == 1
+    assert results(bench) == ["failed", "judged"]
+    assert len(judge.asked) == 1
+
+
+def test_a_judge_that_is_away_is_asked_seldom(bench: Bench, judge: ScriptedJudge) -> None:
+    for number in range(5):
+        send(bench, f"{GOOD} {number}")
+    settle(bench)
+    judge.fault = DROP
+    with runner(bench, judge, evaluations=[REFUSAL]) as running:
+        running.choose()
+        pauses = []
+        for _ in range(5):
+            running._work(0)
+            pauses.append(running._pauses[0])
+        assert pauses == [2.0, 4.0, 8.0, 16.0, 32.0]
+        judge.fault = ""
+        bench.passed += 100
+        running._work(0)
+        assert running._pauses == [0.0]
 
 
 @pytest.mark.usefixtures("each_store")

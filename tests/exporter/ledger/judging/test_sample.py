@@ -203,3 +203,20 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path, judge: ScriptedJudge) ->
         settle(bench)
         choose(bench, judge)
         assert chosen(bench) == {two.trace_id} != {one.trace_id}
+
+
+@pytest.mark.usefixtures("each_store")
+def test_a_budget_is_spread_over_what_came_before_anybody_judged(bench: Bench,
+                                                                 judge: ScriptedJudge) -> None:
+    for body in range(30):
+        bench.send(*(fact for number in range(100)
+                     for fact in answered(f"{GOOD} {body} {number}")))
+    settle(bench)
+    choose(bench, judge, replace(ALL, calls=2000))  # as many as 500 answers take
+    places = sorted(bench.file.keys.judged_place(trace) for trace in chosen(bench))
+    assert 20 < len(places) < 300  # of 3,000, and as much is expected each hour
+    parts = bench.rows("SELECT min(call), max(call) FROM judged_units")[0]
+    calls = [call for (call,) in bench.rows("SELECT seq FROM counted WHERE kind = 'call' "
+                                            "ORDER BY seq")]
+    assert isinstance(parts[1], int)
+    assert calls.index(parts[1]) > 2500  # the last are seen as the first are
