@@ -288,9 +288,9 @@ WAITING = {
        for key, value in (("url", "'http://127.0.0.1:1'"), ("database", "elsewhere"),
                           ("user", "somebody"), ("password_file", "elsewhere"))},
     **{f"judge.{key}": ALONE + HERE + f"judge: {{{key}: {value}}}\n" for key, value in (
-        ("enabled", "true"), ("url", "'http://127.0.0.1:1'"), ("model", "judge"), ("library", "ragas"),
-        ("key_file", "elsewhere"), ("ca_file", "elsewhere"), ("evaluations", "[refusal]"),
-        ("concurrency", "3"), ("timeout_seconds", "7"))},
+        ("enabled", "true"), ("url", "'http://127.0.0.1:1'"), ("model", "judge"),
+        ("library", "ragas"), ("key_file", "elsewhere"), ("ca_file", "elsewhere"),
+        ("evaluations", "[refusal]"), ("concurrency", "3"), ("timeout_seconds", "7"))},
 }
 
 

@@ -8,6 +8,7 @@ import signal
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inferometer import settings
 from inferometer.cli.arguments import add_log
@@ -22,8 +23,12 @@ from inferometer.outside import masked
 from inferometer.roles import GATEWAY
 from inferometer.settings import COMMAND_LINE, Flags
 
+if TYPE_CHECKING:  # what it needs at run time is in an extra
+    from inferometer.ledger.judging.runner import JudgeRunner
+
 ACTIONS = ("run",)
-STOP_SECONDS = 2.0  # for what is being written
+STOP_SECONDS = 10.0  # for replies that are on their way
+MOST_SILENT = 3  # answers in a row to which the judge does not reply, with --once
 
 
 def judge(options: argparse.Namespace) -> int:
@@ -65,26 +70,41 @@ def _run(config: Config, once: bool) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    if once:
-        runner.choose()
-        answers = 0
-        while not stopped.is_set() and runner.judge_next():
-            answers += 1
-        print(f"{answers} answers judged")
-    else:
+    try:
+        if once:
+            return _judge_once(runner, masked(config.judge.url))
         print(f"{config.judge.model} at {masked(config.judge.url)} judges answers in {name}",
               flush=True)
-        loops = runner.loops()
-        for loop in loops:
-            loop.start()
-        while not stopped.wait(1.0):
-            for loop in loops:
-                loop.revive()
-        for loop in loops:
-            loop.stop()
-        runner.rest(STOP_SECONDS)
-    runner.close()
+        _judge_until(stopped, runner)
+        return OK
+    finally:
+        runner.close()
+
+
+def _judge_once(runner: JudgeRunner, judge: str) -> int:
+    """Judge what there is, as long as the judge replies."""
+    runner.choose()
+    answers = 0
+    while runner.silent < MOST_SILENT and runner.judge_next():
+        answers += 1
+    if runner.silent:
+        complain(f"{judge} did not reply of late; {answers} answers were tried, and are asked "
+                 "about again later where it did not")
+        return FAILED
+    print(f"{answers} answers judged")
     return OK
+
+
+def _judge_until(stopped: threading.Event, runner: JudgeRunner) -> None:
+    loops = runner.loops()
+    for loop in loops:
+        loop.start()
+    while not stopped.wait(1.0):
+        for loop in loops:
+            loop.revive()
+    for loop in loops:
+        loop.stop()
+    runner.rest(STOP_SECONDS)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +127,6 @@ VERB = Verb(
     "Examples:\n"
     "  inferometer judge run --config /etc/inferometer/gateway.yml\n"
     "  inferometer judge run --once --config gateway.yml\n\n"
-    "Exit codes: 0 it was stopped, or is through, 1 the ledger cannot be read, 2 wrong arguments\n"
-    "or configuration.",
+    "Exit codes: 0 it was stopped, or is through, 1 the ledger cannot be read, or the judge does\n"
+    "not reply, 2 wrong arguments or configuration.",
     _add_arguments, judge)

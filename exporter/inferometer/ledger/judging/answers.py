@@ -33,10 +33,10 @@ class TraceAnswer(NamedTuple):
     unit: JudgeUnit
 
 
-def answer_of_trace(database: Database, forms: Forms, trace_id: bytes, call: int = 0
-                    ) -> TraceAnswer | None:
+def answer_of_trace(database: Database, trace_id: bytes, call: int = 0) -> TraceAnswer | None:
     """The answer of a trace, or that of one of its calls; None where nothing of it is kept."""
     connection, statements = database.connection, database.statements
+    forms = Forms(database, read_only=True)  # anew: a newer gateway may have written more
     first = database.keys.trace_digest(trace_id)
     digests = first, first + 2**IN_TRACE_BITS - 1
     facts = []

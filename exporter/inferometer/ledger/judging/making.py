@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +23,8 @@ from inferometer.quality.judge.client import JudgeClient, JudgeEndpoint
 
 _NOBODY = b""  # of no span
 
+log = logging.getLogger(__name__)
+
 
 def limits_of(section: JudgeSection) -> DailyLimits:
     """What a day may take."""
@@ -33,10 +37,13 @@ def runner_of(config: Config, pricing: Pricing) -> JudgeRunner:
     client = JudgeClient(JudgeEndpoint(section.url, section.model, section.key_file,
                                        section.ca_file, section.timeout_seconds),
                          read_keys(Path(ledger.key_path)).judge_trace)
+    price = price_of(section, pricing)
+    if price(1000, 1000, time.time_ns()).cost is None:
+        log.warning("nobody knows what the judge costs: judge.daily_usd holds nothing; give it a "
+                    "price, or self_hosted: true", extra={"model": section.model})
     return JudgeRunner(lambda: open_beside(ledger), JudgeTerms(
-        judge_of(section.model, section.library), section.evaluations, client.send,
-        price_of(section, pricing), section.concurrency, section.timeout_seconds),
-        limits_of(section))
+        judge_of(section.model, section.library), section.evaluations, client.send, price,
+        section.concurrency, section.timeout_seconds), limits_of(section))
 
 
 def price_of(section: JudgeSection, pricing: Pricing) -> PriceTokens:

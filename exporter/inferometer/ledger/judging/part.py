@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.judging.figures import JudgingFigures
     from inferometer.ledger.judging.runner import JudgeRunner
 
+STOP_SECONDS = 3.0  # for a reply that is on its way
 _NOTHING = CounterReading(-1, {}, {})
 
 
@@ -88,11 +89,13 @@ class JudgePart(Part):
         return self._loops
 
     def stop(self) -> None:
-        """Ask nothing more: a request that is on its way is sent once more after the next start."""
+        """Ask nothing more. What is on its way for long is sent once more after the next start."""
         for loop in self._loops:
             loop.stop()
         if self._runner is not None:
             self._runner.stop()
+            self._runner.rest(STOP_SECONDS)
+            self._runner.close()
 
     def greeting(self, seconds: float) -> Iterable[Row]:
         """Who judges."""

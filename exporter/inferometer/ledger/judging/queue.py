@@ -23,7 +23,6 @@ from inferometer.ledger.judging import counters
 from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
 from inferometer.ledger.judging.days import DAY, DailyLimits, JudgedDay, add_to_day, read_day
 from inferometer.ledger.judging.statements import ENDED, LEFT_OUT, WAITING, statements_of
-from inferometer.ledger.store import Forms
 from inferometer.quality.judge.interface import AnswerVerdict, JudgeReply, JudgeVersion
 from inferometer.sinks.answers import REFUSED_BY_JUDGE
 
@@ -92,7 +91,6 @@ class JudgeQueue:
         self.limits = limits
         self._lease = int((call_seconds + SPARE_SECONDS) * SECOND)
         self._clock = clock
-        self._forms = Forms(database, read_only=True)
         self._lock = threading.RLock()  # over the connection
         self._judge = self._number_of_judge()
 
@@ -100,6 +98,11 @@ class JudgeQueue:
         """What is taken of this day."""
         with self._lock:
             return read_day(self._database, self._clock(), self.limits)
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What is raised where the ledger cannot be read or written."""
+        return self._database.failures
 
     @property
     def is_current(self) -> bool:
@@ -133,7 +136,7 @@ class JudgeQueue:
     def answer(self, unit: QueuedUnit) -> TraceAnswer | None:
         """What is to be judged; None where it is not kept any more."""
         with self._lock:
-            return answer_of_trace(self._database, self._forms, unit.trace, unit.call)
+            return answer_of_trace(self._database, unit.trace, unit.call)
 
     def reply_to(self, unit: QueuedUnit, step: str) -> JudgeReply | None:
         """What has come of a step before: its reply, or that it is not to be sent once more."""

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from inferometer.evaluations import JudgementResult
 from inferometer.ledger.database import Database
@@ -22,6 +22,7 @@ from inferometer.ledger.judging.queue import (
     JudgeQueue,
     PriceTokens,
     QueuedUnit,
+    SentRequest,
     UnitLostError,
 )
 from inferometer.ledger.judging.sample import JudgeSample
@@ -36,9 +37,13 @@ from inferometer.threads import Failures, Loop
 CHOOSE_SECONDS = 2.0  # between looks for answers
 LOOK_SECONDS = 1.0  # between looks for one that is due
 MOST_TAKES = 2 * MOST_TRIES  # of a unit, in which whoever took it ended on the way
+MOST_REST = 60.0  # seconds between two answers, while the judge does not reply
+MOST_SILENT = 10
+KEEP_TRIES, KEEP_SECONDS = 3, 1.0  # to write a reply down, and between them
 _NO_REPLY = frozenset((JudgementResult.TIMEOUT, JudgementResult.FAILED))
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class StoppingError(Exception):
@@ -69,6 +74,7 @@ class JudgeRunner:
         self._at_work = 0  # answers that are being judged, about
         self._spent_on = -1  # the day of which it was logged
         self._failures = Failures("judge")
+        self.silent = 0  # answers in a row of which the judge did not reply
         self._pauses = [0.0] * terms.concurrency  # until each looks for the next answer
 
     def configure(self, limits: DailyLimits) -> None:
@@ -87,32 +93,25 @@ class JudgeRunner:
             for number in range(self._terms.concurrency))]
 
     def choose(self) -> None:
-        """Look for answers in all that has settled since."""
-        try:
-            sample = self._opened_sample()
-            while not self._stopping and sample.choose():
-                pass
-        except BaseException:
-            self._close_sample()
-            raise
+        """Look for answers in all that has settled since. Raises what the ledger does."""
+        sample = self._opened_sample()
+        while not self._stopping and sample.choose():
+            pass
 
     def judge_next(self) -> bool:
-        """Have one answer judged that is due; whether there was one."""
+        """Have one answer judged that is due; whether there was one. Raises what the ledger does.
+        """
         queue = self._opened_queue()
+        unit = None if self._stopping else queue.take()
+        if unit is None:
+            self._log_spent(queue)
+            return False
+        self._at_work += 1  # the lock of Python's interpreter is enough for a look at the end
         try:
-            unit = queue.take()
-            if unit is None:
-                self._log_spent(queue)
-                return False
-            self._at_work += 1  # the lock of Python's interpreter is enough for a look at the end
-            try:
-                self._judge(queue, unit)
-            finally:
-                self._at_work -= 1
-            return True
-        except BaseException:
-            self._close_queue(queue)
-            raise
+            self._judge(queue, unit)
+        finally:
+            self._at_work -= 1
+        return True
 
     def stop(self) -> None:
         """Ask nothing more. What is on its way is waited for by its own thread alone."""
@@ -132,8 +131,10 @@ class JudgeRunner:
 
     def _work(self, number: int) -> None:
         self._pauses[number] = LOOK_SECONDS  # also where it fails
-        if not self._stopping and self.judge_next():
-            self._pauses[number] = 0.0
+        if self.judge_next():
+            # One that is away is asked seldom, so that its answers keep their tries.
+            self._pauses[number] = min(
+                MOST_REST, LOOK_SECONDS * 2**self.silent) if self.silent else 0.0
 
     def _judge(self, queue: JudgeQueue, unit: QueuedUnit) -> None:
         try:
@@ -145,6 +146,11 @@ class JudgeRunner:
             self._log_spent(queue)
         except StoppingError:
             queue.put_back(unit, 0.0, is_try=False)
+        except queue.failures:
+            raise
+        except Exception as error:  # a fault of ours, or of a library: it costs this answer alone
+            self._failures.note(error)
+            self._give_up(queue, unit, [])
 
     def _judge_one(self, queue: JudgeQueue, unit: QueuedUnit) -> None:
         answer = queue.answer(unit)
@@ -162,7 +168,7 @@ class JudgeRunner:
             if reply is None:
                 sent = queue.begin(unit, request.step)
                 reply = self._terms.send(request)
-                queue.end(unit, sent, reply)
+                self._keep(queue, unit, sent, reply)
                 retry_after = max(retry_after, reply.retry_after or 0.0)
             return reply
 
@@ -170,10 +176,32 @@ class JudgeRunner:
             queue.finish(unit, failed(judge.applicable(answer.unit, evaluations)))
             return
         verdicts = judge.judge(answer.unit, evaluations, ask)
-        if unit.tries < MOST_TRIES and any(one.result in _NO_REPLY for one in verdicts):
-            queue.put_back(unit, max(retry_after, PAUSES[unit.tries - 1]))
+        if any(one.result in _NO_REPLY for one in verdicts):
+            self.silent = min(self.silent + 1, MOST_SILENT)
+            self._give_up(queue, unit, verdicts, retry_after)
             return
+        self.silent = 0
         queue.finish(unit, verdicts)
+
+    def _give_up(self, queue: JudgeQueue, unit: QueuedUnit, verdicts: Sequence[AnswerVerdict],
+                 retry_after: float = 0.0) -> None:
+        """For a while, or for good."""
+        if unit.tries < MOST_TRIES:
+            queue.put_back(unit, max(retry_after, PAUSES[unit.tries - 1]))
+        else:
+            queue.finish(unit, verdicts or failed(self._terms.evaluations))
+
+    def _keep(self, queue: JudgeQueue, unit: QueuedUnit, sent: SentRequest, reply: JudgeReply
+              ) -> None:
+        """Write down what is paid for. Raises what the ledger does, after a few tries."""
+        for _ in range(KEEP_TRIES - 1):
+            try:
+                queue.end(unit, sent, reply)
+                return
+            except queue.failures as error:
+                self._failures.note(error)
+                time.sleep(KEEP_SECONDS)  # else it would be paid for once more
+        queue.end(unit, sent, reply)
 
     def _log_spent(self, queue: JudgeQueue) -> None:
         """A line for a day whose budget is spent."""
@@ -188,7 +216,8 @@ class JudgeRunner:
             self._close_sample()
         with self._lock:
             if self._sample is None:
-                self._sample = JudgeSample(self._ledger(), self._limits, self._clock)
+                self._sample = self._made(lambda database: JudgeSample(
+                    database, self._limits, self._clock))
             return self._sample
 
     def _opened_queue(self) -> JudgeQueue:
@@ -196,15 +225,20 @@ class JudgeRunner:
             self._close_queue(self._queue)
         with self._lock:
             if self._queue is None:
-                self._queue = JudgeQueue(
-                    self._ledger(), self._terms.judge.version, self._limits, self._terms.price,
-                    self._terms.call_seconds, self._clock)
+                self._queue = self._made(lambda database: JudgeQueue(
+                    database, self._terms.judge.version, self._limits, self._terms.price,
+                    self._terms.call_seconds, self._clock))
             return self._queue
 
-    def _ledger(self) -> Database:
+    def _made(self, make: Callable[[Database], T]) -> T:
+        """What is made of the ledger, which is open then. Raises what it does."""
         database = self._opened()
-        database.be_fast()
-        return database
+        try:
+            database.be_fast()
+            return make(database)
+        except BaseException:
+            database.close()
+            raise
 
     def _close_sample(self) -> None:
         """So that it is opened anew, whatever was wrong with it."""
@@ -220,6 +254,6 @@ class JudgeRunner:
                 self._queue = None
 
 
-def failed(evaluations: Sequence[str]) -> list[AnswerVerdict]:
+def failed(evaluations: Collection[str]) -> list[AnswerVerdict]:
     """Verdicts that never came."""
     return [AnswerVerdict(one, None, None, JudgementResult.FAILED, "") for one in evaluations]

@@ -20,12 +20,12 @@ from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
 from inferometer.ledger.judging.days import DAY, DailyLimits, lasting_ratio
 from inferometer.ledger.judging.statements import CURSOR, LEFT_OUT, WAITING, statements_of
 from inferometer.ledger.memory import PENDING_FROM
-from inferometer.ledger.store import Forms
 
 BACKLOG = 24 * HOUR  # what arrived earlier is not looked at any more
 VOTES_BACK = 8 * DAY  # votes that are older have been looked at, or wait for no call any more
 AT_ONCE = 1000  # calls
 VOTED_AT_ONCE = 50
+VOTES_REST = 30 * 10**9  # nanoseconds between looks at votes, of which all are read
 COMMITTING = 60 * 10**9  # nanoseconds: within them what arrived at one gateway is committed
 _PENDING_SINCE = "SELECT min(begun) FROM pending"  # Unix seconds
 
@@ -39,7 +39,7 @@ class JudgeSample:
                  clock: Callable[[], int] = time.time_ns) -> None:
         self._database, self.limits, self._clock = database, limits, clock
         self._statements = statements_of(database.dialect)
-        self._forms = Forms(database, read_only=True)
+        self._votes_at = 0  # when votes are looked at next
 
     @property
     def is_current(self) -> bool:
@@ -70,7 +70,7 @@ class JudgeSample:
                 return True  # another one was faster
             ratio = lasting_ratio(database, now, self.limits)
             for trace in (trace for trace, place in places.items() if place < ratio):
-                answer = answer_of_trace(database, self._forms, trace)
+                answer = answer_of_trace(database, trace)
                 if answer is not None and self._is_new(trace, answer):
                     self._insert(trace, RANDOM, answer, ratio, now)
             last = (calls[-1][1], calls[-1][0]) if calls else begin
@@ -79,14 +79,19 @@ class JudgeSample:
 
     def _choose_voted(self) -> bool:
         database, now = self._database, self._clock()
+        if now < self._votes_at:
+            return False
+        self._votes_at = now + VOTES_REST
         rows = database.connection.execute(self._statements.voted_calls, (
             now - VOTES_BACK, VOTED_AT_ONCE, 0)).fetchall()
         if not rows:
             return False
         with database.transaction(alone=JUDGING):
             for call, arrived, trace in rows:
-                answer = answer_of_trace(database, self._forms, bytes(trace), call)
+                answer = answer_of_trace(database, bytes(trace), call)
                 self._insert(bytes(trace), VOTED, answer, 1.0, now, call, arrived)
+        if len(rows) == VOTED_AT_ONCE:
+            self._votes_at = now  # there may be more
         return len(rows) == VOTED_AT_ONCE
 
     def _is_new(self, trace: bytes, answer: TraceAnswer) -> bool:
@@ -110,7 +115,7 @@ class JudgeSample:
             answer.call, answer.arrived, answer.arrived // DAY, answer.service_name, answer.model,
             answer.conversation, self._digest(answer))
         connection.execute(statements.insert_unit, (
-            last + 1, trace, stratum, *of_answer, round(ratio * BILLION),
+            last + 1, trace, stratum, *of_answer, max(1, round(ratio * BILLION)),
             LEFT_OUT if answer is None else WAITING, 0, now))
 
     def _digest(self, answer: TraceAnswer) -> bytes:

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--sabotage", choices=["forgets"])
     options = parser.parse_args()
     if options.sabotage:
-        def forgotten(_: JudgeQueue, unit: QueuedUnit, step: str) -> JudgeReply | None:
+        def forgotten(self: JudgeQueue, unit: QueuedUnit, step: str) -> JudgeReply | None:
             return None
 
         JudgeQueue.reply_to = forgotten  # type: ignore[method-assign]  # it is to be wrong

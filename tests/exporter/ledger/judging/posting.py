@@ -43,7 +43,7 @@ def post(port: int, answers: Sequence[str]) -> list[str]:
 def _trace(answer: str) -> list[dict[str, Any]]:
     trace = secrets.token_hex(16)
     asked = [{"role": "user", "parts": [{"type": "text", "content": QUESTION}]}]
-    told = [{"role": "assistant", "parts": [{"type": "text", "content": answer}],
+    reply = [{"role": "assistant", "parts": [{"type": "text", "content": answer}],
              "finish_reason": "stop"}]
     return [_span(trace, "retrieval", {
         "db.system.name": "qdrant",
@@ -52,7 +52,7 @@ def _trace(answer: str) -> list[dict[str, Any]]:
             "gen_ai.provider.name": "openai", "gen_ai.request.model": "m",
             "gen_ai.response.model": "m", "gen_ai.usage.input_tokens": 100,
             "gen_ai.usage.output_tokens": 20, "gen_ai.input.messages": json.dumps(asked),
-            "gen_ai.output.messages": json.dumps(told)})]
+            "gen_ai.output.messages": json.dumps(reply)})]
 
 
 def _span(trace: str, operation: str, attributes: dict[str, object]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,15 @@ from inferometer.ledger.judging.queue import (
 from inferometer.ledger.opening import open_beside
 from inferometer.ledger.people import forget
 from inferometer.ledger.verification import verify
-from inferometer.quality.judge.interface import JudgeReply, JudgeRequest, JudgeVersion
+from inferometer.quality.judge.interface import (
+    AnswerVerdict,
+    Ask,
+    JudgeReply,
+    JudgeRequest,
+    JudgeUnit,
+    JudgeVersion,
+)
+from inferometer.quality.judge.prompted import PromptedJudge
 from tests.exporter.ledger.judging.judged import (
     ALL,
     BAD,
@@ -71,9 +79,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.usefixtures("each_store")
-@pytest.mark.parametrize("at", range(STEPS))
+@pytest.mark.parametrize("step", range(STEPS))
 def test_who_dies_with_a_request_on_its_way_pays_for_that_one_twice_and_for_no_other(
-        bench: Bench, judge: ScriptedJudge, at: int) -> None:
+        bench: Bench, judge: ScriptedJudge, step: int) -> None:
     send(bench, BAD)
     settle(bench)
     with runner(bench, judge) as dying:
@@ -83,7 +91,7 @@ def test_who_dies_with_a_request_on_its_way_pays_for_that_one_twice_and_for_no_o
             nonlocal sent
             reply = original(request)
             sent += 1
-            if sent > at:
+            if sent > step:
                 raise Killed
             return reply
 
@@ -207,6 +215,49 @@ def test_nonsense_is_no_verdict_and_is_not_paid_for_again(bench: Bench, judge: S
         assert judge_all(running) == 0
     assert results(bench) == ["nonsense"]
     assert counted(bench)["judgements", "", "judged", "nonsense"] == 1
+
+
+class BrokenJudge(PromptedJudge):
+    """A fault of ours, of one answer alone."""
+
+    def judge(self, unit: JudgeUnit, evaluations: Collection[str], ask: Ask
+              ) -> Sequence[AnswerVerdict]:
+        if "nine" in unit.answer:
+            raise ValueError("by script")
+        return super().judge(unit, evaluations, ask)
+
+
+def test_a_fault_of_ours_costs_one_answer_alone(bench: Bench, judge: ScriptedJudge) -> None:
+    send(bench, BAD)
+    send(bench, GOOD)
+    settle(bench)
+    with runner(bench, judge, evaluations=[REFUSAL]) as running:
+        running._terms = running._terms._replace(judge=BrokenJudge("judge-model"))
+        assert judge_all(running) == 2
+        assert results(bench) == ["judged"]
+        for seconds in PAUSES:
+            bench.passed += seconds + 1
+            assert judge_all(running) == 1
+    assert results(bench) == ["failed", "judged"]
+    assert len(judge.asked) == 1
+
+
+def test_a_judge_that_is_away_is_asked_seldom(bench: Bench, judge: ScriptedJudge) -> None:
+    for number in range(5):
+        send(bench, f"{GOOD} {number}")
+    settle(bench)
+    judge.fault = DROP
+    with runner(bench, judge, evaluations=[REFUSAL]) as running:
+        running.choose()
+        pauses = []
+        for _ in range(5):
+            running._work(0)
+            pauses.append(running._pauses[0])
+        assert pauses == [2.0, 4.0, 8.0, 16.0, 32.0]
+        judge.fault = ""
+        bench.passed += 100
+        running._work(0)
+        assert running._pauses == [0.0]
 
 
 @pytest.mark.usefixtures("each_store")
