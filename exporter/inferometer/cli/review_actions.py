@@ -15,6 +15,7 @@ from inferometer.ledger import labels
 from inferometer.ledger.database import Database
 from inferometer.ledger.judged import labels_of, present_judge
 from inferometer.ledger.judged_rates import JudgeReplay, quality_limits
+from inferometer.ledger.judging.making import require_gateway
 from inferometer.outside import shown
 from inferometer.quality.figures import StreamFigures, figures_of
 from inferometer.quality.labelled import counts_of
@@ -62,7 +63,8 @@ def draw_answers(database: Database, evaluation: str, many: int, reviewer: str,
 
 
 def take_labels(database: Database, path: Path, reviewer: str) -> int:
-    """Write the labels of a sheet into the ledger. Raises OSError, DocumentError."""
+    """Write the labels of a sheet into the ledger. Raises OSError, DocumentError, LedgerError."""
+    require_gateway(database)
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:

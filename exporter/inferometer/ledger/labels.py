@@ -12,7 +12,6 @@ from inferometer.ledger.judged import present_judge
 from inferometer.ledger.judged_statements import statements_of
 from inferometer.ledger.judging import counters
 from inferometer.ledger.judging.answers import answer_of_trace
-from inferometer.ledger.store import Forms
 from inferometer.quality.judge.interface import JudgeUnit
 from inferometer.quality.recent import WINDOW
 
@@ -75,7 +74,6 @@ def draw(database: Database, evaluation: str, many: int, reviewer: str, now: int
             statements_of(database.dialect).drawable,
             (judge.number, evaluation, now - WINDOW, reviewer)).fetchall():
         sides[bool(flagged)].append(unit)
-    forms = Forms(database, read_only=True)
     answers: list[UnlabelledAnswer] = []
     without = 0
     complete = True
@@ -86,7 +84,7 @@ def draw(database: Database, evaluation: str, many: int, reviewer: str, now: int
         for unit in units:
             if len(chosen) == size:
                 break
-            answer = read(database, forms, unit, evaluation)
+            answer = read(database, unit, evaluation)
             without += answer is None
             if answer is not None:
                 chosen.append(answer)
@@ -96,11 +94,11 @@ def draw(database: Database, evaluation: str, many: int, reviewer: str, now: int
     return LabelDraw(tuple(answers), without, complete)
 
 
-def read(database: Database, forms: Forms, unit: int, evaluation: str) -> UnlabelledAnswer | None:
+def read(database: Database, unit: int, evaluation: str) -> UnlabelledAnswer | None:
     """An answer with what was said; None where that is not kept any more."""
     row = database.connection.execute(
         statements_of(database.dialect).unit, (unit,)).fetchone()
-    answer = row and answer_of_trace(database, forms, bytes(row[0]), row[1])
+    answer = row and answer_of_trace(database, bytes(row[0]), row[1])
     return UnlabelledAnswer(unit, evaluation, answer.unit, bytes(row[0])) if answer else None
 
 

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from inferometer import cli
 from inferometer.evaluations import FAITHFULNESS, REFUSAL, VOTED, JudgementResult
 from inferometer.facts import ModelCall
 from inferometer.ledger.judged import labels_of
@@ -207,3 +208,17 @@ def test_what_was_never_said_is_no_answer(reviewed: Reviewed) -> None:
     reviewed.rows.add(True, reviewed.bench.now, trace=os.urandom(16))
     reviewed.rows.write()
     assert reviewed.draw(100).without_content == 1
+
+
+def test_labels_are_taken_for_a_gateway_that_shows_how_many_there_are(
+        tmp_path: Path, in_postgres: object, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet, config = tmp_path / "a.csv", tmp_path / "gateway.yml"
+    with ledger_in(tmp_path) as bench:
+        reviewed = Reviewed(bench, flagged=1, judged=1)
+        sheet.write_text("id,evaluation,label\n1,faithfulness,fail\n")
+        for gateway, code in (("elsewhere", 1), ("gateway", 0)):
+            config.write_text(f"role: gateway\nledger: {{dsn_file: {tmp_path}/dsn, key_file: "
+                              f"{tmp_path}/ledger.key, gateway: {gateway}}}\n")
+            assert cli.main(["review", "label", str(sheet), "--config", str(config)]) == code
+            assert ("has no gateway 'elsewhere'" in capsys.readouterr().err) == bool(code)
+            assert reviewed.labelled() == 1 - code
