@@ -200,6 +200,17 @@ $(RAG_APP)/installed: examples/rag_app/requirements.txt | $(VENV)/bin/python
 		--no-deps --require-hashes -r $<
 	touch $@
 
+# Ragas, before which the tests put a judge; its packages clash with no others there.
+RAGAS := $(CURDIR)/.cache/ragas
+.PHONY: ragas
+ragas: $(RAGAS)/installed ## Ragas in an environment of its own, for its test (800 MB)
+test-all: ragas
+$(RAGAS)/installed: tests/e2e/ragas/requirements.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r $<
+	touch $@
+
 # Elastic's own types and list of fields, for the tests.
 ELASTIC := .cache/elastic
 .PHONY: elastic

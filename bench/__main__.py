@@ -4,7 +4,7 @@
 
 The parts: gpus, sidecar, endurance, intake, quality, boards, scraped; all of them by default.
 
-The whole takes some 25 minutes, and the boards, which come last, up to half an hour; with
+The whole takes some 35 minutes, and the boards, which come last, up to half an hour; with
 BENCH_QUICK=1 it is a quick look, less repeatable, that is written to .cache/bench-quick.json.
 The large size is for the boards and the scraped fleet: 1,000 replicas, in half an hour and some
 8 GiB of memory.

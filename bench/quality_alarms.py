@@ -140,11 +140,16 @@ class World(ABC):
 
 
 class RateWorld(World):
-    """Verdicts, held against LIMIT."""
+    """Verdicts, held against a limit."""
+
+    def __init__(self, a_day: int, streams: int, random: np.random.Generator,
+                 limit: float = LIMIT) -> None:
+        super().__init__(a_day, streams, random)
+        self.limit = limit
 
     def detector(self) -> RateStreams:
-        """New detectors of LIMIT."""
-        return RateStreams(self.streams, LIMIT, DAYS * self.a_day)
+        """New detectors of the limit."""
+        return RateStreams(self.streams, self.limit, DAYS * self.a_day)
 
     def draw(self, level: float, count: int) -> Floats:
         """Verdicts of which a part of `level` are flags."""
@@ -157,15 +162,15 @@ class RateWorld(World):
         detector.observe(answers > 0)
 
     def steps(self, answers: Floats) -> Floats:
-        """Logarithms of how much likelier a verdict is at WORSE_RATE."""
-        steps: Floats = np.where(answers > 0, math.log(WORSE_RATE / LIMIT),
-                                 math.log((1 - WORSE_RATE) / (1 - LIMIT)))
+        """Logarithms of how much likelier a verdict is at twice the limit."""
+        steps: Floats = np.where(answers > 0, math.log(2),
+                                 math.log((1 - 2 * self.limit) / (1 - self.limit)))
         return steps
 
     def naive(self, day: Floats) -> Flags:
-        """Whose interval of Wilson is above LIMIT."""
+        """Whose interval of Wilson is above the limit."""
         lowers = np.array([wilson(x, self.a_day)[0] for x in range(self.a_day + 1)])
-        beyond: Flags = lowers[day.sum(axis=0).astype(np.int64)] > LIMIT
+        beyond: Flags = lowers[day.sum(axis=0).astype(np.int64)] > self.limit
         return beyond
 
     def fives(self, level: float) -> float:

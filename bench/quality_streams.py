@@ -18,6 +18,7 @@ from inferometer.quality.detector import (
     QUIET_ANSWERS,
     WORSE,
     likelihood_ratios,
+    quiet_answers,
 )
 from inferometer.quality.score_detector import BOLDEST, DOUBT, DROPS, reference_bets
 
@@ -33,6 +34,7 @@ class EvidenceStreams:
     def __init__(self, streams: int, alternatives: int, false_alarm_answers: float) -> None:
         self._sums: Floats = np.zeros((alternatives, streams))
         self._false_alarm_answers = false_alarm_answers
+        self._quiet_answers = QUIET_ANSWERS
         self._quiet: Counts = np.zeros(streams, dtype=np.int64)
         self.alarming: Flags = np.zeros(streams, dtype=np.bool_)
         self.begun: Counts = np.zeros(streams, dtype=np.int64)
@@ -55,7 +57,7 @@ class EvidenceStreams:
             self._sums = np.where(
                 evidence > CAP, self._sums * (CAP / np.maximum(evidence, CAP)), self._sums)
         self._quiet = np.where(evidence < CLEAR, quiet, 0)
-        alarming = (evidence >= 1) | (self.alarming & (self._quiet < QUIET_ANSWERS))
+        alarming = (evidence >= 1) | (self.alarming & (self._quiet < self._quiet_answers))
         self.begun += alarming & ~self.alarming
         self.alarming = alarming
 
@@ -65,6 +67,7 @@ class RateStreams(EvidenceStreams):
 
     def __init__(self, streams: int, null: float, false_alarm_answers: float) -> None:
         super().__init__(streams, len(WORSE), false_alarm_answers)
+        self._quiet_answers = quiet_answers(null)
         flagged, unflagged = likelihood_ratios(null)
         self._flagged, self._unflagged = np.array([flagged]).T, np.array([unflagged]).T
 

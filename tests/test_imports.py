@@ -88,11 +88,10 @@ ORDER = """
     spans.explain.sources
     spans.explain.report
     quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.given  quality.mentions  quality.schemas
-    quality.detector  quality.intervals
-    quality.support
+    quality.answer  quality.asked  quality.citations  quality.detector  quality.emptiness
+    quality.given  quality.intervals  quality.mentions  quality.repetition  quality.schemas
+    quality.rates  quality.score_detector  quality.support
     quality.checks
-    quality.rates  quality.score_detector
     quality.verdicts  quality.stored
     quality.labelled  quality.recent
     quality.pace  quality.watched
@@ -116,7 +115,8 @@ ORDER = """
     quality.judge.prompts  quality.judge.units
     quality.judge.completions  quality.judge.faithfulness
     quality.judge.client  quality.judge.questions
-    quality.judge.prompted
+    quality.judge.prompted  quality.judge.ragas
+    quality.judge.choice
     parts
     PARTS
     home  home.history  home.markup
@@ -222,7 +222,8 @@ ORDERS = {
         ledger  ledger.errors  ledger.counting  ledger.collector  ledger.services  ledger.traces
         ledger.seats
         ledger.exemplars  ledger.failed_calls  ledger.relays  ledger.goodput  ledger.dearest
-        ledger.checks  ledger.columns
+        ledger.columns
+        ledger.checks  ledger.evaluated
         ledger.migrations  ledger.migrations.versions  ledger.migrations.versions.*
         ledger.migration  ledger.schema  ledger.keys  ledger.packing
         ledger.mentions
@@ -237,6 +238,7 @@ ORDERS = {
         ledger.conversations  ledger.growths
         ledger.judging  ledger.judging.statements
         ledger.judging.counters  ledger.judging.days  ledger.judged
+        ledger.judging.keeping
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
         ledger.high_water

@@ -117,6 +117,7 @@ class ModelCall(Fact):
     bad_tools: tuple[str, ...] = ()  # and those whose do not
     checks: str = ""  # a mark for each of evaluations.CHECKS
     given: str = ""  # what of its prompt was there to look into: see evaluations.PROMPT
+    cited: int = 0  # the highest number of a document that it cites, where the prompt numbers none
     # What the answer states and its prompt lacks, all readings of each with a / between; kept as
     # keyed digests.
     mentions: tuple[str, ...] = ()

@@ -43,6 +43,7 @@ EXPOSED = [tuple(path) for path, schema in levels(SCHEMA, SCHEMA) if path[1:2] =
 CANDIDATES: Sequence[Any] = (
     None, True, 0, -1, 1, 2.5, -1e-9, 1e-9, 1000, 1000.5, 1023, 1024, 65535, 65536, 86400, 86400.5,
     2**30, 2**30 + 1, 10**30, "", "1", "x" * 100, "x" * 101, "a\nb", "a\tb", "traces", "emails",
+    "refusal", "own",
     [], [1], ["x"], [""], [65536], [None], [{}], {}, {"x": 1}, {"x": -1}, {"x": None}, {"x": {}},
     {"": {}}, {"": 1}, {"x": "1"}, {"usd": 1}, {"usd": -1}, {"usd": 1, "page": True},
     {"usd": 1, "page": 1}, {"page": True}, {"usd": 1, "misspelt": 1},

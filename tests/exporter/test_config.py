@@ -306,8 +306,8 @@ def test_these_keys_wait_for_the_next_start() -> None:
         "ledger.outbox_hours", "ledger.user_costs",
         "ledger.clickhouse.url", "ledger.clickhouse.database", "ledger.clickhouse.user",
         "ledger.clickhouse.password_file", "request_log.path", "judge.enabled", "judge.url",
-        "judge.model", "judge.key_file", "judge.ca_file", "judge.evaluations",
-        "judge.concurrency", "judge.timeout_seconds", "destinations")
+        "judge.model", "judge.library", "judge.key_file", "judge.ca_file",
+        "judge.evaluations", "judge.concurrency", "judge.timeout_seconds", "destinations")
 
 
 @pytest.mark.parametrize(("text", "waiting"), [

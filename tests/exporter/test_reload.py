@@ -289,8 +289,8 @@ WAITING = {
                           ("user", "somebody"), ("password_file", "elsewhere"))},
     **{f"judge.{key}": ALONE + HERE + f"judge: {{{key}: {value}}}\n" for key, value in (
         ("enabled", "true"), ("url", "'http://127.0.0.1:1'"), ("model", "judge"),
-        ("key_file", "elsewhere"), ("ca_file", "elsewhere"), ("evaluations", "[refusal]"),
-        ("concurrency", "3"), ("timeout_seconds", "7"))},
+        ("library", "ragas"), ("key_file", "elsewhere"), ("ca_file", "elsewhere"),
+        ("evaluations", "[refusal]"), ("concurrency", "3"), ("timeout_seconds", "7"))},
 }
 
 

@@ -9,6 +9,7 @@ from inferometer.catalogue.model import Label, Metric, Range
 from inferometer.evaluations import JUDGED, LABELS, JudgementResult
 
 JUDGED_SEATS = 40  # services with their models of which a judge sees answers
+EVALUATION_SEATS = 200  # services with their models, and what applications or a judge say of them
 JUDGES = 10  # models that judge, one after the other
 
 EVALUATION = Label("evaluation", "What an answer was looked at for: by a check, by a judge, or by "
@@ -34,7 +35,7 @@ EVALUATIONS = Metric(
     (*_OF_ANSWERS, EVALUATION, EVALUATION_LABEL), 400)
 EVALUATION_SCORE = Metric(
     "llm_evaluation_score", "histogram", "Scores of answers, 0 to 1, of those that have one.",
-    (*_OF_ANSWERS, EVALUATION), 200, len(SCORE_BOUNDS))
+    (*_OF_ANSWERS, EVALUATION), EVALUATION_SEATS, len(SCORE_BOUNDS))
 JUDGEMENTS = Metric(
     "llm_judgements_total", "counter", "Verdicts that a judge was asked for on answers of the "
     "random sample, by what came of it.", (*_OF_ANSWERS, JUDGEMENT_RESULT), STEP_SEATS)

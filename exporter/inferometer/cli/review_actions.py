@@ -13,10 +13,13 @@ from inferometer.config import Config
 from inferometer.documents.mistakes import MOST_LISTED, DocumentError, Mistake
 from inferometer.ledger import labels
 from inferometer.ledger.database import Database
-from inferometer.ledger.judged import present_judge
+from inferometer.ledger.judged import labels_of, present_judge
 from inferometer.ledger.judged_rates import JudgeReplay, quality_limits
+from inferometer.outside import shown
 from inferometer.quality.figures import StreamFigures, figures_of
-from inferometer.quality.rates import Interval
+from inferometer.quality.labelled import counts_of
+from inferometer.quality.rates import ENOUGH_LABELS, Interval
+from inferometer.quality.recent import WINDOW
 from inferometer.quality.sheet import SheetRow, labels_in, sheet_of
 from inferometer.quality.watched import MEAN, RATE
 
@@ -82,7 +85,22 @@ def take_labels(database: Database, path: Path, reviewer: str) -> int:
                             more=max(0, len(mistakes) - MOST_LISTED)) from error
     print(f"labels of {reviewer}: {written.new} new, {written.changed} changed, {written.same} as "
           f"before; {sheet.skipped} skipped, {sheet.unlabelled} without a label")
+    _show_progress(database)
     return OK
+
+
+def _show_progress(database: Database) -> None:
+    """Print how many labels there are by now, of what correct a rate."""
+    judge, now = present_judge(database), time.time_ns()
+    if judge is None:
+        return
+    counts = counts_of(label for label in labels_of(database, judge.number)
+                       if label.labelled > now - WINDOW)
+    for stream, of_stream in sorted(counts.items()):
+        flagged = of_stream.flagged_bad + of_stream.flagged_good
+        print(f"{shown(' '.join(stream))}: {flagged} labels of flagged answers and "
+              f"{sum(of_stream) - flagged} of others in 28 days; {ENOUGH_LABELS} of either "
+              "make a corrected rate")
 
 
 def show_rates(database: Database, config: Config, form: str) -> int:

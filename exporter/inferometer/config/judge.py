@@ -11,12 +11,16 @@ from inferometer.documents.bounds import bounded
 from inferometer.documents.entry import Constraint
 from inferometer.evaluations import ANSWER_RELEVANCE, FAITHFULNESS, JUDGED, REFUSAL
 
+OWN, RAGAS = LIBRARIES = ("own", "ragas")  # whose prompts are sent
+
 _PLACE = Constraint(lambda url: not url or is_engine_url(url), f"{URL}, or nothing",
                     {"pattern": "^(https?://[^/?#@ ]+([/?][^# ]*)?)?$"})
 _NAME = bounded("text of at most 200 characters", maxLength=200)
 _RATIO = bounded("a ratio above 0 and at most 1", exclusiveMinimum=0, maximum=1)
 _EVALUATION = Constraint(lambda name: name in JUDGED, f"one of {', '.join(JUDGED)}",
                          {"enum": list(JUDGED)})
+_LIBRARY = Constraint(lambda name: name in LIBRARIES, f"one of {', '.join(LIBRARIES)}",
+                      {"enum": list(LIBRARIES)})
 _CALLS = bounded("a whole number of calls from 1 to 10000000", minimum=1, maximum=10**7)
 _AT_ONCE = bounded("a whole number from 1 to 64", minimum=1, maximum=64)
 _TIMEOUT = bounded("a number of seconds above 0 and at most 600", exclusiveMinimum=0, maximum=600)
@@ -32,6 +36,8 @@ class JudgeSection:
     url: str = key("http:// or https:// of what answers as OpenAI's /v1/chat/completions does; "
                    "nobody judges without one.", "", _PLACE, next_start=True)
     model: str = key("The model to ask for.", "", _NAME, next_start=True)
+    library: str = key("Whose prompts it is sent: own ones, or those of Ragas.", OWN, _LIBRARY,
+                       next_start=True)
     key_file: str = key("A file with the key that lets in.", "", next_start=True)
     ca_file: str = key("Certificate authorities to trust.", "", next_start=True)
     sample_ratio: float = key("Of all traces with an answer, those that are judged.", 0.01, _RATIO)

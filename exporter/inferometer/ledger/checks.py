@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from inferometer.evaluations import evaluation_of_sender, mark_of
 from inferometer.facts import ErrorType, Evaluation, ModelCall
+from inferometer.ledger.columns import billionths_of
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.seats import SeatTable
 from inferometer.ledger.traces import Kept
@@ -24,8 +26,14 @@ _EVENTS = {
     **dict.fromkeys(("tool_arguments", "tool_arguments_valid", "valid_tool_arguments"),
                     "tool_arguments"),
 }
-_PASSED = frozenset(("pass", "passed", "true", "valid", "yes", "ok", "success", "1"))
-_FAILED = frozenset(("fail", "failed", "false", "invalid", "no", "error", "0"))
+# Labels as evaluators give them; any other says neither.
+_PASSED = frozenset((
+    "pass", "passed", "true", "valid", "yes", "ok", "success", "1", "good", "correct", "relevant",
+    "factual", "faithful", "grounded", "supported", "safe", "non-toxic"))
+_FAILED = frozenset((
+    "fail", "failed", "false", "invalid", "no", "error", "0", "bad", "incorrect", "irrelevant",
+    "not_relevant", "unrelated", "hallucinated", "unfaithful", "ungrounded", "unsupported",
+    "unsafe", "toxic"))
 
 
 def rows_of_checks(rows: Sequence[CountedRow], calls: Mapping[int, CallRow],
@@ -73,14 +81,32 @@ def _of_event(row: CountedRow, event: Evaluation, settlement: Settlement, seats:
     if not kind or passed is None or any(
             kind == checked for call in calls for checked, _, _ in _checks(call)):
         return
+    yield _row(row, kind, passed, (
+        kind, "", _model_about(event, settlement), "", event.service_name, ""), seats)
+
+
+def evaluated(row: CountedRow, event: Evaluation, settlement: Settlement, seats: SeatTable
+              ) -> CountedRow:
+    """The row of what an application says of an answer, with what it came to."""
+    name = evaluation_of_sender(event.evaluation.strip() or "unnamed")
+    failed = event.error_type is not ErrorType.NONE
+    return row._replace(
+        seat=seats.id_of(("evaluation", "", _model_about(event, settlement), "",
+                          event.service_name, name)),
+        checks=mark_of(_passed(event)),
+        score=None if failed else billionths_of(event.score))
+
+
+def _model_about(event: Evaluation, settlement: Settlement) -> str:
+    """That of the call that it stands below, else that of all calls of its trace, if it is one."""
+    calls = [one.call for one in settlement.rows]
     about = [one.call for one in settlement.rows if event.parent_id in one.spans] or calls
-    model = about[0].model if len({call.model for call in about}) == 1 else ""
-    yield _row(row, kind, passed, (kind, "", model, "", event.service_name, ""), seats)
+    return about[0].model if len({call.model for call in about}) == 1 else ""
 
 
 def _passed(event: Evaluation) -> bool | None:
     """Whether the answer passed, as the event has it; None where that is not plain."""
-    label = event.label.lower()
+    label = event.label.strip().lower()
     if event.error_type is not ErrorType.NONE:
         return None
     if label in _PASSED or label in _FAILED:

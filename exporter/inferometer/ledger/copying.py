@@ -15,12 +15,16 @@ from sqlalchemy import Table
 from inferometer.ledger.database import MIGRATING
 from inferometer.ledger.errors import LedgerError
 from inferometer.ledger.file import File
+from inferometer.ledger.judging.counters import name_of
+from inferometer.ledger.judging.keeping import WORDS_UNTIL
+from inferometer.ledger.judging.statements import CURSOR
 from inferometer.ledger.metering import POINTS_SINCE
 from inferometer.ledger.partitions import DAY_BITS, Partitions, day_of
 from inferometer.ledger.postgres import BLOCK, Postgres, types_of
 from inferometer.ledger.purging import PURGED
 from inferometer.ledger.request_queue import packed, unpacked
 from inferometer.ledger.schema import (
+    ANSWER_LABELS,
     BURNT_NONCES,
     CALL_SUBJECTS,
     CONTENTS,
@@ -31,6 +35,11 @@ from inferometer.ledger.schema import (
     FORGOTTEN,
     FORMS,
     GROWTHS,
+    JUDGE_DAYS,
+    JUDGE_REQUESTS,
+    JUDGED_UNITS,
+    JUDGEMENTS,
+    JUDGES,
     METRIC_BOUNDS,
     REQUEST_LOG,
     ROLLUPS,
@@ -49,10 +58,12 @@ COPIED = "copied_from"  # in the table meta: the gateway of the file
 FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the file
 # Columns that are a fact's number.
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
-            FORGOTTEN: ("until",), VOTES: ("call",), CALL_SUBJECTS: ("seq",)}
+            FORGOTTEN: ("until",), VOTES: ("call",), CALL_SUBJECTS: ("seq",),
+            JUDGED_UNITS: ("call",)}
 _TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
            REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, CONVERSATIONS, VOTES,
-           WAITING_VOTES, CALL_SUBJECTS, BURNT_NONCES)
+           WAITING_VOTES, CALL_SUBJECTS, BURNT_NONCES, JUDGED_UNITS, JUDGES, JUDGEMENTS,
+           JUDGE_REQUESTS, JUDGE_DAYS, ANSWER_LABELS)
 
 
 class Days:
@@ -105,7 +116,7 @@ def copy(file: File, database: Postgres, monotonic: Callable[[], float]) -> Mapp
         session.execute("INSERT INTO identities (digest, seq) SELECT digest, seq FROM facts")
         _copy_pending(file, database, days, monotonic)
         session.execute(database.statements.put_meta, (COPIED, file.gateway))
-        for name in (PURGED, POINTS_SINCE):
+        for name in (PURGED, POINTS_SINCE, CURSOR, WORDS_UNTIL):
             if name in file.meta:
                 session.execute(database.statements.put_meta, (name, file.meta[name]))
         last = file.connection.execute(file.statements.last_fact).fetchone()[0] or 0
@@ -146,7 +157,8 @@ def _rows(file: File, database: Postgres, table: Table, days: Days) -> Iterator[
         if table is REQUEST_LOG:
             row[-1] = packed([days.number(seq) or seq for seq in unpacked(row[-1])])
         if gateway is not None:
-            row[gateway] = database.gateway
+            row[gateway] = name_of(database.gateway) if (
+                row[gateway] == name_of(file.gateway)) else database.gateway
         yield row
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inferometer.ledger.database import Database
+from inferometer.ledger.judging.counters import name_of
 from inferometer.ledger.metering import forget_streams
 from inferometer.ledger.request_statements import statements_of
 
@@ -93,6 +94,7 @@ def renew(database: Database, path: Path) -> None:
                           statements.renew_batches, *statements.ranking.renew,
                           statements_of(database.dialect).renew):
             connection.execute(statement, (gateway, database.gateway))
+        connection.execute(statements.renew_counters, (name_of(gateway), name_of(database.gateway)))
         forget_streams(connection, database, time.time_ns())
         connection.executemany(statements.put_meta, [
             ("gateway", gateway), (MARK, str(mark)),

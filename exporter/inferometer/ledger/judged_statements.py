@@ -43,7 +43,9 @@ class JudgedStatements(Compiler):
         self.labels = text(select(
             _UNITS.service_name, _UNITS.model, _JUDGED.evaluation, _JUDGED.unit, _LABELS.reviewer,
             _LABELS.flagged, _JUDGED.flagged, _LABELS.labelled).select_from(with_labels).where(
-            of_judge, *verdict).order_by(_LABELS.labelled, _JUDGED.unit, _LABELS.reviewer))
+            # By the labels, which are few: else all verdicts are read.
+            _JUDGED.unit.in_(select(_LABELS.unit)), of_judge, *verdict).order_by(
+            _LABELS.labelled, _JUDGED.unit, _LABELS.reviewer))
         # (judge, evaluation, since, reviewer): what may be drawn, and whether it is flagged
         self.drawable = text(select(_JUDGED.unit, _JUDGED.flagged).select_from(with_units).where(
             of_judge, _JUDGED.evaluation == bindparam("evaluation_"),

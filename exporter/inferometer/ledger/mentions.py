@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from inferometer.evaluations import (
     CHECKS,
+    CITATIONS_KNOWN,
     DOCUMENTS,
     FACTS_SUPPORTED,
     NO_MARK,
@@ -32,11 +33,21 @@ def sealed(fact: ModelCall | Retrieval, keys: KeyRing) -> Fact:
 
 
 def marks_of(call: ModelCall, retrievals: Sequence[Retrieval]) -> str:
-    """The marks of a call's answer, that of its facts by what its trace's searches gave, too."""
-    place = CHECKS.index(FACTS_SUPPORTED)
-    if call.checks[place:place + 1] in ("", NO_MARK):
-        return call.checks
-    return call.checks[:place] + mark_of(supported(call, retrievals)) + call.checks[place + 1:]
+    """The marks of a call's answer, with those that depend on what its trace's searches gave."""
+    marks = dict(zip(CHECKS, call.checks, strict=False))
+    if marks.get(FACTS_SUPPORTED, NO_MARK) != NO_MARK:
+        marks[FACTS_SUPPORTED] = mark_of(supported(call, retrievals))
+    if call.cited and retrievals:
+        marks[CITATIONS_KNOWN] = mark_of(_are_numbers(call.cited, retrievals))
+    return "".join(marks.values())
+
+
+def _are_numbers(cited: int, retrievals: Sequence[Retrieval]) -> bool | None:
+    """Whether so many documents came back; None where a search does not say."""
+    documents = [one.documents for one in retrievals]
+    if cited <= sum(number or 0 for number in documents):
+        return True
+    return None if None in documents else False
 
 
 def supported(call: ModelCall, retrievals: Sequence[Retrieval]) -> bool | None:
@@ -48,7 +59,7 @@ def supported(call: ModelCall, retrievals: Sequence[Retrieval]) -> bool | None:
         one.documents != 0 for one in retrievals)
     if not has_documents:
         return None
-    retrieved: Set[str] = {digest for one in retrievals for digest in one.mentions}
+    retrieved: Set[str] = {digest for one in retrievals for digest in one.mentions} - {_NOWHERE}
     if all(any(digest in retrieved for digest in one.split(_BETWEEN)) for one in call.mentions):
         return True
     return False if call.given in (DOCUMENTS, PROMPT) else None

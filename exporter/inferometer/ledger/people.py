@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from inferometer.ledger.conversations import end
 from inferometer.ledger.counting import CountedRow
 from inferometer.ledger.database import FORGETTING, Database
+from inferometer.ledger.judging.keeping import forget_conversation, forget_trace
 from inferometer.ledger.keys import IN_TRACE_BITS
 from inferometer.ledger.ranking import forget_rank
 from inferometer.ledger.seats import SeatTable
@@ -80,10 +81,13 @@ def forget(database: Database, name: str) -> int:
                 # Of all its spans: those that say who it was are seldom those with the words.
                 connection.execute(statements.delete_contents_of_trace,
                                    (first_digest, first_digest + 2**IN_TRACE_BITS - 1))
+            for trace in sorted(traces):
+                forget_trace(database, trace)
             for update in statements.forget_names:
                 changed += connection.execute(update, values).rowcount
     with database.transaction(alone=FORGETTING) as connection:
         end(connection, statements, hashed)
+    forget_conversation(database, hashed)
     keys = database.connection.execute(statements.rollups_of, (hashed,)).fetchall()
     for begin in range(0, len(keys), CHUNK):
         with database.transaction(alone=FORGETTING) as connection:

@@ -11,6 +11,7 @@ import psycopg
 
 from inferometer.ledger.database import MIGRATING
 from inferometer.ledger.errors import KeyFileError, LedgerError
+from inferometer.ledger.judging.counters import name_of
 from inferometer.ledger.keys import KeyRing, keys_of, make_key_file, read_keys
 from inferometer.ledger.metering import forget_streams
 from inferometer.ledger.postgres import Postgres, place_of
@@ -119,7 +120,8 @@ def _renew_if_restored(database: Postgres, session: Session) -> None:
         return
     session.execute("UPDATE gateways SET origin = %s WHERE id = %s", (now, database.gateway))
     if before is not None:
-        session.execute(database.statements.renew_counters, (database.gateway, database.gateway))
+        for name in (database.gateway, name_of(database.gateway)):
+            session.execute(database.statements.renew_counters, (name, name))
         forget_streams(session, database, time.time_ns())
         log.warning("the database was restored, or another server took over: this gateway's "
                     "counters begin at 0", extra={"ledger": database.name, "before": before,

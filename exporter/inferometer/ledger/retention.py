@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import PURGING, Database
+from inferometer.ledger.judging.keeping import JudgingRetention
 from inferometer.ledger.request_statements import statements_of
 from inferometer.ledger.seats import SeatTable
 
@@ -18,7 +19,7 @@ class Retention:
     """What is kept for how long."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._judging = database, JudgingRetention(database)
         self.days = self.rollup_days = self.content_days = 0  # 0: not told yet
         self._rollups_until = 0  # hour
 
@@ -39,4 +40,5 @@ class Retention:
                 connection.execute(statements_of(database.dialect).delete_settled_before,
                                    (now - self.days * DAY,))
             self._rollups_until = hour
-        return False
+        return self._judging.purge(now, self.days, self.content_days or self.days,
+                                   self.rollup_days)

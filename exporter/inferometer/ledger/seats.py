@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from inferometer.catalogue import CLIENT_SEATS, OTHER, STEP_SEATS
+from inferometer.catalogue import CLIENT_SEATS, EVALUATION_SEATS, OTHER, STEP_SEATS
 
 LONGEST = 200  # characters of a value: the label guard's own limit
 MOST_NUMBERS = 10_000  # tuples of one kind that have a number of their own
 NUMBERS_BITS = 20  # of a number: the rest is the gateway's, where several share a database
+_SEATS = {"call": CLIENT_SEATS, "evaluation": EVALUATION_SEATS}
 
 
 class Labels(NamedTuple):
@@ -75,7 +76,7 @@ class SeatTable:
         if (any(len(text) > LONGEST or text == OTHER for text in labels[1:])
                 or self._numbered.get(kind, 0) >= MOST_NUMBERS):
             return self._other(kind, self._next >> NUMBERS_BITS)
-        most = CLIENT_SEATS if kind == "call" else STEP_SEATS
+        most = _SEATS.get(kind, STEP_SEATS)
         return self._make(labels, self._seated.get(kind, 0) < most - 1)
 
     def _other(self, kind: str, gateway: int) -> int:

@@ -20,7 +20,7 @@ from inferometer.facts import (
     ToolCall,
     Usage,
 )
-from inferometer.ledger.checks import rows_of_checks
+from inferometer.ledger.checks import evaluated, rows_of_checks
 from inferometer.ledger.columns import (
     Count,
     billionths_of,
@@ -220,12 +220,12 @@ def _steps(settlement: Settlement, facts: Mapping[bytes, Kept], seats: SeatTable
         settlement.reranks, settlement.evaluations, settlement.feedback)
     for step in steps:
         fact: Fact = step.fact
-        if len(step.spans) == 1 and fact.span_id in facts:
-            yield _step(step, facts[fact.span_id], seats, veil), (fact.span_id,), (), None
-            continue
-        own = [span for span in (fact.span_id, *step.spans) if span in facts]
+        own = (fact.span_id,) if len(step.spans) == 1 and fact.span_id in facts else [
+            span for span in (fact.span_id, *step.spans) if span in facts]
         if own:
-            yield _step(step, facts[own[0]], seats, veil), own, (), None
+            row = _step(step, facts[own[0]], seats, veil)
+            yield (evaluated(row, fact, settlement, seats) if isinstance(fact, Evaluation)
+                   else row), own, (), None
 
 
 def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], str]) -> CountedRow:
@@ -248,6 +248,7 @@ def _call(counted: CallRow, kept: Kept, seats: SeatTable, veil: Callable[[str], 
 
 def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable[[str], str]
           ) -> CountedRow:
+    """The row of a step; that of an evaluation has its seat from what it is about."""
     fact: Fact = step.fact
     kind, name, otherwise = _KINDS[type(fact)]
     label = getattr(fact, name) if name else ""
@@ -260,7 +261,7 @@ def _step(step: Step[Any] | RunRow, kept: Kept, seats: SeatTable, veil: Callable
     rerank = fact if isinstance(fact, Rerank) else None
     return CountedRow(
         kept.seq, kind, kept.arrived,
-        seats.id_of((kind, "", "", "", fact.service_name, label)),
+        0 if kind == "evaluation" else seats.id_of((kind, "", "", "", fact.service_name, label)),
         veil(fact.user) if fact.user else None,
         veil(fact.conversation) if fact.conversation else None,
         fact.outcome._value_, fact.error_type._value_,

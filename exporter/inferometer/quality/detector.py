@@ -8,10 +8,12 @@ comes after A answers or later, on the average.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 CLEAR = 0.8  # of what an alarm takes; below it one may end
-QUIET_ANSWERS = 100  # after as many below it one ends
+QUIET_ANSWERS = 100  # after as many below it one ends,
+QUIET_FLAGS = 5  # and after as many as have so many flags at the null
 LASTING = 0.9  # as what evidence is given until then
 CAP = 3.0  # of what an alarm takes: as much evidence is remembered
 WORSE = (1.5, 2.0, 3.0)  # times the null: what the rate may have become
@@ -23,13 +25,14 @@ class EvidenceDetector:
 
     An alarm begins where the ratio comes to 1. The evidence of a rate that is twice its limit
     often falls below CLEAR for a while, so that an alarm ends only when it stays there for
-    QUIET_ANSWERS. `false_alarm_answers` is A, in how many answers there may be one false alarm:
+    `quiet_answers`. `false_alarm_answers` is A, in how many answers there may be one false alarm:
     those of all streams in a year, for one a year anywhere.
     """
 
     def __init__(self, alternatives: int, false_alarm_answers: float) -> None:
         self._sums = [0.0] * alternatives  # M by each alternative; M is their mean
         self._false_alarm_answers = _positive(false_alarm_answers)
+        self.quiet_answers = QUIET_ANSWERS
         self._quiet = 0  # answers since the evidence was CLEAR last
         self.alarming = False
 
@@ -51,7 +54,7 @@ class EvidenceDetector:
 
     def demand(self, false_alarm_answers: float) -> None:
         """The same where it was a guess before how many there are: the evidence stays as it is."""
-        self._answers = _positive(false_alarm_answers)
+        self._false_alarm_answers = _positive(false_alarm_answers)
 
     def take_in(self, factors: Sequence[float]) -> None:
         """Take in one answer: how much likelier it is by each alternative than by the null.
@@ -65,7 +68,7 @@ class EvidenceDetector:
         if evidence > CAP:
             self._sums = [total * (CAP / evidence) for total in self._sums]
         self._quiet = self._quiet + 1 if evidence < CLEAR else 0
-        self.alarming = evidence >= 1 or (self.alarming and self._quiet < QUIET_ANSWERS)
+        self.alarming = evidence >= 1 or (self.alarming and self._quiet < self.quiet_answers)
 
 
 class RateDetector(EvidenceDetector):
@@ -81,6 +84,7 @@ class RateDetector(EvidenceDetector):
             raise ValueError(f"a null is above 0 and below 1, not {null}")
         self.null = null
         self._flagged, self._unflagged = likelihood_ratios(null)
+        self.quiet_answers = quiet_answers(null)
 
     def observe(self, flagged: bool) -> None:
         """Take in the verdict on one answer of the random sample, in the order of judging."""
@@ -92,6 +96,11 @@ def likelihood_ratios(null: float) -> tuple[tuple[float, ...], tuple[float, ...]
     worse = [min(times * null, (1 + null) / 2) for times in WORSE]
     return (tuple(rate / null for rate in worse),
             tuple((1 - rate) / (1 - null) for rate in worse))
+
+
+def quiet_answers(null: float) -> int:
+    """How long the evidence stays small before an alarm ends: what is rare takes its time."""
+    return max(QUIET_ANSWERS, math.ceil(QUIET_FLAGS / null))
 
 
 def carried_null(limit: float, sensitivity: float, specificity: float) -> float:

@@ -43,10 +43,10 @@ class QualityFigures(NamedTuple):
 
 
 def figures_of(watch: QualityWatch, now: int) -> Sequence[StreamFigures]:
-    """The streams of which anything was judged in the 28 days before, Unix nanoseconds."""
+    """Streams of which anything was judged in the 28 days before, those with most of it first."""
     counts = watch.labels_at(now)
     figures = []
-    for stream, watched in sorted(watch.streams.items()):
+    for stream, watched in watch.streams.items():
         verdicts, labels = watched.recent.verdicts(now), counts.get(stream, NO_LABELS)
         lost = watched.recent.unjudged(now)
         if not (total := len(verdicts) + lost):
@@ -55,7 +55,7 @@ def figures_of(watch: QualityWatch, now: int) -> Sequence[StreamFigures]:
         figures.append(StreamFigures(
             stream, len(verdicts), sum(labels), lost / total, judged_rate(usable),
             _corrected(*effective(usable), labels), watched.alarms))
-    return figures
+    return sorted(figures, key=lambda one: (-one.judged, one.stream))
 
 
 @lru_cache(maxsize=256)

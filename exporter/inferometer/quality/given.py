@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from inferometer.quality.numerals import with_plain_digits
 from inferometer.quality.texts import SAME, is_cut, is_one_of, parsed
 from inferometer.spans.flavours import given_names, retrieved_names
 
-LARGEST = 1_048_576  # characters that are looked at
+LARGEST = 262_144  # characters that are looked at
 _MOST_DEPTH = 32
 _GIVEN, _RETRIEVED = given_names(), retrieved_names()
 _REQUEST, _MESSAGES = "input.value", "llm.input_messages."  # the same twice
@@ -17,15 +18,17 @@ _REQUEST, _MESSAGES = "input.value", "llm.input_messages."  # the same twice
 _RESULTS = frozenset(("tool", "function", "tool_result", "tool_call_response", "tool-result",
                       "function_call_output", "document", "search_result"))
 _KIND_KEYS = ("role", "type")
-# How documents are set apart in the words of a prompt.
-_DOCUMENTS = re.compile(
-    r"<(?:documents?|docs?|context|sources?|passages?|search_results?|excerpts?)\b[^<>\n]{0,200}>"
-    r"|^[ \t#*>-]{0,8}(?:context|documents?|sources?|passages?|excerpts?|search results?"
-    r"|kontext|dokumente?|quellen?)(?: \(?#?\w{1,8}\)?)?\**:"
-    r"|^[ \t#*>-]{0,8}\[(?:\d{1,3}|doc[ \w-]{0,8})\][ \t:]{0,4}\S", re.I | re.M)
+# How documents are set apart in the words of a prompt: by a tag, or by the begin of a line. Each
+# pattern begins with one sign, by which it is looked for.
+_TAG = re.compile(r"<(?:documents?|docs?|context|sources?|passages?|search_results?|excerpts?)\b",
+                  re.I)
+_LINE = re.compile(
+    r"\n[ \t#*>-]{0,8}(?:\[(?:[0-9]{1,3}|doc[ \w-]{0,8})\][ \t:]{0,4}\S"
+    r"|(?:context|documents?|sources?|passages?|excerpts?|search results?|kontext|dokumente?"
+    r"|quellen?)(?: \(?#?\w{1,8}\)?)?\**:)", re.I)
 
 
-class Given(NamedTuple):
+class ModelPrompt(NamedTuple):
     """A prompt. `is_whole`: it is there, and nothing of it is cut off."""
 
     text: str = ""
@@ -33,7 +36,7 @@ class Given(NamedTuple):
     is_whole: bool = False
 
 
-def given_of(content: Mapping[str, str]) -> Given:
+def given_of(content: Mapping[str, str]) -> ModelPrompt:
     """What a call's attributes have of it."""
     pieces: list[str] = []
     is_whole, has_results, left = True, False, LARGEST
@@ -51,9 +54,9 @@ def given_of(content: Mapping[str, str]) -> Given:
             pieces.append(value)
         else:
             has_results = _collect(document, pieces, 0) or has_results
-    text = "\n".join(pieces)
-    return Given(text, has_results or _DOCUMENTS.search(text) is not None,
-                 is_whole and bool(text))
+    text = with_plain_digits("\n".join(pieces))
+    has_documents = has_results or _TAG.search(text) or _LINE.search(f"\n{text}")
+    return ModelPrompt(text, bool(has_documents), is_whole and bool(text))
 
 
 def retrieved_text(content: Mapping[str, str]) -> str:
@@ -69,7 +72,7 @@ def retrieved_text(content: Mapping[str, str]) -> str:
                 pieces.append(value)
             else:
                 _collect(document, pieces, 1)
-    return "\n".join(pieces)
+    return with_plain_digits("\n".join(pieces))
 
 
 def _collect(document: object, pieces: list[str], depth: int) -> bool:

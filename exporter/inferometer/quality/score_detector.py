@@ -15,7 +15,7 @@ from typing import NamedTuple
 from inferometer.quality.detector import EvidenceDetector
 
 ENOUGH_SCORES = 100  # of a reference
-DOUBT = 0.01  # the probability that a reference's mean is below its lower bound
+DOUBT = 0.05  # the probability that a reference's mean is below its lower bound
 DEVIATIONS = (0.05, 0.1, 0.2, 0.4)  # of scores: for each there is a bet on the reference
 DROPS = (0.025, 0.05, 0.1)  # below what is allowed: for each there is a bet on what came since
 BOLDEST = 0.9  # part of what one has that one answer may cost

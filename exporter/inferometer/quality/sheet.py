@@ -14,6 +14,7 @@ from typing import NamedTuple
 from inferometer.documents.mistakes import MOST_LISTED, DocumentError, Mistake
 from inferometer.evaluations import FAIL, JUDGED, PASS
 from inferometer.outside import cut, shown, spelt
+from inferometer.reasons import reason_of
 
 ID, EVALUATION, LABEL, NOTE = "id", "evaluation", "label", "note"
 COLUMNS = (ID, EVALUATION, "question", "documents", "answer", LABEL, NOTE)
@@ -142,4 +143,5 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                 ID, EVALUATION, LABEL, NOTE)}
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DocumentError(Mistake("", f"is no CSV: {error}", reader.line_num, name)) from error
+        raise DocumentError(Mistake("", f"is no CSV: {reason_of(error)}", reader.line_num, name)
+                            ) from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from inferometer.spans.decoded import Bounds
 
@@ -29,10 +30,14 @@ def is_cut(text: str) -> bool:
     return size >= _LONGEST or (size >= 32 and (not size & (size - 1) or not size % 500))
 
 
-def is_one_of(name: str, places: Collection[str]) -> bool:
+def is_one_of(name: str, places: frozenset[str]) -> bool:
     """Whether a place is an attribute of this name, or stands for all that begin as it does."""
-    return name in places or any(
-        place.endswith("*") and name.startswith(place[:-1]) for place in places)
+    return name in places or name.startswith(_beginnings(places))
+
+
+@lru_cache(16)
+def _beginnings(places: frozenset[str]) -> tuple[str, ...]:
+    return tuple(place[:-1] for place in places if place.endswith("*"))
 
 
 def grouped(attributes: Mapping[str, str], prefix: str) -> dict[int, dict[str, str]]:

@@ -7,15 +7,24 @@ need not be kept for it; and never by the thread that answers senders.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from inferometer.evaluations import CHECKS, FACTS_SUPPORTED
+from inferometer.evaluations import (
+    CHECKS,
+    FACTS_SUPPORTED,
+    JSON_VALID,
+    NOT_REFUSED,
+    SCHEMA_VALID,
+    TOOL_ARGUMENTS,
+)
 from inferometer.facts import Fact, ModelCall, Outcome, Retrieval
 from inferometer.quality.answer import ModelAnswer, answer_of
 from inferometer.quality.asked import Asked, asked_of
-from inferometer.quality.checks import checked
+from inferometer.quality.checks import COSTLY, checked, marks_of
+from inferometer.quality.emptiness import is_empty
 from inferometer.quality.given import retrieved_text
 from inferometer.quality.mentions import readings_of
 from inferometer.quality.refusals import PHRASES, is_refusal
@@ -23,6 +32,7 @@ from inferometer.quality.schemas import CPU_SECONDS, SchemaBudget, fits
 
 PROVIDER, FIELD, PHRASE = "provider", "field", "phrase"  # who says that it is a refusal
 BODY_SECONDS = 0.5  # CPU, for the schemas of all calls of a body: later ones are not decided
+CHECK_SECONDS = 0.5  # the same for all else that answers are looked at for
 MOST_MENTIONS = 512  # of the documents that a search gave
 _FENCE = "```"
 
@@ -33,16 +43,21 @@ def judged(facts: Sequence[Fact], phrases: Sequence[str] = PHRASES,
 
     `checks`: those of CHECKS that are made.
     """
-    left = BODY_SECONDS
+    left, left_to_look = BODY_SECONDS, CHECK_SECONDS
     made: list[Fact] = []
     for fact in facts:
+        begin = time.thread_time()
         if isinstance(fact, ModelCall) and fact.content:
             budget = SchemaBudget(min(CPU_SECONDS, left))
             fact = verdict_of(fact, phrases, budget, checks)
             left = max(0.0, left - budget.spent)
+            begin += budget.spent
         elif isinstance(fact, Retrieval) and fact.content and FACTS_SUPPORTED in checks:
-            fact = replace(fact, mentions=tuple(sorted(readings_of(
-                retrieved_text(fact.content), MOST_MENTIONS))))
+            readings, _ = readings_of(retrieved_text(fact.content), MOST_MENTIONS)
+            fact = replace(fact, mentions=tuple(sorted(readings)))
+        left_to_look -= time.thread_time() - begin
+        if left_to_look < 0:
+            checks = [check for check in checks if check not in COSTLY]
         made.append(fact)
     return made
 
@@ -51,21 +66,28 @@ def verdict_of(call: ModelCall, phrases: Sequence[str] = PHRASES,
                budget: SchemaBudget | None = None, checks: Collection[str] = CHECKS) -> ModelCall:
     """A call with what its answer comes to; as it is where no answer can be seen."""
     answer = answer_of(call.content)
-    if not answer or call.operation == "embeddings":
+    if call.operation == "embeddings" or not (answer or is_empty(call.content)):
         return call
     refusal = call.refusal or (FIELD if answer.refusal else "") or (
         PHRASE if is_refusal(answer.text, phrases) else "")
-    json_valid = schema_valid = None
-    tools: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
-    if call.outcome is Outcome.SUCCESS and (answer.text or answer.tools):
-        asked = asked_of(call.content)
-        own = budget or SchemaBudget()
-        if asked.json and answer.text and not answer.tools and refusal not in (PROVIDER, FIELD):
-            json_valid, schema_valid = _of_text(answer, asked, own)
-        tools = _of_tools(answer, asked, own)
-    return replace(call, is_read=True, refusal=refusal, refused=call.refused or refusal == FIELD,
-                   json_valid=json_valid, schema_valid=schema_valid, good_tools=tools[0],
-                   bad_tools=tools[1], **checked(answer, call.content, checks)._asdict())
+    made: dict[str, Any] = {"is_read": True, "refusal": refusal,
+                            "refused": call.refused or refusal == FIELD}
+    passed: dict[str, bool | None] = {NOT_REFUSED: not refusal}
+    if call.outcome is not Outcome.SUCCESS or (refusal and not (answer.text or answer.tools)):
+        return replace(call, checks=marks_of(passed, checks) if refusal else "", **made)
+    asked = asked_of(call.content)
+    own = budget or SchemaBudget()
+    if asked.json and answer.text and not answer.tools and refusal not in (PROVIDER, FIELD):
+        json_valid, schema_valid = _of_text(answer, asked, own)
+        made |= {"json_valid": json_valid, "schema_valid": schema_valid}
+        passed[JSON_VALID] = json_valid
+        if json_valid and asked.schema is not None:
+            passed[SCHEMA_VALID] = schema_valid
+    if answer.tools:
+        good, bad = _of_tools(answer, asked, own)
+        made |= {"good_tools": good, "bad_tools": bad}
+        passed[TOOL_ARGUMENTS] = False if bad else True if good else None
+    return replace(call, **made, **checked(answer, call.content, passed, checks)._asdict())
 
 
 def _of_text(answer: ModelAnswer, asked: Asked, budget: SchemaBudget

@@ -17,6 +17,8 @@ from inferometer.quality.rates import LabelCounts
 from inferometer.quality.recent import DAY, WINDOW
 from inferometer.quality.watched import NO_LABELS, QualityLimits, WatchedStream
 
+FORGOTTEN = 40 * DAY  # after which a stream without answers begins anew
+
 
 class QualityWatch:
     """All streams of one judge. `labels`: those that there are."""
@@ -87,6 +89,9 @@ class QualityWatch:
         if young or new_month:
             self._expect(self._yearly.estimate(self.day), keep_ratio=not young)
         now = self.day * DAY
+        for stream in [stream for stream, watched in self.streams.items()
+                       if watched.last < now - FORGOTTEN]:
+            del self.streams[stream]  # names come from outside
         counts = self.labels_at(now)
         for stream, watched in self.streams.items():
             watched.begin_day(now, counts.get(stream, NO_LABELS), new_month)

@@ -39,6 +39,7 @@ class WatchedStream:
     def __init__(self, limit: float, max_drop: float, answers: float) -> None:
         self.recent = RecentAnswers()
         self.judged = 0  # verdicts, ever
+        self.last = 0  # when the last answer was judged; Unix nanoseconds
         self.estimate = AS_JUDGED
         self.rate = RateDetector(limit, answers)
         self.mean: MeanDetector | None = None  # once there is a reference
@@ -57,6 +58,7 @@ class WatchedStream:
     def observe(self, answer: JudgedAnswer) -> int:
         """Take in the next verdict; how many detectors looked at it."""
         self.recent.add(answer)
+        self.last = answer.judged
         looks = 0
         if answer.flagged is not None:
             self.judged += 1

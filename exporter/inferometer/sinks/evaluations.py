@@ -14,12 +14,12 @@ EVALUATED, SCORE, SUM = "evaluated", "score", "sum"  # counters, and a part of t
 _BILLION = 10**9  # of a score's sum make 1
 _BOUNDS = c.SCORE_BOUNDS
 _PARTS = [*map(str, _BOUNDS), "inf"]
-Points = Mapping[Metric, dict[Key, float | Histogram]]
-SeatCounters = Mapping[tuple[int, str, str], int]  # by a seat, a counter's name, its part
+EvaluationPoints = Mapping[Metric, dict[Key, float | Histogram]]
+EvaluationCounters = Mapping[tuple[int, str, str], int]  # by a seat, a counter's name, its part
 
 
-def add_evaluations(points: Points, counters: SeatCounters, seat: int, labels: Sequence[str]
-                    ) -> None:
+def add_evaluations(points: EvaluationPoints, counters: EvaluationCounters, seat: int,
+                    labels: Sequence[str]) -> None:
     """Add what one seat has counted: that of calls, or of one evaluation of answers."""
     kind, _, model, _, service, name = labels
     if kind == "call":
@@ -38,7 +38,7 @@ def add_evaluations(points: Points, counters: SeatCounters, seat: int, labels: S
             if isinstance(before, Histogram) else histogram
 
 
-def _add(points: Points, key: Key, numbers: Sequence[int]) -> None:
+def _add(points: EvaluationPoints, key: Key, numbers: Sequence[int]) -> None:
     """All labels of what was looked at, so that the first that fails is seen to be one more."""
     if any(numbers):
         for label, number in zip(LABELS, numbers, strict=True):

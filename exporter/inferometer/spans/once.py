@@ -123,7 +123,8 @@ def _checked(spans: Sequence[ModelCall]) -> dict[str, Any]:
     stating = next((span for span in having if span.given or not span.mentions), having[0])
     return {"checks": "".join(_mark(column) for column in zip(
         *(span.checks for span in having), strict=False)),
-            "given": stating.given, "mentions": stating.mentions}
+            "given": stating.given, "mentions": stating.mentions,
+            "cited": max(span.cited for span in having)}
 
 
 def _mark(marks: Sequence[str]) -> str:

@@ -78,7 +78,9 @@ def test_answers_that_are_drawn_labelled_and_taken_make_a_corrected_rate(
     bench.file.connection.execute("UPDATE judgements SET judged = judged - 1000000000")
     code, printed, _ = ask("label", file, "--reviewer", "alice")
     assert (code, printed) == (0, "labels of alice: 60 new, 0 changed, 0 as before; 0 skipped, "
-                                  "0 without a label\n")
+                                  "0 without a label\nshop m faithfulness: 30 labels of flagged "
+                                  "answers and 30 of others in 28 days; 20 of either make a "
+                                  "corrected rate\n")
     assert ask("label", file, "--reviewer", "alice")[1].startswith(
         "labels of alice: 0 new, 0 changed, 60 as before")
     assert bench.rows("SELECT count(*), count(DISTINCT labelled), min(reviewer) "

@@ -68,3 +68,9 @@ def label(database: Database, unit: int, flagged: bool, labelled: int,
     write(database, ANSWER_LABELS, [{
         "unit": unit, "evaluation": evaluation, "reviewer": reviewer, "flagged": int(flagged),
         "labelled": labelled, "note": None}])
+
+
+def unlabel(database: Database, first: int, last: int) -> None:
+    """Remove all labels of answers from one to another."""
+    database.connection.execute(
+        f"DELETE FROM answer_labels WHERE unit BETWEEN {int(first)} AND {int(last)}")

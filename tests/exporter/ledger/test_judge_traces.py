@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ SAID = {"gen_ai.output.messages": "Ada lives in Paris."}
 
 def spans_of_a_proxy(trace_id: bytes) -> list[Fact]:
     """All kinds of steps, of a service of its own, with names and content."""
-    def step(kind: type[Fact], **fields: object) -> Fact:
-        return kind(trace_id=trace_id, span_id=os.urandom(8),  # type: ignore[arg-type]
+    def step(kind: type[Fact], **fields: Any) -> Fact:
+        return kind(trace_id=trace_id, span_id=os.urandom(8),
                     service_name="proxy", start=BEGIN, end=BEGIN + SECOND, **fields)
     root = step(AgentRun, agent="router")
     inner = call(trace_id, parent_id=root.span_id, service_name="proxy", user="ada",

@@ -13,10 +13,10 @@ from inferometer.quality.detector import (
     CAP,
     CLEAR,
     LASTING,
-    QUIET_ANSWERS,
     RateDetector,
     carried_null,
     likelihood_ratios,
+    quiet_answers,
 )
 
 NULLS = st.floats(1e-4, 0.99)
@@ -56,14 +56,14 @@ def test_evidence_is_what_shiryaev_and_roberts_sum_up(
 @settings(max_examples=100, deadline=None, database=None)
 @given(NULLS, st.floats(2, 200), st.lists(st.tuples(st.booleans(), st.integers(1, 60)),
                                           max_size=12))
-def test_an_alarm_begins_at_its_evidence_and_ends_after_a_hundred_answers_without_it(
+def test_an_alarm_begins_at_its_evidence_and_ends_after_enough_answers_without_it(
         null: float, answers: float, runs: list[tuple[bool, int]]) -> None:
     detector, quiet, alarming = RateDetector(null, answers), 0, False
     for verdict in (verdict for verdict, count in runs for _ in range(count)):
         detector.observe(verdict)
         assert 0 <= detector.evidence <= CAP * (1 + 1e-9)
         quiet = quiet + 1 if detector.evidence < CLEAR else 0
-        alarming = detector.evidence >= 1 or (alarming and quiet < QUIET_ANSWERS)
+        alarming = detector.evidence >= 1 or (alarming and quiet < quiet_answers(null))
         assert detector.alarming == alarming
         assert detector.ratio == max(detector.evidence, LASTING if alarming else 0)
         assert alarming or detector.ratio < 1
@@ -107,6 +107,16 @@ def _answers(detector: RateDetector, random: Random, rate: float, alarming: bool
     raise AssertionError("it came to no other state")
 
 
+@pytest.mark.parametrize("null", [0.02, 0.05, 0.3])
+def test_the_first_alarm_at_the_null_comes_after_as_many_answers_as_there_may_be(
+        null: float) -> None:
+    random, waits = Random(4), []
+    for _ in range(400):
+        detector = RateDetector(null, 300)
+        waits.append(_answers(detector, random, null, alarming=True))
+    assert sum(waits) / len(waits) >= 300
+
+
 @pytest.mark.parametrize("verdict", [False, True])
 def test_years_of_one_verdict_overflow_and_underflow_nothing(verdict: bool) -> None:
     detector = RateDetector(0.05, 365_000)
@@ -114,6 +124,10 @@ def test_years_of_one_verdict_overflow_and_underflow_nothing(verdict: bool) -> N
         detector.observe(verdict)
     assert math.isfinite(detector.ratio)
     assert detector.ratio == pytest.approx(CAP if verdict else 0, abs=1e-3)
+
+
+def test_what_is_rare_is_quiet_for_longer() -> None:
+    assert (quiet_answers(0.3), quiet_answers(0.05), quiet_answers(0.01)) == (100, 100, 500)
 
 
 def test_a_judge_that_errs_has_the_limit_carried_through_its_errors() -> None:

@@ -257,6 +257,20 @@ def test_who_looks_now_and_then_and_who_begins_anew_come_to_the_same(
     assert figures_of(now_and_then, now) == figures_of(anew, now)
 
 
+def test_a_stream_without_answers_for_weeks_is_forgotten() -> None:
+    watch = watched([verdict(True, BEGIN, service_name=f"service-{i}") for i in range(100)])
+    watch.observe(verdict(True, BEGIN + 30 * DAY))
+    assert len(watch.streams) == 101
+    watch.advance(BEGIN + 42 * DAY)
+    assert [*watch.streams] == [STREAM]
+
+
+def test_streams_with_most_answers_are_the_first_that_are_shown() -> None:
+    watch = watched([verdict(False, BEGIN + i, service_name=name)
+                     for i, name in enumerate(("a", "b", "b", "c", "c", "c"))])
+    assert [one.stream.service_name for one in figures_of(watch, BEGIN + DAY)] == ["c", "b", "a"]
+
+
 def test_labels_of_the_past_that_are_another_are_refused() -> None:
     own = labels(LabelCounts(1, 1, 1, 1), BEGIN + DAY)
     watch = watched(days(5, 10, 0.1), own)

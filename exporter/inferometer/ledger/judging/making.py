@@ -16,8 +16,8 @@ from inferometer.ledger.keys import read_keys
 from inferometer.ledger.opening import open_beside
 from inferometer.ledger.seats import NUMBERS_BITS
 from inferometer.pricing import CallToPrice, PriceSource, Pricing
+from inferometer.quality.judge.choice import judge_of
 from inferometer.quality.judge.client import JudgeClient, JudgeEndpoint
-from inferometer.quality.judge.prompted import PromptedJudge
 
 _NOBODY = b""  # of no span
 
@@ -34,7 +34,7 @@ def runner_of(config: Config, pricing: Pricing) -> JudgeRunner:
                                        section.ca_file, section.timeout_seconds),
                          read_keys(Path(ledger.key_path)).judge_trace)
     return JudgeRunner(lambda: open_beside(ledger), JudgeTerms(
-        PromptedJudge(section.model), section.evaluations, client.send,
+        judge_of(section.model, section.library), section.evaluations, client.send,
         price_of(section, pricing), section.concurrency, section.timeout_seconds),
         limits_of(section))
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inferometer.collector import Collector
 from inferometer.config import Config
+from inferometer.config.judge import RAGAS
 from inferometer.documents.mistakes import Document
 from inferometer.outside import masked
 from inferometer.parts import Part, Row
@@ -117,6 +119,9 @@ def check_judge(config: Config, document: Document) -> None:
         return
     if not section.model:
         document.report("judge.url", "needs judge.model, which says what to ask for")
+    if section.library == RAGAS and importlib.util.find_spec(RAGAS) is None:
+        document.report("judge.library", "needs the packages of the extra: pip install "
+                                         "'inferometer[ragas]'")
     if not section.evaluations:
         document.report("judge.evaluations", "must have one at least")
     if not config.content.store:

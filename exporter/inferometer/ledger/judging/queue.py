@@ -13,12 +13,12 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from inferometer.catalogue import SCORE_BOUNDS
 from inferometer.evaluations import FAIL, PASS, RANDOM, REFUSAL, UNKNOWN, VOTED, JudgementResult
 from inferometer.ledger.counting import BILLION, SUM
-from inferometer.ledger.database import JUDGING, Database
+from inferometer.ledger.database import JUDGING, Database, SqlConnection
 from inferometer.ledger.judging import counters
 from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
 from inferometer.ledger.judging.days import DAY, DailyLimits, JudgedDay, add_to_day, read_day
@@ -29,7 +29,7 @@ from inferometer.sinks.answers import REFUSED_BY_JUDGE
 
 MOST_TRIES = 4
 PAUSES = 60, 300, 1500  # seconds, after each try but the last
-SPARE_SECONDS = 60.0  # that a unit is somebody's beyond the time of a call
+SPARE_SECONDS = 20.0  # that a unit is somebody's beyond the time of a call
 MOST_LOST = 2  # requests of one step whose reply was lost with who sent it
 SECOND = 10**9
 MILLION = 10**6
@@ -101,8 +101,18 @@ class JudgeQueue:
         with self._lock:
             return read_day(self._database, self._clock(), self.limits)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the ledger is still the one of its name."""
+        return self._database.is_current()
+
     def take(self) -> QueuedUnit | None:
         """One that is due, which is ours for a while; those of the random sample are first."""
+        with self._lock:
+            due = [self._database.connection.execute(self._statements.next_unit, (
+                stratum, self._clock(), 1, 0)).fetchone() for stratum in (RANDOM, VOTED)]
+        if due == [None, None]:
+            return None  # without a transaction, for which others would wait
         with self._lock, self._database.transaction(alone=JUDGING) as connection:
             now = self._clock()
             day = read_day(self._database, now, self.limits)
@@ -147,7 +157,8 @@ class JudgeQueue:
         """
         with self._lock, self._database.transaction(alone=JUDGING) as connection:
             now = self._clock()
-            self._keep(connection, unit, now)
+            if not self._is_ours(connection, unit, now):
+                raise UnitLostError
             is_voted = unit.stratum == VOTED
             if read_day(self._database, now, self.limits).is_spent(self.limits, is_voted):
                 raise BudgetSpentError
@@ -158,13 +169,15 @@ class JudgeQueue:
             add_to_day(self._database, day, calls=1, voted_calls=int(is_voted))
             return SentRequest(last + 1, day)
 
-    def end(self, sent: SentRequest, reply: JudgeReply) -> None:
-        """Write down what came of it, also where the unit is another one's by now."""
+    def end(self, unit: QueuedUnit, sent: SentRequest, reply: JudgeReply) -> None:
+        """Write down what came of it; without its words, where the unit is ours no more."""
         price = self._price(
             reply.input_tokens, reply.output_tokens, self._clock()) if (
             reply.input_tokens is not None or reply.output_tokens is not None) else RequestPrice()
         answer = _clean(reply.text) if reply.result == JudgementResult.JUDGED else None
         with self._lock, self._database.transaction(alone=JUDGING) as connection:
+            if not self._is_ours(connection, unit, self._clock()):
+                answer = None
             if not connection.execute(self._statements.end_request, (
                     str(reply.result), reply.input_tokens, reply.output_tokens, price.cost, answer,
                     sent.id)).rowcount:
@@ -226,13 +239,12 @@ class JudgeQueue:
         with self._lock:
             self._database.close()
 
-    def _keep(self, connection: Any, unit: QueuedUnit, now: int) -> None:
-        """Have it for longer."""
-        if not connection.execute(self._statements.take_unit, (
-                unit.tries, now + self._lease, unit.id, unit.tries)).rowcount:
-            raise UnitLostError
+    def _is_ours(self, connection: SqlConnection, unit: QueuedUnit, now: int) -> bool:
+        """Have it for longer; whether it is ours."""
+        return connection.execute(self._statements.take_unit, (
+            unit.tries, now + self._lease, unit.id, unit.tries)).rowcount == 1
 
-    def _leave(self, connection: Any, unit: QueuedUnit, state: int, due: int,
+    def _leave(self, connection: SqlConnection, unit: QueuedUnit, state: int, due: int,
                tries: int | None = None) -> None:
         if not connection.execute(self._statements.leave_unit, (
                 state, unit.tries if tries is None else tries, due, unit.id, unit.tries)).rowcount:

@@ -162,7 +162,7 @@ class JudgeRunner:
             if reply is None:
                 sent = queue.begin(unit, request.step)
                 reply = self._terms.send(request)
-                queue.end(sent, reply)
+                queue.end(unit, sent, reply)
                 retry_after = max(retry_after, reply.retry_after or 0.0)
             return reply
 
@@ -184,12 +184,16 @@ class JudgeRunner:
                                "usd": round(queue.day().cost / 1e9, 6)})
 
     def _opened_sample(self) -> JudgeSample:
+        if self._sample is not None and not self._sample.is_current:
+            self._close_sample()
         with self._lock:
             if self._sample is None:
                 self._sample = JudgeSample(self._ledger(), self._limits, self._clock)
             return self._sample
 
     def _opened_queue(self) -> JudgeQueue:
+        if self._queue is not None and not self._queue.is_current:
+            self._close_queue(self._queue)
         with self._lock:
             if self._queue is None:
                 self._queue = JudgeQueue(

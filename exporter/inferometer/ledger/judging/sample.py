@@ -18,11 +18,10 @@ from inferometer.ledger.counting import BILLION, HOUR
 from inferometer.ledger.database import JUDGING, Database
 from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
 from inferometer.ledger.judging.days import DAY, DailyLimits, lasting_ratio
-from inferometer.ledger.judging.statements import LEFT_OUT, WAITING, statements_of
+from inferometer.ledger.judging.statements import CURSOR, LEFT_OUT, WAITING, statements_of
 from inferometer.ledger.memory import PENDING_FROM
 from inferometer.ledger.store import Forms
 
-CURSOR = "judged_until"  # in the table meta
 BACKLOG = 24 * HOUR  # what arrived earlier is not looked at any more
 VOTES_BACK = 8 * DAY  # votes that are older have been looked at, or wait for no call any more
 AT_ONCE = 1000  # calls
@@ -41,6 +40,11 @@ class JudgeSample:
         self._database, self.limits, self._clock = database, limits, clock
         self._statements = statements_of(database.dialect)
         self._forms = Forms(database, read_only=True)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the ledger is still the one of its name."""
+        return self._database.is_current()
 
     def choose(self) -> bool:
         """Look at some of what has settled since; whether there may be more."""

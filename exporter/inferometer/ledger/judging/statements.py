@@ -38,6 +38,7 @@ from inferometer.ledger.schema import (
 from inferometer.votes import THUMBS_DOWN
 
 WAITING, ENDED, LEFT_OUT = range(3)  # states of a unit: the last has no verdict, and gets none
+CURSOR = "judged_until"  # in the table meta: the last call that was looked at
 REPORTED = "report_hallucination"
 _UNITS, _REQUESTS, _DAYS = JUDGED_UNITS.c, JUDGE_REQUESTS.c, JUDGE_DAYS.c
 _ID: BindParameter[int] = bindparam("id_")

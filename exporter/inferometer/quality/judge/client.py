@@ -42,11 +42,12 @@ class JudgeEndpoint:
 
     @property
     def address(self) -> str:
-        """The URL to which requests are posted."""
-        url = self.url.rstrip("/")
-        if urlsplit(url).path.endswith(_PATH):
-            return url
-        return url + (_PATH if urlsplit(url).path else f"/v1{_PATH}")
+        """The URL to which requests are posted. Raises ValueError for what is none."""
+        parts = urlsplit(self.url)
+        path = parts.path.rstrip("/")
+        if not path.endswith(_PATH):
+            path = f"{path or '/v1'}{_PATH}"
+        return parts._replace(path=path).geturl()
 
 
 class KeyFileUnreadableError(ValueError):

@@ -40,7 +40,9 @@ MOST_STATEMENTS = 60  # of an answer that are judged
 MOST_KEPT = 20  # of them in the reasons, those that are not supported first
 LONGEST_STATEMENT = 1000  # characters
 LONGEST_SILENCE = 60  # words of an answer that may state nothing
-_NUMBERS, _WORDS = re.compile(r"\d+"), re.compile(r"\w{3,}")
+_NUMBERS, _WORDS = re.compile(r"\d+"), re.compile(r"[^\W\d_]{4,}")
+# Numbers that state nothing: of sources, and of a list.
+_NO_CLAIMS = re.compile(r"\[\d{1,3}(?:[,; ]+\d{1,3})*\]|^\d{1,3}[.)] ")
 OPEN = "open"  # a verdict of ours: what is missing may be the reason
 
 
@@ -81,8 +83,8 @@ def faithfulness(unit: JudgeUnit, ask: Ask) -> AnswerVerdict:
         return nonsense(FAITHFULNESS, error, reply)
     if verdicts.pop(place)[0] not in (ABSENT, CONTRADICTED):
         return nonsense(FAITHFULNESS, NonsenseError("it supports what no document says"), reply)
-    return _summed(unit, is_cut, [
-        _judged(statement, *verdict, unit)
+    return summed(unit, is_cut, [
+        with_open(statement, *verdict, unit)
         for statement, verdict in zip(statements, verdicts, strict=True)])
 
 
@@ -111,11 +113,17 @@ def statements_in(text: str, sentences: Sequence[str]) -> list[str]:
 
 
 def _covers(statements: Sequence[str], sentence: str) -> bool:
-    """Whether they have the sentence's numbers, and any word of it if there are any."""
-    text = " ".join(statements).lower()
-    words = _WORDS.findall(sentence.lower())
-    return all(number in text for number in _NUMBERS.findall(sentence.lower())) and (
-        not text or not words or any(word in text for word in words))
+    """Whether they have the sentence's numbers, and any long word of it if there are any."""
+    text, claim = " ".join(statements).lower(), _NO_CLAIMS.sub("", sentence.lower())
+    words = _WORDS.findall(claim)
+    return all(number in text for number in _NUMBERS.findall(claim)) and (
+        not text or not words or any(_is_in(word, text) for word in words))
+
+
+def _is_in(word: str, text: str) -> bool:
+    """Where words stand without spaces, two signs of one that stand together are enough."""
+    return word in text if word.isascii() else any(
+        word[i:i + 2] in text for i in range(len(word) - 1))
 
 
 def verdicts_in(text: str, statements: int, documents: int) -> list[tuple[str, int]]:
@@ -148,7 +156,7 @@ def reasons_of(note: str, **more: object) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _judged(statement: str, verdict: str, document: int, unit: JudgeUnit) -> JudgedStatement:
+def with_open(statement: str, verdict: str, document: int, unit: JudgeUnit) -> JudgedStatement:
     """A statement with its verdict; open where what is missing or taken out may be why."""
     given = (unit.question, *unit.documents)
     is_missing = verdict == ABSENT and unit.documents_are_cut
@@ -157,7 +165,7 @@ def _judged(statement: str, verdict: str, document: int, unit: JudgeUnit) -> Jud
     return JudgedStatement(statement, OPEN if is_missing or is_taken_out else verdict, document)
 
 
-def _summed(unit: JudgeUnit, is_cut: bool, judged: Sequence[JudgedStatement]) -> AnswerVerdict:
+def summed(unit: JudgeUnit, is_cut: bool, judged: Sequence[JudgedStatement]) -> AnswerVerdict:
     """The answer fails if a statement does; what is open, or was cut off, may be one that does."""
     count = {word: sum(one.verdict == word for one in judged)
              for word in (*VERDICT_WORDS, OPEN)}

@@ -35,10 +35,10 @@ def unit_of(call: Mapping[str, str], steps: Iterable[Mapping[str, str]] = ()) ->
         return None
     messages, is_cut = messages_in(call)
     prompt = "\n\n".join(one.text for one in messages if one.role != TOOL)
-    found = [documents_in(step) for step in steps]
-    documents = [*dict.fromkeys(text for one in found for text in one.texts)]
+    results = [documents_in(step) for step in steps]
+    documents = [*dict.fromkeys(text for one in results for text in one.texts)]
     if is_cut or len(prompt) < CONTEXT:  # else all that the model saw is in its prompt
-        is_cut |= any(one.are_cut for one in found)
+        is_cut |= any(one.are_cut for one in results)
     else:
         documents = [one for one in documents if one in prompt]
     documents += dict.fromkeys(one.text for one in messages if one.role == TOOL)

@@ -45,11 +45,17 @@ def test_another_process_judges_beside_the_gateway_which_shows_it(tmp_path: Path
         assert page.value(c.REFUSALS.name, **OF_SHOP, source="judge") == 0
         assert page.value(c.EVALUATION_SAMPLE.name, **OF_SHOP, evaluation="faithfulness",
                           kind="judged") == 2
+        for label, number in (("pass", 1), ("fail", 1), ("unknown", 0)):
+            assert page.value(c.EVALUATIONS.name, **OF_SHOP, evaluation="faithfulness",
+                              label=label) == number
+        assert page.value(f"{c.EVALUATION_SCORE.name}_count", **OF_SHOP,
+                          evaluation="faithfulness") == 2
         assert page.value(c.JUDGE_WAITING.name) == 0
         assert page.value(c.JUDGE_SAMPLING.name) == 1
-        assert page.value(c.JUDGE_INPUT.name, model="judge-model") > 100
+        assert (page.value(c.JUDGE_INPUT.name, model="judge-model") or 0) > 100
         cost = page.value(c.JUDGE_COST.name, model="judge-model")
-        assert cost and cost == page.value(c.COST.name, category="api", model="judge-model")
+        assert cost
+        assert cost == page.value(c.COST.name, category="api", model="judge-model")
         assert running.verb("verify").returncode == 0
     assert len(judge.asked) == 8  # two for faithfulness, of each of the answers
 

@@ -98,7 +98,8 @@ def test_a_request_says_what_it_is_for_and_whose() -> None:
     ("http://h", "http://h/v1/chat/completions"), ("http://h/", "http://h/v1/chat/completions"),
     ("http://h/v1/", "http://h/v1/chat/completions"),
     ("http://h/openai/v1", "http://h/openai/v1/chat/completions"),
-    ("http://h/v1/chat/completions", "http://h/v1/chat/completions")])
+    ("http://h/v1/chat/completions", "http://h/v1/chat/completions"),
+    ("http://h/openai/v1?version=1", "http://h/openai/v1/chat/completions?version=1")])
 def test_a_url_may_be_a_base_or_whole(url: str, path: str) -> None:
     assert JudgeEndpoint(url, "m").address == path
 

@@ -16,7 +16,7 @@ from inferometer.evaluations import (
     JudgementResult,
 )
 from inferometer.quality.judge.controls import foreign_statement, place_of
-from inferometer.quality.judge.faithfulness import faithfulness
+from inferometer.quality.judge.faithfulness import faithfulness, statements_in
 from inferometer.quality.judge.interface import AnswerVerdict, Ask, JudgeReply, JudgeRequest
 from inferometer.quality.judge.questions import answer_relevance, refusal
 from tests.exporter.quality.judge.asking import (
@@ -156,6 +156,17 @@ def test_a_sentence_that_is_passed_over_is_judged_itself(silent: Sequence[object
     faithfulness(unit("The archive is in Ghent. It was opened in 1899."),
                  replying(statements={"sentences": silent}, verdicts=see))
     assert "It was opened in 1899." in judged
+
+
+@pytest.mark.parametrize(("answer", "statements"), [
+    ("The archive is in Ghent [1, 2].", ["The archive is in Ghent."]),
+    ("1. Go to Ghent.", ["One goes to Ghent."]), ("It has 1,911 maps.", ["It has 1911 maps."]),
+    ("\u6839\u7279\u6709\u6863\u6848\u9986\u3002", ["\u6863\u6848\u9986\u5728\u6839\u7279"]),
+    ("I hope that this helps.", [])])
+def test_a_sentence_that_its_statements_cover_is_not_judged_twice(
+        answer: str, statements: list[str]) -> None:
+    assert statements_in(json.dumps({"sentences": [
+        {"number": 1, "statements": statements}]}), [answer]) == statements
 
 
 def test_a_long_answer_that_states_nothing_is_left_open() -> None:
