@@ -6,6 +6,7 @@ query makes what the table shows, and what its links need, of whatever labels an
 
 from __future__ import annotations
 
+from alerts import ALERT_GROUPS
 from alerts.model import SEVERITIES
 from dashboards.grafana_schema import Json
 from dashboards.styles import AMBER, RED, board_link, override
@@ -17,6 +18,11 @@ KEYS = {"severity": "Severity", "alertname": "Alert", "about": "About", "place":
 LINKED = ("board", c.MODEL.name, "node")
 # Where to look, by whose alert it is.
 _BOARDS = {"serving": "latency", "hardware": "gpu", "finance": "cost", "observability": "exporter"}
+# Alerts about what applications see have boards of their own.
+_OF_CALLS = ("requests", "rag", "feedback", "quality")
+_NAMES = {board: "|".join(dict.fromkeys(
+    alert.name for group in ALERT_GROUPS for alert in group.alerts if alert.board == board))
+    for board in _OF_CALLS}
 _ALL = "All"  # values of a variable, as Grafana calls them in an address
 # Of several labels that an alert has the last one is what it is about.
 _ABOUT = ("subject", c.ENGINE.name, "node", "instance", "pod", c.MODEL.name)
@@ -38,6 +44,8 @@ def subjects(alerts: str) -> str:
     alerts = _replaced(alerts, "place", "$1", "place", "/?(.*?)/?")
     for team, board in _BOARDS.items():
         alerts = _replaced(alerts, "board", board, "team", team)
+    for board, names in _NAMES.items():
+        alerts = _replaced(alerts, "board", board, "alertname", names)
     for label in (c.MODEL.name, "node"):
         alerts = _replaced(alerts, label, _ALL, label, "")
     return f"max {by((*KEYS, *LINKED))} ({alerts})"

@@ -197,7 +197,7 @@ def test_every_board_is_in_the_folder_that_grafana_is_to_read(bundled: Path) -> 
     (provider,) = provisioning["providers"]
     folder = provider["options"]["path"].replace(FILES, str(bundled / "files"))
     assert [json.loads(board.read_text())["schemaVersion"]
-            for board in Path(folder).glob("*.json")] == [42] * 9
+            for board in Path(folder).glob("*.json")] == [42] * 10
 
 
 def test_every_board_is_posted_to_the_api(bundled: Path) -> None:

@@ -168,6 +168,14 @@ ROWS = (
          "node": "gpu-1", **EXPORTER, **PLACE}, "inferometer-x2x9v", "prod/chat", "exporter"),
     Row({"alertname": "LLMFamiliesUnknown", "team": "observability", "subject": "signals",
          "engine": "vllm", **PLACE}, "vllm", "prod/chat", "exporter"),
+    Row({"alertname": "HallucinationsHigh", "team": "serving", "subject": "answers",
+         "service_name": "shop", "model": "gpt-4o-mini", "cluster": "prod"},
+        "gpt-4o-mini", "prod", "quality"),
+    Row({"alertname": "JudgeBudgetSpent", "team": "observability", "subject": "judge",
+         "cluster": "prod"}, "judge", "prod", "quality"),
+    Row({"alertname": "LLMThumbsDown", "team": "serving", "subject": "answers",
+         "service_name": "shop", "model": "gpt-4o-mini", "cluster": "prod"},
+        "gpt-4o-mini", "prod", "feedback"),
 )
 
 

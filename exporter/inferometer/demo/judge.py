@@ -33,7 +33,7 @@ class DemoJudge:
 
     def start(self) -> None:
         """Listen on a free port of loopback. Raises OSError."""
-        server = self._server = _JudgeServer((LOOPBACK, 0), _Handler)
+        server = self._server = _JudgeServer((LOOPBACK, 0), _JudgeHandler)
         start_thread(lambda: server.serve_forever(POLL_SECONDS), "demo-judge")
 
     def stop(self) -> None:
@@ -89,7 +89,7 @@ class _JudgeServer(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _JudgeHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = json.dumps(verdict_on(asked["messages"][-1]["content"]))
