@@ -26,7 +26,7 @@ from bench.quality_alarms import (
 from bench.quality_coverage import JUDGED, LABELS, Cell, cells
 from bench.report import Figure, say
 from bench.sizes import Sizes
-from inferometer.quality.detector import carried_null
+from inferometer.quality.rates.detector import carried_null
 
 DELAYS = {30: 8.7, 100: 3.1, 1000: 0.4}  # days to see WORSE_RATE, by a study made before
 NEAR = 1.1  # times those

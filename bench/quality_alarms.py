@@ -22,7 +22,7 @@ from bench.quality_streams import (
     RateStreams,
     references,
 )
-from inferometer.quality.intervals import wilson
+from inferometer.quality.rates.intervals import wilson
 
 DAYS = 365
 LIMIT, WORSE_RATE, BETTER_RATE = 0.05, 0.10, 0.025

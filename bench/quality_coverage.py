@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.quality_streams import Counts, Floats
-from inferometer.quality.intervals import DRAWS, possible_shapes, wilson
-from inferometer.quality.rates import ENOUGH_LABELS, TAIL
+from inferometer.quality.rates.estimates import ENOUGH_LABELS, TAIL
+from inferometer.quality.rates.intervals import DRAWS, possible_shapes, wilson
 
 JUDGED = 3000
 TRUTHS = (0.01, 0.02, 0.05, 0.12, 0.30)

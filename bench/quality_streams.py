@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from inferometer.quality.detector import (
+from inferometer.quality.rates.detector import (
     CAP,
     CLEAR,
     QUIET_ANSWERS,
@@ -20,7 +20,7 @@ from inferometer.quality.detector import (
     likelihood_ratios,
     quiet_answers,
 )
-from inferometer.quality.score_detector import BOLDEST, DOUBT, DROPS, reference_bets
+from inferometer.quality.rates.score_detector import BOLDEST, DOUBT, DROPS, reference_bets
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]

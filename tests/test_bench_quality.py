@@ -11,10 +11,10 @@ np = pytest.importorskip("numpy", reason="numpy comes with the extra `bench`")
 from bench import quality_alarms as alarms  # noqa: E402 - needs numpy
 from bench import quality_coverage as coverage  # noqa: E402 - needs numpy
 from bench import quality_streams as streams  # noqa: E402 - needs numpy
-from inferometer.quality.detector import RateDetector  # noqa: E402 - beside the others
-from inferometer.quality.intervals import possible_parts  # noqa: E402 - beside the others
-from inferometer.quality.rates import LabelCounts, corrected_rate  # noqa: E402 - beside the others
-from inferometer.quality.score_detector import (  # noqa: E402 - beside the others
+from inferometer.quality.rates.detector import RateDetector  # noqa: E402 - beside the others
+from inferometer.quality.rates.estimates import LabelCounts, corrected_rate  # noqa: E402 - beside the others
+from inferometer.quality.rates.intervals import possible_parts  # noqa: E402 - beside the others
+from inferometer.quality.rates.score_detector import (  # noqa: E402 - beside the others
     MeanDetector,
     Reference,
     reference_of,

@@ -87,21 +87,24 @@ ORDER = """
     spans.otlp  spans.explain  spans.explain.capture  spans.explain.joins
     spans.explain.sources
     spans.explain.report
-    quality  quality.numerals  quality.patterns  quality.refusals  quality.texts
-    quality.answer  quality.asked  quality.citations  quality.detector  quality.emptiness
-    quality.given  quality.intervals  quality.mentions  quality.repetition  quality.schemas
-    quality.rates  quality.score_detector  quality.support
-    quality.checks
+    quality  quality.patterns  quality.refusals  quality.texts
+    quality.answer  quality.asked  quality.schemas
+    quality.checks  quality.checks.emptiness  quality.checks.numerals  quality.checks.repetition
+    quality.checks.citations  quality.checks.given  quality.checks.mentions
+    quality.checks.support
+    quality.checks.marks
     quality.verdicts  quality.stored
-    quality.labelled  quality.recent
-    quality.pace  quality.watched
-    quality.watch
-    quality.figures  quality.sheet
+    quality.rates  quality.rates.detector  quality.rates.intervals  quality.rates.sample
+    quality.rates.estimates  quality.rates.pace  quality.rates.score_detector
+    quality.rates.labels
+    quality.rates.stream
+    quality.rates.watch
+    quality.rates.figures  quality.sheet
     sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
-    sinks.evaluation
+    sinks.judged_rates
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.presets  sinks.feedback_vote
     sinks.encoding  sinks.redaction_values  sinks.destinations  sinks.own_doors
@@ -233,11 +236,10 @@ ORDERS = {
         ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
-        ledger.judged_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.conversations  ledger.growths
-        ledger.judging  ledger.judging.statements
-        ledger.judging.counters  ledger.judging.days  ledger.judged
+        ledger.judging  ledger.judging.statements  ledger.judging.reading_statements
+        ledger.judging.counters  ledger.judging.days  ledger.judging.reading
         ledger.judging.keeping
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
         ledger.outbox  ledger.metering
@@ -265,9 +267,9 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
-        ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judged_rates
+        ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judging.rates
         ledger.judging.answers
-        ledger.judging.sample  ledger.judging.queue  ledger.labels
+        ledger.judging.sample  ledger.judging.queue  ledger.judging.labels
         ledger.judging.runner  ledger.judging.figures
         ledger.judging.making
         ledger.judging.part

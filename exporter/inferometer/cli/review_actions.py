@@ -11,18 +11,18 @@ from inferometer.cli.ledger_tables import TableCell, moment, print_as, table
 from inferometer.cli.verbs import FAILED, OK, complain
 from inferometer.config import Config
 from inferometer.documents.mistakes import MOST_LISTED, DocumentError, Mistake
-from inferometer.ledger import labels
 from inferometer.ledger.database import Database
-from inferometer.ledger.judged import labels_of, present_judge
-from inferometer.ledger.judged_rates import JudgeReplay, quality_limits
+from inferometer.ledger.judging import labels
 from inferometer.ledger.judging.making import require_gateway
+from inferometer.ledger.judging.rates import JudgeReplay, quality_limits
+from inferometer.ledger.judging.reading import labels_of, present_judge
 from inferometer.outside import shown
-from inferometer.quality.figures import StreamFigures, figures_of
-from inferometer.quality.labelled import counts_of
-from inferometer.quality.rates import ENOUGH_LABELS, Interval
-from inferometer.quality.recent import WINDOW
+from inferometer.quality.rates.estimates import ENOUGH_LABELS, Interval
+from inferometer.quality.rates.figures import StreamFigures, figures_of
+from inferometer.quality.rates.labels import counts_of
+from inferometer.quality.rates.sample import WINDOW
+from inferometer.quality.rates.stream import MEAN, RATE
 from inferometer.quality.sheet import SheetRow, labels_in, sheet_of
-from inferometer.quality.watched import MEAN, RATE
 
 MOST_BYTES = 64 * 2**20  # of a sheet
 RATES = ("service", "model", "evaluation", "judged", "unjudged", "rate", "lower", "upper",

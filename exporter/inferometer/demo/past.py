@@ -20,8 +20,8 @@ from inferometer.evaluations import (
     REFUSAL,
     JudgementResult,
 )
-from inferometer.ledger import judged_statements
 from inferometer.ledger.database import JUDGING, Database
+from inferometer.ledger.judging import reading_statements
 from inferometer.ledger.judging.days import DAY
 from inferometer.ledger.judging.statements import ENDED, statements_of
 from inferometer.ledger.opening import open_to_write
@@ -61,7 +61,7 @@ def write_past(section: LedgerSection, judge: JudgeVersion, callers: Sequence[tu
             (number, one.unit, one.evaluation, 1, *_outcome(one), one.judged, None)
             for number, one in enumerate(verdicts, start=1)])
         database.connection.executemany(
-            judged_statements.statements_of(database.dialect).put_label, [
+            reading_statements.statements_of(database.dialect).put_label, [
                 (one.unit, one.evaluation, REVIEWER, int(one.is_wrong), one.judged + DAY // 4, None)
                 for one in _labelled(verdicts, len(callers))])
 

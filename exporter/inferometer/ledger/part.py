@@ -38,7 +38,7 @@ from inferometer.votes import Casting
 if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.clickhouse.shipper import Shipper
     from inferometer.ledger.database import Database
-    from inferometer.ledger.judged_rates import JudgedRates
+    from inferometer.ledger.judging.rates import JudgedRates
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
     from inferometer.ledger.user_costs import UserCosts
@@ -157,7 +157,7 @@ class LedgerPart(Part):
             self._waiting)] if self._config.destinations else []
         votes = FeedbackCollector(self._reading, lambda: self._ratios.reading() if (
             self._ratios is not None) else {})
-        from inferometer.sinks.evaluation import EvaluationCollector  # here alone, as in `start`
+        from inferometer.sinks.judged_rates import EvaluationCollector  # here alone, as in `start`
 
         judged = EvaluationCollector(lambda: self._judged.reading() if (
             self._judged is not None) else None)
@@ -169,7 +169,7 @@ class LedgerPart(Part):
         if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
-        from inferometer.ledger.judged_rates import JudgedRates, quality_limits
+        from inferometer.ledger.judging.rates import JudgedRates, quality_limits
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
         from inferometer.ledger.user_costs import UserCosts

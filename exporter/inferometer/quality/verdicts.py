@@ -23,10 +23,10 @@ from inferometer.evaluations import (
 from inferometer.facts import Fact, ModelCall, Outcome, Retrieval
 from inferometer.quality.answer import ModelAnswer, answer_of
 from inferometer.quality.asked import Asked, asked_of
-from inferometer.quality.checks import COSTLY, checked, marks_of
-from inferometer.quality.emptiness import is_empty
-from inferometer.quality.given import retrieved_text
-from inferometer.quality.mentions import readings_of
+from inferometer.quality.checks.emptiness import is_empty
+from inferometer.quality.checks.given import retrieved_text
+from inferometer.quality.checks.marks import COSTLY, checked, marks_of
+from inferometer.quality.checks.mentions import readings_of
 from inferometer.quality.refusals import PHRASES, is_refusal
 from inferometer.quality.schemas import CPU_SECONDS, SchemaBudget, fits
 

@@ -12,8 +12,8 @@ import pytest
 
 from inferometer import cli
 from inferometer.evaluations import FAITHFULNESS
-from tests.exporter.ledger.judged_rows import JudgedRows
 from tests.exporter.ledger.judging.judged import DOCUMENT, QUESTION, answered
+from tests.exporter.ledger.judging.rows import JudgedRows
 from tests.exporter.ledger.making import Bench, ledger_in
 
 Ask = Callable[..., tuple[int, str, str]]

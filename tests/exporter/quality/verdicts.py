@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from inferometer.evaluations import FAITHFULNESS, RANDOM, JudgedAnswer, JudgementResult
-from inferometer.quality.labelled import AnswerStream
+from inferometer.quality.rates.labels import AnswerStream
 
 DAY = 86_400 * 10**9
 STREAM = AnswerStream("shop", "m", FAITHFULNESS)

@@ -80,18 +80,18 @@ def add_to_day(database: Database, day: int, calls: int = 0, voted_calls: int = 
         day, BILLION, calls, voted_calls, cost, priced_calls))
 
 
-class Backlog(NamedTuple):
+class UnseenAnswers(NamedTuple):
     """Traces that have settled and are not looked at yet, where these are many."""
 
     traces: float = 0.0
     since: int = 0  # when the first of them arrived; Unix nanoseconds
 
 
-NO_BACKLOG = Backlog()
+NO_BACKLOG = UnseenAnswers()
 
 
 def lasting_ratio(database: Database, now: int, limits: DailyLimits,
-                  backlog: Backlog = NO_BACKLOG) -> float:
+                  backlog: UnseenAnswers = NO_BACKLOG) -> float:
     """Which part of the traces is to be chosen now; written down where it has become less.
 
     In the caller's transaction.
@@ -118,7 +118,7 @@ def _units_left(database: Database, now: int, limits: DailyLimits, day: JudgedDa
     return max(0.0, left / per_unit - waiting.get(RANDOM, 0))
 
 
-def _expected(database: Database, now: int, backlog: Backlog) -> float:
+def _expected(database: Database, now: int, backlog: UnseenAnswers) -> float:
     """Traces that are to come until the day ends, and of the backlog; 0 where nothing tells."""
     rest = DAY - now % DAY
     if backlog.traces:

@@ -20,8 +20,8 @@ from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
 from inferometer.ledger.judging.days import (
     DAY,
     NO_BACKLOG,
-    Backlog,
     DailyLimits,
+    UnseenAnswers,
     lasting_ratio,
 )
 from inferometer.ledger.judging.statements import CURSOR, LEFT_OUT, WAITING, statements_of
@@ -162,7 +162,7 @@ class JudgeSample:
         return low
 
     def _backlog(self, calls: Sequence[Any], begin: tuple[int, int], until: int, traces: int
-                 ) -> Backlog:
+                 ) -> UnseenAnswers:
         """How much there is to look at, where it is more than is looked at at a time."""
         if len(calls) < AT_ONCE:
             self._behind = 0
@@ -171,7 +171,7 @@ class JudgeSample:
             self._behind = int(self._database.connection.execute(
                 self._statements.count_settled_calls,
                 self._bounds(begin, until)).fetchone()[0])
-        backlog = Backlog(self._behind * traces / len(calls), calls[0][1])
+        backlog = UnseenAnswers(self._behind * traces / len(calls), calls[0][1])
         self._behind -= len(calls)
         return backlog
 

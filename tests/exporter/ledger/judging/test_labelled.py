@@ -9,12 +9,12 @@ import pytest
 
 from inferometer.collector import Deadline
 from inferometer.evaluations import FAITHFULNESS
-from inferometer.ledger.judged_rates import JudgedRates
 from inferometer.ledger.judging import counters
-from inferometer.ledger.labels import NewLabel, draw, write
+from inferometer.ledger.judging.labels import NewLabel, draw, write
+from inferometer.ledger.judging.rates import JudgedRates
 from inferometer.ledger.opening import open_beside
-from inferometer.quality.watched import QualityLimits
-from inferometer.sinks.evaluation import EvaluationCollector
+from inferometer.quality.rates.stream import QualityLimits
+from inferometer.sinks.judged_rates import EvaluationCollector
 from inferometer.sinks.judging import JudgeCollector
 from tests.exporter.ledger.judging.judged import answered, judge_all, runner, settle
 from tests.exporter.ledger.making import ledger_in, section

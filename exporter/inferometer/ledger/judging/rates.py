@@ -16,10 +16,10 @@ from inferometer.config import JudgeSection
 from inferometer.evaluations import ANSWER_RELEVANCE, FAITHFULNESS, REFUSAL, SELF_CONTRADICTION
 from inferometer.ledger.counting import HOUR
 from inferometer.ledger.database import Database
-from inferometer.ledger.judged import count_between, judged_after, labels_of, present_judge
-from inferometer.quality.figures import QualityFigures, figures_of
-from inferometer.quality.watch import QualityWatch
-from inferometer.quality.watched import QualityLimits
+from inferometer.ledger.judging.reading import count_between, judged_after, labels_of, present_judge
+from inferometer.quality.rates.figures import QualityFigures, figures_of
+from inferometer.quality.rates.stream import QualityLimits
+from inferometer.quality.rates.watch import QualityWatch
 from inferometer.threads import Loop
 
 SECONDS = 120.0  # from one time to the next

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.quality.detector import CAP, LASTING
-from inferometer.quality.score_detector import (
+from inferometer.quality.rates.detector import CAP, LASTING
+from inferometer.quality.rates.score_detector import (
     DOUBT,
     ENOUGH_SCORES,
     MeanDetector,

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferometer.evaluations import ANSWER_RELEVANCE, JudgedAnswer, JudgementResult
-from inferometer.quality.detector import RateDetector, carried_null
-from inferometer.quality.figures import StreamFigures, figures_of
-from inferometer.quality.labelled import LabelledAnswer, counts_of, errors_of
-from inferometer.quality.pace import FIRST, LEAST, YearlyAnswers, begins_month
-from inferometer.quality.rates import LabelCounts, corrected_rate
-from inferometer.quality.watch import QualityWatch
-from inferometer.quality.watched import CORRECTED, MEAN, RATE, QualityLimits
+from inferometer.quality.rates.detector import RateDetector, carried_null
+from inferometer.quality.rates.estimates import LabelCounts, corrected_rate
+from inferometer.quality.rates.figures import StreamFigures, figures_of
+from inferometer.quality.rates.labels import LabelledAnswer, counts_of, errors_of
+from inferometer.quality.rates.pace import FIRST, LEAST, YearlyAnswers, begins_month
+from inferometer.quality.rates.stream import CORRECTED, MEAN, RATE, QualityLimits
+from inferometer.quality.rates.watch import QualityWatch
 from tests.exporter.quality.verdicts import BEGIN, DAY, STREAM, verdict
 
 LIMITS = QualityLimits()

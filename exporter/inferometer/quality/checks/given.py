@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from inferometer.quality.numerals import with_plain_digits
+from inferometer.quality.checks.numerals import with_plain_digits
 from inferometer.quality.texts import SAME, is_cut, is_one_of, parsed
 from inferometer.spans.flavours import given_names, retrieved_names
 

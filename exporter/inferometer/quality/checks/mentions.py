@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import NamedTuple
 
-from inferometer.quality.numerals import (
+from inferometer.quality.checks.numerals import (
     MONEY_SIGNS,
     NUMBER,
     is_counting,

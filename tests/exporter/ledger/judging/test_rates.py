@@ -13,12 +13,12 @@ from inferometer.collector import Deadline
 from inferometer.config import JudgeSection
 from inferometer.evaluations import FAITHFULNESS, REFUSAL, VOTED, JudgementResult
 from inferometer.ledger.errors import LedgerError
-from inferometer.ledger.judged_rates import KEPT, MARKS, JudgedRates, quality_limits
+from inferometer.ledger.judging.rates import KEPT, MARKS, JudgedRates, quality_limits
 from inferometer.ledger.opening import open_beside
-from inferometer.quality.rates import LabelCounts, corrected_rate
-from inferometer.quality.watched import QualityLimits
-from inferometer.sinks.evaluation import EvaluationCollector
-from tests.exporter.ledger.judged_rows import JudgedRows, label, unlabel
+from inferometer.quality.rates.estimates import LabelCounts, corrected_rate
+from inferometer.quality.rates.stream import QualityLimits
+from inferometer.sinks.judged_rates import EvaluationCollector
+from tests.exporter.ledger.judging.rows import JudgedRows, label, unlabel
 from tests.exporter.ledger.making import SECOND, Bench, ledger_in, section
 from tests.exporter.ledger.shared import gateways
 from tests.exporter.process import command

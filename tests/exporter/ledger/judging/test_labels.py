@@ -12,9 +12,8 @@ import pytest
 from inferometer import cli
 from inferometer.evaluations import FAITHFULNESS, REFUSAL, VOTED, JudgementResult
 from inferometer.facts import ModelCall
-from inferometer.ledger.judged import labels_of
 from inferometer.ledger.judging import counters
-from inferometer.ledger.labels import (
+from inferometer.ledger.judging.labels import (
     LabelDraw,
     NewLabel,
     UnknownAnswersError,
@@ -23,9 +22,10 @@ from inferometer.ledger.labels import (
     undo,
     write,
 )
-from inferometer.quality.labelled import AnswerStream
-from tests.exporter.ledger.judged_rows import JudgedRows
+from inferometer.ledger.judging.reading import labels_of
+from inferometer.quality.rates.labels import AnswerStream
 from tests.exporter.ledger.judging.judged import DOCUMENT, QUESTION, answered
+from tests.exporter.ledger.judging.rows import JudgedRows
 from tests.exporter.ledger.making import SECOND, Bench, ledger_in
 
 pytestmark = pytest.mark.usefixtures("each_store")

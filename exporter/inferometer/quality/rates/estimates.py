@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from inferometer.quality.intervals import DRAWS, LEVEL, possible_parts, wilson
+from inferometer.quality.rates.intervals import DRAWS, LEVEL, possible_parts, wilson
 
 ENOUGH_LABELS = 20  # of flagged answers, and as many of the others
 TAIL = round((1 - LEVEL) / 2 * DRAWS)  # draws beyond either end of an interval

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.quality.detector import (
+from inferometer.quality.rates.detector import (
     CAP,
     CLEAR,
     LASTING,

@@ -13,11 +13,11 @@ from inferometer.evaluations import (
     SELF_CONTRADICTION,
     JudgedAnswer,
 )
-from inferometer.quality.detector import RateDetector, carried_null
-from inferometer.quality.labelled import errors_of
-from inferometer.quality.rates import LabelCounts, effective
-from inferometer.quality.recent import DAY, WINDOW, RecentAnswers
-from inferometer.quality.score_detector import MeanDetector, reference_of
+from inferometer.quality.rates.detector import RateDetector, carried_null
+from inferometer.quality.rates.estimates import LabelCounts, effective
+from inferometer.quality.rates.labels import errors_of
+from inferometer.quality.rates.sample import DAY, WINDOW, RecentAnswers
+from inferometer.quality.rates.score_detector import MeanDetector, reference_of
 
 AS_JUDGED, CORRECTED = "judged", "corrected"  # how a limit is meant
 RATE, MEAN = "rate", "mean"  # what a detector looks at

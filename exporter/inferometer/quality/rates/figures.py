@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from inferometer.quality.labelled import AnswerStream
-from inferometer.quality.rates import (
+from inferometer.quality.rates.estimates import (
     Corrected,
     Interval,
     LabelCounts,
@@ -16,8 +15,9 @@ from inferometer.quality.rates import (
     effective,
     judged_rate,
 )
-from inferometer.quality.watch import QualityWatch
-from inferometer.quality.watched import NO_LABELS, QualityLimits
+from inferometer.quality.rates.labels import AnswerStream
+from inferometer.quality.rates.stream import NO_LABELS, QualityLimits
+from inferometer.quality.rates.watch import QualityWatch
 
 MOST_UNJUDGED = 0.1  # of the sample; beyond it the others may be a choice, and there is no rate
 SEED = 20

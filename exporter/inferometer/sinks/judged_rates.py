@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from inferometer import catalogue as c
 from inferometer.collector import Deadline
 from inferometer.families import Family
-from inferometer.quality.figures import QualityFigures, StreamFigures
-from inferometer.quality.rates import Interval
-from inferometer.quality.watched import AS_JUDGED, CORRECTED, MEAN, RATE
+from inferometer.quality.rates.estimates import Interval
+from inferometer.quality.rates.figures import QualityFigures, StreamFigures
+from inferometer.quality.rates.stream import AS_JUDGED, CORRECTED, MEAN, RATE
 from inferometer.values import Key
 
 JUDGED, LABELLED = c.SAMPLE_KIND.values

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inferometer.quality.given import LARGEST
-from inferometer.quality.mentions import MOST, mentions_of, readings_of
-from inferometer.quality.support import GivenText
+from inferometer.quality.checks.given import LARGEST
+from inferometer.quality.checks.mentions import MOST, mentions_of, readings_of
+from inferometer.quality.checks.support import GivenText
 
 
 def missing(answer: str, given: str) -> list[str]:

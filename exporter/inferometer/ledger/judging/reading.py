@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from inferometer.evaluations import JudgedAnswer, JudgementResult
 from inferometer.ledger.database import Database
-from inferometer.ledger.judged_statements import statements_of
+from inferometer.ledger.judging.reading_statements import statements_of
 from inferometer.ledger.judging.statements import statements_of as judging_statements
-from inferometer.quality.labelled import AnswerStream, LabelledAnswer
+from inferometer.quality.rates.labels import AnswerStream, LabelledAnswer
 
 PARTS_OF_PROBABILITY = 1_000_000_000  # that a row has as a whole number
 PARTS_OF_SCORE = 1_000_000

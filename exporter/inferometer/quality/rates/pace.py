@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime
 
-from inferometer.quality.recent import DAY
+from inferometer.quality.rates.sample import DAY
 
 YEAR = 365  # days
 YOUNG = 28  # days after the first answer, in which little is known of a year

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from inferometer.quality.rates import LabelCounts
+from inferometer.quality.rates.estimates import LabelCounts
 
 
 class AnswerStream(NamedTuple):

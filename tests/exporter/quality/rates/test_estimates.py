@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.quality.intervals import wilson
-from inferometer.quality.rates import (
+from inferometer.quality.rates.estimates import (
     ENOUGH_LABELS,
     Interval,
     LabelCounts,
@@ -15,6 +14,7 @@ from inferometer.quality.rates import (
     effective,
     judged_rate,
 )
+from inferometer.quality.rates.intervals import wilson
 
 FLAGS = st.lists(st.booleans(), min_size=1, max_size=300)
 SAMPLE = st.lists(st.tuples(st.booleans(), st.floats(0.0001, 1)), min_size=1, max_size=100)

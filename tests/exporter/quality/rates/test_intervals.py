@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferometer.quality.intervals import (
+from inferometer.quality.rates.intervals import (
     DRAWS,
     beta_below,
     beta_quantile,

@@ -24,11 +24,11 @@ from inferometer.evaluations import (
     mark_of,
 )
 from inferometer.quality.answer import ModelAnswer
-from inferometer.quality.citations import are_known, citations_of
-from inferometer.quality.given import ModelPrompt, given_of
-from inferometer.quality.mentions import LONGEST_ANSWER, MOST, mentions_of
-from inferometer.quality.repetition import is_repetitive
-from inferometer.quality.support import GivenText
+from inferometer.quality.checks.citations import are_known, citations_of
+from inferometer.quality.checks.given import ModelPrompt, given_of
+from inferometer.quality.checks.mentions import LONGEST_ANSWER, MOST, mentions_of
+from inferometer.quality.checks.repetition import is_repetitive
+from inferometer.quality.checks.support import GivenText
 
 COSTLY = frozenset((FACTS_SUPPORTED, CITATIONS_KNOWN, NOT_REPETITIVE))  # the longer the more
 NOWHERE = "-"  # in the place of readings: it is in no document

@@ -11,8 +11,8 @@ import pytest
 from inferometer.evaluations import CHECKS, labels_of
 from inferometer.facts import ModelCall, Outcome, Retrieval
 from inferometer.quality import verdicts
-from inferometer.quality.citations import citations_of
-from inferometer.quality.repetition import LEAST, is_repetitive
+from inferometer.quality.checks.citations import citations_of
+from inferometer.quality.checks.repetition import LEAST, is_repetitive
 from inferometer.quality.verdicts import judged, verdict_of
 from tests.exporter.ledger.making import call
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from inferometer.evaluations import RANDOM, AnswerLabel
 from inferometer.ledger.database import JUDGING, Database
-from inferometer.ledger.judged import present_judge
-from inferometer.ledger.judged_statements import statements_of
 from inferometer.ledger.judging import counters
 from inferometer.ledger.judging.answers import answer_of_trace
+from inferometer.ledger.judging.reading import present_judge
+from inferometer.ledger.judging.reading_statements import statements_of
 from inferometer.quality.judge.interface import JudgeUnit
-from inferometer.quality.recent import WINDOW
+from inferometer.quality.rates.sample import WINDOW
 
 
 class UnlabelledAnswer(NamedTuple):

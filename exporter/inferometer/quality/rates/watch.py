@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from inferometer.evaluations import JudgedAnswer
-from inferometer.quality.labelled import AnswerStream, LabelledAnswer, counts_of
-from inferometer.quality.pace import YearlyAnswers, begins_month
-from inferometer.quality.rates import LabelCounts
-from inferometer.quality.recent import DAY, WINDOW
-from inferometer.quality.watched import NO_LABELS, QualityLimits, WatchedStream
+from inferometer.quality.rates.estimates import LabelCounts
+from inferometer.quality.rates.labels import AnswerStream, LabelledAnswer, counts_of
+from inferometer.quality.rates.pace import YearlyAnswers, begins_month
+from inferometer.quality.rates.sample import DAY, WINDOW
+from inferometer.quality.rates.stream import NO_LABELS, QualityLimits, WatchedStream
 
 FORGOTTEN = 40 * DAY  # after which a stream without answers begins anew
 

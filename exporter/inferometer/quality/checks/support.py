@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from inferometer.quality.mentions import (
+from inferometer.quality.checks.mentions import (
     Mention,
     has_numeral,
     kind_of,
     plain_quote,
     readings_of,
 )
-from inferometer.quality.numerals import SCALED
+from inferometer.quality.checks.numerals import SCALED
 
 _MOST = 5_000  # mentions of a kind in a prompt that are looked at
 _MOST_SPELLINGS = 64  # places of three digits, after which all of a text is read

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from inferometer.quality.detector import EvidenceDetector
+from inferometer.quality.rates.detector import EvidenceDetector
 
 ENOUGH_SCORES = 100  # of a reference
 DOUBT = 0.05  # the probability that a reference's mean is below its lower bound

@@ -1,0 +1,1 @@
+"""What each answer is looked at for: what it states, what it cites, whether it is one at all."""
