@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from inferometer.catalogue import CLIENT_ERRORS
-from inferometer.ledger.counting import HOUR, TOKENS, CountedRow
+from inferometer.ledger.counting import BILLION, HOUR, TOKENS, CountedRow
 from inferometer.ledger.file import File
 from inferometer.ledger.file_opening import open_beside
 from inferometer.ledger.questions import AskedStore, LedgerAnswers, Top, top
@@ -45,14 +45,16 @@ def random_row(chance: random.Random, seq: int, arrived: int, seats: SeatTable) 
         return row._replace(
             duration=sometimes(10**11), documents=sometimes(30),
             run_calls=sometimes(30) if kind == "run" else None,
-            run_tools=sometimes(30) if kind == "run" else None)
+            run_tools=sometimes(30) if kind == "run" else None,
+            checks=chance.choice(("", "p", "f", "u")) if kind == "evaluation" else "",
+            score=sometimes(BILLION) if kind == "evaluation" else None)
     numbers: dict[str, Any] = {
         name: sometimes(10**6 if name in TOKENS else 10**11)
         for name in (*TOKENS, "duration", "first_token", "queue", "prefill", "decode", "cost")}
     return row._replace(
         **numbers, priced=chance.choice(("", *(one.value for one in PriceSource))),
         over_cost=chance.randrange(2), within_limits=chance.randrange(2),
-        place=chance.randrange(5))
+        place=chance.randrange(5), checks=chance.choice(("", "pu----pf", "--pf-ppp")))
 
 
 class Fill:

@@ -143,6 +143,8 @@ def test_rows_leave_in_full_batches_and_the_others_after_a_while(
     shipper.turn()
     assert shipper.condition() == (0, 0)
     assert_all_is_there(warehouse, bench, fill)
+    assert warehouse.rows("SELECT seq, checks, score FROM calls ORDER BY seq") == [
+        (row.seq, row.checks, row.score) for row in fill.written]
 
 
 def test_what_is_behind_the_sums_is_in_the_answers_too(warehouse: Warehouse, bench: Bench) -> None:
