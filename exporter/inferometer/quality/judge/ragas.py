@@ -119,7 +119,8 @@ def _loaded() -> tuple[Any, Any, str]:
         from ragas.metrics.collections import Faithfulness
     except ImportError as error:
         raise RagasMissingError(
-            f"Ragas cannot be loaded ({error}): pip install 'inferometer[ragas]'") from error
+            "Ragas is not installed, or with a langchain-community from 0.4 on, with which it does "
+            "not import: pip install 'inferometer[ragas]'") from error
     return Faithfulness, InstructorBaseRagasLLM, version("ragas")
 
 
