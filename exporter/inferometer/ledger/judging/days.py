@@ -80,25 +80,25 @@ def add_to_day(database: Database, day: int, calls: int = 0, voted_calls: int = 
         day, BILLION, calls, voted_calls, cost, priced_calls))
 
 
-class UnseenAnswers(NamedTuple):
+class UnseenTraces(NamedTuple):
     """Traces that have settled and are not looked at yet, where these are many."""
 
     traces: float = 0.0
     since: int = 0  # when the first of them arrived; Unix nanoseconds
 
 
-NO_BACKLOG = UnseenAnswers()
+NONE_UNSEEN = UnseenTraces()
 
 
 def lasting_ratio(database: Database, now: int, limits: DailyLimits,
-                  backlog: UnseenAnswers = NO_BACKLOG) -> float:
+                  unseen: UnseenTraces = NONE_UNSEEN) -> float:
     """Which part of the traces is to be chosen now; written down where it has become less.
 
     In the caller's transaction.
     """
     day = read_day(database, now, limits)
     left = _units_left(database, now, limits, day)
-    expected = _expected(database, now, backlog)
+    expected = _expected(database, now, unseen)
     ratio = min(day.ratio, left / expected) if expected > left else day.ratio
     if ratio < day.ratio:
         database.connection.execute(statements_of(database.dialect).put_ratio, (
@@ -118,11 +118,11 @@ def _units_left(database: Database, now: int, limits: DailyLimits, day: JudgedDa
     return max(0.0, left / per_unit - waiting.get(RANDOM, 0))
 
 
-def _expected(database: Database, now: int, backlog: UnseenAnswers) -> float:
-    """Traces that are to come until the day ends, and of the backlog; 0 where nothing tells."""
+def _expected(database: Database, now: int, unseen: UnseenTraces) -> float:
+    """Traces that come until the day ends, and unseen ones; 0 where nothing tells how many."""
     rest = DAY - now % DAY
-    if backlog.traces:
-        return backlog.traces * (1 + rest / max(now - backlog.since, TRAFFIC))
+    if unseen.traces:
+        return unseen.traces * (1 + rest / max(now - unseen.since, TRAFFIC))
     since = now - TRAFFIC
     chosen, traces, first = 0, 0.0, now
     for probability, number, begin in database.connection.execute(

@@ -19,9 +19,9 @@ from inferometer.ledger.database import JUDGING, Database
 from inferometer.ledger.judging.answers import TraceAnswer, answer_of_trace
 from inferometer.ledger.judging.days import (
     DAY,
-    NO_BACKLOG,
+    NONE_UNSEEN,
     DailyLimits,
-    UnseenAnswers,
+    UnseenTraces,
     lasting_ratio,
 )
 from inferometer.ledger.judging.statements import CURSOR, LEFT_OUT, WAITING, statements_of
@@ -73,11 +73,11 @@ class JudgeSample:
         places = {bytes(trace): 0.0 for _, arrived, trace in calls if arrived >= now - BACKLOG}
         for trace in places:
             places[trace] = database.keys.judged_place(trace)
-        backlog = self._backlog(calls, begin, until, len(places))
+        unseen = self._unseen(calls, begin, until, len(places))
         with database.transaction(alone=JUDGING) as connection:
             if self._noted() != noted:
                 return True  # another one was faster
-            ratio = lasting_ratio(database, now, self.limits, backlog)
+            ratio = lasting_ratio(database, now, self.limits, unseen)
             for trace in (trace for trace, place in places.items() if place < ratio):
                 answer = answer_of_trace(database, trace)
                 if answer is not None and self._is_new(trace, answer):
@@ -161,19 +161,19 @@ class JudgeSample:
                 low = row[0] + 1
         return low
 
-    def _backlog(self, calls: Sequence[Any], begin: tuple[int, int], until: int, traces: int
-                 ) -> UnseenAnswers:
+    def _unseen(self, calls: Sequence[Any], begin: tuple[int, int], until: int, traces: int
+                 ) -> UnseenTraces:
         """How much there is to look at, where it is more than is looked at at a time."""
         if len(calls) < AT_ONCE:
             self._behind = 0
-            return NO_BACKLOG
+            return NONE_UNSEEN
         if self._behind < AT_ONCE:  # else it is as many as it was, but for those looked at since
             self._behind = int(self._database.connection.execute(
                 self._statements.count_settled_calls,
                 self._bounds(begin, until)).fetchone()[0])
-        backlog = UnseenAnswers(self._behind * traces / len(calls), calls[0][1])
+        unseen = UnseenTraces(self._behind * traces / len(calls), calls[0][1])
         self._behind -= len(calls)
-        return backlog
+        return unseen
 
     def _until(self) -> int:
         """Before which all calls have settled: a number of a file, else an arrival."""
