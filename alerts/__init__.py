@@ -25,7 +25,7 @@ from alerts import (
 ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
     saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, agents.GROUP,
-    quality.GROUP, evaluation.GROUP,
+    quality.GROUP, evaluation.GROUP, evaluation.JUDGE_GROUP,
     gpu.GROUP, cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, forward.GROUP,
     exporter.GROUP,
 )

@@ -156,5 +156,6 @@ SPENT = Alert(
                 "sample today.",
     board="quality")
 
-GROUP = AlertGroup("inferometer-evaluation-alerts", (
-    HALLUCINATIONS, FELL, REFUSALS, BLIND, NO_RATE, GONE, SPENT), interval="2m")
+GROUP = AlertGroup("inferometer-evaluation-alerts", (HALLUCINATIONS, FELL, REFUSALS),
+                   interval="2m")
+JUDGE_GROUP = AlertGroup("inferometer-judge-alerts", (BLIND, NO_RATE, GONE, SPENT), interval="2m")
