@@ -62,6 +62,7 @@ class ScriptedJudge:
         self.formats = formats  # of response_format that it takes
         self.is_bad = is_bad or (lambda evaluation, text: MARKS[evaluation] in text)
         self.fault, self.fault_ratio = "", 1.0  # of requests, by a hash of each with its number
+        self.most: int | None = None  # requests that are replied to: the later ones wait
         self.reply: Callable[[AskedOfJudge], str] | None = None  # in the place of all of this
         self.asked: list[AskedOfJudge] = []
         self._closed = threading.Event()
@@ -145,6 +146,8 @@ class ScriptedJudge:
             self.asked.append(request)
             number = len(self.asked)
         fault = self.fault if _ratio(f"{self.seed}/{number}") < self.fault_ratio else ""
+        if self.most is not None and number > self.most:
+            fault = SLOW
         if self.latency:
             self._closed.wait(self.latency)
         kind = request.body.get("response_format", {}).get("type", "text")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 import pytest
 
-np = pytest.importorskip("numpy", reason="numpy comes with the extra `bench`")
-
-from bench import quality_alarms as alarms  # noqa: E402 - needs numpy
-from bench import quality_coverage as coverage  # noqa: E402 - needs numpy
-from bench import quality_streams as streams  # noqa: E402 - needs numpy
-from inferometer.quality.rates.detector import RateDetector  # noqa: E402 - beside the others
-from inferometer.quality.rates.estimates import LabelCounts, corrected_rate  # noqa: E402 - beside the others
-from inferometer.quality.rates.intervals import possible_parts  # noqa: E402 - beside the others
-from inferometer.quality.rates.score_detector import (  # noqa: E402 - beside the others
+from bench import quality_alarms as alarms
+from bench import quality_coverage as coverage
+from bench import quality_streams as streams
+from inferometer.quality.rates.detector import RateDetector
+from inferometer.quality.rates.estimates import LabelCounts, corrected_rate
+from inferometer.quality.rates.intervals import possible_parts
+from inferometer.quality.rates.score_detector import (
     MeanDetector,
     Reference,
     reference_of,
