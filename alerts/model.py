@@ -64,6 +64,7 @@ CALLS_DEAR = Subject("calls_dear", CLIENT, "finance")
 CALLS_UNKNOWN = Subject("calls_unknown", CLIENT, "observability")
 AGENTS = Subject("agents", APPLICATION, "serving")
 SEARCHES = Subject("searches", APPLICATION, "serving")
+USAGE = Subject("usage", APPLICATION, "finance")
 ANSWERS = Subject("answers", OF_ANSWERS, "serving")
 COST = Subject("cost", ("cluster", "model"), "finance")
 BUDGET = Subject("budget", ("cluster", "period"), "finance")
@@ -75,7 +76,7 @@ RULES = Subject("rules", EXPORTER, "observability", of_boards=FLEET)
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS, CALLS,
-            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, ANSWERS, GPU_HEALTH,
+            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, USAGE, ANSWERS, GPU_HEALTH,
             GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS, RULES,
             CONFIGURED, WATCHDOG)
 

@@ -77,6 +77,8 @@ ABSENT = {
     **dict.fromkeys(
         ("llm_feedback", "llm_thumbs_down", "llm_regenerated", "llm_answers_copied",
          "llm_conversation_turns", "inferometer_feedback"), "nobody votes, or ends a conversation"),
+    **dict.fromkeys(("llm_client_request_cost_usd:", "llm_client_request_tokens:"),
+                    "no ledger has an hour that is complete"),
     ":ratio_1w": "the applications are younger than a week",
     ":ratio_limit": "likewise",
     " offset 1d": "the applications are younger than a day",

@@ -30,12 +30,12 @@ ORDER = """
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
-    catalogue.forward  catalogue.quality
+    catalogue.anomalies  catalogue.forward  catalogue.quality
     catalogue.exporter
     catalogue
     record
     facts  heartbeats  points  capabilities
-    pricing  votes
+    bands  pricing  votes
     values
     rendered  rendered.block
     families
@@ -91,7 +91,7 @@ ORDER = """
     quality.answer  quality.asked  quality.schemas
     quality.verdicts  quality.stored
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
-    sinks.request_log_file  sinks.users
+    sinks.request_log_file  sinks.users  sinks.anomalies
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback
     sinks.redaction_names  sinks.outbox  sinks.partial
@@ -212,6 +212,7 @@ ORDERS = {
         ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
+        ledger.anomaly_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.conversations  ledger.growths
         ledger.ranking  ledger.outbox_keeper  ledger.outbox_care
@@ -240,7 +241,8 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
-        ledger.ledger  ledger.user_costs  ledger.vote_ratios
+        ledger.ledger  ledger.user_costs  ledger.hourly
+        ledger.vote_ratios  ledger.anomalies
         ledger.part
     """,
 }

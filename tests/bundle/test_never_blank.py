@@ -35,7 +35,9 @@ FORWARDED = "inferometer_forward_"  # by a gateway alone, and none of these has 
 # Nobody votes on the answers here, and no conversation ends.
 VOTED = ("llm_feedback", "llm_thumbs_down", "llm_regenerated", "llm_answers_copied",
          c.CONVERSATION_TURNS.name, c.FEEDBACK_UNMATCHED.name.removesuffix("_total"))
-UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, FORWARDED, *VOTED)
+# A gateway tells of complete hours, and expects by the weeks before.
+OF_HOURS = "llm_client_request_cost_usd:", "llm_client_request_tokens:"
+UNLIKELY = (CALLED, *OF_HOURS, c.CLIENT_LONG_TRACES.name, FORWARDED, *VOTED)
 SCRAPED = 2  # minutes
 NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(NAMES, ".*")
