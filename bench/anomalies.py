@@ -15,14 +15,14 @@ import math
 import os
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 
 from bench.report import Figure, say, table
 from inferometer.bands import LEAST_HOURS, WEEK, HourMean, chance_of, comparable, is_enough
 from inferometer.catalogue import JUDGED_HOURS, LEAST_UNEXPECTED
-from inferometer.ledger.anomalies import judged_usage
+from inferometer.ledger.anomalies import HourMeans, judged_usage
 
 MOST_FALSE = 2.0  # alerts in a year, of an application
 YEAR, DAY = 52, 24  # weeks, hours
@@ -36,7 +36,6 @@ MIX = 0.03  # what people ask for is another thing each hour: the deviation of t
 EXACT = 400  # calls of an hour: of more the mean is drawn as a whole
 PLANTED = 1.5, 2.0  # times as much
 PLANTED_EVERY, PLANTED_HOURS = 5 * WEEK + 7, 6  # so that none is in another one's past
-Means = Mapping[int, HourMean]
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,9 @@ def main(weeks: str = str(YEAR), applications: str = "4") -> int:
         say(f"{kind.name}, without room for chance: {bare:.3g} false alerts a year")
         for times in PLANTED:
             delays = [delay for cost, _ in played for delay in _delays(cost, hours, times)]
-            found = [delay for delay in delays if delay is not None]
-            say(f"{kind.name}, {times:g} times the cost: {len(found)} of {len(delays)} seen"
-                + (f", half of these within {median(found):g} hours" if found else ""))
+            seen = [delay for delay in delays if delay is not None]
+            say(f"{kind.name}, {times:g} times the cost: {len(seen)} of {len(delays)} seen"
+                + (f", half of these within {median(seen):g} hours" if seen else ""))
         figures += [Figure(f"false alerts a year: {kind.name}", "", mean(alerts), MOST_FALSE),
                     Figure(f"of the application with most: {kind.name}", "", max(alerts),
                            MOST_FALSE)]
@@ -87,7 +86,7 @@ def main(weeks: str = str(YEAR), applications: str = "4") -> int:
     return os.EX_OK if all(figure.met for figure in figures) else 1
 
 
-def _played(kind: Kind, dice: random.Random, hours: int) -> tuple[Means, Means]:
+def _played(kind: Kind, dice: random.Random, hours: int) -> tuple[HourMeans, HourMeans]:
     """Cost and tokens of a call, by the hour."""
     cost: dict[int, HourMean] = {}
     tokens: dict[int, HourMean] = {}
@@ -128,7 +127,7 @@ def _drawn(dice: random.Random, spread: float, calls: int) -> float:
     return sum(dice.lognormvariate(-deviation ** 2 / 2, deviation) for _ in range(calls)) / calls
 
 
-def _alerts(means: Means, hours: int, *, room: bool = True) -> int:
+def _alerts(means: HourMeans, hours: int, *, room: bool = True) -> int:
     """How often one fires. `room`: whether the band has any for chance."""
     fired, fires, chance = 0, False, 0.0
     for until in range(JUDGED_HOURS, hours + 1):
@@ -139,13 +138,13 @@ def _alerts(means: Means, hours: int, *, room: bool = True) -> int:
     return fired
 
 
-def _fires(means: Means, until: int, chance: float) -> bool:
+def _fires(means: HourMeans, until: int, chance: float) -> bool:
     usage = judged_usage(means, until, chance)
     return (usage is not None and usage.value is not None
             and (usage.unexpected or 0) >= LEAST_UNEXPECTED)
 
 
-def _delays(means: Means, hours: int, times: float) -> Iterator[int | None]:
+def _delays(means: HourMeans, hours: int, times: float) -> Iterator[int | None]:
     """After how many hours each planted jump is seen; None where it never is."""
     for begin in range(PLANTED_EVERY, hours - PLANTED_HOURS, PLANTED_EVERY):
         planted = range(begin, begin + PLANTED_HOURS)
@@ -154,7 +153,7 @@ def _delays(means: Means, hours: int, times: float) -> Iterator[int | None]:
             yield _delay(means, planted, times)
 
 
-def _delay(means: Means, planted: Sequence[int], times: float) -> int | None:
+def _delay(means: HourMeans, planted: Sequence[int], times: float) -> int | None:
     chance = chance_of(means, planted[0] - JUDGED_HOURS)
     changed = {**means, **{hour: means[hour]._replace(mean=means[hour].mean * times)
                            for hour in planted}}

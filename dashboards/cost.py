@@ -54,8 +54,9 @@ def _hourly(rule: Rule) -> Query:
 def _beside_band(title: str, description: str, of: Expectation, unit: str) -> Panel:
     return timeseries(
         title, f"{description} An alert comes once it was outside of its band, the dashed lines, "
-        "in two of three hours.", unit, line(of.value, BY_SERVICE),
-        line(of.lower, f"least {BY_SERVICE}"), line(of.upper, f"most {BY_SERVICE}"),
+        "in two of three hours.", unit, *(
+            Query(chosen(rule), f"{edge}{BY_SERVICE} {{{{cluster}}}}")
+            for edge, rule in (("", of.value), ("least ", of.lower), ("most ", of.upper))),
         empty=NOT_EXPECTED, width=12)
 
 

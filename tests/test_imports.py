@@ -125,7 +125,7 @@ ORDER = """
     demo.searches  demo.people
     demo.engine  demo.library
     demo.endpoint  demo.fleet  demo.hosted
-    demo.agents  demo.pods  demo.story
+    demo.agents  demo.past  demo.pods  demo.story
     demo.world
     demo.applications  demo.exporters
     demo.gateway  demo.prometheus

@@ -29,7 +29,7 @@ class HourMean(NamedTuple):
     requests: int
 
 
-class Band(NamedTuple):
+class ExpectedBand(NamedTuple):
     """Where a figure is expected."""
 
     lower: float
@@ -55,7 +55,7 @@ def is_enough(one: HourMean) -> bool:
     return one.requests >= LEAST_REQUESTS and one.mean > 0
 
 
-def band(past: Sequence[HourMean], requests: int, chance: float) -> Band | None:
+def band(past: Sequence[HourMean], requests: int, chance: float) -> ExpectedBand | None:
     """Where the mean of so many requests is expected; None where too few hours are comparable.
 
     `chance`: see `chance_of`.
@@ -66,7 +66,7 @@ def band(past: Sequence[HourMean], requests: int, chance: float) -> Band | None:
     deviation = median(abs(one.mean - middle) for one in past)
     room = max(DEVIATIONS * deviation, LEAST_SHARE * middle,
                CHANCE * chance * middle * _width(requests, past))
-    return Band(max(0.0, middle - room), middle, middle + room)
+    return ExpectedBand(max(0.0, middle - room), middle, middle + room)
 
 
 def chance_of(means: Mapping[int, HourMean], until: int) -> float:

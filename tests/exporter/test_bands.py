@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from inferometer.bands import WEEK, Band, HourMean, band, chance_of, comparable
+from inferometer.bands import WEEK, ExpectedBand, HourMean, band, chance_of, comparable
 
 NOW = 500_000  # hours of Unix time
 
@@ -18,12 +18,12 @@ def weeks(*means: float, requests: int = 1000) -> Mapping[int, HourMean]:
             for place, mean in enumerate(means)}
 
 
-def expected(*means: float, requests: int = 1000, chance: float = 0.0) -> Band | None:
+def expected(*means: float, requests: int = 1000, chance: float = 0.0) -> ExpectedBand | None:
     past = comparable(weeks(*means), NOW)
     return band(past, requests, chance)
 
 
-def has_edges(one: Band | None, *edges: float) -> bool:
+def has_edges(one: ExpectedBand | None, *edges: float) -> bool:
     return one is not None and [*one] == pytest.approx(edges)
 
 
@@ -86,4 +86,4 @@ def test_chance_is_not_reckoned_from_a_handful_of_hours() -> None:
 
 
 def test_a_value_is_above_below_or_within() -> None:
-    assert [Band(80, 100, 120).side(value) for value in (79, 80, 120, 121)] == [-1, 0, 0, 1]
+    assert [ExpectedBand(80, 100, 120).side(value) for value in (79, 80, 120, 121)] == [-1, 0, 0, 1]

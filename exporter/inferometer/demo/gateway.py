@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from inferometer.app import App
@@ -14,6 +16,7 @@ from inferometer.demo.applications import Applications, Doors
 from inferometer.demo.endpoint import LOOPBACK
 from inferometer.demo.exporters import Served, Targets
 from inferometer.demo.fleet import CLUSTER, GATEWAY_POD, MONITORING, NODE, money
+from inferometer.demo.past import remember
 from inferometer.demo.world import World
 from inferometer.intake.feedback.part import FeedbackPart
 from inferometer.intake.part import IntakePart
@@ -22,6 +25,7 @@ from inferometer.settings import Flags
 
 GATEWAY_JOB = "inferometer-gateway"
 TOKEN_FILE = "votes.token"
+SEED = 1  # of the weeks before the demo
 SETTLE_SECONDS = 1.0  # the shortest: calls come at once, and the rules are in a hurry
 
 
@@ -43,6 +47,7 @@ class DemoGateway:
 
     def start(self) -> None:
         """Listen, and have the applications call. Raises OSError and LedgerError."""
+        remember(self._app.config, time.time_ns(), Random(SEED))
         self._served = Served.begin(self._app, "demo-gateway")
         self._applications = Applications(self._world, Doors(
             self.intake, self._url_of(FeedbackPart), self._token))

@@ -21,7 +21,7 @@ from inferometer.sinks.anomalies import COST, TOKENS, JudgedUsage, JudgedUsages
 
 LOOKED_AT = WEEKS * WEEK + JUDGED_HOURS  # hours
 HOURS_AT_ONCE = 24  # that one statement reads, as other readers wait for its end
-Means = Mapping[int, HourMean]  # by hours of Unix time
+HourMeans = Mapping[int, HourMean]  # by hours of Unix time
 
 
 class UsedInHour(NamedTuple):
@@ -77,7 +77,7 @@ class UsageHistory:
         return sorted(requests, key=lambda service: (-requests[service], service))[:ANOMALY_SEATS]
 
 
-def judged_usage(means: Means, until: int, chance: float) -> JudgedUsage | None:
+def judged_usage(means: HourMeans, until: int, chance: float) -> JudgedUsage | None:
     """The last hour before `until` beside its band; None where nothing can be told of it.
 
     `chance`: see `bands.chance_of`, of the weeks before the hours that are judged.
@@ -94,7 +94,7 @@ def judged_usage(means: Means, until: int, chance: float) -> JudgedUsage | None:
         outside.count(outside[-1]) if outside else 0 if sides else None)
 
 
-def _sides(means: Means, until: int, chance: float) -> Iterator[int]:
+def _sides(means: HourMeans, until: int, chance: float) -> Iterator[int]:
     """On which side of their bands the last hours are, of those that can be judged."""
     for hour in range(until - JUDGED_HOURS, until):
         one = means.get(hour)

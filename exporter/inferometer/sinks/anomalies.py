@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from inferometer import catalogue as c
-from inferometer.bands import Band
+from inferometer.bands import ExpectedBand
 from inferometer.collector import Deadline
 from inferometer.families import Family
 from inferometer.values import Key, Value
@@ -25,7 +25,7 @@ class JudgedUsage(NamedTuple):
     """
 
     value: float | None
-    band: Band | None
+    band: ExpectedBand | None
     unexpected: int | None
 
 
