@@ -2,6 +2,7 @@
 
 from alerts import (
     agents,
+    anomalies,
     client,
     cost,
     degraded,
@@ -26,6 +27,6 @@ ALERT_GROUPS = (
     degraded.GROUP, latency.GROUP, latency.LIMITS_GROUP, errors.GROUP, goodput.GROUP,
     saturation.GROUP, replicas.GROUP, engines.GROUP, signals.GROUP, client.GROUP, agents.GROUP,
     quality.GROUP, evaluation.GROUP, evaluation.JUDGE_GROUP,
-    gpu.GROUP, cost.GROUP, unit_costs.GROUP, limits.GROUP, intake.GROUP, forward.GROUP,
-    exporter.GROUP,
+    gpu.GROUP, cost.GROUP, unit_costs.GROUP, anomalies.GROUP, limits.GROUP, intake.GROUP,
+    forward.GROUP, exporter.GROUP,
 )

@@ -64,6 +64,7 @@ CALLS_DEAR = Subject("calls_dear", CLIENT, "finance")
 CALLS_UNKNOWN = Subject("calls_unknown", CLIENT, "observability")
 AGENTS = Subject("agents", APPLICATION, "serving")
 SEARCHES = Subject("searches", APPLICATION, "serving")
+USAGE = Subject("usage", APPLICATION, "finance")
 ANSWERS = Subject("answers", OF_ANSWERS, "serving")
 JUDGED = Subject("judged", OF_ANSWERS, "observability")
 JUDGE = Subject("judge", ("cluster",), "observability")
@@ -77,7 +78,7 @@ RULES = Subject("rules", EXPORTER, "observability", of_boards=FLEET)
 CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS, CALLS,
-            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, ANSWERS, JUDGED, JUDGE,
+            CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, USAGE, ANSWERS, JUDGED, JUDGE,
             GPU_HEALTH, GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS,
             RULES, CONFIGURED, WATCHDOG)
 

@@ -78,6 +78,8 @@ ABSENT = {
         ("llm_feedback", "llm_thumbs_down", "llm_regenerated", "llm_answers_copied",
          "llm_conversation_turns", "inferometer_feedback"), "nobody votes, or ends a conversation"),
     **dict.fromkeys(("llm_evaluation", "llm_judge", "llm_quality_alarm"), "no judge is named"),
+    **dict.fromkeys(("llm_client_request_cost_usd:", "llm_client_request_tokens:"),
+                    "no ledger has an hour that is complete"),
     ":ratio_1w": "the applications are younger than a week",
     ":ratio_limit": "likewise",
     " offset 1d": "the applications are younger than a day",

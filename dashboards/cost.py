@@ -1,12 +1,13 @@
 """What it costs: now, today, this month, for each request and token, and against the budgets."""
 
-from dashboards.lines import line
+from dashboards.lines import BY_SERVICE, line
 from dashboards.model import Board, Panel, PanelRow, Query
 from dashboards.panels import NO_MONEY, limit_line, stat, table, timeseries
 from dashboards.styles import OF_LIMIT, PLAIN, WELL, Colours, Field
 from dashboards.variables import chosen
 from inferometer import catalogue as c
-from recording_rules import cost, limits
+from recording_rules import anomalies, cost, limits
+from recording_rules.anomalies import Expectation
 from recording_rules.limits import Limit
 from recording_rules.model import Rule
 from recording_rules.promql import any_of
@@ -16,6 +17,8 @@ NO_BUDGET = "No data: no budget is configured in inferometer.yml, or nothing was
 NO_REQUESTS = "No data: no prices are configured, or no request ended in this time."
 NO_SHARE = ("No data: no money is attributed to the chosen models. That takes prices, and to know "
             "which model has which GPU: see docs/attribution.md.")
+NOT_EXPECTED = ("No data: no application made 30 calls in the last complete hour, or none of them "
+                "has a price: see docs/cost.md.")
 IN_MONTH = any_of(c.PERIOD, "month")
 IDLE: Colours = ((None, WELL), (0.3, "orange"), (0.6, "red"))
 KEYS = {"model": "Model", "cluster": "Cluster"}
@@ -46,6 +49,15 @@ def _times(expr: str, factor: int) -> str:
 
 def _hourly(rule: Rule) -> Query:
     return line(f"{chosen(rule)} * 3600", labels=rule.labels)
+
+
+def _beside_band(title: str, description: str, of: Expectation, unit: str) -> Panel:
+    return timeseries(
+        title, f"{description} An alert comes once it was outside of its band, the dashed lines, "
+        "in two of three hours.", unit, *(
+            Query(chosen(rule), f"{edge}{BY_SERVICE} {{{{cluster}}}}")
+            for edge, rule in (("", of.value), ("least ", of.lower), ("most ", of.upper))),
+        empty=NOT_EXPECTED, width=12)
 
 
 NOW = PanelRow("Now", (
@@ -132,8 +144,15 @@ UNITS = PanelRow("For each request and token, self-hosted", (
         empty=NO_SHARE, sort="This month",
         links={"model": "throughput"}),
 ))
+EXPECTED = PanelRow("For each call of an application, beside what is expected", (
+    _beside_band("Cost of a call", "On average in the last complete hour, held against the same "
+                 "hour (UTC) of the last four weeks. If tokens beside it are within theirs, a "
+                 "price has changed, or the model.", anomalies.COST, USD),
+    _beside_band("Tokens of a call", "In and out, on average in the last complete hour, held "
+                 "against the same hour of the last four weeks.", anomalies.TOKENS, "short"),
+))
 
 BOARD = Board(
     "cost", "Cost and budgets",
     "What it costs now, today, this month and for each request and token, against the budgets.",
-    ("cluster", c.MODEL.name), (NOW, SPENDING, UNITS))
+    ("cluster", c.MODEL.name, c.SERVICE_NAME.name), (NOW, SPENDING, UNITS, EXPECTED))

@@ -36,7 +36,7 @@ def _dashed(colour: str) -> Json:
 # How a line looks by the first word of its legend, so that a word looks the same everywhere.
 LINE_STYLES: Mapping[str, Json] = {
     "limit": _dashed(RED), "target": _dashed(GREEN), "budget": _dashed(RED),
-    "median": _dashed(GREY),
+    "median": _dashed(GREY), "least": _dashed(GREY), "most": _dashed(GREY),
     "success": _tint(GREEN), "error": _tint(RED), "rejected": _tint(AMBER),
     "invalid": _tint(BLUE), "abort": _tint("purple"),
     "critical": _tint(RED), "warning": _tint(AMBER),

@@ -2,6 +2,7 @@
 
 from recording_rules import (
     agents,
+    anomalies,
     attribution,
     bounds,
     capacity,
@@ -25,6 +26,5 @@ GROUPS = (
     *bounds.GROUPS, *requests.GROUPS, *latency.GROUPS, *client.GROUPS, *agents.GROUPS,
     *parts.GROUPS, *searches.GROUPS, *shares.GROUPS, *votes.GROUPS,
     *evaluation.GROUPS, *capacity.GROUPS, *gpus.GROUPS, *attribution.GROUPS, *tokens.GROUPS,
-    *cost.GROUPS,
-    *exporters.GROUPS, *limits.GROUPS, *goodput.GROUPS,
+    *cost.GROUPS, *anomalies.GROUPS, *exporters.GROUPS, *limits.GROUPS, *goodput.GROUPS,
 )

@@ -7,6 +7,7 @@ import gzip
 import itertools
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench import boards
+from bench import anomalies, boards
 from bench.backfill import Day, Step, fill, in_order
 from bench.dashboards import rounds, why
 from bench.fleet import BEGIN, MODELS, PARTIES, Fleet
@@ -309,3 +310,14 @@ def test_the_quick_measurement_measures_everything() -> None:
         assert by_name[name]["met"]
     for name in ("rounds of rules that were missed", "rules that failed"):
         assert by_name[f"{QUICK.replicas} replicas, scraped: {name}"]["met"]
+
+
+def test_what_is_expected_of_calls_is_seldom_wrong_and_jumps_are_seen() -> None:
+    hours, kind = 14 * 168, anomalies.KINDS[0]
+    measures = anomalies._played(kind, random.Random(1), hours)
+    assert sum(anomalies._alerts(means, hours) for means in measures) <= 1
+    noisy = anomalies._played(anomalies.Kind("", 60, 2.0), random.Random(1), hours)
+    assert sum(anomalies._alerts(means, hours, room=False) for means in noisy) > 10
+    delays = [*anomalies._delays(measures[0], hours, 2.0)]
+    assert delays
+    assert {*delays} <= {2, 3}

@@ -30,12 +30,12 @@ ORDER = """
     catalogue.limits  catalogue.model
     catalogue.engine  catalogue.gpu  catalogue.heartbeat
     catalogue.client  catalogue.cost  catalogue.intake  catalogue.ledger  catalogue.users
-    catalogue.forward  catalogue.quality  catalogue.evaluation
+    catalogue.anomalies  catalogue.forward  catalogue.quality  catalogue.evaluation
     catalogue.exporter
     catalogue
     record
     facts  heartbeats  points  capabilities
-    pricing  votes
+    bands  pricing  votes
     values
     rendered  rendered.block
     families
@@ -101,7 +101,7 @@ ORDER = """
     quality.rates.watch
     quality.rates.figures  quality.sheet
     sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
-    sinks.request_log_file  sinks.users
+    sinks.request_log_file  sinks.users  sinks.anomalies
     sinks.metrics
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
     sinks.judged_rates
@@ -148,7 +148,7 @@ ORDER = """
     demo.agents  demo.pods  demo.story
     demo.world
     demo.applications  demo.exporters
-    demo.past
+    demo.past_usage  demo.past_verdicts
     demo.gateway  demo.prometheus
     demo.director
     demo.show
@@ -236,6 +236,7 @@ ORDERS = {
         ledger.ranking_statements  ledger.conversation_statements
         ledger.migrations.env  ledger.statements  ledger.parcel  ledger.presence
         ledger.request_statements  ledger.outbox_statements  ledger.vote_statements
+        ledger.anomaly_statements
         ledger.database  ledger.digests  ledger.shared_schema  ledger.streams
         ledger.conversations  ledger.growths
         ledger.judging  ledger.judging.statements  ledger.judging.reading_statements
@@ -267,7 +268,8 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
-        ledger.ledger  ledger.user_costs  ledger.vote_ratios  ledger.judging.rates
+        ledger.ledger  ledger.user_costs  ledger.hourly
+        ledger.vote_ratios  ledger.anomalies  ledger.judging.rates
         ledger.judging.answers
         ledger.judging.sample  ledger.judging.queue  ledger.judging.labels
         ledger.judging.runner  ledger.judging.figures

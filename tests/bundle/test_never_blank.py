@@ -37,7 +37,9 @@ VOTED = ("llm_feedback", "llm_thumbs_down", "llm_regenerated", "llm_answers_copi
          c.CONVERSATION_TURNS.name, c.FEEDBACK_UNMATCHED.name.removesuffix("_total"))
 # No judge is named here, and no answer has content.
 JUDGED = ("llm_evaluation", "llm_judge", "llm_quality_alarm")
-UNLIKELY = (CALLED, c.CLIENT_LONG_TRACES.name, FORWARDED, *VOTED, *JUDGED)
+# A gateway tells of complete hours, and expects by the weeks before.
+OF_HOURS = "llm_client_request_cost_usd:", "llm_client_request_tokens:"
+UNLIKELY = (CALLED, *OF_HOURS, c.CLIENT_LONG_TRACES.name, FORWARDED, *VOTED, *JUDGED)
 SCRAPED = 2  # minutes
 NEEDS = Needs(rule for group in GROUPS for rule in group.rules)
 ALL = dict.fromkeys(NAMES, ".*")

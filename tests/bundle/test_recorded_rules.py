@@ -17,6 +17,7 @@ from inferometer.catalogue import Label, Metric
 from recording_rules import (
     GROUPS,
     agents,
+    anomalies,
     attribution,
     bounds,
     capacity,
@@ -54,6 +55,7 @@ MINUTES = 90
 # tests/bundle/test_cost_gaps.py and tests/bundle/test_quality_alerts.py have them.
 SEEN_FOR_HOURS = (requests.ERROR_RATIO["6h"], *requests.ERROR_RATIO_LONG.values(),
                   cost.GAINED_BEFORE_DAY, agents.MOST_COST,
+                  *(rule for group in anomalies.GROUPS for rule in group.rules),
                   *(rule for share in SHARES for rule in (share.usual, share.limit)))
 IN_TROUBLE = (*bounds.MIXED.values(), *bounds.WORST.values(), gpus.LOST, exporters.RENAMED,
               exporters.FLEET_SEEN, cost.GAINED, cost.GAINED_SECONDS)

@@ -39,7 +39,8 @@ def _sum(one: float, other: float) -> float:
 BY_CLUSTER: Mapping[str, Combine | None] = {
     r"\w+:(inferometer_(budget|limit)|llm_evaluation_limit)_\w+:effective": _same,
     r"fleet:inferometer_build_info:first_seen": min,
-    r".*:(max|last_seen|renamed|known_seconds1h)": max,
+    r"client:llm_client_request_\w+:expected_lower": min,
+    r".*:(max|last_seen|last_hour|expected_upper|renamed|known_seconds1h)": max,
     r"fleet:llm_cost_usd_\w+:\w+": None,  # fixed costs are in each
     r".*(_per_gpu:rate5m|(:|_)(ratio|ratio_\w+|avg|per_\w+|error_\w+|used_\w+|projected_\w+))":
         None,

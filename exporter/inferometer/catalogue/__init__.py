@@ -7,6 +7,7 @@ where it is a histogram. The guard enforces both at run time; `max_series` is wh
 A module is a subject; its tuple at the end lists what an exporter says of it.
 """
 
+from inferometer.catalogue.anomalies import *
 from inferometer.catalogue.client import *
 from inferometer.catalogue.cost import *
 from inferometer.catalogue.engine import *
@@ -24,4 +25,4 @@ from inferometer.catalogue.users import *
 
 METRICS = (*GPU_METRICS, *ENGINE_METRICS, *COST_METRICS, *CLIENT_METRICS, *QUALITY_METRICS,
            *EVALUATION_METRICS, *INTAKE_METRICS, *LEDGER_METRICS, *FORWARD_METRICS,
-           *HEARTBEAT_METRICS, *USER_METRICS, *FEEDBACK_METRICS, *SELF_METRICS)
+           *HEARTBEAT_METRICS, *USER_METRICS, *FEEDBACK_METRICS, *ANOMALY_METRICS, *SELF_METRICS)

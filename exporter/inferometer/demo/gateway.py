@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from inferometer.app import App
@@ -36,6 +37,7 @@ DAYS_KEPT = 60
 SAMPLE_RATIO = 0.05  # of answers, which are many here
 JUDGE_USD = {"input": 0.4, "output": 1.6}  # for a million tokens
 BUDGET = {"daily_usd": 50, "daily_calls": 200_000}
+SEED = 1  # of the weeks before the demo
 SETTLE_SECONDS = 1.0  # the shortest: calls come at once, and the rules are in a hurry
 
 
@@ -60,12 +62,15 @@ class DemoGateway:
 
     def start(self) -> None:
         """Listen, and have the applications call. Raises OSError and LedgerError."""
-        from inferometer.demo.past import write_past  # what it needs is in the extra
+        # Here alone: what they need is in the extra.
+        from inferometer.demo.past_usage import remember
+        from inferometer.demo.past_verdicts import write_past
 
         config = self._app.config
         write_past(config.ledger, PromptedJudge(config.judge.model).version, [
             (caller.service, caller.model.name) for caller in APPLICATIONS if caller.index],
             time.time_ns())
+        remember(config, time.time_ns(), Random(SEED))
         self._served = Served.begin(self._app, "demo-gateway")
         self._applications = Applications(self._world, Doors(
             self.intake, self._url_of(FeedbackPart), self._token))

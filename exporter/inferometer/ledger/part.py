@@ -25,9 +25,10 @@ from inferometer.parts import Linked, Part, Row, Watch
 from inferometer.points import MetricPoint
 from inferometer.pricing import Pricing, unpriced
 from inferometer.receipt import Receipt
+from inferometer.sinks.anomalies import AnomaliesCollector, JudgedUsages
 from inferometer.sinks.destination_check import check_destinations
 from inferometer.sinks.destinations import destination_of, trace_address
-from inferometer.sinks.feedback import FeedbackCollector
+from inferometer.sinks.feedback import FeedbackCollector, Ratios
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from inferometer.sinks.outbox import Conditions, SentBody
@@ -38,11 +39,11 @@ from inferometer.votes import Casting
 if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.clickhouse.shipper import Shipper
     from inferometer.ledger.database import Database
+    from inferometer.ledger.hourly import HourlyReading
     from inferometer.ledger.judging.rates import JudgedRates
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
     from inferometer.ledger.user_costs import UserCosts
-    from inferometer.ledger.vote_ratios import VoteRatios
     from inferometer.sinks.forwarding import Forwarding
     from inferometer.sinks.request_log import RequestLog
 
@@ -68,8 +69,9 @@ class LedgerPart(Part):
         self._services = Services()
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
-        self._ratios: VoteRatios | None = None
+        self._ratios: HourlyReading[Ratios] | None = None
         self._judged: JudgedRates | None = None
+        self._anomalies: HourlyReading[JudgedUsages] | None = None
         self._shipper: Shipper | None = None  # the same of a ClickHouse
         self._request_log: RequestLog | None = None  # and of a line for each call
         self._forwarding: Forwarding | None = None  # and of destinations
@@ -161,19 +163,23 @@ class LedgerPart(Part):
 
         judged = EvaluationCollector(lambda: self._judged.reading() if (
             self._judged is not None) else None)
+        anomalies = AnomaliesCollector(lambda: self._anomalies.reading() if (
+            self._anomalies is not None) else {})
         return [CallsCollector(self._reading), LedgerCollector(self._condition), votes, judged,
-                *forward, *users]
+                anomalies, *forward, *users]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
         if not self._config.takes_telemetry:
             return
         # Here alone: who takes no telemetry is not to have a database's library in memory.
+        from inferometer.ledger.anomalies import UsageHistory
+        from inferometer.ledger.hourly import HourlyReading
         from inferometer.ledger.judging.rates import JudgedRates, quality_limits
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
         from inferometer.ledger.user_costs import UserCosts
-        from inferometer.ledger.vote_ratios import VoteRatios
+        from inferometer.ledger.vote_ratios import ratios_of
 
         heap.search_seldom()  # facts that are pending are many, and in no circle
         section = self._config.ledger
@@ -187,9 +193,11 @@ class LedgerPart(Part):
                                     logs_requests=bool(self._config.request_log.path),
                                     outbox=self._begin_forwarding(database),
                                     takes_votes=bool(self._config.feedback.listen))
-        self._ratios = VoteRatios(lambda: open_beside(section))
+        self._ratios = HourlyReading("feedback", lambda: open_beside(section), ratios_of, {})
         self._judged = JudgedRates(lambda: open_beside(section),
                                    lambda: quality_limits(self._config.judge))
+        self._anomalies = HourlyReading("anomalies", lambda: open_beside(section),
+                                        UsageHistory().judged, {})
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
@@ -209,6 +217,7 @@ class LedgerPart(Part):
         """The writer, what reckons the costs of users, and what goes elsewhere."""
         forwarding = self._forwarding.loops() if self._forwarding is not None else ()
         return (*(one.loop for one in (self._ledger, self._users, self._ratios, self._judged,
+                                       self._anomalies,
                                           self._shipper, self._request_log)
                   if one is not None), *forwarding)
 
@@ -222,7 +231,7 @@ class LedgerPart(Part):
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""
-        for reckoned in (self._users, self._ratios, self._judged):
+        for reckoned in (self._users, self._ratios, self._judged, self._anomalies):
             if reckoned is not None:
                 reckoned.loop.stop()
         if self._shipper is not None:

@@ -96,6 +96,24 @@ def test_calls_of_every_application_are_counted_and_priced(gateway: DemoGateway)
     assert build.labels["version"].endswith("+demo")
 
 
+def test_the_weeks_before_say_what_is_expected_of_every_application(gateway: DemoGateway) -> None:
+    wait_for(lambda: page(gateway).find("llm_client_unexpected_hours"), SETTLED_SECONDS)
+    shown = page(gateway)
+    for application in APPLICATIONS:
+        labels = {"service_name": application.service}
+        lower, tokens, upper = (
+            shown.value("llm_client_request_expected_tokens", **labels, band="lower"),
+            shown.value("llm_client_request_tokens", **labels),
+            shown.value("llm_client_request_expected_tokens", **labels, band="upper"))
+        assert lower is not None
+        assert tokens is not None
+        assert upper is not None
+        assert 100 < lower < tokens < upper < 5000
+        cost = shown.value("llm_client_request_cost_usd", **labels)
+        assert (cost is not None) == (application.served_by == (HOSTED,))
+    assert not any(shown.values("llm_client_unexpected_hours"))
+
+
 def test_an_application_searches_and_reranks_before_it_calls(gateway: DemoGateway) -> None:
     wait_for(lambda: page(gateway).value("rag_retrievals_total", service_name="chat-app",
                                          result="empty"), SETTLED_SECONDS)

@@ -18,7 +18,7 @@ from inferometer.demo.fleet import APPLICATIONS
 from inferometer.demo.gateway import DemoGateway
 from inferometer.demo.handbook import ORDERS, PUMPS, Handbook
 from inferometer.demo.judge import MODEL, DemoJudge, verdict_on
-from inferometer.demo.past import ANSWERS_A_DAY, DAYS, SENSITIVITY, WRONG, write_past
+from inferometer.demo.past_verdicts import ANSWERS_A_DAY, DAYS, SENSITIVITY, WRONG, write_past
 from inferometer.demo.world import World
 from inferometer.evaluations import ANSWER_RELEVANCE, FAITHFULNESS, REFUSAL, JudgementResult
 from inferometer.ledger.opening import open_beside

@@ -51,6 +51,8 @@ LEFT_TO_THE_RULES: Mapping[str, str] = {
         ("LLMClientCallsFailing 5m", "LLMClientCallsFailing 1h", "LLMClientCallsSlow",
          "LLMClientFirstTokenSlow", "LLMClientCallDear"),
         "It is about the calls of an application, over a window."),
+    **dict.fromkeys(("LLMClientCostUnusual", "LLMClientTokensUnusual"),
+                    "It holds an application against its own weeks."),
     **dict.fromkeys(
         ("LLMAgentLooping", "LLMRetrievalEmpty", "LLMRerankDisagrees", "LLMAnswersUnreadable",
          "LLMAnswersRefused", "LLMThumbsDown", "LLMAnswersRegenerated"),
