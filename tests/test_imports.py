@@ -92,7 +92,7 @@ ORDER = """
     quality.verdicts  quality.stored
     sinks  sinks.answers  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users
-    sinks.metrics
+    sinks.metrics  sinks.reconciliation
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback
     sinks.redaction_names  sinks.outbox  sinks.partial
     sinks.presets  sinks.feedback_vote
@@ -134,8 +134,9 @@ ORDER = """
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs
-    cli.explain_calls  cli.ledger_tables
-    cli.ledger_actions
+    cli.explain_calls  cli.ledger_tables  cli.cost_chart
+    cli.ledger_actions  cli.cost_page
+    cli.cost_actions
     cli.explain_otlp
     cli.*
     cli
@@ -178,7 +179,14 @@ ORDERS = {
     """,
     "cost": """
         cost  cost.accrual  cost.budgets  cost.providers  cost.tariffs
-        cost.library  cost.own_prices
+        cost.bill_amounts  cost.bill_table
+        cost.library  cost.own_prices  cost.bill_lines
+        cost.bill_rules
+        cost.bill
+        cost.tracked
+        cost.reconcile  cost.gpu_hours  cost.focus
+        cost.reconcile_cents
+        cost.reconcile_report
         cost.collector  cost.prices
         cost.part
     """,
@@ -240,6 +248,7 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
+        ledger.spending  ledger.reconciliations
         ledger.ledger  ledger.user_costs  ledger.vote_ratios
         ledger.part
     """,

@@ -12,7 +12,8 @@ from inferometer.catalogue.users import USER_METRICS
 
 COLLECTOR = Label("collector", "One collector of the exporter.",
                   values=("gpu", "pods", "engines", "cost", "intake", "heartbeat", "calls",
-                          "ledger", "users", "feedback", "feedback_door"))
+                          "ledger", "users", "feedback", "feedback_door",
+                          "reconciliation"))
 RESULT = Label("result", "How it went.", values=("success", "failure"))
 
 BUILD_INFO = Metric("inferometer_build_info", "gauge", "This exporter's version; always 1.",

@@ -13,6 +13,7 @@ from inferometer.cli import (
     bundle,
     check_config,
     completion,
+    cost,
     demo,
     explain,
     feedback,
@@ -28,7 +29,7 @@ from inferometer.outside import on_one_line
 from inferometer.reasons import places_of, reason_of
 
 VERBS = (run.VERB, demo.VERB, explain.VERB, check_config.VERB, status.VERB, ledger.VERB,
-         outbox.VERB, feedback.VERB, bundle.VERB, completion.VERB)
+         outbox.VERB, feedback.VERB, cost.VERB, bundle.VERB, completion.VERB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

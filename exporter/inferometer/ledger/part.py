@@ -31,6 +31,7 @@ from inferometer.sinks.feedback import FeedbackCollector
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from inferometer.sinks.outbox import Conditions, SentBody
+from inferometer.sinks.reconciliation import ReconciliationCollector
 from inferometer.sinks.users import UsersCollector
 from inferometer.threads import Loop
 from inferometer.votes import Casting
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.database import Database
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
+    from inferometer.ledger.reconciliations import Reconciliations
     from inferometer.ledger.user_costs import UserCosts
     from inferometer.ledger.vote_ratios import VoteRatios
     from inferometer.sinks.forwarding import Forwarding
@@ -67,6 +69,7 @@ class LedgerPart(Part):
         self.title = "services" if config.takes_telemetry else ""
         self._users: UserCosts | None = None  # where somebody asked for them
         self._ratios: VoteRatios | None = None
+        self._reconciliations: Reconciliations | None = None
         self._shipper: Shipper | None = None  # the same of a ClickHouse
         self._request_log: RequestLog | None = None  # and of a line for each call
         self._forwarding: Forwarding | None = None  # and of destinations
@@ -154,8 +157,10 @@ class LedgerPart(Part):
             self._waiting)] if self._config.destinations else []
         votes = FeedbackCollector(self._reading, lambda: self._ratios.reading() if (
             self._ratios is not None) else {})
+        bills = ReconciliationCollector(lambda: self._reconciliations.reading() if (
+            self._reconciliations is not None) else {})
         return [CallsCollector(self._reading), LedgerCollector(self._condition), votes, *forward,
-                *users]
+                *users, bills]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
@@ -164,6 +169,7 @@ class LedgerPart(Part):
         # Here alone: who takes no telemetry is not to have a database's library in memory.
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
+        from inferometer.ledger.reconciliations import Reconciliations
         from inferometer.ledger.user_costs import UserCosts
         from inferometer.ledger.vote_ratios import VoteRatios
 
@@ -180,6 +186,7 @@ class LedgerPart(Part):
                                     outbox=self._begin_forwarding(database),
                                     takes_votes=bool(self._config.feedback.listen))
         self._ratios = VoteRatios(lambda: open_beside(section))
+        self._reconciliations = Reconciliations(lambda: open_beside(section))
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
@@ -198,8 +205,8 @@ class LedgerPart(Part):
     def loops(self) -> Sequence[Loop]:
         """The writer, what reckons the costs of users, and what goes elsewhere."""
         forwarding = self._forwarding.loops() if self._forwarding is not None else ()
-        return (*(one.loop for one in (self._ledger, self._users, self._ratios, self._shipper,
-                                          self._request_log)
+        return (*(one.loop for one in (self._ledger, self._users, self._ratios,
+                                       self._reconciliations, self._shipper, self._request_log)
                   if one is not None), *forwarding)
 
     def hindrance(self) -> str:
@@ -212,7 +219,7 @@ class LedgerPart(Part):
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""
-        for reckoned in (self._users, self._ratios):
+        for reckoned in (self._users, self._ratios, self._reconciliations):
             if reckoned is not None:
                 reckoned.loop.stop()
         if self._shipper is not None:
