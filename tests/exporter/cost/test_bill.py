@@ -68,7 +68,8 @@ def test_quoted_line_breaks_unknown_columns_and_windows_line_ends_are_read() -> 
     assert amounts(bill) == {("gpu", H100): 5000, ("storage", ""): 800, ("network", ""): 500,
                              ("vector_db", ""): 700}
     assert bill.items["gpu", H100].quantities == {"hours": 2000}
-    assert (bill.lines, bill.total, bill.unmapped_ratio, is_covered(bill)) == (4, 7000, 0, True)
+    assert (bill.lines, is_covered(bill)) == (4, True)
+    assert (bill.total, bill.unmapped_ratio) == (Decimal(7000), Decimal(0))
 
 
 def test_a_simple_file_with_semicolons_commas_a_byte_order_mark_and_a_total_is_read() -> None:
@@ -141,7 +142,8 @@ def test_the_first_rule_that_fits_counts_and_ignored_lines_are_no_part_of_the_bi
                   "{category: other, match: {servicename: '*'}},"
                   "{category: gpu, match: {ServiceName: '*Compute'}}]}", "x").cost.bill
     bill = bill_of("unmapped.csv", rules)
-    assert (amounts(bill), bill.ignored) == ({("other", ""): 5000}, 100)
+    assert amounts(bill) == {("other", ""): 5000}
+    assert bill.ignored == 100
 
 
 def test_a_rule_for_a_column_that_no_bill_has_is_a_mistake() -> None:

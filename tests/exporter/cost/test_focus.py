@@ -131,4 +131,5 @@ def test_the_export_sums_to_what_was_tracked_and_reconciles_without_a_gap(
     bill = add_up(MonthLines(BillTable(path), OCTOBER), rules, OCTOBER, str(path))
     result = reconcile(bill, month())
     assert [(one.category, one.gap) for one in result.comparisons] == [
-        (category, 0) for category in ("gpu", "api", "storage", "vector_db", "network", "overhead")]
+        (category, Decimal(0)) for category in (
+            "gpu", "api", "storage", "vector_db", "network", "overhead")]
