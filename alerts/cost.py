@@ -6,15 +6,18 @@ It warns: nobody is woken for a bill, unless a budget's configuration asks for i
 from __future__ import annotations
 
 from alerts import words
-from alerts.model import BUDGET, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
+from alerts.model import BILLED, BUDGET, MODEL_BUDGET, SPEND, Alert, AlertGroup, Subject
 from alerts.promql import limit_value, over, value_of
 from inferometer import catalogue as c
 from recording_rules import cost
 from recording_rules.limits import BUDGET_USED, DAILY_SPEND, GPU_IDLE_COST
 from recording_rules.model import Rule
-from recording_rules.promql import FLEET, HOUR, on
+from recording_rules.promql import FLEET, HOUR, by, on
 
 COVERED = 0.95  # of the month
+MOST_GAP = 0.1  # of a bill, either way
+# An older one has been read by whom it concerns: the next month's bill has come.
+READ_SECONDS = 35 * 86400
 LAST_DAY = cost.WINDOWS[1]
 _USD = 'printf "%.2f"'
 _VALUE = f"{{{{ $value | {_USD} }}}} USD"
@@ -101,7 +104,19 @@ MODEL_EXCEEDED, MODEL_EXCEEDED_WARNING = _exceeded(
     "CostModelBudgetExceeded", MODEL_BUDGET, cost.MODEL_BUDGET_USED, cost.MODEL_BUDGET,
     cost.MODEL_BUDGET_PAGE, _MODEL)
 
+_GAP, _MONTH = c.RECONCILIATION_GAP.name, by(BILLED.scope)
+RECONCILED = Alert(
+    "CostReconciliationGapHigh", BILLED, "warning",
+    f"(max {_MONTH} ({_GAP}) > {MOST_GAP} or min {_MONTH} ({_GAP}) < -{MOST_GAP}) "
+    f"and {on(BILLED.scope)} "
+    f"time() - max {_MONTH} ({c.RECONCILIATION_TIME.name}) < {READ_SECONDS}",
+    summary="The bill of a month is not what was tracked.",
+    description=f"The bill of {{{{ $labels.month }}}} in {words.CLUSTER} has {_SHARE} of it beyond "
+                f"what was tracked, limit {MOST_GAP:.0%} either way. Where that is negative more "
+                "was tracked than billed.",
+    board="cost")
+
 GROUP = AlertGroup("inferometer-cost-alerts", (
     DAILY, IDLE, IDLE_BY_DEFAULT, INCOMPLETE, FORECAST, NEARLY_USED, EXCEEDED, EXCEEDED_WARNING,
-    MODEL_NEARLY_USED, MODEL_EXCEEDED, MODEL_EXCEEDED_WARNING,
+    MODEL_NEARLY_USED, MODEL_EXCEEDED, MODEL_EXCEEDED_WARNING, RECONCILED,
 ))

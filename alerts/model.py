@@ -71,6 +71,7 @@ JUDGE = Subject("judge", ("cluster",), "observability")
 COST = Subject("cost", ("cluster", "model"), "finance")
 BUDGET = Subject("budget", ("cluster", "period"), "finance")
 MODEL_BUDGET = Subject("model_budget", ("cluster", "model", "period"), "finance")
+BILLED = Subject("billed", ("cluster", "month"), "finance", of_boards=FLEET)
 SELF = Subject("self", EXPORTER, "observability")
 EXPORTERS = Subject("exporters", ("cluster",), "observability")
 # Prometheus and Alertmanager, which are in another namespace than what boards show.
@@ -79,8 +80,8 @@ CONFIGURED = Subject("configured", ("cluster", "model"), "observability")
 WATCHDOG = Subject("watchdog", (), "observability")
 SUBJECTS = (SERVICE, LATENCY, ERRORS, SATURATION, TRAFFIC, UNNAMED, SIZE, ENGINE, SIGNALS, CALLS,
             CALLS_SLOW, CALLS_DEAR, CALLS_UNKNOWN, AGENTS, SEARCHES, USAGE, ANSWERS, JUDGED, JUDGE,
-            GPU_HEALTH, GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, SELF, EXPORTERS,
-            RULES, CONFIGURED, WATCHDOG)
+            GPU_HEALTH, GPU_DRIVER, GPU_USE, SPEND, COST, BUDGET, MODEL_BUDGET, BILLED, SELF,
+            EXPORTERS, RULES, CONFIGURED, WATCHDOG)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ ORDER = """
     quality.rates.figures  quality.sheet
     sinks  sinks.answers  sinks.evaluations  sinks.metered  sinks.retrieval  sinks.request_line
     sinks.request_log_file  sinks.users  sinks.anomalies
-    sinks.metrics
+    sinks.metrics  sinks.reconciliation
     sinks.request_log  sinks.encoding_repair  sinks.feedback_places  sinks.feedback  sinks.judging
     sinks.judged_rates
     sinks.redaction_names  sinks.outbox  sinks.partial
@@ -155,8 +155,9 @@ ORDER = """
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs
-    cli.explain_calls  cli.ledger_tables
-    cli.ledger_actions  cli.review_actions
+    cli.explain_calls  cli.ledger_tables  cli.cost_chart
+    cli.ledger_actions  cli.review_actions  cli.cost_page
+    cli.cost_actions
     cli.explain_otlp
     cli.*
     cli
@@ -199,7 +200,14 @@ ORDERS = {
     """,
     "cost": """
         cost  cost.accrual  cost.budgets  cost.providers  cost.tariffs
-        cost.library  cost.own_prices
+        cost.bill_amounts  cost.bill_table
+        cost.library  cost.own_prices  cost.bill_lines
+        cost.bill_rules
+        cost.bill
+        cost.tracked
+        cost.reconcile  cost.gpu_hours  cost.focus
+        cost.reconcile_cents
+        cost.reconcile_report
         cost.collector  cost.prices
         cost.part
     """,
@@ -268,6 +276,7 @@ ORDERS = {
         ledger.beats  ledger.vote_subjects
         ledger.settler  ledger.ballots
         ledger.vote_keeper
+        ledger.spending  ledger.reconciliations
         ledger.ledger  ledger.user_costs  ledger.hourly
         ledger.vote_ratios  ledger.anomalies  ledger.judging.rates
         ledger.judging.answers

@@ -46,8 +46,8 @@ _OF_SECTIONS = {
     "feedback": {c.FEEDBACK_REQUESTS},
     "destinations": {*c.FORWARD_METRICS},
     "ledger": {c.COST, *c.CLIENT_METRICS, *c.QUALITY_METRICS, *c.EVALUATION_METRICS,
-               *c.LEDGER_METRICS, *c.USER_METRICS,
-               c.FEEDBACK, c.FEEDBACK_RATIO, c.FEEDBACK_UNMATCHED, *c.ANOMALY_METRICS},
+               *c.LEDGER_METRICS, *c.USER_METRICS, c.FEEDBACK, c.FEEDBACK_RATIO,
+               c.FEEDBACK_UNMATCHED, *c.ANOMALY_METRICS, *c.RECONCILIATION_METRICS},
 }
 
 FAMILY_BUDGET = 65_000
@@ -70,6 +70,7 @@ LABEL_VALUES = {
     c.UUID.name: GPUS,
     c.MIG.name: c.MIG.budget,
     c.MODEL.name: MODELS,
+    c.MONTH.name: c.MONTH.budget,
     c.SERVICE_NAME.name: CALLERS,
     c.SYSTEM.name: c.SYSTEM.budget,
     c.TARGET.name: TARGETS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -26,6 +27,23 @@ class PricedCall(NamedTuple):
     source: PriceSource = PriceSource.UNPRICED
     cost: int | None = None  # nano-USD; None where it is not known
     over: bool = False  # whether that is more than the limit
+
+
+class DayOfCalls(NamedTuple):
+    """The calls of a day (UTC) to one model, added up."""
+
+    day: date
+    provider: str
+    model: str
+    requests: int
+    usage_missing: int  # of them, as the next
+    price_unknown: int
+    input: int  # tokens; all of the prompts
+    cached: int
+    cache_write: int
+    output: int  # those to reason included
+    reasoning: int
+    cost: int  # nano-USD, of those whose price is known
 
 
 class CallToPrice(NamedTuple):

@@ -93,7 +93,7 @@ def test_an_exporter_without_a_role_has_the_fullest_page_and_each_role_its_own_f
     assert counts.fullest_role() == NO_ROLE
     assert pages["gateway"] == own + sum(map(counts.family_series, (
         *c.CLIENT_METRICS, *c.QUALITY_METRICS, *c.EVALUATION_METRICS, *c.FEEDBACK_METRICS,
-        *c.ANOMALY_METRICS,
+        *c.ANOMALY_METRICS, *c.RECONCILIATION_METRICS,
         *c.USER_METRICS, *c.INTAKE_METRICS, *c.LEDGER_METRICS, *c.FORWARD_METRICS,
         *c.HEARTBEAT_METRICS, c.COST, c.PRICE_SOURCE_INFO)))
     assert pages["sidecar"] + pages["node"] < pages[NO_ROLE] + own

@@ -60,6 +60,13 @@ def budget(usd: str, period: str = "month", model: str = "") -> Series:
     return series(c.BUDGET, f"{usd}x1500", period=period, model=model)
 
 
+def reconciled(gap: str, moment: int = 0) -> tuple[Series, ...]:
+    """A bill, as two gateways of one ledger tell of it, and when that was."""
+    return tuple(one for scrape in (SCRAPE, OTHER) for one in (
+        series(c.RECONCILIATION_GAP, f"{gap}x40", scrape=scrape, month="2026-11"),
+        series(c.RECONCILIATION_TIME, f"{moment}x40", scrape=scrape, month="2026-11")))
+
+
 def page(switch: int = 1, period: str = "month", model: str = "") -> Series:
     """Whether spending more than the budget pages."""
     return series(c.BUDGET_PAGE, f"{switch}x1500", period=period, model=model)
@@ -172,6 +179,15 @@ CASES = (
     Case("all of it was", cost.INCOMPLETE, (spent(TEN),), minute=120),
     Case("an hour was not seen, and made up for", cost.INCOMPLETE, (
         spent(counter_with_a_gap(60)),), minute=200),
+
+    Case("a third was not tracked", cost.RECONCILED, reconciled("0.3"), firing(
+        "The bill of 2026-11 in east has 30% of it beyond what was tracked, limit 10% either way. "
+        "Where that is negative more was tracked than billed.", FLEET, {"month": "2026-11"})),
+    Case("a third too much was", cost.RECONCILED, reconciled("-0.3"), firing(
+        "The bill of 2026-11 in east has -30% of it beyond what was tracked, limit 10% either way. "
+        "Where that is negative more was tracked than billed.", FLEET, {"month": "2026-11"})),
+    Case("nearly all was", cost.RECONCILED, reconciled("0.09")),
+    Case("it was long ago", cost.RECONCILED, reconciled("0.3", -36 * 86400)),
 
     Case("it will not", cost.FORECAST, (
         spent(growing(10, 1500)), budget("100000")), firing(

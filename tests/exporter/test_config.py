@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from inferometer.addresses import local_port, split_address
 from inferometer.config import (
     LIMITS,
+    BillRule,
     Config,
     ConfigError,
     DestinationEntry,
@@ -247,6 +248,8 @@ def test_the_example_with_all_its_examples_sets_every_key() -> None:
         field.name for field in dataclasses.fields(DestinationEntry)}
     assert set(config.fleet.limits) == set(LIMITS)
     assert config.cost.gpu_hour_usd
+    assert {key for rule in raw["cost"]["bill"] for key in rule} == {
+        field.name for field in dataclasses.fields(BillRule)}
 
 
 def test_each_key_commented_out_in_the_example_loads_by_itself() -> None:

@@ -21,8 +21,9 @@ from inferometer.bundle.folder import ORIGIN
 _CONFIG = "Of inferometer.yml."
 _URL = "^https?://[^ ]+$"
 _DURATION = "[0-9]+(ms|s|m)"
-# Left out: what other values say, and files that nothing would mount.
-_RECORDS = Records({config.GpuSection: ("enabled", "kubelet_socket"),
+# Left out: what other values say, files that nothing would mount, and what no pod reads.
+_RECORDS = Records({config.CostSection: ("bill",),
+                    config.GpuSection: ("enabled", "kubelet_socket"),
                     config.EngineTarget: ("bearer_token_file", "ca_file"),
                     config.IntakeSection: (
                         "listen", "grpc_listen", "config_file", "bearer_token_files"),

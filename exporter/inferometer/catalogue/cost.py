@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferometer.catalogue.engine import MODEL
 from inferometer.catalogue.gpu import GPU, GPUS, UUID
-from inferometer.catalogue.model import Label, Metric
+from inferometer.catalogue.model import Label, Metric, Range
 
 COST_CATEGORIES = ("gpu", "api", "storage", "vector_db", "network", "other", "overhead")
 
@@ -59,6 +59,19 @@ def _limit(unit: str, values: tuple[str, ...]) -> Metric:
 LIMIT_METRICS = {unit: _limit(unit, limits) for unit, limits in LIMITS.items()}
 LIMIT_SECONDS, LIMIT_RATIO, LIMIT_USD, LIMIT_REPLICAS, LIMIT_TOKENS_PER_SECOND = (
     LIMIT_METRICS.values())
+
+RECONCILED_MONTHS = 13
+MONTH = Label("month", "A calendar month (UTC), as 2026-11.", budget=RECONCILED_MONTHS)
+# What was tracked may be many times a small bill; more than all of it cannot be missing.
+RECONCILIATION_GAP = Metric(
+    "llm_cost_reconciliation_gap_ratio", "gauge",
+    "What the month's bill has beyond what was tracked, as a share of the bill; below 0 where more "
+    "was tracked. Of complete months, as `inferometer cost reconcile` found it.",
+    (MONTH,), RECONCILED_MONTHS, stated_range=Range(least=-1e6, most=1.0), replaced=True)
+RECONCILIATION_TIME = Metric(
+    "llm_cost_reconciliation_timestamp_seconds", "gauge",
+    "When the month's bill was reconciled.", (MONTH,), RECONCILED_MONTHS, replaced=True)
+RECONCILIATION_METRICS = (RECONCILIATION_GAP, RECONCILIATION_TIME)
 
 COST_METRICS = (COST, COST_IDLE, GPU_PRICE, PRICE_SOURCE_INFO, BUDGET, BUDGET_PAGE,
                 *LIMIT_METRICS.values())

@@ -13,7 +13,7 @@ from inferometer.catalogue.users import USER_METRICS
 COLLECTOR = Label("collector", "One collector of the exporter.",
                   values=("gpu", "pods", "engines", "cost", "intake", "heartbeat", "calls",
                           "ledger", "users", "feedback", "feedback_door", "judge",
-                          "evaluation", "anomalies"))
+                          "evaluation", "anomalies", "reconciliation"))
 RESULT = Label("result", "How it went.", values=("success", "failure"))
 
 BUILD_INFO = Metric("inferometer_build_info", "gauge", "This exporter's version; always 1.",

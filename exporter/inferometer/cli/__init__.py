@@ -13,6 +13,7 @@ from inferometer.cli import (
     bundle,
     check_config,
     completion,
+    cost,
     demo,
     explain,
     feedback,
@@ -30,7 +31,8 @@ from inferometer.outside import on_one_line
 from inferometer.reasons import places_of, reason_of
 
 VERBS = (run.VERB, demo.VERB, explain.VERB, check_config.VERB, status.VERB, ledger.VERB,
-         judge.VERB, review.VERB, outbox.VERB, feedback.VERB, bundle.VERB, completion.VERB)
+         judge.VERB, review.VERB, outbox.VERB, feedback.VERB, cost.VERB, bundle.VERB,
+         completion.VERB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inferometer.catalogue import DESTINATIONS
 from inferometer.config.checks import (
+    check_bill,
     check_destinations,
     check_gpu,
     check_models,
@@ -25,9 +26,12 @@ from inferometer.config.judge import JudgeSection
 from inferometer.config.keys import key, table
 from inferometer.config.limits import CALL_LIMIT_VALUES, CALL_LIMITS, LIMITS
 from inferometer.config.sections import (
+    BILL_CATEGORIES,
+    IGNORED,
     MODELS,
     MOST_PRICES,
     STANDARD_OUTPUT,
+    BillRule,
     Budget,
     CalledModel,
     ClickHouseSection,
@@ -53,11 +57,12 @@ from inferometer.documents.records import read_record
 from inferometer.roles import GATEWAY, NO_ROLE, ROLES, belongs, why_not
 
 __all__ = (
-    "CALL_LIMITS", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS", "MODELS", "STANDARD_OUTPUT",
-    "Budget", "CalledModel", "ClickHouseSection", "Config", "ConfigError", "ContentSection",
-    "CostSection", "DestinationEntry", "EngineTarget", "EnginesSection", "FeedbackSection",
-    "FleetSection", "GpuSection", "IntakeSection", "JudgeSection", "LedgerSection", "ModelFleet",
-    "MonthlyUsd", "PriceEntry", "RequestLogSection", "WebSection",
+    "BILL_CATEGORIES", "CALL_LIMITS", "IGNORED", "INTAKE_GRPC_LISTEN", "INTAKE_LISTEN", "LIMITS",
+    "MODELS", "STANDARD_OUTPUT", "BillRule", "Budget", "CalledModel", "ClickHouseSection",
+    "Config", "ConfigError", "ContentSection", "CostSection", "DestinationEntry", "EngineTarget",
+    "EnginesSection", "FeedbackSection", "FleetSection", "GpuSection", "IntakeSection",
+    "JudgeSection", "LedgerSection", "ModelFleet", "MonthlyUsd", "PriceEntry",
+    "RequestLogSection", "WebSection",
     "check", "load", "parse", "read",
 )
 INTAKE_LISTEN = "127.0.0.1:4318"  # the port of OTLP over HTTP
@@ -165,6 +170,7 @@ def _check_across(config: Config, document: Document) -> None:
     check_gpu(config.gpu, document)
     check_targets(config.engines.targets, document)
     check_prices(config.prices, document)
+    check_bill(config.cost.bill, document)
     check_destinations(config.destinations, document)
     check_models("fleet.models", config.fleet.models, document)
     check_models("models", config.models, document)

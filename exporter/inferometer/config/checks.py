@@ -8,7 +8,9 @@ from inferometer.catalogue import DESTINATIONS, TARGETS
 from inferometer.config.destinations import DestinationEntry
 from inferometer.config.sections import (
     MODELS,
+    MOST_BILL_RULES,
     MOST_PRICES,
+    BillRule,
     EngineTarget,
     GpuSection,
     PriceEntry,
@@ -36,6 +38,25 @@ def check_gpu(gpu: GpuSection, document: Document) -> None:
                                       f"{interval}, which is {gpu.interval_seconds:g}", line)
     if gpu.kubelet_socket and not gpu.enabled and document.good("gpu.enabled"):
         document.report("gpu.kubelet_socket", "is of no use while gpu.enabled is false")
+
+
+def check_bill(rules: tuple[BillRule, ...], document: Document) -> None:
+    """Report rules that fit every line, and keys that belong to another category."""
+    if len(rules) > MOST_BILL_RULES:
+        document.report("cost.bill",
+                        f"must have at most {MOST_BILL_RULES} rules, not {len(rules)}")
+    for i, rule in enumerate(rules):
+        path = f"cost.bill[{i}]"
+        if document.good(f"{path}.match") and not rule.match:
+            document.report(f"{path}.match", "names no column of the bill")
+        if "" in rule.match:
+            document.report(f"{path}.match", "has a column without a name")
+        if not document.good(f"{path}.category"):
+            continue
+        for key, category in (("model", "api"), ("tokens", "api"), ("gpu", "gpu")):
+            if getattr(rule, key) and rule.category != category:
+                document.report(f"{path}.{key}", f"is for the category {category}, this is "
+                                                 f"{rule.category}")
 
 
 def check_prices(prices: tuple[PriceEntry, ...], document: Document) -> None:

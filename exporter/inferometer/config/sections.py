@@ -16,7 +16,7 @@ from inferometer.addresses import (
     is_engine_url,
     is_origin,
 )
-from inferometer.catalogue import BUDGET, PERIOD, TARGETS
+from inferometer.catalogue import BUDGET, COST_CATEGORIES, PERIOD, TARGETS
 from inferometer.config.keys import key, table
 from inferometer.config.limits import CALL_LIMIT_VALUES, LIMIT_VALUES, USD
 from inferometer.documents.bounds import bounded
@@ -27,6 +27,11 @@ MODELS = BUDGET.seats - 1  # the fleet's own figures count as one
 STANDARD_OUTPUT = "-"  # in the place of a file
 MOST_PRICES = 1000  # entries of the user's own
 MOST_PHRASES = 200
+MOST_BILL_RULES = 1000
+IGNORED = "ignored"  # a category of a bill's lines that are about something else
+BILL_CATEGORIES = (*COST_CATEGORIES, IGNORED)
+# Kinds of tokens that bills have lines of: input ones that no cache had, and all that come out.
+BILL_TOKENS = ("input", "cached", "cache_write", "output", "reasoning", "all")
 REDACTED = ("emails", "phones", "keys")  # in what was said
 
 _ADDRESS = Constraint(is_address, ADDRESS)
@@ -62,6 +67,11 @@ _CHECKS = Constraint(lambda name: name in CHECKS, f"one of {', '.join(CHECKS)}",
                      {"enum": list(CHECKS)})
 _REDACTED = Constraint(lambda name: name in REDACTED, f"one of {', '.join(REDACTED)}",
                        {"enum": list(REDACTED)})
+_CATEGORY = Constraint(lambda name: name in BILL_CATEGORIES,
+                       f"one of {', '.join(BILL_CATEGORIES)}", {"enum": list(BILL_CATEGORIES)})
+_BILL_TOKENS = Constraint(lambda name: not name or name in BILL_TOKENS,
+                          f"one of {', '.join(BILL_TOKENS)}", {"enum": ["", *BILL_TOKENS]})
+_UNITS = bounded("a number above 0 and at most 1000000000000", exclusiveMinimum=0, maximum=1e12)
 _FILES = bounded("a whole number of files from 2 to 1000", minimum=2, maximum=1000)
 _LOG_BYTES = bounded("a whole number of bytes from 1048576 to 1099511627776", minimum=2**20,
                      maximum=2**40)
@@ -128,10 +138,29 @@ class EnginesSection:
 
 
 @dataclass(frozen=True)
+class BillRule:
+    """Which lines of a provider's bill are about what; the first rule that fits a line counts."""
+
+    category: str = key("What the money went to; ignored: nothing that is tracked here.",
+                        constraint=_CATEGORY)
+    match: Mapping[str, str] = table(
+        "Columns of the bill and what they have; * stands for any text.", _GLOB,
+        minProperties=1, propertyNames={"minLength": 1})
+    model: str = key("The model that is billed, by the name that calls have; of category api.", "",
+                     _NAME)
+    tokens: str = key("The kind of tokens that the line's quantity is of; of category api.", "",
+                      _BILL_TOKENS)
+    gpu: str = key("The GPU that is billed, by its product name; of category gpu.", "", _NAME)
+    units: float = key("Tokens, or hours of a GPU, that one of the line's units is.", 1.0, _UNITS)
+
+
+@dataclass(frozen=True)
 class CostSection:
-    """What GPUs cost."""
+    """What GPUs cost, and what a provider's bill is about."""
 
     gpu_hour_usd: Mapping[str, float] = table("USD for an hour of a GPU, by product name.", USD)
+    bill: tuple[BillRule, ...] = key("Rules for a bill's lines, in their order.", (),
+                                     maxItems=MOST_BILL_RULES)
 
 
 @dataclass(frozen=True)

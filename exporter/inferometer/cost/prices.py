@@ -10,6 +10,7 @@ from inferometer.config import Config
 from inferometer.cost.own_prices import SELF_HOSTED, OwnPrices
 from inferometer.cost.providers import host_of, is_local, names_engine
 from inferometer.cost.tariffs import Tariff
+from inferometer.facts import ModelCall, Usage
 from inferometer.pricing import CallToPrice, PricedCall, PriceSource
 
 if TYPE_CHECKING:  # it is an extra
@@ -38,6 +39,13 @@ class CallPrices:
         from inferometer.cost import library  # here alone: who has no gateway does without
 
         self._list, self.source = library.PriceList(), (library.NAME, library.VERSION)
+
+    def tariff_of(self, provider: str, model: str, moment: int) -> Tariff | None:
+        """What a model's tokens cost at a time in Unix nanoseconds; None where nobody knows."""
+        call = ModelCall(trace_id=b"", span_id=b"", provider=provider, request_model=model)
+        with self._lock:
+            own = self._own
+        return self._tariff(CallToPrice(call, Usage(), 1, moment, engine_seen=False), own)
 
     def price(self, asked: CallToPrice) -> PricedCall:
         """What a call costs. Never 0 for what nobody knows."""

@@ -32,6 +32,7 @@ from inferometer.sinks.feedback import FeedbackCollector, Ratios
 from inferometer.sinks.forward_families import ForwardCollector
 from inferometer.sinks.metrics import CallsCollector, CounterReading
 from inferometer.sinks.outbox import Conditions, SentBody
+from inferometer.sinks.reconciliation import ReconciliationCollector
 from inferometer.sinks.users import UsersCollector
 from inferometer.threads import Loop
 from inferometer.votes import Casting
@@ -43,6 +44,7 @@ if TYPE_CHECKING:  # what it needs at run time is in an extra
     from inferometer.ledger.judging.rates import JudgedRates
     from inferometer.ledger.ledger import LedgerWriter
     from inferometer.ledger.outbox_keeper import OutboxKeeper
+    from inferometer.ledger.reconciliations import Reconciliations
     from inferometer.ledger.user_costs import UserCosts
     from inferometer.sinks.forwarding import Forwarding
     from inferometer.sinks.request_log import RequestLog
@@ -72,6 +74,7 @@ class LedgerPart(Part):
         self._ratios: HourlyReading[Ratios] | None = None
         self._judged: JudgedRates | None = None
         self._anomalies: HourlyReading[JudgedUsages] | None = None
+        self._reconciliations: Reconciliations | None = None
         self._shipper: Shipper | None = None  # the same of a ClickHouse
         self._request_log: RequestLog | None = None  # and of a line for each call
         self._forwarding: Forwarding | None = None  # and of destinations
@@ -165,8 +168,10 @@ class LedgerPart(Part):
             self._judged is not None) else None)
         anomalies = AnomaliesCollector(lambda: self._anomalies.reading() if (
             self._anomalies is not None) else {})
+        bills = ReconciliationCollector(lambda: self._reconciliations.reading() if (
+            self._reconciliations is not None) else {})
         return [CallsCollector(self._reading), LedgerCollector(self._condition), votes, judged,
-                anomalies, *forward, *users]
+                anomalies, bills, *forward, *users]
 
     def start(self) -> None:
         """Open it, and go on with what is pending. Raises LedgerError."""
@@ -178,6 +183,7 @@ class LedgerPart(Part):
         from inferometer.ledger.judging.rates import JudgedRates, quality_limits
         from inferometer.ledger.ledger import LedgerWriter
         from inferometer.ledger.opening import open_beside, open_to_write
+        from inferometer.ledger.reconciliations import Reconciliations
         from inferometer.ledger.user_costs import UserCosts
         from inferometer.ledger.vote_ratios import ratios_of
 
@@ -198,6 +204,7 @@ class LedgerPart(Part):
                                    lambda: quality_limits(self._config.judge))
         self._anomalies = HourlyReading("anomalies", lambda: open_beside(section),
                                         UsageHistory().judged, {})
+        self._reconciliations = Reconciliations(lambda: open_beside(section))
         if self._config.ledger.user_costs:
             self._users = UserCosts(lambda: open_beside(section))
         if self._config.ledger.clickhouse.url:
@@ -216,10 +223,9 @@ class LedgerPart(Part):
     def loops(self) -> Sequence[Loop]:
         """The writer, what reckons the costs of users, and what goes elsewhere."""
         forwarding = self._forwarding.loops() if self._forwarding is not None else ()
-        return (*(one.loop for one in (self._ledger, self._users, self._ratios, self._judged,
-                                       self._anomalies,
-                                          self._shipper, self._request_log)
-                  if one is not None), *forwarding)
+        writer = [self._ledger.loop] if self._ledger is not None else []
+        senders = [one.loop for one in (self._shipper, self._request_log) if one is not None]
+        return *writer, *self._reckoners(), *senders, *forwarding
 
     def hindrance(self) -> str:
         """Why nothing is taken now."""
@@ -231,9 +237,8 @@ class LedgerPart(Part):
 
     def stop(self) -> None:
         """Commit what was taken; what is pending settles after the next start."""
-        for reckoned in (self._users, self._ratios, self._judged, self._anomalies):
-            if reckoned is not None:
-                reckoned.loop.stop()
+        for loop in self._reckoners():
+            loop.stop()
         if self._shipper is not None:
             self._shipper.stop()
         if self._request_log is not None:
@@ -250,6 +255,11 @@ class LedgerPart(Part):
             yield "ledger", f"{self._ledger.name}, {pending} calls and steps pending"
         for entry in self._config.destinations:
             yield "forward", f"{entry.label}  {masked(entry.url)}"
+
+    def _reckoners(self) -> Sequence[Loop]:
+        """What reckons from the ledger now and then, by connections of its own."""
+        return [one.loop for one in (self._users, self._ratios, self._judged, self._anomalies,
+                                     self._reconciliations) if one is not None]
 
     def watch(self) -> Watch:
         """The services that call models."""

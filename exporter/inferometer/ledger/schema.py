@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from inferometer.ledger.counting import MEASURES
 
-NEWEST = "0015"  # the last of the migrations, which makes these tables
+NEWEST = "0016"  # the last of the migrations, which makes these tables
 METADATA = MetaData()
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER is SQLite's own row number
 
@@ -258,3 +258,10 @@ ANSWER_LABELS = Table(
     _number("unit", key=True), _text("evaluation", key=True), _text("reviewer", key=True),
     Column("flagged", SmallInteger, nullable=False), _number("labelled"),
     _text("note", optional=True), sqlite_with_rowid=False)
+# Months whose bill was reconciled, and what came of it, in nano-USD: kept for 13 months.
+RECONCILIATIONS = Table(
+    "reconciliations", METADATA,
+    _text("month", key=True), _number("reconciled"),  # 2026-11; Unix nanoseconds
+    *(_number(name) for name in (
+        "billed", "tracked", "untracked", "usage", "price", "missing", "overhead")),
+    sqlite_with_rowid=False)

@@ -42,7 +42,8 @@ def test_it_keeps_counts_and_ends_with_all_that_was_taken(tmp_path: Path) -> Non
                              "intake: {settle_seconds: 1}\n")
     part.start()
     assert [(loop.name, loop.dead) for loop in part.loops()] == [
-        ("ledger", False), ("feedback", False), ("evaluation", False), ("anomalies", False)]
+        ("ledger", False), ("feedback", False), ("evaluation", False), ("anomalies", False),
+        ("reconciliations", False)]
     assert [*part.greeting(0)] == [("ledger", f"{tmp_path}/ledger.db, 0 calls and steps pending")]
     one, two = call(), call()
     part.commit([one], links([one]), time.time_ns()).result(10)

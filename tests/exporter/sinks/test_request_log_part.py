@@ -36,7 +36,8 @@ def test_it_is_written_beside_the_configuration_and_its_loop_is_one_of_the_parts
     part = part_in(tmp_path, f"{GATEWAY}request_log: {{path: {FILE}}}\n")
     part.start()
     try:
-        assert [loop.name for loop in part.loops()] == ["ledger", "feedback", "request_log"]
+        assert [loop.name for loop in part.loops()] == [
+            "ledger", "feedback", "reconciliations", "request_log"]
         one = call()
         part.commit([one], links([one]), time.time_ns()).result(10)
         wait_for(lambda: (tmp_path / FILE).exists() and lines_of(tmp_path / FILE), 30)

@@ -39,6 +39,7 @@ LEFT_TO_THE_RULES: Mapping[str, str] = {
     "LLMErrorBudgetBurning 1d": "It looks back a day, with enough traffic for it.",
     "LLMErrorBudgetBurning 3d": "It looks back three days.",
     "CostOfTheMonthIncomplete": "It is about what Prometheus has seen of the month.",
+    "CostReconciliationGapHigh": "It is about a bill, which the ledger of a gateway has.",
     "CostBudgetForecastExceeded": "It forecasts from a whole day.",
     "CostPerRequestDrifting": "It compares a day with a week.",
     "CostPerTokenDrifting": "It compares a day with a week.",
