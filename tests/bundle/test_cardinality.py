@@ -127,7 +127,7 @@ def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings
         "model:some:thing: it is not declared how many user there are"]
     many = [rule(*MODEL, "le")] * 14
     assert over((), *many) == [
-        "sum of all recorded rules: 57400 series, budget 55000"]
+        "sum of all recorded rules: 61500 series, budget 58000"]
 
 
 def test_a_scrape_has_room_for_a_page_that_is_full_and_little_more() -> None:
