@@ -222,6 +222,16 @@ $(ELASTIC)/installed: $(wildcard tests/e2e/elastic/node/*) | $(VENV)/installed-b
 	cd $(@D) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
+# The official validator of FOCUS, which wants a newer Python than ours may be.
+FOCUS := .cache/focus
+.PHONY: focus
+test-all: focus
+focus: $(FOCUS)/installed ## The official validator of FOCUS, for tests/e2e/test_focus_validator.py
+
+$(FOCUS)/installed: tests/e2e/focus/requirements.txt | $(VENV)/bin/python
+	rm -rf $(@D)
+	$(BIN)/python -m tests.e2e.focus $(@D) && touch $@ || test ! -d $(@D)
+
 # Programs that take what is passed on: an environment for each, as their packages clash.
 RECEIVERS := $(CURDIR)/.cache/receivers
 .PHONY: receivers

@@ -2,7 +2,8 @@
 
 Calls have a line a day, model and kind of token, at the price of that day; where they cost another
 amount when they were counted, a line more adjusts it. GPUs have a line for their hours, what a
-month costs whatever is used one for the month.
+month costs whatever is used one for the month. BilledCost is 0, as whoever sends no invoice must
+not have any; the cost is in EffectiveCost, ContractedCost and ListCost.
 Specification: https://focus.finops.org, version 1.4.
 """
 
@@ -35,7 +36,6 @@ COLUMNS = (
     "ListUnitPrice", "PricingCategory", "PricingQuantity", "PricingUnit", "ServiceCategory",
     "ServiceName", "ServiceProviderName", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceId",
     "x_Category")
-ISSUER = "Inferometer"
 SELF, UNKNOWN_HOST = "Self-hosted", "Not Applicable"
 MILLION = 10**6
 _SERVICES: Mapping[str, tuple[str, str, str]] = {  # name, and FOCUS' category and subcategory
@@ -104,7 +104,7 @@ class _Maker:
         self._common = {
             "BillingAccountId": account, "BillingAccountName": account, "BillingCurrency": USD,
             "BillingPeriodStart": _moment(month), "BillingPeriodEnd": _moment(next_month(month)),
-            "InvoiceIssuerName": ISSUER, "HostProviderName": UNKNOWN_HOST}
+            "BilledCost": "0.0", "HostProviderName": UNKNOWN_HOST}
 
     def usage(self, category: str, item: str, day: date | None, quantity: Decimal, unit: str,
               price: Decimal, consumed: Decimal, consumed_unit: str, *, meter: str, provider: str
@@ -131,7 +131,8 @@ class _Maker:
         """A fixed cost."""
         sku = f"{SELF}/{category}"
         return self._line(category, amount, SELF, None) | {
-            "ChargeCategory": "Purchase", "ChargeFrequency": "Recurring",
+            "ChargeCategory": "Usage", "ChargeFrequency": "Recurring",
+            "ConsumedQuantity": "1.0", "ConsumedUnit": "Months",
             "ChargeDescription": f"{_SERVICES[category][0]} of the month",
             "PricingCategory": "Standard", "PricingQuantity": "1.0", "PricingUnit": "Months",
             "ListUnitPrice": _number(amount), "ContractedUnitPrice": _number(amount),
@@ -143,10 +144,11 @@ class _Maker:
             day, day + timedelta(days=1))
         cost = _number(amount)
         return dict.fromkeys(COLUMNS, "") | self._common | {
-            "BilledCost": cost, "EffectiveCost": cost, "ListCost": cost, "ContractedCost": cost,
+            "EffectiveCost": cost, "ListCost": cost, "ContractedCost": cost,
             "ChargePeriodStart": _moment(begin), "ChargePeriodEnd": _moment(end),
             "ServiceCategory": service, "ServiceSubcategory": subcategory, "ServiceName": name,
-            "ServiceProviderName": provider, "x_Category": category}
+            "ServiceProviderName": provider, "InvoiceIssuerName": provider,
+            "x_Category": category}
 
 
 def _moment(day: date) -> str:

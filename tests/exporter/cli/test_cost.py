@@ -172,6 +172,7 @@ def test_what_was_tracked_is_exported_day_by_day(run: Run, bench: Bench) -> None
                                    bench.folder / "hours.csv")
     assert (code, complaint) == (0, "")
     rows = [*csv.DictReader(io.StringIO(printed))]
-    assert [(row["ServiceProviderName"], row["SkuMeter"], row["BilledCost"]) for row in rows] == [
+    assert [(row["ServiceProviderName"], row["SkuMeter"], row["EffectiveCost"])
+            for row in rows] == [
         ("openai", "Input tokens", "24.0"), ("openai", "Output tokens", "32.0"),
         ("Self-hosted", "GPU hours", "5000.0")]

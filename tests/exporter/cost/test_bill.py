@@ -15,7 +15,7 @@ from inferometer.config import parse
 from inferometer.cost.bill import is_covered, refuse_unmapped
 from inferometer.cost.bill_amounts import AmountError, amount_of, mark_of
 from inferometer.cost.bill_table import BillError
-from tests.exporter.cost.bills import BILLS, H100, OCTOBER, amounts, bill_of
+from tests.exporter.cost.bills import BILLS, H100, amounts, bill_of
 
 SIMPLE = "date,service,amount,category\n2026-10-02,disks,1.50,storage\n"
 
@@ -192,14 +192,3 @@ def test_a_large_bill_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> N
         tracemalloc.stop()
     assert bill.total == 30 * 40_000
     assert peak < size / 8
-
-
-def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="it is 150 MB, for bills in Parquet alone")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    path = tmp_path / "bill.parquet"
-    parquet.write_table(pyarrow.table({
-        "BilledCost": [Decimal("1.25"), Decimal("2.50")], "ServiceCategory": ["Storage"] * 2,
-        "BillingPeriodStart": [OCTOBER] * 2, "ServiceName": ["a", None], "SkuId": ["", ""],
-        "Tags": ["", ""]}), path)
-    assert amounts(bill_of(path)) == {("storage", ""): Decimal("3.75")}

@@ -111,7 +111,8 @@ def test_the_check_notices_what_the_specification_refuses(
 def test_a_cost_is_its_quantity_at_its_price_and_its_quantities_go_with_its_sku(
         lines: Sequence[Mapping[str, str]]) -> None:
     for line in lines:
-        assert line["BilledCost"] == line["EffectiveCost"] == line["ListCost"]
+        assert line["EffectiveCost"] == line["ContractedCost"] == line["ListCost"]
+        assert line["BilledCost"] == "0.0"  # nobody is sent an invoice by us
         if line["SkuPriceId"]:
             product = Decimal(line["PricingQuantity"]) * Decimal(line["ListUnitPrice"])
             assert product == Decimal(line["ListCost"]), line
@@ -123,12 +124,12 @@ def test_a_cost_is_its_quantity_at_its_price_and_its_quantities_go_with_its_sku(
 
 def test_the_export_sums_to_what_was_tracked_and_reconciles_without_a_gap(
         lines: Sequence[Mapping[str, str]], tmp_path: Path) -> None:
-    assert sum(Decimal(line["BilledCost"]) for line in lines) == month().total()
+    assert sum(Decimal(line["EffectiveCost"]) for line in lines) == month().total()
     path = tmp_path / "own.csv"
     path.write_text(exported())
     rules = [BillRule(category, {"x_Category": category}) for category in (
         "api", "gpu", "storage", "vector_db", "network", "overhead")]
-    bill = add_up(MonthLines(BillTable(path), OCTOBER), rules, OCTOBER, str(path))
+    bill = add_up(MonthLines(BillTable(path), OCTOBER, "effective"), rules, OCTOBER, str(path))
     result = reconcile(bill, month())
     assert [(one.category, one.gap) for one in result.comparisons] == [
         (category, Decimal(0)) for category in (

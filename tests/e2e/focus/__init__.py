@@ -1,0 +1,1 @@
+"""The official validator of FOCUS, in an environment of its own."""
