@@ -37,7 +37,7 @@ def test_it_is_written_beside_the_configuration_and_its_loop_is_one_of_the_parts
     part.start()
     try:
         assert [loop.name for loop in part.loops()] == [
-            "ledger", "feedback", "reconciliations", "request_log"]
+            "ledger", "feedback", "evaluation", "anomalies", "reconciliations", "request_log"]
         one = call()
         part.commit([one], links([one]), time.time_ns()).result(10)
         wait_for(lambda: (tmp_path / FILE).exists() and lines_of(tmp_path / FILE), 30)
