@@ -20,7 +20,7 @@ from inferometer.cost import focus, gpu_hours, reconcile_report
 from inferometer.cost.bill import Bill, add_up, is_covered, next_month, refuse_unmapped
 from inferometer.cost.bill_lines import MonthLines
 from inferometer.cost.bill_rules import GPU
-from inferometer.cost.bill_table import BillTable
+from inferometer.cost.bill_table import BillError, BillTable
 from inferometer.cost.prices import CallPrices
 from inferometer.cost.reconcile import PARTS, Reconciliation, reconcile
 from inferometer.cost.tracked import (
@@ -39,6 +39,7 @@ from inferometer.settings import Flags
 from inferometer.sinks.reconciliation import ReconciledMonth
 
 _DAY = timedelta(days=1)
+MOST_NANO = 10**9 * NANO  # of a bill, or of what was tracked: columns hold nine times that
 
 
 def reconcile_bill(options: argparse.Namespace) -> int:
@@ -55,6 +56,8 @@ def reconcile_bill(options: argparse.Namespace) -> int:
     try:
         tracked = track(options, config, database, now).tracked
         result = reconcile(bill, tracked, [*_reasons(bill, tracked, config, now), *tracked.gaps])
+        if _nano(max(abs(result.total.billed), result.total.tracked)) > MOST_NANO:
+            raise BillError(f"{path}: comes to more than {MOST_NANO // NANO:,} USD")
         kept = reconciliations.months_of(database) if database is not None else []
         buffer = reconcile_report.buffer_percent(_sides(result, kept))
         if database is not None and not options.dry_run and not result.reasons and (

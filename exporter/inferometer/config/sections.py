@@ -146,11 +146,12 @@ class BillRule:
     match: Mapping[str, str] = table(
         "Columns of the bill and what they have; * stands for any text.", _GLOB,
         minProperties=1, propertyNames={"minLength": 1})
-    model: str = key("The model that is billed, by the name that calls have; of category api.", "",
-                     _NAME)
+    model: str = key("The models that are billed, by the names that calls have, * standing for any "
+                     "text; of category api.", "", _NAME)
     tokens: str = key("The kind of tokens that the line's quantity is of; of category api.", "",
                       _BILL_TOKENS)
-    gpu: str = key("The GPU that is billed, by its product name; of category gpu.", "", _NAME)
+    gpu: str = key("The GPUs that are billed, by their product names, likewise; of category gpu.",
+                   "", _NAME)
     units: float = key("Tokens, or hours of a GPU, that one of the line's units is.", 1.0, _UNITS)
 
 

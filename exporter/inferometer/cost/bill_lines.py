@@ -160,8 +160,11 @@ class MonthLines:
         self.currency = currency or self.currency
 
     def _decimal_mark(self, columns: BillColumns) -> str:
-        """FOCUS has points. Of other files all amounts are asked, in a reading of its own."""
-        if columns.is_focus:
+        """FOCUS has points. Of other files all amounts are asked, in a reading of its own.
+
+        So is one in FOCUS that a spreadsheet has written anew, with semicolons.
+        """
+        if columns.is_focus and self._table.delimiter != ";":
             return POINT
         try:
             with self._table.read() as (_, rows):

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
+from fnmatch import fnmatchcase
 
 from inferometer.catalogue import COST_CATEGORIES
 from inferometer.cost.bill import EXACT, ZERO, Bill, BilledItem
@@ -99,13 +100,14 @@ def _paired(billed: Mapping[str, BilledItem], ours: Mapping[str, TrackedItem]
             ) -> Iterable[tuple[BilledItem, TrackedItem | None]]:
     """What is to be compared with what.
 
-    What a bill says of no model or GPU in particular is held against those that it has no lines of.
+    A rule may have named several models or GPUs by `*`. What a bill says of none in particular is
+    held against those that it has no lines of.
     """
-    names = {_bare(name): name for name in ours}
     left = dict(ours)
-    for item, theirs in billed.items():
-        if item:
-            yield theirs, left.pop(names.get(_bare(item), item), None)
+    # A bill that says more of a name has it before one that says less.
+    for item in sorted(filter(None, billed), key=lambda name: ("*" in name, -len(name), name)):
+        fitting = [name for name in left if fnmatchcase(_bare(name), _bare(item))]
+        yield billed[item], _pooled([left.pop(name) for name in fitting]) if fitting else None
     if "" in billed:
         yield billed[""], _pooled(left.values()) if left else None
         return

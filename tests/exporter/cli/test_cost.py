@@ -159,6 +159,14 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     assert "secret" not in complaint
 
 
+def test_a_bill_beyond_what_can_be_is_refused(run: Run, bench: Bench, tmp_path: Path) -> None:
+    bill = tmp_path / "bill.csv"
+    bill.write_text("amount,category\n99999999999,other\n")
+    code, printed, complaint = run("reconcile", "--bill", bill, "--month", "2026-10")
+    assert (code, printed, kept(bench)) == (1, "", [])
+    assert "comes to more than 1,000,000,000 USD" in complaint
+
+
 def test_unmapped_lines_are_compared_where_that_is_allowed(run: Run, bench: Bench) -> None:
     code, printed, _ = run(*reconcile("unmapped.csv", "--allow-unmapped", "--gpu-hours",
                                       bench.folder / "hours.csv"))

@@ -124,6 +124,14 @@ def test_two_currencies_are_refused_with_the_line() -> None:
         bill_of("two-currencies.csv")
 
 
+def test_a_bill_in_focus_that_a_spreadsheet_wrote_anew_is_asked_for_its_decimals(
+        tmp_path: Path) -> None:
+    text = "BilledCost;ChargeCategory;ServiceName\n1,234;Usage;a\n"
+    with pytest.raises(BillError, match="--decimal-mark"):
+        bill_of(written(tmp_path, text), [])
+    assert bill_of(written(tmp_path, text + "5,5;Usage;b\n"), []).total == Decimal("6.734")
+
+
 def test_an_ambiguous_amount_is_taken_as_the_flag_says(tmp_path: Path) -> None:
     path = written(tmp_path, "date,amount,category\n2026-10-01,\"1,234\",other\n")
     assert bill_of(path, mark=".").total == 1234

@@ -99,6 +99,16 @@ def test_another_quantity_is_usage_and_another_price_is_price() -> None:
     assert parts(result) == {"usage": 2 * 2 - 1 * 8, "price": 12 * Decimal("0.5") + 4 * 2}
 
 
+def test_a_rule_may_name_models_by_a_pattern_and_the_longer_name_has_a_model() -> None:
+    tracked = calls(
+        Tracked(OCTOBER), day_of(1_000_000, 0, "2", model="gpt-4o-2024-08-06"),
+        day_of(2_000_000, 0, "4", model="GPT-4o"), day_of(5_000_000, 0, "10", model="gpt-4o-mini"))
+    bill = Bill(OCTOBER, {
+        ("api", "gpt-4o*"): BilledItem(Decimal(7), 1, {"input": Decimal(3_000_000)}),
+        ("api", "gpt-4o-mini*"): BilledItem(Decimal(9), 1, {"input": Decimal(4_500_000)})})
+    assert parts(reconcile(bill, tracked)) == {"price": 1, "usage": -1}
+
+
 def test_cached_tokens_that_a_bill_has_no_line_of_are_input() -> None:
     tracked = calls(Tracked(OCTOBER), day_of(12_000_000, 4_000_000, "52", cached=4_000_000))
     result = reconcile(bill_of("model-calls.csv"), tracked)
