@@ -29,6 +29,7 @@ def test_two_gateways_that_share_an_hour_judge_it_together_and_say_the_same(
                 bench.passed = weeks * WEEK + 600
                 bench.send(*(call(os.urandom(16), usage=Usage(tokens, None, None, 0))
                              for _ in range(20)))  # fewer than an hour takes
+            for bench in (a, b):  # each settles what has come to either
                 bench.wait()
         later = max(a.now, b.now) // HOUR * HOUR + HOUR + 121 * SECOND
         judged = [UsageHistory().judged(bench.file, later) for bench in (a, b)]
