@@ -51,11 +51,12 @@ def _hourly(rule: Rule) -> Query:
     return line(f"{chosen(rule)} * 3600", labels=rule.labels)
 
 
-def _beside_band(title: str, description: str, of: Expectation, unit: str) -> Panel:
+def _beside_band(title: str, description: str, of: Expectation, unit: str, factor: int = 1
+                 ) -> Panel:
     return timeseries(
         title, f"{description} An alert comes once it was outside of its band, the dashed lines, "
-        "in two of three hours.", unit, *(
-            Query(chosen(rule), f"{edge}{BY_SERVICE} {{{{cluster}}}}")
+        "in two of three hours. Choose a service to see its band alone.", unit, *(
+            Query(_times(chosen(rule), factor), f"{edge}{BY_SERVICE} {{{{cluster}}}}")
             for edge, rule in (("", of.value), ("least ", of.lower), ("most ", of.upper))),
         empty=NOT_EXPECTED, width=12)
 
@@ -145,9 +146,9 @@ UNITS = PanelRow("For each request and token, self-hosted", (
         links={"model": "throughput"}),
 ))
 EXPECTED = PanelRow("For each call of an application, beside what is expected", (
-    _beside_band("Cost of a call", "On average in the last complete hour, held against the same "
-                 "hour (UTC) of the last four weeks. If tokens beside it are within theirs, a "
-                 "price has changed, or the model.", anomalies.COST, USD),
+    _beside_band("Cost of 1000 calls", "By the mean of the last complete hour, held against the "
+                 "same hour (UTC) of the last four weeks. If tokens beside it are within theirs, "
+                 "a price has changed, or the model.", anomalies.COST, USD, MANY),
     _beside_band("Tokens of a call", "In and out, on average in the last complete hour, held "
                  "against the same hour of the last four weeks.", anomalies.TOKENS, "short"),
 ))

@@ -148,6 +148,18 @@ def test_an_hour_of_fewer_than_30_answers_is_neither_shown_nor_compared_with(
     assert scene.page() == {}
 
 
+def test_an_outage_of_a_week_before_is_left_out_and_one_of_now_is_no_anomaly(
+        scene: Scene) -> None:
+    scene.weeks_before(*calls())
+    scene.weeks_before(*calls(5), *calls(60, **FAILED), count=1)  # most calls of it failed
+    scene.weeks_before(*calls(), count=1)
+    scene.hour(*calls(tokens=110), *calls(200, **FAILED))
+    page = scene.page()
+    assert page["request_tokens"] == {("shop",): 110}
+    assert page["request_expected_tokens"] == band(80, 100, 120)
+    assert page["unexpected_hours"] == unexpected(0, 0)
+
+
 def test_failed_calls_embeddings_and_calls_without_a_price_change_nothing(scene: Scene) -> None:
     scene.weeks_before(*calls())
     scene.hour(*calls(), *calls(60, **FAILED),
