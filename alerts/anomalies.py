@@ -21,7 +21,7 @@ _USD, _NUMBER = 'printf "%.4g"', 'printf "%.0f"'
 def _hours(measure: str, *matchers: str) -> str:
     """How many of the last hours were outside, by application."""
     chosen = ", ".join((any_of(c.USAGE_MEASURE, measure), *matchers))
-    return f"max {by(SERVICE)} ({c.UNEXPECTED_HOURS.name}{{{chosen}}})"
+    return f"max {by(SERVICE)} ({c.REQUEST_OUTLIERS.name}{{{chosen}}})"
 
 
 def _usual(band: Metric, unit: str) -> str:

@@ -164,7 +164,8 @@ TRUST = PanelRow("How far it can be trusted", (
 JUDGE = PanelRow("The judge", (
     timeseries("Verdicts", "Asked for in an hour on answers of the random sample, by what came of "
                "it: nonsense is an answer that is no verdict.", "short",
-               Query(chosen(rules.VERDICTS), "{{result}}"), stacked=True, empty=NO_JUDGE),
+               Query(chosen(rules.VERDICTS), "{{result}} {{cluster}}"), stacked=True,
+               empty=NO_JUDGE),
     _of_cluster("Answers that wait", "For the judge: a rise without an end is a judge that is "
                 "gone, or too slow.", "short", NO_JUDGE, (rules.WAITING, "waiting {{cluster}}")),
     _of_cluster("Sampled, and spent", "Part of the answers that come into the sample, and part of "

@@ -50,7 +50,7 @@ class Hour:
             if value is not None:
                 shown += [self._one(metric, value), *(self._one(band, usual * share, band=edge)
                                                      for edge, share in EDGES.items())]
-                shown.append(self._one(c.UNEXPECTED_HOURS, hours, measure=measure))
+                shown.append(self._one(c.REQUEST_OUTLIERS, hours, measure=measure))
         return shown
 
     def _one(self, metric: c.Metric, value: float, **labels: str) -> Series:

@@ -125,7 +125,7 @@ def test_recorded_rules_over_budget_or_with_a_label_of_unknown_size_are_findings
     assert over((), wide) == ["rule model:some:thing: 20500 series, budget 8000"]
     assert over((), rule("cluster", "user", "le")) == [
         "model:some:thing: it is not declared how many user there are"]
-    many = [rule(*MODEL, "le")] * 14
+    many = [rule(*MODEL, "le")] * 15
     assert over((), *many) == [
         "sum of all recorded rules: 61500 series, budget 58000"]
 

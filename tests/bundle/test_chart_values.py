@@ -26,6 +26,7 @@ LEVELS = [*levels(SCHEMA, SCHEMA)]
 OPEN = {("global",), ("global", "imagePullSecrets", "[]"), ("extraManifests", "[]")}
 # Not for a chart: what other values say, and files that nothing would mount.
 OTHERWISE = {config.GpuSection: {"enabled", "kubelet_socket"},
+             config.CostSection: {"bill"},  # no pod reads bills
              config.EngineTarget: {"bearer_token_file", "ca_file"},
              config.IntakeSection: {"listen", "grpc_listen", "config_file", "bearer_token_files"},
              config.LedgerSection: {"path", "key_file"}}

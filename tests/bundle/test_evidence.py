@@ -116,10 +116,10 @@ CostModelPerRequestDrifting: model:llm_cost_usd_self_hosted:rate5m
     model:llm_server_requests_served:rate5m
 CostModelPerTokenDrifting: model:llm_cost_usd_self_hosted:rate5m model:llm_server_tokens:rate5m
 LLMClientCostUnusual:
-    llm_client_unexpected_hours llm_client_request_cost_usd llm_client_request_expected_cost_usd
+    llm_client_request_outliers llm_client_request_cost_usd llm_client_request_expected_cost_usd
     llm_client_request_tokens llm_client_request_expected_tokens
 LLMClientTokensUnusual:
-    llm_client_unexpected_hours llm_client_request_cost_usd llm_client_request_expected_cost_usd
+    llm_client_request_outliers llm_client_request_cost_usd llm_client_request_expected_cost_usd
     llm_client_request_tokens llm_client_request_expected_tokens
 InferometerLimitUnused: inferometer_limit_seconds
 InferometerIntakeRefusing: inferometer_intake_bodies_total

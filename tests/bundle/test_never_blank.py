@@ -144,7 +144,7 @@ def test_no_rule_or_panel_is_empty_everywhere(fleet: list[Cluster]) -> None:
     empty = [expr for expr in asked.values()
              if {NEEDS.answered(expr, cluster) for cluster in fleet} == {False}
              and 'source="withheld"' not in expr
-             and not any(part in expr for part in (FORWARDED, *VOTED, *JUDGED))]
+             and not any(part in expr for part in (FORWARDED, *OF_HOURS, *VOTED, *JUDGED))]
     assert not [expr for expr in empty if not NEEDS.scraped(expr) & unseen]
 
 

@@ -31,9 +31,9 @@ REQUEST_TOKENS = _of_services(
 REQUEST_TOKENS_EXPECTED = _of_services(
     "request_expected_tokens", f"Tokens in and out that were expected of a call in that hour, "
     f"{_EXPECTED}", BAND)
-UNEXPECTED_HOURS = _of_services(
-    "unexpected_hours", f"How many of the last {JUDGED_HOURS} complete hours were outside of what "
+REQUEST_OUTLIERS = _of_services(
+    "request_outliers", f"How many of the last {JUDGED_HOURS} complete hours were outside of what "
     "is expected, on one side: above it, or below it.", USAGE_MEASURE)
 
 ANOMALY_METRICS = (REQUEST_COST, REQUEST_COST_EXPECTED, REQUEST_TOKENS, REQUEST_TOKENS_EXPECTED,
-                   UNEXPECTED_HOURS)
+                   REQUEST_OUTLIERS)

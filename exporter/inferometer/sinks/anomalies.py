@@ -53,5 +53,5 @@ class AnomaliesCollector:
                 for edge in c.BAND.values:
                     points[expected.name][service, edge] = getattr(usage.band, edge)
             if usage.unexpected is not None:
-                points[c.UNEXPECTED_HOURS.name][service, measure] = float(usage.unexpected)
+                points[c.REQUEST_OUTLIERS.name][service, measure] = float(usage.unexpected)
         return [Family(metric, points[metric.name]) for metric in c.ANOMALY_METRICS]

@@ -97,7 +97,7 @@ def test_calls_of_every_application_are_counted_and_priced(gateway: DemoGateway)
 
 
 def test_the_weeks_before_say_what_is_expected_of_every_application(gateway: DemoGateway) -> None:
-    wait_for(lambda: page(gateway).find("llm_client_unexpected_hours"), SETTLED_SECONDS)
+    wait_for(lambda: page(gateway).find("llm_client_request_outliers"), SETTLED_SECONDS)
     shown = page(gateway)
     for application in APPLICATIONS:
         labels = {"service_name": application.service}
@@ -111,7 +111,7 @@ def test_the_weeks_before_say_what_is_expected_of_every_application(gateway: Dem
         assert 100 < lower < tokens < upper < 5000
         cost = shown.value("llm_client_request_cost_usd", **labels)
         assert (cost is not None) == (application.served_by == (HOSTED,))
-    assert not any(shown.values("llm_client_unexpected_hours"))
+    assert not any(shown.values("llm_client_request_outliers"))
 
 
 def test_an_application_searches_and_reranks_before_it_calls(gateway: DemoGateway) -> None:

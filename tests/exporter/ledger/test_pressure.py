@@ -37,6 +37,7 @@ def mark(bench: Bench) -> int:
 
 def test_while_nothing_can_be_written_nothing_is_taken_and_then_it_is_again(
         bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)  # whatever another test has left
     bench.send(call())
     for name, table in (("a", "facts"), ("b", "meta")):
         bench.rows(f"CREATE TEMP TRIGGER {name} BEFORE INSERT ON {table} {REFUSE}")

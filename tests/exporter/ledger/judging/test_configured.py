@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def test_a_reload_changes_what_a_day_may_take_of_who_judges_already(tmp_path: Pa
 def test_a_judge_of_which_nobody_knows_the_price_is_warned_of(tmp_path: Path,
                                                               caplog: pytest.LogCaptureFixture
                                                               ) -> None:
+    caplog.set_level(logging.INFO)  # whatever another test has left
     with ledger_in(tmp_path):
         config = Config(ledger=section(tmp_path),
                         judge=JudgeSection(url="http://127.0.0.1:1", model="judge"))
