@@ -112,7 +112,7 @@ def test_an_hour_as_ever_is_within_its_band(scene: Scene) -> None:
     assert scene.page() == {
         "request_tokens": {("shop",): 110}, "request_expected_tokens": band(80, 100, 120),
         "request_cost_usd": {("shop",): pytest.approx(0.11)},
-        "request_expected_cost_usd": band(0.08, 0.1, 0.12), "unexpected_hours": unexpected(0, 0)}
+        "request_expected_cost_usd": band(0.08, 0.1, 0.12), "request_outliers": unexpected(0, 0)}
 
 
 def test_a_price_that_rises_is_seen_in_cost_and_not_in_tokens(scene: Scene) -> None:
@@ -121,7 +121,7 @@ def test_a_price_that_rises_is_seen_in_cost_and_not_in_tokens(scene: Scene) -> N
     for hours in (1, 2, 3):
         scene.hour(*calls())
         page = scene.page()
-        assert page["unexpected_hours"] == unexpected(hours, 0)
+        assert page["request_outliers"] == unexpected(hours, 0)
     assert page["request_cost_usd"] == {("shop",): pytest.approx(0.2)}
     assert page["request_expected_cost_usd"] == band(0.08, 0.1, 0.12)
 
@@ -130,7 +130,7 @@ def test_hours_on_both_sides_are_no_two_of_one_anomaly(scene: Scene) -> None:
     scene.weeks_before(*calls(), hours=3)
     for tokens, outside in ((500, 1), (10, 1), (10, 2)):
         scene.hour(*calls(tokens=tokens))
-        assert scene.page()["unexpected_hours"] == unexpected(outside, outside)
+        assert scene.page()["request_outliers"] == unexpected(outside, outside)
 
 
 def test_a_service_that_began_last_week_has_figures_and_no_band(scene: Scene) -> None:
@@ -157,7 +157,7 @@ def test_an_outage_of_a_week_before_is_left_out_and_one_of_now_is_no_anomaly(
     page = scene.page()
     assert page["request_tokens"] == {("shop",): 110}
     assert page["request_expected_tokens"] == band(80, 100, 120)
-    assert page["unexpected_hours"] == unexpected(0, 0)
+    assert page["request_outliers"] == unexpected(0, 0)
 
 
 def test_failed_calls_embeddings_and_calls_without_a_price_change_nothing(scene: Scene) -> None:
@@ -167,14 +167,14 @@ def test_failed_calls_embeddings_and_calls_without_a_price_change_nothing(scene:
     page = scene.page()
     assert page["request_tokens"] == {("shop",): 100}
     assert page["request_cost_usd"] == {("shop",): pytest.approx(0.1)}
-    assert page["unexpected_hours"] == unexpected(0, 0)
+    assert page["request_outliers"] == unexpected(0, 0)
 
 
 def test_what_costs_nothing_has_tokens_and_no_cost(scene: Scene) -> None:
     scene.price = 0.0
     scene.weeks_before(*calls())
     scene.hour(*calls())
-    assert {*scene.page()} == {"request_tokens", "request_expected_tokens", "unexpected_hours"}
+    assert {*scene.page()} == {"request_tokens", "request_expected_tokens", "request_outliers"}
 
 
 def test_an_hour_without_requests_shows_nothing_of_itself(scene: Scene) -> None:
@@ -182,7 +182,7 @@ def test_an_hour_without_requests_shows_nothing_of_itself(scene: Scene) -> None:
     for _ in range(2):
         scene.hour(*calls(tokens=900))
     scene.bench.passed += 3600
-    assert scene.page() == {"unexpected_hours": unexpected(2, 2)}
+    assert scene.page() == {"request_outliers": unexpected(2, 2)}
     scene.bench.passed += 2 * 3600
     assert scene.page() == {}
 
