@@ -155,7 +155,7 @@ ORDER = """
     cli.arguments  cli.environment  cli.status_report  cli.words
     cli.shells
     cli.verbs
-    cli.explain_calls  cli.ledger_tables  cli.cost_chart
+    cli.explain_calls  cli.ledger_flags  cli.ledger_tables  cli.cost_chart
     cli.ledger_actions  cli.review_actions  cli.cost_page
     cli.cost_actions
     cli.explain_otlp

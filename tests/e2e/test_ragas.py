@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from inferometer.config.judge import RAGAS
 from inferometer.evaluations import FAITHFULNESS
-from inferometer.quality.judge.choice import RAGAS, judge_of
+from inferometer.quality.judge.choice import judge_of
 from inferometer.quality.judge.interface import JudgeUnit
 from inferometer.quality.judge.ragas import RagasMissingError
 from tests.exporter.quality.judge.asking import unit

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from inferometer.cli.ledger_flags import add_ledger_flags
 from inferometer.cli.verbs import FAILED, Verb, complain
 from inferometer.config import ConfigError
 from inferometer.documents.mistakes import Mistake
@@ -73,13 +74,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the bill: FOCUS 1.0 to 1.4 or a simple CSV, gzipped or not, or "
                              "Parquet where pyarrow is installed")
     parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="the month, in UTC")
-    parser.add_argument("--config", type=Path, metavar="FILE",
-                        help="a configuration file without a role, with cost, fleet, prices and "
+    add_ledger_flags(parser, "a configuration file without a role, with cost, fleet, prices and "
                              "ledger")
-    parser.add_argument("--ledger", type=Path, metavar="FILE",
-                        help="the ledger itself (inferometer-ledger.db)")
-    parser.add_argument("--key-file", type=Path, metavar="FILE",
-                        help="the file with its key (that of the ledger with .key behind it)")
     parser.add_argument("--prometheus", default="", metavar="URL",
                         help="which Prometheus to ask for the hours of GPUs")
     parser.add_argument("--prometheus-token-file", type=Path, metavar="FILE",

@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from inferometer import settings
 from inferometer.cli.cost_page import page
+from inferometer.cli.ledger_flags import named_ledger
 from inferometer.cli.verbs import OK, complain
 from inferometer.config import Config, ConfigError, LedgerSection
 from inferometer.cost import focus, gpu_hours, reconcile_report
@@ -160,10 +160,7 @@ def _config(options: argparse.Namespace) -> Config:
 
 def _open(options: argparse.Namespace, section: LedgerSection) -> Database | None:
     """The ledger that is named or configured; None where neither is and there is none."""
-    if options.ledger is not None:
-        section = replace(section, path=str(options.ledger), dsn_file="")
-    if options.key_file is not None:
-        section = replace(section, key_file=str(options.key_file))
+    section = named_ledger(options, section)
     is_default = options.ledger is None and Path(section.path).name == LedgerSection().path
     if is_default and not section.dsn_file and not Path(section.path).is_file():
         return None

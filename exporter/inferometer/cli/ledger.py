@@ -6,12 +6,12 @@ import argparse
 import importlib.util
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inferometer import settings
+from inferometer.cli.ledger_flags import add_ledger_flags, named_ledger
 from inferometer.cli.verbs import FAILED, Verb, complain
-from inferometer.config import ConfigError, LedgerSection
+from inferometer.config import ConfigError
 from inferometer.documents.mistakes import Mistake
 from inferometer.durations import DurationError, milliseconds
 from inferometer.ledger.errors import LedgerError
@@ -49,27 +49,15 @@ def ledger(options: argparse.Namespace) -> int:
     if options.action == "clickhouse" or options.on == "clickhouse":
         _check_clickhouse(config.ledger.clickhouse.url)
     try:
-        named = named_file(options, config.ledger)
+        named = named_ledger(options, config.ledger)
         if options.action == "copy":
-            return ledger_actions.copy(named, config.ledger)
-        with closing(open_beside(named if options.ledger else keyed(
-                options, config.ledger))) as database:
+            return ledger_actions.copy(replace(named, dsn_file=""), config.ledger)
+        with closing(open_beside(named)) as database:
             return ledger_actions.ACTIONS[options.action](
                 database, options, config.ledger.clickhouse)
     except LedgerError as error:
         complain(str(error))
         return FAILED
-
-
-def keyed(options: argparse.Namespace, section: LedgerSection) -> LedgerSection:
-    """The ledger that is configured, with the key file that a flag names."""
-    return replace(section, key_file=str(options.key_file)) if options.key_file else section
-
-
-def named_file(options: argparse.Namespace, section: LedgerSection) -> LedgerSection:
-    """The file that is named, or is configured."""
-    path = str(options.ledger) if options.ledger else section.path
-    return replace(keyed(options, section), path=path, dsn_file="")
 
 
 def _check_clickhouse(url: str) -> None:
@@ -106,12 +94,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", nargs="?", default="", metavar="WHAT",
                         help="of backup the file to write, of trace the id, of who and forget "
                              "the user as applications name it; of forget also a conversation")
-    parser.add_argument("--config", type=Path, metavar="FILE",
-                        help="the gateway's configuration file, which says where its ledger is")
-    parser.add_argument("--ledger", type=Path, metavar="FILE",
-                        help="the ledger itself (inferometer-ledger.db)")
-    parser.add_argument("--key-file", type=Path, metavar="FILE",
-                        help="the file with its key (that of the ledger with .key behind it)")
+    add_ledger_flags(parser)
     parser.add_argument("--by", choices=GROUPS, default="model",
                         help=f"what top groups by: {', '.join(GROUPS)} (model)")
     parser.add_argument("--last", type=_last, default="24h", metavar="DURATION",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inferometer import settings
+from inferometer.cli.ledger_flags import add_ledger_flags, named_ledger
 from inferometer.cli.ledger_tables import TableCell, moment, print_as, table
 from inferometer.cli.verbs import FAILED, OK, Verb, complain
 from inferometer.config import ConfigError
@@ -40,13 +39,8 @@ def outbox(options: argparse.Namespace) -> int:
 
     config, document = settings.load(options.config, Flags(role=GATEWAY))
     document.finish(ConfigError)
-    section = config.ledger
-    if options.ledger:
-        section = replace(section, path=str(options.ledger), dsn_file="")
-    if options.key_file:
-        section = replace(section, key_file=str(options.key_file))
     try:
-        with closing(open_beside(section)) as database:
+        with closing(open_beside(named_ledger(options, config.ledger))) as database:
             return _show(database, options) if options.action == LIST else _decide(
                 database, options)
     except LedgerError as error:
@@ -103,12 +97,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="of a destination, as the configuration has it")
     parser.add_argument("--number", type=_number, metavar="NUMBER",
                         help="of one body, as list has it (all)")
-    parser.add_argument("--config", type=Path, metavar="FILE",
-                        help="the gateway's configuration file, which says where its ledger is")
-    parser.add_argument("--ledger", type=Path, metavar="FILE",
-                        help="the ledger itself (inferometer-ledger.db)")
-    parser.add_argument("--key-file", type=Path, metavar="FILE",
-                        help="the file with its key (that of the ledger with .key behind it)")
+    add_ledger_flags(parser)
     parser.add_argument("--format", choices=FORMATS, default="table",
                         help="table for a person, csv or json for a program (table)")
 

@@ -6,12 +6,12 @@ import argparse
 import getpass
 import importlib.util
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from inferometer import settings
+from inferometer.cli.ledger_flags import add_ledger_flags, named_ledger
 from inferometer.cli.verbs import FAILED, Verb, complain
-from inferometer.config import Config, ConfigError, LedgerSection
+from inferometer.config import ConfigError
 from inferometer.documents.mistakes import DocumentError, Mistake
 from inferometer.evaluations import FAITHFULNESS, JUDGED
 from inferometer.ledger.errors import LedgerError
@@ -39,7 +39,7 @@ def review(options: argparse.Namespace) -> int:
     document.finish(ConfigError)
     reviewer = _reviewer(options.reviewer) if options.action == LABEL else ""
     try:
-        with closing(open_beside(_section(config, options))) as database:
+        with closing(open_beside(named_ledger(options, config.ledger))) as database:
             if options.action == RATES:
                 return review_actions.show_rates(database, config, options.format)
             if options.file:
@@ -52,14 +52,6 @@ def review(options: argparse.Namespace) -> int:
     except LedgerError as error:
         complain(str(error))
     return FAILED
-
-
-def _section(config: Config, options: argparse.Namespace) -> LedgerSection:
-    """The ledger that flags name, or the configuration."""
-    section = config.ledger
-    if options.ledger:
-        section = replace(section, path=str(options.ledger), dsn_file="")
-    return replace(section, key_file=str(options.key_file)) if options.key_file else section
 
 
 def _reviewer(name: str) -> str:
@@ -100,12 +92,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="a new file for what is drawn (standard output)")
     parser.add_argument("--format", choices=FORMATS, default="table",
                         help="of rates: table for a person, csv or json for a program (table)")
-    parser.add_argument("--config", type=Path, metavar="FILE",
-                        help="the gateway's configuration file, which says where its ledger is")
-    parser.add_argument("--ledger", type=Path, metavar="FILE",
-                        help="the ledger itself (inferometer-ledger.db)")
-    parser.add_argument("--key-file", type=Path, metavar="FILE",
-                        help="the file with its key (that of the ledger with .key behind it)")
+    add_ledger_flags(parser)
 
 
 VERB = Verb(

@@ -9,8 +9,9 @@ import json
 import os
 import sys
 
+from inferometer.config.judge import RAGAS
 from inferometer.evaluations import JUDGED
-from inferometer.quality.judge.choice import RAGAS, judge_of
+from inferometer.quality.judge.choice import judge_of
 from inferometer.quality.judge.client import JudgeClient, JudgeEndpoint
 from inferometer.quality.judge.interface import JudgeUnit
 

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from inferometer.evaluations import JudgementResult
@@ -88,8 +89,8 @@ class JudgeRunner:
     def loops(self) -> list[Loop]:
         """What is to go on."""
         return [Loop("judge_sample", self.choose, lambda: CHOOSE_SECONDS), *(
-            Loop(f"judge_{number}", lambda number=number: self._work(number),  # type: ignore[misc]
-                 lambda number=number: self._pauses[number])  # type: ignore[misc]  # bound now
+            Loop(f"judge_{number}", partial(self._work, number),
+                 partial(self._pauses.__getitem__, number))
             for number in range(self._terms.concurrency))]
 
     def choose(self) -> None:

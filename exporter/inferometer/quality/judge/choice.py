@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from inferometer.config.judge import OWN, RAGAS
 from inferometer.quality.judge.interface import AnswerJudge
 from inferometer.quality.judge.prompted import PromptedJudge
 from inferometer.quality.judge.ragas import RagasJudge
-
-OWN, RAGAS = LIBRARIES = ("own", "ragas")
 
 
 def judge_of(model: str, library: str = OWN) -> AnswerJudge:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inferometer.evaluations import REFUSAL
+from inferometer.evaluations import REFUSAL, JudgementResult
 from inferometer.ledger.judging.days import DAY, DailyLimits
 from inferometer.ledger.judging.queue import (
     MOST_TRIES,
@@ -210,7 +210,7 @@ def test_a_judge_that_comes_back_is_asked_only_what_is_missing(bench: Bench, jud
     with runner(bench, judge) as running:
         original = running._terms.send
         running._terms = running._terms._replace(
-            send=lambda request: JudgeReply(result="failed") if (  # type: ignore[arg-type]
+            send=lambda request: JudgeReply(result=JudgementResult.FAILED) if (
                 request.step == "refusal") else original(request))
         judge_all(running)
         assert results(bench) == []
