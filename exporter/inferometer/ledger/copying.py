@@ -41,6 +41,7 @@ from inferometer.ledger.schema import (
     JUDGEMENTS,
     JUDGES,
     METRIC_BOUNDS,
+    RECONCILIATIONS,
     REQUEST_LOG,
     ROLLUPS,
     SEATS,
@@ -60,10 +61,10 @@ FIRST_GATEWAY = 0  # the number of the one whose label tuples are those of the f
 _NUMBERS = {FACTS: ("seq", "counted"), COUNTED: ("seq",), CONTENTS: ("seq",), TRACES: ("seq",),
             FORGOTTEN: ("until",), VOTES: ("call",), CALL_SUBJECTS: ("seq",),
             JUDGED_UNITS: ("call",)}
-_TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
-           REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, CONVERSATIONS, VOTES,
-           WAITING_VOTES, CALL_SUBJECTS, BURNT_NONCES, JUDGED_UNITS, JUDGES, JUDGEMENTS,
-           JUDGE_REQUESTS, JUDGE_DAYS, ANSWER_LABELS)
+TABLES = (FORMS, SEATS, FACTS, COUNTED, CONTENTS, TRACES, COUNTERS, ROLLUPS, FORGOTTEN,
+          REQUEST_LOG, STREAMS, GROWTHS, SPAN_SENDERS, METRIC_BOUNDS, CONVERSATIONS, VOTES,
+          WAITING_VOTES, CALL_SUBJECTS, BURNT_NONCES, JUDGED_UNITS, JUDGES, JUDGEMENTS,
+          JUDGE_REQUESTS, JUDGE_DAYS, ANSWER_LABELS, RECONCILIATIONS)
 
 
 class Days:
@@ -105,12 +106,12 @@ def copy(file: File, database: Postgres, monotonic: Callable[[], float]) -> Mapp
         Partitions(database).make(day)
     with database.transaction(alone=MIGRATING) as session:
         _refuse_others(file, database)
-        for table in (*_TABLES, IDENTITIES, PENDING):
+        for table in (*TABLES, IDENTITIES, PENDING):
             session.execute(f"TRUNCATE {table.name}")
         session.execute("DELETE FROM gateways")
         session.execute("INSERT INTO gateways (id, number) VALUES (%s, %s)",
                         (database.gateway, FIRST_GATEWAY))
-        for table in _TABLES:
+        for table in TABLES:
             session.copy(table.name, [column.name for column in table.columns],
                          types_of(table.columns), _rows(file, database, table, days))
         session.execute("INSERT INTO identities (digest, seq) SELECT digest, seq FROM facts")
@@ -121,7 +122,7 @@ def copy(file: File, database: Postgres, monotonic: Callable[[], float]) -> Mapp
                 session.execute(database.statements.put_meta, (name, file.meta[name]))
         last = file.connection.execute(file.statements.last_fact).fetchone()[0] or 0
         session.execute(f"SELECT setval('{NUMBERS}', %s, false)", (last // BLOCK + 1,))
-        for table in _TABLES:
+        for table in TABLES:
             count = f"SELECT count(*) FROM {table.name}"
             rows[table.name] = session.execute(count).fetchone()[0]
             if rows[table.name] != file.connection.execute(count).fetchone()[0]:
